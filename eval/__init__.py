@@ -1,0 +1,1 @@
+"""Accuracy, refusals and latency, measured."""

@@ -1,0 +1,1 @@
+"""Documents become a published knowledge-base generation."""

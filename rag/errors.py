@@ -1,0 +1,278 @@
+"""Every error that the product raises on purpose.
+
+    AnswerdeskError                     exit code
+    ├── QuestionError                       2     the words that somebody typed
+    │   ├── QuestionEmpty
+    │   ├── QuestionTooLong
+    │   └── QuestionWithoutWords
+    ├── SettingsError                       2
+    ├── KnowledgeError                      3     the knowledge base
+    │   ├── KnowledgeBaseMissing
+    │   ├── EmbedderMismatch
+    │   ├── IndexDamaged
+    │   ├── IngestRunning
+    │   ├── StorageFull
+    │   ├── SourceMissing
+    │   ├── NothingToIngest
+    │   └── DocumentUnreadable
+    ├── ServingError                        4     the model server
+    │   ├── OllamaUnavailable
+    │   ├── OllamaRefused
+    │   ├── ModelMissing
+    │   ├── ModelTimedOut
+    │   ├── ModelStoppedHalfway
+    │   ├── QueueFull
+    │   └── AnswerCancelled
+    └── ProvisioningError                   5     getting the parts onto this machine
+        ├── DownloadFailed
+        ├── ChecksumMismatch
+        ├── ToolMissing
+        ├── BuildFailed
+        └── EmbedderMissing
+
+Each class carries its sentence in English and Chinese with the same placeholders; ``error.text("zh")`` fills it in.
+Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
+"""
+
+from typing import ClassVar
+
+from rag.schema import Language
+
+
+class AnswerdeskError(Exception):
+    """The root of the tree.  Keyword arguments fill the sentence's placeholders and stay readable in ``details``."""
+
+    exit_code: ClassVar[int] = 1
+    en: ClassVar[str] = "Something went wrong."
+    zh: ClassVar[str] = "出了点问题。"
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        super().__init__(self.text("en"))
+
+    def text(self, language: Language) -> str:
+        """Return the one sentence for people, in their language."""
+        template = self.zh if language == "zh" else self.en
+        return template.format(**self.details)
+
+
+class QuestionError(AnswerdeskError):
+    """The question cannot be worked on."""
+
+    exit_code = 2
+
+
+class QuestionEmpty(QuestionError):
+    """Nothing but white space or control characters."""
+
+    en = "Please type a question."
+    zh = "请输入问题。"
+
+
+class QuestionTooLong(QuestionError):
+    """``characters`` typed, ``limit`` allowed."""
+
+    en = "The question has {characters} characters; please keep it under {limit}."
+    zh = "问题共 {characters} 个字符，请控制在 {limit} 个以内。"
+
+
+class QuestionWithoutWords(QuestionError):
+    """Only emoji or punctuation: nothing to search for."""
+
+    en = "The question has no words to search for; please describe the problem in words."
+    zh = "问题中没有可以检索的文字，请用文字描述问题。"
+
+
+class SettingsError(AnswerdeskError):
+    """A setting or an option has a value that cannot be used; ``reason`` says which and why."""
+
+    exit_code = 2
+    en = "A setting cannot be used: {reason}"
+    zh = "设置无效：{reason}"
+
+
+class KnowledgeError(AnswerdeskError):
+    """The knowledge base cannot serve or be written."""
+
+    exit_code = 3
+
+
+class KnowledgeBaseMissing(KnowledgeError):
+    """No generation has been published in ``folder``."""
+
+    en = "There is no knowledge base in {folder} yet; create it with: python -m ingest FOLDER"
+    zh = "{folder} 中尚无知识库，请先运行：python -m ingest 文件夹"
+
+
+class EmbedderMismatch(KnowledgeError):
+    """The index was built by ``found`` and this program would search it with ``expected``."""
+
+    en = (
+        "The index was built with the embedder {found}, but {expected} is in use; "
+        "rebuild it with: python -m ingest --rebuild FOLDER"
+    )
+    zh = "索引由向量模型 {found} 建立，而当前使用的是 {expected}；请重建：python -m ingest --rebuild 文件夹"
+
+
+class IndexDamaged(KnowledgeError):
+    """A file of a published generation is missing or fails its checksum; ``reason`` says which."""
+
+    en = "The knowledge base's index is damaged ({reason}); rebuild it with: python -m ingest --rebuild FOLDER"
+    zh = "知识库索引已损坏（{reason}）；请重建：python -m ingest --rebuild 文件夹"
+
+
+class IngestRunning(KnowledgeError):
+    """Another process (``holder``) is writing this knowledge base."""
+
+    en = "Another ingest is writing this knowledge base ({holder}); wait for it to end and run again."
+    zh = "另一个导入任务正在写入该知识库（{holder}），请等它结束后重试。"
+
+
+class StorageFull(KnowledgeError):
+    """The disk under ``folder`` has no room left."""
+
+    en = "The disk holding {folder} is full; nothing was published and the previous knowledge base still serves."
+    zh = "{folder} 所在磁盘已满；本次没有发布任何内容，原有知识库仍可使用。"
+
+
+class SourceMissing(KnowledgeError):
+    """A path given to ingest does not exist."""
+
+    en = "There is no file or folder {path}."
+    zh = "找不到文件或文件夹 {path}。"
+
+
+class NothingToIngest(KnowledgeError):
+    """No readable document under the given paths, and no knowledge base to keep."""
+
+    en = "No readable document was found in {path}."
+    zh = "{path} 中没有可读取的文档。"
+
+
+class DocumentUnreadable(KnowledgeError):
+    """One file cannot be read; the others go on.  ``reason`` is one of the keys in ``REASONS``."""
+
+    en = "{path} could not be read: {reason}"
+    zh = "无法读取 {path}：{reason}"
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "empty": ("it holds no text", "文件中没有文字"),
+        "encoding": ("its encoding is unknown", "无法识别文件编码"),
+        "encrypted": ("it is protected by a password", "文件有密码保护"),
+        "malformed": ("it is damaged or not of the kind its name says", "文件已损坏，或与扩展名不符"),
+        "row": ("a row is not valid JSON with id and text", "某一行不是含有 id 和 text 的有效 JSON"),
+        "too_large": ("it is larger than the limit", "文件超过大小限制"),
+        "permission": ("reading it is not permitted", "没有读取权限"),
+        "unsupported": ("this kind of file is not supported", "不支持该类型的文件"),
+    }
+
+    def __init__(self, *, path: str, reason: str, where: str = "") -> None:
+        if reason not in self.REASONS:
+            raise ValueError(f"unknown reason {reason!r}; known: {sorted(self.REASONS)}")
+        super().__init__(path=path, reason=reason, where=where)
+
+    def text(self, language: Language) -> str:
+        """Return the sentence with the reason in words, and the row or page where one is known."""
+        reason = self.REASONS[str(self.details["reason"])][1 if language == "zh" else 0]
+        where = self.details.get("where")
+        reason_at = f"{reason} ({where})" if where else reason
+        return (self.zh if language == "zh" else self.en).format(path=self.details["path"], reason=reason_at)
+
+
+class ServingError(AnswerdeskError):
+    """The model server cannot answer.  Evidence still works."""
+
+    exit_code = 4
+
+
+class OllamaUnavailable(ServingError):
+    """Nothing answers at ``host``."""
+
+    en = "The model server is not running at {host}; start it with: python -m rag.serving start"
+    zh = "模型服务未运行（{host}），请启动：python -m rag.serving start"
+
+
+class OllamaRefused(ServingError):
+    """Ollama answered with an error; ``reason`` is its own words."""
+
+    en = "The model server refused the request: {reason}"
+    zh = "模型服务拒绝了请求：{reason}"
+
+
+class ModelMissing(ServingError):
+    """``model`` is not installed in this Ollama."""
+
+    en = "The model {model} is not installed; see which are with: python -m rag.serving models"
+    zh = "模型 {model} 尚未安装，可用以下命令查看已安装的模型：python -m rag.serving models"
+
+
+class ModelTimedOut(ServingError):
+    """No token came for ``seconds``."""
+
+    en = "The model took too long ({seconds:.0f} s without a word); the evidence can be used as it is."
+    zh = "模型响应超时（{seconds:.0f} 秒没有输出），依据可直接使用。"
+
+
+class ModelStoppedHalfway(ServingError):
+    """The connection broke in mid-answer; ``partial_text`` is what had come."""
+
+    en = "The model stopped halfway; this part may be incomplete."
+    zh = "模型中途停止，以下内容可能不完整。"
+
+    def __init__(self, *, partial_text: str) -> None:
+        super().__init__()
+        self.partial_text = partial_text
+
+
+class QueueFull(ServingError):
+    """``waiting`` questions are ahead already."""
+
+    en = "Too many questions are waiting ({waiting}); please try again in a moment."
+    zh = "排队的问题过多（{waiting} 个），请稍后重试。"
+
+
+class AnswerCancelled(ServingError):
+    """The asker stopped it."""
+
+    en = "Stopped, incomplete."
+    zh = "已停止，内容不完整。"
+
+
+class ProvisioningError(AnswerdeskError):
+    """A part could not be brought onto this machine."""
+
+    exit_code = 5
+
+
+class DownloadFailed(ProvisioningError):
+    """``what`` could not be fetched; ``reason`` in words, ``remedy`` what to do."""
+
+    en = "{what} could not be downloaded: {reason}. {remedy}"
+    zh = "{what} 下载失败：{reason}。{remedy}"
+
+
+class ChecksumMismatch(ProvisioningError):
+    """A downloaded file is not the one that was pinned."""
+
+    en = "{what} has sha256 {found}, but {expected} was expected; it was deleted, run the command again."
+    zh = "{what} 的 sha256 为 {found}，应为 {expected}；文件已删除，请重新运行。"
+
+
+class ToolMissing(ProvisioningError):
+    """A program or header that a build needs is not installed and cannot be installed without root."""
+
+    en = "{tool} is missing; install it with: {command}"
+    zh = "缺少 {tool}，请安装：{command}"
+
+
+class BuildFailed(ProvisioningError):
+    """A build ended with an error; its output is kept in ``log``."""
+
+    en = "Building {what} failed; its output is in {log}"
+    zh = "编译 {what} 失败，详情见 {log}"
+
+
+class EmbedderMissing(ProvisioningError):
+    """The embedder's folder is not on this machine."""
+
+    en = "The embedder is not on this machine ({folder}); fetch it with: make setup"
+    zh = "本机没有向量模型（{folder}），请运行：make setup"

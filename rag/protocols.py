@@ -1,0 +1,100 @@
+"""The seams that have two implementations: a real one and a shipped, deterministic fake (``rag/testing.py``)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.schema import Hit
+
+FloatMatrix = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns text into unit vectors.  Safe to call from several threads."""
+
+    @property
+    def model_id(self) -> str:
+        """Name of the vector space, e.g. ``multilingual-e5-small``; two embedders that agree share it."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return float32 [n, dimension], rows of length 1, for questions."""
+
+    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return float32 [n, dimension], rows of length 1, for passages."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many of the embedder's tokens the text has, without special tokens."""
+
+
+class VectorIndex(Protocol):
+    """Nearest neighbours by cosine over stored unit vectors."""
+
+    def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
+        """Return up to ``limit`` hits for one query [1, dimension], best first."""
+
+
+class LexicalIndex(Protocol):
+    """BM25 over Chinese bigrams and words."""
+
+    def search(self, query: str, limit: int) -> list[Hit]:
+        """Return up to ``limit`` hits, best first; none when no term of the query is indexed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message.  ``thinking`` is only for a last assistant message that the model is to go on from."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    thinking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedThinking:
+    """A piece of the thought."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFinished:
+    """The last part.  Counts are tokens, durations milliseconds as the server measured them; 0 where unknown."""
+
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    load_ms: float = 0.0
+    prompt_ms: float = 0.0
+    generation_ms: float = 0.0
+    reason: str = "stop"
+
+
+GenerationPart = GeneratedThinking | GeneratedText | GenerationFinished
+
+
+class Generator(Protocol):
+    """A chat model.  Closing the iterator cancels the generation and frees the server's slot."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model that will answer."""
+
+    @property
+    def stand_in(self) -> bool:
+        """True when the model only stands in for DeepSeek-R1."""
+
+    def generate(self, messages: Sequence[Message], *, think: bool, max_tokens: int) -> Iterator[GenerationPart]:
+        """Yield thinking and text as they come, then one ``GenerationFinished``; raise a ``ServingError``."""

@@ -1,0 +1,1 @@
+"""Brings Ollama, a model and the embedder onto this machine."""

@@ -1,0 +1,1 @@
+"""Find the passages, and tell whether they are enough."""

@@ -1,0 +1,219 @@
+"""The values that travel through the product: frozen, typed, free of behaviour beyond their own fields.
+
+Offsets are counted in Unicode code points, half open ``[start, end)``, and always into the text that the field's
+docstring names.  Scores: higher is better everywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import TypeAdapter
+
+Language = Literal["zh", "en"]
+Audience = Literal["public", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One knowledge article as it was read.
+
+    ``document_id`` is the path below the ingested folder (``returns/deadline.md``), or the row's own id in a JSONL
+    file.  ``path`` is where a person finds it.  ``source`` is a link or an empty string.
+    """
+
+    document_id: str
+    path: str
+    title: str
+    text: str
+    language: Language
+    source: str = ""
+    updated_on: date | None = None
+    audience: Audience = "public"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a document: ``text == document.text[start:end]``.
+
+    ``ordinal`` counts the document's chunks from 0.  ``chunk_id`` is the store's number, 0 before it is stored.
+    """
+
+    document_id: str
+    document_path: str
+    title: str
+    heading_path: tuple[str, ...]
+    text: str
+    start: int
+    end: int
+    ordinal: int
+    language: Language
+    chunk_id: int = 0
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedder and the lexical index see: title, headings and passage (titles matter: see RETRIEVAL)."""
+        headings = [heading for heading in self.heading_path if heading != self.title]
+        return "\n".join([" > ".join([self.title, *headings]), self.text]) if self.title or headings else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found by one leg of the search.  ``score`` is that leg's own: cosine in [-1, 1], or BM25 >= 0."""
+
+    chunk_id: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievedChunk:
+    """A chunk after fusion, best first.  ``cosine`` is None where only the lexical leg found it; ``bm25`` likewise."""
+
+    chunk: Chunk
+    fused_score: float
+    cosine: float | None = None
+    bm25: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What retrieval found for one question, and how sure it is that the answer is in there.
+
+    ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``).  ``generation`` is the
+    knowledge-base generation that served it.
+    """
+
+    chunks: tuple[RetrievedChunk, ...]
+    answerable_probability: float
+    answerable: bool
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A passage as it is shown and sent to the model: ``text == document.text[start:end]``.
+
+    ``number`` counts from 1 in the order of the prompt.  ``focus_start`` and ``focus_end`` are the document offsets of
+    the retrieved chunk inside the passage; the rest are neighbours.
+    """
+
+    number: int
+    document_id: str
+    document_path: str
+    title: str
+    heading_path: tuple[str, ...]
+    text: str
+    start: int
+    end: int
+    focus_start: int
+    focus_end: int
+    language: Language
+    updated_on: date | None = None
+    audience: Audience = "public"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One supported sentence: ``answer.text[start:end]`` rests on ``document.text[quote_start:quote_end] == quote``."""
+
+    start: int
+    end: int
+    document_id: str
+    document_path: str
+    quote: str
+    quote_start: int
+    quote_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextSpan:
+    """A stretch of the answer's text, ``[start, end)``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanTime:
+    """How long one stage took, in milliseconds.  The names are listed in ``rag/tracing.py``."""
+
+    name: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The final word on one question.  The field names are the product's JSON and stay.
+
+    ``refused`` means that the knowledge base does not hold the answer; ``text`` then says so and ``model`` is empty,
+    for no model was called.  ``stand_in`` is True when the model only stands in for DeepSeek-R1.
+    """
+
+    text: str
+    language: Language
+    refused: bool
+    thinking: str
+    citations: tuple[Citation, ...]
+    unsupported: tuple[TextSpan, ...]
+    spans: tuple[SpanTime, ...]
+    model: str
+    stand_in: bool
+    generation: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain lists, dicts, strings and numbers, ready for ``json.dumps``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Self:
+        """Build an answer from what ``to_json`` gave (after a round trip through JSON)."""
+        return TypeAdapter(cls).validate_python(value)
+
+
+# --- the events of one answer, in this order: Queued*, Retrieved, ThinkingDelta*, AnswerDelta*, Completed -------------
+# Queued may come again after Retrieved: evidence is shown before the wait for the model begins.
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The model is busy.  ``ahead`` counts the answers before this one; ``wait_seconds`` is None while unknown."""
+
+    ahead: int
+    wait_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Evidence, before the model speaks.  ``answerable`` False means that a refusal follows."""
+
+    evidence: tuple[Evidence, ...]
+    answerable: bool
+    answerable_probability: float
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """More of the model's thought.  Never part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer as a whole, with its citations and times."""
+
+    answer: Answer
+
+
+Event = Queued | Retrieved | ThinkingDelta | AnswerDelta | Completed

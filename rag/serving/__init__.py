@@ -1,0 +1,1 @@
+"""The locally managed Ollama, and who may use it when."""

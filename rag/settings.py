@@ -1,0 +1,94 @@
+"""Every setting in one frozen class.  Each is an environment variable: ``ANSWERDESK_`` and the field's name."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag.errors import SettingsError
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def _default_data_dir() -> Path:
+    in_checkout = (_CHECKOUT / "pyproject.toml").is_file()
+    return _CHECKOUT / "data" / "runtime" if in_checkout else Path.home() / ".local" / "share" / "answerdesk"
+
+
+class Settings(BaseSettings):
+    """Where things are, how much of each, and how long to wait."""
+
+    model_config = SettingsConfigDict(env_prefix="ANSWERDESK_", frozen=True, populate_by_name=True)
+
+    # where
+    data_dir: Path = Field(default_factory=_default_data_dir, description="everything that the product writes")
+    cache_dir: Path = Field(default=Path.home() / ".cache" / "answerdesk", description="downloads, models, builds")
+    knowledge_base: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+    # the model server
+    ollama_host: str = Field(
+        default="127.0.0.1:11434", validation_alias=AliasChoices("ANSWERDESK_OLLAMA_HOST", "OLLAMA_HOST")
+    )
+    model: str = Field(default="", description="empty: DeepSeek-R1 where it is installed, else the stand-in")
+    parallel_slots: int = Field(default=2, ge=1, le=64, description="answers generated at once (OLLAMA_NUM_PARALLEL)")
+    context_tokens: int = Field(default=4096, ge=1024, le=131072)
+    keep_alive_seconds: int = Field(default=1800, ge=0)
+    first_token_timeout_seconds: float = Field(default=120.0, gt=0)
+    token_timeout_seconds: float = Field(default=60.0, gt=0)
+    max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot")
+
+    # retrieval
+    embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
+    embedder_threads: int = Field(default=0, ge=0, description="0: all cores")
+    candidates: int = Field(default=50, ge=5, le=500, description="hits taken from each leg before fusion")
+    top_k: int = Field(default=5, ge=1, le=20, description="passages kept as evidence")
+    refusal_threshold: float | None = Field(default=None, ge=0, le=1, description="empty: the fitted one")
+
+    # the answer
+    thinking: Literal["auto", "on", "off"] = "auto"
+    thinking_budget_tokens: int = Field(default=256, ge=16)
+    answer_budget_tokens: int = Field(default=384, ge=16)
+    evidence_budget_tokens: int = Field(default=700, ge=64, description="embedder tokens of evidence in a prompt")
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    question_limit_characters: int = Field(default=8000, ge=100)
+
+    # ingestion
+    chunk_tokens: int = Field(default=128, ge=32, le=400, description="embedder tokens of a chunk, about")
+    document_limit_megabytes: int = Field(default=50, ge=1)
+
+    @field_validator("data_dir", "cache_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def knowledge_dir(self) -> Path:
+        """Folder of the chosen knowledge base: its database and its generations."""
+        return self.data_dir / "knowledge" / self.knowledge_base
+
+    @property
+    def turns_path(self) -> Path:
+        """Database of questions and answers."""
+        return self.data_dir / "turns.db"
+
+    @property
+    def ollama_url(self) -> str:
+        """Base address of Ollama, with scheme and port; 0.0.0.0 is a place to listen, so it is asked at 127.0.0.1."""
+        host = self.ollama_host if "://" in self.ollama_host else f"http://{self.ollama_host}"
+        scheme, _, rest = host.partition("://")
+        rest = rest.rstrip("/").replace("0.0.0.0", "127.0.0.1")
+        return f"{scheme}://{rest}" if ":" in rest.split("]")[-1] else f"{scheme}://{rest}:11434"
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Read the environment once.  Raises ``SettingsError`` naming the variable and what is wrong with it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        variable = name if name.startswith(("ANSWERDESK_", "OLLAMA_")) else f"ANSWERDESK_{name}"
+        raise SettingsError(reason=f"{variable}: {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""SQLite files: the knowledge base and the turns."""

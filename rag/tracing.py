@@ -1,0 +1,54 @@
+"""Where the time of one answer goes.  A trace is passed as an argument, never ambient.
+
+Stage names, in the order in which they happen: ``embed``, ``search``, ``pack``, ``wait`` (for a free model slot),
+``load``, ``prompt`` (until the first token of either kind), ``thinking``, ``answer``, ``citations``, and ``total``.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rag.schema import SpanTime
+
+STAGES = ("embed", "search", "pack", "wait", "load", "prompt", "thinking", "answer", "citations", "total")
+
+
+class Trace:
+    """Collects the spans of one answer.
+
+    >>> trace = Trace()
+    >>> trace.record("embed", 5.0)
+    >>> [(span.name, span.duration_ms) for span in trace.spans()]
+    [('embed', 5.0)]
+    """
+
+    def __init__(self) -> None:
+        self._started_at = time.perf_counter()
+        self._spans: list[SpanTime] = []
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Time a block, also when it raises."""
+        started_at = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.record(name, (time.perf_counter() - started_at) * 1000)
+
+    def record(self, name: str, duration_ms: float) -> None:
+        """Keep a duration that was measured elsewhere, in milliseconds; durations of the same name add up."""
+        if name not in STAGES:
+            raise ValueError(f"unknown stage {name!r}; known: {STAGES}")
+        for position, span in enumerate(self._spans):
+            if span.name == name:
+                self._spans[position] = SpanTime(name, span.duration_ms + duration_ms)
+                return
+        self._spans.append(SpanTime(name, duration_ms))
+
+    def elapsed_ms(self) -> float:
+        """Return milliseconds since the trace began."""
+        return (time.perf_counter() - self._started_at) * 1000
+
+    def spans(self) -> tuple[SpanTime, ...]:
+        """Return what was recorded so far, in the order of ``STAGES``."""
+        return tuple(sorted(self._spans, key=lambda span: STAGES.index(span.name)))
