@@ -1,0 +1,72 @@
+"""Question files: the shipped ones and broken ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eval.dataset import GOLDEN_DIR, load_questions
+from rag.errors import SettingsError
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_row_becomes_a_question(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "q.jsonl",
+        {
+            "id": "a",
+            "question": "多久?",
+            "lang": "zh",
+            "answerable": True,
+            "answers": ["7天"],
+            "key_points": [["7天", "七天"]],
+            "relevant": ["zh/x.md"],
+            "meta": {"kind": "typo"},
+        },
+        "",
+        {"id": "b", "question": "why", "answers": ["because", "so"], "relevant": ["d"]},
+    )
+    first, second = load_questions(path)
+    assert (first.language, first.key_points, first.kind) == ("zh", (("7天", "七天"),), "typo")
+    assert second.key_points == (("because", "so"),), "a public set's answers are alternatives"
+    assert second.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (["{broken"], "q.jsonl:1: not JSON"),
+        (["[1]"], "an object is expected"),
+        ([{"id": 3, "question": "x"}], "must be strings"),
+        ([{"id": "a", "question": "x", "answers": "y"}], "a list of strings"),
+        ([{"id": "a", "question": "x"}, {"id": "a", "question": "y"}], "is there twice"),
+        ([], "there are no questions"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, rows: list[object], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load_questions(write(tmp_path / "q.jsonl", *rows))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.jsonl"):
+        load_questions(tmp_path / "none.jsonl")
+
+
+def test_the_golden_questions_are_what_they_promise() -> None:
+    questions = load_questions(GOLDEN_DIR)
+    knowledge = GOLDEN_DIR.parent / "knowledge"
+    rows = {
+        json.loads(line)["id"] for file in knowledge.rglob("*.jsonl") for line in file.read_text("utf-8").splitlines()
+    }
+    assert len(questions) >= 120
+    assert {question.language for question in questions} == {"zh", "en"}
+    assert sum(not question.answerable for question in questions) / len(questions) >= 0.24
+    for question in questions:
+        assert question.answerable == bool(question.key_points) == bool(question.relevant), question.question_id
+        for document in question.relevant:
+            assert document in rows or (knowledge / document).is_file(), f"{question.question_id}: {document}"

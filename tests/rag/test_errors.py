@@ -1,0 +1,51 @@
+"""Every error has its words in both languages and stands in the tree that the module draws."""
+
+import string
+
+import pytest
+
+from rag import errors
+from rag.errors import AnswerdeskError, DocumentUnreadable, ModelStoppedHalfway, QuestionTooLong
+
+
+def _all(root: type[AnswerdeskError]) -> list[type[AnswerdeskError]]:
+    return [root, *(below for child in root.__subclasses__() for below in _all(child))]
+
+
+CLASSES = [cls for cls in _all(AnswerdeskError) if cls.__module__ == "rag.errors"]
+
+
+def _placeholders(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_both_languages_have_the_same_placeholders(cls: type[AnswerdeskError]) -> None:
+    assert _placeholders(cls.en) == _placeholders(cls.zh)
+    assert any("\u4e00" <= character <= "\u9fff" for character in cls.zh)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_the_tree_in_the_docstring_is_the_tree(cls: type[AnswerdeskError]) -> None:
+    assert errors.__doc__ is not None
+    assert cls.__name__ in errors.__doc__
+    assert cls.exit_code > 0
+
+
+def test_details_fill_the_sentence() -> None:
+    error = QuestionTooLong(characters=20000, limit=8000)
+    assert error.text("en") == str(error) == "The question has 20000 characters; please keep it under 8000."
+    assert error.text("zh") == "问题共 20000 个字符，请控制在 8000 个以内。"
+    assert error.details == {"characters": 20000, "limit": 8000}
+
+
+def test_an_unreadable_document_says_where() -> None:
+    error = DocumentUnreadable(path="faq.jsonl", reason="row", where="line 3")
+    assert error.text("en") == "faq.jsonl could not be read: a row is not valid JSON with id and text (line 3)"
+    assert error.text("zh").endswith("(line 3)")
+    with pytest.raises(ValueError, match="unknown reason"):
+        DocumentUnreadable(path="x", reason="whim")
+
+
+def test_what_came_before_the_break_is_kept() -> None:
+    assert ModelStoppedHalfway(partial_text="Refunds take").partial_text == "Refunds take"

@@ -1,0 +1,48 @@
+"""Settings come from the environment, and a bad one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from rag.errors import SettingsError
+from rag.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> None:
+    load_settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1:11500", "http://127.0.0.1:11500"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("http://gpu-box:8080/", "http://gpu-box:8080"),
+        ("https://gpu-box", "https://gpu-box:11434"),
+        ("[::1]:5000", "http://[::1]:5000"),
+        ("[::1]", "http://[::1]:11434"),
+    ],
+)
+def test_ollama_is_named_as_its_own_variable_names_it(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    assert Settings().ollama_url == url
+
+
+def test_one_variable_moves_everything_that_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "d"))
+    settings = Settings()
+    assert settings.knowledge_dir == tmp_path / "d" / "knowledge" / "default"
+    assert settings.turns_path == tmp_path / "d" / "turns.db"
+
+
+def test_a_bad_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSWERDESK_TOP_K", "many")
+    with pytest.raises(SettingsError, match="ANSWERDESK_TOP_K"):
+        load_settings()
+
+
+def test_a_knowledge_base_name_cannot_leave_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSWERDESK_KNOWLEDGE_BASE", "../../etc")
+    with pytest.raises(SettingsError, match="KNOWLEDGE_BASE"):
+        load_settings()

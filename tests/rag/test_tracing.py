@@ -1,0 +1,27 @@
+"""Spans are ordered by stage, add up, and survive an error inside."""
+
+import pytest
+
+from rag.tracing import STAGES, Trace
+
+
+def test_spans_come_in_the_order_of_the_stages_and_add_up() -> None:
+    trace = Trace()
+    trace.record("search", 2.0)
+    trace.record("embed", 1.0)
+    trace.record("search", 3.0)
+    assert [(span.name, span.duration_ms) for span in trace.spans()] == [("embed", 1.0), ("search", 5.0)]
+
+
+def test_a_span_is_kept_when_its_block_raises() -> None:
+    trace = Trace()
+    with pytest.raises(RuntimeError), trace.span("pack"):
+        raise RuntimeError
+    assert [span.name for span in trace.spans()] == ["pack"]
+    assert 0 <= trace.spans()[0].duration_ms <= trace.elapsed_ms()
+
+
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown stage 'lunch'"):
+        Trace().record("lunch", 1.0)
+    assert STAGES[-1] == "total"
