@@ -8,6 +8,7 @@
     ├── SettingsError                       2
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
+    │   ├── KnowledgeBaseNewer
     │   ├── EmbedderMismatch
     │   ├── IndexDamaged
     │   ├── IngestRunning
@@ -17,12 +18,16 @@
     │   └── DocumentUnreadable
     ├── ServingError                        4     the model server
     │   ├── OllamaUnavailable
+    │   ├── OllamaElsewhere
+    │   ├── OllamaNotInstalled
+    │   ├── OllamaNotStarted
     │   ├── OllamaRefused
     │   ├── ModelMissing
     │   ├── ModelTimedOut
     │   ├── ModelStoppedHalfway
     │   ├── QueueFull
-    │   └── AnswerCancelled
+    │   ├── AnswerCancelled
+    │   └── AnswerInterrupted
     └── ProvisioningError                   5     getting the parts onto this machine
         ├── DownloadFailed
         ├── ChecksumMismatch
@@ -102,6 +107,13 @@ class KnowledgeBaseMissing(KnowledgeError):
 
     en = "There is no knowledge base in {folder} yet; create it with: python -m ingest FOLDER"
     zh = "{folder} 中尚无知识库，请先运行：python -m ingest 文件夹"
+
+
+class KnowledgeBaseNewer(KnowledgeError):
+    """The database is at schema version ``found``; this program knows up to ``known``."""
+
+    en = "The data was written by a newer version of this program (format {found}, known {known}); please update it."
+    zh = "数据由更新版本的程序写入（格式 {found}，本程序支持到 {known}），请升级程序。"
 
 
 class EmbedderMismatch(KnowledgeError):
@@ -191,6 +203,27 @@ class OllamaUnavailable(ServingError):
     zh = "模型服务未运行（{host}），请启动：python -m rag.serving start"
 
 
+class OllamaElsewhere(ServingError):
+    """Nothing answers at ``host``, which is another machine: no process can be started there from here."""
+
+    en = "No model server answers at {host}; it is another machine, so start Ollama there or change OLLAMA_HOST."
+    zh = "{host} 上没有模型服务；它是另一台机器，请在那台机器上启动 Ollama，或修改 OLLAMA_HOST。"
+
+
+class OllamaNotInstalled(ServingError):
+    """No Ollama on PATH and none in the cache."""
+
+    en = "Ollama is not on this machine; fetch it with: make setup"
+    zh = "本机没有 Ollama，请运行：make setup"
+
+
+class OllamaNotStarted(ServingError):
+    """Ollama was started and did not begin to answer; ``reason`` is the last thing it said, ``log`` the whole."""
+
+    en = "Ollama could not be started ({reason}); its log is {log}"
+    zh = "Ollama 无法启动（{reason}），日志见 {log}"
+
+
 class OllamaRefused(ServingError):
     """Ollama answered with an error; ``reason`` is its own words."""
 
@@ -237,6 +270,13 @@ class AnswerCancelled(ServingError):
     zh = "已停止，内容不完整。"
 
 
+class AnswerInterrupted(ServingError):
+    """The program that was answering ended before the answer was complete."""
+
+    en = "The program ended before this answer was complete; please ask again."
+    zh = "程序在回答完成前退出，请重新提问。"
+
+
 class ProvisioningError(AnswerdeskError):
     """A part could not be brought onto this machine."""
 
@@ -244,10 +284,35 @@ class ProvisioningError(AnswerdeskError):
 
 
 class DownloadFailed(ProvisioningError):
-    """``what`` could not be fetched; ``reason`` in words, ``remedy`` what to do."""
+    """``what`` could not be fetched; ``reason`` and ``remedy`` are keys below, or words of somebody else."""
 
     en = "{what} could not be downloaded: {reason}. {remedy}"
     zh = "{what} 下载失败：{reason}。{remedy}"
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "silent": ("the server does not answer", "服务器没有响应"),
+        "broken": ("the connection broke again and again", "连接反复中断"),
+        "absent": ("the server does not have it", "服务器上没有该文件"),
+        "refused": ("the server refused", "服务器拒绝了请求"),
+        "unsupported": ("there is none for this kind of machine", "没有适用于本机的版本"),
+        "disk_full": ("the disk is full", "磁盘已满"),
+    }
+    REMEDIES: ClassVar[dict[str, tuple[str, str]]] = {
+        "again": (
+            "Check the network and run the same command again; what has arrived is kept.",
+            "请检查网络后重新运行同一命令，已下载的部分会保留。",
+        ),
+        "room": ("Free some room and run the same command again.", "请腾出磁盘空间后重新运行同一命令。"),
+        "other_model": ("Name another model with MODEL=...", "请用 MODEL=... 指定其他模型。"),
+    }
+
+    def text(self, language: Language) -> str:
+        """Return the sentence with reason and remedy in words."""
+        column = 1 if language == "zh" else 0
+        words = dict(self.details)
+        for field, known in (("reason", self.REASONS), ("remedy", self.REMEDIES)):
+            key = str(self.details[field])
+            words[field] = known[key][column] if key in known else key
+        return (self.zh if language == "zh" else self.en).format(**words)
 
 
 class ChecksumMismatch(ProvisioningError):
