@@ -1,0 +1,56 @@
+"""Which of the two languages a person asked in."""
+
+import re
+import unicodedata
+
+from rag.schema import Language
+
+_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
+
+# Characters and words that carry a sentence's grammar: where they stand, the sentence is of that language.
+_CHINESE_GRAMMAR = frozenset("的了吗呢吧怎么什是我你您他她它们不没在到把被和与或这那哪几多少请谁能会要还就都也可以为何")
+_ENGLISH_GRAMMAR_WORDS = """
+a an and any are as at be been but by can could did do does for from get had has have he her his how i if in is it its me
+much many my no not of on or our she should so that the their there they this to was we were what when where which who why
+will with would you your i'm i've can't don't doesn't didn't isn't it's won't
+"""
+_ENGLISH_GRAMMAR = frozenset(_ENGLISH_GRAMMAR_WORDS.split())
+
+_CHARACTERS_A_WORD = 1.6
+"""Length of a Chinese word, about: so that ideographs and English words can be weighed against each other."""
+
+_GRAMMAR_WEIGHT = 0.5
+
+
+def question_language(text: str) -> Language:
+    """Return the language that carries the sentence; names and codes of products decide nothing.
+
+    Text without ideographs counts as English, also when it is in a third language.
+
+    >>> question_language("Latch S5 报 E07 怎么办"), question_language("What does 保修 mean?")
+    ('zh', 'en')
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    ideographs = _IDEOGRAPH.findall(plain)
+    if not ideographs:
+        return "en"
+    grammar = sum(character in _CHINESE_GRAMMAR for character in ideographs)
+    chinese = len(ideographs) / _CHARACTERS_A_WORD + _GRAMMAR_WEIGHT * grammar
+    return "zh" if chinese >= _english_weight(plain) else "en"
+
+
+def _english_weight(text: str) -> float:
+    """Weigh the Latin words that are written in small letters or carry grammar; ``Halo L1`` weighs nothing."""
+    weight = 0.0
+    for match in _LATIN_WORD.finditer(text):
+        word = match.group().replace("’", "'")
+        if word.lower() in _ENGLISH_GRAMMAR:
+            weight += 1 + _GRAMMAR_WEIGHT
+        elif word.islower() and not _touches_digit(text, match):
+            weight += 1
+    return weight
+
+
+def _touches_digit(text: str, match: re.Match[str]) -> bool:
+    return text[match.start() - 1 : match.start()].isdigit() or text[match.end() : match.end() + 1].isdigit()

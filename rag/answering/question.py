@@ -1,0 +1,46 @@
+"""Checks a question before anything is done with it.  The person's own characters are kept."""
+
+import re
+import unicodedata
+
+from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
+
+# Direction marks, zero-width characters and byte-order marks: they change what is seen or searched and say nothing.
+# U+200D stays, for it joins emoji that people may send on; the variation selectors stay for the same reason.
+_INVISIBLE = frozenset(
+    "\u00ad\u180e\u200b\u200c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+)
+_KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
+
+
+def clean_question(text: str, limit_characters: int) -> str:
+    r"""Return the question without control and invisible characters, trimmed.
+
+    Raises ``QuestionEmpty``, ``QuestionTooLong`` (more than ``limit_characters`` after cleaning) or
+    ``QuestionWithoutWords`` (no letter, ideograph or digit in it).
+
+    >>> clean_question("  如何\x00退货？\n", 100)
+    '如何退货？'
+    """
+    cleaned = "".join(_kept(character) for character in text.replace("\r\n", "\n")).strip()
+    if not cleaned:
+        raise QuestionEmpty
+    if len(cleaned) > limit_characters:
+        raise QuestionTooLong(characters=len(cleaned), limit=limit_characters)
+    if not any(unicodedata.category(character)[0] in "LN" for character in _comparable(cleaned)):
+        raise QuestionWithoutWords
+    return cleaned
+
+
+def _kept(character: str) -> str:
+    if character in "\n\t" or character in _INVISIBLE:
+        return character if character in "\n\t" else ""
+    category = unicodedata.category(character)
+    if category == "Cs":  # half of a surrogate pair: it cannot be encoded, so it could be neither stored nor sent
+        return ""
+    # A control character may have stood between two words (vertical tab, form feed, a lone carriage return).
+    return " " if character in "\r\v\f\x1c\x1d\x1e\x1f\x85" else "" if category == "Cc" else character
+
+
+def _comparable(text: str) -> str:
+    return unicodedata.normalize("NFKC", _KEYCAP.sub("", text))

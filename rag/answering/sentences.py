@@ -1,0 +1,111 @@
+"""Splits text into sentences with their offsets, in both languages.
+
+A point does not end a sentence in ``3.5``, ``v2.1``, ``e.g.``, ``No. 5``, an address or a list's ``1.``; a list item,
+a heading and a row of a table are sentences of their own; a line that merely wraps goes on.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rag.schema import TextSpan
+
+_LINE_STARTS_ANEW = re.compile(
+    r"\s*(?:[-*+•·–—]\s|\|"  # a bullet, a row of a table
+    r"|#{1,6}\s|>|`{3}"  # a heading, a quotation, a block of code
+    r"|\(?\d{1,3}[.)、](?!\d)|[（(][\d一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|[①-⑳]"  # numbers
+    r"|[A-Za-z][.)]\s)"
+)
+_LIST_NUMBER = re.compile(r"\s*(?:[-*+>•]\s+)*\(?(?:\d{1,3}|[A-Za-z])\.$")
+_ENDS = re.compile(r"(?:[。！？!?…]|\.)+[\"'”’」』）)\]】》*_]*")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\"'“‘])(?:e\.g|i\.e|etc|vs|cf|approx|no|nos|art|fig|figs|sec|ch|pp|p|vol|ed|dept|est|incl|excl|max|min|"
+    r"tel|ext|mr|mrs|ms|dr|prof|st|jr|sr|inc|ltd|co|corp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|a\.m|p\.m|"
+    r"u\.s|u\.k|[a-z](?:\.[a-z])*)\.$",
+    re.IGNORECASE,
+)
+_ALWAYS_ABBREVIATION = re.compile(r"(?:e\.g|i\.e|vs|cf|approx|mr|mrs|ms|dr|prof|fig|incl|excl)\.$", re.IGNORECASE)
+_UNSPACED = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_WRAPPED_LENGTH_LATIN = 50
+_WRAPPED_LENGTH_UNSPACED = 24
+"""A line at least this long that ends without punctuation is taken to wrap; shorter ones are titles, names, cells."""
+
+
+def split_sentences(text: str) -> tuple[TextSpan, ...]:
+    """Return the sentences' spans: ordered, disjoint, without white space at their ends, covering all other text.
+
+    >>> text = "The fee is 3.5 %. 7天内可退。过期不退！"
+    >>> [text[span.start : span.end] for span in split_sentences(text)]
+    ['The fee is 3.5 %.', '7天内可退。', '过期不退！']
+    """
+    spans: list[TextSpan] = []
+    for start, end in _blocks(text):
+        cut = start
+        for stop in _stops(text, start, end):
+            spans.extend(_trimmed(text, cut, stop))
+            cut = stop
+        spans.extend(_trimmed(text, cut, end))
+    return tuple(spans)
+
+
+def _trimmed(text: str, start: int, end: int) -> list[TextSpan]:
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    body = piece.strip()
+    return [TextSpan(start + left, start + left + len(body))] if body else []
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Yield stretches that a sentence cannot leave: list items, rows, headings, and paragraphs with wrapped lines."""
+    start, position = 0, 0
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        position += len(line)
+        following = lines[number + 1] if number + 1 < len(lines) else ""
+        if not _goes_on(line.rstrip(), following):
+            yield start, position
+            start = position
+
+
+def _goes_on(line: str, following: str) -> bool:
+    """Tell whether the sentence of a line may go on in the following one."""
+    first = line.lstrip()[:1]
+    if not first or not following.strip() or first in "#|" or _LINE_STARTS_ANEW.match(following):
+        return False
+    unspaced = len(_UNSPACED.findall(line))
+    if unspaced * 2 >= len(line):
+        return len(line) >= _WRAPPED_LENGTH_UNSPACED and line[-1] not in "。！？：；:;!?"
+    if following.lstrip()[0].islower() and line[-1] not in ".!?:;":
+        return True
+    return len(line) >= _WRAPPED_LENGTH_LATIN and line[-1] not in ":;"
+
+
+def _stops(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield the offsets after which a new sentence begins inside one block."""
+    for match in _ENDS.finditer(text, start, end):
+        after = text[match.end() : match.end() + 1] if match.end() < end else ""
+        if after and _ends_sentence(text[start : match.end()], match.group(), text[match.end() : end]):
+            yield match.end()
+
+
+def _ends_sentence(so_far: str, mark: str, rest: str) -> bool:
+    if any(character in mark for character in "。！？"):
+        return True
+    after = rest[0]
+    if "!" in mark or "?" in mark or "…" in mark:
+        return after.isspace() or (bool(_UNSPACED.match(after)) and not _in_address(so_far))
+    # Points only from here on.
+    before = so_far.rstrip("\"'”’」』）)]】》*_").rstrip(".")[-1:]
+    if _UNSPACED.match(after):
+        return bool(_UNSPACED.match(before))
+    if not after.isspace() or _LIST_NUMBER.match(so_far.rsplit("\n", 1)[-1]):
+        return False
+    following = rest.lstrip()[:1]
+    if mark.startswith("..") or _ALWAYS_ABBREVIATION.search(so_far):
+        return mark.startswith("..") and not following.islower()
+    if _ABBREVIATION.search(so_far):
+        return following.isupper() and so_far.lower().endswith(("etc.", "a.m.", "p.m.", "ltd.", "inc.", "co."))
+    return not following.islower() or bool(_UNSPACED.match(before))
+
+
+def _in_address(so_far: str) -> bool:
+    return "://" in so_far[-200:].rsplit(" ", 1)[-1]
