@@ -11,9 +11,9 @@ _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
 # Characters and words that carry a sentence's grammar: where they stand, the sentence is of that language.
 _CHINESE_GRAMMAR = frozenset("的了吗呢吧怎么什是我你您他她它们不没在到把被和与或这那哪几多少请谁能会要还就都也可以为何")
 _ENGLISH_GRAMMAR_WORDS = """
-a an and any are as at be been but by can could did do does for from get had has have he her his how i if in is it its me
-much many my no not of on or our she should so that the their there they this to was we were what when where which who why
-will with would you your i'm i've can't don't doesn't didn't isn't it's won't
+a an and any are as at be been but by can could did do does for from get had has have he her his how i if in
+is it its me much many my no not of on or our she should so that the their there they this to was we were what
+when where which who why will with would you your i'm i've can't don't doesn't didn't isn't it's won't
 """
 _ENGLISH_GRAMMAR = frozenset(_ENGLISH_GRAMMAR_WORDS.split())
 
