@@ -28,6 +28,9 @@
     │   ├── QueueFull
     │   ├── AnswerCancelled
     │   └── AnswerInterrupted
+    ├── TurnError                           6     a question that was asked before
+    │   ├── TurnMissing
+    │   └── TurnFailed
     └── ProvisioningError                   5     getting the parts onto this machine
         ├── DownloadFailed
         ├── ChecksumMismatch
@@ -275,6 +278,26 @@ class AnswerInterrupted(ServingError):
 
     en = "The program ended before this answer was complete; please ask again."
     zh = "程序在回答完成前退出，请重新提问。"
+
+
+class TurnError(AnswerdeskError):
+    """A question that was asked before cannot be shown or finished."""
+
+    exit_code = 6
+
+
+class TurnMissing(TurnError):
+    """No turn has this id."""
+
+    en = "This question is not kept here."
+    zh = "这里没有保存该问题。"
+
+
+class TurnFailed(TurnError):
+    """A fault of this program's own broke the turn off; the log tells more under ``number``."""
+
+    en = "Something failed (no. {number}). Nothing was lost."
+    zh = "出错了（编号 {number}），内容没有丢失。"
 
 
 class ProvisioningError(AnswerdeskError):

@@ -1,0 +1,177 @@
+"""SQLite connections: one a thread, WAL, and sqlite's errors put into the product's own words at this border."""
+
+import errno
+import shutil
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseMissing, KnowledgeBaseNewer, StorageFull
+
+Migration = Callable[[sqlite3.Connection], None]
+
+BUSY_TIMEOUT_SECONDS = 30.0
+_DISK_IS_FULL_BELOW_BYTES = 256 * 1024  # an SQLite I/O error on a disk with less room than this means that it is full
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Translate what sqlite and the file system raise under ``folder``.
+
+    A full disk becomes ``StorageFull``, a damaged file ``IndexDamaged``, a lock held too long ``IngestRunning``;
+    anything else (a wrong statement, a bug) passes as it is.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        translated = _translate(error, folder)
+        if translated is None:
+            raise
+        raise translated from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StorageFull(folder=folder) from error
+
+
+def _translate(error: sqlite3.DatabaseError, folder: Path) -> StorageFull | IndexDamaged | IngestRunning | None:
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the class of an extended code
+    if primary == sqlite3.SQLITE_FULL:
+        return StorageFull(folder=folder)
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return IngestRunning(holder="the database is locked")
+    if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        # a full disk also shows as a failed write to the -wal or -shm file, which SQLite calls an I/O error
+        return StorageFull(folder=folder) if _is_full(folder) else IndexDamaged(reason=f"{folder}: {error}")
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return IndexDamaged(reason=f"{folder}: {error}")
+    return None
+
+
+def _is_full(folder: Path) -> bool:
+    existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    return shutil.disk_usage(existing).free < _DISK_IS_FULL_BELOW_BYTES
+
+
+class Database:
+    """One SQLite file for many threads: each gets a connection of its own, closed when the thread ends.
+
+    The file must exist, unless ``create`` is asked for; its tables are brought up to date by ``migrations`` when the
+    first connection is opened.
+    """
+
+    def __init__(self, path: Path, migrations: Sequence[Migration], *, create: bool = False) -> None:
+        self.path = path
+        self._migrations = migrations
+        self._create = create
+        self._local = threading.local()
+        self._finalizers: weakref.WeakSet[_Holder] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.is_file()
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, in autocommit mode.
+
+        Raises ``KnowledgeBaseMissing`` where the file is missing and not to be created.
+        """
+        holder: _Holder | None = getattr(self._local, "holder", None)
+        if holder is None or holder.closed:
+            holder = _Holder(self._open())
+            self._local.holder = holder
+            with self._lock:
+                self._finalizers.add(holder)
+        return holder.connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection for reading, with errors translated."""
+        with storage_errors(self.path.parent):
+            yield self.connection()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """``BEGIN IMMEDIATE``, then ``COMMIT``, or ``ROLLBACK`` when the block raises."""
+        with storage_errors(self.path.parent):
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._lock:
+            for holder in list(self._finalizers):
+                holder.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._create:
+            with storage_errors(self.path.parent):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+        elif not self.exists():
+            raise KnowledgeBaseMissing(folder=self.path.parent)
+        with storage_errors(self.path.parent):
+            mode = "rwc" if self._create else "rw"
+            connection = sqlite3.connect(
+                f"file:{quote(str(self.path))}?mode={mode}",
+                uri=True,
+                timeout=BUSY_TIMEOUT_SECONDS,
+                isolation_level=None,  # transactions are begun and ended in words, see transaction()
+                check_same_thread=False,  # close() may come from another thread; use stays with one
+            )
+            try:
+                _prepare(connection, self._migrations)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+
+class _Holder:
+    """Keeps a connection in a thread's local storage, and closes it when the thread is gone."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._finalize = weakref.finalize(self, connection.close)
+
+    @property
+    def closed(self) -> bool:
+        return not self._finalize.alive
+
+    def close(self) -> None:
+        self._finalize()
+
+
+def _prepare(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    if _version(connection) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection)  # another process may have been quicker
+    if version > len(migrations):
+        connection.execute("ROLLBACK")
+        raise KnowledgeBaseNewer(found=version, known=len(migrations))
+    for number, migration in enumerate(migrations[version:], start=version + 1):
+        migration(connection)
+        connection.execute(f"PRAGMA user_version = {number}")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

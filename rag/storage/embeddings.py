@@ -1,0 +1,105 @@
+"""Vectors by the hash of the text they stand for, so that a passage is embedded once and an index can be rebuilt."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import IndexDamaged
+from rag.protocols import FloatMatrix
+from rag.schema import Chunk
+from rag.storage.connection import Database
+from rag.storage.store import CHUNK_COLUMNS, VISIBLE, chunk_from_row
+
+_PARAMETERS = 500  # SQLite allows 999 in old builds
+_VISIBLE_VECTORS = (
+    "FROM chunk CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model "
+    f"WHERE {VISIBLE.format('chunk')}"
+)
+
+
+def embedding_hash(chunk: Chunk) -> bytes:
+    """Return the 32 bytes by which the chunk's vector is kept: SHA-256 of the text that is embedded."""
+    return hashlib.sha256(chunk.embedded_text.encode()).digest()
+
+
+class EmbeddingTable:
+    """The table ``embedding`` of a knowledge base: float32 vectors of one embedder's space.
+
+    ``dimension`` is checked against what is stored: a vector of another length raises ``IndexDamaged``.
+    """
+
+    def __init__(self, database: Database, model_id: str, dimension: int) -> None:
+        self._database = database
+        self._model_id = model_id
+        self._dimension = dimension
+
+    def known(self, hashes: Iterable[bytes]) -> set[bytes]:
+        """Return those of the hashes that have a vector."""
+        found: set[bytes] = set()
+        wanted = sorted(set(hashes))
+        with self._database.reading() as connection:
+            for begin in range(0, len(wanted), _PARAMETERS):
+                batch = wanted[begin : begin + _PARAMETERS]
+                rows = connection.execute(
+                    "SELECT content_hash FROM embedding WHERE model_id = ? "
+                    f"AND content_hash IN ({', '.join('?' * len(batch))})",
+                    (self._model_id, *batch),
+                )
+                found.update(row[0] for row in rows)
+        return found
+
+    def add(self, hashes: Sequence[bytes], vectors: FloatMatrix) -> None:
+        """Keep float32 [n, dimension] under n hashes, in one transaction; what is known already stays."""
+        if vectors.shape != (len(hashes), self._dimension):
+            raise ValueError(f"{len(hashes)} hashes need [{len(hashes)}, {self._dimension}], not {vectors.shape}")
+        rows = np.ascontiguousarray(vectors, dtype="<f4")
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO embedding VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [(digest, self._model_id, row.tobytes()) for digest, row in zip(hashes, rows, strict=True)],
+            )
+
+    def forget(self) -> None:
+        """Delete this embedder's vectors."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM embedding WHERE model_id = ?", (self._model_id,))
+
+    def forget_others(self) -> None:
+        """Delete the vectors of every other embedder."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM embedding WHERE model_id <> ?", (self._model_id,))
+
+    def missing(self, generation: int, limit: int) -> list[Chunk]:
+        """Return up to ``limit`` visible chunks that have no vector."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
+                f"WHERE {VISIBLE.format('chunk')} AND NOT EXISTS (SELECT 1 FROM embedding "
+                "WHERE content_hash = chunk.embedding_hash AND model_id = :model) LIMIT :limit",
+                {"generation": generation, "model": self._model_id, "limit": limit},
+            ).fetchall()
+        return [chunk_from_row(row) for row in rows]
+
+    def visible(self, generation: int) -> tuple[NDArray[np.int64], FloatMatrix]:
+        """Return the chunk numbers, int64 [n] ascending, and vectors, float32 [n, dimension], of a generation.
+
+        Chunks without a vector are left out: see ``missing``.
+        """
+        parameters = {"generation": generation, "model": self._model_id}
+        with self._database.reading() as connection:
+            connection.execute("BEGIN")  # both statements must see the same rows
+            try:
+                (count,) = connection.execute(f"SELECT count(*) {_VISIBLE_VECTORS}", parameters).fetchone()
+                numbers = np.empty(count, dtype=np.int64)
+                vectors = np.empty((count, self._dimension), dtype=np.float32)
+                rows = connection.execute(f"SELECT chunk_id, vector {_VISIBLE_VECTORS} ORDER BY chunk_id", parameters)
+                for position, (number, vector) in enumerate(rows):
+                    if len(vector) != 4 * self._dimension:
+                        raise IndexDamaged(reason=f"vector of chunk {number} has {len(vector)} bytes")
+                    numbers[position] = number
+                    vectors[position] = np.frombuffer(vector, dtype="<f4")
+            finally:
+                connection.execute("COMMIT")
+        return numbers, vectors

@@ -1,0 +1,105 @@
+"""The tables, as numbered steps: a database's ``user_version`` says how many of a list it has been through.
+
+Steps are never edited once released; a change is a new step at the end.
+"""
+
+import sqlite3
+
+
+def _knowledge_tables(connection: sqlite3.Connection) -> None:
+    """Documents and chunks of all kept generations.
+
+    A row is visible in generation n when ``first_generation <= n`` and ``last_generation`` is NULL or greater than n:
+    ``last_generation`` is the first generation in which it is gone.  Chunks repeat the two columns and the language of
+    their document, so that a search filters without a join.
+    """
+    for statement in (
+        """CREATE TABLE generation (
+            generation INTEGER PRIMARY KEY,
+            published_at TEXT NOT NULL,
+            embedder_model TEXT NOT NULL,
+            dimension INTEGER NOT NULL,
+            document_count INTEGER NOT NULL,
+            chunk_count INTEGER NOT NULL
+        )""",
+        "CREATE TABLE current (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL)",
+        "INSERT INTO current VALUES (1, 0)",
+        """CREATE TABLE document (
+            document_key INTEGER PRIMARY KEY AUTOINCREMENT,
+            document_id TEXT NOT NULL,
+            root TEXT NOT NULL,
+            relative_path TEXT NOT NULL,
+            path TEXT NOT NULL,
+            title TEXT NOT NULL,
+            text TEXT NOT NULL,
+            language TEXT NOT NULL,
+            source TEXT NOT NULL,
+            updated_on TEXT,
+            audience TEXT NOT NULL,
+            metadata TEXT NOT NULL,
+            content_hash BLOB NOT NULL,
+            recipe TEXT NOT NULL,
+            first_generation INTEGER NOT NULL,
+            last_generation INTEGER
+        )""",
+        "CREATE UNIQUE INDEX document_alive ON document (document_id) WHERE last_generation IS NULL",
+        "CREATE INDEX document_by_id ON document (document_id)",
+        "CREATE INDEX document_gone ON document (last_generation) WHERE last_generation IS NOT NULL",
+        "CREATE INDEX document_since ON document (first_generation)",
+        # AUTOINCREMENT: an index file of an older generation must never meet a reused number
+        """CREATE TABLE chunk (
+            chunk_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            document_key INTEGER NOT NULL REFERENCES document (document_key) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            heading_path TEXT NOT NULL,
+            text TEXT NOT NULL,
+            start_offset INTEGER NOT NULL,
+            end_offset INTEGER NOT NULL,
+            language TEXT NOT NULL,
+            embedding_hash BLOB NOT NULL,
+            first_generation INTEGER NOT NULL,
+            last_generation INTEGER
+        )""",
+        "CREATE UNIQUE INDEX chunk_of_document ON chunk (document_key, ordinal)",
+        "CREATE INDEX chunk_embedding ON chunk (embedding_hash)",
+        # holds all that counting and listing need, so that they do not read the texts
+        "CREATE INDEX chunk_visible ON chunk (first_generation, last_generation, language)",
+        """CREATE TABLE embedding (
+            content_hash BLOB NOT NULL,
+            model_id TEXT NOT NULL,
+            vector BLOB NOT NULL,
+            UNIQUE (content_hash, model_id)
+        )""",
+        # the text is cut into terms before it comes here (rag/retrieval/terms.py); unicode61 only splits at the spaces
+        "CREATE VIRTUAL TABLE chunk_terms USING fts5 (terms, tokenize = 'unicode61 remove_diacritics 0')",
+    ):
+        connection.execute(statement)
+
+
+def _turn_tables(connection: sqlite3.Connection) -> None:
+    """Questions and what became of them; evidence and answer as JSON of ``rag.schema``'s values."""
+    for statement in (
+        """CREATE TABLE turn (
+            turn_number INTEGER PRIMARY KEY AUTOINCREMENT,
+            turn_id TEXT NOT NULL UNIQUE,
+            session TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            question TEXT NOT NULL,
+            language TEXT NOT NULL,
+            state TEXT NOT NULL,
+            evidence TEXT NOT NULL,
+            answer TEXT,
+            partial_text TEXT NOT NULL,
+            thinking TEXT NOT NULL,
+            error_class TEXT NOT NULL,
+            error_text TEXT NOT NULL,
+            owner TEXT NOT NULL
+        )""",
+        "CREATE INDEX turn_of_session ON turn (session, turn_number)",
+        "CREATE INDEX turn_running ON turn (state) WHERE state IN ('queued', 'searching', 'thinking', 'answering')",
+    ):
+        connection.execute(statement)
+
+
+KNOWLEDGE_MIGRATIONS = (_knowledge_tables,)
+TURN_MIGRATIONS = (_turn_tables,)

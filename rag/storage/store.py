@@ -1,0 +1,208 @@
+"""The knowledge base as its readers see it: documents and chunks of one generation, from SQLite."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import get_args
+
+from rag.errors import KnowledgeBaseMissing
+from rag.schema import Audience, Chunk, Document, Language
+from rag.storage.connection import Database
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+
+DATABASE_NAME = "knowledge.db"
+VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > :generation, 1)"
+"""SQL condition: the row of table or alias ``{0}`` is visible in ``:generation``."""
+
+CHUNK_COLUMNS = """chunk.chunk_id, document.document_id, document.path, document.title, chunk.heading_path, chunk.text,
+    chunk.start_offset, chunk.end_offset, chunk.ordinal, chunk.language"""  # from chunk JOIN document
+DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on, audience, metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationInfo:
+    """One published state of the knowledge base.  ``published_at`` is in UTC."""
+
+    generation: int
+    published_at: datetime
+    embedder_model: str
+    dimension: int
+    document_count: int
+    chunk_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document without its text, for lists.  ``characters`` counts the text's code points."""
+
+    document_id: str
+    path: str
+    title: str
+    language: Language
+    source: str
+    updated_on: date | None
+    audience: Audience
+    characters: int
+    chunk_count: int
+
+
+class KnowledgeStore:
+    """Reads ``knowledge.db`` in ``folder``; safe from many threads.  Making one touches no file.
+
+    Nothing is ever created here: where no database is, ``current_generation`` is 0 and every other method raises
+    ``KnowledgeBaseMissing``.  What is read belongs to the generation that is asked for, so a reader that keeps to one
+    number never sees half of a change; the current generation and the two before it stay readable.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS)
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, for a search of one's own; see ``VISIBLE``."""
+        return self._database.connection()
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Give this thread's connection in a block whose sqlite errors are translated."""
+        return self._database.reading()
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """``BEGIN IMMEDIATE`` ... ``COMMIT``, or ``ROLLBACK`` when the block raises."""
+        return self._database.transaction()
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens a new one."""
+        self._database.close()
+
+    def current_generation(self) -> int:
+        """Return the number that readers are to use; 0 when nothing is published or no database exists."""
+        if not self._database.exists():
+            return 0
+        with self.reading() as connection:
+            return int(connection.execute("SELECT generation FROM current").fetchone()[0])
+
+    def require_generation(self) -> int:
+        """Return the current generation, or raise ``KnowledgeBaseMissing`` when there is none."""
+        generation = self.current_generation()
+        if generation == 0:
+            raise KnowledgeBaseMissing(folder=self.folder)
+        return generation
+
+    def generation_folder(self, generation: int) -> Path:
+        """Return where the index files of a generation are."""
+        return generation_folder(self.folder, generation)
+
+    def generation_info(self, generation: int) -> GenerationInfo:
+        """Return what was published under this number.  Raises ``KeyError`` where it is unknown or deleted."""
+        with self.reading() as connection:
+            row = connection.execute("SELECT * FROM generation WHERE generation = ?", (generation,)).fetchone()
+        if row is None:
+            raise KeyError(generation)
+        return GenerationInfo(row[0], datetime.fromisoformat(row[1]), *row[2:])
+
+    def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
+        """Return those of the chunks that are visible in the generation, by their number."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
+                f"WHERE chunk_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('chunk')}",
+                {"ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids]), "generation": generation},
+            ).fetchall()
+        return {row["chunk_id"]: chunk_from_row(row) for row in rows}
+
+    def document(self, document_id: str, generation: int) -> Document:
+        """Return the document as it was in the generation.  Raises ``KeyError`` where it was not."""
+        with self.reading() as connection:
+            row = connection.execute(
+                f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE document_id = :id AND {VISIBLE.format('document')}",
+                {"id": document_id, "generation": generation},
+            ).fetchone()
+        if row is None:
+            raise KeyError(document_id)
+        return document_from_row(row)
+
+    def document_chunks(self, document_id: str, generation: int) -> tuple[Chunk, ...]:
+        """Return the document's chunks in their order; none where the document is not in the generation."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {CHUNK_COLUMNS} FROM document JOIN chunk USING (document_key) "
+                f"WHERE document_id = :id AND {VISIBLE.format('document')} ORDER BY ordinal",
+                {"id": document_id, "generation": generation},
+            ).fetchall()
+        return tuple(chunk_from_row(row) for row in rows)
+
+    def visible_chunk_ids(self, generation: int, language: Language | None = None) -> list[int]:
+        """Return the numbers of all chunks of the generation, ascending; of one language if it is given."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT chunk_id FROM chunk WHERE {VISIBLE.format('chunk')} "
+                "AND language = ifnull(:language, language) ORDER BY chunk_id",
+                {"generation": generation, "language": language},
+            )
+            return [row[0] for row in rows]
+
+    def languages(self, generation: int) -> dict[Language, int]:
+        """Return how many chunks each language has; a language without any is left out."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT language, count(*) FROM chunk WHERE {VISIBLE.format('chunk')} GROUP BY language",
+                {"generation": generation},
+            )
+            counts = dict(rows.fetchall())
+        known: tuple[Language, ...] = get_args(Language)
+        return {language: counts[language] for language in known if language in counts}
+
+    def documents(self, generation: int) -> list[DocumentRow]:
+        """Return every document of the generation without its text, by document_id."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                "SELECT document_id, path, title, language, source, updated_on, audience, length(text) AS characters, "
+                "(SELECT count(*) FROM chunk WHERE chunk.document_key = document.document_key) AS chunk_count "
+                f"FROM document WHERE {VISIBLE.format('document')} ORDER BY document_id",
+                {"generation": generation},
+            ).fetchall()
+        return [DocumentRow(**{**dict(row), "updated_on": _date(row["updated_on"])}) for row in rows]
+
+
+def generation_folder(knowledge_folder: Path, generation: int) -> Path:
+    """Return the folder of a generation's files: ``generations/000003``."""
+    return knowledge_folder / "generations" / f"{generation:06d}"
+
+
+def chunk_from_row(row: sqlite3.Row) -> Chunk:
+    """Build a chunk from the columns of ``CHUNK_COLUMNS``."""
+    return Chunk(
+        document_id=row["document_id"],
+        document_path=row["path"],
+        title=row["title"],
+        heading_path=tuple(json.loads(row["heading_path"])),
+        text=row["text"],
+        start=row["start_offset"],
+        end=row["end_offset"],
+        ordinal=row["ordinal"],
+        language=row["language"],
+        chunk_id=row["chunk_id"],
+    )
+
+
+def document_from_row(row: sqlite3.Row) -> Document:
+    """Build a document from the columns of ``DOCUMENT_COLUMNS``."""
+    return Document(
+        document_id=row["document_id"],
+        path=row["path"],
+        title=row["title"],
+        text=row["text"],
+        language=row["language"],
+        source=row["source"],
+        updated_on=_date(row["updated_on"]),
+        audience=row["audience"],
+        metadata=json.loads(row["metadata"]),
+    )
+
+
+def _date(value: str | None) -> date | None:
+    return date.fromisoformat(value) if value is not None else None

@@ -1,0 +1,189 @@
+"""Questions and what became of them, kept in SQLite so that they can be reopened after a restart."""
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import TypeAdapter
+
+from rag.errors import AnswerInterrupted
+from rag.schema import Answer, Evidence, Language
+from rag.storage.connection import Database
+from rag.storage.migrations import TURN_MIGRATIONS
+
+TurnState = Literal["queued", "searching", "thinking", "answering", "done", "refused", "failed", "stopped"]
+RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "answering")
+
+_COLUMNS = (
+    "turn_id, session, created_at, question, language, state, evidence, answer, partial_text, thinking, "
+    "error_class, error_text"
+)
+_EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of one session.  ``created_at`` is in UTC.
+
+    ``partial_text`` and ``thinking`` are what the model had said; ``answer`` is set once it is complete.
+    ``error_class`` is a name from ``rag.errors`` and ``error_text`` its sentence, both empty where nothing failed.
+    """
+
+    turn_id: str
+    session: str
+    created_at: datetime
+    question: str
+    language: Language
+    state: TurnState = "queued"
+    evidence: tuple[Evidence, ...] = ()
+    answer: Answer | None = None
+    partial_text: str = ""
+    thinking: str = ""
+    error_class: str = ""
+    error_text: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody is still working on it."""
+        return self.state in RUNNING_STATES
+
+
+class TurnStore:
+    """Turns in one SQLite file, made when it is missing; safe from many threads and processes.
+
+    Opening it marks as failed every turn that a process left running when it died.
+
+    >>> import tempfile
+    >>> from dataclasses import replace
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = TurnStore(Path(folder.name) / "turns.db")
+    >>> turn = store.add("How long is the warranty?", session="a", language="en")
+    >>> store.update(replace(turn, state="stopped"))
+    >>> store.get(turn.turn_id).state
+    'stopped'
+    >>> store.close()
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, TURN_MIGRATIONS, create=True)
+        self._owner = _process_mark(os.getpid())
+        self.fail_abandoned()
+
+    def add(self, question: str, *, session: str, language: Language) -> Turn:
+        """Keep a new question as ``queued`` and return its turn, with a random, URL-safe id."""
+        turn = Turn(
+            turn_id=secrets.token_urlsafe(12),
+            session=session,
+            created_at=datetime.now(UTC),
+            question=question,
+            language=language,
+        )
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*_to_row(turn), self._owner),
+            )
+        return turn
+
+    def update(self, turn: Turn) -> None:
+        """Write the turn over its older self.  Raises ``KeyError`` where its id is unknown."""
+        turn_id, *values = _to_row(turn)
+        assignments = ", ".join(f"{column} = ?" for column in _COLUMNS.split(", ")[1:])
+        with self._database.transaction() as connection:
+            cursor = connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
+            if cursor.rowcount == 0:
+                raise KeyError(turn_id)
+
+    def get(self, turn_id: str) -> Turn:
+        """Return one turn.  Raises ``KeyError`` where its id is unknown."""
+        with self._database.reading() as connection:
+            row = connection.execute(f"SELECT {_COLUMNS} FROM turn WHERE turn_id = ?", (turn_id,)).fetchone()
+        if row is None:
+            raise KeyError(turn_id)
+        return _from_row(row)
+
+    def list(self, session: str, *, limit: int = 30, offset: int = 0) -> tuple[Turn, ...]:
+        """Return a session's turns, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {_COLUMNS} FROM turn WHERE session = ? ORDER BY turn_number DESC LIMIT ? OFFSET ?",
+                (session, limit, offset),
+            ).fetchall()
+        return tuple(_from_row(row) for row in rows)
+
+    def fail_abandoned(self) -> int:
+        """Mark the running turns of dead processes as failed, and return how many there were."""
+        running = ", ".join(f"'{state}'" for state in RUNNING_STATES)
+        with self._database.transaction() as connection:
+            rows = connection.execute(f"SELECT owner, {_COLUMNS} FROM turn WHERE state IN ({running})").fetchall()
+            dead = _dead_owners(row["owner"] for row in rows)
+            error = AnswerInterrupted()
+            abandoned = [_from_row(row) for row in rows if row["owner"] in dead]
+            connection.executemany(
+                "UPDATE turn SET state = 'failed', error_class = ?, error_text = ? WHERE turn_id = ?",
+                [(type(error).__name__, error.text(turn.language), turn.turn_id) for turn in abandoned],
+            )
+        return len(abandoned)
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens a new one."""
+        self._database.close()
+
+
+def _process_mark(pid: int) -> str:
+    """Name a process so that a later one with the same pid is not taken for it."""
+    return f"{pid}@{psutil.Process(pid).create_time():.2f}"
+
+
+def _dead_owners(owners: Iterable[str]) -> set[str]:
+    dead = set()
+    for owner in set(owners):
+        try:
+            alive = _process_mark(int(owner.partition("@")[0])) == owner
+        except psutil.NoSuchProcess:
+            alive = False
+        if not alive:
+            dead.add(owner)
+    return dead
+
+
+def _to_row(turn: Turn) -> tuple[str | None, ...]:
+    return (
+        turn.turn_id,
+        turn.session,
+        turn.created_at.isoformat(),
+        turn.question,
+        turn.language,
+        turn.state,
+        _EVIDENCE.dump_json(turn.evidence).decode(),
+        json.dumps(turn.answer.to_json(), ensure_ascii=False) if turn.answer is not None else None,
+        turn.partial_text,
+        turn.thinking,
+        turn.error_class,
+        turn.error_text,
+    )
+
+
+def _from_row(row: sqlite3.Row) -> Turn:
+    return Turn(
+        turn_id=row["turn_id"],
+        session=row["session"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        question=row["question"],
+        language=row["language"],
+        state=row["state"],
+        evidence=_EVIDENCE.validate_json(row["evidence"]),
+        answer=Answer.from_json(json.loads(row["answer"])) if row["answer"] is not None else None,
+        partial_text=row["partial_text"],
+        thinking=row["thinking"],
+        error_class=row["error_class"],
+        error_text=row["error_text"],
+    )

@@ -1,0 +1,240 @@
+"""Writing the next generation of the knowledge base.  One writer at a time: the caller holds the lock.
+
+What is written stays invisible until ``publish`` moves the row ``current``; ``begin`` throws away what a writer that
+died had not published.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rag.schema import Chunk, Document
+from rag.storage.connection import Database, storage_errors
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+from rag.storage.store import (
+    DATABASE_NAME,
+    DOCUMENT_COLUMNS,
+    VISIBLE,
+    GenerationInfo,
+    document_from_row,
+    generation_folder,
+)
+
+KEPT_GENERATIONS = 3
+_OF_DEAD_DOCUMENTS = "document_key IN (SELECT document_key FROM document WHERE last_generation <= :oldest)"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """What the store knows of a document that the next generation still has, without its text.
+
+    ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
+    ``content_hash`` is 32 bytes; ``recipe`` names the way it was cut into chunks.
+    """
+
+    document_id: str
+    root: str
+    relative_path: str
+    path: str
+    content_hash: bytes
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk to be written, the hash (32 bytes) of its embedded text, and its terms for the full-text index."""
+
+    chunk: Chunk
+    embedding_hash: bytes
+    terms: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document to be written; it takes the place of the live one with the same id."""
+
+    document: Document
+    origin: LiveDocument
+    chunks: tuple[NewChunk, ...]
+
+
+class KnowledgeWriter:
+    """Writes documents, chunks and postings of one generation that is not yet published."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS, create=True)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self.database.close()
+
+    def begin(self) -> int:
+        """Undo what was never published and return the number of the generation to be written."""
+        with self.database.transaction() as connection:
+            current = _current(connection)
+            unpublished = {"current": current}
+            for statement in (
+                "DELETE FROM chunk_terms WHERE rowid IN (SELECT chunk_id FROM chunk JOIN document USING (document_key) "
+                "WHERE document.first_generation > :current)",
+                "DELETE FROM document WHERE first_generation > :current",  # takes its chunks along
+                "UPDATE chunk SET last_generation = NULL WHERE document_key IN "
+                "(SELECT document_key FROM document WHERE last_generation > :current)",
+                "UPDATE document SET last_generation = NULL WHERE last_generation > :current",
+            ):
+                connection.execute(statement, unpublished)
+        with storage_errors(self.folder):
+            self._delete_folders(lambda number: number is None or number > current)
+        return current + 1
+
+    def live_documents(self) -> dict[str, LiveDocument]:
+        """Return the documents that are not retired, by document_id."""
+        with self.database.reading() as connection:
+            rows = connection.execute(
+                "SELECT document_id, root, relative_path, path, content_hash, recipe FROM document "
+                "WHERE last_generation IS NULL"
+            ).fetchall()
+        return {row["document_id"]: LiveDocument(*row) for row in rows}
+
+    def live_texts(self, document_ids: Sequence[str]) -> list[Document]:
+        """Return live documents with their texts, for cutting them again."""
+        with self.database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE last_generation IS NULL "
+                "AND document_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(document_ids)),),
+            ).fetchall()
+        return [document_from_row(row) for row in rows]
+
+    def replace(self, documents: Sequence[NewDocument], generation: int) -> None:
+        """Write documents with their chunks and postings in one transaction, retiring their predecessors."""
+        with self.database.transaction() as connection:
+            for document in documents:
+                _retire(connection, document.document.document_id, generation)
+                _insert(connection, document, generation)
+
+    def retire(self, document_ids: Iterable[str], generation: int) -> None:
+        """Let documents be gone from the generation on, in one transaction."""
+        with self.database.transaction() as connection:
+            for document_id in document_ids:
+                _retire(connection, document_id, generation)
+
+    def publish(self, generation: int, embedder_model: str, dimension: int) -> GenerationInfo:
+        """Make the generation the current one, in one step that reaches the disk before it returns."""
+        self.database.connection().execute("PRAGMA synchronous = FULL")
+        try:
+            with self.database.transaction() as connection:
+                info = GenerationInfo(
+                    generation, datetime.now(UTC), embedder_model, dimension, *_counts(connection, generation)
+                )
+                connection.execute(
+                    "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        generation,
+                        info.published_at.isoformat(),
+                        embedder_model,
+                        dimension,
+                        info.document_count,
+                        info.chunk_count,
+                    ),
+                )
+                connection.execute("UPDATE current SET generation = ?", (generation,))
+        finally:
+            self.database.connection().execute("PRAGMA synchronous = NORMAL")
+        return info
+
+    def delete_older(self) -> None:
+        """Delete rows, vectors and files that only generations before the last ``KEPT_GENERATIONS`` could show."""
+        with self.database.transaction() as connection:
+            oldest = _current(connection) - KEPT_GENERATIONS + 1
+            connection.execute("CREATE TEMP TABLE IF NOT EXISTS gone (content_hash BLOB)")
+            for statement in (
+                f"INSERT INTO gone SELECT embedding_hash FROM chunk WHERE {_OF_DEAD_DOCUMENTS}",
+                f"DELETE FROM chunk_terms WHERE rowid IN (SELECT chunk_id FROM chunk WHERE {_OF_DEAD_DOCUMENTS})",
+                "DELETE FROM document WHERE last_generation <= :oldest",  # takes its chunks along
+                "DELETE FROM generation WHERE generation < :oldest",
+            ):
+                connection.execute(statement, {"oldest": oldest})
+            connection.execute(
+                "DELETE FROM embedding WHERE content_hash IN (SELECT content_hash FROM gone) "
+                "AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.embedding_hash = embedding.content_hash)"
+            )
+            connection.execute("DELETE FROM gone")
+        with storage_errors(self.folder):
+            self._delete_folders(lambda number: number is not None and number < oldest)
+
+    def _delete_folders(self, unwanted: Callable[[int | None], bool]) -> None:
+        """Delete the generation folders whose number, None for an unfinished one, is unwanted."""
+        for folder in sorted(generation_folder(self.folder, 0).parent.glob("*")):
+            if unwanted(int(folder.name) if folder.name.isdigit() else None):
+                shutil.rmtree(folder)
+
+
+def _current(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT generation FROM current").fetchone()[0])
+
+
+def _counts(connection: sqlite3.Connection, generation: int) -> tuple[int, int]:
+    documents, chunks = (
+        connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {VISIBLE.format(table)}", {"generation": generation}
+        ).fetchone()[0]
+        for table in ("document", "chunk")
+    )
+    return documents, chunks
+
+
+def _retire(connection: sqlite3.Connection, document_id: str, generation: int) -> None:
+    row = connection.execute(
+        "UPDATE document SET last_generation = ? WHERE document_id = ? AND last_generation IS NULL "
+        "RETURNING document_key",
+        (generation, document_id),
+    ).fetchone()
+    if row is not None:
+        connection.execute("UPDATE chunk SET last_generation = ? WHERE document_key = ?", (generation, row[0]))
+
+
+def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -> None:
+    document, origin = new.document, new.origin
+    document_key = connection.execute(
+        "INSERT INTO document (document_id, root, relative_path, path, title, text, language, source, updated_on, "
+        "audience, metadata, content_hash, recipe, first_generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            document.document_id,
+            origin.root,
+            origin.relative_path,
+            document.path,
+            document.title,
+            document.text,
+            document.language,
+            document.source,
+            document.updated_on.isoformat() if document.updated_on is not None else None,
+            document.audience,
+            json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
+            origin.content_hash,
+            origin.recipe,
+            generation,
+        ),
+    ).lastrowid
+    for new_chunk in new.chunks:
+        chunk = new_chunk.chunk
+        chunk_id = connection.execute(
+            "INSERT INTO chunk (document_key, ordinal, heading_path, text, start_offset, end_offset, language, "
+            "embedding_hash, first_generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                document_key,
+                chunk.ordinal,
+                json.dumps(chunk.heading_path, ensure_ascii=False),
+                chunk.text,
+                chunk.start,
+                chunk.end,
+                chunk.language,
+                new_chunk.embedding_hash,
+                generation,
+            ),
+        ).lastrowid
+        connection.execute("INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)", (chunk_id, new_chunk.terms))
