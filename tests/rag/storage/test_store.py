@@ -1,0 +1,216 @@
+"""Generations seen by readers while a writer works, on real files."""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer
+from rag.schema import Chunk, Document, Language
+from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.store import DATABASE_NAME, KnowledgeStore
+from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+
+
+def new_document(document_id: str, text: str, language: Language = "en") -> NewDocument:
+    """One document of one chunk."""
+    path = f"/manual/{document_id}"
+    chunk = Chunk(document_id, path, "Title", ("Part",), text, 0, len(text), 0, language)
+    return NewDocument(
+        Document(document_id, path, "Title", text, language, metadata={"category": "returns"}),
+        LiveDocument(document_id, "/manual", document_id, path, text.encode().ljust(32), "recipe-1"),
+        (NewChunk(chunk, embedding_hash(chunk), text.lower()),),
+    )
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> KnowledgeWriter:
+    return KnowledgeWriter(tmp_path / "knowledge")
+
+
+def publish(writer: KnowledgeWriter, *documents: NewDocument, retire: tuple[str, ...] = ()) -> int:
+    generation = writer.begin()
+    writer.replace(documents, generation)
+    writer.retire(retire, generation)
+    writer.publish(generation, "fake", 8)
+    writer.delete_older()
+    return generation
+
+
+def test_a_reader_creates_nothing(tmp_path: Path) -> None:
+    store = KnowledgeStore(tmp_path / "nowhere")
+    assert store.current_generation() == 0
+    with pytest.raises(KnowledgeBaseMissing):
+        store.require_generation()
+    with pytest.raises(KnowledgeBaseMissing):
+        store.documents(1)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_database_without_a_published_generation_counts_as_missing(writer: KnowledgeWriter) -> None:
+    writer.begin()
+    store = KnowledgeStore(writer.folder)
+    assert store.current_generation() == 0
+    with pytest.raises(KnowledgeBaseMissing):
+        store.require_generation()
+
+
+def test_what_is_read_back_is_what_was_written(writer: KnowledgeWriter) -> None:
+    generation = publish(writer, new_document("a.md", "Refund in 7 days"), new_document("b.md", "七天退款", "zh"))
+    store = KnowledgeStore(writer.folder)
+    assert store.current_generation() == generation == 1
+    document = store.document("a.md", 1)
+    assert (document.title, document.text, document.language) == ("Title", "Refund in 7 days", "en")
+    assert document.metadata == {"category": "returns"}
+    (chunk,) = store.document_chunks("b.md", 1)
+    assert (chunk.text, chunk.heading_path, chunk.language) == ("七天退款", ("Part",), "zh")
+    assert store.chunks([chunk.chunk_id, 999], 1) == {chunk.chunk_id: chunk}
+    assert store.languages(1) == {"zh": 1, "en": 1}
+    assert store.visible_chunk_ids(1, "zh") == [chunk.chunk_id]
+    assert [(row.document_id, row.characters, row.chunk_count) for row in store.documents(1)] == [
+        ("a.md", 16, 1),
+        ("b.md", 4, 1),
+    ]
+    info = store.generation_info(1)
+    assert (info.embedder_model, info.dimension, info.document_count, info.chunk_count) == ("fake", 8, 2, 2)
+
+
+def test_an_unpublished_change_is_invisible_and_a_new_writer_undoes_it(writer: KnowledgeWriter) -> None:
+    publish(writer, new_document("a.md", "old"), new_document("b.md", "kept"))
+    store = KnowledgeStore(writer.folder)
+    generation = writer.begin()
+    writer.replace([new_document("a.md", "new"), new_document("c.md", "added")], generation)
+    writer.retire(["b.md"], generation)
+    assert [row.document_id for row in store.documents(1)] == ["a.md", "b.md"]
+    assert store.document("a.md", 1).text == "old"
+    assert sorted(writer.live_documents()) == ["a.md", "c.md"]
+
+    assert writer.begin() == 2
+    assert sorted(writer.live_documents()) == ["a.md", "b.md"]
+    with store.reading() as connection:
+        assert [terms for (terms,) in connection.execute("SELECT terms FROM chunk_terms")] == ["old", "kept"]
+    assert writer.publish(2, "fake", 8).document_count == 2
+
+
+def test_readers_of_an_older_generation_still_see_it(writer: KnowledgeWriter) -> None:
+    publish(writer, new_document("a.md", "old"))
+    publish(writer, new_document("a.md", "new"))
+    store = KnowledgeStore(writer.folder)
+    assert (store.document("a.md", 1).text, store.document("a.md", 2).text) == ("old", "new")
+    assert len(store.visible_chunk_ids(1)) == len(store.visible_chunk_ids(2)) == 1
+
+
+def test_three_generations_are_kept_and_older_rows_files_and_vectors_go(writer: KnowledgeWriter) -> None:
+    table = EmbeddingTable(writer.database, "fake", 8)
+    for number in range(1, 5):
+        document = new_document("a.md", f"text {number}")
+        table.add([document.chunks[0].embedding_hash], np.eye(1, 8, dtype=np.float32))
+        (writer.folder / "generations" / f"{number:06d}").mkdir(parents=True)
+        publish(writer, document) if number > 1 else None
+        if number == 1:
+            generation = writer.begin()
+            writer.replace([document], generation)
+            writer.publish(generation, "fake", 8)
+    (writer.folder / "generations" / "000004").mkdir(exist_ok=True)
+    store = KnowledgeStore(writer.folder)
+    with pytest.raises(KeyError):
+        store.document("a.md", 1)
+    assert [store.document("a.md", generation).text for generation in (2, 3, 4)] == ["text 2", "text 3", "text 4"]
+    with pytest.raises(KeyError):
+        store.generation_info(1)
+    with store.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM embedding").fetchone()[0] == 3
+        assert connection.execute("SELECT count(*) FROM chunk_terms").fetchone()[0] == 3
+    assert not (writer.folder / "generations" / "000001").exists()
+
+
+def test_chunk_numbers_are_never_used_again(writer: KnowledgeWriter) -> None:
+    publish(writer, new_document("a.md", "one"))
+    for generation in range(2, 6):
+        publish(writer, retire=("a.md",) if generation == 2 else ())
+    publish(writer, new_document("b.md", "two"))
+    assert KnowledgeStore(writer.folder).visible_chunk_ids(6) == [2]
+
+
+def test_vectors_come_back_by_chunk_and_only_once(writer: KnowledgeWriter) -> None:
+    first, second = new_document("a.md", "one"), new_document("b.md", "two")
+    generation = publish(writer, first, second)
+    table = EmbeddingTable(writer.database, "fake", 8)
+    assert [chunk.text for chunk in table.missing(generation, 10)] == ["one", "two"]
+    matrix = np.eye(2, 8, dtype=np.float32)
+    hashes = [first.chunks[0].embedding_hash, second.chunks[0].embedding_hash]
+    table.add(hashes, matrix)
+    table.add(hashes, matrix[::-1])
+    assert table.known([*hashes, b"?" * 32]) == set(hashes)
+    assert table.missing(generation, 10) == []
+    numbers, vectors = table.visible(generation)
+    assert numbers.tolist() == [1, 2]
+    assert np.array_equal(vectors, matrix)
+    assert EmbeddingTable(writer.database, "another", 8).known(hashes) == set()
+
+
+def test_a_vector_of_another_length_is_damage(writer: KnowledgeWriter) -> None:
+    document = new_document("a.md", "one")
+    generation = publish(writer, document)
+    EmbeddingTable(writer.database, "fake", 8).add([document.chunks[0].embedding_hash], np.eye(1, 8, dtype=np.float32))
+    with pytest.raises(IndexDamaged, match="32 bytes"):
+        EmbeddingTable(writer.database, "fake", 16).visible(generation)
+
+
+def test_a_file_that_is_no_database_is_damage(tmp_path: Path) -> None:
+    (tmp_path / DATABASE_NAME).write_bytes(b"not a database at all" * 100)
+    with pytest.raises(IndexDamaged):
+        KnowledgeStore(tmp_path).current_generation()
+
+
+def test_a_torn_page_is_damage(writer: KnowledgeWriter) -> None:
+    publish(writer, *(new_document(f"{number}.md", "text " * 500) for number in range(50)))
+    writer.close()
+    path = writer.folder / DATABASE_NAME
+    content = bytearray(path.read_bytes())
+    content[4096 * 4 :] = os.urandom(len(content) - 4096 * 4)
+    path.write_bytes(content)
+    with pytest.raises(IndexDamaged):
+        store = KnowledgeStore(writer.folder)
+        store.documents(store.require_generation())
+
+
+def test_a_newer_schema_is_refused(writer: KnowledgeWriter) -> None:
+    writer.begin()
+    writer.close()
+    connection = sqlite3.connect(writer.folder / DATABASE_NAME)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(KnowledgeBaseNewer, match="format 99"):
+        KnowledgeStore(writer.folder).current_generation()
+
+
+def test_a_failed_block_leaves_nothing(writer: KnowledgeWriter) -> None:
+    publish(writer, new_document("a.md", "one"))
+    store = KnowledgeStore(writer.folder)
+    with pytest.raises(RuntimeError), store.transaction() as connection:
+        connection.execute("DELETE FROM document")
+        raise RuntimeError
+    assert store.document("a.md", 1).text == "one"
+
+
+def test_every_thread_reads_through_its_own_connection(writer: KnowledgeWriter) -> None:
+    publish(writer, new_document("a.md", "one"))
+    store = KnowledgeStore(writer.folder)
+    seen: list[tuple[sqlite3.Connection, str]] = []
+
+    def read() -> None:
+        seen.append((store.connection(), store.document("a.md", 1).text))
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(connection) for connection, _ in seen}) == 8
+    assert {text for _, text in seen} == {"one"}
+    store.close()
+    assert store.document("a.md", 1).text == "one"

@@ -1,0 +1,98 @@
+"""Turns outlive the process, and what a dead one left running is marked so."""
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from rag.schema import Answer, Citation, Evidence, SpanTime, TextSpan
+from rag.storage.turn_store import TurnStore
+
+EVIDENCE = Evidence(
+    1, "a.md", "/x/a.md", "退货", ("运费",), "七天内可退。", 10, 16, 10, 16, "zh", date(2026, 1, 2), "internal"
+)
+ANSWER = Answer(
+    text="七天。",
+    language="zh",
+    refused=False,
+    thinking="想",
+    citations=(Citation(0, 3, "a.md", "/x/a.md", "七天内可退。", 10, 16),),
+    unsupported=(TextSpan(0, 1),),
+    spans=(SpanTime("embed", 5.0),),
+    model="scripted",
+    stand_in=True,
+    generation=3,
+)
+
+
+def test_a_turn_survives_a_restart_with_all_that_it_holds(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path / "deep" / "turns.db")
+    turn = store.add("几天可以退货？", session="s", language="zh")
+    assert turn.state == "queued"
+    assert turn.running
+    done = replace(turn, state="done", evidence=(EVIDENCE,), answer=ANSWER, partial_text="七", thinking="想")
+    store.update(done)
+    store.close()
+    assert TurnStore(tmp_path / "deep" / "turns.db").get(turn.turn_id) == done
+
+
+def test_a_session_lists_its_own_turns_newest_first(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path / "turns.db")
+    for number in range(5):
+        store.add(f"question {number}", session="a", language="en")
+        store.add("somebody else's", session="b", language="en")
+    assert [turn.question for turn in store.list("a", limit=2)] == ["question 4", "question 3"]
+    assert [turn.question for turn in store.list("a", limit=9, offset=3)] == ["question 1", "question 0"]
+    assert store.list("nobody") == ()
+
+
+def test_ids_are_random_and_fit_into_an_address(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path / "turns.db")
+    ids = {store.add("q", session="a", language="en").turn_id for _ in range(50)}
+    assert len(ids) == 50
+    assert all(len(turn_id) == 16 and turn_id.replace("-", "").replace("_", "").isalnum() for turn_id in ids)
+
+
+def test_unknown_ids_are_refused(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path / "turns.db")
+    with pytest.raises(KeyError):
+        store.get("nothing")
+    turn = store.add("q", session="a", language="en")
+    with pytest.raises(KeyError):
+        store.update(replace(turn, turn_id="nothing"))
+
+
+def test_turns_left_running_by_a_dead_process_are_failed(tmp_path: Path) -> None:
+    path = tmp_path / "turns.db"
+    script = (
+        "import os, sys; from pathlib import Path; from dataclasses import replace\n"
+        "from rag.storage.turn_store import TurnStore\n"
+        "store = TurnStore(Path(sys.argv[1]))\n"
+        "turn = store.add('保修多久', session='s', language='zh')\n"
+        "store.update(replace(turn, state='answering', partial_text='两'))\n"
+        "store.update(replace(store.add('done', session='s', language='en'), state='done'))\n"
+        "os._exit(9)"
+    )
+    mine = TurnStore(path).add("still working", session="s", language="en")
+    assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
+    done, dead, own = TurnStore(path).list("s")
+    assert (dead.state, dead.error_class, dead.partial_text) == ("failed", "AnswerInterrupted", "两")
+    assert dead.error_text == "程序在回答完成前退出，请重新提问。"
+    assert done.state == "done"
+    assert own == mine
+
+
+def test_a_later_process_with_the_same_number_is_not_taken_for_the_owner(tmp_path: Path) -> None:
+    path = tmp_path / "turns.db"
+    store = TurnStore(path)
+    turn = store.add("q", session="s", language="en")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE turn SET owner = substr(owner, 1, instr(owner, '@')) || '12.00'")
+    connection.commit()
+    connection.close()
+    assert store.fail_abandoned() == 1
+    assert store.get(turn.turn_id).state == "failed"
