@@ -1,0 +1,115 @@
+"""A turn that is being worked on: events go in, immutable snapshots come out."""
+
+import threading
+import time
+from dataclasses import replace
+
+from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, Retrieved, SpanTime, ThinkingDelta
+from rag.storage.turn_store import Turn
+from rag.turns.snapshot import FINAL_VERSION, Failure, TurnSnapshot, TurnState
+
+_STAGE_OF_STATE: dict[TurnState, str] = {
+    "searching": "search",
+    "queued": "wait",
+    "reading": "prompt",
+    "thinking": "thinking",
+    "answering": "answer",
+}
+
+
+class LiveTurn:
+    """One writer, many readers.  ``snapshot`` is replaced as a whole and never edited; ``changed`` tells of it.
+
+    ``cancelled`` is what the pipeline watches; it is set when the turn has ended, however it did.
+    """
+
+    def __init__(self, record: Turn) -> None:
+        self.record = record
+        self.changed = threading.Condition()
+        self.cancelled = threading.Event()
+        self.last_read_at = time.monotonic()
+        self.snapshot = TurnSnapshot(
+            turn_id=record.turn_id,
+            session=record.session,
+            asked_at=record.created_at,
+            question=record.question,
+            language=record.language,
+        )
+        self._stage_began_at = time.monotonic()
+
+    def read(self) -> TurnSnapshot:
+        """Return the present snapshot with its running stage's time, and remember that somebody looked."""
+        self.last_read_at = time.monotonic()
+        with self.changed:
+            return self.snapshot if self.snapshot.final else replace(self.snapshot, stage_ms=self._stage_ms())
+
+    def apply(self, event: Event) -> bool:
+        """Take in one event.  Returns False when the turn has ended already, and nothing more is wanted."""
+        with self.changed:
+            before = self.snapshot
+            if before.final:
+                return False
+            match event:
+                case Queued(ahead=0):
+                    self._move(replace(before, state="reading", ahead=None, wait_seconds=None))
+                case Queued(ahead=ahead, wait_seconds=seconds):
+                    self._move(replace(before, state="queued", ahead=ahead, wait_seconds=seconds))
+                case Retrieved():
+                    self._move(
+                        replace(
+                            before,
+                            state="reading" if event.answerable else "searching",
+                            evidence=event.evidence,
+                            answerable=event.answerable,
+                            generation=event.generation,
+                        )
+                    )
+                case ThinkingDelta(text=text):
+                    self._move(replace(before, state="thinking", thinking=before.thinking + text))
+                case AnswerDelta(text=text):
+                    self._move(replace(before, state="answering", text=before.text + text))
+                case Completed(answer=answer):
+                    self._complete(answer)
+            return True
+
+    def end(self, state: TurnState, failure: Failure) -> bool:
+        """End the turn early, with what it has.  Returns False when it had ended already."""
+        with self.changed:
+            if self.snapshot.final:
+                return False
+            self._finish(replace(self.snapshot, state=state, failure=failure))
+            return True
+
+    def _move(self, snapshot: TurnSnapshot) -> None:
+        if snapshot.state != self.snapshot.state:
+            snapshot = replace(snapshot, stages=(*snapshot.stages, self._stage()))
+            self._stage_began_at = time.monotonic()
+        if snapshot.state != "queued":
+            snapshot = replace(snapshot, ahead=None, wait_seconds=None)
+        self.snapshot = replace(snapshot, version=self.snapshot.version + 1)
+        self.changed.notify_all()
+
+    def _complete(self, answer: Answer) -> None:
+        self._finish(
+            replace(
+                self.snapshot,
+                state="refused" if answer.refused else "done",
+                answer=answer,
+                text=answer.text,
+                thinking=answer.thinking,
+                language=answer.language,
+                generation=answer.generation,
+            )
+        )
+
+    def _finish(self, snapshot: TurnSnapshot) -> None:
+        stages = (*snapshot.stages, self._stage())
+        self.snapshot = replace(snapshot, version=FINAL_VERSION, stages=stages, ahead=None, wait_seconds=None)
+        self.cancelled.set()
+        self.changed.notify_all()
+
+    def _stage(self) -> SpanTime:
+        return SpanTime(_STAGE_OF_STATE[self.snapshot.state], self._stage_ms())
+
+    def _stage_ms(self) -> float:
+        return (time.monotonic() - self._stage_began_at) * 1000

@@ -1,0 +1,389 @@
+"""Turns run in the background, are never lost, and can be read again after everything else is gone."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from rag.errors import AnswerCancelled, KnowledgeBaseMissing, ModelStoppedHalfway, QueueFull, TurnMissing
+from rag.schema import (
+    Answer,
+    AnswerDelta,
+    Citation,
+    Completed,
+    Event,
+    Evidence,
+    Queued,
+    Retrieved,
+    SpanTime,
+    TextSpan,
+    ThinkingDelta,
+)
+from rag.storage.turn_store import TurnStore
+from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, TurnService, TurnSnapshot
+
+PASSAGE = "Refunds are open for 7 days after signing."
+EVIDENCE = (
+    Evidence(
+        number=1,
+        document_id="refunds.md",
+        document_path="refunds.md",
+        title="Refunds",
+        heading_path=("Refunds", "Deadline"),
+        text=PASSAGE,
+        start=10,
+        end=10 + len(PASSAGE),
+        focus_start=10,
+        focus_end=10 + len(PASSAGE),
+        language="en",
+    ),
+)
+ANSWER = Answer(
+    text="You have 7 days. It is quick.",
+    language="en",
+    refused=False,
+    thinking="The passage says 7 days.",
+    citations=(Citation(0, 16, "refunds.md", "refunds.md", PASSAGE, 10, 10 + len(PASSAGE)),),
+    unsupported=(TextSpan(17, 29),),
+    spans=(SpanTime("embed", 5.0), SpanTime("total", 900.0)),
+    model="scripted",
+    stand_in=True,
+    generation=3,
+)
+FOUND = Retrieved(EVIDENCE, answerable=True, answerable_probability=0.9, generation=3)
+EVENTS: tuple[Event, ...] = (
+    FOUND,
+    Queued(2, 12.5),
+    Queued(0, 0.0),
+    ThinkingDelta("The passage says "),
+    ThinkingDelta("7 days."),
+    AnswerDelta("You have 7 days."),
+    AnswerDelta(" It is quick."),
+    Completed(ANSWER),
+)
+
+Step = Event | Exception | threading.Event
+
+
+class StepPipeline:
+    """Gives the steps of its script: events are yielded, exceptions raised, gates waited for."""
+
+    def __init__(self, steps: Sequence[Step] = EVENTS) -> None:
+        self.steps = steps
+        self.asked: list[tuple[str, bool | None]] = []
+        self.closed = 0
+
+    def stream(
+        self,
+        question: str,
+        *,
+        think: bool | None = None,
+        top_k: int | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        self.asked.append((question, think))
+        try:
+            for step in self.steps:
+                if isinstance(step, threading.Event):
+                    _wait_for_either(step, cancelled)
+                    if cancelled is not None and cancelled.is_set():
+                        raise AnswerCancelled
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    yield step
+        finally:
+            self.closed += 1
+
+
+def _wait_for_either(gate: threading.Event, cancelled: threading.Event | None) -> None:
+    for _ in range(2000):
+        if gate.wait(timeout=0.005) or (cancelled is not None and cancelled.is_set()):
+            return
+    raise AssertionError("a gate stayed closed for 10 s")
+
+
+Start = Callable[..., TurnService]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    services: list[TurnService] = []
+
+    def _start(pipeline: AnswerPipeline | Callable[[], AnswerPipeline], **options: float) -> TurnService:
+        provider = pipeline if callable(pipeline) else lambda: pipeline
+        workers = int(options.pop("workers", 4))
+        services.append(TurnService(provider, TurnStore(tmp_path / "turns.db"), workers, **options))
+        return services[-1]
+
+    yield _start
+    for service in services:
+        service.close()
+
+
+def ended(turns: TurnService, turn_id: str) -> TurnSnapshot:
+    """Wait for the end, and until the turn is written and read from the store."""
+    snapshot = turns.wait(turn_id, lambda _: False, timeout_seconds=10)
+    deadline = time.monotonic() + 10
+    while turns._live and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert snapshot.final
+    return snapshot
+
+
+def test_a_turn_goes_through_its_states_and_ends_with_the_answer(start: Start) -> None:
+    gates = [threading.Event() for _ in range(5)]
+    steps = [gates[0], EVENTS[0], EVENTS[1], gates[1], EVENTS[2], gates[2], *EVENTS[3:5], gates[3], EVENTS[5], gates[4]]
+    turns = start(StepPipeline([*steps, *EVENTS[6:]]))
+    turn_id = turns.submit("token-1", "How long?", "local", think=True)
+
+    searching = turns.snapshot(turn_id)
+    assert searching is not None
+    assert (searching.state, searching.question, searching.language) == ("searching", "How long?", "en")
+    gates[0].set()
+    queued = turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
+    assert (queued.ahead, queued.wait_seconds, queued.evidence, queued.generation) == (2, 12.5, EVIDENCE, 3)
+    assert [stage.name for stage in queued.stages] == ["search", "prompt"]
+    gates[1].set()
+    reading = turns.wait(turn_id, lambda turn: turn.state == "reading", timeout_seconds=10)
+    assert (reading.ahead, reading.wait_seconds) == (None, None)
+    gates[2].set()
+    thinking = turns.wait(turn_id, lambda turn: turn.thinking.endswith("days."), timeout_seconds=10)
+    assert (thinking.state, thinking.text, thinking.thinking) == ("thinking", "", "The passage says 7 days.")
+    gates[3].set()
+    writing = turns.wait(turn_id, lambda turn: turn.text != "", timeout_seconds=10)
+    assert (writing.state, writing.text, writing.answer) == ("answering", "You have 7 days.", None)
+    assert queued.version < reading.version < thinking.version < writing.version < FINAL_VERSION
+    gates[4].set()
+    done = ended(turns, turn_id)
+    assert (done.state, done.answer, done.text, done.version) == ("done", ANSWER, ANSWER.text, FINAL_VERSION)
+
+
+def test_a_snapshot_that_did_not_change_is_not_given_again(start: Start) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]))
+    turn_id = turns.submit("token-1", "How long?", "local")
+    found = turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+    assert turns.snapshot(turn_id, found.version) is None
+    assert turns.snapshot(turn_id, found.version - 1) is not None
+    gate.set()
+    assert ended(turns, turn_id).version > found.version
+    assert turns.snapshot(turn_id, FINAL_VERSION) is None
+
+
+def test_the_same_token_is_the_same_turn(start: Start) -> None:
+    pipeline = StepPipeline()
+    turns = start(pipeline)
+    first = turns.submit("token-1", "How long?", "local")
+    assert turns.submit("token-1", "How long?", "local") == first
+    ended(turns, first)
+    assert turns.submit("token-1", "How long?", "local") == first
+    assert turns.submit("token-2", "How long?", "local") != first
+    assert len(turns.history("local")) == 2
+
+
+def test_the_thinking_switch_reaches_the_pipeline(start: Start) -> None:
+    pipeline = StepPipeline()
+    turns = start(pipeline, workers=1)
+    for number, think in enumerate((None, True, False)):
+        ended(turns, turns.submit(f"token-{number}", "q", "local", think=think))
+    assert pipeline.asked == [("q", None), ("q", True), ("q", False)]
+
+
+def test_stopping_keeps_what_was_written_and_closes_the_stream(start: Start) -> None:
+    pipeline = StepPipeline([*EVENTS[:6], threading.Event()])
+    turns = start(pipeline)
+    turn_id = turns.submit("token-1", "How long?", "local")
+    turns.wait(turn_id, lambda turn: turn.text != "", timeout_seconds=10)
+    turns.cancel(turn_id)
+    at_once = turns.snapshot(turn_id)
+    assert at_once is not None
+    assert (at_once.state, at_once.text) == ("stopped", "You have 7 days.")
+    stored = ended(turns, turn_id)
+    assert (stored.state, stored.text, stored.thinking) == ("stopped", "You have 7 days.", "The passage says 7 days.")
+    assert stored.failure is not None
+    assert stored.failure.kind == "AnswerCancelled"
+    assert pipeline.closed == 1
+    turns.cancel(turn_id)  # a second time, and an unknown one, do nothing
+    turns.cancel("unknown")
+
+
+def test_events_after_a_stop_change_nothing(start: Start) -> None:
+    gate = threading.Event()
+
+    class Deaf(StepPipeline):
+        def stream(self, question: str, **options: object) -> Iterator[Event]:  # type: ignore[override]
+            yield FOUND
+            gate.wait(10)
+            yield AnswerDelta("late")
+            yield Completed(ANSWER)
+
+    turns = start(Deaf())
+    turn_id = turns.submit("token-1", "How long?", "local")
+    turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+    turns.cancel(turn_id)
+    gate.set()
+    stopped = ended(turns, turn_id)
+    assert (stopped.state, stopped.text, stopped.answer, stopped.evidence) == ("stopped", "", None, EVIDENCE)
+
+
+def test_a_model_that_stops_halfway_leaves_its_text_and_the_reason_in_both_languages(start: Start) -> None:
+    turns = start(StepPipeline([*EVENTS[:6], ModelStoppedHalfway(partial_text="You have 7 days.")]))
+    failed = ended(turns, turns.submit("token-1", "How long?", "local"))
+    assert (failed.state, failed.text, failed.evidence) == ("failed", "You have 7 days.", EVIDENCE)
+    assert failed.failure is not None
+    assert failed.failure.kind == "ModelStoppedHalfway"
+    assert failed.failure.en == "The model stopped halfway; this part may be incomplete."
+    assert failed.failure.zh == "模型中途停止，以下内容可能不完整。"
+
+
+def test_a_full_queue_still_shows_the_evidence(start: Start) -> None:
+    turns = start(StepPipeline([FOUND, QueueFull(waiting=64)]))
+    failed = ended(turns, turns.submit("token-1", "How long?", "local"))
+    assert (failed.state, failed.evidence) == ("failed", EVIDENCE)
+
+
+def test_a_missing_knowledge_base_is_a_failed_turn_and_heals_without_a_restart(start: Start) -> None:
+    built = 0
+
+    def build() -> AnswerPipeline:
+        nonlocal built
+        built += 1
+        if built == 1:
+            raise KnowledgeBaseMissing(folder="/somewhere")
+        return StepPipeline()
+
+    turns = start(OnceBuilt(build))
+    failed = ended(turns, turns.submit("token-1", "How long?", "local"))
+    assert failed.failure is not None
+    assert failed.failure.kind == "KnowledgeBaseMissing"
+    assert ended(turns, turns.submit("token-2", "How long?", "local")).state == "done"
+    assert ended(turns, turns.submit("token-3", "How long?", "local")).state == "done"
+    assert built == 2
+
+
+def test_a_bug_ends_the_turn_with_a_number_and_its_words_stay_out_of_the_log(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = start(StepPipeline([FOUND, ZeroDivisionError("my secret question")]))
+    with caplog.at_level(logging.DEBUG, logger="rag.turns"):
+        failed = ended(turns, turns.submit("token-1", "my secret question", "local"))
+    assert failed.failure is not None
+    assert failed.failure.kind == "TurnFailed"
+    number = failed.failure.en.partition("no. ")[2].partition(")")[0]
+    assert number in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "secret" not in caplog.text
+    assert ended(turns, turns.submit("token-2", "again", "local")).state == "failed"  # the worker lives on
+
+
+def test_a_stream_that_ends_without_an_answer_is_a_failed_turn(start: Start) -> None:
+    turns = start(StepPipeline([FOUND]))
+    assert ended(turns, turns.submit("token-1", "How long?", "local")).state == "failed"
+
+
+def test_a_refusal_has_its_own_state(start: Start) -> None:
+    refusal = Answer("Not here.", "en", True, "", (), (), (), "", False, 3)
+    turns = start(StepPipeline([Retrieved(EVIDENCE, False, 0.1, 3), Completed(refusal)]))
+    refused = ended(turns, turns.submit("token-1", "How long?", "local"))
+    assert (refused.state, refused.answerable, refused.text) == ("refused", False, "Not here.")
+
+
+def test_turns_are_read_again_after_a_restart(start: Start) -> None:
+    first = start(StepPipeline())
+    turn_id = first.submit("token-1", "How long?", "local")
+    ended(first, turn_id)
+    first.close()
+    reopened = start(StepPipeline()).snapshot(turn_id)
+    assert reopened is not None
+    assert (reopened.state, reopened.answer, reopened.evidence) == ("done", ANSWER, EVIDENCE)
+    assert (reopened.text, reopened.thinking, reopened.version) == (ANSWER.text, ANSWER.thinking, FINAL_VERSION)
+    with pytest.raises(TurnMissing):
+        first.snapshot("unknown")
+
+
+def test_the_history_is_newest_first_and_knows_what_runs(start: Start) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]))
+    older = turns.submit("token-1", "first", "local")
+    newer = turns.submit("token-2", "second", "local")
+    other = turns.submit("token-3", "elsewhere", "other")
+    for turn_id in (older, newer, other):
+        turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+    rows = turns.history("local")
+    assert [(row.turn_id, row.question, row.state) for row in rows] == [
+        (newer, "second", "reading"),
+        (older, "first", "reading"),
+    ]
+    assert turns.history("local", limit=1, offset=1) == (rows[1],)
+    assert turns.occupancy().running == 3
+    gate.set()
+    ended(turns, newer)
+    assert {row.state for row in turns.history("local")} == {"done"}
+
+
+def test_a_waiting_turn_that_nobody_reads_gives_up_its_place(start: Start) -> None:
+    turns = start(StepPipeline([FOUND, Queued(5), threading.Event()]), abandoned_after_seconds=0.0)
+    turn_id = turns.submit("token-1", "How long?", "local")
+    turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
+    assert turns.occupancy().waiting == 1
+    assert turns.give_up_abandoned() == 1
+    assert ended(turns, turn_id).state == "stopped"
+    assert turns.give_up_abandoned() == 0
+
+
+def test_a_turn_that_is_read_or_runs_is_not_given_up(start: Start) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([FOUND, Queued(5), gate, ThinkingDelta("Hm"), threading.Event()]))
+    turn_id = turns.submit("token-1", "How long?", "local")
+    turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
+    assert turns.give_up_abandoned() == 0
+    gate.set()
+    turns.wait(turn_id, lambda turn: turn.state == "thinking", timeout_seconds=10)
+    turns._abandoned_after_seconds = 0.0
+    assert turns.give_up_abandoned() == 0
+
+
+def test_closing_stops_everything_and_keeps_it(start: Start) -> None:
+    turns = start(StepPipeline([FOUND, threading.Event()]), workers=1)
+    ids = [turns.submit(f"token-{number}", "How long?", "local") for number in range(3)]
+    turns.wait(ids[0], lambda turn: bool(turn.evidence), timeout_seconds=10)
+    turns.close()
+    assert [row.state for row in turns.history("local")] == ["stopped"] * 3
+
+
+def test_twenty_threads_submit_and_cancel_and_no_turn_is_lost(start: Start) -> None:
+    turns = start(StepPipeline(), workers=8)
+    ids: list[str] = []
+
+    def ask(thread: int) -> None:
+        for number in range(5):
+            token = f"{thread}-{number}"
+            turn_id = turns.submit(token, f"question {token}", "local")
+            assert turns.submit(token, f"question {token}", "local") == turn_id
+            ids.append(turn_id)
+            if (thread + number) % 3 == 0:
+                turns.cancel(turn_id)
+            turns.snapshot(turn_id)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(set(ids)) == 100
+    for turn_id in ids:
+        assert turns.wait(turn_id, lambda _: False, timeout_seconds=30).final
+    turns.close()
+    rows = turns.history("local", limit=1000)
+    assert {row.turn_id for row in rows} == set(ids)
+    assert {row.state for row in rows} <= {"done", "stopped"}
+    assert len({row.question for row in rows}) == 100
+
+
+def test_a_service_without_workers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        TurnService(StepPipeline, TurnStore(tmp_path / "turns.db"), 0)
