@@ -1,0 +1,42 @@
+"""Fixtures that several rooms' tests share: the real model server on a port of its own."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.serving.models import find_installed, installed_models
+from rag.serving.server import ServerStatus, ensure_running, stop
+from rag.settings import Settings
+
+REAL_MODEL = "stand-in:0.5b"
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def real_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings with a data folder and a port of their own, the shared caches, and the small stand-in."""
+    data_dir: Path = tmp_path_factory.mktemp("data")
+    return Settings(data_dir=data_dir, ollama_host=f"127.0.0.1:{free_port()}", model=REAL_MODEL)
+
+
+@pytest.fixture(scope="session")
+def real_ollama(real_settings: Settings) -> Iterator[ServerStatus]:
+    """Start the real Ollama, managed by the product itself, and stop it at the end."""
+    server = ensure_running(real_settings, while_we_live=True)
+    assert server.managed, f"{real_settings.ollama_url} answered before the test started it"
+    try:
+        assert find_installed(installed_models(real_settings), REAL_MODEL), (
+            f"{REAL_MODEL} is missing; fetch it with: python -m rag.provisioning model {REAL_MODEL}"
+        )
+        yield server
+    finally:
+        stop(real_settings)
