@@ -13,8 +13,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable
 from rag.schema import Language
-from rag.serving.client import OllamaClient
-from rag.serving.models import choose_among, is_stand_in
+from rag.serving.models import choose_among, installed_models, is_stand_in
 from rag.serving.server import ServerStatus, ensure_running, status, stop, supervised
 from rag.serving.state import ServerFiles
 from rag.serving.supervisor import Supervisor
@@ -98,8 +97,7 @@ def _stop(options: argparse.Namespace, settings: Settings, language: Language) -
 
 
 def _models(options: argparse.Namespace, settings: Settings, language: Language) -> int:
-    with OllamaClient(settings.ollama_url) as client:
-        installed = client.models()
+    installed = installed_models(settings)
     try:
         chosen = choose_among(installed, settings.model).name
     except ModelMissing:

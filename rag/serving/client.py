@@ -1,20 +1,26 @@
-"""The few Ollama endpoints that manage it: one place that speaks HTTP and translates what goes wrong."""
+"""The few Ollama endpoints that manage it: one place that speaks HTTP and translates what goes wrong.
 
+With the standard library's client: importing httpx takes longer than all that ``python -m rag.serving status`` does.
+"""
+
+import http.client
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from rag.errors import OllamaRefused, OllamaUnavailable
 
 _ANSWER_SECONDS = 10.0
 _PROBE_SECONDS = 2.0
 _WORK_SECONDS = 600.0  # creating a model copies and may quantize gigabytes
-_UPLOAD_PIECE_BYTES = 1 << 20
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +69,18 @@ class OllamaClient:
     """Speaks to the Ollama at ``url``.  Every method raises ``OllamaUnavailable`` or ``OllamaRefused``."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        here = httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}
-        self._http = httpx.Client(base_url=url, timeout=_ANSWER_SECONDS, trust_env=not here)
-
-    def __enter__(self) -> "OllamaClient":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        self._url = url.rstrip("/")
+        self._opener: OpenerDirector = (
+            build_opener(ProxyHandler({})) if urlsplit(url).hostname in _HERE else build_opener()
+        )
 
     def version(self) -> str:
         """Return Ollama's version; answers or raises within two seconds."""
-        return str(self._json("GET", "/api/version", timeout=_PROBE_SECONDS)["version"])
+        return str(self._value("/api/version", "version", timeout=_PROBE_SECONDS))
 
     def models(self) -> list[InstalledModel]:
         """Return the installed models, newest first."""
-        rows = self._json("GET", "/api/tags")["models"]
+        rows = self._value("/api/tags", "models")
         return [
             InstalledModel(
                 row["name"],
@@ -96,7 +93,7 @@ class OllamaClient:
 
     def loaded(self) -> list[LoadedModel]:
         """Return the models in memory."""
-        rows = self._json("GET", "/api/ps")["models"]
+        rows = self._value("/api/ps", "models")
         return [
             LoadedModel(
                 row["name"], int(row.get("size", 0)), int(row.get("size_vram", 0)), int(row.get("context_length", 0))
@@ -106,20 +103,22 @@ class OllamaClient:
 
     def has_blob(self, sha256: str) -> bool:
         """Tell whether Ollama holds the file with this checksum."""
-        with self._translated():
-            return self._http.head(f"/api/blobs/sha256:{sha256}").status_code == httpx.codes.OK
+        try:
+            with self._open(Request(self._address(f"/api/blobs/sha256:{sha256}"), method="HEAD"), _ANSWER_SECONDS):
+                return True
+        except OllamaRefused as error:
+            if error.details["status"] == HTTPStatus.NOT_FOUND:
+                return False
+            raise
 
     def upload_blob(self, path: Path, sha256: str) -> None:
         """Give Ollama a file; it verifies the checksum."""
         size = path.stat().st_size
-        with self._translated(), path.open("rb") as file:
-            response = self._http.post(
-                f"/api/blobs/sha256:{sha256}",
-                content=iter(lambda: file.read(_UPLOAD_PIECE_BYTES), b""),
-                headers={"Content-Length": str(size)},
-                timeout=_WORK_SECONDS,
-            )
-            self._check(response)
+        with path.open("rb") as file:
+            headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+            request = Request(self._address(f"/api/blobs/sha256:{sha256}"), data=file, headers=headers, method="POST")
+            with self._open(request, _WORK_SECONDS):
+                pass
 
     def create(self, recipe: ModelRecipe) -> None:
         """Make a model from a blob, with its template and stop tokens."""
@@ -141,39 +140,42 @@ class OllamaClient:
         for row in self._lines("/api/pull", {"model": name}, silence_seconds=silence_seconds):
             yield PullProgress(str(row.get("status", "")), int(row.get("completed", 0)), int(row.get("total", 0)))
 
-    def _json(self, method: str, path: str, *, timeout: float = _ANSWER_SECONDS) -> dict[str, Any]:
-        with self._translated():
-            response = self._http.request(method, path, timeout=timeout)
-            self._check(response)
-            value = response.json()
-        if not isinstance(value, dict):
-            raise OllamaUnavailable(host=self._url)
-        return value
+    def _value(self, path: str, key: str, *, timeout: float = _ANSWER_SECONDS) -> Any:  # noqa: ANN401 - JSON
+        with self._open(Request(self._address(path)), timeout) as response:
+            answer = json.loads(response.read())
+            if not isinstance(answer, dict) or key not in answer:
+                raise OllamaUnavailable(host=self._url)
+            return answer[key]
 
     def _lines(self, path: str, body: Mapping[str, object], *, silence_seconds: float) -> Iterator[dict[str, Any]]:
-        with self._translated(), self._http.stream("POST", path, json=body, timeout=silence_seconds) as response:
-            if response.is_error:
-                response.read()
-                self._check(response)
-            for line in response.iter_lines():
+        headers = {"Content-Type": "application/json"}
+        request = Request(self._address(path), data=json.dumps(body).encode(), headers=headers, method="POST")
+        with self._open(request, silence_seconds) as response:
+            for line in response:
                 row = json.loads(line)
                 if "error" in row:
-                    raise OllamaRefused(reason=str(row["error"]))
+                    raise OllamaRefused(reason=str(row["error"]), status=HTTPStatus.OK)
                 yield row
 
-    def _check(self, response: httpx.Response) -> None:
-        if not response.is_error:
-            return
-        try:
-            reason = str(response.json()["error"])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            reason = f"HTTP {response.status_code}"
-        raise OllamaRefused(reason=reason)
+    def _address(self, path: str) -> str:
+        return f"{self._url}{path}"
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _open(self, request: Request, timeout: float) -> Iterator[IO[bytes]]:
+        """Send a request and translate what goes wrong, also while the caller reads."""
         try:
-            yield
-        except (httpx.HTTPError, json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+            with self._opener.open(request, timeout=timeout) as response:
+                yield response
+        except HTTPError as error:
+            with error:
+                raise OllamaRefused(reason=_reason(error), status=error.code) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
             # Another program may hold the port and answer something else: that, too, is "no Ollama here".
             raise OllamaUnavailable(host=self._url) from error
+
+
+def _reason(error: HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return f"HTTP {error.code}"

@@ -38,8 +38,7 @@ def default_stand_in() -> str:
 
 def installed_models(settings: Settings) -> list[InstalledModel]:
     """Return what the Ollama of these settings holds.  Raises ``OllamaUnavailable``."""
-    with OllamaClient(settings.ollama_url) as client:
-        return client.models()
+    return OllamaClient(settings.ollama_url).models()
 
 
 def find_installed(installed: Sequence[InstalledModel], name: str) -> InstalledModel | None:

@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-import httpx
 import psutil
 from filelock import FileLock
 
@@ -133,7 +133,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     Flash attention halves the memory of the context and is a little faster on CPUs, too (measured by the issue that
     sizes the server); it is also what a quantized context would need.
     """
-    url = httpx.URL(settings.ollama_url)
+    url = urlsplit(settings.ollama_url)
     tuned = {
         "OLLAMA_NUM_PARALLEL": str(settings.parallel_slots),
         "OLLAMA_CONTEXT_LENGTH": str(settings.context_tokens),
@@ -146,7 +146,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     if store is not None:
         tuned["OLLAMA_MODELS"] = str(store)
     listens_everywhere = "0.0.0.0" in settings.ollama_host
-    host = "0.0.0.0" if listens_everywhere else url.host
+    host = "0.0.0.0" if listens_everywhere else url.hostname
     return {**tuned, **os.environ, "OLLAMA_HOST": f"{host}:{url.port or 11434}"}
 
 
@@ -209,14 +209,13 @@ def _leaves_traces(state: ServerState) -> bool:
 def _version(url: str) -> str | None:
     """Return the version of the Ollama at ``url``; None when there is none, which is no failure for those who ask."""
     try:
-        with OllamaClient(url) as client:
-            return client.version()
+        return OllamaClient(url).version()
     except (OllamaUnavailable, OllamaRefused):
         return None
 
 
 def _is_local(url: str) -> bool:
-    host = httpx.URL(url).host
+    host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
     try:

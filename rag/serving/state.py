@@ -5,8 +5,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from rag.serving.processes import ProcessIdentity
@@ -24,7 +24,7 @@ class ServerFiles:
     @classmethod
     def of(cls, settings: Settings) -> "ServerFiles":
         """Return the files of the server at ``settings.ollama_url``."""
-        port = httpx.URL(settings.ollama_url).port or 11434
+        port = urlsplit(settings.ollama_url).port or 11434
         return cls(settings.data_dir / "serving" / str(port))
 
     @property
