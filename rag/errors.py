@@ -177,6 +177,10 @@ class DocumentUnreadable(KnowledgeError):
         "row": ("a row is not valid JSON with id and text", "某一行不是含有 id 和 text 的有效 JSON"),
         "too_large": ("it is larger than the limit", "文件超过大小限制"),
         "permission": ("reading it is not permitted", "没有读取权限"),
+        "duplicate": ("another row of the file has the same id", "文件中另一行使用了相同的 id"),
+        "loop": ("the link leads back into a folder above it", "链接指回了上级文件夹"),
+        "gone": ("it disappeared while it was being read", "读取时文件已不存在"),
+        "device": ("the disk reports an error", "磁盘读取出错"),
         "unsupported": ("this kind of file is not supported", "不支持该类型的文件"),
     }
 
@@ -316,6 +320,10 @@ class DownloadFailed(ProvisioningError):
         "broken": ("the connection broke again and again", "连接反复中断"),
         "absent": ("the server does not have it", "服务器上没有该文件"),
         "refused": ("the server refused", "服务器拒绝了请求"),
+        "duplicate": ("another row of the file has the same id", "文件中另一行使用了相同的 id"),
+        "loop": ("the link leads back into a folder above it", "链接指回了上级文件夹"),
+        "gone": ("it disappeared while it was being read", "读取时文件已不存在"),
+        "device": ("the disk reports an error", "磁盘读取出错"),
         "unsupported": ("there is none for this kind of machine", "没有适用于本机的版本"),
         "disk_full": ("the disk is full", "磁盘已满"),
     }

@@ -1,1 +1,1 @@
-"""Files become documents, one module a format family."""
+"""Files become documents, one module a format family; ``registry.load`` chooses."""

@@ -1,0 +1,93 @@
+"""What a file says about itself (title, language, date, audience, link) becomes the fields of a Document."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from ingest.loaders.source import SourceFile
+from rag.schema import Audience, Document, Language
+
+TITLE_LIMIT_CHARACTERS = 200
+_FIRST_LINE_LIMIT_CHARACTERS = 100
+_METADATA_LIMIT_CHARACTERS = 2000
+_CHINESE_SHARE = 0.15
+
+_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_LETTER = re.compile(r"[^\W\d_]")
+_NAME_JOINTS = re.compile(r"[\s_-]+")
+_ISO_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})")
+
+_TITLE = ("title",)
+_LANGUAGE = ("language", "lang")
+_UPDATED = ("updated", "updated_on", "last_updated", "last_modified", "last-modified", "date")
+_AUDIENCE = ("audience",)
+_SOURCE = ("source", "source_url", "url", "link")
+_KNOWN = {*_TITLE, *_LANGUAGE, *_UPDATED, *_AUDIENCE, *_SOURCE}
+
+
+def make_document(
+    source: SourceFile, text: str, fields: Mapping[str, str], *, kind: str, row_id: str | None = None
+) -> Document:
+    """Build the document of a file, or of a row with its own id.
+
+    ``fields`` are the file's own words under lower-case names; those without a place in ``Document`` become metadata,
+    beside ``format``, which is ``kind``.  Raises ``DocumentUnreadable`` where the text is blank.
+    """
+    body = text.strip()
+    if not body:
+        raise source.unreadable("empty", where=row_id or "")
+    metadata = {name: value[:_METADATA_LIMIT_CHARACTERS] for name, value in fields.items() if name not in _KNOWN}
+    title = _first(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.path.stem) if row_id is None else "")
+    return Document(
+        document_id=source.document_id if row_id is None else row_id,
+        path=str(source.path),
+        title=" ".join(title.split())[:TITLE_LIMIT_CHARACTERS],
+        text=body,
+        language=_language(_first(fields, _LANGUAGE)) or text_language(f"{title}\n{body}"),
+        source=_first(fields, _SOURCE),
+        updated_on=_date(_first(fields, _UPDATED)),
+        audience=_audience(_first(fields, _AUDIENCE)),
+        metadata={**metadata, "format": kind},
+    )
+
+
+def first_line(text: str) -> str:
+    """Return the first line that has words if it is short enough for a title, else an empty string."""
+    line = next((line.strip() for line in text.splitlines() if _LETTER.search(line)), "")
+    return line if len(line) <= _FIRST_LINE_LIMIT_CHARACTERS else ""
+
+
+def text_language(text: str) -> Language:
+    """Return ``zh`` where more than 15 % of the letters are ideographs: Chinese pages are full of English names.
+
+    >>> text_language("在 Settings > Privacy 里打开 Bluetooth"), text_language("The 退款 button")
+    ('zh', 'en')
+    """
+    letters = len(_LETTER.findall(text))
+    return "zh" if len(_IDEOGRAPH.findall(text)) > _CHINESE_SHARE * letters else "en"
+
+
+def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((fields[name].strip() for name in names if fields.get(name, "").strip()), "")
+
+
+def _language(declared: str) -> Language | None:
+    """Read ``zh-CN``, ``zh_Hans``, ``en-GB``...; another language is neither, and the text decides."""
+    primary = re.split(r"[-_]", declared.lower())[0]
+    if primary in ("zh", "chinese", "中文"):
+        return "zh"
+    return "en" if primary in ("en", "english") else None
+
+
+def _date(declared: str) -> date | None:
+    match = _ISO_DATE.search(declared)
+    if match is None:
+        return None
+    try:
+        return date(*(int(part) for part in match.groups()))
+    except ValueError:
+        return None
+
+
+def _audience(declared: str) -> Audience:
+    return "internal" if declared.lower() in ("internal", "private", "staff", "内部") else "public"

@@ -1,0 +1,202 @@
+"""Web pages: the main content, with its structure in the plain form of ``plain_markup``."""
+
+import re
+from collections.abc import Iterator
+
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString, PageElement, PreformattedString, Tag
+
+from ingest.loaders.encoding import clean, decode, looks_binary
+from ingest.loaders.fields import make_document
+from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
+from ingest.loaders.source import SourceFile
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
+
+_DECLARED = re.compile(
+    rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?\s*([\w-]{2,20})""", re.IGNORECASE
+)
+_SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "iso-8859-1": "cp1252", "latin1": "cp1252"}
+_NEVER_TEXT = (
+    "script", "style", "noscript", "template", "svg", "iframe", "object", "canvas", "audio", "video", "button",
+    "select", "input", "textarea", "dialog", "math",
+)  # fmt: skip
+_AROUND_CONTENT = ("nav", "header", "footer", "aside")
+_AROUND_ROLES = ("navigation", "banner", "contentinfo", "search", "complementary")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_BLOCKS = {
+    *_HEADINGS, "p", "div", "section", "article", "main", "ul", "ol", "table", "pre", "blockquote", "dl", "dt", "dd",
+    "figure", "figcaption", "details", "summary", "address", "fieldset", "form", "header", "center", "li", "hr", "body",
+}  # fmt: skip
+_MAIN_SHARE = 0.3
+_SPACES = re.compile(r"\s+")
+_META_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_META_FOR_MACHINES = {
+    "viewport", "robots", "googlebot", "generator", "theme-color", "referrer", "format-detection", "color-scheme",
+    "csrf-token", "csrf-param", "renderer", "msapplication-tilecolor", "msapplication-tileimage", "charset",
+}  # fmt: skip
+_META_LIMIT_CHARACTERS = 500
+
+
+def load_html(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnreadable]:
+    """Yield the one document of a page.  Its link is the canonical one; its title the heading or the page's title."""
+    if looks_binary(raw):
+        raise source.unreadable("malformed")
+    content = _decode_page(raw)
+    if content is None:
+        raise source.unreadable("encoding")
+    try:
+        soup = BeautifulSoup(content, "lxml")
+        fields = _fields(soup)
+        text = "\n\n".join(_blocks(_main_content(soup)))
+    except RecursionError as error:
+        raise source.unreadable("malformed") from error
+    yield make_document(source, text, fields, kind="html")
+
+
+def fragment_text(markup: str) -> str:
+    """Return the text of a piece of HTML inside another format."""
+    soup = BeautifulSoup(markup, "lxml")
+    _remove(soup, _NEVER_TEXT)
+    return "\n\n".join(_blocks(soup))
+
+
+def _decode_page(raw: bytes) -> str | None:
+    declared = _DECLARED.search(raw[:4096])
+    if declared is not None and not raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        name = declared[1].decode("ascii").lower()
+        try:
+            return clean(raw.decode(_SUPERSETS.get(name, name)))
+        except (LookupError, UnicodeDecodeError):
+            pass  # the page says one thing and is another: look at its bytes
+    return decode(raw)
+
+
+def _fields(soup: BeautifulSoup) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for meta in soup.find_all("meta"):
+        name = str(meta.get("name") or "").lower()
+        if _META_NAME.fullmatch(name) and name not in _META_FOR_MACHINES:
+            fields[name] = str(meta.get("content") or "")[:_META_LIMIT_CHARACTERS]
+        if meta.get("property") == "article:modified_time":
+            fields.setdefault("updated", str(meta.get("content") or ""))
+    if isinstance(soup.html, Tag) and soup.html.get("lang"):
+        fields.setdefault("language", str(soup.html["lang"]))
+    canonical = soup.find("link", rel="canonical")
+    if isinstance(canonical, Tag) and str(canonical.get("href") or "").startswith(("http://", "https://")):
+        fields["source"] = str(canonical["href"])
+    fields["title"] = _title(soup)
+    return {name: value for name, value in fields.items() if value.strip()}
+
+
+def _title(soup: BeautifulSoup) -> str:
+    """Return the page's title; its only h1 where the title is that and the site's name, or where there is none."""
+    title = " ".join(soup.title.get_text().split()) if soup.title is not None else ""
+    headings = [" ".join(found.get_text().split()) for found in soup.find_all("h1")]
+    if len(headings) == 1 and headings[0] and (not title or headings[0].lower() in title.lower()):
+        return headings[0]
+    return title or next((words for words in headings if words), "")
+
+
+def _main_content(soup: BeautifulSoup) -> Tag:
+    """Return the part that holds the article, with what surrounds it taken out."""
+    _remove(soup, _NEVER_TEXT)
+    for hidden in soup.select('[hidden], [aria-hidden="true"], [style*="display:none"], [style*="display: none"]'):
+        hidden.decompose()
+    body = soup.body or soup
+    whole = len(body.get_text())
+    marked = body.select_one('main, [role="main"]')
+    articles = body.find_all("article")
+    if marked is None and len(articles) == 1:
+        marked = articles[0]
+    if marked is not None and len(marked.get_text()) >= _MAIN_SHARE * whole:
+        _remove(marked, ("nav", "aside"))
+        return marked
+    before = str(body)
+    _remove(body, _AROUND_CONTENT)
+    for around in body.select(", ".join(f'[role="{role}"]' for role in _AROUND_ROLES)):
+        around.decompose()
+    if body.get_text().strip():
+        return body
+    return BeautifulSoup(before, "lxml")  # a page that is all header: better that than nothing
+
+
+def _remove(parent: Tag, names: tuple[str, ...]) -> None:
+    for unwanted in parent.find_all(names):
+        unwanted.decompose()
+
+
+def _blocks(parent: Tag) -> Iterator[str]:
+    """Yield blocks of text; words that stand between blocks are a block of their own."""
+    loose: list[PageElement] = []
+    for child in parent.children:
+        if isinstance(child, Tag) and (child.name in _BLOCKS or child.find(list(_BLOCKS)) is not None):
+            yield from _loose_block(loose)
+            loose = []
+            yield from _block(child)
+        else:
+            loose.append(child)
+    yield from _loose_block(loose)
+
+
+def _loose_block(nodes: list[PageElement]) -> Iterator[str]:
+    words = join_lines("".join(_inline(node) for node in nodes)).strip()
+    if words:
+        yield words
+
+
+def _block(tag: Tag) -> Iterator[str]:
+    if tag.name in _HEADINGS:
+        block = heading(int(tag.name[1]), _words(tag))
+    elif tag.name in ("ul", "ol"):
+        block = _list(tag)
+    elif tag.name == "table" and _is_data_table(tag):
+        block = table([[_words(cell) for cell in row.find_all(["th", "td"])] for row in tag.find_all("tr")])
+    elif tag.name == "pre":
+        block = code_block(tag.get_text())
+    else:
+        yield from _blocks(tag)
+        return
+    if block:
+        yield block
+
+
+def _is_data_table(tag: Tag) -> bool:
+    """Tell a table of data from one that only lays the page out: that one holds tables, or has one column."""
+    rows = tag.find_all("tr")
+    return tag.find("table") is None and any(len(row.find_all(["th", "td"])) > 1 for row in rows)
+
+
+def _list(tag: Tag) -> str:
+    first = _number(tag.get("start")) if tag.name == "ol" else None
+    items: list[str] = []
+    for item in tag.find_all("li", recursive=False):
+        content = "\n".join(_blocks(item))
+        if content:
+            items.append(bullet(content, None if first is None else first + len(items)))
+    return "\n".join(items) or "\n\n".join(_blocks(tag))
+
+
+def _number(value: object) -> int:
+    return int(str(value)) if str(value).isdigit() else 1
+
+
+def _words(tag: Tag) -> str:
+    return join_lines("".join(_inline(child) for child in tag.children)).strip()
+
+
+def _inline(node: PageElement) -> str:
+    if isinstance(node, PreformattedString):  # comments, declarations, CDATA
+        return ""
+    if isinstance(node, NavigableString):
+        return _SPACES.sub(lambda spaces: "\v" if "\n" in spaces[0] else " ", str(node))
+    if not isinstance(node, Tag):
+        return ""
+    if node.name == "br":
+        return "\n"
+    words = "".join(_inline(child) for child in node.children)
+    if node.name in ("code", "kbd", "samp") and words.strip() and "`" not in words:
+        return f"`{words.strip()}`"
+    if node.name == "a":
+        return link(words, str(node.get("href") or ""))
+    return f" {words} " if node.name in _BLOCKS or node.name in ("td", "th") else words

@@ -1,0 +1,143 @@
+"""Markdown with YAML front matter.
+
+The text that is kept is Markdown's structure without its decoration: headings, lists, tables and code blocks stay as
+they are written; emphasis, comments, template tags and the targets of relative links go.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+from ingest.loaders.encoding import decode, looks_binary
+from ingest.loaders.fields import make_document
+from ingest.loaders.html import fragment_text
+from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
+from ingest.loaders.source import SourceFile
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER_LIMIT_CHARACTERS = 64 * 1024
+# Liquid tags, Jekyll's variables, kramdown's attribute lists: instructions to a site generator
+_TEMPLATE = re.compile(r"\{%.*?%\}|\{\{-?\s*(?:site|page|include|layout)\..*?\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}")
+
+
+def load_markdown(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnreadable]:
+    """Yield the one document of a Markdown file.  Its title: front matter, first heading, file name."""
+    if looks_binary(raw):
+        raise source.unreadable("malformed")
+    content = decode(raw)
+    if content is None:
+        raise source.unreadable("encoding")
+    fields, body = split_front_matter(content)
+    tree = SyntaxTreeNode(_parser().parse(body))
+    text = "\n\n".join(_blocks(tree))
+    if not fields.get("title"):
+        fields = {**fields, "title": _first_heading(tree)}
+    yield make_document(source, text, fields, kind="markdown")
+
+
+def split_front_matter(content: str) -> tuple[dict[str, str], str]:
+    """Return the front matter's entries as strings under lower-case names, and the rest.
+
+    Lists become ``a, b``; nested mappings and what is no YAML are left out, for they describe the site, not the text.
+    """
+    match = _FRONT_MATTER.match(content)
+    if match is None:
+        return {}, content
+    body = content[match.end() :]
+    written = match["yaml"]
+    if len(written) > _FRONT_MATTER_LIMIT_CHARACTERS:
+        return {}, body
+    try:
+        entries = yaml.load(written, Loader=_SafeLoaderWithoutAliases)
+    except (yaml.YAMLError, ValueError):  # ValueError: an impossible date such as 2026-02-31
+        return {}, body
+    if not isinstance(entries, Mapping):
+        return {}, body
+    named = ((str(name).lower(), _as_text(value)) for name, value in entries.items())
+    return {name: value for name, value in named if value}, body
+
+
+class _SafeLoaderWithoutAliases(yaml.SafeLoader):
+    """Refuses aliases, of which a few lines can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_as_text(item) for item in value if not isinstance(item, list | dict))
+    if value is None or isinstance(value, dict):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark").enable("table")
+
+
+def _first_heading(tree: SyntaxTreeNode) -> str:
+    return next((_inline(node) for node in tree.walk() if node.type == "heading"), "")
+
+
+def _blocks(parent: SyntaxTreeNode) -> Iterator[str]:
+    for node in parent.children:
+        block = _block(node)
+        if block.strip():
+            yield block
+
+
+def _block(node: SyntaxTreeNode) -> str:
+    if node.type == "heading":
+        return heading(int(node.tag[1:]), _inline(node))
+    if node.type == "paragraph":
+        return _inline(node)
+    if node.type in ("fence", "code_block"):
+        return code_block(node.content, node.info)
+    if node.type in ("bullet_list", "ordered_list"):
+        return _list(node)
+    if node.type == "table":
+        rows = [row for part in node.children for row in part.children]
+        return table([[_inline(cell) for cell in row.children] for row in rows])
+    if node.type == "html_block":
+        return fragment_text(node.content)
+    return "\n\n".join(_blocks(node))  # a quotation; a rule has no children
+
+
+def _list(node: SyntaxTreeNode) -> str:
+    first = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else None
+    items = []
+    for position, item in enumerate(node.children):
+        tight = all(child.type != "paragraph" or child.hidden for child in item.children)
+        content = ("\n" if tight else "\n\n").join(_blocks(item))
+        if content:
+            items.append(bullet(content, None if first is None else first + position))
+    return "\n".join(items)
+
+
+def _inline(node: SyntaxTreeNode) -> str:
+    """Return the words of a heading, paragraph or cell."""
+    parts = (_inline_part(part) for child in node.children for part in child.children)
+    return join_lines(_TEMPLATE.sub("", "".join(parts))).strip()
+
+
+def _inline_part(node: SyntaxTreeNode) -> str:
+    if node.type == "code_inline":
+        return f"`{node.content}`"
+    if node.type == "softbreak":
+        return "\v"  # a wrap: join_lines makes a blank of it, or nothing between ideographs
+    if node.type == "hardbreak":
+        return "\n"
+    if node.type == "html_inline":
+        return "\n" if node.content.lower().startswith("<br") else ""
+    if node.type == "image":
+        return str(node.content)
+    words = "".join(_inline_part(child) for child in node.children) if node.children else node.content
+    return link(words, str(node.attrs.get("href", ""))) if node.type == "link" else words

@@ -1,0 +1,63 @@
+"""The one form in which structure is kept in a document's text, whatever format it came from.
+
+Headings are ``## words``, lists ``- item`` and ``1. item`` with deeper levels indented, tables ``| cell | cell |``
+with a rule below the header, code stands between fences.  Blocks are separated by a blank line.  The chunker reads
+this form; people read it as it is.
+"""
+
+import re
+from collections.abc import Sequence
+
+_UNSPACED = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+_WRAP = re.compile(rf"(?<=[{_UNSPACED}])[ \t]*\v\s*(?=[{_UNSPACED}])")
+_SPACES = re.compile(r"[ \t\v\u00a0]+")
+_AROUND_LINE_END = re.compile(r" ?\n ?")
+
+
+def heading(level: int, words: str) -> str:
+    """Return one line; empty where there are no words."""
+    line = " ".join(words.split())
+    return f"{'#' * level} {line}" if line else ""
+
+
+def bullet(content: str, number: int | None) -> str:
+    """Return a list item; its further lines are indented below its words."""
+    mark = "-" if number is None else f"{number}."
+    first, *further = content.split("\n")
+    indent = " " * (len(mark) + 1)
+    return "\n".join([f"{mark} {first}", *(f"{indent}{line}" if line else "" for line in further)])
+
+
+def code_block(content: str, info: str = "") -> str:
+    """Return the code between fences that it does not contain itself."""
+    fence = "```"
+    while fence in content:
+        fence += "`"
+    return f"{fence}{info.strip()}\n{content.rstrip()}\n{fence}" if content.strip() else ""
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first row is the header; rows without any word are left out."""
+    kept = [[_cell(cell) for cell in row] for row in rows if any(cell.strip() for cell in row)]
+    if not kept:
+        return ""
+    width = max(len(row) for row in kept)
+    lines = ["| " + " | ".join([*row, *[""] * (width - len(row))]) + " |" for row in kept]
+    return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
+
+
+def link(words: str, target: str) -> str:
+    """Return a link's words, with the target where it leads out of the site and the words do not say it already."""
+    if not target.startswith(("http://", "https://", "mailto:")):
+        return words
+    address = target.removeprefix("mailto:")
+    return words if address.rstrip("/") in words or not words.strip() else f"{words} ({address})"
+
+
+def join_lines(text: str) -> str:
+    """Make wrapped lines (vertical tabs) one line and blanks single; real line ends stay."""
+    return _AROUND_LINE_END.sub("\n", _SPACES.sub(" ", _WRAP.sub("", text)))
+
+
+def _cell(words: str) -> str:
+    return " ".join(words.split()).replace("|", "｜")
