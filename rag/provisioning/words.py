@@ -1,0 +1,51 @@
+"""What set-up says, in both languages with the same placeholders."""
+
+from rag.schema import Language
+
+_WORDS: dict[str, tuple[str, str]] = {
+    # one line a step: what, which way, how long
+    "step": ("{what}: {way}, {seconds:.1f} s", "{what}：{way}，{seconds:.1f} 秒"),
+    # the ways
+    "here": ("already here", "已就绪"),
+    "adopted": ("the server that answers at {url} is used", "使用已在 {url} 运行的服务"),
+    "on_path": ("the one on PATH is used ({path})", "使用 PATH 中的版本（{path}）"),
+    "release": ("official release downloaded", "已下载官方版本"),
+    "built": ("built from source for this CPU ({variant})", "已针对本机 CPU（{variant}）从源码编译"),
+    "pulled": ("pulled from the registry", "已从模型仓库下载"),
+    "packaged": ("joined from {count} Python packages and verified", "已由 {count} 个 Python 软件包合并并校验"),
+    "from_hub": ("downloaded from the model hub and verified", "已从模型社区下载并校验"),
+    "converted": ("converted from Python packages and verified", "已由 Python 软件包转换并校验"),
+    # what the steps are about
+    "model": ("Model {name}", "模型 {name}"),
+    "stand_in": ("Model {name} (a stand-in, not DeepSeek-R1)", "模型 {name}（替代模型，非 DeepSeek-R1）"),
+    "embedder": ("Embedder {name}", "向量模型 {name}"),
+    "fast_embedder": ("Embedder {name} for this CPU", "向量模型 {name}（本机加速版）"),
+    # notes on the way
+    "gave_up": ("  {who} gives nothing ({why}); next way: {next}", "  {who} 不可用（{why}）；改用：{next}"),
+    "waiting": ("  another process is at this step; waiting for it", "  另一个进程正在执行此步骤，等待其完成"),
+    "installing": ("  installing with apt-get: {packages}", "  正在用 apt-get 安装：{packages}"),
+    "going_on": ("  going on at {megabytes:.0f} MB", "  从 {megabytes:.0f} MB 处继续"),
+    "first_build": (
+        "  building takes three to five minutes, once; log: {log}",
+        "  首次编译约需三到五分钟，仅此一次；日志：{log}",
+    ),
+    "ready": ("Everything is here.  Open the desk with: make run", "全部就绪。打开工作台：make run"),
+    # names in the notes
+    "registry": ("the Ollama registry", "Ollama 模型仓库"),
+    "hub": ("the model hub", "模型社区"),
+    "releases": ("Ollama's release page", "Ollama 发布页"),
+    "packaged_stand_in": ("the packaged stand-in {name}", "打包的替代模型 {name}"),
+    "packaged_embedder": ("the packaged copy", "打包的副本"),
+    "source": ("the source", "源码编译"),
+    # progress
+    "downloading": ("downloading {what}", "正在下载 {what}"),
+    "joining": ("joining {what}", "正在合并 {what}"),
+    "building": ("building {what}", "正在编译 {what}"),
+    "creating": ("handing {what} to Ollama", "正在导入 Ollama：{what}"),
+    "converting": ("converting {what}", "正在转换 {what}"),
+}
+
+
+def words(key: str, language: Language, **values: object) -> str:
+    """Return the text of ``key`` with its placeholders filled."""
+    return _WORDS[key][1 if language == "zh" else 0].format(**values)
