@@ -20,7 +20,7 @@ _BINARY_BEGINNINGS = (
 )  # fmt: skip
 _SAMPLE_BYTES = 64 * 1024
 _COMMON_SHARE = 0.7
-_TIE = 0.1
+_ACCENTED_SHARE = 0.3
 _LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029|\x85|\x0b|\x0c")
 _UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
 
@@ -60,7 +60,7 @@ def _decode_legacy(raw: bytes) -> str | None:
     foreign = sum(1 for character in slightly_damaged if ord(character) > 0x7F)
     if slightly_damaged.count("\ufffd") * 20 < foreign:
         return slightly_damaged
-    return _decode_chinese(raw) or _decode_guessed(raw)
+    return _decode_chinese(raw) or _decode_western(raw) or _decode_guessed(raw)
 
 
 def _decode_wide(raw: bytes) -> str | None:
@@ -110,15 +110,22 @@ def _pair_share(raw: bytes, is_common: Callable[[int], bool]) -> float:
     return common / max(pairs, 1)
 
 
+def _decode_western(raw: bytes) -> str | None:
+    """Read Windows' Western code page where few letters have accents: too few bytes for statistics to tell."""
+    sample = raw[:_SAMPLE_BYTES]
+    if sum(byte >= 0x80 for byte in sample) > _ACCENTED_SHARE * len(sample.replace(b" ", b"")):
+        return None
+    try:
+        return raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+
+
 def _decode_guessed(raw: bytes) -> str | None:
     logging.getLogger("charset_normalizer").setLevel(logging.WARNING)
-    matches = from_bytes(raw[:_SAMPLE_BYTES])
-    best = matches.best()
+    best = from_bytes(raw[:_SAMPLE_BYTES]).best()
     if best is None:
         return None
-    western = next((match for match in matches if match.encoding == "cp1252"), None)
-    if western is not None and western.chaos <= best.chaos + _TIE:
-        best = western  # the code pages of one family differ by a few letters: Windows' Western one is the likeliest
     try:
         return raw.decode(best.encoding)
     except UnicodeDecodeError:
