@@ -1,5 +1,6 @@
 """Every setting in one frozen class.  Each is an environment variable: ``ANSWERDESK_`` and the field's name."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -81,14 +82,22 @@ class Settings(BaseSettings):
         rest = rest.rstrip("/").replace("0.0.0.0", "127.0.0.1")
         return f"{scheme}://{rest}" if ":" in rest.split("]")[-1] else f"{scheme}://{rest}:11434"
 
+    def changed(self, **changes: object) -> "Settings":
+        """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``."""
+        return _checked(self.model_dump() | changes)
 
-@lru_cache(maxsize=1)
-def load_settings() -> Settings:
-    """Read the environment once.  Raises ``SettingsError`` naming the variable and what is wrong with it."""
+
+def _checked(values: Mapping[str, object]) -> Settings:
     try:
-        return Settings()
+        return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         variable = name if name.startswith(("ANSWERDESK_", "OLLAMA_")) else f"ANSWERDESK_{name}"
         raise SettingsError(reason=f"{variable}: {first['msg']}") from error
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Read the environment once.  Raises ``SettingsError`` naming the variable and what is wrong with it."""
+    return _checked({})

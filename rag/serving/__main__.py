@@ -18,7 +18,7 @@ from rag.serving.server import ServerStatus, ensure_running, status, stop, super
 from rag.serving.state import ServerFiles
 from rag.serving.supervisor import Supervisor
 from rag.settings import Settings, load_settings
-from rag.terminal import terminal_language
+from rag.terminal import fail, terminal_language
 
 _EXAMPLES = """examples:
   python -m rag.serving start               start Ollama, or adopt the one that runs already
@@ -166,8 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         return int(options.action(options, settings, language))
     except AnswerdeskError as error:
-        print(error.text(language), file=sys.stderr)
-        return error.exit_code
+        return fail(error)
 
 
 if __name__ == "__main__":

@@ -46,3 +46,11 @@ def test_a_knowledge_base_name_cannot_leave_its_folder(monkeypatch: pytest.Monke
     monkeypatch.setenv("ANSWERDESK_KNOWLEDGE_BASE", "../../etc")
     with pytest.raises(SettingsError, match="KNOWLEDGE_BASE"):
         load_settings()
+
+
+def test_a_changed_copy_is_checked_too() -> None:
+    settings = Settings(model="a")
+    assert settings.changed(knowledge_base="shop").knowledge_base == "shop"
+    assert settings.changed(knowledge_base="shop").model == "a"
+    with pytest.raises(SettingsError, match="KNOWLEDGE_BASE"):
+        settings.changed(knowledge_base="../elsewhere")
