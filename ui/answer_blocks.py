@@ -1,0 +1,173 @@
+"""An answer's text as plain data that the browser draws without interpreting anything.
+
+Paragraphs, lists, bold and code are known; everything else, markup for links and images above all, stays the characters
+that it is.  Each run of text knows the sentence that it belongs to, so that citations and marks stand where they must.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rag.schema import Answer, Citation, Evidence
+
+_LIST_ITEM = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])[ \t]+|(?P<number>\d{1,2})[.)、．](?:[ \t]+|(?=\D)))(?=\S)")
+_HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+(?=\S)")
+_FENCE = re.compile(r"[ \t]*```")
+_INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|`(?P<code>[^`\n]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One judged sentence of an answer: ``text == answer.text[start:end]``.
+
+    ``numbers`` are the passages that it rests on, in their order; ``unsupported`` means that none was found.
+    """
+
+    index: int
+    start: int
+    end: int
+    text: str
+    numbers: tuple[int, ...] = ()
+    unsupported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of text in one style.  ``sentence`` is a ``Sentence.index``, or None where none was judged."""
+
+    text: str
+    bold: bool = False
+    code: bool = False
+    sentence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``kind`` is p, ul, ol or code; ``items`` are a paragraph's lines or a list's items, each of runs.
+
+    ``first_number`` is where an ordered list begins.
+    """
+
+    kind: str
+    items: tuple[tuple[Run, ...], ...]
+    first_number: int = 1
+
+
+@dataclass(slots=True)
+class _OpenBlock:
+    kind: str
+    items: list[tuple[Run, ...]] = field(default_factory=list)
+    first_number: int = 1
+
+
+def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sentence, ...]:
+    """Return the cited and the unsupported sentences in reading order, several citations of one sentence as one."""
+    numbers: dict[tuple[int, int], list[int]] = {}
+    for citation in answer.citations:
+        found = numbers.setdefault((citation.start, citation.end), [])
+        number = passage_number(citation, evidence)
+        if number is not None and number not in found:
+            found.append(number)
+    unsupported = {(span.start, span.end) for span in answer.unsupported}
+    return tuple(
+        Sentence(
+            index=index,
+            start=start,
+            end=end,
+            text=answer.text[start:end],
+            numbers=tuple(sorted(numbers.get((start, end), []))),
+            unsupported=(start, end) in unsupported,
+        )
+        for index, (start, end) in enumerate(sorted(numbers.keys() | unsupported))
+    )
+
+
+def passage_number(citation: Citation, evidence: Sequence[Evidence]) -> int | None:
+    """Return the number of the passage that holds the quotation; None where no passage does."""
+    for passage in evidence:
+        same = passage.document_id == citation.document_id
+        if same and passage.start <= citation.quote_start and citation.quote_end <= passage.end:
+            return passage.number
+    return None
+
+
+def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]:
+    """Cut an answer into blocks and runs.  Read together, the runs give the text without its markup."""
+    blocks: list[_OpenBlock] = []
+    may_continue = False
+    in_code = False
+    for start, end in _lines(text):
+        line = text[start:end]
+        if _FENCE.match(line):
+            in_code = not in_code
+            if in_code:
+                blocks.append(_OpenBlock("code"))
+            may_continue = False
+        elif in_code:
+            blocks[-1].items.append((Run(line),))
+        elif not line.strip():
+            may_continue = False
+        else:
+            kind, content, number = _kind(line)
+            runs = tuple(_runs(text, start + content, end, sentences))
+            if _HEADING.match(line):
+                runs = tuple(Run(run.text, True, run.code, run.sentence) for run in runs)
+            continues = bool(blocks) and blocks[-1].kind == kind and (may_continue or kind != "p")
+            if not continues:
+                blocks.append(_OpenBlock(kind, first_number=number))
+            blocks[-1].items.append(runs)
+            may_continue = True
+    return tuple(Block(block.kind, tuple(block.items), block.first_number) for block in blocks)
+
+
+def plain_text(text: str) -> str:
+    """Return an answer as a customer should read it: without the marks for bold, code and headings.
+
+    >>> plain_text("**Refunds** take `7` days.")
+    'Refunds take 7 days.'
+    """
+    without_headings = "\n".join(_HEADING.sub("", line) for line in text.split("\n") if not _FENCE.match(line))
+    return _INLINE.sub(lambda match: match["bold"] or match["code"], without_headings).strip()
+
+
+def _lines(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for line in text.split("\n"):
+        yield start, start + len(line)
+        start += len(line) + 1
+
+
+def _kind(line: str) -> tuple[str, int, int]:
+    """Return a line's kind of block, where its content begins, and its number in a list."""
+    item = _LIST_ITEM.match(line)
+    if item is not None:
+        number = item["number"]
+        return ("ol", item.end(), int(number)) if number else ("ul", item.end(), 1)
+    heading = _HEADING.match(line)
+    return "p", heading.end() if heading is not None else 0, 1
+
+
+def _runs(text: str, start: int, end: int, sentences: Sequence[Sentence]) -> Iterator[Run]:
+    position = start
+    for match in _INLINE.finditer(text, start, end):
+        yield from _cut(text, position, match.start(), sentences)
+        name = "bold" if match["bold"] else "code"
+        for run in _cut(text, match.start(name), match.end(name), sentences):
+            yield Run(run.text, name == "bold", name == "code", run.sentence)
+        position = match.end()
+    yield from _cut(text, position, end, sentences)
+
+
+def _cut(text: str, start: int, end: int, sentences: Sequence[Sentence]) -> Iterator[Run]:
+    """Cut a stretch where sentences begin and end."""
+    position = start
+    for sentence in sentences:
+        if sentence.end <= position or sentence.start >= end:
+            continue
+        if position < sentence.start:
+            yield Run(text[position : sentence.start])
+        stop = min(end, sentence.end)
+        yield Run(text[max(position, sentence.start) : stop], sentence=sentence.index)
+        position = stop
+    if position < end:
+        yield Run(text[position:end])

@@ -1,0 +1,108 @@
+"""The script that Streamlit runs for every browser: it navigates, draws the head line, and turns errors into words.
+
+python -m ui                 the desk as it is meant to be served (ui/server.py)
+streamlit run ui/app.py      the same page without the net for unforeseen errors
+"""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from rag.errors import AnswerdeskError
+from rag.turns import Failure
+from ui.app_pages import desk
+from ui.formats import format_age
+from ui.history import draw_history
+from ui.i18n import word
+from ui.parts.page_shell import draw_shell
+from ui.parts.page_style import apply_page_style
+from ui.services import DeskServices, KnowledgeState, ModelState, shared_services
+from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
+from ui.turn_data import Data, failure_sentence
+
+_SIDEBAR_PIXELS = 230
+
+
+def run(services: Callable[[], DeskServices] = shared_services) -> None:
+    """Draw the page that the address names.  A test hands in services of its own."""
+    language = page_language()
+    st.set_page_config(
+        page_title=word("page_title", language),
+        page_icon=":material/support_agent:",
+        layout="wide",
+        initial_sidebar_state=_SIDEBAR_PIXELS,
+    )
+    apply_page_style()
+    try:
+        context = page_context(services())
+        page = _navigate(context)
+        with st.container(key="page"):
+            _draw_head(context)
+            page.run()
+        with st.sidebar:
+            draw_history(context)
+    except AnswerdeskError as error:
+        st.error(failure_sentence(Failure.of(error), language))
+
+
+def _navigate(context: PageContext) -> "st.Page":
+    """Offer the pages that there are; with a single one Streamlit shows no menu."""
+    language = context.language
+    pages = [
+        st.Page(
+            lambda: desk.render(context),
+            title=word("desk", language),
+            icon=":material/support_agent:",
+            url_path="desk",
+            default=True,
+        )
+    ]
+    return st.navigation(pages)
+
+
+def _draw_head(context: PageContext) -> None:
+    language = context.language
+    model = context.services.model()
+    facts = [_knowledge_fact(context, context.services.knowledge()), _model_fact(context, model), _slots_fact(context)]
+    with st.container(key="head", horizontal=True, vertical_alignment="center"):
+        with st.container(key="shell", width="stretch"):
+            draw_shell(
+                language,
+                chosen=language_was_chosen(),
+                facts=facts,
+                stand_in=word("stand_in", language) if model.stand_in else "",
+                focus=current_turn() or "none",
+            )
+        st.segmented_control(
+            word("language", language),
+            ["zh", "en"],
+            required=True,
+            format_func=lambda option: {"zh": "中文", "en": "English"}[option],
+            key="language",
+            on_change=keep_language,
+            label_visibility="collapsed",
+        )
+
+
+def _knowledge_fact(context: PageContext, state: KnowledgeState) -> Data:
+    language = context.language
+    if state.published_at is None:
+        return {"text": word("knowledge_base_none", language), "tone": "bad", "title": ""}
+    age = format_age(state.published_at, context.reading.now, language)
+    size = word("knowledge_base_size", language, documents=state.documents, passages=state.passages)
+    return {"text": word("knowledge_base", language, generation=state.generation, age=age), "tone": "", "title": size}
+
+
+def _model_fact(context: PageContext, model: ModelState) -> Data:
+    tone = {"ready": "good", "starting": "warning"}.get(model.kind, "bad")
+    return {"text": word(f"model_{model.kind}", context.language), "tone": tone, "title": model.name}
+
+
+def _slots_fact(context: PageContext) -> Data:
+    busy = context.services.turns.occupancy()
+    words = word("slots", context.language, running=busy.running, slots=context.services.slots, waiting=busy.waiting)
+    return {"text": words, "tone": "", "title": ""}
+
+
+if __name__ == "__main__":
+    run()

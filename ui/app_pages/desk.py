@@ -1,0 +1,157 @@
+"""The desk: from a customer's words to a reply that the agent dares to send."""
+
+from functools import partial
+
+import streamlit as st
+
+from rag.errors import TurnMissing
+from rag.turns import TurnSnapshot
+from ui.i18n import word
+from ui.parts.answer_view import draw_answer, send_to_answer
+from ui.parts.choice_list import Choice, chosen, draw_choices
+from ui.parts.evidence_view import NO_EVIDENCE, draw_evidence
+from ui.parts.reply_editor import draw_reply
+from ui.reply_text import reply_data
+from ui.session import LOCAL_SESSION, PageContext, ask_token, current_turn, show_turn, use_up_token
+from ui.turn_data import answer_data, evidence_data, feed_data
+
+_WAIT_FOR_EVIDENCE_SECONDS = 0.3
+_TICK_SECONDS = 0.3
+_QUEUED_TICK_SECONDS = 1.0
+_THINK = {"auto": None, "on": True, "off": False}
+
+Drawn = tuple[bool, float]
+
+
+def render(context: PageContext) -> None:
+    """Draw the page: frame and slots first, then the turn that the address names."""
+    snapshot, missing = _turn(context)
+    with st.container(key="desk"):
+        left, right = st.columns([3, 2], gap=None)
+    with left.container(key="left"):
+        _draw_question(context, snapshot)
+        if snapshot is not None:
+            draw_answer(answer_data(snapshot, context.reading), context.language)
+            reply = reply_data(snapshot, context.reading)
+            if reply is not None:
+                draw_reply(reply, context.language)
+        else:
+            _draw_empty(context, missing=missing)
+    with right.container(key="right"):
+        draw_evidence(NO_EVIDENCE if snapshot is None else evidence_data(snapshot, context.language), context.language)
+    if snapshot is not None and not snapshot.final:
+        _poll(context, snapshot)
+
+
+def _turn(context: PageContext) -> tuple[TurnSnapshot | None, bool]:
+    """Return the turn to show, and whether the address names one that is not kept."""
+    turn_id = current_turn()
+    if not turn_id:
+        return None, False
+    turns = context.services.turns
+    try:
+        if st.session_state.pop("just_asked", False):
+            found = turns.wait(turn_id, _has_evidence, timeout_seconds=_WAIT_FOR_EVIDENCE_SECONDS)
+            return found, False
+        return turns.snapshot(turn_id), False
+    except TurnMissing:
+        return None, True
+
+
+def _has_evidence(snapshot: TurnSnapshot) -> bool:
+    return bool(snapshot.evidence)
+
+
+def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
+    language = context.language
+    with st.container(key="ask"):
+        with st.container(key="ask_row", horizontal=True, vertical_alignment="center"):
+            st.markdown(word("question", language), width="stretch")
+            st.segmented_control(
+                word("thinking_switch", language),
+                list(_THINK),
+                default="auto",
+                required=True,
+                format_func=lambda option: word(f"thinking_{option}", language),
+                key="think",
+                label_visibility="collapsed",
+                help=word("thinking_switch", language),
+            )
+            _draw_buttons(context, snapshot)
+        st.chat_input(
+            word("ask_placeholder", language),
+            key="question",
+            max_chars=20_000,
+            on_submit=_ask,
+            args=(context, ask_token()),
+        )
+
+
+def _draw_buttons(context: PageContext, snapshot: TurnSnapshot | None) -> None:
+    language = context.language
+    if snapshot is None:
+        return
+    if snapshot.final:
+        label = word("retry", language)
+        st.button(label, key="retry", shortcut="alt+g", on_click=_retry, args=(context, snapshot, ask_token()))
+    else:
+        label = word("stop", language)
+        st.button(label, key="stop", shortcut="alt+s", on_click=context.services.turns.cancel, args=(snapshot.turn_id,))
+
+
+def _draw_empty(context: PageContext, *, missing: bool) -> None:
+    language = context.language
+    if missing:
+        st.warning(word("turn_missing", language))
+    topics = context.services.topics(language)
+    st.caption(word("empty_answer", language))
+    if topics:
+        draw_choices(
+            "topics",
+            [Choice(topic.title, topic.title, topic.language) for topic in topics],
+            words=(word("examples", language), ""),
+            look="chips",
+            on_choose=partial(_ask_topic, context, ask_token()),
+        )
+
+
+def _ask(context: PageContext, token: str) -> None:
+    _submit(context, token, str(st.session_state["question"] or ""))
+
+
+def _ask_topic(context: PageContext, token: str) -> None:
+    _submit(context, token, chosen("topics"))
+
+
+def _retry(context: PageContext, snapshot: TurnSnapshot, token: str) -> None:
+    _submit(context, token, snapshot.question)
+
+
+def _submit(context: PageContext, token: str, question: str) -> None:
+    if not question.strip():
+        return
+    think = _THINK[st.session_state.get("think") or "auto"]
+    show_turn(context.services.turns.submit(token, question, LOCAL_SESSION, think=think))
+    use_up_token()
+    st.session_state["just_asked"] = True
+
+
+def _poll(context: PageContext, snapshot: TurnSnapshot) -> None:
+    """Follow a running turn; the whole page is drawn again only when evidence came, the pace changes, or it ends."""
+    drawn = _drawn(snapshot)
+    with st.container(key="feed"):
+        st.fragment(_tick, run_every=drawn[1])(context, snapshot.turn_id, drawn)
+
+
+def _tick(context: PageContext, turn_id: str, drawn: Drawn) -> None:
+    snapshot = context.services.turns.snapshot(turn_id)
+    if snapshot is None:
+        return
+    if snapshot.final or _drawn(snapshot) != drawn:
+        st.rerun()
+    send_to_answer(feed_data(snapshot))
+
+
+def _drawn(snapshot: TurnSnapshot) -> Drawn:
+    pace = _QUEUED_TICK_SECONDS if snapshot.state == "queued" else _TICK_SECONDS
+    return bool(snapshot.evidence), pace

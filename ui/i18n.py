@@ -1,0 +1,246 @@
+"""Every word that the page says of its own accord: one key, two texts, the same placeholders.
+
+No sentence is glued from parts, and what a customer, a document or a model has said is never translated here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from rag.schema import Language
+
+WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        # the page
+        "product": ("Answerdesk", "答疑台"),
+        "desk": ("Desk", "工作台"),
+        "page_title": ("Answerdesk", "答疑台"),
+        "skip": ("Skip to the question", "跳到问题输入框"),
+        "language": ("Page language", "页面语言"),
+        "history": ("History", "历史记录"),
+        "history_empty": ("Questions that were asked appear here.", "提过的问题会显示在这里。"),
+        "history_more": ("Older questions", "更早的问题"),
+        "new_question": ("New question", "新问题"),
+        "today": ("Today", "今天"),
+        # the head line
+        "knowledge_base": ("Knowledge base no. {generation}, {age}", "知识库第 {generation} 版，{age}"),
+        "knowledge_base_size": (
+            "{documents} articles in {passages} passages",
+            "{documents} 篇文章，{passages} 个段落",
+        ),
+        "knowledge_base_none": ("No knowledge base", "尚无知识库"),
+        "age_now": ("just published", "刚刚发布"),
+        "age_minutes": ("{count} min old", "{count} 分钟前发布"),
+        "age_hours": ("{count} h old", "{count} 小时前发布"),
+        "age_days": ("{count} d old", "{count} 天前发布"),
+        "model_ready": ("Model ready", "模型就绪"),
+        "model_starting": ("Getting ready", "正在准备"),
+        "model_down": ("Model server down", "模型服务未运行"),
+        "model_missing": ("Model missing", "缺少模型"),
+        "stand_in": ("Stand-in model, not DeepSeek-R1", "替代模型，非 DeepSeek-R1"),
+        "stand_in_short": ("Stand-in model", "替代模型"),
+        "slots": ("{running} of {slots} answering, {waiting} waiting", "{running}/{slots} 正在回答，{waiting} 个排队"),
+        # asking
+        "question": ("Customer's question", "客户问题"),
+        "ask_placeholder": (
+            "Paste or type the customer's words; Enter asks, Shift+Enter breaks the line",
+            "粘贴或输入客户的话；按 Enter 提问，Shift+Enter 换行",
+        ),
+        "ask": ("Ask", "提问"),
+        "thinking_switch": ("Thinking", "思考"),
+        "thinking_auto": ("Auto", "自动"),
+        "thinking_on": ("On", "开"),
+        "thinking_off": ("Off", "关"),
+        "stop": ("Stop", "停止"),
+        "retry": ("Retry", "重试"),
+        "examples": ("Topics from this knowledge base; choose one to try it", "本知识库中的主题，点击即可试问"),
+        "empty_answer": (
+            "The answer appears here, with its sources. Evidence comes first, before the model speaks.",
+            "回答会显示在这里并附上出处。依据会先出现，然后模型才作答。",
+        ),
+        "empty_evidence": ("Evidence appears here.", "依据会显示在这里。"),
+        # states
+        "searching": ("Searching", "正在检索"),
+        "queued": ("{ahead} ahead of you, about {from}-{to} s", "前面还有 {ahead} 位，约 {from}-{to} 秒"),
+        "queued_unknown": ("{ahead} ahead of you; estimating the wait", "前面还有 {ahead} 位；正在估算等待时间"),
+        "reading": ("The model is reading the evidence", "模型正在阅读依据"),
+        "thinking": ("Thinking", "思考中"),
+        "answering": ("Writing", "正在撰写"),
+        "done": ("Answer ready", "回答完成"),
+        "done_unsupported": (
+            "Answer ready, {count} without support in the evidence",
+            "回答完成，{count} 句在依据中未找到",
+        ),
+        "refused": ("Not in the knowledge base", "知识库中没有可靠答案"),
+        "stopped": ("Stopped, incomplete", "已停止，内容不完整"),
+        "failed": ("Not finished", "未完成"),
+        "seconds": ("{seconds} s", "{seconds} 秒"),
+        # stages, live and afterwards
+        "stage_search": ("Search", "检索"),
+        "stage_wait": ("Queue", "排队"),
+        "stage_prompt": ("Reading", "阅读"),
+        "stage_thinking": ("Thinking", "思考"),
+        "stage_answer": ("Writing", "撰写"),
+        "time_embed": ("embed", "向量化"),
+        "time_search": ("search", "检索"),
+        "time_pack": ("pack", "整理"),
+        "time_wait": ("wait", "等待"),
+        "time_load": ("load", "加载模型"),
+        "time_prompt": ("first token", "首字"),
+        "time_thinking": ("thinking", "思考"),
+        "time_answer": ("answer", "回答"),
+        "time_citations": ("citations", "核对出处"),
+        "time_total": ("total", "总计"),
+        "times": ("Where the time went", "时间去向"),
+        "made_by": ("{model}, knowledge base no. {generation}", "{model}，知识库第 {generation} 版"),
+        "made_without_model": (
+            "No model was called; knowledge base no. {generation}",
+            "未调用模型；知识库第 {generation} 版",
+        ),
+        # the answer
+        "answer": ("Answer", "回答"),
+        "thought": ("Thinking", "思考过程"),
+        "thought_seconds": ("Thinking ({seconds} s)", "思考过程（{seconds} 秒）"),
+        "well_supported": ("Well supported", "依据充分"),
+        "check_marked": ("Check marked sentences", "请核对标记的句子"),
+        "no_support": ("No support in the evidence", "依据中未找到"),
+        "remove": ("Remove from the reply", "从回复中删除"),
+        "citation": ("Passage {number}: {title}", "依据 {number}：{title}"),
+        "refused_why": (
+            "The passages found do not answer this question, so no model was asked. The nearest ones are shown as "
+            "evidence; the handoff note below is ready to copy.",
+            "检索到的段落不足以回答该问题，因此没有调用模型。最接近的段落列在依据中，下方的转交说明可直接复制。",
+        ),
+        # evidence
+        "evidence": ("Evidence", "依据"),
+        "evidence_count": ("{count} passages", "{count} 个段落"),
+        "nearest": ("Nearest articles", "最接近的文章"),
+        "near_not_enough": ("Near, not enough", "相近，但不足以回答"),
+        "cited_in": ("cited in sentences {sentences}", "被第 {sentences} 句引用"),
+        "internal": ("Internal, do not quote", "内部资料，勿引用"),
+        "updated_on": ("as of {date}", "更新于 {date}"),
+        "none_found": ("No passage was found.", "没有找到相关段落。"),
+        # the reply
+        "reply": ("Reply", "回复"),
+        "reply_label": ("Reply to the customer, editable", "给客户的回复，可编辑"),
+        "copy": ("Copy", "复制"),
+        "copy_with_sources": ("Copy with sources", "连同出处复制"),
+        "copied": ("Copied", "已复制"),
+        "copy_failed": ("Could not copy; press Ctrl+C", "无法自动复制，请按 Ctrl+C"),
+        "sources": ("Sources", "出处"),
+        "restore": ("Undo my changes", "还原"),
+        "handoff": ("Handoff note", "转交说明"),
+        "handoff_label": ("Handoff note, editable", "转交说明，可编辑"),
+        "handoff_copy": ("Copy the handoff note", "复制转交说明"),
+        "handoff_question": ("Question: {question}", "问题：{question}"),
+        "handoff_language": ("Language: {name}", "语言：{name}"),
+        "handoff_asked_at": ("Asked at: {time}", "提问时间：{time}"),
+        "handoff_searched": (
+            "Searched: knowledge base no. {generation}; nothing there answers it",
+            "已检索：知识库第 {generation} 版，其中没有可靠答案",
+        ),
+        "handoff_nearest": ("Nearest articles:", "最接近的文章："),
+        "handoff_link": ("Turn: {link}", "记录：{link}"),
+        "language_zh": ("Chinese", "中文"),
+        "language_en": ("English", "英文"),
+        # keys
+        "keys": ("Keyboard", "快捷键"),
+        "keys_focus": ("Question box", "问题输入框"),
+        "keys_passage": ("Next passage", "下一个段落"),
+        "keys_reply": ("Reply editor", "回复编辑框"),
+        "keys_language": ("Page language", "页面语言"),
+        "keys_list": ("This list", "本列表"),
+        # banners
+        "connection_lost": (
+            "Connection lost. Your text is safe; reconnecting.",
+            "连接已断开，内容已保留，正在重连。",
+        ),
+        "turn_missing": ("This question is not kept here.", "这里没有保存该问题。"),
+        "page_failed": (
+            "Something failed (no. {number}). Nothing was lost.",
+            "出错了（编号 {number}），内容没有丢失。",
+        ),
+        # why a turn ended early: one sentence an error class of rag/errors.py
+        "error_QuestionEmpty": ("Please type a question.", "请输入问题。"),
+        "error_QuestionTooLong": (
+            "The question is too long; please shorten it to the part that matters.",
+            "问题太长，请只保留关键部分。",
+        ),
+        "error_QuestionWithoutWords": (
+            "The question has no words to search for; please describe the problem in words.",
+            "问题中没有可以检索的文字，请用文字描述问题。",
+        ),
+        "error_KnowledgeBaseMissing": (
+            "No knowledge base yet. Ask an admin to import the articles.",
+            "尚未建立知识库，请管理员导入文章。",
+        ),
+        "error_EmbedderMismatch": (
+            "The index was built with another model. Ask an admin to rebuild it.",
+            "索引由其他模型建立，请管理员重建。",
+        ),
+        "error_EmbedderMissing": (
+            "The search model is not installed. Ask an admin to run the set-up.",
+            "检索模型尚未安装，请管理员运行安装程序。",
+        ),
+        "error_KnowledgeError": (
+            "The knowledge base cannot be read. Ask an admin to rebuild it.",
+            "知识库无法读取，请管理员重建。",
+        ),
+        "error_OllamaUnavailable": (
+            "The model server is not running. Evidence still works.",
+            "模型服务未运行，依据检索仍可使用。",
+        ),
+        "error_ModelMissing": (
+            "The model is not installed. Evidence still works; tell an admin.",
+            "模型尚未安装，依据检索仍可使用，请联系管理员。",
+        ),
+        "error_ModelTimedOut": (
+            "The model took too long. Evidence can be used as it is.",
+            "模型响应超时，依据可直接使用。",
+        ),
+        "error_ModelStoppedHalfway": (
+            "The model stopped halfway; this part may be incomplete.",
+            "模型中途停止，以下内容可能不完整。",
+        ),
+        "error_QueueFull": (
+            "Too many questions are waiting. Evidence still works; try again in a moment.",
+            "排队的问题过多，依据仍可使用，请稍后重试。",
+        ),
+        "error_AnswerCancelled": ("Stopped, incomplete.", "已停止，内容不完整。"),
+        "error_AnswerInterrupted": (
+            "The desk was restarted before this answer was complete; please retry.",
+            "回答完成前工作台已重启，请重试。",
+        ),
+        "error_ServingError": (
+            "The model cannot answer now. Evidence still works; tell an admin.",
+            "模型暂时无法回答，依据检索仍可使用，请联系管理员。",
+        ),
+        "error_AnswerdeskError": (
+            "This could not be finished. Nothing was lost; please retry.",
+            "未能完成，内容没有丢失，请重试。",
+        ),
+    }
+)
+
+
+def word(key: str, language: Language, **values: object) -> str:
+    """Return the words for a key with its placeholders filled.  Raises ``KeyError`` for an unknown key or value."""
+    english, chinese = WORDS[key]
+    return (chinese if language == "zh" else english).format(**values)
+
+
+def template(key: str, language: Language) -> str:
+    """Return the words for a key with their placeholders as they are, to be filled in the browser."""
+    english, chinese = WORDS[key]
+    return chinese if language == "zh" else english
+
+
+def language_of_locale(locale: str | None) -> Language:
+    """Return the page language for a browser's locale; Chinese where nothing is known.
+
+    >>> language_of_locale("en-GB"), language_of_locale("zh-TW"), language_of_locale("fr"), language_of_locale(None)
+    ('en', 'zh', 'en', 'zh')
+    """
+    if not locale or locale.lower().startswith("zh"):
+        return "zh"
+    return "en"

@@ -1,0 +1,254 @@
+"""The browser's half of ``answer_view``.  Text reaches the page by ``textContent`` and text nodes alone."""
+
+ANSWER_SCRIPT = r"""
+const STAGES = { searching: "search", queued: "wait", reading: "prompt", thinking: "thinking", answering: "answer" };
+
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+function seconds(ms) {
+  const s = ms / 1000;
+  return s < 0.01 ? s.toFixed(3) : s < 1 ? s.toFixed(2) : s < 10 ? s.toFixed(1) : s.toFixed(0);
+}
+function element(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+function tell(name, detail) {
+  document.dispatchEvent(new CustomEvent("answerdesk:" + name, { detail }));
+}
+// Marks for bold and code are left out while the text grows; a single star at the end may become one, so it waits.
+function readable(text) {
+  return text.replace(/\*\*|`/g, "").replace(/\*$/, "");
+}
+
+class View {
+  constructor(root) {
+    this.root = root;
+    this.at = (name) => root.querySelector("." + name);
+    this.onFeed = (event) => this.feed(event.detail);
+    document.addEventListener("answerdesk:feed", this.onFeed);
+    this.timer = setInterval(() => this.tick(), 250);
+  }
+  close() {
+    document.removeEventListener("answerdesk:feed", this.onFeed);
+    clearInterval(this.timer);
+  }
+
+  draw(data) {
+    const sameTurn = this.data && this.data.feed.turn === data.feed.turn;
+    this.data = data;
+    this.words = data.words;
+    if (!sameTurn) {
+      this.state = null;
+      this.seen = null;
+      this.live = null;
+      this.at("thought").open = false;
+    }
+    this.at("view").setAttribute("aria-label", this.words.answer);
+    this.at("clock").textContent = data.asked_at;
+    this.at("question").textContent = data.question;
+    this.at("question").lang = data.question_lang;
+    const held = window.answerdesk && window.answerdesk.feed;
+    const newer = held && held.turn === data.feed.turn && held.version > data.feed.version && !data.feed.final;
+    this.redraw = true;
+    this.feed(newer ? held : data.feed);
+  }
+
+  feed(feed) {
+    if (!this.data || feed.turn !== this.data.feed.turn) return;
+    const old = this.seen;
+    if (!this.redraw && old && feed.version <= old.version) return;
+    if (feed.final && !this.data.feed.final) return; // the page's own redraw brings the finished answer
+    this.redraw = false;
+    this.seen = feed;
+    const moved = this.state !== feed.state;
+    if (moved) {
+      this.began = performance.now() - feed.stage_ms;
+      if (this.state !== null || !feed.final) this.say(feed);
+      this.state = feed.state;
+    }
+    this.showStatus(feed);
+    this.showThought(feed);
+    this.showText(feed);
+    this.showEnd(feed);
+    const view = this.at("view");
+    view.dataset.turn = feed.turn;
+    view.dataset.turnState = feed.state;
+    view.dataset.turnVersion = feed.version;
+  }
+
+  say(feed) {
+    if (feed.state === "queued") return;
+    const words = feed.final ? this.data.said : this.words[feed.state];
+    tell("say", { text: words, urgent: feed.state === "failed" });
+  }
+
+  showStatus(feed) {
+    const status = this.at("status");
+    status.replaceChildren();
+    status.setAttribute("aria-label", this.words.times);
+    status.setAttribute("role", feed.final ? "group" : "status");
+    if (feed.final) {
+      for (const [name, label, time] of this.data.times) {
+        status.append(element("span", name === "total" ? "total" : "", label + " " + time));
+      }
+      this.now = null;
+      return;
+    }
+    for (const [name, ms] of feed.stages) {
+      const label = name === "search" && feed.found
+        ? fill(this.words.evidence_count, { count: feed.found }) : this.words["stage_" + name];
+      status.append(element("span", "", label + " " + fill(this.words.seconds, { seconds: seconds(ms) })));
+    }
+    this.now = status.appendChild(element("span", "now"));
+    this.tick();
+  }
+
+  tick() {
+    if (!this.now || !this.seen || this.seen.final) return;
+    const feed = this.seen;
+    const since = performance.now() - this.began;
+    let text = this.words[feed.state];
+    if (feed.state === "queued") {
+      text = this.place(feed);
+    } else if (since >= 300) {
+      text += " " + fill(this.words.seconds, { seconds: since < 10000 ? (since / 1000).toFixed(1) : seconds(since) });
+    }
+    if (this.now.textContent !== text) this.now.textContent = text;
+  }
+
+  place(feed) { // changes at most every two seconds, so that it can be read
+    const now = performance.now();
+    if (this.placeText && this.placeAhead === feed.ahead && now - this.placeAt < 2000) return this.placeText;
+    if (this.placeAhead !== feed.ahead) tell("say", { text: fill(this.words.queued_unknown, { ahead: feed.ahead }) });
+    this.placeAt = now;
+    this.placeAhead = feed.ahead;
+    const wait = feed.wait;
+    this.placeText = wait === null
+      ? fill(this.words.queued_unknown, { ahead: feed.ahead })
+      : fill(this.words.queued, { ahead: feed.ahead, from: Math.floor(wait * 0.8), to: Math.ceil(wait * 1.3) + 1 });
+    return this.placeText;
+  }
+
+  showThought(feed) {
+    const thought = this.at("thought");
+    thought.hidden = feed.thinking === "";
+    const spent = (feed.final ? this.data.times : feed.stages).find((stage) => stage[0] === "thinking");
+    const time = spent && (feed.final ? spent[2] : fill(this.words.seconds, { seconds: seconds(spent[1]) }));
+    const summary = thought.querySelector("summary");
+    const label = this.words.thought + (time ? " · " + time : "");
+    if (summary.textContent !== label) summary.textContent = label;
+    const text = this.at("thought-text");
+    text.lang = feed.lang;
+    this.append(text, feed.thinking);
+  }
+
+  showText(feed) {
+    const answer = this.at("answer");
+    answer.lang = feed.lang;
+    const waiting = !feed.final && feed.text === "";
+    this.at("skeleton").hidden = !(waiting && feed.state === "searching");
+    if (feed.final) {
+      if (this.live !== "final:" + feed.turn + this.words.no_support) this.blocks(answer);
+      this.live = "final:" + feed.turn + this.words.no_support;
+      return;
+    }
+    if (this.live !== "live") answer.replaceChildren();
+    this.live = "live";
+    answer.classList.add("live");
+    this.append(answer, readable(feed.text));
+  }
+
+  append(node, text) {
+    let tail = node.firstChild;
+    if (!tail || tail.nodeType !== Node.TEXT_NODE || !text.startsWith(tail.data)) {
+      node.replaceChildren(document.createTextNode(text));
+    } else if (text.length > tail.data.length) {
+      tail.appendData(text.slice(tail.data.length));
+    }
+  }
+
+  showEnd(feed) {
+    const verdict = this.at("verdict");
+    const notice = this.at("notice");
+    const foot = this.at("foot");
+    verdict.hidden = !this.data.verdict;
+    if (this.data.verdict) {
+      verdict.className = "verdict " + this.data.verdict.kind;
+      verdict.textContent = this.data.verdict.words;
+    }
+    notice.hidden = !this.data.notice;
+    if (this.data.notice) {
+      notice.className = "notice " + this.data.notice.kind;
+      notice.textContent = this.data.notice.words;
+    }
+    foot.hidden = !feed.final || !this.data.made_by;
+    foot.replaceChildren(this.data.made_by);
+    if (this.data.stand_in) foot.append(" · ", element("span", "stand-in", this.data.stand_in));
+  }
+
+  blocks(answer) {
+    answer.classList.remove("live");
+    answer.replaceChildren();
+    const last = new Map(); // sentence -> the node after which its citations stand
+    for (const block of this.data.blocks) {
+      const outer = element(block.kind);
+      if (block.kind === "ol") outer.start = block.first;
+      block.items.forEach((item, index) => {
+        const holder = block.kind === "ul" || block.kind === "ol" ? outer.appendChild(element("li")) : outer;
+        if (index && holder === outer) outer.append("\n", ...(block.kind === "p" ? [element("br")] : []));
+        for (const run of item) {
+          let node = document.createTextNode(run.t);
+          if (run.b) { const bold = element("strong"); bold.append(node); node = bold; }
+          if (run.c) { const code = element("code"); code.append(node); node = code; }
+          if (run.s !== undefined) {
+            const span = element("span", this.data.sentences[run.s].unsupported ? "unsupported" : "cited");
+            span.dataset.sentence = run.s;
+            span.append(node);
+            node = span;
+            last.set(run.s, span);
+          }
+          holder.append(node);
+        }
+      });
+      answer.append(outer);
+    }
+    for (const [index, node] of last) node.after(...this.after(this.data.sentences[index], index));
+  }
+
+  after(sentence, index) {
+    const turn = this.data.feed.turn;
+    const nodes = sentence.cites.map(([number, title]) => {
+      const button = element("button", "cite", String(number));
+      button.type = "button";
+      button.title = title;
+      button.setAttribute("aria-label", title);
+      button.addEventListener("click", () => tell("cite", { turn, number, sentence: index }));
+      return button;
+    });
+    if (sentence.unsupported) {
+      const flag = element("span", "flag", "\u26A0\uFE0E " + this.words.no_support);
+      flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
+      const remove = element("button", "", this.words.remove);
+      remove.type = "button";
+      remove.addEventListener("click", () => tell("remove", { turn, text: sentence.text }));
+      flag.append(" · ", remove);
+      nodes.push(flag);
+    }
+    return nodes;
+  }
+}
+
+export default function ({ parentElement, data }) {
+  const view = (parentElement.answerdeskView ??= new View(parentElement));
+  view.draw(data);
+  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
+    if (parentElement.isConnected) return;
+    view.close();
+    delete parentElement.answerdeskView;
+  });
+}
+"""

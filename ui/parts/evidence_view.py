@@ -1,0 +1,178 @@
+"""The passages, with the stretches marked that the answer rests on.
+
+A click on a citation reaches this part as a browser event, so the server is not asked and nothing else moves.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import streamlit as st
+
+from rag.schema import Language
+from ui.i18n import template
+from ui.parts.look import PART_STYLE, SKELETON_STYLE
+from ui.turn_data import Data
+
+_WORDS = ("evidence", "evidence_count", "empty_evidence", "none_found", "nearest")
+
+_FRAME = """
+<section class="part evidence">
+  <div class="head"><h2 class="label"></h2><span class="count small quiet"></span><span class="note small"></span></div>
+  <p class="empty quiet" hidden></p>
+  <div class="skeleton" hidden><i></i><i></i><i></i><i></i><i></i></div>
+  <div class="cards"></div>
+</section>
+"""
+
+_STYLE = (
+    PART_STYLE
+    + SKELETON_STYLE
+    + """
+.head { display: flex; gap: .6rem; align-items: baseline; padding: .2rem 0 .4rem; }
+.note { color: var(--ad-warn); font-weight: 600; }
+.empty { padding: .4rem 0; }
+.cards { display: grid; gap: .5rem; }
+.card { border: 1px solid var(--ad-line); border-radius: 8px; background: var(--ad-page); }
+.card.active { border-color: var(--ad-accent); box-shadow: 0 0 0 1px var(--ad-accent); }
+summary { cursor: pointer; padding: .4rem .65rem .3rem; display: grid; grid-template-columns: auto 1fr; gap: 0 .5rem;
+  list-style: none; border-radius: 8px; }
+summary::-webkit-details-marker { display: none; }
+.number { color: var(--ad-accent); background: var(--ad-accent-soft); border-radius: 4px; min-width: 1.5rem;
+  text-align: center; font-weight: 600; font-size: .8125rem; height: 1.5rem; line-height: 1.5rem; }
+.title { font-weight: 600; font-size: .9375rem; }
+.headings { color: var(--ad-quiet); font-weight: 400; }
+.meta { grid-column: 2; min-height: 1.25rem; font-size: .8125rem; color: var(--ad-quiet); display: flex;
+  flex-wrap: wrap; gap: 0 .7rem; }
+.internal { color: var(--ad-error); font-weight: 600; }
+.passage { padding: 0 .65rem .55rem; font-size: .9375rem; white-space: pre-wrap; color: var(--ad-quiet); }
+.passage .focus { color: var(--ad-text); }
+mark { background: var(--ad-mark); color: var(--ad-mark-text); border-radius: 2px; padding: .05em 0; }
+mark.active { outline: 2px solid var(--ad-accent); outline-offset: 1px; }
+"""
+)
+
+_SCRIPT = r"""
+function element(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+class Evidence {
+  constructor(root) {
+    this.root = root;
+    this.at = (name) => root.querySelector("." + name);
+    this.onCite = (event) => this.cite(event.detail);
+    this.onKey = (event) => { if (event.detail.key === "passage") this.next(1); };
+    document.addEventListener("answerdesk:cite", this.onCite);
+    document.addEventListener("answerdesk:key", this.onKey);
+    this.at("cards").addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      event.preventDefault();
+      this.next(event.key === "ArrowDown" ? 1 : -1);
+    });
+  }
+  close() {
+    document.removeEventListener("answerdesk:cite", this.onCite);
+    document.removeEventListener("answerdesk:key", this.onKey);
+  }
+
+  draw(data) {
+    const words = data.words;
+    const closed = this.data && this.data.turn === data.turn
+      ? new Set([...this.root.querySelectorAll(".card:not([open])")].map((card) => card.dataset.number)) : null;
+    this.data = data;
+    this.at("label").textContent = words.evidence;
+    this.at("count").textContent = data.passages.length
+      ? words.evidence_count.replace("{count}", data.passages.length) : "";
+    this.at("note").textContent = data.note;
+    this.at("skeleton").hidden = !data.searching;
+    const empty = this.at("empty");
+    empty.hidden = data.searching || data.passages.length > 0;
+    empty.textContent = data.turn ? words.none_found : words.empty_evidence;
+    const narrow = window.matchMedia("(max-width: 900px)").matches;
+    this.at("cards").replaceChildren(...data.passages.map((passage, index) => {
+      const card = this.card(passage);
+      card.open = closed && closed.size < data.passages.length
+        ? !closed.has(String(passage.number)) : !narrow || index < 3;
+      return card;
+    }));
+    this.at("evidence").dataset.turn = data.turn;
+    this.at("evidence").dataset.passages = data.passages.length;
+  }
+
+  card(passage) {
+    const card = element("details", "card");
+    card.dataset.number = passage.number;
+    const summary = card.appendChild(element("summary"));
+    summary.append(element("span", "number", String(passage.number)));
+    const title = summary.appendChild(element("span", "title", passage.title));
+    title.lang = passage.lang;
+    if (passage.headings) title.append(" ", element("span", "headings", "› " + passage.headings));
+    const meta = summary.appendChild(element("span", "meta"));
+    if (passage.internal) meta.append(element("span", "internal", passage.internal));
+    if (passage.date) meta.append(element("span", "", passage.date));
+    if (passage.cited) meta.append(element("span", "cited", passage.cited));
+    const text = card.appendChild(element("div", "passage"));
+    text.lang = passage.lang;
+    for (const [part, focus, sentences] of passage.parts) {
+      const node = element(sentences.length ? "mark" : "span", focus ? "focus" : "", part);
+      if (sentences.length) node.dataset.sentences = sentences.join(" ");
+      text.append(node);
+    }
+    return card;
+  }
+
+  cite({ turn, number, sentence }) {
+    if (!this.data || turn !== this.data.turn) return;
+    const card = this.root.querySelector(`.card[data-number="${number}"]`);
+    if (!card) return;
+    for (const old of this.root.querySelectorAll(".active")) old.classList.remove("active");
+    card.open = true;
+    card.classList.add("active");
+    const marks = [...card.querySelectorAll("mark")].filter(
+      (mark) => mark.dataset.sentences.split(" ").includes(String(sentence)));
+    for (const mark of marks) mark.classList.add("active");
+    this.show(marks[0] ?? card, card);
+  }
+
+  next(step) {
+    const summaries = [...this.root.querySelectorAll("summary")];
+    if (!summaries.length) return;
+    const at = summaries.indexOf(this.root.activeElement ?? null);
+    const card = summaries[(at + step + summaries.length) % summaries.length].parentElement;
+    card.open = true;
+    this.show(card, card);
+  }
+
+  show(node, card) {
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    card.querySelector("summary").focus({ preventScroll: true });
+    node.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+  }
+}
+
+export default function ({ parentElement, data }) {
+  const view = (parentElement.answerdeskView ??= new Evidence(parentElement));
+  view.draw(data);
+  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
+    if (parentElement.isConnected) return;
+    view.close();
+    delete parentElement.answerdeskView;
+  });
+}
+"""
+
+NO_EVIDENCE: Data = {"turn": "", "searching": False, "note": "", "passages": []}
+
+
+@cache
+def _component() -> Callable[..., object]:
+    return st.components.v2.component("answerdesk.evidence_view", html=_FRAME, css=_STYLE, js=_SCRIPT)
+
+
+def draw_evidence(data: Data, language: Language) -> None:
+    """Draw the passages; ``data`` is ``ui.turn_data.evidence_data``'s, or ``NO_EVIDENCE``."""
+    words = {name: template(name, language) for name in _WORDS}
+    _component()(key="evidence_view", data={**data, "words": words})

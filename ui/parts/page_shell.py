@@ -1,0 +1,124 @@
+"""What surrounds every page: the head line, and what Streamlit does not do for a page that must speak two languages.
+
+It sets the language of the document, speaks to screen readers, offers the skip link, listens for the keys, tells when
+the connection is lost, and puts Streamlit's own few English words into Chinese.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import streamlit as st
+
+from rag.schema import Language
+from ui.i18n import word
+from ui.parts.look import PART_STYLE
+from ui.parts.shell_script import SHELL_SCRIPT
+from ui.turn_data import Data
+
+STREAMLIT_WORDS: Mapping[str, str] = {
+    # Streamlit 1.67's own words that can show on these pages
+    "Send message": "提问",
+    "Stop response": "停止",
+    "Clear input": "清空输入",
+    "Collapse sidebar": "收起侧栏",
+    "Expand sidebar": "展开侧栏",
+    "Close sidebar": "收起侧栏",
+    "Open sidebar": "展开侧栏",
+    "Close": "关闭",
+    "Dismiss": "关闭",
+    "Copy to clipboard": "复制",
+    "Running...": "运行中",
+    "Stop": "停止",
+    "Connecting": "正在连接",
+    "Connection error": "连接错误",
+    "Connection timeout": "连接超时",
+    "Rerun": "重新运行",
+    "Retry": "重试",
+    "No results": "没有结果",
+    "Press Enter to apply": "按 Enter 应用",
+    "Please wait...": "请稍候",
+    "Your message": "您的消息",
+}
+
+_KEYS = (
+    ("Enter", "ask"),
+    ("Alt+Q", "keys_focus"),
+    ("Alt+N", "new_question"),
+    ("Alt+S", "stop"),
+    ("Alt+G", "retry"),
+    ("Alt+V", "keys_passage"),
+    ("Alt+W", "keys_reply"),
+    ("Alt+P", "copy"),
+    ("Alt+I", "copy_with_sources"),
+    ("Alt+H", "handoff_copy"),
+    ("Alt+Y", "keys_language"),
+    ("Alt+L", "keys_list"),
+)
+
+_FRAME = """
+<div class="part shell">
+  <a class="skip" href="#"></a>
+  <h1></h1>
+  <span class="facts small"></span>
+  <span class="stand-in small" hidden></span>
+  <details class="keys small"><summary></summary><table><tbody></tbody></table></details>
+  <div class="lost" hidden></div>
+  <div class="heard" role="status" aria-live="polite"></div>
+  <div class="heard" role="alert" aria-live="assertive"></div>
+</div>
+"""
+
+_STYLE = (
+    PART_STYLE
+    + """
+.shell { display: flex; align-items: center; gap: .2rem .9rem; min-height: 2.25rem; flex-wrap: wrap; }
+h1 { font-size: 1.05rem; font-weight: 700; margin: 0; letter-spacing: .01em; }
+.skip { position: absolute; left: -999px; background: var(--ad-accent); color: var(--ad-page); padding: .3rem .8rem;
+  border-radius: 6px; z-index: 2; }
+.skip:focus { left: .5rem; }
+.facts { display: flex; flex-wrap: wrap; gap: 0 .9rem; color: var(--ad-quiet); flex: 1; min-width: 0; }
+.facts span { white-space: nowrap; }
+.dot { display: inline-block; width: .5rem; height: .5rem; border-radius: 50%; margin-right: .35rem; }
+.dot.good { background: var(--ad-good); }
+.dot.warning { background: var(--ad-warn); }
+.dot.bad { background: var(--ad-error); }
+.bad { color: var(--ad-error); font-weight: 600; }
+.stand-in { color: var(--ad-warn); background: var(--ad-warn-soft); border: 1px solid currentColor; border-radius: 4px;
+  padding: 0 .45rem; font-weight: 600; white-space: nowrap; }
+.keys { position: relative; color: var(--ad-quiet); }
+.keys summary { cursor: pointer; min-height: 1.5rem; list-style: none; text-decoration: underline dotted; }
+.keys table { position: absolute; right: 0; top: 1.8rem; z-index: 5; background: var(--ad-page); color: var(--ad-text);
+  border: 1px solid var(--ad-border); border-radius: 8px; padding: .5rem .7rem; box-shadow: 0 6px 20px #0003;
+  white-space: nowrap; border-spacing: .5rem .1rem; }
+.keys td:first-child { font-weight: 600; }
+.lost { position: fixed; left: 50%; top: .6rem; transform: translateX(-50%); z-index: 10; padding: .45rem 1rem;
+  background: var(--ad-error); color: var(--ad-page); border-radius: 8px; font-weight: 600; }
+.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+"""
+)
+
+
+@cache
+def _component() -> Callable[..., object]:
+    return st.components.v2.component("answerdesk.page_shell", html=_FRAME, css=_STYLE, js=SHELL_SCRIPT)
+
+
+def draw_shell(language: Language, *, chosen: bool, facts: list[Data], stand_in: str, focus: str) -> None:
+    """Draw the head line.  ``chosen`` tells that the agent chose the language, so that the browser remembers it.
+
+    ``facts`` are ``{"text", "tone", "title"}``; a ``focus`` that differs from the last one moves the cursor to the box.
+    """
+    data = {
+        "lang": "zh-CN" if language == "zh" else "en",
+        "chosen": chosen,
+        "product": word("product", language),
+        "skip": word("skip", language),
+        "facts": facts,
+        "stand_in": stand_in,
+        "focus": focus,
+        "keys": word("keys", language),
+        "key_list": [[key, word(name, language)] for key, name in _KEYS],
+        "connection_lost": word("connection_lost", language),
+        "streamlit_words": [[english, chinese] for english, chinese in STREAMLIT_WORDS.items()],
+    }
+    _component()(key="page_shell", data=data)

@@ -1,0 +1,57 @@
+"""The page's own frame: two columns that scroll by themselves, and Streamlit's furniture made small."""
+
+import streamlit as st
+
+from ui.parts.look import FONT, TOKENS
+
+# Streamlit 1.67's test ids are what its own end-to-end tests hold on to; `st-key-*` are the keys given in ui/.
+_STYLE = f"""
+.stApp {{ {TOKENS} }}
+.stApp, .stApp button, .stApp textarea {{ font-family: {FONT}; }}
+.stApp :lang(zh) {{ line-height: 1.6; }}
+"""
+
+_FRAME = """
+[data-testid="stHeader"] { height: 2.75rem; min-height: 2.75rem; background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button { pointer-events: auto; }
+[data-testid="stStatusWidget"], [data-testid="stToolbarActions"], [data-testid="stMainMenu"],
+[data-testid="stAppDeployButton"] { display: none; }
+[data-testid="stMainBlockContainer"] { padding: .3rem 1.1rem 0; max-width: none; }
+[data-testid="stSidebarContent"] { background: var(--ad-panel); }
+[data-testid="stSidebarHeader"] { height: 2.25rem; min-height: 2.25rem; padding: .25rem .5rem; margin: 0; }
+[data-testid="stSidebarUserContent"] { padding: 0 .7rem 1rem; }
+.st-key-page { gap: .4rem; }
+.st-key-head { border-bottom: 1px solid var(--ad-line); padding-bottom: .15rem; }
+.st-key-head [data-testid="stHorizontalBlock"] { align-items: center; }
+.st-key-language, .st-key-think { width: fit-content; }
+.st-key-language button, .st-key-think button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
+.st-key-question textarea { font-size: 1rem; line-height: 1.5; min-height: 3rem; }
+.st-key-question [data-testid="stChatInput"] { border-color: var(--ad-border); }
+.st-key-question [data-testid="stChatInput"]:focus-within { border-color: var(--ad-accent); }
+.st-key-ask { gap: .3rem; background: var(--ad-page); padding-bottom: .4rem; z-index: 3; }
+.st-key-ask_row { min-height: 2rem; }
+.st-key-ask_row p { font-size: .8125rem; font-weight: 600; color: var(--ad-quiet); margin: 0; }
+.st-key-ask_row [data-testid="stBaseButton-secondary"] { min-height: 1.9rem; padding: .1rem .7rem; }
+.st-key-ask_row [data-testid="stBaseButton-secondary"] p { color: inherit; font-size: .875rem; font-weight: 400; }
+.st-key-feed { position: absolute; height: 1px; overflow: hidden; }
+.st-key-left, .st-key-right { gap: .5rem; }
+@media (min-width: 901px) {
+  .st-key-left, .st-key-right { height: calc(100dvh - 3.7rem); overflow-y: auto; overscroll-behavior: contain;
+    scrollbar-width: thin; }
+  .st-key-left { padding: 0 .9rem 1rem .1rem; }
+  .st-key-right { padding: 0 .2rem 1rem .9rem; border-left: 1px solid var(--ad-line); }
+  .st-key-ask { position: sticky; top: 0; }
+}
+@media (max-width: 900px) {
+  .st-key-desk [data-testid="stHorizontalBlock"]:has(.st-key-right) { flex-direction: column; }
+  .st-key-desk [data-testid="stColumn"]:has(.st-key-left), .st-key-desk [data-testid="stColumn"]:has(.st-key-right) {
+    width: 100%; flex: 1 1 auto; min-width: 0; }
+  [data-testid="stMainBlockContainer"] { padding: .3rem .8rem 2rem; }
+  .st-key-head { padding-left: 2.4rem; }
+}
+"""
+
+
+def apply_page_style() -> None:
+    """Put the page's style sheet in place.  It holds nothing but the words above."""
+    st.html(f"<style>{_STYLE}{_FRAME}</style>")

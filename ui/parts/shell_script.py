@@ -1,0 +1,147 @@
+"""The browser's half of ``page_shell``."""
+
+SHELL_SCRIPT = r"""
+const ATTRIBUTES = ["aria-label", "title", "placeholder"];
+const KEYS = { KeyV: "passage", KeyW: "reply", KeyP: "copy", KeyI: "sources", KeyH: "handoff" };
+
+function element(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+function questionBox() {
+  return document.querySelector(".st-key-question textarea");
+}
+
+class Shell {
+  constructor(root) {
+    this.root = root;
+    this.at = (name) => root.querySelector("." + name);
+    this.onSay = (event) => this.say(event.detail);
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("answerdesk:say", this.onSay);
+    document.addEventListener("keydown", this.onKey, true);
+    this.at("skip").addEventListener("click", (event) => { event.preventDefault(); questionBox()?.focus(); });
+    this.app = document.querySelector('[data-testid="stApp"]');
+    this.connection = new MutationObserver(() => this.watchConnection());
+    this.connection.observe(this.app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
+    this.foreign = new MutationObserver((changes) => this.translateChanges(changes));
+    this.foreign.observe(document.body,
+      { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES });
+  }
+  close() {
+    document.removeEventListener("answerdesk:say", this.onSay);
+    document.removeEventListener("keydown", this.onKey, true);
+    this.connection.disconnect();
+    this.foreign.disconnect();
+  }
+
+  draw(data) {
+    if (data.chosen) localStorage.setItem("answerdesk:language", data.lang);
+    else if (!this.data && (localStorage.getItem("answerdesk:language") ?? data.lang) !== data.lang) {
+      this.otherLanguage();
+    }
+    const languageMoved = !this.data || this.data.lang !== data.lang;
+    const focusMoved = !this.data || this.data.focus !== data.focus;
+    this.data = data;
+    document.documentElement.lang = data.lang;
+    this.at("skip").textContent = data.skip;
+    this.root.querySelector("h1").textContent = data.product;
+    this.at("facts").replaceChildren(...data.facts.map((fact) => {
+      const node = element("span", fact.tone === "bad" ? "bad" : "");
+      if (fact.tone) node.append(element("span", "dot " + fact.tone));
+      node.append(fact.text);
+      if (fact.title) node.title = fact.title;
+      return node;
+    }));
+    this.at("stand-in").hidden = !data.stand_in;
+    this.at("stand-in").textContent = data.stand_in;
+    this.root.querySelector(".keys summary").textContent = data.keys;
+    this.root.querySelector(".keys tbody").replaceChildren(...data.key_list.map(([key, words]) => {
+      const row = element("tr");
+      row.append(element("td", "", key), element("td", "", words));
+      return row;
+    }));
+    this.at("lost").textContent = data.connection_lost;
+    if (languageMoved) {
+      this.words = new Map(data.lang === "en" ? data.streamlit_words.map(([e, c]) => [c, e]) : data.streamlit_words);
+      this.translate(document.body);
+    }
+    if (focusMoved) this.focusSoon();
+  }
+
+  focusSoon(tries = 20) { // the box may be drawn after this part
+    const box = questionBox();
+    if (box) box.focus({ preventScroll: true });
+    else if (tries) requestAnimationFrame(() => this.focusSoon(tries - 1));
+  }
+
+  say({ text, urgent }) {
+    const region = this.root.querySelector(urgent ? '[role="alert"]' : '[role="status"]');
+    region.textContent = text;
+  }
+
+  key(event) {
+    if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.isComposing) return;
+    let known = true;
+    if (event.code === "KeyQ") questionBox()?.focus();
+    else if (event.code === "KeyL") this.at("keys").open = !this.at("keys").open;
+    else if (event.code === "KeyY") this.otherLanguage();
+    else if (event.code in KEYS) {
+      document.dispatchEvent(new CustomEvent("answerdesk:key", { detail: { key: KEYS[event.code] } }));
+    } else known = false;
+    if (known) event.preventDefault();
+  }
+
+  otherLanguage() {
+    const buttons = [...document.querySelectorAll(".st-key-language button")];
+    buttons.find((button) => button.getAttribute("aria-checked") !== "true")?.click();
+  }
+
+  watchConnection() {
+    const state = this.app.getAttribute("data-test-connection-state");
+    const lost = state !== "CONNECTED";
+    this.at("lost").hidden = !lost;
+    this.say({ text: lost ? this.data.connection_lost : "", urgent: true });
+    document.documentElement.dataset.answerdeskConnection = lost ? "lost" : "open";
+  }
+
+  // Streamlit's own words: exact matches outside of our parts (they are in shadow roots, where this does not look)
+  translateChanges(changes) {
+    for (const change of changes) {
+      if (change.type === "attributes") this.translateAttribute(change.target, change.attributeName);
+      else if (change.type === "characterData") this.translateText(change.target);
+      else for (const node of change.addedNodes) this.translate(node);
+    }
+  }
+  translate(node) {
+    if (node.nodeType === Node.TEXT_NODE) { this.translateText(node); return; }
+    if (node.nodeType !== Node.ELEMENT_NODE) return;
+    const walker = document.createTreeWalker(node, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+    for (let at = node; at; at = walker.nextNode()) {
+      if (at.nodeType === Node.TEXT_NODE) this.translateText(at);
+      else for (const name of ATTRIBUTES) this.translateAttribute(at, name);
+    }
+  }
+  translateText(node) {
+    const other = this.words.get(node.data);
+    const within = node.parentElement?.tagName;
+    if (other !== undefined && !["SCRIPT", "STYLE", "TEXTAREA"].includes(within)) node.data = other;
+  }
+  translateAttribute(node, name) {
+    const other = this.words.get(node.getAttribute(name));
+    if (other !== undefined) node.setAttribute(name, other);
+  }
+}
+
+export default function ({ parentElement, data }) {
+  const shell = (parentElement.answerdeskShell ??= new Shell(parentElement));
+  shell.draw(data);
+  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a shell that is gone is closed
+    if (parentElement.isConnected) return;
+    shell.close();
+    delete parentElement.answerdeskShell;
+  });
+}
+"""

@@ -1,0 +1,65 @@
+"""What leaves the desk: the reply to the customer, or the note that hands the question over."""
+
+from rag.turns import TurnSnapshot
+from ui.answer_blocks import plain_text
+from ui.i18n import word
+from ui.turn_data import Data, Reading
+
+
+def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
+    """Return what the reply editor is filled with: the answer, or the note that hands a question over.
+
+    None while there is nothing to send.
+    """
+    language = reading.language
+    if snapshot.state == "refused":
+        return {
+            "turn": snapshot.turn_id,
+            "mode": "handoff",
+            "lang": language,
+            "text": handoff_note(snapshot, reading),
+            "sources": "",
+        }
+    if not snapshot.final or not snapshot.text.strip() or snapshot.answer is None:
+        return None
+    return {
+        "turn": snapshot.turn_id,
+        "mode": "reply",
+        "lang": snapshot.language,
+        "text": plain_text(snapshot.text),
+        "sources": _sources(snapshot),
+    }
+
+
+def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
+    """Return plain text for whoever takes the question over."""
+    language = reading.language
+    asked_at = snapshot.asked_at.astimezone(reading.zone)
+    lines = [
+        word("handoff_question", language, question=snapshot.question),
+        word("handoff_language", language, name=word(f"language_{snapshot.language}", language)),
+        word("handoff_asked_at", language, time=f"{asked_at:%Y-%m-%d %H:%M}"),
+        word("handoff_searched", language, generation=snapshot.generation),
+    ]
+    if snapshot.evidence:
+        nearest = dict.fromkeys(passage.title for passage in snapshot.evidence)
+        lines += [word("handoff_nearest", language), *(f"- {title}" for title in nearest)]
+    if reading.address:
+        lines.append(word("handoff_link", language, link=f"{reading.address}?turn={snapshot.turn_id}"))
+    if snapshot.answer is not None and snapshot.answer.stand_in:
+        lines.append(word("stand_in", language))
+    return "\n".join(lines)
+
+
+def _sources(snapshot: TurnSnapshot) -> str:
+    """Return the titles of the cited documents, for a reply that leaves with its sources; internal ones stay here."""
+    if snapshot.answer is None:
+        return ""
+    cited = {citation.document_id for citation in snapshot.answer.citations}
+    lines = [
+        f"- {passage.title} {passage.source}".rstrip()
+        for passage in snapshot.evidence
+        if passage.document_id in cited and passage.audience == "public"
+    ]
+    heading = word("sources", snapshot.language)
+    return "\n".join([heading, *dict.fromkeys(lines)]) if lines else ""

@@ -1,0 +1,39 @@
+"""The desk as a program: one web application that is warm before its first page and says every error in words."""
+
+import logging
+import secrets
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from ui.i18n import word
+from ui.services import shared_services
+from ui.session import page_language
+
+logger = logging.getLogger(__name__)
+
+APP_SCRIPT = Path(__file__).resolve().with_name("app.py")
+
+
+def desk_application(script: Path = APP_SCRIPT) -> st.App:
+    """Return the application; ``.run(config={"server.port": 8501})`` serves it until it is stopped."""
+    return st.App(script, lifespan=_lifespan if script == APP_SCRIPT else None, on_script_error=say_in_words)
+
+
+@asynccontextmanager
+async def _lifespan(_: st.App) -> AsyncIterator[None]:
+    services = shared_services()  # returns at once; the embedder and the indexes are loaded by a thread
+    yield
+    services.turns.close()
+
+
+def say_in_words(error: Exception) -> bool:
+    """Show one sentence for an unforeseen error, and log where it arose without what it says (it may quote a text)."""
+    number = secrets.token_hex(3)
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("page failed, no. %s: %s\n%s", number, type(error).__name__, frames)
+    st.error(word("page_failed", page_language(), number=number))
+    return True

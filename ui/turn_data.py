@@ -1,0 +1,215 @@
+"""A turn's snapshot as the plain data that the page's components draw, in the words of the page's language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import pairwise
+
+from rag import errors
+from rag.errors import AnswerdeskError
+from rag.schema import Evidence, Language, SpanTime
+from rag.turns import Failure, TurnSnapshot
+from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, plain_text
+from ui.formats import format_clock, format_date, format_seconds
+from ui.i18n import WORDS, word
+
+Data = dict[str, object]
+
+_FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Who reads: the page's language, the browser's clock, and where the page is."""
+
+    language: Language
+    now: datetime
+    zone: tzinfo
+    address: str = ""
+
+
+def feed_data(snapshot: TurnSnapshot) -> Data:
+    """Return what changes while a turn runs; small, for it is sent several times a second."""
+    return {
+        "turn": snapshot.turn_id,
+        "version": snapshot.version,
+        "state": snapshot.state,
+        "final": snapshot.final,
+        "text": snapshot.text,
+        "thinking": snapshot.thinking,
+        "lang": snapshot.language,
+        "ahead": snapshot.ahead,
+        "wait": snapshot.wait_seconds,
+        "found": len(snapshot.evidence),
+        "stages": [[stage.name, round(stage.duration_ms)] for stage in snapshot.stages],
+        "stage_ms": round(snapshot.stage_ms),
+    }
+
+
+def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
+    """Everything about a turn's answer."""
+    language = reading.language
+    sentences = _sentences(snapshot)
+    asked_at = snapshot.asked_at.astimezone(reading.zone)
+    return {
+        "feed": feed_data(snapshot),
+        "question": snapshot.question,
+        "question_lang": snapshot.language,
+        "asked_at": format_clock(asked_at, reading.now, language),
+        "said": said(snapshot, language),
+        "verdict": _verdict(snapshot, sentences, language),
+        "notice": _notice(snapshot, language),
+        "blocks": [_block_data(block) for block in answer_blocks(snapshot.text, sentences)] if snapshot.final else [],
+        "sentences": [_sentence_data(sentence, snapshot.evidence, language) for sentence in sentences],
+        "times": _times(snapshot, language),
+        "made_by": _made_by(snapshot, language),
+        "stand_in": word("stand_in", language) if snapshot.answer is not None and snapshot.answer.stand_in else "",
+    }
+
+
+def evidence_data(snapshot: TurnSnapshot, language: Language) -> Data:
+    """Return the passages with the stretches that the answer rests on."""
+    sentences = _sentences(snapshot)
+    refused = snapshot.state == "refused" or snapshot.answerable is False
+    return {
+        "turn": snapshot.turn_id,
+        "searching": not snapshot.evidence and not snapshot.final,
+        "note": word("near_not_enough", language) if refused and snapshot.evidence else "",
+        "passages": [_passage_data(passage, snapshot, sentences, language) for passage in snapshot.evidence],
+    }
+
+
+def said(snapshot: TurnSnapshot, language: Language) -> str:
+    """Return what a screen reader hears when the turn reaches this state."""
+    if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
+        return word("done_unsupported", language, count=len(snapshot.answer.unsupported))
+    if snapshot.state == "failed" and snapshot.failure is not None:
+        return failure_sentence(snapshot.failure, language)
+    if snapshot.state == "queued":
+        return ""  # the place is said by the browser, when it changes
+    return word(snapshot.state, language)
+
+
+def failure_sentence(failure: Failure, language: Language) -> str:
+    """Return why a turn ended early, without the paths, host names and commands that a terminal would be shown."""
+    if failure.kind == "TurnFailed" and failure.en != failure.zh:
+        return failure.zh if language == "zh" else failure.en
+    kind = getattr(errors, failure.kind, AnswerdeskError)
+    return next(word(f"error_{cls.__name__}", language) for cls in kind.__mro__ if f"error_{cls.__name__}" in WORDS)
+
+
+def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:
+    return judged_sentences(snapshot.answer, snapshot.evidence) if snapshot.answer is not None else ()
+
+
+def _verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data | None:
+    if snapshot.state in ("refused", "stopped", "failed"):
+        kind = "warning" if snapshot.state == "refused" else "bad"
+        return {"kind": kind, "words": word(snapshot.state, language)}
+    if snapshot.state != "done" or not sentences:
+        return None
+    if any(sentence.unsupported for sentence in sentences):
+        return {"kind": "warning", "words": word("check_marked", language)}
+    return {"kind": "good", "words": word("well_supported", language)}
+
+
+def _notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
+    if snapshot.state == "refused":
+        return {"kind": "info", "words": word("refused_why", language)}
+    if snapshot.failure is None:
+        return None
+    asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
+    return {"kind": "info" if asker else "error", "words": failure_sentence(snapshot.failure, language)}
+
+
+def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
+    """Where the time went: the pipeline's own spans of a complete answer, else what was measured so far."""
+    spans: tuple[SpanTime, ...] = snapshot.answer.spans if snapshot.answer is not None else snapshot.stages
+    labels: Mapping[str, str] = {span.name: word(f"time_{span.name}", language) for span in spans}
+    return [
+        [span.name, labels[span.name], word("seconds", language, seconds=format_seconds(span.duration_ms))]
+        for span in spans
+        if span.duration_ms >= 0.5 or span.name in ("embed", "search", "wait", "total")
+    ]
+
+
+def _made_by(snapshot: TurnSnapshot, language: Language) -> str:
+    answer = snapshot.answer
+    if answer is None:
+        return ""
+    if not answer.model:
+        return word("made_without_model", language, generation=answer.generation)
+    return word("made_by", language, model=answer.model, generation=answer.generation)
+
+
+def _block_data(block: Block) -> Data:
+    return {
+        "kind": block.kind,
+        "first": block.first_number,
+        "items": [[_run_data(run) for run in item] for item in block.items],
+    }
+
+
+def _run_data(run: Run) -> Data:
+    data: Data = {"t": run.text}
+    if run.bold:
+        data["b"] = 1
+    if run.code:
+        data["c"] = 1
+    if run.sentence is not None:
+        data["s"] = run.sentence
+    return data
+
+
+def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: Language) -> Data:
+    titles = {passage.number: passage.title for passage in evidence}
+    return {
+        "text": plain_text(sentence.text),
+        "unsupported": sentence.unsupported,
+        "cites": [
+            [number, word("citation", language, number=number, title=titles[number])] for number in sentence.numbers
+        ],
+    }
+
+
+def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data:
+    cited_in = [sentence.index + 1 for sentence in sentences if passage.number in sentence.numbers]
+    headings = [heading for heading in passage.heading_path if heading != passage.title]
+    return {
+        "number": passage.number,
+        "title": passage.title,
+        "headings": " › ".join(headings),
+        "lang": passage.language,
+        "date": word("updated_on", language, date=format_date(passage.updated_on, language))
+        if passage.updated_on is not None
+        else "",
+        "internal": word("internal", language) if passage.audience == "internal" else "",
+        "cited": word("cited_in", language, sentences=("、" if language == "zh" else ", ").join(map(str, cited_in)))
+        if cited_in
+        else "",
+        "parts": _passage_parts(passage, snapshot, sentences),
+    }
+
+
+def _passage_parts(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[list[object]]:
+    """Cut a passage where its focus and its quotations begin and end: ``[text, in focus, sentences that cite it]``."""
+    index_of = {(sentence.start, sentence.end): sentence.index for sentence in sentences}
+    marks = [
+        (citation.quote_start, citation.quote_end, index_of[citation.start, citation.end])
+        for citation in (snapshot.answer.citations if snapshot.answer is not None else ())
+        if citation.document_id == passage.document_id
+        and passage.start <= citation.quote_start
+        and citation.quote_end <= passage.end
+    ]
+    edges = {passage.start, passage.end}
+    edges |= {edge for start, end, _ in marks for edge in (start, end)}
+    edges |= {min(max(edge, passage.start), passage.end) for edge in (passage.focus_start, passage.focus_end)}
+    ordered = sorted(edges)
+    return [
+        [
+            passage.text[start - passage.start : end - passage.start],
+            1 if passage.focus_start <= start and end <= passage.focus_end else 0,
+            sorted({index for mark_start, mark_end, index in marks if mark_start <= start and end <= mark_end}),
+        ]
+        for start, end in pairwise(ordered)
+    ]
