@@ -25,6 +25,7 @@
     │   ├── ModelMissing
     │   ├── ModelTimedOut
     │   ├── ModelStoppedHalfway
+    │   ├── ModelSaidNothing
     │   ├── QueueFull
     │   ├── AnswerCancelled
     │   └── AnswerInterrupted
@@ -261,6 +262,13 @@ class ModelStoppedHalfway(ServingError):
     def __init__(self, *, partial_text: str) -> None:
         super().__init__()
         self.partial_text = partial_text
+
+
+class ModelSaidNothing(ServingError):
+    """The model ended without an answer, and again when it was asked anew."""
+
+    en = "The model gave no answer; the evidence can be used as it is."
+    zh = "模型没有给出回答，依据可直接使用。"
 
 
 class QueueFull(ServingError):

@@ -96,7 +96,8 @@ class Evidence:
     """A passage as it is shown and sent to the model: ``text == document.text[start:end]``.
 
     ``number`` counts from 1 in the order of the prompt.  ``focus_start`` and ``focus_end`` are the document offsets of
-    the retrieved chunk inside the passage; the rest are neighbours.
+    the retrieved chunk inside the passage; the rest are neighbours.  ``expired_on`` is the last day on which the
+    document's rule held, where that day was past when the question was asked; None for what still holds.
     """
 
     number: int
@@ -113,6 +114,7 @@ class Evidence:
     updated_on: date | None = None
     audience: Audience = "public"
     source: str = ""
+    expired_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,8 @@ class SpanTime:
 class Answer:
     """The final word on one question.  The field names are the product's JSON and stay.
 
-    ``refused`` means that the knowledge base does not hold the answer; ``text`` then says so and ``model`` is empty,
-    for no model was called.  ``stand_in`` is True when the model only stands in for DeepSeek-R1.
+    ``refused`` means that the knowledge base does not hold the answer, and ``text`` says so.  ``model`` is then empty
+    where retrieval alone decided it, and names the model where that one found nothing in the passages.  ``stand_in`` is True when the model only stands in for DeepSeek-R1.
     """
 
     text: str
