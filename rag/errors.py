@@ -342,14 +342,19 @@ class DownloadFailed(ProvisioningError):
         "other_model": ("Name another model with MODEL=...", "请用 MODEL=... 指定其他模型。"),
     }
 
+    def reason(self, language: Language) -> str:
+        """Return the reason alone, in words."""
+        return self._in_words("reason", self.REASONS, language)
+
     def text(self, language: Language) -> str:
         """Return the sentence with reason and remedy in words."""
-        column = 1 if language == "zh" else 0
-        words = dict(self.details)
-        for field, known in (("reason", self.REASONS), ("remedy", self.REMEDIES)):
-            key = str(self.details[field])
-            words[field] = known[key][column] if key in known else key
+        remedy = self._in_words("remedy", self.REMEDIES, language)
+        words = {**self.details, "reason": self.reason(language), "remedy": remedy}
         return (self.zh if language == "zh" else self.en).format(**words)
+
+    def _in_words(self, field: str, known: dict[str, tuple[str, str]], language: Language) -> str:
+        key = str(self.details[field])
+        return known[key][1 if language == "zh" else 0] if key in known else key
 
 
 class ChecksumMismatch(ProvisioningError):
