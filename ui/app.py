@@ -63,7 +63,7 @@ def _navigate(context: PageContext) -> "st.Page":
 def _draw_head(context: PageContext) -> None:
     language = context.language
     model = context.services.model()
-    facts = [_knowledge_fact(context, context.services.knowledge()), _model_fact(context, model), _slots_fact(context)]
+    facts = [_knowledge_fact(context, context.services.knowledge()), _model_fact(context, model)]
     with st.container(key="head", horizontal=True, vertical_alignment="center"):
         with st.container(key="shell", width="stretch"):
             draw_shell(
@@ -95,13 +95,8 @@ def _knowledge_fact(context: PageContext, state: KnowledgeState) -> Data:
 
 def _model_fact(context: PageContext, model: ModelState) -> Data:
     tone = {"ready": "good", "starting": "warning"}.get(model.kind, "bad")
-    return {"text": word(f"model_{model.kind}", context.language), "tone": tone, "title": model.name}
-
-
-def _slots_fact(context: PageContext) -> Data:
-    busy = context.services.turns.occupancy()
-    words = word("slots", context.language, running=busy.running, slots=context.services.slots, waiting=busy.waiting)
-    return {"text": words, "tone": "", "title": ""}
+    words = word(f"model_{model.kind}", context.language, model=model.name)
+    return {"text": words, "tone": tone, "title": ""}
 
 
 if __name__ == "__main__":

@@ -8,18 +8,17 @@ from ui.i18n import word
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def format_seconds(milliseconds: float) -> str:
-    """Write a duration in seconds with as many digits as a person can use.
+def format_duration(milliseconds: float, language: Language) -> str:
+    """Write a duration with as many digits as a person can use.
 
-    >>> format_seconds(4), format_seconds(123), format_seconds(4180), format_seconds(19_400), format_seconds(125_000)
-    ('0.004', '0.12', '4.2', '19', '125')
+    >>> [format_duration(ms, "en") for ms in (4, 123, 4180, 19_400, 125_000)]
+    ['4 ms', '0.12 s', '4.2 s', '19 s', '125 s']
     """
+    if milliseconds < 100:
+        return word("milliseconds", language, count=f"{milliseconds:.0f}")
     seconds = milliseconds / 1000
-    if seconds < 0.01:
-        return f"{seconds:.3f}"
-    if seconds < 1:
-        return f"{seconds:.2f}"
-    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
+    digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
+    return word("seconds", language, seconds=f"{seconds:.{digits}f}")
 
 
 def format_date(value: date, language: Language) -> str:

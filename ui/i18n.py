@@ -33,13 +33,12 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "age_minutes": ("{count} min old", "{count} 分钟前发布"),
         "age_hours": ("{count} h old", "{count} 小时前发布"),
         "age_days": ("{count} d old", "{count} 天前发布"),
-        "model_ready": ("Model ready", "模型就绪"),
+        "model_ready": ("{model} ready", "{model} 就绪"),
         "model_starting": ("Getting ready", "正在准备"),
         "model_down": ("Model server down", "模型服务未运行"),
         "model_missing": ("Model missing", "缺少模型"),
         "stand_in": ("Stand-in model, not DeepSeek-R1", "替代模型，非 DeepSeek-R1"),
         "stand_in_short": ("Stand-in model", "替代模型"),
-        "slots": ("{running} of {slots} answering, {waiting} waiting", "{running}/{slots} 正在回答，{waiting} 个排队"),
         # asking
         "question": ("Customer's question", "客户问题"),
         "ask_placeholder": (
@@ -75,6 +74,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "stopped": ("Stopped, incomplete", "已停止，内容不完整"),
         "failed": ("Not finished", "未完成"),
         "seconds": ("{seconds} s", "{seconds} 秒"),
+        "milliseconds": ("{count} ms", "{count} 毫秒"),
         # stages, live and afterwards
         "stage_search": ("Search", "检索"),
         "stage_wait": ("Queue", "排队"),
@@ -107,18 +107,25 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "remove": ("Remove from the reply", "从回复中删除"),
         "citation": ("Passage {number}: {title}", "依据 {number}：{title}"),
         "refused_why": (
-            "The passages found do not answer this question, so no model was asked. The nearest ones are shown as "
+            "The passages found do not answer this question, so no model was asked. The nearest ones are listed as "
             "evidence; the handoff note below is ready to copy.",
             "检索到的段落不足以回答该问题，因此没有调用模型。最接近的段落列在依据中，下方的转交说明可直接复制。",
+        ),
+        "read_meanwhile": ("The evidence can be read meanwhile.", "等待时可以先阅读依据。"),
+        "refused_by_model": (
+            "The model read these passages and found no answer in them. The handoff note below is ready to copy.",
+            "模型阅读了这些段落，没有找到答案。下方的转交说明可直接复制。",
         ),
         # evidence
         "evidence": ("Evidence", "依据"),
         "evidence_count": ("{count} passages", "{count} 个段落"),
         "nearest": ("Nearest articles", "最接近的文章"),
         "near_not_enough": ("Near, not enough", "相近，但不足以回答"),
-        "cited_in": ("cited in sentences {sentences}", "被第 {sentences} 句引用"),
+        "cited_once": ("Cited once", "引用 1 次"),
+        "cited_often": ("Cited {count} times", "引用 {count} 次"),
         "internal": ("Internal, do not quote", "内部资料，勿引用"),
-        "updated_on": ("as of {date}", "更新于 {date}"),
+        "updated_on": ("As of {date}", "更新于 {date}"),
+        "expired_on": ("Outdated, was valid until {date}", "已失效，有效期至 {date}"),
         "none_found": ("No passage was found.", "没有找到相关段落。"),
         # the reply
         "reply": ("Reply", "回复"),
@@ -201,6 +208,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "error_ModelStoppedHalfway": (
             "The model stopped halfway; this part may be incomplete.",
             "模型中途停止，以下内容可能不完整。",
+        ),
+        "error_ModelSaidNothing": (
+            "The model gave no answer. Evidence can be used as it is.",
+            "模型没有给出回答，依据可直接使用。",
         ),
         "error_QueueFull": (
             "Too many questions are waiting. Evidence still works; try again in a moment.",

@@ -3,14 +3,15 @@
 import logging
 import secrets
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.routing import BaseRoute
 
 from ui.i18n import word
-from ui.services import shared_services
+from ui.services import DeskServices, shared_services
 from ui.session import page_language
 
 logger = logging.getLogger(__name__)
@@ -18,16 +19,24 @@ logger = logging.getLogger(__name__)
 APP_SCRIPT = Path(__file__).resolve().with_name("app.py")
 
 
-def desk_application(script: Path = APP_SCRIPT) -> st.App:
-    """Return the application; ``.run(config={"server.port": 8501})`` serves it until it is stopped."""
-    return st.App(script, lifespan=_lifespan if script == APP_SCRIPT else None, on_script_error=say_in_words)
+def desk_application(
+    script: Path = APP_SCRIPT,
+    services: Callable[[], DeskServices] = shared_services,
+    routes: Sequence[BaseRoute] = (),
+) -> st.App:
+    """Return the application; ``.run(config={"server.port": 8501})`` serves it until it is stopped.
 
+    ``services`` are made when the server starts, before its first page, and stopped when it ends; the script must ask
+    for the same ones.  ``routes`` are served beside the page.
+    """
 
-@asynccontextmanager
-async def _lifespan(_: st.App) -> AsyncIterator[None]:
-    services = shared_services()  # returns at once; the embedder and the indexes are loaded by a thread
-    yield
-    services.turns.close()
+    @asynccontextmanager
+    async def lifespan(_: st.App) -> AsyncIterator[None]:
+        made = services()  # returns at once; the embedder and the indexes are loaded by a thread
+        yield
+        made.turns.close()
+
+    return st.App(script, lifespan=lifespan, routes=routes, on_script_error=say_in_words)
 
 
 def say_in_words(error: Exception) -> bool:

@@ -54,10 +54,9 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class DeskServices:
-    """None of these waits for an embedder or a model.  ``slots`` is how many answers are generated at once."""
+    """None of these waits for an embedder or a model."""
 
     turns: TurnService
-    slots: int
     knowledge: Callable[[], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[Language], tuple[Topic, ...]]
@@ -96,7 +95,6 @@ def open_services(settings: Settings) -> DeskServices:
     workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
     services = DeskServices(
         turns=TurnService(pipeline, TurnStore(settings.turns_path), workers),
-        slots=settings.parallel_slots,
         knowledge=lambda: _knowledge(store),
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda language: _topics(store, language),

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from itertools import pairwise
+from datetime import date, datetime, tzinfo
 
 from rag import errors
 from rag.errors import AnswerdeskError
 from rag.schema import Evidence, Language, SpanTime
 from rag.turns import Failure, TurnSnapshot
-from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, plain_text
-from ui.formats import format_clock, format_date, format_seconds
+from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, passage_number, plain_text
+from ui.formats import format_clock, format_date, format_duration
 from ui.i18n import WORDS, word
+from ui.passage_blocks import Mark, PassageBlock, passage_blocks
 
 Data = dict[str, object]
 
+_ALWAYS_TIMED = ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
+_WORTH_TELLING_MS = 50.0
 _FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords"}
 
 
@@ -41,9 +43,17 @@ def feed_data(snapshot: TurnSnapshot) -> Data:
         "ahead": snapshot.ahead,
         "wait": snapshot.wait_seconds,
         "found": len(snapshot.evidence),
-        "stages": [[stage.name, round(stage.duration_ms)] for stage in snapshot.stages],
+        "stages": [[stage.name, round(stage.duration_ms)] for stage in _stages(snapshot)],
         "stage_ms": round(snapshot.stage_ms),
     }
+
+
+def _stages(snapshot: TurnSnapshot) -> tuple[SpanTime, ...]:
+    """Return the stages that took time; one that was entered twice stands where it was left last."""
+    durations: dict[str, float] = {}
+    for stage in snapshot.stages:
+        durations[stage.name] = durations.pop(stage.name, 0.0) + stage.duration_ms
+    return tuple(SpanTime(name, ms) for name, ms in durations.items() if ms >= _WORTH_TELLING_MS)
 
 
 def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
@@ -115,7 +125,8 @@ def _verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: La
 
 def _notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
     if snapshot.state == "refused":
-        return {"kind": "info", "words": word("refused_why", language)}
+        by_model = snapshot.answer is not None and bool(snapshot.answer.model)
+        return {"kind": "info", "words": word("refused_by_model" if by_model else "refused_why", language)}
     if snapshot.failure is None:
         return None
     asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
@@ -124,12 +135,12 @@ def _notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
 
 def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
     """Where the time went: the pipeline's own spans of a complete answer, else what was measured so far."""
-    spans: tuple[SpanTime, ...] = snapshot.answer.spans if snapshot.answer is not None else snapshot.stages
+    spans = snapshot.answer.spans if snapshot.answer is not None else _stages(snapshot)
     labels: Mapping[str, str] = {span.name: word(f"time_{span.name}", language) for span in spans}
     return [
-        [span.name, labels[span.name], word("seconds", language, seconds=format_seconds(span.duration_ms))]
+        [span.name, labels[span.name], format_duration(span.duration_ms, language)]
         for span in spans
-        if span.duration_ms >= 0.5 or span.name in ("embed", "search", "wait", "total")
+        if span.name in _ALWAYS_TIMED or span.duration_ms >= _WORTH_TELLING_MS
     ]
 
 
@@ -173,43 +184,46 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
 
 
 def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data:
-    cited_in = [sentence.index + 1 for sentence in sentences if passage.number in sentence.numbers]
+    marks = _marks(passage, snapshot, sentences)
     headings = [heading for heading in passage.heading_path if heading != passage.title]
     return {
         "number": passage.number,
         "title": passage.title,
         "headings": " › ".join(headings),
         "lang": passage.language,
-        "date": word("updated_on", language, date=format_date(passage.updated_on, language))
-        if passage.updated_on is not None
-        else "",
+        "date": _dated("updated_on", passage.updated_on, language),
+        "expired": _dated("expired_on", passage.expired_on, language),
         "internal": word("internal", language) if passage.audience == "internal" else "",
-        "cited": word("cited_in", language, sentences=("、" if language == "zh" else ", ").join(map(str, cited_in)))
-        if cited_in
-        else "",
-        "parts": _passage_parts(passage, snapshot, sentences),
+        "cited": _cited(len({mark.sentence for mark in marks}), language),
+        "blocks": [_passage_block_data(block) for block in passage_blocks(passage, marks)],
     }
 
 
-def _passage_parts(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[list[object]]:
-    """Cut a passage where its focus and its quotations begin and end: ``[text, in focus, sentences that cite it]``."""
+def _marks(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[Mark]:
     index_of = {(sentence.start, sentence.end): sentence.index for sentence in sentences}
-    marks = [
-        (citation.quote_start, citation.quote_end, index_of[citation.start, citation.end])
-        for citation in (snapshot.answer.citations if snapshot.answer is not None else ())
-        if citation.document_id == passage.document_id
-        and passage.start <= citation.quote_start
-        and citation.quote_end <= passage.end
-    ]
-    edges = {passage.start, passage.end}
-    edges |= {edge for start, end, _ in marks for edge in (start, end)}
-    edges |= {min(max(edge, passage.start), passage.end) for edge in (passage.focus_start, passage.focus_end)}
-    ordered = sorted(edges)
     return [
-        [
-            passage.text[start - passage.start : end - passage.start],
-            1 if passage.focus_start <= start and end <= passage.focus_end else 0,
-            sorted({index for mark_start, mark_end, index in marks if mark_start <= start and end <= mark_end}),
-        ]
-        for start, end in pairwise(ordered)
+        Mark(citation.quote_start, citation.quote_end, index_of[citation.start, citation.end])
+        for citation in (snapshot.answer.citations if snapshot.answer is not None else ())
+        if passage_number(citation, snapshot.evidence) == passage.number
     ]
+
+
+def _dated(key: str, day: date | None, language: Language) -> str:
+    return word(key, language, date=format_date(day, language)) if day is not None else ""
+
+
+def _cited(count: int, language: Language) -> str:
+    if count == 0:
+        return ""
+    return word("cited_once", language) if count == 1 else word("cited_often", language, count=count)
+
+
+def _passage_block_data(block: PassageBlock) -> Data:
+    return {
+        "kind": block.kind,
+        "marker": block.marker,
+        "head": block.has_head,
+        "rows": [
+            [[[run.text, int(run.focus), list(run.sentences)] for run in cell] for cell in row] for row in block.rows
+        ],
+    }

@@ -74,8 +74,6 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
                 required=True,
                 format_func=lambda option: word(f"thinking_{option}", language),
                 key="think",
-                label_visibility="collapsed",
-                help=word("thinking_switch", language),
             )
             _draw_buttons(context, snapshot)
         st.chat_input(
@@ -103,6 +101,9 @@ def _draw_empty(context: PageContext, *, missing: bool) -> None:
     language = context.language
     if missing:
         st.warning(word("turn_missing", language))
+    if context.services.knowledge().published_at is None:
+        st.warning(word("error_KnowledgeBaseMissing", language))
+        return
     topics = context.services.topics(language)
     st.caption(word("empty_answer", language))
     if topics:

@@ -6,9 +6,9 @@ const STAGES = { searching: "search", queued: "wait", reading: "prompt", thinkin
 function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
-function seconds(ms) {
-  const s = ms / 1000;
-  return s < 0.01 ? s.toFixed(3) : s < 1 ? s.toFixed(2) : s < 10 ? s.toFixed(1) : s.toFixed(0);
+function duration(ms, words) {
+  if (ms < 100) return fill(words.milliseconds, { count: ms.toFixed(0) });
+  return fill(words.seconds, { seconds: (ms / 1000).toFixed(ms < 1000 ? 2 : ms < 10000 ? 1 : 0) });
 }
 function element(name, className, text) {
   const node = document.createElement(name);
@@ -101,7 +101,7 @@ class View {
     for (const [name, ms] of feed.stages) {
       const label = name === "search" && feed.found
         ? fill(this.words.evidence_count, { count: feed.found }) : this.words["stage_" + name];
-      status.append(element("span", "", label + " " + fill(this.words.seconds, { seconds: seconds(ms) })));
+      status.append(element("span", "", label + " " + duration(ms, this.words)));
     }
     this.now = status.appendChild(element("span", "now"));
     this.tick();
@@ -115,7 +115,8 @@ class View {
     if (feed.state === "queued") {
       text = this.place(feed);
     } else if (since >= 300) {
-      text += " " + fill(this.words.seconds, { seconds: since < 10000 ? (since / 1000).toFixed(1) : seconds(since) });
+      const tenths = since < 10000 ? 1 : 0;
+      text += " " + fill(this.words.seconds, { seconds: (since / 1000).toFixed(tenths) });
     }
     if (this.now.textContent !== text) this.now.textContent = text;
   }
@@ -137,7 +138,7 @@ class View {
     const thought = this.at("thought");
     thought.hidden = feed.thinking === "";
     const spent = (feed.final ? this.data.times : feed.stages).find((stage) => stage[0] === "thinking");
-    const time = spent && (feed.final ? spent[2] : fill(this.words.seconds, { seconds: seconds(spent[1]) }));
+    const time = spent && (feed.final ? spent[2] : duration(spent[1], this.words));
     const summary = thought.querySelector("summary");
     const label = this.words.thought + (time ? " · " + time : "");
     if (summary.textContent !== label) summary.textContent = label;
@@ -151,6 +152,8 @@ class View {
     answer.lang = feed.lang;
     const waiting = !feed.final && feed.text === "";
     this.at("skeleton").hidden = !(waiting && feed.state === "searching");
+    this.at("meanwhile").hidden = !(waiting && feed.found && feed.thinking === "");
+    this.at("meanwhile").textContent = this.words.read_meanwhile;
     if (feed.final) {
       if (this.live !== "final:" + feed.turn + this.words.no_support) this.blocks(answer);
       this.live = "final:" + feed.turn + this.words.no_support;

@@ -24,10 +24,11 @@ _WORDS = (
     "thinking",
     "answering",
     "thought",
-    "thought_seconds",
     "no_support",
     "remove",
     "seconds",
+    "milliseconds",
+    "read_meanwhile",
     "times",
     "answer",
     "evidence_count",
@@ -47,6 +48,7 @@ _FRAME = """
   <p class="notice" hidden></p>
   <details class="thought" hidden><summary class="small"></summary><div class="thought-text small"></div></details>
   <div class="answer"></div>
+  <p class="meanwhile quiet" hidden></p>
   <div class="skeleton" hidden><i></i><i></i><i></i></div>
   <div class="foot small quiet" hidden></div>
 </section>

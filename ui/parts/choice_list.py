@@ -34,12 +34,12 @@ _STYLE = (
     + """
 ul { list-style: none; padding: 0; margin: 0; display: grid; gap: 1px; }
 .label { padding: .2rem 0 .35rem; }
-.row { display: grid; grid-template-columns: auto 1fr; gap: 0 .5rem; width: 100%; text-align: left; border: 0;
-  background: none; padding: .3rem .45rem; border-radius: 6px; min-height: 1.75rem; font-size: .875rem; }
+.row { display: grid; gap: 0; width: 100%; text-align: left; border: 0; line-height: 1.4;
+  background: none; padding: .35rem .5rem; border-radius: 6px; min-height: 1.75rem; font-size: .875rem; }
 .row:hover { background: var(--ad-accent-soft); }
-.row[aria-current="true"] { background: var(--ad-accent-soft); font-weight: 600; }
+.row[aria-current="true"] { background: var(--ad-accent-soft); box-shadow: inset 3px 0 var(--ad-accent); }
 .text { overflow: hidden; display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; }
-.note { color: var(--ad-quiet); font-weight: 400; font-variant-numeric: tabular-nums; font-size: .8125rem; }
+.note { color: var(--ad-quiet); font-variant-numeric: tabular-nums; font-size: .75rem; }
 .dot { display: inline-block; width: .5rem; height: .5rem; border-radius: 50%; margin-right: .4rem;
   background: var(--ad-border); }
 .dot.running { background: var(--ad-accent); }

@@ -44,8 +44,18 @@ summary::-webkit-details-marker { display: none; }
 .meta { grid-column: 2; min-height: 1.25rem; font-size: .8125rem; color: var(--ad-quiet); display: flex;
   flex-wrap: wrap; gap: 0 .7rem; }
 .internal { color: var(--ad-error); font-weight: 600; }
-.passage { padding: 0 .65rem .55rem; font-size: .9375rem; white-space: pre-wrap; color: var(--ad-quiet); }
+.expired { color: var(--ad-warn); font-weight: 600; }
+.cited { color: var(--ad-accent); }
+.passage { padding: .1rem .65rem .65rem; font-size: .875rem; color: var(--ad-quiet); display: grid; gap: .4rem; }
 .passage .focus { color: var(--ad-text); }
+.passage p, td, th { white-space: pre-wrap; }
+h3.heading { font-size: .875rem; font-weight: 600; }
+.item { padding-left: 1.2rem; position: relative; }
+.item + .item { margin-top: -.25rem; }
+.item .marker { position: absolute; left: 0; min-width: .9rem; text-align: right; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+td, th { border: 1px solid var(--ad-line); padding: .15rem .45rem; text-align: left; vertical-align: top; }
+th { font-weight: 600; background: var(--ad-panel); }
 mark { background: var(--ad-mark); color: var(--ad-mark-text); border-radius: 2px; padding: .05em 0; }
 mark.active { outline: 2px solid var(--ad-accent); outline-offset: 1px; }
 """
@@ -111,17 +121,35 @@ class Evidence {
     title.lang = passage.lang;
     if (passage.headings) title.append(" ", element("span", "headings", "› " + passage.headings));
     const meta = summary.appendChild(element("span", "meta"));
-    if (passage.internal) meta.append(element("span", "internal", passage.internal));
-    if (passage.date) meta.append(element("span", "", passage.date));
-    if (passage.cited) meta.append(element("span", "cited", passage.cited));
+    for (const name of ["internal", "expired", "date", "cited"]) {
+      if (passage[name]) meta.append(element("span", name, passage[name]));
+    }
     const text = card.appendChild(element("div", "passage"));
     text.lang = passage.lang;
-    for (const [part, focus, sentences] of passage.parts) {
-      const node = element(sentences.length ? "mark" : "span", focus ? "focus" : "", part);
-      if (sentences.length) node.dataset.sentences = sentences.join(" ");
-      text.append(node);
-    }
+    text.append(...passage.blocks.map((block) => this.block(block)));
     return card;
+  }
+
+  block(block) {
+    if (block.kind !== "table") {
+      const node = element(block.kind === "heading" ? "h3" : "p", block.kind);
+      if (block.marker) node.append(element("span", "marker", block.marker));
+      return this.fill(node, block.rows[0][0]);
+    }
+    const table = element("table");
+    block.rows.forEach((row, index) => {
+      const line = table.appendChild(element("tr"));
+      line.append(...row.map((cell) => this.fill(element(block.head && !index ? "th" : "td"), cell)));
+    });
+    return table;
+  }
+
+  fill(node, runs) {
+    for (const [text, focus, sentences] of runs) {
+      const run = node.appendChild(element(sentences.length ? "mark" : "span", focus ? "focus" : "", text));
+      if (sentences.length) run.dataset.sentences = sentences.join(" ");
+    }
+    return node;
   }
 
   cite({ turn, number, sentence }) {

@@ -18,6 +18,11 @@ from ui.turn_data import Data
 STREAMLIT_WORDS: Mapping[str, str] = {
     # Streamlit 1.67's own words that can show on these pages
     "Send message": "提问",
+    "Skip to main content": "跳到主要内容",
+    "Sidebar": "侧栏",
+    "Shortcut Alt + N": "快捷键 Alt + N",
+    "Shortcut Alt + S": "快捷键 Alt + S",
+    "Shortcut Alt + G": "快捷键 Alt + G",
     "Stop response": "停止",
     "Clear input": "清空输入",
     "Collapse sidebar": "收起侧栏",

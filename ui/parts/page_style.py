@@ -17,15 +17,23 @@ _FRAME = """
 [data-testid="stStatusWidget"], [data-testid="stToolbarActions"], [data-testid="stMainMenu"],
 [data-testid="stAppDeployButton"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding: .3rem 1.1rem 0; max-width: none; }
-[data-testid="stSidebarContent"] { background: var(--ad-panel); }
+[data-testid="stSidebarContent"] { background: var(--ad-panel); padding: 0; }
 [data-testid="stSidebarHeader"] { height: 2.25rem; min-height: 2.25rem; padding: .25rem .5rem; margin: 0; }
-[data-testid="stSidebarUserContent"] { padding: 0 .7rem 1rem; }
+[data-testid="stSidebarUserContent"] { padding: 0 .75rem 1rem !important; }
+[data-testid="stSidebarUserContent"] .stVerticalBlock { gap: .6rem; }
+/* what is drawn again stays as it is until the new picture is there */
+.stElementContainer[data-stale="true"], [data-stale="true"] { opacity: 1 !important; transition: none !important; }
+kbd { font-family: inherit !important; }
 .st-key-page { gap: .4rem; }
 .st-key-head { border-bottom: 1px solid var(--ad-line); padding-bottom: .15rem; }
 .st-key-head [data-testid="stHorizontalBlock"] { align-items: center; }
 .st-key-language, .st-key-think { width: fit-content; }
 .st-key-language button, .st-key-think button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
-.st-key-question textarea { font-size: 1rem; line-height: 1.5; min-height: 3rem; }
+.st-key-think [data-testid="stButtonGroup"] { display: flex; align-items: center; gap: .5rem; }
+.st-key-think label { margin: 0; min-height: 0; }
+.st-key-ask_row [data-testid="stMarkdownContainer"] { margin: 0; }
+.st-key-question textarea { font-size: 1rem; line-height: 1.5; }
+.st-key-question [data-testid="stChatInput"] > div { padding: .35rem .7rem; background: var(--ad-page); }
 .st-key-question [data-testid="stChatInput"] { border-color: var(--ad-border); }
 .st-key-question [data-testid="stChatInput"]:focus-within { border-color: var(--ad-accent); }
 .st-key-ask { gap: .3rem; background: var(--ad-page); padding-bottom: .4rem; z-index: 3; }
@@ -36,7 +44,8 @@ _FRAME = """
 .st-key-feed { position: absolute; height: 1px; overflow: hidden; }
 .st-key-left, .st-key-right { gap: .5rem; }
 @media (min-width: 901px) {
-  .st-key-left, .st-key-right { height: calc(100dvh - 3.7rem); overflow-y: auto; overscroll-behavior: contain;
+  .st-key-left, .st-key-right { flex: none; height: calc(100dvh - 3.3rem); overflow-y: auto;
+    overscroll-behavior: contain;
     scrollbar-width: thin; }
   .st-key-left { padding: 0 .9rem 1rem .1rem; }
   .st-key-right { padding: 0 .2rem 1rem .9rem; border-left: 1px solid var(--ad-line); }

@@ -50,7 +50,8 @@ textarea { display: block; width: 100%; font: inherit; color: inherit; backgroun
   border: 1px solid var(--ad-border); border-radius: 6px; padding: .5rem .65rem; resize: vertical; min-height: 5rem;
   max-height: 45vh; field-sizing: content; }
 textarea:focus { outline: 2px solid var(--ad-accent); outline-offset: 0; }
-.row { display: flex; flex-wrap: wrap; gap: .5rem; padding: .5rem 0 .2rem; }
+.row { display: flex; flex-wrap: wrap; gap: .5rem; padding: .5rem 0; position: sticky; bottom: -1rem;
+  background: var(--ad-page); }
 """
 )
 

@@ -1,0 +1,140 @@
+"""The desk as a person at a browser uses it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from rag.schema import Language
+from tests.ui.scenes import WORDS
+
+SCREENSHOTS = Path(__file__).parents[1] / "output" / "desk"
+LOCALES: dict[str, str] = {"en": "en-GB", "zh": "zh-CN"}
+NEVER = re.compile(r"Traceback|Error:|BidiComponent|Exception|</?think|<\|im_|/srv/|127\.0\.0\.1:11434|site-packages")
+
+_ALL_TEXT = """() => {
+  const texts = [];
+  const visit = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (["STYLE", "SCRIPT", "NOSCRIPT", "SVG"].includes(node.tagName.toUpperCase())) continue;
+      for (const child of node.childNodes) if (child.nodeType === 3) texts.push(child.data);
+      for (const name of ["aria-label", "title", "placeholder"]) texts.push(node.getAttribute(name) ?? "");
+      if (node.shadowRoot) visit(node.shadowRoot);
+    }
+  };
+  visit(document.body);
+  return texts.map((text) => text.trim()).filter(Boolean);
+}"""
+
+
+class Desk:
+    """One browser window with the desk in it."""
+
+    def __init__(self, page: Page, address: str, language: Language) -> None:
+        self.page = page
+        self.address = address
+        self.language = language
+
+    @classmethod
+    def open(
+        cls,
+        browser: Browser,
+        address: str,
+        language: Language,
+        *,
+        path: str = "/",
+        dark: bool = False,
+        width: int = 1280,
+        height: int = 720,
+        scale: float = 1,
+    ) -> Desk:
+        context = browser.new_context(
+            locale=LOCALES[language],
+            timezone_id="Asia/Shanghai",
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+        )
+        context.set_default_timeout(15_000)
+        desk = cls(context.new_page(), address, language)
+        desk.page.goto(address + path)
+        desk.settled()
+        return desk
+
+    def settled(self) -> None:
+        """Wait until the page is connected and its script has run."""
+        app = self.page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]")
+        expect(app.and_(self.page.locator("[data-test-script-state=notRunning]"))).to_be_visible(timeout=15_000)
+        expect(self.page.locator(".shell h1")).to_be_visible()
+
+    # what is on the page
+
+    @property
+    def box(self) -> Locator:
+        return self.page.locator(".st-key-question textarea")
+
+    @property
+    def view(self) -> Locator:
+        return self.page.locator(".view")
+
+    @property
+    def evidence(self) -> Locator:
+        return self.page.locator(".evidence")
+
+    @property
+    def editor(self) -> Locator:
+        return self.page.locator(".editor textarea")
+
+    def turn_id(self) -> str:
+        return re.search(r"turn=([\w-]+)", self.page.url)[1]  # type: ignore[index]
+
+    def texts(self) -> list[str]:
+        """Return every text, label and placeholder, also inside of shadow roots."""
+        return self.page.evaluate(_ALL_TEXT)  # type: ignore[no-any-return]
+
+    # what the person does
+
+    def prepare(self, scene: str = "done", until: str = "all", question: str = "") -> str:
+        """Say what the scripted desk plays for a question, and how far; returns the question."""
+        question = question or WORDS[self.language].question
+        self._post("let", {"question": question, "scene": scene, "until": until})
+        return question
+
+    def ask(self, question: str, state: str = "") -> None:
+        self.box.fill(question)
+        self.box.press("Enter")
+        if state:
+            self.reaches(state)
+
+    def reaches(self, state: str) -> None:
+        """Wait until the turn is in this state on the screen."""
+        expect(self.page.locator(f".view[data-turn-state={state}]")).to_be_visible()
+
+    def set_model(self, **values: object) -> None:
+        self._post("set", {"model": values})
+
+    def set_knowledge(self, **values: object) -> None:
+        self._post("set", {"knowledge": values})
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture for people to look at, and check what must hold in every state."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.language}.png", animations="disabled", caret="initial")
+        self.check()
+
+    def check(self) -> None:
+        """No traceback or template tag anywhere, and nothing to scroll sideways."""
+        bad = [text for text in self.texts() if NEVER.search(text)]
+        assert not bad, bad
+        too_wide = self.page.evaluate(
+            "() => [...document.querySelectorAll('html, body, .st-key-page, .st-key-left, .st-key-right,"
+            " [data-testid=stMain]')].filter((node) => node.scrollWidth > node.clientWidth + 1)"
+            ".map((node) => `${node.tagName}.${node.className}: ${node.scrollWidth} > ${node.clientWidth}`)"
+        )
+        assert not too_wide, too_wide
+
+    def _post(self, route: str, body: object) -> None:
+        httpx.post(f"{self.address.replace('desk.test', '127.0.0.1')}/scripted/{route}", json=body).raise_for_status()

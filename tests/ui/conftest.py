@@ -1,0 +1,94 @@
+"""A scripted desk in a process of its own, and the distribution's Chromium."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tests.conftest import free_port
+from tests.ui.browser import Desk
+
+CHECKOUT = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+OTHER_HOST = "desk.test"
+
+
+@contextmanager
+def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk") -> Iterator[str]:
+    """Serve a desk in a process of its own until the block is left."""
+    log = folder / "desk.log"
+    # the page must be reachable under another host name, as it is on a team's network
+    environment = {**os.environ, "STREAMLIT_SERVER_ALLOWED_HOSTS": f'["localhost", "127.0.0.1", "{OTHER_HOST}"]'}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(folder), str(port)],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_up(address, process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{address}/_stcore/health", timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)  # it is not listening yet; there is nothing else to wait on
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def scripted_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("desk"), free_port()) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    chromium = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1"]
+    )
+    yield chromium
+    chromium.close()
+
+
+OpenDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def open_desk(browser: Browser, scripted_address: str) -> Iterator[OpenDesk]:
+    """Open the desk in a browser context of its own: ``open_desk("zh", dark=True, width=640, height=360)``."""
+    opened: list[Desk] = []
+
+    def _open(language: str = "en", address: str = scripted_address, **options: object) -> Desk:
+        opened.append(Desk.open(browser, address, language, **options))
+        return opened[-1]
+
+    yield _open
+    httpx.post(f"{scripted_address}/scripted/set", json={"reset": True})
+    for desk in opened:
+        desk.page.context.close()

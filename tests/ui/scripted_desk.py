@@ -1,0 +1,135 @@
+"""The desk over a scripted pipeline, with routes that open its gates.
+
+``python -m tests.ui.scripted_desk FOLDER PORT`` serves it; ``tests/ui/conftest.py`` starts it.
+"""
+
+import json
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rag.answering.language import question_language
+from rag.answering.question import clean_question
+from rag.errors import AnswerCancelled
+from rag.schema import Event, Language
+from rag.storage.turn_store import TurnStore
+from rag.turns import TurnService
+from tests.ui.scenes import STAGES, steps
+from ui.server import desk_application
+from ui.services import DeskServices, KnowledgeState, ModelState, Topic
+
+TOPICS: dict[Language, tuple[str, ...]] = {
+    "en": ("Returning an order - how long you have", "VAT invoices", "Drift R3: first set-up"),
+    "zh": ("七天无理由退货说明", "电子发票怎么开", "Drift R3 首次配网"),
+}
+
+
+class Gates:
+    """Events by question and stage.  A question is its own name, so tests do not meet."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], threading.Event] = defaultdict(threading.Event)
+        self._scenes: dict[str, str] = {}
+
+    def prepare(self, question: str, scene: str, until: str) -> None:
+        """Name the scene that a question plays, and open its gates before the stage ``until``."""
+        self._scenes[question] = scene
+        for stage in STAGES[: STAGES.index(until)] if until != "all" else STAGES:
+            self._open[question, stage].set()
+
+    def scene(self, question: str) -> str:
+        return self._scenes.get(question, "done")
+
+    def wait(self, question: str, stage: str, cancelled: threading.Event | None) -> None:
+        gate = self._open[question, stage]
+        while not gate.wait(timeout=0.02):
+            if cancelled is not None and cancelled.is_set():
+                raise AnswerCancelled
+
+
+class ScenePipeline:
+    """Plays scenes; the real pipeline's checks of the question come first."""
+
+    def __init__(self, gates: Gates) -> None:
+        self._gates = gates
+
+    def stream(
+        self,
+        question: str,
+        *,
+        think: bool | None = None,
+        top_k: int | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        question = clean_question(question, 8000)
+        for step in steps(self._gates.scene(question), question_language(question)):
+            if isinstance(step, str):
+                self._gates.wait(question, step, cancelled)
+            elif isinstance(step, Exception):
+                raise step
+            else:
+                yield step
+
+
+class State:
+    """What the head line shows, changed by the tests."""
+
+    def __init__(self) -> None:
+        self.model = ModelState("ready", "stand-in:1.5b", stand_in=True)
+        self.knowledge = KnowledgeState(12, datetime.now(UTC) - timedelta(hours=3, minutes=5), 96, 412)
+
+
+GATES = Gates()
+STATE = State()
+
+
+@cache
+def services() -> DeskServices:
+    """Return the one set of services, over a store in the folder named on the command line."""
+    pipeline = ScenePipeline(GATES)
+    return DeskServices(
+        turns=TurnService(lambda: pipeline, TurnStore(Path(sys.argv[1]) / "turns.db"), 32),
+        knowledge=lambda: STATE.knowledge,
+        model=lambda: STATE.model,
+        topics=lambda language: tuple(Topic(title, language) for title in TOPICS[language]),
+    )
+
+
+async def _let(request: Request) -> Response:
+    asked = await request.json()
+    GATES.prepare(asked["question"], asked["scene"], asked["until"])
+    return JSONResponse({})
+
+
+async def _set(request: Request) -> Response:
+    asked = await request.json()
+    if "model" in asked:
+        STATE.model = replace(STATE.model, **asked["model"])
+    if "knowledge" in asked:
+        STATE.knowledge = KnowledgeState(**json.loads(json.dumps(asked["knowledge"])))
+    if asked.get("reset"):
+        STATE.__init__()  # type: ignore[misc]
+    return JSONResponse({})
+
+
+def application() -> st.App:
+    """Return the desk's own application around the scripted page."""
+    script = Path(__file__).with_name("scripted_page.py")
+    routes = [Route("/scripted/let", _let, methods=["POST"]), Route("/scripted/set", _set, methods=["POST"])]
+    return desk_application(script, services, routes)
+
+
+if __name__ == "__main__":
+    # the page's script must meet this module's gates, not a second copy's
+    sys.modules["tests.ui.scripted_desk"] = sys.modules["__main__"]
+    application().run(config={"server.port": int(sys.argv[2])})
