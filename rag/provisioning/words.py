@@ -24,10 +24,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "gave_up": ("  {who} gives nothing ({why}); next way: {next}", "  {who} 不可用（{why}）；改用：{next}"),
     "waiting": ("  another process is at this step; waiting for it", "  另一个进程正在执行此步骤，等待其完成"),
     "installing": ("  installing with apt-get: {packages}", "  正在用 apt-get 安装：{packages}"),
+    "tool": ("  fetching {name}, which this machine lacks", "  正在获取本机缺少的 {name}"),
     "going_on": ("  going on at {megabytes:.0f} MB", "  从 {megabytes:.0f} MB 处继续"),
     "first_build": (
         "  building takes three to five minutes, once; log: {log}",
         "  首次编译约需三到五分钟，仅此一次；日志：{log}",
+    ),
+    "interrupted": (
+        "Stopped; what has arrived is kept, and the same command goes on from there.",
+        "已中断；已完成的部分会保留，重新运行同一命令即可继续。",
     ),
     "ready": ("Everything is here.  Open the desk with: make run", "全部就绪。打开工作台：make run"),
     # names in the notes

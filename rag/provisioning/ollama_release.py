@@ -1,0 +1,103 @@
+"""Ollama's official release: downloaded from its release page, verified against the sums published there, unpacked."""
+
+import json
+import platform
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import zstandard
+
+from rag.errors import DownloadFailed
+from rag.provisioning.console import Console
+from rag.provisioning.download import Source, fetch, fetch_text
+from rag.serving.hardware import gpu_memory_bytes
+from rag.serving.install import OLLAMA_VERSION, RECORD_NAME, release_folder
+from rag.settings import Settings
+
+RELEASE_PAGE = f"https://github.com/ollama/ollama/releases/download/v{OLLAMA_VERSION}"
+_SUMS = "sha256sum.txt"
+_ARCHIVES = {
+    ("Linux", "x86_64"): "ollama-linux-amd64.tar.zst",
+    ("Linux", "aarch64"): "ollama-linux-arm64.tar.zst",
+    ("Darwin", "x86_64"): "ollama-darwin.tgz",
+    ("Darwin", "arm64"): "ollama-darwin.tgz",
+}
+_GPU_FOLDERS = ("cuda", "vulkan", "rocm")
+
+
+def install_release(settings: Settings, console: Console, *, page: str = RELEASE_PAGE) -> Path:
+    """Install into the cache folder of ``rag.serving.install.release_folder`` and return that folder.
+
+    The small file of sums is asked for first, so a page that is out of reach is given up within seconds.
+    One process at a time.  Raises ``DownloadFailed`` or ``ChecksumMismatch``.
+    """
+    archive_name = _archive_name(platform.system(), platform.machine())
+    sums = fetch_text(Source(f"{page}/{_SUMS}", _SUMS))
+    folder = release_folder(settings)
+    archive = settings.cache_dir / "downloads" / f"{OLLAMA_VERSION}-{archive_name}"
+    if not archive.is_file():
+        source = Source(f"{page}/{archive_name}", archive_name, _published_sum(sums, archive_name))
+        with console.progress("downloading", archive_name) as update:
+            fetch(source, archive, update=update)
+    _unpack(archive, folder)
+    archive.unlink()
+    return folder
+
+
+def _archive_name(system: str, machine: str) -> str:
+    name = _ARCHIVES.get((system, machine))
+    if name is None:
+        raise DownloadFailed(what="Ollama", reason="unsupported", remedy="again")
+    return name
+
+
+def _published_sum(sums: str, archive_name: str) -> str:
+    """Find a file in the output of sha256sum: ``HEX  ./NAME``."""
+    for line in sums.splitlines():
+        digest, _, name = line.strip().partition("  ")
+        if name.removeprefix("./") == archive_name:
+            return digest
+    raise DownloadFailed(what=archive_name, reason="absent", remedy="again")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack beside the folder and rename.  Libraries for a GPU that is not there, gigabytes of them, are left out."""
+    partial = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with_gpu = gpu_memory_bytes() > 0
+    with _open_tar(archive) as tar:
+        for member in tar:
+            if with_gpu or not _is_for_gpu(member.name):
+                tar.extract(member, partial, filter="data")
+    binary = next((name for name in ("bin/ollama", "ollama") if (partial / name).is_file()), None)
+    if binary is None:
+        archive.unlink()
+        raise DownloadFailed(what=archive.name, reason="broken", remedy="again")
+    record = {"binary": binary, "version": OLLAMA_VERSION, "release": True}
+    (partial / RECORD_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _is_for_gpu(member: str) -> bool:
+    return any(part.startswith(_GPU_FOLDERS) for part in Path(member).parts)
+
+
+@contextmanager
+def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive that gzip or Zstandard has compressed, to be read once.  Raises ``DownloadFailed`` if broken."""
+    try:
+        with archive.open("rb") as file:
+            if archive.suffix == ".zst":
+                with tarfile.open(fileobj=zstandard.ZstdDecompressor().stream_reader(file), mode="r|") as tar:
+                    yield tar
+            else:
+                with tarfile.open(fileobj=file, mode="r|gz") as tar:
+                    yield tar
+    except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
+        archive.unlink()
+        raise DownloadFailed(what=archive.name, reason="broken", remedy="again") from error
