@@ -8,6 +8,7 @@ import pypdfium2
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import first_line, make_document
+from ingest.loaders.radicals import with_ideographs
 from ingest.loaders.source import SourceFile
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -16,7 +17,6 @@ _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD, https://pdfium.googlesource.com/pdfium
 _HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium puts for a hyphen at a line's end
 _FULL_LINE_SHARE = 0.8
 _SHORTEST_FULL_LINE = 30
-_RADICAL = re.compile("[\u2e80-\u2fdf\uf900-\ufaff]")  # fonts map ideographs to look-alike radicals
 _NEW_PARAGRAPH = re.compile(
     r"(?:[-*•·●○■◆▪–—]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、]|第[一二三四五六七八九十\d]+[章节条]|[①-⑳]|[A-Za-z][.)]\s)"
 )
@@ -45,8 +45,8 @@ def load_pdf(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnre
             length += len(page) + 2
     text = "\n\n".join(parts)
     fields = {
-        "title": _title(properties.get("Title", ""), text),
-        "author": clean(properties.get("Author", "")).strip(),
+        "title": _title(with_ideographs(clean(properties.get("Title", ""))), text),
+        "author": with_ideographs(clean(properties.get("Author", ""))).strip(),
         "updated": _date(properties.get("ModDate", "") or properties.get("CreationDate", "")),
         "pages": str(len(pages)),
         "page_starts": " ".join(str(min(start, len(text))) for start in starts),
@@ -83,7 +83,7 @@ def join_wrapped_lines(page_text: str) -> str:
     """
     for hyphen in _HYPHENS:
         page_text = page_text.replace(hyphen + "\r\n", hyphen).replace(hyphen + "\n", hyphen).replace(hyphen, "")
-    plain = _RADICAL.sub(lambda radical: unicodedata.normalize("NFKC", radical[0]), clean(page_text))
+    plain = with_ideographs(clean(page_text))
     lines = [" ".join(line.split()) for line in plain.split("\n")]
     widths = sorted(_width(line) for line in lines if line)
     if not widths:
@@ -116,7 +116,7 @@ def _is_wide(character: str) -> bool:
 
 
 def _title(declared: str, text: str) -> str:
-    words = " ".join(clean(declared).split())
+    words = " ".join(declared.split())
     return first_line(text) if not words or _MEANINGLESS_TITLE.fullmatch(words) else words
 
 

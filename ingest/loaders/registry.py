@@ -41,14 +41,14 @@ def load(path: Path, root: Path, limits: Limits) -> Iterator[Document | Document
     """
     source = SourceFile(path, root)
     try:
+        if not is_supported(path):
+            raise source.unreadable("unsupported")
         yield from LOADERS[path.suffix.lower()](source, _read(source, limits))
     except DocumentUnreadable as error:
         yield error
 
 
 def _read(source: SourceFile, limits: Limits) -> bytes:
-    if not is_supported(source.path):
-        raise source.unreadable("unsupported")
     try:
         status = source.path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever

@@ -1,0 +1,157 @@
+"""Documents become chunks that follow their structure; offsets point exactly into the document's text.
+
+Where to cut is chosen for the document as a whole: the cheapest row of chunks, a chunk costing more the further its
+size is from ``settings.chunk_tokens``, and a cut costing more the more it tears apart.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ingest.structure import Unit, pieces, units
+from rag.protocols import Embedder
+from rag.schema import Chunk, Document
+
+RECIPE_VERSION = 1
+"""To be raised when the same text would be cut differently, so that known documents are cut again."""
+
+_WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
+_WHOLE_DOCUMENT = 1.5  # times chunk_tokens: short support pages are better whole (measured: see RETRIEVAL)
+_LARGEST = 1.25  # times chunk_tokens: no chunk of several units is larger
+_SMALL = 0.5  # times chunk_tokens: smaller chunks cost
+_OVERLAP = 0.2  # times chunk_tokens: the longest sentence that is repeated where a paragraph is cut
+
+# Costs; only their proportions matter.
+_A_CHUNK = 0.1
+_HEADING_INSIDE = 0.3
+_CUT_BEFORE = {"blank line": 0.1, "line": 0.2, "sentence": 0.35}
+_CUT_TABLE = 0.3
+_CUT_AFTER_COLON = 0.3
+_CUT_AFTER_HEADING = 2.0
+_TOO_LARGE = 2.0
+_PLAIN_FORMATS = ("text", "pdf")
+
+
+def recipe(chunk_tokens: int) -> str:
+    """Name the way in which documents are cut, for the store to know what has to be cut again."""
+    return f"{RECIPE_VERSION}/{chunk_tokens}"
+
+
+def chunk_document(document: Document, embedder: Embedder, chunk_tokens: int) -> tuple[Chunk, ...]:
+    """Cut a document into chunks of about ``chunk_tokens`` of the embedder's tokens, in the order of the text.
+
+    Every character that is not white space is in a chunk.  Sentences and table rows stay whole unless one alone is too
+    large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: what "it" stands
+    for is often there.  A chunk that begins inside a table has the table's header in its ``heading_path``.
+    """
+    text = document.text
+    if embedder.count_tokens(text) <= min(_WHOLE_DOCUMENT * chunk_tokens, _WINDOW_TOKENS):
+        return (_chunk(document, 0, len(text), (), 0),)
+    structured = document.metadata.get("format") not in _PLAIN_FORMATS
+    parts = _parts(text, embedder, chunk_tokens, structured=structured)
+    groups = _cheapest_groups(parts, chunk_tokens)
+    starts = [groups[0][0].unit.start]
+    starts += [_overlapping_start(text, before, group, chunk_tokens) for before, group in pairwise(groups)]
+    return tuple(
+        _chunk(document, start, group[-1].unit.end, _heading_path(group), ordinal)
+        for ordinal, (start, group) in enumerate(zip(starts, groups, strict=True))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A unit with its size, and what it costs to begin a chunk with it."""
+
+    unit: Unit
+    tokens: int
+    cut_cost: float
+
+
+def _parts(text: str, embedder: Embedder, chunk_tokens: int, *, structured: bool) -> list[_Part]:
+    largest = min(_LARGEST * chunk_tokens, _WINDOW_TOKENS)
+    parts: list[_Part] = []
+    for whole in units(text, structured=structured):
+        limit = _WINDOW_TOKENS if whole.kind in ("row", "header_row") else largest
+        for unit in pieces(text, whole, embedder.count_tokens, limit):
+            before = parts[-1].unit if parts else None
+            tokens = max(1, embedder.count_tokens(text[unit.start : unit.end]))
+            parts.append(_Part(unit, tokens, _cut_cost(text, before, unit)))
+    return parts
+
+
+def _cut_cost(text: str, before: Unit | None, unit: Unit) -> float:
+    if before is None or unit.kind == "heading":
+        return _CUT_AFTER_HEADING if before is not None and before.kind == "heading" else 0.0
+    if before.kind in ("heading", "header_row"):
+        return _CUT_AFTER_HEADING
+    between = text[before.end : unit.start]
+    cost = _CUT_BEFORE["blank line" if "\n\n" in between else "line" if "\n" in between else "sentence"]
+    if unit.kind == "row":
+        cost += _CUT_TABLE
+    return cost + _CUT_AFTER_COLON if text[before.end - 1] in ":：" else cost
+
+
+def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int) -> list[Sequence[_Part]]:
+    """Split the parts so that the sum of all costs is least: ``cost[end]`` is the cheapest way up to a part."""
+    largest = min(_LARGEST * chunk_tokens, _WINDOW_TOKENS)
+    cost = [0.0] * (len(parts) + 1)
+    came_from = [0] * (len(parts) + 1)
+    for end in range(1, len(parts) + 1):
+        cost[end] = float("inf")
+        tokens = 0
+        inner = 0.0
+        for start in range(end - 1, -1, -1):
+            part = parts[start]
+            tokens += part.tokens
+            if tokens > largest and start < end - 1:
+                break
+            candidate = cost[start] + part.cut_cost + inner + _size_cost(tokens, chunk_tokens)
+            if candidate < cost[end]:
+                cost[end], came_from[end] = candidate, start
+            inner += _HEADING_INSIDE if part.unit.kind == "heading" else 0.0
+    groups: list[Sequence[_Part]] = []
+    end = len(parts)
+    while end > 0:
+        groups.append(parts[came_from[end] : end])
+        end = came_from[end]
+    return groups[::-1]
+
+
+def _overlapping_start(text: str, before: Sequence[_Part], group: Sequence[_Part], chunk_tokens: int) -> int:
+    """Return where a chunk starts: at the last sentence of the one before, if both are of one paragraph."""
+    first, last = group[0].unit, before[-1].unit
+    tokens = before[-1].tokens
+    of_one_paragraph = first.kind == last.kind == "sentence" and "\n" not in text[last.end : first.start]
+    fits = tokens <= _OVERLAP * chunk_tokens and tokens + sum(part.tokens for part in group) <= _WINDOW_TOKENS
+    return last.start if of_one_paragraph and fits and len(before) > 1 else first.start
+
+
+def _size_cost(tokens: int, chunk_tokens: int) -> float:
+    missing = max(0.0, 1 - tokens / (_SMALL * chunk_tokens))
+    excess = max(0.0, tokens / chunk_tokens - 1)
+    return _A_CHUNK + missing**2 + _TOO_LARGE * excess**2
+
+
+def _heading_path(group: Sequence[_Part]) -> tuple[str, ...]:
+    """Return the headings above most of the chunk, and the header of a table that began in an earlier one."""
+    tokens: Counter[tuple[str, ...]] = Counter()
+    for part in group:
+        tokens[part.unit.heading_path] += part.tokens
+    path = tokens.most_common(1)[0][0]
+    first = group[0].unit
+    return (*path, first.header) if first.header else path
+
+
+def _chunk(document: Document, start: int, end: int, heading_path: tuple[str, ...], ordinal: int) -> Chunk:
+    return Chunk(
+        document_id=document.document_id,
+        document_path=document.path,
+        title=document.title,
+        heading_path=heading_path,
+        text=document.text[start:end],
+        start=start,
+        end=end,
+        ordinal=ordinal,
+        language=document.language,
+    )

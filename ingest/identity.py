@@ -1,0 +1,90 @@
+"""Under which id a document is kept, and by what it is recognised as unchanged."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ingest.loaders.source import SourceFile
+from rag.schema import Document
+from rag.storage.writer import LiveDocument
+
+
+def content_hash(document: Document) -> bytes:
+    """Return 32 bytes that change with anything a reader could see: text, title, date, audience, path..."""
+    fields = {
+        "document_id": document.document_id,
+        "path": document.path,
+        "title": document.title,
+        "text": document.text,
+        "language": document.language,
+        "source": document.source,
+        "updated_on": document.updated_on.isoformat() if document.updated_on is not None else None,
+        "audience": document.audience,
+        "metadata": dict(document.metadata),
+    }
+    return hashlib.sha256(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode()).digest()
+
+
+class DocumentIds:
+    """Gives every document of one ingest its id.
+
+    That is the path below the ingested folder, or the row's own id.  A file that is known keeps its id through
+    whichever folder it is found.  An id belongs to the document that had it first, as long as that one's file is
+    there; the next one with the same name gets more of its path in front: ``manual/returns.md``.
+    """
+
+    def __init__(self, live: Mapping[str, LiveDocument]) -> None:
+        self._live = live
+        self._by_path = {known.path: known.document_id for known in live.values()}
+        self._given: set[str] = set()
+
+    def give(self, document: Document, source: SourceFile) -> str:
+        """Return the document's id; no other document of this run has it."""
+        chosen = self._known(document, source) or self._free(document, source)
+        self._given.add(chosen)
+        return chosen
+
+    def was_given(self, document_id: str) -> bool:
+        """Tell whether a document of this run has the id."""
+        return document_id in self._given
+
+    def _known(self, document: Document, source: SourceFile) -> str | None:
+        if _is_row(document):
+            names = [name for name in _names(document, source) if self._has_path(name, document.path)]
+        else:
+            names = [self._by_path[document.path]] if document.path in self._by_path else []
+        return next((name for name in names if name not in self._given), None)
+
+    def _has_path(self, document_id: str, path: str) -> bool:
+        known = self._live.get(document_id)
+        return known is not None and known.path == path
+
+    def _free(self, document: Document, source: SourceFile) -> str:
+        return next(name for name in _names(document, source) if self._is_free(name))
+
+    def _is_free(self, document_id: str) -> bool:
+        if document_id in self._given:
+            return False
+        known = self._live.get(document_id)
+        return known is None or not Path(known.path).exists()  # its file is gone: this is where it moved to
+
+
+def _is_row(document: Document) -> bool:
+    return document.metadata.get("format") == "jsonl"
+
+
+def _names(document: Document, source: SourceFile) -> Iterator[str]:
+    """Yield the document's own id, then longer ones, up to the whole path; the last ones are counted."""
+    yield document.document_id
+    path = source.path
+    if _is_row(document):
+        folders, name = path.parent, f"{path.name}/{document.document_id}"
+        yield name
+    else:
+        folders, name = source.root, document.document_id
+    for folder in (folders, *folders.parents):
+        name = f"{folder.name}/{name}"
+        yield name
+    for number in range(2, 1_000_000):
+        yield f"{name}#{number}"

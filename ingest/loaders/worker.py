@@ -1,0 +1,68 @@
+"""``python -m ingest.loaders.worker``: reads files for ``ingest.reader``, in a process that may be lost.
+
+A request is one line of JSON on standard input, ``{"path", "root", "document_bytes", "cpu_seconds"}``.  The replies are
+lines that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``e`` at the
+end of the file.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import TypeAdapter
+
+from ingest.loaders.registry import load
+from ingest.loaders.source import Limits, SourceFile
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
+
+DOCUMENT, UNREADABLE, END = b"d", b"u", b"e"
+DOCUMENTS = TypeAdapter(Document)
+MEMORY_BYTES = 2 * 1024**3
+"""Address space of the process: a page that unpacks to gigabytes fails here and harms nobody else."""
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer requests until their stream ends."""
+    for line in requests:
+        request = json.loads(line)
+        _allow_cpu_seconds(request["cpu_seconds"])
+        source = SourceFile(Path(request["path"]), Path(request["root"]))
+        try:
+            for found in load(source.path, source.root, Limits(request["document_bytes"])):
+                _reply(replies, found)
+        except MemoryError:
+            _reply(replies, source.unreadable("too_much_memory"))
+        replies.write(END + b"\n")
+        replies.flush()
+
+
+def _reply(replies: BinaryIO, found: Document | DocumentUnreadable) -> None:
+    if isinstance(found, DocumentUnreadable):
+        replies.write(UNREADABLE + json.dumps(found.details).encode() + b"\n")
+    else:
+        replies.write(DOCUMENT + DOCUMENTS.dump_json(found) + b"\n")
+
+
+def _allow_cpu_seconds(seconds: int) -> None:
+    """Let the next file take so much processor time: the end of a process whose owner died while it was at work."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = int(usage.ru_utime + usage.ru_stime) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, resource.RLIM_INFINITY))
+
+
+def main() -> None:
+    """Serve standard input, with standard output out of reach of libraries that print."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who closes our input
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with os.fdopen(os.dup(1), "wb") as replies:
+        os.dup2(2, 1)
+        serve(sys.stdin.buffer, replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""A document's text as a row of units that a chunk keeps whole: headings, sentences, table rows, blocks of code.
+
+Structure is read from the plain form that the loaders write (``ingest/loaders/plain_markup.py``).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rag.answering.sentences import split_sentences
+
+UnitKind = Literal["heading", "sentence", "header_row", "row", "code"]
+
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(`{3,}|~{3,})")
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*")
+_HEADING_LIMIT_CHARACTERS = 120
+
+_CLAUSE_END = re.compile(r"[；;，,：:、）)](?=\s|[^\x00-\x7f]|$)\s*")
+_STRETCH_END = re.compile(r"\n\s*\n|[。！？]\s*|[.!?]\s+(?=[A-Z])")
+_LONGEST_STRETCH_CHARACTERS = 20_000
+_BLANK = re.compile(r"\s+")
+_LINE_END = re.compile(r"\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A stretch ``text[start:end]`` of a document, without white space at its ends.
+
+    ``heading_path`` are the headings above it, its own included if it is one; ``header`` is the header row of the
+    table that a row belongs to.
+    """
+
+    start: int
+    end: int
+    kind: UnitKind
+    heading_path: tuple[str, ...] = ()
+    header: str = ""
+
+
+def units(text: str, *, structured: bool) -> Iterator[Unit]:
+    """Yield the units in their order; together they hold every character that is not white space.
+
+    ``structured`` False is for formats without marks, where ``#`` and ``|`` mean nothing.
+    """
+    headings: list[tuple[int, str]] = []
+    for block in _blocks(text) if structured else [_Block("text", 0, len(text))]:
+        if block.kind == "heading":
+            match = _HEADING.match(text, block.start, block.end)
+            if match is not None:
+                level, words = len(match[1]), match[2].strip()[:_HEADING_LIMIT_CHARACTERS]
+                headings = [*(above for above in headings if above[0] < level), (level, words)]
+        path = tuple(words for _, words in headings)
+        for unit in _units_of_block(text, block):
+            yield replace(unit, heading_path=path)
+
+
+def pieces(text: str, unit: Unit, count_tokens: Callable[[str], int], limit: float) -> list[Unit]:
+    """Cut a unit of more than ``limit`` tokens in halves until no piece has more.
+
+    A cut is made near the middle, at a line's end, else after a clause, else at a blank, else anywhere.
+    """
+    if unit.end - unit.start < 2 or count_tokens(text[unit.start : unit.end]) <= limit:
+        return [unit]
+    cut = _cut(text, unit)
+    left, right = _trimmed(text, unit, unit.start, cut), _trimmed(text, unit, cut, unit.end)
+    return [piece for half in (left, right) if half is not None for piece in pieces(text, half, count_tokens, limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    kind: Literal["heading", "text", "table", "code"]
+    start: int
+    end: int
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Yield headings, tables, fenced code and what lies between them; together they cover the text."""
+    kind: Literal["text", "table", "code"] = "text"
+    fence = ""
+    start = position = 0
+    for line in text.splitlines(keepends=True):
+        line_start, position = position, position + len(line)
+        if fence:  # in code; the fence's own kind ends it
+            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                yield _Block("code", start, position)
+                fence, kind, start = "", "text", position
+            continue
+        opening = _FENCE.match(line)
+        following: Literal["text", "table", "code"]
+        following = "code" if opening else "table" if line.lstrip().startswith("|") else "text"
+        is_heading = _HEADING.match(line) is not None
+        if (following != kind or is_heading) and line_start > start:
+            yield _Block(kind, start, line_start)
+            start = line_start
+        kind = following
+        if opening:
+            fence = opening[1]
+        elif is_heading:
+            yield _Block("heading", line_start, position)
+            start = position
+    if position > start:
+        yield _Block(kind, start, position)
+
+
+def _units_of_block(text: str, block: _Block) -> Iterator[Unit]:
+    if block.kind == "text":
+        for start, end in _stretches(text, block):
+            for span in split_sentences(text[start:end]):
+                yield Unit(start + span.start, start + span.end, "sentence")
+    elif block.kind == "table":
+        yield from _rows(text, block)
+    else:
+        whole = Unit(block.start, block.end, "heading" if block.kind == "heading" else "code")
+        trimmed = _trimmed(text, whole, block.start, block.end)
+        if trimmed is not None:
+            yield trimmed
+
+
+def _stretches(text: str, block: _Block) -> Iterator[tuple[int, int]]:
+    """Split what is longer than any real paragraph, so that splitting sentences takes time in proportion."""
+    start = block.start
+    while block.end - start > _LONGEST_STRETCH_CHARACTERS:
+        limit = start + _LONGEST_STRETCH_CHARACTERS
+        ends = [match.end() for match in _STRETCH_END.finditer(text, limit - _LONGEST_STRETCH_CHARACTERS // 4, limit)]
+        end = ends[-1] if ends else limit
+        yield start, end
+        start = end
+    yield start, block.end
+
+
+def _rows(text: str, block: _Block) -> Iterator[Unit]:
+    """Yield a table's rows, the header with the rule below it as one."""
+    lines = text[block.start : block.end].splitlines(keepends=True)
+    has_header = len(lines) > 1 and _TABLE_RULE.fullmatch(lines[1].rstrip("\n")) is not None
+    header = ""
+    position = block.start
+    if has_header:
+        header = " | ".join(cell.strip() for cell in lines[0].strip().strip("|").split("|"))
+        lines = [lines[0] + lines[1], *lines[2:]]
+    for number, line in enumerate(lines):
+        is_header = has_header and number == 0
+        row = Unit(position, position, "header_row" if is_header else "row", header="" if is_header else header)
+        trimmed = _trimmed(text, row, position, position + len(line))
+        position += len(line)
+        if trimmed is not None:
+            yield trimmed
+
+
+def _trimmed(text: str, unit: Unit, start: int, end: int) -> Unit | None:
+    """Return the unit with the bounds ``[start, end)`` less the white space at both; None where nothing is left."""
+    piece = text[start:end]
+    body = piece.strip()
+    if not body:
+        return None
+    start += len(piece) - len(piece.lstrip())
+    return replace(unit, start=start, end=start + len(body))
+
+
+def _cut(text: str, unit: Unit) -> int:
+    middle = (unit.start + unit.end) // 2
+    third = (unit.end - unit.start) // 3
+    for boundary in (_LINE_END, _CLAUSE_END, _BLANK):
+        places = [match.end() for match in boundary.finditer(text, middle - third // 2, middle + third)]
+        inner = [place for place in places if unit.start < place < unit.end]
+        if inner:
+            return min(inner, key=lambda place: abs(place - middle))
+    return middle

@@ -1,0 +1,88 @@
+"""Markdown: front matter becomes fields, structure stays, decoration goes."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.ingest.loaders.loading import load_one, reason
+
+ARTICLE = """---
+title: 退货期限
+language: zh
+updated: 2026-08-01
+audience: internal
+source: https://help.example/returns
+category: returns
+tags: [退货, 期限]
+---
+# 退货期限
+
+签收后 **7 天内**可以退货，见[运费](../fees.md)和[官网](https://shop.example/)。
+这一行只是
+换行。
+
+| 商品 | 期限 |
+|---|---|
+| 耗材 \\| 配件 | 7 天 |
+
+1. 打开订单
+   - 选择商品
+2. 提交
+
+```sh
+make run
+```
+
+<div>请<b>保留</b>包装</div>
+"""
+
+
+def test_an_article(tmp_path: Path) -> None:
+    document = load_one(tmp_path, "returns/deadline.md", ARTICLE)
+    assert (document.document_id, document.title, document.language) == ("returns/deadline.md", "退货期限", "zh")
+    assert (document.updated_on, document.audience) == (date(2026, 8, 1), "internal")
+    assert document.source == "https://help.example/returns"
+    assert document.metadata == {"category": "returns", "tags": "退货, 期限", "format": "markdown"}
+    assert document.text.split("\n\n") == [
+        "# 退货期限",
+        "签收后 7 天内可以退货，见运费和官网 (https://shop.example/)。这一行只是换行。",
+        "| 商品 | 期限 |\n| --- | --- |\n| 耗材 ｜ 配件 | 7 天 |",
+        "1. 打开订单\n   - 选择商品\n2. 提交",
+        "```sh\nmake run\n```",
+        "请保留包装",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "title"),
+    [
+        ("# Fees\n\ntext", "Fees"),
+        ("---\ntitle: Prices\n---\n# Fees\n\ntext", "Prices"),
+        ("text without a heading", "some file"),
+        ("---\ntitle: [unclosed\n---\n# Fees\n\ntext", "Fees"),
+    ],
+)
+def test_the_title_is_the_front_matters_or_the_first_heading_or_the_files_name(
+    tmp_path: Path, content: str, title: str
+) -> None:
+    assert load_one(tmp_path, "some_file.md", content).title == title
+
+
+def test_front_matter_cannot_unfold_into_gigabytes(tmp_path: Path) -> None:
+    bomb = "---\na: &a [x, x, x]\nb: &b [*a, *a, *a]\ntitle: bomb\n---\ntext"
+    assert load_one(tmp_path, "a.md", bomb).metadata == {"format": "markdown"}
+
+
+def test_an_impossible_date_is_no_date(tmp_path: Path) -> None:
+    document = load_one(tmp_path, "a.md", "---\ntitle: A\nupdated: '2026-02-31'\n---\ntext")
+    assert (document.title, document.updated_on) == ("A", None)
+
+
+@pytest.mark.parametrize("content", ["---\ntitle: only front matter\n---\n", "<!-- nothing -->", "  \n\n"])
+def test_a_file_without_text_is_empty(tmp_path: Path, content: str) -> None:
+    assert reason(tmp_path, "a.md", content) == "empty"
+
+
+def test_a_picture_with_the_wrong_name_is_malformed(tmp_path: Path) -> None:
+    assert reason(tmp_path, "a.md", b"\x89PNG\r\n\x1a\n" + bytes(100)) == "malformed"

@@ -1,0 +1,146 @@
+"""Chunks: exact offsets, nothing lost, bounded sizes, and structure kept together."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.chunking import chunk_document
+from rag.schema import Chunk, Document
+from rag.testing import HashEmbedder
+
+EMBEDDER = HashEmbedder()
+CHUNK_TOKENS = 32
+
+
+def document(text: str, kind: str = "markdown") -> Document:
+    return Document("a.md", "/manual/a.md", "Manual", text, "en", metadata={"format": kind})
+
+
+def chunks_of(text: str, kind: str = "markdown", chunk_tokens: int = CHUNK_TOKENS) -> tuple[Chunk, ...]:
+    return chunk_document(document(text, kind), EMBEDDER, chunk_tokens)
+
+
+ENGLISH = st.sampled_from(
+    ["Refund in 7 days.", "E07 means a dusty sensor!", "see https://x.example/a?b=1", "v2.1 e.g. this"]
+)
+CHINESE = st.sampled_from(
+    ["签收后七天内可以退货。", "拆封的耗材不能退！", "请在“我的订单”里申请，然后等待审核；", "第一步："]
+)
+STRUCTURE = st.sampled_from(
+    ["# Returns", "## 退货", "### Fees", "| A | B |\n| --- | --- |\n| 1 元 | 2 |\n| 3 | 4 |",
+     "```sh\nmake run\n\nx\n```",
+     "- item\n- 另一项\n  1. deeper", "", "   ", "\t", "```", "|", "# ", "🙂🙂", "\u200b", "x" * 300, "长" * 300]
+)  # fmt: skip
+LINES = st.lists(st.one_of(ENGLISH, CHINESE, STRUCTURE, st.text(max_size=40)), min_size=1, max_size=40)
+TEXTS = st.builds(lambda lines, joint: joint.join(lines), LINES, st.sampled_from(["\n", "\n\n", " "]))
+KINDS = st.sampled_from(["markdown", "html", "text", "pdf", "jsonl"])
+
+
+@given(TEXTS.filter(str.strip), KINDS, st.sampled_from([32, 64, 128]))
+def test_every_chunk_is_a_stretch_of_the_text_and_nothing_is_lost(text: str, kind: str, chunk_tokens: int) -> None:
+    chunks = chunks_of(text, kind, chunk_tokens)
+    covered = bytearray(len(text))
+    for number, chunk in enumerate(chunks):
+        assert chunk.text == text[chunk.start : chunk.end]
+        assert chunk.ordinal == number
+        assert chunk.text.strip()
+        covered[chunk.start : chunk.end] = b"\x01" * (chunk.end - chunk.start)
+    assert [
+        character for character, seen in zip(text, covered, strict=True) if not seen and not character.isspace()
+    ] == []
+    assert all(before.start < after.start and before.end < after.end for before, after in pairwise(chunks))
+
+
+@given(TEXTS.filter(str.strip), st.sampled_from([32, 64, 128]))
+def test_no_chunk_is_much_larger_than_asked_for(text: str, chunk_tokens: int) -> None:
+    for chunk in chunks_of(text, chunk_tokens=chunk_tokens):
+        rows = chunk.text.lstrip().startswith("|")
+        assert EMBEDDER.count_tokens(chunk.text) <= (448 if rows else 1.5 * chunk_tokens)
+
+
+@given(TEXTS.filter(str.strip), KINDS)
+def test_the_same_text_is_cut_the_same_way(text: str, kind: str) -> None:
+    assert chunks_of(text, kind) == chunks_of(text, kind)
+
+
+@given(st.integers(2, 30), st.sampled_from([32, 128]))
+def test_a_long_document_is_cut_evenly(paragraphs: int, chunk_tokens: int) -> None:
+    text = "\n\n".join(["One two three four five. Six seven eight nine ten."] * paragraphs)
+    sizes = [EMBEDDER.count_tokens(chunk.text) for chunk in chunks_of(text, chunk_tokens=chunk_tokens)]
+    assert min(sizes) >= min(chunk_tokens / 4, 10 * paragraphs)
+
+
+def test_a_short_document_is_whole() -> None:
+    text = "# Fees\n\nThe fee is 3 EUR.\n\n## Express\n\nIt is 9 EUR."
+    (chunk,) = chunks_of(text)
+    assert (chunk.text, chunk.heading_path, chunk.title) == (text, (), "Manual")
+
+
+def test_headings_stay_with_what_they_head() -> None:
+    body = "One two three four five six seven eight nine ten. " * 3
+    text = f"# Manual\n\n{body}\n\n## Fees\n\n{body}\n\n### Express\n\n{body}"
+    chunks = chunks_of(text)
+    assert [chunk.heading_path for chunk in chunks if "## Fees" in chunk.text] == [("Manual", "Fees")]
+    assert [chunk.heading_path for chunk in chunks if "### Express" in chunk.text] == [("Manual", "Fees", "Express")]
+    assert all(not chunk.text.splitlines()[-1].startswith("#") for chunk in chunks)
+    assert chunks[-1].embedded_text.startswith("Manual > Fees > Express\n")
+
+
+def test_a_table_that_fits_is_one_chunk_and_a_long_one_repeats_its_header() -> None:
+    words = "Before the table there is a paragraph of a dozen words or so. " * 3
+    rows = "\n".join(f"| E{number:02} | sensor dusty | wipe it with a cloth |" for number in range(12))
+    header = "| Code | Meaning | What to do |\n| --- | --- | --- |"
+    small = f"{words}\n\n{header}\n" + "\n".join(rows.splitlines()[:2])
+    assert [chunk.text for chunk in chunks_of(small) if "E00" in chunk.text] == [small.removeprefix(f"{words}\n\n")]
+
+    chunks = chunks_of(f"{header}\n{rows}")
+    assert len(chunks) > 1
+    assert chunks[0].text.startswith(header)
+    for chunk in chunks[1:]:
+        assert chunk.heading_path[-1] == "Code | Meaning | What to do"
+        assert all(line.startswith("| E") and line.endswith(" |") for line in chunk.text.splitlines())
+
+
+def test_code_that_fits_is_not_cut() -> None:
+    words = "Before the code there is a paragraph of a dozen words or so. " * 2
+    code = "```sh\n# not a heading\nmake run\n\nmake test\n| not a table |\n```"
+    chunks = chunks_of(f"{words}\n\n{code}\n\n{words}")
+    assert sum(code in chunk.text for chunk in chunks) == 1
+    assert not any("not a heading" in chunk.heading_path for chunk in chunks)
+
+
+def test_a_paragraph_that_is_cut_repeats_its_last_short_sentence() -> None:
+    sentences = [f"Sentence {number} says something of its own." for number in range(24)]
+    chunks = chunks_of(" ".join(sentences), chunk_tokens=64)
+    assert len(chunks) > 2
+    for before, after in pairwise(chunks):
+        assert after.start < before.end
+        assert before.text[after.start - before.start :] in sentences
+    paragraphs = chunks_of("\n\n".join(sentences), chunk_tokens=64)
+    assert all(before.end <= after.start for before, after in pairwise(paragraphs))
+
+
+@pytest.mark.parametrize("kind", ["text", "pdf"])
+def test_marks_mean_nothing_in_plain_text(kind: str) -> None:
+    text = "# comment\n" + "One two three four five six seven eight nine ten. " * 8
+    assert {chunk.heading_path for chunk in chunks_of(text, kind)} == {()}
+
+
+def test_a_sentence_beyond_all_bounds_is_cut_at_clauses() -> None:
+    text = "，".join(["请联系客服并提供订单号"] * 40) + "。"
+    chunks = chunks_of(text)
+    assert len(chunks) > 5
+    assert all(chunk.text.endswith(("，", "。")) for chunk in chunks)
+
+
+def test_chunks_carry_the_documents_fields() -> None:
+    original = replace(document("# A\n\n" + "文字。" * 200), language="zh")
+    for chunk in chunk_document(original, EMBEDDER, CHUNK_TOKENS):
+        assert (chunk.document_id, chunk.document_path, chunk.language) == ("a.md", "/manual/a.md", "zh")
+
+
+def test_a_book_without_a_full_stop_takes_seconds_not_hours() -> None:
+    assert len(chunks_of("word " * 60_000, "text", 128)) > 400

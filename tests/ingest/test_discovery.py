@@ -1,0 +1,78 @@
+"""Which files are found below the paths that were given."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.discovery import Discovery, discover
+from rag.errors import SourceMissing
+
+
+def write(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+
+
+def ids(discovery: Discovery) -> list[str]:
+    return [file.document_id for file in discovery.files]
+
+
+def test_files_come_in_order_and_other_kinds_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "b.md", "a/z.TXT", "a/b.pdf", "logo.png", ".git/x.md", "a/.hidden.md", "Makefile")
+    discovery = discover([tmp_path])
+    assert ids(discovery) == ["a/b.pdf", "a/z.TXT", "b.md"]
+    assert [path.name for path in discovery.unsupported] == ["Makefile", "logo.png"]
+    assert discovery.unreadable == ()
+
+
+def test_a_file_that_is_named_is_meant_whatever_its_kind(tmp_path: Path) -> None:
+    write(tmp_path, "a.docx", "b.md")
+    discovery = discover([tmp_path / "a.docx"])
+    assert ids(discovery) == ["a.docx"]
+    assert discovery.covers(tmp_path / "a.docx")
+    assert not discovery.covers(tmp_path / "b.md")
+
+
+def test_a_file_that_is_reached_twice_is_listed_once(tmp_path: Path) -> None:
+    write(tmp_path, "a/b/c.md")
+    assert ids(discover([tmp_path, tmp_path / "a", tmp_path / "a/b/c.md", tmp_path / "a/../a"])) == ["a/b/c.md"]
+
+
+def test_links_are_followed_but_never_round_and_round(tmp_path: Path) -> None:
+    manual, elsewhere = tmp_path / "manual", tmp_path / "elsewhere"
+    write(manual, "z/real.md")
+    write(elsewhere, "far.md")
+    (manual / "a-link.md").symlink_to(manual / "z/real.md")
+    (manual / "b-folder").symlink_to(manual / "z")
+    (manual / "c-out").symlink_to(elsewhere)
+    (manual / "z/up").symlink_to(manual)
+    (manual / "broken.md").symlink_to(manual / "nowhere.md")
+    discovery = discover([manual])
+    assert ids(discovery) == ["broken.md", "c-out/far.md", "z/real.md"]
+    assert [(failure.details["path"], failure.details["reason"]) for failure in discovery.unreadable] == [
+        (str(manual / "z/up"), "loop")
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "refused")
+
+    monkeypatch.setattr("os.scandir", refuse)
+    (failure,) = discover([tmp_path]).unreadable
+    assert failure.details["reason"] == "permission"
+
+
+def test_a_path_that_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    for name in ("nowhere", "round"):
+        with pytest.raises(SourceMissing, match=name):
+            discover([tmp_path, tmp_path / name])
+
+
+def test_the_scope_is_what_was_given(tmp_path: Path) -> None:
+    write(tmp_path, "a/x.md", "ab/y.md")
+    discovery = discover([tmp_path / "a"])
+    assert discovery.covers(tmp_path / "a/gone.md")
+    assert not discovery.covers(tmp_path / "ab/y.md")

@@ -1,0 +1,123 @@
+"""A hostile file costs its document and nothing else: workers that hang, crash and swallow memory."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.loaders.source import Limits
+from ingest.reader import FileReader
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
+
+LIMITS = Limits(1_000_000)
+
+_LOADERS = """
+import ingest.loaders.registry as registry
+import os, signal, time
+def hang(source, raw):
+    time.sleep(60)
+    yield
+def crash(source, raw):
+    os.kill(os.getpid(), signal.SIGSEGV)
+    yield
+def swallow(source, raw):
+    yield from [bytearray(3 * 1024**3)]
+def shout(source, raw):
+    print("a library says something", flush=True)
+    os.write(1, b"native code too")
+    yield from registry.load_text(source, raw)
+def stumble(source, raw):
+    yield from registry.load_text(source, raw)
+    raise AttributeError("a bug in a library")
+registry.LOADERS |= {".hang": hang, ".crash": crash, ".swallow": swallow, ".shout": shout, ".stumble": stumble}
+"""
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileReader]:
+    """A reader whose workers know some bad formats."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(_LOADERS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    with FileReader(LIMITS, timeout_seconds=1.0) as found:
+        yield found
+
+
+def read(reader: FileReader, path: Path, content: str = "text") -> list[str]:
+    path.write_text(content)
+    return [
+        str(item.details["reason"]) if isinstance(item, DocumentUnreadable) else item.text
+        for item in reader.read(path, path.parent)
+    ]
+
+
+def test_bad_files_are_named_and_good_ones_read_all_the_same(reader: FileReader, tmp_path: Path) -> None:
+    for ending, told in {
+        ".txt": ["text"],
+        ".crash": ["malformed"],
+        ".swallow": ["too_much_memory"],
+        ".shout": ["text"],
+        ".stumble": ["text", "malformed"],
+        ".hang": ["too_slow"],
+        ".docx": ["unsupported"],
+    }.items():
+        assert read(reader, tmp_path / f"a{ending}") == told
+        assert read(reader, tmp_path / "good.txt", "good") == ["good"]
+
+
+def test_documents_cross_the_border_unharmed(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(
+        "---\ntitle: 费用\nupdated: 2026-01-02\naudience: internal\nx: '1'\n---\n行一\n\n" + "长🙂" * 200_000
+    )
+    with FileReader(LIMITS) as reader:
+        (found,) = reader.read(path, tmp_path)
+        assert isinstance(found, DocumentUnreadable)  # 1.4 MB of UTF-8
+        path.write_text(
+            "---\ntitle: 费用\nupdated: 2026-01-02\naudience: internal\nx: '1'\n---\n行一\n\n" + "长🙂" * 100_000
+        )
+        (found,) = reader.read(path, tmp_path)
+    assert isinstance(found, Document)
+    assert (found.title, str(found.updated_on), found.audience, found.metadata["x"]) == (
+        "费用",
+        "2026-01-02",
+        "internal",
+        "1",
+    )
+    assert found.text == "行一\n\n" + "长🙂" * 100_000
+
+
+def test_a_file_that_is_left_half_read_does_not_answer_for_the_next(tmp_path: Path) -> None:
+    rows = tmp_path / "a.jsonl"
+    rows.write_text("\n".join(f'{{"id": "{number}", "text": "row {number}"}}' for number in range(100)))
+    with FileReader(LIMITS) as reader:
+        documents = reader.read(rows, tmp_path)
+        next(documents)
+        documents.close()  # type: ignore[attr-defined]
+        assert read(reader, tmp_path / "b.txt", "next") == ["next"]
+
+
+def test_a_worker_that_was_killed_between_two_files_is_replaced(tmp_path: Path) -> None:
+    with FileReader(LIMITS) as reader:
+        assert read(reader, tmp_path / "a.txt") == ["text"]
+        assert reader._worker is not None
+        os.kill(reader._worker.pid, signal.SIGKILL)
+        reader._worker.wait()
+        assert read(reader, tmp_path / "a.txt") == ["text"]
+
+
+def test_leaving_ends_the_worker(tmp_path: Path) -> None:
+    with FileReader(LIMITS) as reader:
+        read(reader, tmp_path / "a.txt")
+        assert reader._worker is not None
+        worker = reader._worker
+    assert worker.returncode is not None
+    assert reader._worker is None
+
+
+def test_a_timeout_below_a_second_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"0\.1"):
+        FileReader(LIMITS, timeout_seconds=0.1)
