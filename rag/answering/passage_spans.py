@@ -1,0 +1,62 @@
+"""The stretches of a passage that can be quoted, each with the words above it that say what it is about."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rag.answering.sentences import split_sentences
+from rag.answering.statements import Statement, read_statement
+from rag.schema import Evidence
+
+_HEADING = re.compile(r"\s*#{1,6}\s")
+_ROW = re.compile(r"\s*\|")
+_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
+_LIST_ITEM = re.compile(r"\s*(?:[-*•·]\s|[(（]?\d{1,2}[.)、）])")
+_INTRODUCES = (":", "：")
+
+
+@dataclass(frozen=True, slots=True)
+class QuotableSpan:
+    """One sentence, list item or table row: ``document.text[start:end]``, of the passage at ``passage_index``.
+
+    ``own`` is what it states; ``around`` is what title, headings, a table's header or a list's first line add to it.
+    """
+
+    passage_index: int
+    start: int
+    end: int
+    own: Statement
+    around: Statement
+    is_row: bool = False
+
+
+def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
+    """Yield the passage's sentences in order; headings and rules of tables are context only."""
+    title = "\n".join((passage.title, *passage.heading_path))
+    heading = table_header = introduction = ""
+    in_table = False
+    for span in split_sentences(passage.text):
+        text = passage.text[span.start : span.end]
+        is_row = _ROW.match(text) is not None
+        if _HEADING.match(text):
+            heading, table_header, introduction, in_table = text, "", "", False
+            continue
+        if is_row and (_ROW_RULE.match(text) or not in_table):
+            table_header, in_table = (table_header if in_table else text), True
+            if _ROW_RULE.match(text):
+                continue
+        if not is_row:
+            table_header, in_table = "", False
+            if not _LIST_ITEM.match(text):
+                introduction = ""
+        around = "\n".join((title, heading, table_header, introduction))
+        yield QuotableSpan(
+            passage_index,
+            passage.start + span.start,
+            passage.start + span.end,
+            read_statement(text),
+            read_statement(around),
+            is_row,
+        )
+        if text.endswith(_INTRODUCES):
+            introduction = text

@@ -1,0 +1,218 @@
+"""Numbers with their units, as they are written in both languages: ``7 天``, ``seven days`` and ``7 days`` are one."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chinese forms), each a regular expression
+    "working day": (r"(?:working|business)[ -]days?", "个?工作日"),
+    "day": (r"(?:calendar )?days?", "天|日"),
+    "hour": (r"hours?|hrs?|h", "个?小时|个?钟头"),
+    "minute": (r"minutes?|mins?", "分钟"),
+    "second": (r"seconds?|secs?|s", "秒"),
+    "week": (r"weeks?", "个?星期|周"),
+    "month": (r"months?", "个月"),
+    "year": (r"years?", "年"),
+    "time": (r"times", "次"),
+    "percent": (r"%|percent|per cent", "%"),
+    "EUR": (r"eur|euros?|€", "欧元"),
+    "GBP": (r"gbp|pounds?|£|quid", "英镑"),
+    "CNY": (r"cny|rmb|yuan|¥", "元|块钱?"),
+    "NOK": (r"nok|norwegian kron\w+", "挪威克朗"),
+    "CHF": (r"chf|swiss francs?", "瑞士法郎"),
+    "point": (r"points?", "个?积分|分(?!钟)"),
+    "discount tenth": (r"(?!)", "折"),
+    "mm": (r"mm|millimet\w+", "毫米"),
+    "cm": (r"cm|centimet\w+", "厘米|公分"),
+    "m²": (r"m2|square met\w+", "平方米|平米"),
+    "m": (r"m|met(?:re|er)s?", "米"),
+    "kg": (r"kg|kilos?|kilograms?", "千克|公斤"),
+    "g": (r"g|grams?", "克"),
+    "ml": (r"ml|millilit\w+", "毫升"),
+    "l": (r"l|lit(?:re|er)s?", "升"),
+    "GB": (r"gb", "GB"),
+    "MB": (r"mb", "MB"),
+    "Mbps": (r"mbps|mbit/s", "兆带宽"),
+    "GHz": (r"ghz", "GHz"),
+    "mAh": (r"mah", "毫安时"),
+    "Wh": (r"wh", "瓦时"),
+    "W": (r"w|watts?", "瓦"),
+    "V": (r"v|volts?", "伏"),
+    "dB": (r"db|decibels?", "分贝"),
+    "degree": (r"°c|°|degrees?", "摄氏度|度"),
+    "person": (r"people|persons?|members?", "人|名|位"),
+}
+_ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
+_CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
+_UNIT = rf"(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
+_UNIT_FORMS = tuple(
+    (name, re.compile(rf"(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
+)
+_CURRENCY_BEFORE = r"(?:(?P<currency>eur|€|gbp|£|cny|rmb|¥|nok|chf)\s*)?"
+
+_MONTH_NAMES = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTH_NAMES if name != "may") + "|may(?! be| not| have| also| only)"
+_SMALL_NUMBERS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+"""
+_ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split())} | {
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "ninety": 90,
+    "hundred": 100,
+}
+_CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+
+_CODE = re.compile(
+    r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
+)
+_ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+_CLOCK = re.compile(
+    r"(?<!\d)(\d{1,2})(?::(\d{2}))?\s*(am|pm)(?![a-z])|(?<!\d)(\d{1,2})[:时](\d{2})(?!\d)|(\d{1,2})\s*点(?!击)"
+)
+_MONTH_DAY = re.compile(
+    rf"(?:(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+)?(?P<name>{_MONTH})(?:\s+(?P<after>\d{{1,2}}))?(?![a-z\d])"
+)
+_CHINESE_MONTH = re.compile(r"(?<!\d)(\d{1,2})\s*月")
+_RANGE = re.compile(
+    rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)\s*-\s*(?P<high>\d+(?:\.\d+)?)(?:\s*-?{_UNIT})?"
+)
+_PLAIN = re.compile(rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)(?:\s*-?{_UNIT})?")
+_WORDED = re.compile(
+    rf"(?:(?<![a-z])(?P<english>{'|'.join(_ENGLISH_NUMBERS)})[ -]|(?P<chinese>[一二两三四五六七八九十百]+)\s*)"
+    rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_DASH = re.compile(r"(?<=\d)\s*(?:[–—~～至到]|to(?= \d)|and(?= \d))\s*(?=\d)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Quantity:
+    """A number without superfluous zeros, and its canonical unit; an empty unit is unknown."""
+
+    value: str
+    unit: str = ""
+
+    def agrees_with(self, other: "Quantity") -> bool:
+        """Tell whether both may mean the same: the same number, and no two different units."""
+        return self.value == other.value and (self.unit == other.unit or not self.unit or not other.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a text holds in figures.  ``codes`` are in small letters without hyphens; ``rest`` is the text without both.
+
+    ``rest`` is folded (``fold``), so its offsets are not the text's.
+    """
+
+    quantities: frozenset[Quantity]
+    codes: frozenset[str]
+    rest: str
+
+
+def read_figures(text: str) -> Figures:
+    """Find the quantities and codes (``E07``, ``W-203``) of a text.
+
+    >>> figures = read_figures("R3 报 W-203：七天内付 £4.90")
+    >>> sorted(figures.quantities), sorted(figures.codes)
+    ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
+    """
+    rest = _DASH.sub("-", _THOUSANDS.sub("", fold(text)))
+    codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
+    rest = _CODE.sub(" ", rest)
+    found: set[Quantity] = set()
+
+    def taken(quantities: set[Quantity]) -> str:
+        found.update(quantities)
+        return " "
+
+    rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), rest)
+    rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
+    rest = _MONTH_DAY.sub(lambda match: taken(_month_day(match)), rest)
+    rest = _CHINESE_MONTH.sub(lambda match: taken({Quantity(_plain_number(match[1]), "month of the year")}), rest)
+    rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
+    rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
+    rest = _WORDED.sub(lambda match: taken(_worded(match)) + (match["counted"] or ""), rest)
+    return Figures(frozenset(found), codes, rest)
+
+
+def fold(text: str) -> str:
+    """Return the text with one width and in small letters.  Not of the same length as the text."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def _plain_number(digits: str) -> str:
+    whole, _, fraction = digits.partition(".")
+    fraction = fraction.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+
+
+def _unit(match: re.Match[str], value: str) -> str:
+    written = match["unit"]
+    currency = match.groupdict().get("currency")
+    name = _unit_name(currency or written or "")
+    is_calendar_year = name == "year" and len(value) == 4
+    return "" if is_calendar_year else name
+
+
+def _unit_name(written: str) -> str:
+    return next((name for name, forms in _UNIT_FORMS if forms.match(written)), "") if written else ""
+
+
+def _numbers(match: re.Match[str], *values: str) -> set[Quantity]:
+    return {Quantity(_plain_number(value), _unit(match, value)) for value in values}
+
+
+def _worded(match: re.Match[str]) -> set[Quantity]:
+    value = _ENGLISH_NUMBERS[match["english"]] if match["english"] else _chinese_number(match["chinese"])
+    if match["counted"] and value <= 1:
+        return set()  # an article or a pronoun
+    return {Quantity(str(value), _unit(match, str(value)))}
+
+
+def _chinese_number(numeral: str) -> int:
+    """Read numerals below a thousand: ``十五``, ``二十``, ``一百二十``.
+
+    >>> _chinese_number("十五"), _chinese_number("两"), _chinese_number("一百八十")
+    (15, 2, 180)
+    """
+    hundreds, _, below = numeral.rpartition("百")
+    tens, ten, ones = below.rpartition("十")
+    total = _CHINESE_DIGITS.get(hundreds[-1:], 1) * 100 if "百" in numeral else 0
+    total += _CHINESE_DIGITS.get(tens[-1:], 1) * 10 if ten else 0
+    return total + _CHINESE_DIGITS.get(ones[-1:], 0)
+
+
+def _date(year: str, month: str, day: str) -> set[Quantity]:
+    return {Quantity(year), Quantity(_plain_number(month), "month of the year"), Quantity(_plain_number(day))}
+
+
+def _month_day(match: re.Match[str]) -> set[Quantity]:
+    if match["name"] == "may" and not (match["day"] or match["after"]):
+        return set()  # the verb, more often than the month
+    number = next(place for place, name in enumerate(_MONTH_NAMES, start=1) if name.startswith(match["name"]))
+    days = {Quantity(_plain_number(day)) for day in (match["day"], match["after"]) if day}
+    return {Quantity(str(number), "month of the year"), *days}
+
+
+def _clock(match: re.Match[str]) -> Quantity:
+    hour, minute, half, hour_24, minute_24, chinese_hour = match.groups()
+    if half:
+        return Quantity(f"{int(hour) % 12 + (12 if half == 'pm' else 0)}:{minute or '00'}", "clock")
+    return Quantity(f"{int(hour_24 or chinese_hour)}:{minute_24 or '00'}", "clock")
