@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -12,8 +12,8 @@ from rag.errors import DownloadFailed
 from rag.provisioning.console import Console, Outcome
 from rag.settings import Settings
 
-Step = Literal["ollama", "model", "embedder"]
-ALL_STEPS: tuple[Step, ...] = get_args(Step)
+Step = Literal["ollama", "model", "embedder", "browser"]
+ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the browser serves the tests alone
 
 
 def provide(settings: Settings, console: Console, steps: Sequence[Step] = ALL_STEPS, *, model: str = "") -> None:
@@ -47,6 +47,10 @@ def _do(step: Step, settings: Settings, console: Console, model: str) -> Outcome
         from rag.provisioning.models import provide_model
 
         return provide_model(settings, console, model)
+    if step == "browser":
+        from rag.provisioning.browser import provide_browser
+
+        return provide_browser(settings, console)
     from rag.provisioning.embedder import provide_embedder
 
     return provide_embedder(settings, console)

@@ -11,6 +11,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "on_path": ("the one on PATH is used ({path})", "使用 PATH 中的版本（{path}）"),
     "release": ("official release downloaded", "已下载官方版本"),
     "built": ("built from source for this CPU ({variant})", "已针对本机 CPU（{variant}）从源码编译"),
+    "installed": ("installed from the distribution", "已从系统软件源安装"),
     "pulled": ("pulled from the registry", "已从模型仓库下载"),
     "packaged": ("joined from {count} Python packages and verified", "已由 {count} 个 Python 软件包合并并校验"),
     "from_hub": ("downloaded from the model hub and verified", "已从模型社区下载并校验"),

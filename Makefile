@@ -1,0 +1,66 @@
+# Everything from an empty folder: Python 3.11+ and a C++ compiler are all that is needed.
+#   make run [PORT=8501] [MODEL=deepseek-r1:1.5b] [PYTHON=/path/to/python3.11]
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test test-fast check format lock clean environment environment-dev setup-test
+
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
+PORT ?= 8501
+BIN := .venv/bin
+CODE := rag ingest eval ui tests
+PYTEST_OPTIONS ?=
+
+ifdef MODEL
+export ANSWERDESK_MODEL := $(MODEL)
+endif
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: environment  ## set everything up, ingest the sample knowledge base, open the desk on PORT
+	@$(BIN)/python -m ui --port $(PORT)
+
+setup: environment  ## virtual environment, Ollama, a model, the embedder (once)
+	@$(BIN)/python -m rag.provisioning
+
+test: setup-test check  ## set everything up, run every check and every test
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+test-fast: environment-dev  ## the tests that need no model and no network
+	@$(BIN)/python -m pytest -m "not real" $(PYTEST_OPTIONS)
+
+check: environment-dev  ## ruff, mypy --strict, import layers
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: environment-dev  ## let ruff lay out the code
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+LOCK := UV_CACHE_DIR="$${ANSWERDESK_CACHE_DIR:-$$HOME/.cache/answerdesk}/uv" uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
+	@$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
+	@$(LOCK) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) $(UPGRADE) rag/provisioning/build-tools.in --output-file rag/provisioning/build-tools.lock
+	@$(LOCK) $(UPGRADE) rag/provisioning/bootstrap.in --output-file rag/provisioning/bootstrap.lock
+
+clean:  ## delete what can be made again; data/runtime and the caches stay
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist tests/output
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@$(PYTHON) rag/provisioning/environment.py run
+
+environment-dev:
+	@$(PYTHON) rag/provisioning/environment.py dev
+
+setup-test: environment-dev
+	@$(BIN)/python -m rag.provisioning ollama
+	@$(BIN)/python -m rag.provisioning model stand-in:0.5b
+	@$(BIN)/python -m rag.provisioning embedder
+	@$(BIN)/python -m rag.provisioning browser
