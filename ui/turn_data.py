@@ -94,18 +94,27 @@ def said(snapshot: TurnSnapshot, language: Language) -> str:
     if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
         return word("done_unsupported", language, count=len(snapshot.answer.unsupported))
     if snapshot.state == "failed" and snapshot.failure is not None:
-        return failure_sentence(snapshot.failure, language)
+        return _failure_words(snapshot, snapshot.failure, language)
     if snapshot.state == "queued":
         return ""  # the place is said by the browser, when it changes
     return word(snapshot.state, language)
 
 
 def failure_sentence(failure: Failure, language: Language) -> str:
-    """Return why a turn ended early, without the paths, host names and commands that a terminal would be shown."""
-    if failure.kind == "TurnFailed" and failure.en != failure.zh:
-        return failure.zh if language == "zh" else failure.en
+    """Return why something failed, without the paths, host names and commands that a terminal would be shown."""
     kind = getattr(errors, failure.kind, AnswerdeskError)
     return next(word(f"error_{cls.__name__}", language) for cls in kind.__mro__ if f"error_{cls.__name__}" in WORDS)
+
+
+def _failure_words(snapshot: TurnSnapshot, failure: Failure, language: Language) -> str:
+    """Return why a turn ended early; an unforeseen error's own sentence, for it has the number to look for in the log.
+
+    A turn from the store has that sentence in the question's language only.
+    """
+    known = failure.en != failure.zh or snapshot.language == language
+    if failure.kind == "TurnFailed" and known:
+        return failure.zh if language == "zh" else failure.en
+    return failure_sentence(failure, language)
 
 
 def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:
@@ -130,7 +139,7 @@ def _notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
     if snapshot.failure is None:
         return None
     asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
-    return {"kind": "info" if asker else "error", "words": failure_sentence(snapshot.failure, language)}
+    return {"kind": "info" if asker else "error", "words": _failure_words(snapshot, snapshot.failure, language)}
 
 
 def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:

@@ -17,17 +17,42 @@ NEVER = re.compile(r"Traceback|Error:|BidiComponent|Exception|</?think|<\|im_|/s
 
 _ALL_TEXT = """() => {
   const texts = [];
-  const visit = (root) => {
-    for (const node of root.querySelectorAll("*")) {
+  const visit = (root, lang) => {
+    for (const node of root.children) {
       if (["STYLE", "SCRIPT", "NOSCRIPT", "SVG"].includes(node.tagName.toUpperCase())) continue;
-      for (const child of node.childNodes) if (child.nodeType === 3) texts.push(child.data);
-      for (const name of ["aria-label", "title", "placeholder"]) texts.push(node.getAttribute(name) ?? "");
-      if (node.shadowRoot) visit(node.shadowRoot);
+      const own = node.getAttribute("lang") || lang;
+      if (node.getAttribute("translate") !== "no") {
+        for (const child of node.childNodes) if (child.nodeType === 3) texts.push([own, child.data.trim()]);
+      }
+      for (const name of ["aria-label", "title", "placeholder"]) texts.push([own, node.getAttribute(name) ?? ""]);
+      if (node.shadowRoot) visit(node.shadowRoot, own);
+      visit(node, own);
     }
   };
-  visit(document.body);
-  return texts.map((text) => text.trim()).filter(Boolean);
+  visit(document.body, document.documentElement.lang);
+  return texts.filter(([, text]) => text);
 }"""
+_TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(
+    "body, .st-key-page, .st-key-left, .st-key-right, [data-testid=stMain]")]
+  .filter((node) => node.scrollWidth > node.clientWidth + 1)
+  .map((node) => `${node.tagName}.${node.className}: ${node.scrollWidth} > ${node.clientWidth}`)"""
+_CLIPPED = """() => {
+  const clipped = [];
+  const visit = (root) => {
+    for (const node of root.querySelectorAll("button, .label, .verdict, .stand-in, summary, h1")) {
+      if (node.closest("[data-collapsed=true]") || getComputedStyle(node).display === "inline") continue;
+      if (node.scrollWidth > node.clientWidth + 1) {
+        clipped.push(node.textContent);
+      }
+    }
+    for (const node of root.querySelectorAll("*")) if (node.shadowRoot) visit(node.shadowRoot);
+  };
+  visit(document);
+  return clipped;
+}"""
+_NAMES = re.compile(
+    r"Answerdesk|DeepSeek-R1|stand-in:[\d.]+b|deepseek-r1:[\d.]+b|(Shift|Alt) ?\+ ?\w+|Enter|Ctrl\+C|English|Drift R3"
+)
 
 
 class Desk:
@@ -60,6 +85,7 @@ class Desk:
         )
         context.set_default_timeout(15_000)
         desk = cls(context.new_page(), address, language)
+        desk.page.bring_to_front()
         desk.page.goto(address + path)
         desk.settled()
         return desk
@@ -91,9 +117,16 @@ class Desk:
     def turn_id(self) -> str:
         return re.search(r"turn=([\w-]+)", self.page.url)[1]  # type: ignore[index]
 
-    def texts(self) -> list[str]:
-        """Return every text, label and placeholder, also inside of shadow roots."""
-        return self.page.evaluate(_ALL_TEXT)  # type: ignore[no-any-return]
+    def texts(self) -> list[tuple[str, str]]:
+        """Return every text, label and placeholder with its language, also inside of shadow roots."""
+        return [(str(language), str(text)) for language, text in self.page.evaluate(_ALL_TEXT)]
+
+    def words_of_the_other_language(self) -> list[str]:
+        """Return the page's own texts that are not in its language; what is marked as the other language may be."""
+        page_language = self.page.evaluate("() => document.documentElement.lang")
+        own = [_NAMES.sub("", text) for language, text in self.texts() if language == page_language]
+        foreign = re.compile(r"[A-Za-z]{3}" if self.language == "zh" else "[\u4e00-\u9fff]")
+        return [text for text in own if foreign.search(text) and text != "中文"]
 
     # what the person does
 
@@ -119,22 +152,26 @@ class Desk:
     def set_knowledge(self, **values: object) -> None:
         self._post("set", {"knowledge": values})
 
+    def picture(self, name: str) -> Path:
+        """Return where a picture of this name is kept."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        return SCREENSHOTS / f"{name}-{self.language}.png"
+
+    def clipped_labels(self) -> list[str]:
+        """Return the buttons and labels whose words do not fit."""
+        return [str(label) for label in self.page.evaluate(_CLIPPED)]
+
     def shoot(self, name: str) -> None:
         """Keep a picture for people to look at, and check what must hold in every state."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.language}.png", animations="disabled", caret="initial")
+        expect(self.page.locator("[data-testid=stSkeleton]")).to_have_count(0)
+        self.page.screenshot(path=self.picture(name), animations="disabled", caret="initial")
         self.check()
 
     def check(self) -> None:
-        """No traceback or template tag anywhere, and nothing to scroll sideways."""
-        bad = [text for text in self.texts() if NEVER.search(text)]
-        assert not bad, bad
-        too_wide = self.page.evaluate(
-            "() => [...document.querySelectorAll('html, body, .st-key-page, .st-key-left, .st-key-right,"
-            " [data-testid=stMain]')].filter((node) => node.scrollWidth > node.clientWidth + 1)"
-            ".map((node) => `${node.tagName}.${node.className}: ${node.scrollWidth} > ${node.clientWidth}`)"
-        )
-        assert not too_wide, too_wide
+        """No traceback or template tag anywhere, no word of the other language, and nothing to scroll sideways."""
+        assert [text for _, text in self.texts() if NEVER.search(text)] == []
+        assert self.words_of_the_other_language() == []
+        assert self.page.evaluate(_TOO_WIDE) == []
 
     def _post(self, route: str, body: object) -> None:
         httpx.post(f"{self.address.replace('desk.test', '127.0.0.1')}/scripted/{route}", json=body).raise_for_status()

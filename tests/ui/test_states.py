@@ -1,0 +1,157 @@
+"""Every state of the desk in a real browser, in both languages, with a picture of each under ``tests/output/desk``."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui.browser import Desk
+from tests.ui.conftest import OpenDesk
+from ui.i18n import word
+
+pytestmark = pytest.mark.real
+
+LANGUAGES = ("en", "zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, language: str) -> None:
+    desk: Desk = open_desk(language)
+    expect(desk.box).to_be_focused()
+    expect(desk.page.get_by_text(word("empty_evidence", language))).to_be_visible()
+    desk.shoot("01-empty")
+
+    question = desk.prepare(until="search")
+    desk.ask(question, "searching")
+    expect(desk.page.locator(".evidence .skeleton")).to_be_visible()
+    desk.shoot("02-searching")
+
+    desk.prepare(until="line")
+    desk.reaches("queued")
+    expect(desk.evidence).to_have_attribute("data-passages", "5")
+    expect(desk.page.locator(".status .now")).to_have_text(
+        word("queued", language, ahead=2, **{"from": 25, "to": 43}), use_inner_text=True
+    )
+    assert desk.page.locator(".answer").inner_text() == ""
+    desk.shoot("03-queued")
+
+    desk.prepare(until="read")
+    expect(desk.page.locator(".status .now")).to_have_text(word("queued_unknown", language, ahead=1))
+    desk.prepare(until="think")
+    desk.reaches("reading")
+    desk.shoot("04-reading")
+    desk.prepare(until="write")
+    desk.reaches("thinking")
+    expect(desk.page.locator(".thought")).not_to_have_attribute("open", "")
+    desk.shoot("05-thinking")
+    desk.prepare(until="more")
+    desk.reaches("answering")
+    expect(desk.editor).to_have_count(0)
+    desk.shoot("06-answering")
+
+    desk.prepare(until="all")
+    desk.reaches("done")
+    expect(desk.editor).to_be_visible()
+    expect(desk.page.locator(".unsupported")).to_have_count(1)
+    times = desk.page.locator(".status").inner_text()
+    assert [name for name in ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
+            if word(f"time_{name}", language) not in times] == []  # fmt: skip
+    desk.shoot("07-done")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDesk, language: str) -> None:
+    desk: Desk = open_desk(language)
+    questions = {"en": "Do you sell gift wrap with cats on it?", "zh": "你们有印着猫的礼品包装纸吗？"}
+    question = desk.prepare("refused", question=questions[language])
+    desk.ask(question, "refused")
+    expect(desk.page.locator(".verdict")).to_have_text(word("refused", language))
+    expect(desk.evidence).to_have_attribute("data-passages", "3")
+    expect(desk.page.locator(".evidence .note")).to_have_text(word("near_not_enough", language))
+    note = desk.editor.input_value()
+    assert question in note
+    assert f"?turn={desk.turn_id()}" in note
+    desk.shoot("08-refused")
+
+
+FAILURES = {
+    "ollama_down": ("error_OllamaUnavailable", 5),
+    "model_missing": ("error_ModelMissing", 5),
+    "timed_out": ("error_ModelTimedOut", 5),
+    "queue_full": ("error_QueueFull", 5),
+    "halfway": ("error_ModelStoppedHalfway", 5),
+    "no_knowledge": ("error_KnowledgeBaseMissing", 0),
+    "other_embedder": ("error_EmbedderMismatch", 0),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, language: str) -> None:
+    desk: Desk = open_desk(language)
+    for case, (scene, (key, passages)) in enumerate(FAILURES.items()):
+        question = f"Drift R3, case {case}?" if language == "en" else f"Drift R3 退货，情况 {case}？"
+        desk.prepare(scene, question=question)
+        desk.ask(question)
+        expect(desk.page.locator(".question")).to_have_text(question)
+        desk.reaches("failed")
+        expect(desk.page.locator(".notice")).to_have_text(word(key, language))
+        expect(desk.evidence).to_have_attribute("data-passages", str(passages))
+        expect(desk.page.locator(".st-key-retry")).to_be_visible()
+        if scene == "halfway":
+            expect(desk.page.locator(".answer")).to_contain_text("EUR 4.95" if language == "en" else "通电试用")
+        desk.page.screenshot(path=desk.picture(f"09-failed-{scene}"))
+        assert not [text for _, text in desk.texts() if "/srv/" in text or "11434" in text]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, language: str) -> None:
+    desk: Desk = open_desk(language)
+    question = desk.prepare("broken", question="broken?" if language == "en" else "坏了？")
+    desk.ask(question, "failed")
+    expect(desk.page.locator(".notice")).to_have_text(
+        re.compile(re.escape(word("page_failed", language, number="NUMBER")).replace("NUMBER", r"\w+"))
+        if language == "en"
+        else re.compile("编号")
+    )
+    desk.check()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, language: str) -> None:
+    desk: Desk = open_desk(language)
+    desk.box.fill("   ")
+    desk.box.press("Enter")
+    expect(desk.view).to_have_count(0)
+    for question, key in (("🙂🙂🙂", "error_QuestionWithoutWords"), ("字" * 12_000, "error_QuestionTooLong")):
+        desk.ask(question)
+        expect(desk.page.locator(".notice")).to_have_text(word(key, language))
+        desk.check()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: str) -> None:
+    desk: Desk = open_desk(language)
+    expect(desk.page.locator(".stand-in").first).to_be_visible()
+    desk.set_model(kind="down", name="", stand_in=False)
+    desk.set_knowledge(generation=0)
+    desk.page.reload()
+    desk.settled()
+    expect(desk.page.locator(".facts")).to_contain_text(word("model_down", language))
+    expect(desk.page.locator(".facts")).to_contain_text(word("knowledge_base_none", language))
+    expect(desk.page.locator(".shell .stand-in")).to_be_hidden()
+    desk.shoot("10-nothing-there")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "height", "scale"), [(1280, 720, 1), (640, 360, 2)], ids=["1280", "zoom200"])
+def test_nothing_is_cut_or_scrolls_sideways(
+    open_desk: OpenDesk, language: str, dark: bool, width: int, height: int, scale: int
+) -> None:
+    desk: Desk = open_desk(language, dark=dark, width=width, height=height, scale=scale)
+    desk.ask(desk.prepare(), "done")
+    expect(desk.editor).to_be_visible()
+    desk.shoot(f"11-done-{'dark' if dark else 'light'}-{width}")
+    desk.editor.scroll_into_view_if_needed()
+    desk.shoot(f"12-reply-{'dark' if dark else 'light'}-{width}")
+    assert desk.clipped_labels() == []

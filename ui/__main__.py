@@ -1,0 +1,139 @@
+"""``python -m ui``: from whatever is on this machine to an open desk.
+
+Ollama, a model, the embedder and a knowledge base are provided where they are missing; where they are here, the desk is
+up in seconds and nothing touches the network.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Sequence
+from contextlib import closing
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from rag.errors import AnswerdeskError, PortTaken, ServingError
+from rag.provisioning.console import Console, Outcome
+from rag.provisioning.steps import provide
+from rag.serving.server import ensure_running, stop
+from rag.settings import Settings, load_settings
+from rag.terminal import fail, terminal_language
+
+_DEFAULT_PORT = 8501
+_HOST = "127.0.0.1"
+_READY_SECONDS = 60.0
+_LOOK_EVERY_SECONDS = 0.1
+_INTERRUPTED = 130
+
+
+def prepare(settings: Settings, console: Console) -> bool:
+    """Provide all that the desk needs, and return whether an Ollama was started that ends with this process.
+
+    A desk whose model server does not start still finds and shows evidence, so that failure is said and does not end
+    it.  Raises ``ProvisioningError`` or ``KnowledgeError``.
+    """
+    provide(settings, console, ["ollama"])
+    started = _start_ollama(settings, console)
+    try:
+        provide(settings, console, ["model"])
+    except ServingError as error:
+        fail(error)
+    provide(settings, console, ["embedder"])
+    from ui.sample import provide_sample  # brings the embedder's libraries, which the steps before do not need
+
+    console.step(lambda: provide_sample(settings, console))
+    return started
+
+
+def _start_ollama(settings: Settings, console: Console) -> bool:
+    def start() -> Outcome:
+        server = ensure_running(settings, while_we_live=True)
+        return Outcome(console.words("server"), "started" if server.managed else "adopted", {"url": server.url})
+
+    try:
+        return console.step(start).way == "started"
+    except ServingError as error:
+        fail(error)
+        return False
+
+
+def serve(port: int, console: Console, *, browser: bool) -> None:
+    """Serve the desk until it is stopped; its address is printed when the first page can be had."""
+    from ui.server import desk_application  # Streamlit takes a second to import
+
+    started_at = time.monotonic()
+    address = f"http://localhost:{port}"
+    announcer = threading.Thread(target=_announce, args=(address, port, console, started_at, browser), daemon=True)
+    announcer.start()
+    desk_application().run(config={"server.port": port})
+
+
+def _announce(address: str, port: int, console: Console, started_at: float, browser: bool) -> None:
+    opener = build_opener(ProxyHandler({}))
+    while time.monotonic() - started_at < _READY_SECONDS:
+        try:
+            with opener.open(f"http://{_HOST}:{port}/_stcore/health", timeout=_READY_SECONDS):
+                break
+        except (URLError, OSError):
+            time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
+    console.note("serving", address=address)
+    if browser:
+        webbrowser.open(address)
+
+
+def _has_display() -> bool:
+    """Tell whether somebody sits in front of this machine: a browser that opens elsewhere helps nobody."""
+    if "SSH_CONNECTION" in os.environ or not sys.stdout.isatty():
+        return False
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _require_free(port: int) -> None:
+    """Raise ``PortTaken`` before anything long begins."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise PortTaken(port=port) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ui",
+        description="Open the support desk, and bring what it needs.  打开客服工作台，并准备所需的一切。",
+        epilog="ANSWERDESK_MODEL names the model, OLLAMA_HOST a server that runs already.  Ctrl-C ends the desk.",
+    )
+    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, metavar="N", help="default 8501  端口，默认 8501")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address  只显示地址，不打开浏览器")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open the desk and return the exit code when it has ended."""
+    options = _parser().parse_args(arguments)
+    console = Console(terminal_language())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
+    try:
+        settings = load_settings()
+        _require_free(options.port)
+        started = prepare(settings, console)
+        try:
+            serve(options.port, console, browser=_has_display() and not options.no_browser)
+        finally:
+            if started:
+                stop(settings)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
