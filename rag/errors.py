@@ -6,6 +6,7 @@
     │   ├── QuestionTooLong
     │   └── QuestionWithoutWords
     ├── SettingsError                       2
+    │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
     │   ├── KnowledgeBaseNewer
@@ -98,6 +99,13 @@ class SettingsError(AnswerdeskError):
     exit_code = 2
     en = "A setting cannot be used: {reason}"
     zh = "设置无效：{reason}"
+
+
+class PortTaken(SettingsError):
+    """Another program, or another desk, listens at ``port``."""
+
+    en = "Port {port} is taken by another program; name another one: make run PORT=8502"
+    zh = "端口 {port} 已被其他程序占用，请换一个端口：make run PORT=8502"
 
 
 class KnowledgeError(AnswerdeskError):
