@@ -30,7 +30,7 @@ _CUT_TABLE = 0.3
 _CUT_AFTER_COLON = 0.3
 _CUT_AFTER_HEADING = 2.0
 _TOO_LARGE = 2.0
-_PLAIN_FORMATS = ("text", "pdf")
+_PLAIN_FORMAT = "text"
 
 
 def recipe(chunk_tokens: int) -> str:
@@ -48,7 +48,7 @@ def chunk_document(document: Document, embedder: Embedder, chunk_tokens: int) ->
     text = document.text
     if embedder.count_tokens(text) <= min(_WHOLE_DOCUMENT * chunk_tokens, _WINDOW_TOKENS):
         return (_chunk(document, 0, len(text), (), 0),)
-    structured = document.metadata.get("format") not in _PLAIN_FORMATS
+    structured = document.metadata.get("format") != _PLAIN_FORMAT
     parts = _parts(text, embedder, chunk_tokens, structured=structured)
     groups = _cheapest_groups(parts, chunk_tokens)
     starts = [groups[0][0].unit.start]

@@ -22,6 +22,7 @@ from rag.schema import Document
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 _READ_BYTES = 1 << 20
+_START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the parsers
 
 
 class _WorkerLostError(Exception):
@@ -87,7 +88,7 @@ class FileReader:
             requests.flush()
         except BrokenPipeError as error:
             raise _WorkerLostError("malformed") from error
-        while (line := self._line(replies.fileno())) != END:
+        while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
             yield line
 
     def _running_worker(self) -> subprocess.Popen[bytes]:
@@ -102,11 +103,13 @@ class FileReader:
                 stderr=subprocess.DEVNULL,  # what libraries print about broken files
                 env={**os.environ, "PYTHONPATH": search_path},
             )
+            _, replies = _pipes(self._worker)
+            self._line(replies.fileno(), _START_TIMEOUT_SECONDS)
         return self._worker
 
-    def _line(self, descriptor: int) -> bytes:
+    def _line(self, descriptor: int, timeout_seconds: float) -> bytes:
         """Return the next line without its end; a crash of the worker means that the file is malformed."""
-        deadline = time.monotonic() + self._timeout_seconds
+        deadline = time.monotonic() + timeout_seconds
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         searched = 0

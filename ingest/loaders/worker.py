@@ -2,7 +2,7 @@
 
 A request is one line of JSON on standard input, ``{"path", "root", "document_bytes", "cpu_seconds"}``.  The replies are
 lines that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``e`` at the
-end of the file.
+end of the file, and once before the first one.
 """
 
 import json
@@ -27,7 +27,8 @@ MEMORY_BYTES = 2 * 1024**3
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer requests until their stream ends."""
+    """Say that the parsers are loaded, then answer requests until their stream ends."""
+    _end(replies)
     for line in requests:
         request = json.loads(line)
         _allow_cpu_seconds(request["cpu_seconds"])
@@ -37,8 +38,12 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                 _reply(replies, found)
         except MemoryError:
             _reply(replies, source.unreadable("too_much_memory"))
-        replies.write(END + b"\n")
-        replies.flush()
+        _end(replies)
+
+
+def _end(replies: BinaryIO) -> None:
+    replies.write(END + b"\n")
+    replies.flush()
 
 
 def _reply(replies: BinaryIO, found: Document | DocumentUnreadable) -> None:
