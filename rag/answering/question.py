@@ -44,3 +44,23 @@ def _kept(character: str) -> str:
 
 def _comparable(text: str) -> str:
     return unicodedata.normalize("NFKC", _KEYCAP.sub("", text))
+
+
+_CLAUSE = re.compile(r"[,;.?!\n，。？！；、]|\b(?:and|or|but)\b|还有|以及|和|另外|然后")
+_ASKS = re.compile(
+    r"\b(?:how|what|which|when|where|who|whose|why)\b|多少|多久|多长|多大|几|怎么|怎样|如何|什么|哪|谁|吗|么\b|是否|能不能|要不要|可不可以"
+)
+_WEIGHS = re.compile(
+    r"\b(?:cheaper|better|difference|compared?|versus|vs|altogether|in total|instead of|rather than)\b"
+    r"|区别|划算|对比|比较|一共|总共|合计|还是"
+)
+
+
+def needs_thought(question: str) -> bool:
+    """Tell whether a question has several parts or weighs things: only these are worth the time of a thought.
+
+    >>> needs_thought("How long is the warranty?"), needs_thought("保修多久，修一次多少钱？")
+    (False, True)
+    """
+    text = question.lower()
+    return _WEIGHS.search(text) is not None or sum(bool(_ASKS.search(clause)) for clause in _CLAUSE.split(text)) > 1

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.schema import Evidence
+from rag.schema import Evidence, Language
 
 _FOLDER = Path(__file__).parent
 
@@ -44,5 +44,5 @@ def labelled_sentences() -> list[LabelledSentence]:
 def passage(number: int, name: str, fields: dict[str, str], start: int = 1000) -> Evidence:
     text = fields["text"]
     end = start + len(text)
-    language = "zh" if fields["language"] == "zh" else "en"
+    language: Language = "zh" if fields["language"] == "zh" else "en"
     return Evidence(number, name, f"{name}.md", fields["title"], (), text, start, end, start, end, language)

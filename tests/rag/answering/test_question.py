@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.question import clean_question
+from rag.answering.question import clean_question, needs_thought
 from rag.errors import QuestionEmpty, QuestionError, QuestionTooLong, QuestionWithoutWords
 
 
@@ -51,3 +51,19 @@ def test_a_cleaned_question_stays_as_it_is_and_can_be_encoded(text: str) -> None
     assert clean_question(cleaned, 200) == cleaned
     assert cleaned.encode()
     assert "\x00" not in cleaned
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How long is the warranty?", False),
+        ("E07", False),
+        ("How long is the warranty and what does a repair cost?", True),
+        ("Is the R2 cheaper to repair than a new one?", True),
+        ("保修多久", False),
+        ("退货仓库收到之后多久验完？微信付的什么时候到", True),
+        ("R3换电池自费一共多少", True),
+    ],
+)
+def test_which_questions_are_worth_a_thought(question: str, expected: bool) -> None:
+    assert needs_thought(question) is expected

@@ -1,0 +1,193 @@
+"""Packs what retrieval found into the passages that are shown and sent: few, whole where they can be, without repeats.
+
+Every token of evidence costs time before the first word (12 ms on two cores), and a small model answers worse from
+more text; so the budget is small and spent in the order of the ranking: first the chunks that were found, then the
+rest of their documents where a document fits whole, then their neighbours.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from rag.answering.sentences import split_sentences
+from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
+from rag.storage.store import KnowledgeStore
+
+_EXPIRY_FIELD = "valid_until"
+_DOCUMENTS_WITH_NEIGHBOURS = 2
+"""Further down the ranking the chunk alone is kept: its neighbours seldom hold the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackingLimits:
+    """How much may be packed.  ``count_tokens`` is the embedder's; ``chunks`` of the ranking are considered."""
+
+    count_tokens: Callable[[str], int]
+    budget_tokens: int
+    chunks: int
+    today: date
+
+
+@dataclass(slots=True)
+class _Selection:
+    """One document's chosen chunks, by ordinal; ``ranks`` are those that retrieval found."""
+
+    document: Document
+    chunks: Sequence[Chunk]
+    chosen: set[int] = field(default_factory=set)
+    ranks: dict[int, int] = field(default_factory=dict)
+
+
+def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
+    """Return numbered passages in the order of the prompt: the best first, expired rules after all others.
+
+    ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
+    disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
+    """
+    ranked = retrieval.chunks[: limits.chunks]
+    selections, spent = _select_found(ranked, retrieval.generation, store, limits)
+    if not selections:
+        return _trimmed_first(ranked, retrieval.generation, store, limits)
+    left = limits.budget_tokens - spent
+    for selection in list(selections.values())[:_DOCUMENTS_WITH_NEIGHBOURS]:
+        left -= _complete(selection, left, limits.count_tokens)
+    for selection in list(selections.values())[:_DOCUMENTS_WITH_NEIGHBOURS]:
+        left -= _add_neighbours(selection, left, limits.count_tokens)
+    passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
+    passages.sort(key=lambda pair: (pair[1].expired_on is not None, pair[0]))
+    return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
+
+
+def _select_found(
+    ranked: Iterable[RetrievedChunk], generation: int, store: KnowledgeStore, limits: PackingLimits
+) -> tuple[dict[str, _Selection], int]:
+    """Take the found chunks that fit, best first; a text that was taken already is passed over."""
+    selections: dict[str, _Selection] = {}
+    seen: set[str] = set()
+    spent = 0
+    for rank, found in enumerate(ranked):
+        chunk = found.chunk
+        fingerprint = "".join(chunk.text.split()).casefold()
+        cost = limits.count_tokens(chunk.text)
+        if fingerprint in seen or spent + cost > limits.budget_tokens:
+            continue
+        seen.add(fingerprint)
+        spent += cost
+        if chunk.document_id not in selections:
+            selections[chunk.document_id] = _Selection(
+                store.document(chunk.document_id, generation), store.document_chunks(chunk.document_id, generation)
+            )
+        selection = selections[chunk.document_id]
+        selection.chosen.add(chunk.ordinal)
+        selection.ranks[chunk.ordinal] = rank
+    return selections, spent
+
+
+def _complete(selection: _Selection, left: int, count_tokens: Callable[[str], int]) -> int:
+    """Take the whole document if what is missing of it fits; return the tokens spent."""
+    missing = [chunk for chunk in selection.chunks if chunk.ordinal not in selection.chosen]
+    cost = sum(count_tokens(chunk.text) for chunk in missing)
+    if not missing or cost > left:
+        return 0
+    selection.chosen.update(chunk.ordinal for chunk in missing)
+    return cost
+
+
+def _add_neighbours(selection: _Selection, left: int, count_tokens: Callable[[str], int]) -> int:
+    """Take the chunk after and the chunk before each found one where they fit; return the tokens spent."""
+    by_ordinal = {chunk.ordinal: chunk for chunk in selection.chunks}
+    spent = 0
+    for ordinal in sorted(selection.ranks, key=selection.ranks.__getitem__):
+        for neighbour in (ordinal + 1, ordinal - 1):
+            if neighbour not in by_ordinal or neighbour in selection.chosen:
+                continue
+            cost = count_tokens(by_ordinal[neighbour].text)
+            if spent + cost <= left:
+                selection.chosen.add(neighbour)
+                spent += cost
+    return spent
+
+
+def _passages(selection: _Selection, today: date) -> list[tuple[int, Evidence]]:
+    """Merge runs of adjacent or overlapping chunks; return each with the rank of its best chunk."""
+    runs: list[list[Chunk]] = []
+    for chunk in selection.chunks:
+        if chunk.ordinal not in selection.chosen:
+            continue
+        if runs and _touches(runs[-1], chunk, selection.document.text):
+            runs[-1].append(chunk)
+        else:
+            runs.append([chunk])
+    return [_passage(selection, run, today) for run in runs]
+
+
+def _touches(run: Sequence[Chunk], chunk: Chunk, text: str) -> bool:
+    end = max(earlier.end for earlier in run)
+    return chunk.start <= end or not text[end : chunk.start].strip()
+
+
+def _passage(selection: _Selection, run: Sequence[Chunk], today: date) -> tuple[int, Evidence]:
+    found = [chunk for chunk in run if chunk.ordinal in selection.ranks]
+    focus = min(found, key=lambda chunk: selection.ranks[chunk.ordinal]) if found else run[0]
+    start, end = run[0].start, max(chunk.end for chunk in run)
+    passage = _evidence(selection.document, focus, (start, end), today)
+    return selection.ranks.get(focus.ordinal, len(selection.ranks)), passage
+
+
+def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: date) -> Evidence:
+    start, end = span
+    return Evidence(
+        number=1,
+        document_id=document.document_id,
+        document_path=document.path,
+        title=document.title,
+        heading_path=_headings_of_all(document, focus, start),
+        text=document.text[start:end],
+        start=start,
+        end=end,
+        focus_start=max(focus.start, start),
+        focus_end=min(focus.end, end),
+        language=document.language,
+        updated_on=document.updated_on,
+        audience=document.audience,
+        source=document.source,
+        expired_on=expired_on(document, today),
+    )
+
+
+def _headings_of_all(document: Document, focus: Chunk, start: int) -> tuple[str, ...]:
+    """Return the focus's headings, unless the passage begins before it and so shows them in its own text."""
+    shown = document.text[start : focus.start]
+    return tuple(heading for heading in focus.heading_path if heading not in shown)
+
+
+def expired_on(document: Document, today: date) -> date | None:
+    """Return the last day on which the document's rule held if that day is past (``valid_until`` of its own words)."""
+    try:
+        last_day = date.fromisoformat(document.metadata.get(_EXPIRY_FIELD, "").strip())
+    except ValueError:
+        return None
+    return last_day if last_day < today else None
+
+
+def _trimmed_first(
+    ranked: Sequence[RetrievedChunk], generation: int, store: KnowledgeStore, limits: PackingLimits
+) -> tuple[Evidence, ...]:
+    """Return the beginning of the best chunk, for a budget that is smaller than every chunk."""
+    for found in ranked[:1]:
+        chunk = found.chunk
+        ends = [span.end for span in split_sentences(chunk.text)]
+        fitting = [end for end in ends if limits.count_tokens(chunk.text[:end]) <= limits.budget_tokens]
+        end = fitting[-1] if fitting else _longest_fitting(chunk.text, limits)
+        document = store.document(chunk.document_id, generation)
+        return (_evidence(document, chunk, (chunk.start, chunk.start + end), limits.today),)
+    return ()
+
+
+def _longest_fitting(text: str, limits: PackingLimits) -> int:
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = limits.count_tokens(text[:middle]) <= limits.budget_tokens
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
