@@ -21,6 +21,7 @@ from rag.provisioning.system_packages import install_system_packages
 _LOCK = Path(__file__).with_name("build-tools.lock")
 _OLDEST_GO = (1, 26)  # the go directive of Ollama's go.mod
 _OLDEST_CMAKE = (3, 21)  # cmake_minimum_required in its CMakeLists.txt
+_GO_PLACES = (Path("/usr/local/go/bin/go"),)  # where Go's own installation guide puts it, often without PATH
 _STB_PLACES = (Path("/usr/include/stb/stb_image.h"), Path("/usr/local/include/stb/stb_image.h"))
 
 
@@ -85,7 +86,7 @@ def _stb_image(console: Console, log: Path) -> Path:
 
 
 def _go() -> Path | None:
-    for candidate in (_on_path("go"), Path("/usr/local/go/bin/go")):
+    for candidate in (_on_path("go"), *_GO_PLACES):
         if candidate is not None and _version(candidate, "version") >= _OLDEST_GO:
             return candidate
     return None
@@ -115,7 +116,7 @@ def _version(program: Path, option: str) -> tuple[int, ...]:
 
 def pinned_requirements(name: str, lock: str) -> str:
     """Return the lines of a lock file that pin one package, with its hashes."""
-    found = re.search(rf"^{re.escape(name)}==.*(?:\\\n\s+--hash=.*)+", lock, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)}==[^\\\n]*(?:\\\n\s+--hash=\S+ ?)+", lock, re.MULTILINE)
     if found is None:
         raise ValueError(f"{name} is not in the lock file")
     return found.group()

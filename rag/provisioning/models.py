@@ -74,7 +74,8 @@ class _Provider:
                     for news in self._client.pull(name, silence_seconds=silence_seconds):
                         arriving = arriving or news.completed_bytes > 0
                         update(news.completed_bytes, news.total_bytes)
-                    return Outcome(label(name, self._console), "pulled")
+                        if news.status == "success":
+                            return Outcome(label(name, self._console), "pulled")
                 except OllamaRefused as error:
                     raise DownloadFailed(what=name, reason=_reason(error), remedy="other_model") from error
                 except OllamaUnavailable as error:

@@ -16,7 +16,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "packaged": ("joined from {count} Python packages and verified", "已由 {count} 个 Python 软件包合并并校验"),
     "from_hub": ("downloaded from the model hub and verified", "已从模型社区下载并校验"),
     "converted": ("converted from Python packages and verified", "已由 Python 软件包转换并校验"),
+    "started": ("started at {url}", "已启动：{url}"),
+    "ingested": ("{documents} documents in {passages} passages", "{documents} 篇文档，{passages} 个片段"),
+    "own_documents": ("yours is kept, the sample is not added", "保留您自己的文档，未加入示例"),
     # what the steps are about
+    "server": ("Model server", "模型服务"),
+    "sample": ("Sample knowledge base", "示例知识库"),
     "model": ("Model {name}", "模型 {name}"),
     "stand_in": ("Model {name} (a stand-in, not DeepSeek-R1)", "模型 {name}（替代模型，非 DeepSeek-R1）"),
     "embedder": ("Embedder {name}", "向量模型 {name}"),
@@ -31,6 +36,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "  building takes three to five minutes, once; log: {log}",
         "  首次编译约需三到五分钟，仅此一次；日志：{log}",
     ),
+    "serving": ("The desk is open: {address}  (Ctrl-C ends it)", "工作台已打开：{address}（按 Ctrl-C 退出）"),
     "interrupted": (
         "Stopped; what has arrived is kept, and the same command goes on from there.",
         "已中断；已完成的部分会保留，重新运行同一命令即可继续。",
