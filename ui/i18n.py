@@ -126,9 +126,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "internal": ("Internal, do not quote", "内部资料，勿引用"),
         "updated_on": ("As of {date}", "更新于 {date}"),
         "expired_on": ("Outdated, was valid until {date}", "已失效，有效期至 {date}"),
-        "none_found": ("No passage was found.", "没有找到相关段落。"),
+        "none_found": ("There is no evidence for this question.", "该问题没有依据。"),
         # the reply
         "reply": ("Reply", "回复"),
+        "reply_incomplete": ("Reply, incomplete", "回复（内容不完整）"),
         "reply_label": ("Reply to the customer, editable", "给客户的回复，可编辑"),
         "copy": ("Copy", "复制"),
         "copy_with_sources": ("Copy with sources", "连同出处复制"),

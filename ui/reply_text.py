@@ -7,24 +7,26 @@ from ui.turn_data import Data, Reading
 
 
 def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
-    """Return what the reply editor is filled with: the answer, or the note that hands a question over.
+    """Return what the reply editor is filled with: the answer, what there is of it, or the note that hands it over.
 
-    None while there is nothing to send.
+    None while the answer is still coming, or where nothing came.
     """
     language = reading.language
     if snapshot.state == "refused":
         return {
             "turn": snapshot.turn_id,
             "mode": "handoff",
+            "heading": word("handoff", language),
             "lang": language,
             "text": handoff_note(snapshot, reading),
             "sources": "",
         }
-    if not snapshot.final or not snapshot.text.strip() or snapshot.answer is None:
+    if not snapshot.final or not snapshot.text.strip():
         return None
     return {
         "turn": snapshot.turn_id,
         "mode": "reply",
+        "heading": word("reply" if snapshot.answer is not None else "reply_incomplete", language),
         "lang": snapshot.language,
         "text": plain_text(snapshot.text),
         "sources": _sources(snapshot),
@@ -45,7 +47,7 @@ def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
         nearest = dict.fromkeys(passage.title for passage in snapshot.evidence)
         lines += [word("handoff_nearest", language), *(f"- {title}" for title in nearest)]
     if reading.address:
-        lines.append(word("handoff_link", language, link=f"{reading.address}?turn={snapshot.turn_id}"))
+        lines.append(word("handoff_link", language, link=f"{reading.address}/?turn={snapshot.turn_id}"))
     if snapshot.answer is not None and snapshot.answer.stand_in:
         lines.append(word("stand_in", language))
     return "\n".join(lines)

@@ -116,10 +116,14 @@ def _build(settings: Settings) -> AnswerPipeline:
 
 
 def _warm(pipeline: Callable[[], AnswerPipeline], services: DeskServices) -> None:
+    from rag.pipeline import Pipeline
+
     services.model()
     started_at = time.monotonic()
     try:
-        pipeline()
+        built = pipeline()
+        if isinstance(built, Pipeline):
+            built.warm()
     except AnswerdeskError as error:
         logger.warning("not warm yet: %s", type(error).__name__)
     else:

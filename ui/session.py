@@ -33,7 +33,7 @@ def page_context(services: DeskServices) -> PageContext:
     """Read who looks at the page."""
     language = page_language()
     zone = _zone()
-    address = (st.context.url or "").partition("?")[0]
+    address = (st.context.url or "").partition("?")[0].rstrip("/")
     return PageContext(services, language, Reading(language, datetime.now(zone), zone, address))
 
 

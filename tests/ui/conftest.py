@@ -1,6 +1,5 @@
 """A scripted desk in a process of its own, and the distribution's Chromium."""
 
-import os
 import subprocess
 import sys
 import time
@@ -14,23 +13,20 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.conftest import free_port
 from tests.ui.browser import Desk
+from tests.ui.scripted_desk import OTHER_HOST
 
 CHECKOUT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
-OTHER_HOST = "desk.test"
 
 
 @contextmanager
 def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk") -> Iterator[str]:
     """Serve a desk in a process of its own until the block is left."""
     log = folder / "desk.log"
-    # the page must be reachable under another host name, as it is on a team's network
-    environment = {**os.environ, "STREAMLIT_SERVER_ALLOWED_HOSTS": f'["localhost", "127.0.0.1", "{OTHER_HOST}"]'}
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(folder), str(port)],
             cwd=CHECKOUT,
-            env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -28,6 +28,7 @@ from tests.ui.scenes import STAGES, steps
 from ui.server import desk_application
 from ui.services import DeskServices, KnowledgeState, ModelState, Topic
 
+OTHER_HOST = "desk.test"
 TOPICS: dict[Language, tuple[str, ...]] = {
     "en": ("Returning an order - how long you have", "VAT invoices", "Drift R3: first set-up"),
     "zh": ("七天无理由退货说明", "电子发票怎么开", "Drift R3 首次配网"),
@@ -132,4 +133,10 @@ def application() -> st.App:
 if __name__ == "__main__":
     # the page's script must meet this module's gates, not a second copy's
     sys.modules["tests.ui.scripted_desk"] = sys.modules["__main__"]
-    application().run(config={"server.port": int(sys.argv[2])})
+    port = int(sys.argv[2])
+    # as on a team's network, where the page is reached under a name of its own and without https
+    team = {
+        "server.allowedHosts": ["localhost", "127.0.0.1", OTHER_HOST],
+        "server.corsAllowedOrigins": [f"http://{OTHER_HOST}:{port}"],
+    }
+    application().run(config={"server.port": port, **team})

@@ -31,7 +31,8 @@ def render(context: PageContext) -> None:
     with left.container(key="left"):
         _draw_question(context, snapshot)
         if snapshot is not None:
-            draw_answer(answer_data(snapshot, context.reading), context.language)
+            fresh = st.session_state.get("asked_turn") == snapshot.turn_id
+            draw_answer({**answer_data(snapshot, context.reading), "fresh": fresh}, context.language)
             reply = reply_data(snapshot, context.reading)
             if reply is not None:
                 draw_reply(reply, context.language)
@@ -132,8 +133,10 @@ def _submit(context: PageContext, token: str, question: str) -> None:
     if not question.strip():
         return
     think = _THINK[st.session_state.get("think") or "auto"]
-    show_turn(context.services.turns.submit(token, question, LOCAL_SESSION, think=think))
+    turn_id = context.services.turns.submit(token, question, LOCAL_SESSION, think=think)
+    show_turn(turn_id)
     use_up_token()
+    st.session_state["asked_turn"] = turn_id
     st.session_state["just_asked"] = True
 
 

@@ -67,7 +67,7 @@ class View {
     const moved = this.state !== feed.state;
     if (moved) {
       this.began = performance.now() - feed.stage_ms;
-      if (this.state !== null || !feed.final) this.say(feed);
+      if (this.data.fresh || this.state !== null) this.say(feed);
       this.state = feed.state;
     }
     this.showStatus(feed);
@@ -91,6 +91,7 @@ class View {
     status.replaceChildren();
     status.setAttribute("aria-label", this.words.times);
     status.setAttribute("role", feed.final ? "group" : "status");
+    status.classList.toggle("none", feed.final && !this.data.times.length);
     if (feed.final) {
       for (const [name, label, time] of this.data.times) {
         status.append(element("span", name === "total" ? "total" : "", label + " " + time));

@@ -68,6 +68,7 @@ _STYLE = (
   padding: .3rem 0 .45rem; min-height: 2rem; border-bottom: 1px solid var(--ad-line); margin-bottom: .6rem;
   font-variant-numeric: tabular-nums; }
 .status span:not(:last-child)::after { content: "›"; margin: 0 .45rem; opacity: .6; }
+.status.none { min-height: 0; padding-top: 0; }
 .status .now { color: var(--ad-accent); font-weight: 600; }
 .status .total { color: var(--ad-text); font-weight: 600; }
 .notice { padding: .45rem .7rem; border-radius: 6px; margin-bottom: .6rem; border-left: 3px solid var(--ad-accent);
@@ -113,7 +114,7 @@ def _feed() -> Callable[..., object]:
 
 
 def draw_answer(data: Data, language: Language) -> None:
-    """Draw a turn; ``data`` is ``ui.turn_data.answer_data``'s."""
+    """Draw a turn; ``data`` is ``ui.turn_data.answer_data``'s, and ``fresh`` tells that it was asked in this tab."""
     words = {name: template(name, language) for name in _WORDS}
     _view()(key="answer_view", data={**data, "words": words})
 

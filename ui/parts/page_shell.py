@@ -83,6 +83,7 @@ h1 { font-size: 1.05rem; font-weight: 700; margin: 0; letter-spacing: .01em; }
 .skip:focus { left: .5rem; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 .9rem; color: var(--ad-quiet); flex: 1; min-width: 0; }
 .facts span { white-space: nowrap; }
+@media (max-width: 900px) { .facts { order: 1; flex-basis: 100%; } .stand-in { margin-left: auto; } }
 .dot { display: inline-block; width: .5rem; height: .5rem; border-radius: 50%; margin-right: .35rem; }
 .dot.good { background: var(--ad-good); }
 .dot.warning { background: var(--ad-warn); }

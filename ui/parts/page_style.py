@@ -36,7 +36,14 @@ kbd { font-family: inherit !important; }
 .st-key-question [data-testid="stChatInput"] > div { padding: .35rem .7rem; background: var(--ad-page); }
 .st-key-question [data-testid="stChatInput"] { border-color: var(--ad-border); }
 .st-key-question [data-testid="stChatInput"]:focus-within { border-color: var(--ad-accent); }
-.st-key-ask { gap: .3rem; background: var(--ad-page); padding-bottom: .4rem; z-index: 3; }
+/* an empty box is one line high; Streamlit 1.67 sometimes leaves it as tall as the text that was sent */
+.st-key-question [data-testid="stChatInput"] > div > div:has(textarea:placeholder-shown) { flex-direction: row;
+  align-items: center; }
+.st-key-question [data-testid="stChatInput"] > div > div:has(textarea:placeholder-shown) > div:first-child { flex: 1; }
+.st-key-question [data-testid="stChatInput"] > div > div:has(textarea:placeholder-shown) > div:last-child {
+  width: auto; }
+.st-key-question textarea:placeholder-shown { height: 2.1rem !important; overflow: hidden; }
+.st-key-ask { gap: .3rem; background: var(--ad-page); padding: .1rem 0 .4rem; }
 .st-key-ask_row { min-height: 2rem; }
 .st-key-ask_row p { font-size: .8125rem; font-weight: 600; color: var(--ad-quiet); margin: 0; }
 .st-key-ask_row [data-testid="stBaseButton-secondary"] { min-height: 1.9rem; padding: .1rem .7rem; }
@@ -49,7 +56,7 @@ kbd { font-family: inherit !important; }
     scrollbar-width: thin; }
   .st-key-left { padding: 0 .9rem 1rem .1rem; }
   .st-key-right { padding: 0 .2rem 1rem .9rem; border-left: 1px solid var(--ad-line); }
-  .st-key-ask { position: sticky; top: 0; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-ask) { position: sticky; top: 0; z-index: 3; }
 }
 @media (max-width: 900px) {
   .st-key-desk [data-testid="stHorizontalBlock"]:has(.st-key-right) { flex-direction: column; }
@@ -57,6 +64,7 @@ kbd { font-family: inherit !important; }
     width: 100%; flex: 1 1 auto; min-width: 0; }
   [data-testid="stMainBlockContainer"] { padding: .3rem .8rem 2rem; }
   .st-key-head { padding-left: 2.4rem; }
+  [data-testid="stExpandSidebarButton"] { background: var(--ad-page); border-radius: 6px; }
 }
 """
 

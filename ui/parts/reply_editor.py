@@ -15,14 +15,12 @@ from ui.parts.look import PART_STYLE
 from ui.turn_data import Data
 
 _WORDS = (
-    "reply",
     "reply_label",
     "copy",
     "copy_with_sources",
     "copied",
     "copy_failed",
     "restore",
-    "handoff",
     "handoff_label",
     "handoff_copy",
 )
@@ -100,7 +98,7 @@ class Editor {
     this.data = data;
     const words = data.words;
     const reply = data.mode === "reply";
-    this.at("label").textContent = reply ? words.reply : words.handoff;
+    this.at("label").textContent = data.heading;
     this.area.setAttribute("aria-label", reply ? words.reply_label : words.handoff_label);
     this.area.lang = data.lang;
     this.at("copy").querySelector("span").textContent = reply ? words.copy : words.handoff_copy;
