@@ -105,15 +105,19 @@ def _reason(error: OllamaRefused) -> str:
 
 
 def _installed(settings: Settings, wanted: str) -> str:
-    """Return the installed model that would be chosen; empty when there is none."""
+    """Return the installed model that serves; empty when there is none.
+
+    Where nothing in particular is wanted, a stand-in of another size does not serve: it is there for tests.
+    """
     if status(settings).running:
         installed = OllamaClient(settings.ollama_url).models()
     else:
         installed = stored_models(store_folder(settings))
     try:
-        return choose_among(installed, wanted).name
+        chosen = choose_among(installed, wanted).name
     except ModelMissing:
         return ""
+    return chosen if wanted or not is_stand_in(chosen) or chosen == default_stand_in() else ""
 
 
 @contextmanager

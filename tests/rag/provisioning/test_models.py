@@ -105,6 +105,15 @@ def test_a_stopped_server_is_not_started_for_a_model_that_is_here(
     assert outcome == Outcome("Model stand-in:1.5b (a stand-in, not DeepSeek-R1)", "here")
 
 
+def test_the_small_stand_in_of_the_tests_does_not_serve_the_desk(
+    stub: OllamaStub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "default_stand_in", lambda: "stand-in:1.5b")
+    stub.models.append("stand-in:0.5b")
+    pulls(stub, [{"error": "dial tcp: no such host"}, SUCCESS])
+    assert Said().provide(settings).what.startswith("Model stand-in:1.5b")
+
+
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
