@@ -151,7 +151,8 @@ class Answer:
     """The final word on one question.  The field names are the product's JSON and stay.
 
     ``refused`` means that the knowledge base does not hold the answer, and ``text`` says so.  ``model`` is then empty
-    where retrieval alone decided it, and names the model where that one found nothing in the passages.  ``stand_in`` is True when the model only stands in for DeepSeek-R1.
+    where retrieval alone decided it, and names the model where that one found nothing in the passages.
+    ``stand_in`` is True when the model only stands in for DeepSeek-R1.
     """
 
     text: str

@@ -109,8 +109,13 @@ class OllamaGenerator:
         connection = CuttableConnection()
         items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         call: dict[str, Any] = {"model": model, "reasoning": think, "options": self._options(max_tokens)}
+        sent = [*messages]
+        if self.stand_in and not think and sent[-1].role == "user":
+            # Its template puts an empty thought before an answer, as R1's does, but no stand-in was trained on one: it
+            # then copies passages or writes a web page (seen).  An empty beginning of its turn leaves the thought out.
+            sent.append(Message("assistant", ""))
         reader = threading.Thread(
-            target=self._read, args=(list(messages), call, connection, items), name="ollama-reader", daemon=True
+            target=self._read, args=(sent, call, connection, items), name="ollama-reader", daemon=True
         )
         reader.start()
         try:

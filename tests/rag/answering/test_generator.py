@@ -59,10 +59,21 @@ def test_what_is_sent(ollama: FakeOllama) -> None:
     assert request["think"] is False
     assert request["keep_alive"] == 60
     assert request["options"] == {"num_ctx": 2048, "num_predict": 50, "temperature": 0.25, "repeat_penalty": 1.0}
-    assert [(message["role"], message["content"]) for message in request["messages"]] == [
+    assert [(message["role"], message.get("content", "")) for message in request["messages"]] == [
         ("system", "rules"),
         ("user", "How long?"),
+        ("assistant", ""),
     ]
+
+
+@pytest.mark.parametrize(("stand_in", "think", "sent"), [(True, False, 3), (True, True, 2), (False, False, 2)])
+def test_only_a_stand_in_that_is_not_to_think_gets_an_empty_beginning(
+    ollama: FakeOllama, stand_in: bool, think: bool, sent: int
+) -> None:
+    ollama.steps = [content("x"), done()]
+    generator = OllamaGenerator(Settings(ollama_host=ollama.host), lambda: Chosen(stand_in=stand_in))
+    list(generator.generate(QUESTION, think=think, max_tokens=9))
+    assert len(ollama.requests[0]["messages"]) == sent
 
 
 def test_a_closed_thought_is_passed_on_to_be_continued(ollama: FakeOllama) -> None:

@@ -1,0 +1,95 @@
+import io
+from collections.abc import Sequence
+from datetime import date
+
+from rag.answer_printer import AnswerPrinter, printable, times_line
+from rag.answering.citations import ground
+from rag.answering.refusal import refusal_text
+from rag.schema import (
+    Answer,
+    AnswerDelta,
+    Completed,
+    Event,
+    Evidence,
+    Language,
+    Queued,
+    Retrieved,
+    SpanTime,
+    ThinkingDelta,
+)
+
+RULE = "You can send back any item within 30 days of delivery."
+TEXT = "You have 30 days to send any item back. The fee is EUR 77. Hope this helps!"
+PASSAGES = (
+    Evidence(1, "a.md", "/kb/a.md", "Returns", (), RULE, 0, len(RULE), 0, len(RULE), "en", date(2026, 4, 1)),
+    Evidence(2, "b.md", "/kb/b.md", "Old\x1b[31m", (), "x", 0, 1, 0, 1, "en", None, "internal", "", date(2026, 3, 31)),
+)
+
+
+def answer(text: str, *, refused: bool = False, model: str = "stand-in:1.5b") -> Answer:
+    grounding = ground(text, PASSAGES)
+    times = (SpanTime("wait", 0.0), SpanTime("total", 2345.6))
+    citations = () if refused else grounding.citations
+    unsupported = () if refused else grounding.unsupported
+    return Answer(text, "en", refused, "", citations, unsupported, times, model, bool(model), 3)
+
+
+def printed(events: Sequence[Event], *, language: Language = "en", color: bool = False) -> str:
+    out = io.StringIO()
+    printer = AnswerPrinter(out, language, "How long?", color=color)
+    for event in events:
+        printer.show(event)
+    return out.getvalue()
+
+
+def deltas(text: str, size: int = 3) -> list[AnswerDelta]:
+    return [AnswerDelta(text[start : start + size]) for start in range(0, len(text), size)]
+
+
+def test_an_answer_with_its_notes() -> None:
+    shown = printed([Retrieved(PASSAGES, True, 0.9, 3), Queued(2, 4.2), *deltas(TEXT), Completed(answer(TEXT))])
+    assert "[1] Returns (of 2026-04-01)" in shown
+    assert "[2] Old[31m (expired on 2026-03-31; for staff only)" in shown
+    assert "2 ahead, about 4 s" in shown
+    assert "You have 30 days to send any item back. [1] The fee is EUR 77. [?] Hope this helps!\n" in shown
+    assert f"[1] Returns - /kb/a.md\n      {RULE}" in shown
+    assert "no passage says this" in shown
+    assert "wait 0 ms · total 2.3 s | model stand-in:1.5b, generation 3" in shown
+    assert "stand-in model" in shown
+
+
+def test_how_the_pieces_are_cut_makes_no_difference() -> None:
+    whole = printed([Retrieved(PASSAGES, True, 0.9, 3), AnswerDelta(TEXT), Completed(answer(TEXT))])
+    for size in (1, 2, 7, 40):
+        assert printed([Retrieved(PASSAGES, True, 0.9, 3), *deltas(TEXT, size), Completed(answer(TEXT))]) == whole
+
+
+def test_a_thought_is_dimmed_where_color_is_allowed() -> None:
+    events = [Retrieved(PASSAGES, True, 0.9, 3), ThinkingDelta("hm"), *deltas(TEXT), Completed(answer(TEXT))]
+    assert "\x1b[2mhm\x1b[0m\n\n" in printed(events, color=True)
+    assert "\x1b" not in printed(events)
+
+
+def test_a_refusal_in_chinese_words() -> None:
+    text = refusal_text(PASSAGES, "zh")
+    events = [Retrieved(PASSAGES, False, 0.1, 3), Completed(answer(text, refused=True, model=""))]
+    shown = printed(events, language="zh")
+    assert "最接近的资料（不足以回答）" in shown
+    assert "知识库中没有这个问题的答案。最接近的文章：《Returns》。" in shown
+    assert "未调用模型" in shown
+    assert "替身" not in shown
+
+
+def test_a_text_that_ends_otherwise_than_it_was_streamed_is_written_again() -> None:
+    final = "You have 30 days to send any item back."
+    shown = printed([Retrieved(PASSAGES, True, 0.9, 3), *deltas(f"{final} It is. It is."), Completed(answer(final))])
+    assert shown.count(final) == 2
+    assert f"\n{final} [1]\n" in shown
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    assert printable("a\x1b]0;title\x07b\u202ec\nd") == "a]0;titlebc\nd"
+
+
+def test_the_times_without_a_model() -> None:
+    assert times_line(answer("x", model=""), "en").endswith("| no model was asked, generation 3")
