@@ -129,7 +129,7 @@ class AnswerPrinter:
     def _complete(self, answer: Answer) -> None:
         if self._text.strip() != answer.text:  # a refusal, or a repetition that was cut
             self._write("\n" if self._text else "")
-            self._write(self._noted(answer))
+            self._write(self._with_notes(answer))
         else:
             start = split_sentences(answer.text)[-1].start
             last = [citation for citation in answer.citations if citation.start == start]
@@ -140,7 +140,7 @@ class AnswerPrinter:
         if answer.stand_in:
             self._line(self._styled(words("stand_in", self._language), _WARN))
 
-    def _noted(self, answer: Answer) -> str:
+    def _with_notes(self, answer: Answer) -> str:
         """Return the whole text with its notes."""
         pieces, position = [], 0
         for sentence in split_sentences(answer.text):

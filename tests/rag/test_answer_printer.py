@@ -42,7 +42,7 @@ def printed(events: Sequence[Event], *, language: Language = "en", color: bool =
     return out.getvalue()
 
 
-def deltas(text: str, size: int = 3) -> list[AnswerDelta]:
+def deltas(text: str, size: int = 3) -> list[Event]:
     return [AnswerDelta(text[start : start + size]) for start in range(0, len(text), size)]
 
 
@@ -65,14 +65,19 @@ def test_how_the_pieces_are_cut_makes_no_difference() -> None:
 
 
 def test_a_thought_is_dimmed_where_color_is_allowed() -> None:
-    events = [Retrieved(PASSAGES, True, 0.9, 3), ThinkingDelta("hm"), *deltas(TEXT), Completed(answer(TEXT))]
+    events: list[Event] = [
+        Retrieved(PASSAGES, True, 0.9, 3),
+        ThinkingDelta("hm"),
+        *deltas(TEXT),
+        Completed(answer(TEXT)),
+    ]
     assert "\x1b[2mhm\x1b[0m\n\n" in printed(events, color=True)
     assert "\x1b" not in printed(events)
 
 
 def test_a_refusal_in_chinese_words() -> None:
     text = refusal_text(PASSAGES, "zh")
-    events = [Retrieved(PASSAGES, False, 0.1, 3), Completed(answer(text, refused=True, model=""))]
+    events: list[Event] = [Retrieved(PASSAGES, False, 0.1, 3), Completed(answer(text, refused=True, model=""))]
     shown = printed(events, language="zh")
     assert "最接近的资料（不足以回答）" in shown
     assert "知识库中没有这个问题的答案。最接近的文章：《Returns》。" in shown
