@@ -19,6 +19,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "started": ("started at {url}", "已启动：{url}"),
     "ingested": ("{documents} documents in {passages} passages", "{documents} 篇文档，{passages} 个片段"),
     "own_documents": ("yours is kept, the sample is not added", "保留您自己的文档，未加入示例"),
+    "quantized": ("made from the float32 model", "已由 float32 模型生成"),
     # what the steps are about
     "server": ("Model server", "模型服务"),
     "sample": ("Sample knowledge base", "示例知识库"),

@@ -1,0 +1,73 @@
+"""Questions that arrive together are encoded together.
+
+No timer and no thread of its own: the first caller starts at once, and whoever comes while it works waits in line; the
+next in line then takes everybody behind it along.  So a single question never waits, and many share a batch.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rag.protocols import FloatMatrix
+
+Encode = Callable[[Sequence[str]], FloatMatrix]
+
+
+class MicroBatcher:
+    """Calls ``encode`` from one thread at a time, with up to ``limit`` texts of as many callers.
+
+    >>> batcher = MicroBatcher(lambda texts: np.array([[len(text)] for text in texts], dtype=np.float32))
+    >>> batcher.encode(["ab", "c"]).tolist()
+    [[2.0], [1.0]]
+    """
+
+    def __init__(self, encode: Encode, limit: int = 32) -> None:
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit}")
+        self._encode = encode
+        self._limit = limit
+        self._line: deque[_Request] = deque()
+        self._line_lock = threading.Lock()
+        self._turn = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return what ``encode`` gives for the texts, in their order; raise what it raises."""
+        request = _Request(texts)
+        with self._line_lock:
+            self._line.append(request)
+        with self._turn:
+            while request.result is None:
+                self._serve(self._next())
+        if isinstance(request.result, BaseException):
+            raise request.result
+        return request.result
+
+    def _next(self) -> "list[_Request]":
+        """Take the first in line and those behind it that fit; a request alone may be larger than the limit."""
+        with self._line_lock:
+            taken = [self._line.popleft()]
+            count = len(taken[0].texts)
+            while self._line and count + len(self._line[0].texts) <= self._limit:
+                taken.append(self._line.popleft())
+                count += len(taken[-1].texts)
+        return taken
+
+    def _serve(self, requests: "list[_Request]") -> None:
+        try:
+            rows = self._encode([text for request in requests for text in request.texts])
+        except BaseException as error:  # noqa: BLE001 - each caller raises it for itself, none may wait for ever
+            for request in requests:
+                request.result = error
+            return
+        begin = 0
+        for request in requests:
+            request.result = np.ascontiguousarray(rows[begin : begin + len(request.texts)])
+            begin += len(request.texts)
+
+
+class _Request:
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+        self.result: FloatMatrix | BaseException | None = None
