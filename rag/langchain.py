@@ -1,0 +1,114 @@
+"""Faces for other people's LangChain programs: the evidence as a retriever, the whole pipeline as a runnable.
+
+from rag import build_pipeline
+from rag.langchain import AnswerRunnable, EvidenceRetriever
+
+pipeline = build_pipeline()
+chain = AnswerRunnable(pipeline) | StrOutputParser()
+documents = EvidenceRetriever(pipeline=pipeline).invoke("How long can I return an order?")
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import ConfigDict
+
+from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
+
+
+class Streams(Protocol):
+    """What both faces need of ``rag.pipeline.Pipeline``."""
+
+    def stream(self, question: str, *, think: bool | None = None, top_k: int | None = None) -> Iterator[Event]:
+        """Yield the events of one answer."""
+
+
+class EvidenceRetriever(BaseRetriever):
+    """The passages that the pipeline would send to its model, best first; no model is asked.
+
+    ``page_content`` is the passage; ``metadata`` has ``document_id``, ``source`` (the document's path), ``title``,
+    ``start``, ``end``, ``language``, ``updated_on``, ``expired_on``, ``audience`` and ``number``, all of plain types.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    pipeline: Any
+    """A ``Streams``; pydantic cannot check a protocol."""
+
+    top_k: int | None = None
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[LangChainDocument]:
+        del run_manager
+        events = self.pipeline.stream(query, top_k=self.top_k)
+        try:
+            first = next(event for event in events if isinstance(event, Retrieved))
+        finally:
+            if isinstance(events, Generator):
+                events.close()
+        return [_document(passage) for passage in first.evidence]
+
+
+class AnswerRunnable(Runnable[str, AIMessage]):
+    """A question in, a message out: its text is the answer, ``response_metadata["answer"]`` all of ``Answer``.
+
+    The thought is in ``additional_kwargs["reasoning_content"]``, where LangChain's chat models put it.  Streamed, the
+    pieces add up to the text as it was written, and the last one carries the metadata.
+    """
+
+    def __init__(self, pipeline: Streams, *, think: bool | None = None, top_k: int | None = None) -> None:
+        self._pipeline = pipeline
+        self._think = think
+        self._top_k = top_k
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:  # noqa: ANN401
+        """Answer one question."""
+        del config, kwargs
+        for event in self._events(input):
+            if isinstance(event, Completed):
+                return AIMessage(event.answer.text, **_metadata(event.answer))
+        raise AssertionError("a stream ends with Completed or an error")
+
+    def stream(
+        self,
+        input: str,
+        config: RunnableConfig | None = None,
+        **kwargs: Any | None,  # noqa: ANN401
+    ) -> Iterator[AIMessageChunk]:
+        """Yield the answer as it is written."""
+        del config, kwargs
+        is_streamed = False
+        for event in self._events(input):
+            match event:
+                case ThinkingDelta(text=text):
+                    yield AIMessageChunk(content="", additional_kwargs={"reasoning_content": text})
+                case AnswerDelta(text=text):
+                    is_streamed = True
+                    yield AIMessageChunk(content=text)
+                case Completed(answer=answer):
+                    metadata = {"answer": answer.to_json()}
+                    yield AIMessageChunk(content="" if is_streamed else answer.text, response_metadata=metadata)
+
+    def _events(self, question: str) -> Iterator[Event]:
+        return self._pipeline.stream(question, think=self._think, top_k=self._top_k)
+
+
+def _metadata(answer: Answer) -> dict[str, Any]:
+    thought = {"reasoning_content": answer.thinking} if answer.thinking else {}
+    return {"additional_kwargs": thought, "response_metadata": {"answer": answer.to_json()}}
+
+
+def _document(passage: Evidence) -> LangChainDocument:
+    fields = asdict(passage)
+    text = fields.pop("text")
+    for name in ("updated_on", "expired_on"):
+        fields[name] = fields[name].isoformat() if fields[name] is not None else None
+    metadata = {**fields, "heading_path": list(passage.heading_path), "source": passage.document_path}
+    return LangChainDocument(page_content=text, metadata={**metadata, "link": passage.source})

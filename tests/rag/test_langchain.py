@@ -1,0 +1,59 @@
+"""The faces for LangChain, inside real chains."""
+
+from collections.abc import Iterator
+
+from langchain_core.output_parsers import StrOutputParser
+
+from rag.langchain import AnswerRunnable, EvidenceRetriever
+from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
+
+ANSWER = Answer("You have 30 days.", "en", False, "hm", (), (), (), "scripted", True, 1)
+PASSAGE = Evidence(
+    1, "a.md", "/kb/a.md", "Returns", ("Rule",), "30 days", 5, 12, 5, 12, "en", source="https://x.example"
+)
+
+
+class FakePipeline:
+    def __init__(self, *, refused: bool = False) -> None:
+        self.refused = refused
+        self.asked: list[tuple[str, bool | None, int | None]] = []
+        self.was_generating = False
+
+    def stream(self, question: str, *, think: bool | None = None, top_k: int | None = None) -> Iterator[Event]:
+        self.asked.append((question, think, top_k))
+        yield Retrieved((PASSAGE,), not self.refused, 0.9, 1)
+        self.was_generating = True
+        if not self.refused:
+            yield ThinkingDelta("hm")
+            yield AnswerDelta("You have ")
+            yield AnswerDelta("30 days.")
+        yield Completed(ANSWER)
+
+
+def test_the_retriever_asks_no_model() -> None:
+    pipeline = FakePipeline()
+    (document,) = EvidenceRetriever(pipeline=pipeline, top_k=3).invoke("How long?")
+    assert document.page_content == "30 days"
+    assert document.metadata["source"] == "/kb/a.md"
+    assert document.metadata["link"] == "https://x.example"
+    assert (document.metadata["start"], document.metadata["end"]) == (5, 12)
+    assert pipeline.asked == [("How long?", None, 3)]
+    assert not pipeline.was_generating
+
+
+def test_a_chain_gets_the_answer_with_its_metadata() -> None:
+    runnable = AnswerRunnable(FakePipeline(), think=True)
+    message = runnable.invoke("How long?")
+    assert message.text == "You have 30 days."
+    assert message.additional_kwargs == {"reasoning_content": "hm"}
+    assert Answer.from_json(message.response_metadata["answer"]) == ANSWER
+    assert (runnable | StrOutputParser()).invoke("How long?") == "You have 30 days."
+
+
+def test_streamed_pieces_add_up() -> None:
+    pieces = list(AnswerRunnable(FakePipeline()).stream("How long?"))
+    assert "".join(piece.text for piece in pieces) == "You have 30 days."
+    assert pieces[-1].response_metadata["answer"]["generation"] == 1
+    assert list((AnswerRunnable(FakePipeline()) | StrOutputParser()).stream("How long?"))
+    refused = list(AnswerRunnable(FakePipeline(refused=True)).stream("How long?"))
+    assert [piece.text for piece in refused] == ["You have 30 days."]
