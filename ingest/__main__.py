@@ -1,0 +1,164 @@
+"""``python -m ingest``: bring the knowledge base up to date with files."""
+
+import argparse
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ingest.console import ProgressConsole
+from ingest.discovery import discover
+from ingest.pipeline import ingest
+from ingest.summary import IngestSummary
+from ingest.words import words
+from rag.errors import AnswerdeskError, SettingsError
+from rag.retrieval.embedder import open_embedder
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.storage.store import DocumentRow, KnowledgeStore
+from rag.terminal import fail, terminal_language
+
+SOME_FAILED = 1
+STOPPED = 130
+_KINDS_SHOWN = 8
+
+_HELP = """examples:
+  python -m ingest data/knowledge            read a folder, and what has changed in it the next time
+  python -m ingest manuals faq.jsonl         several folders and files
+  python -m ingest manuals --prune           also retire the documents whose files are gone
+  python -m ingest manuals --kb archive      another knowledge base
+  python -m ingest --rebuild                 cut, embed and index everything anew, from what the database holds
+  python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
+  python -m ingest --list                    what is in it
+
+Reads Markdown, HTML, text, PDF, and JSONL with {"id", "title", "text", "source"} in each row.  Whatever goes wrong, the
+knowledge base that was published before serves on.
+
+exit codes: 0 everything was read; 1 published, but some files could not be read; 2 wrong options;
+  3 nothing was published: nothing readable, another ingest is running, the disk is full, another embedder;
+  5 the embedder is missing; 130 stopped with Ctrl-C.
+
+ANSWERDESK_DATA_DIR says where the knowledge bases are, ANSWERDESK_CHUNK_TOKENS how large a passage is."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not (options.paths or options.rebuild or options.list):
+        parser.error("name a file or a folder  请指定文件或文件夹")
+    language = terminal_language()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager, end as at Ctrl-C
+    try:
+        settings = _settings(options.kb)
+        if options.list:
+            return _list(settings, as_json=options.json)
+        return _ingest(options, settings, language)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        print(words("stopped", language), file=sys.stderr)
+        return STOPPED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest",
+        description="Make a knowledge base of your documents, or bring it up to date.  导入或更新知识库文档。",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders and files  文件夹或文件")
+    parser.add_argument("--prune", action="store_true", help="retire documents whose files are gone  移除已删除的文档")
+    parser.add_argument("--rebuild", action="store_true", help="make everything anew  全部重建")
+    parser.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
+    parser.add_argument("--list", action="store_true", help="list the documents, read nothing  列出文档")
+    parser.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
+    parser.add_argument("--verbose", action="store_true", help="name every file that is left out  列出跳过的每个文件")
+    return parser
+
+
+def _settings(knowledge_base: str | None) -> Settings:
+    settings = load_settings()
+    if knowledge_base is None:
+        return settings
+    try:
+        return Settings(**{**settings.model_dump(), "knowledge_base": knowledge_base})
+    except ValidationError as error:
+        raise SettingsError(reason=f"--kb {knowledge_base}: {error.errors()[0]['msg']}") from error
+
+
+def _ingest(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    discover(options.paths)  # a path that is misspelt is told before the embedder is loaded
+    embedder = open_embedder(settings)
+    with ProgressConsole(language, sys.stderr) as console:
+        summary = ingest(
+            options.paths, settings, embedder, prune=options.prune, rebuild=options.rebuild, progress=console
+        )
+    if options.json:
+        print(json.dumps(summary_json(summary, language), ensure_ascii=False))
+    else:
+        for line in summary_lines(summary, settings.knowledge_base, language, verbose=options.verbose):
+            print(line)
+    return SOME_FAILED if summary.failures else 0
+
+
+def summary_lines(summary: IngestSummary, name: str, language: Language, *, verbose: bool = False) -> list[str]:
+    """Return the summary in words."""
+    figures = {**_fields(summary), "name": name, "failed": len(summary.failures), "rate": summary.chunks_per_second}
+    keys = ["counts", "published" if summary.published else "unchanged"]
+    keys.append("speed" if summary.embedded else "no_embedding")
+    if summary.missing:
+        keys.append("missing")
+    lines = [words(key, language, **figures) for key in keys]
+    if summary.unsupported:
+        lines.append(words("unsupported", language, kinds=_kinds(summary.unsupported, language)))
+        if verbose:
+            lines += [f"  {path}" for path in summary.unsupported]
+    return lines
+
+
+def _kinds(paths: Sequence[Path], language: Language) -> str:
+    counts = Counter(path.suffix.lower() or words("no_ending", language) for path in paths).most_common()
+    shown = [f"{count} {kind}" for kind, count in counts[:_KINDS_SHOWN]]
+    return ", ".join([*shown, "..."] if len(counts) > _KINDS_SHOWN else shown)
+
+
+def summary_json(summary: IngestSummary, language: Language) -> dict[str, object]:
+    """Return the summary for ``json.dumps``."""
+    return {
+        **_fields(summary),
+        "chunks_per_second": round(summary.chunks_per_second, 2),
+        "failures": [{**failure.details, "message": failure.text(language)} for failure in summary.failures],
+        "unsupported": [str(path) for path in summary.unsupported],
+    }
+
+
+def _fields(summary: IngestSummary) -> dict[str, object]:
+    return {field.name: getattr(summary, field.name) for field in fields(summary)}  # asdict would copy the errors
+
+
+def _list(settings: Settings, *, as_json: bool) -> int:
+    store = KnowledgeStore(settings.knowledge_dir)
+    try:
+        rows = store.documents(store.require_generation())
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps([{**asdict(row), "updated_on": _date(row)} for row in rows], ensure_ascii=False))
+    for row in [] if as_json else rows:
+        print(f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}")
+    return 0
+
+
+def _date(row: DocumentRow) -> str | None:
+    return row.updated_on.isoformat() if row.updated_on is not None else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

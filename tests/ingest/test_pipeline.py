@@ -1,0 +1,233 @@
+"""Ingesting again and again: what is new, changed, the same and gone, and what each costs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ingest.lock import writer_lock
+from ingest.pipeline import ingest
+from rag.errors import (
+    EmbedderMismatch,
+    IndexDamaged,
+    IngestRunning,
+    KnowledgeBaseMissing,
+    NothingToIngest,
+    SourceMissing,
+)
+from rag.retrieval.vector_index import FaissVectorIndex
+from rag.storage.store import DATABASE_NAME
+from tests.ingest.conftest import CountingEmbedder, Desk
+
+LONG = "One two three four five six seven eight nine ten. " * 12
+
+
+def test_the_first_time(desk: Desk) -> None:
+    desk.write("logo.png", "not text")
+    summary = desk.ingest()
+    assert (summary.added, summary.changed, summary.unchanged, summary.retired, summary.missing) == (4, 0, 0, 0, 0)
+    assert (summary.documents, summary.chunks, summary.embedded) == (4, 4, 4)
+    assert (summary.generation, summary.published, summary.failures) == (1, True, ())
+    assert [path.name for path in summary.unsupported] == ["logo.png"]
+    assert sorted(desk.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
+    document = desk.store.document("returns/deadline.md", 1)
+    assert (document.title, str(document.updated_on), document.path) == (
+        "Deadline", "2026-08-01", str(desk.manual / "returns/deadline.md"),
+    )  # fmt: skip
+
+
+def test_nothing_new_makes_no_generation_and_embeds_nothing(desk: Desk) -> None:
+    desk.ingest()
+    summary = desk.ingest()
+    assert (summary.unchanged, summary.embedded, summary.generation, summary.published) == (4, 0, 1, False)
+    assert (summary.documents, summary.chunks) == (4, 4)
+
+
+def test_a_changed_document_is_replaced_and_only_its_new_passages_are_embedded(desk: Desk) -> None:
+    desk.write("long.md", f"# Long\n\n{LONG}\n\n## Part\n\n{LONG}")
+    desk.ingest()
+    desk.write("long.md", f"# Long\n\n{LONG}\n\n## Part\n\n{LONG}\n\n## New\n\nAlpha beta gamma.")
+    summary = desk.ingest()
+    assert (summary.added, summary.changed, summary.unchanged, summary.generation) == (0, 1, 4, 2)
+    assert 1 <= summary.embedded <= 2
+    assert any("Alpha beta gamma" in text for text in desk.embedder.embedded)
+    assert "Alpha" in desk.documents()["long.md"]
+    assert "Alpha" not in desk.store.document("long.md", 1).text  # a reader of the former generation goes on
+
+
+@pytest.mark.parametrize("line", ["title: Other", "updated: 2026-09-01", "audience: internal", "category: fees"])
+def test_metadata_counts_as_content(desk: Desk, line: str) -> None:
+    desk.ingest()
+    desk.write("returns/deadline.md", f"---\n{line}\n---\n# Deadline\n\nReturn it within 7 days.")
+    summary = desk.ingest()
+    assert (summary.changed, summary.unchanged) == (1, 3)
+    assert summary.embedded == (1 if line.startswith("title") else 0)
+
+
+def test_another_chunk_size_cuts_all_documents_again(desk: Desk, tmp_path: Path) -> None:
+    desk.write("long.md", LONG)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/far.md").write_text(LONG.upper())
+    few = desk.ingest(desk.manual, tmp_path / "other").chunks
+    desk.settings = desk.settings.model_copy(update={"chunk_tokens": 64})
+    summary = desk.ingest()  # far.md is not among the paths: it is cut from the store's text
+    assert (summary.changed, summary.unchanged, summary.published) == (0, 5, True)
+    assert summary.chunks < few
+    store = desk.store
+    assert max(len(chunk.text) for chunk in store.document_chunks("far.md", 2)) > 40 * 5
+    assert desk.ingest().published is False
+
+
+def test_what_is_gone_is_told_and_retired_only_when_asked_and_only_below_the_paths(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/far.md").write_text("far away")
+    desk.ingest(desk.manual, tmp_path / "other")
+    (desk.manual / "运费.txt").unlink()
+    (tmp_path / "other/far.md").unlink()
+    desk.write("faq.jsonl", '{"id": "q1", "title": "Gift?", "text": "We wrap it."}')
+    summary = desk.ingest()
+    assert (summary.missing, summary.retired, summary.published) == (2, 0, False)
+    summary = desk.ingest(prune=True)
+    assert (summary.missing, summary.retired, summary.documents, summary.generation) == (0, 2, 3, 2)
+    assert sorted(desk.documents()) == ["far.md", "q1", "returns/deadline.md"]
+
+
+def test_a_subfolder_prunes_its_own(desk: Desk) -> None:
+    desk.write("returns/other.md", "Other.")
+    desk.ingest()
+    (desk.manual / "returns/other.md").unlink()
+    (desk.manual / "运费.txt").unlink()
+    assert desk.ingest(desk.manual / "returns", prune=True).retired == 1
+    assert sorted(desk.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
+
+
+def test_a_broken_file_is_told_and_keeps_its_former_content(desk: Desk) -> None:
+    desk.ingest()
+    (desk.manual / "returns/deadline.md").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    desk.write("faq.jsonl", '{"id": "q1", "title": "Gift?", "text": "We wrap it."}\n{"id": "q2", "te')
+    desk.write("broken.pdf", "%PDF-1.4 nothing")
+    desk.write("new.md", "New.")
+    desk.progress.clear()
+    summary = desk.ingest(prune=True)
+    assert [(Path(str(f.details["path"])).name, f.details["reason"]) for f in summary.failures] == [
+        ("broken.pdf", "malformed"), ("faq.jsonl", "row"), ("deadline.md", "malformed"),
+    ]  # fmt: skip
+    assert (summary.added, summary.unchanged, summary.retired, summary.missing) == (1, 2, 0, 0)
+    assert sorted(desk.documents()) == ["new.md", "q1", "q2", "returns/deadline.md", "运费.txt"]
+    assert [p.failure for p in desk.progress if p.failure is not None] == list(summary.failures)
+
+
+def test_progress_goes_forward_and_ends_at_the_end(desk: Desk) -> None:
+    for number in range(100):
+        desk.write(f"many/{number}.md", f"Document number {number}.")
+    desk.ingest()
+    stages = [progress.stage for progress in desk.progress]
+    assert stages == sorted(stages, key=["reading", "embedding", "publishing"].index)
+    reading = [progress for progress in desk.progress if progress.stage == "reading"]
+    assert [progress.files_done for progress in reading] == list(range(104))
+    assert {progress.files_total for progress in reading} == {103}
+    embedding = [
+        (progress.passages_done, progress.passages_total) for progress in desk.progress if progress.stage == "embedding"
+    ]
+    assert embedding == [(0, 104), (64, 104), (104, 104)]
+
+
+def test_the_same_passage_is_embedded_once(desk: Desk) -> None:
+    desk.write("a/same.md", "# Same\n\nThe very same words.")
+    desk.write("b/same.md", "# Same\n\nThe very same words.")
+    summary = desk.ingest()
+    assert (summary.chunks, summary.embedded) == (6, 5)
+
+
+def test_the_same_files_through_another_folder_are_the_same_documents(desk: Desk) -> None:
+    desk.ingest()
+    assert desk.ingest(desk.manual / "returns").unchanged == 1
+    assert desk.ingest(desk.manual.parent).documents == 4
+
+
+def test_a_moved_manual_replaces_its_documents(desk: Desk) -> None:
+    desk.ingest()
+    moved = desk.manual.rename(desk.manual.with_name("handbook"))
+    summary = desk.ingest(moved)
+    assert (summary.changed, summary.added, summary.documents, summary.embedded) == (4, 0, 4, 0)
+
+
+def test_a_rebuild_embeds_and_indexes_everything_from_the_store(desk: Desk) -> None:
+    desk.ingest()
+    shutil.rmtree(desk.store.generation_folder(1))
+    shutil.rmtree(desk.manual)
+    summary = ingest([], desk.settings, desk.embedder, rebuild=True, reader=desk.reader)
+    assert (summary.documents, summary.embedded, summary.generation) == (4, 4, 2)
+    assert desk.store.generation_folder(2).is_dir()
+
+
+def test_another_embedder_is_refused_until_a_rebuild(desk: Desk) -> None:
+    desk.ingest()
+    desk.embedder = CountingEmbedder(32)
+    with pytest.raises(EmbedderMismatch, match=r"hash-64.*hash-32"):
+        desk.ingest()
+    assert desk.store.generation_info(1).embedder_model == "hash-64"
+    summary = desk.ingest(rebuild=True)
+    assert (summary.unchanged, summary.embedded, summary.generation) == (4, 4, 2)
+    assert desk.store.generation_info(2).embedder_model == "hash-32"
+    with desk.store.reading() as connection:
+        assert [row[0] for row in connection.execute("SELECT DISTINCT model_id FROM embedding")] == ["hash-32"]
+    assert desk.ingest().published is False
+
+
+def test_a_damaged_database_is_refused_and_mended_by_a_rebuild(desk: Desk) -> None:
+    desk.ingest()
+    path = desk.settings.knowledge_dir / DATABASE_NAME
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(IndexDamaged):
+        desk.ingest()
+    assert desk.ingest(rebuild=True).documents == 4
+    assert path.with_name(f"{DATABASE_NAME}.damaged").exists()
+
+
+def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:
+    desk.ingest()
+    index = FaissVectorIndex.read(desk.store.generation_folder(1), desk.embedder.model_id)
+    (hit, *_) = index.search(desk.embedder.embed_queries(["Return it within 7 days"]), 4)
+    assert desk.store.chunks([hit.chunk_id], 1)[hit.chunk_id].document_id == "returns/deadline.md"
+
+
+def test_only_three_generations_are_kept(desk: Desk) -> None:
+    for number in range(5):
+        desk.write("changing.md", f"Number {number}.")
+        desk.ingest()
+    assert sorted(path.name for path in desk.store.generation_folder(0).parent.iterdir()) == [
+        "000003",
+        "000004",
+        "000005",
+    ]
+
+
+def test_two_at_once(desk: Desk) -> None:
+    with writer_lock(desk.settings.knowledge_dir), pytest.raises(IngestRunning, match="pid"):
+        desk.ingest()
+
+
+def test_nothing_to_ingest(desk: Desk, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(NothingToIngest, match="empty"):
+        desk.ingest(empty)
+    with pytest.raises(SourceMissing, match="nowhere"):
+        desk.ingest(tmp_path / "nowhere")
+    assert not desk.settings.knowledge_dir.exists()
+    (empty / "a.md").write_text(" ")
+    with pytest.raises(NothingToIngest):
+        desk.ingest(empty)
+    assert [progress.failure.details["reason"] for progress in desk.progress if progress.failure] == ["empty"]
+    with pytest.raises(KnowledgeBaseMissing):
+        ingest([], desk.settings, desk.embedder, rebuild=True, reader=desk.reader)
+
+
+def test_an_empty_folder_does_not_prune_what_was_there(desk: Desk) -> None:
+    desk.ingest()
+    shutil.rmtree(desk.manual)
+    desk.manual.mkdir()
+    with pytest.raises(NothingToIngest):
+        desk.ingest(prune=True)
+    assert len(desk.documents()) == 4
