@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rag.retrieval.terms import terms
 from rag.schema import Chunk, Hit, Language
@@ -17,26 +16,10 @@ def indexed_terms(chunk: Chunk) -> str:
     return " ".join(terms(chunk.embedded_text))
 
 
-@dataclass(frozen=True, slots=True)
-class TermWeights:
-    """The question's terms with their inverse document frequencies over the whole knowledge base.
-
-    ``weights[term]`` is ln(1 + (N - df + .5) / (df + .5)), which is positive; a term that no chunk has weighs most.
-    """
-
-    weights: dict[str, float]
-
-    def coverage(self, found: Sequence[str]) -> float:
-        """Return in [0, 1] how much of the terms' weight is among the ``found`` terms; 0 without any terms."""
-        total = sum(self.weights.values())
-        held = self.weights.keys() & set(found)
-        return sum(self.weights[term] for term in held) / total if total else 0.0
-
-
 class SqliteLexicalIndex:
     """BM25 over the chunks that one generation shows.  Safe to call from several threads.
 
-    Frequencies are counted over every chunk that is stored, those of the kept older generations too: they change slowly.
+    Frequencies are counted over every chunk that is stored, also those of older generations: they change slowly.
     """
 
     def __init__(self, store: KnowledgeStore, generation: int) -> None:
@@ -55,7 +38,8 @@ class SqliteLexicalIndex:
         # FTS5 gives bm25 as a negative number, the best first; a term is letters and digits, so quotes suffice
         with self._store.reading() as connection:
             rows = connection.execute(
-                "SELECT chunk_id, -bm25(chunk_terms) AS score FROM chunk_terms JOIN chunk ON chunk_id = chunk_terms.rowid "
+                "SELECT chunk_id, -bm25(chunk_terms) AS score "
+                "FROM chunk_terms JOIN chunk ON chunk_id = chunk_terms.rowid "
                 f"WHERE chunk_terms MATCH :match AND {VISIBLE.format('chunk')} "
                 "AND language = ifnull(:language, language) ORDER BY score DESC, chunk_id LIMIT :limit",
                 {
@@ -67,8 +51,11 @@ class SqliteLexicalIndex:
             ).fetchall()
         return [Hit(row["chunk_id"], max(0.0, row["score"])) for row in rows]
 
-    def weigh(self, wanted: Sequence[str]) -> TermWeights:
-        """Return the weights of the distinct terms."""
+    def term_weights(self, wanted: Sequence[str]) -> dict[str, float]:
+        """Return the distinct terms with their inverse document frequencies, ln(1 + (N - df + .5) / (df + .5)) > 0.
+
+        N counts the chunks that are stored, and df those that hold the term; a term that none holds weighs most.
+        """
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
         with self._store.reading() as connection:
             (count,) = connection.execute("SELECT count(*) FROM chunk").fetchone()
@@ -78,4 +65,4 @@ class SqliteLexicalIndex:
                 ).fetchone()[0]
                 for term in distinct
             }
-        return TermWeights({term: math.log(1 + (count - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()})
+        return {term: math.log(1 + (count - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()}

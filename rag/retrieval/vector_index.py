@@ -106,28 +106,24 @@ class FaissVectorIndex:
         return cls(index)
 
     def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
-        """Return up to ``limit`` hits for one unit query, float32 [1, dimension], best first; the score is the cosine."""
-        return self._search(query, limit, None)
-
-    def search_among(self, query: FloatMatrix, limit: int, chunk_ids: NDArray[np.int64]) -> list[Hit]:
-        """Search like ``search``, but only among the given chunk numbers, int64 [m]."""
-        if not len(chunk_ids):
-            return []
-        selector = faiss.IDSelectorBatch(np.ascontiguousarray(chunk_ids, dtype=np.int64))
-        return self._search(query, limit, faiss.SearchParameters(sel=selector))
-
-    def _search(self, query: FloatMatrix, limit: int, parameters: faiss.SearchParameters | None) -> list[Hit]:
+        """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine."""
         if query.shape != (1, self._index.d):
             raise ValueError(f"the query must be [1, {self._index.d}], not {query.shape}")
         wanted = min(limit, len(self))
         if wanted < 1:
             return []
-        scores, chunk_ids = self._index.search(np.ascontiguousarray(query), wanted, params=parameters)
+        scores, chunk_ids = self._index.search(np.ascontiguousarray(query), wanted)
         return [
             Hit(int(chunk_id), float(np.clip(score, -1.0, 1.0)))
             for chunk_id, score in zip(chunk_ids[0], scores[0], strict=True)
-            if chunk_id >= 0  # FAISS fills up with -1
         ]
+
+    def contents(self) -> tuple[NDArray[np.int64], FloatMatrix]:
+        """Return the chunk numbers, int64 [n], and vectors, float32 [n, dimension], in the order of ``build``."""
+        vectors = (
+            self._index.index.reconstruct_n(0, len(self)) if len(self) else np.empty((0, self._index.d), np.float32)
+        )
+        return faiss.vector_to_array(self._index.id_map), vectors
 
 
 def _write_to_disk(path: Path, content: bytes) -> None:

@@ -1,0 +1,81 @@
+"""Do the passages hold the answer at all?  A probability, calibrated on questions whose answers are known.
+
+A logistic regression on a few signals that cost next to nothing once the search is done.  Its numbers are in
+``confidence.json``, which also says on what they were fitted, how, when, and how well they did; ``python -m
+eval.calibrate`` writes it.  Cosines are one embedder's own, so for any other embedder a second fit serves that looks at
+words alone.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+CONFIDENCE_PATH = Path(__file__).with_name("confidence.json")
+ANY_EMBEDDER = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the search says about whether the answer is there.
+
+    ``cosine`` is the best passage's, in [-1, 1]; ``standout`` by how many standard deviations it exceeds the cosines of
+    its language's passages; ``margin`` what it has over the mean of the five behind it.  In [0, 1]: ``coverage``, how
+    much of the weight of the question's terms one of the first passages holds; ``joint_coverage``, the first passages
+    together; ``codes``, the share of the question's codes and numbers that they hold, 1 where it has none.
+    ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  ``foreign`` is 1 where the best passage is
+    in the other language, so that words cannot tell, else 0.
+    """
+
+    cosine: float = 0.0
+    standout: float = 0.0
+    margin: float = 0.0
+    coverage: float = 0.0
+    joint_coverage: float = 0.0
+    bm25_ratio: float = 0.0
+    codes: float = 1.0
+    foreign: float = 0.0
+
+
+SIGNAL_NAMES = tuple(field.name for field in fields(Signals))
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """A fitted logistic regression: ``weights`` by the names of ``Signals``, and the threshold that refuses.
+
+    >>> sure = Confidence(intercept=-1.0, weights={"coverage": 4.0}, threshold=0.5)
+    >>> round(sure.probability(Signals(coverage=0.75)), 3)
+    0.881
+    """
+
+    intercept: float
+    weights: Mapping[str, float]
+    threshold: float
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.weights.keys() - set(SIGNAL_NAMES))
+        if unknown or not 0 <= self.threshold <= 1:
+            raise ValueError(f"unknown signals {unknown}, or a threshold outside [0, 1]: {self.threshold}")
+
+    def probability(self, signals: Signals) -> float:
+        """Return the probability in [0, 1] that the passages hold the answer."""
+        logit = self.intercept + sum(weight * getattr(signals, name) for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Self:
+        """Build it from an entry under ``fits`` in ``confidence.json``."""
+        weights = value["weights"]
+        assert isinstance(weights, dict)
+        return cls(float(str(value["intercept"])), weights, float(str(value["threshold"])))
+
+
+@lru_cache(maxsize=4)
+def load_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence:
+    """Return the fit for an embedder, or the one by words alone for an embedder that none was made for."""
+    fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
+    return Confidence.from_json(fits.get(model_id.removesuffix("-4bit"), fits[ANY_EMBEDDER]))
