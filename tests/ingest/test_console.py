@@ -1,0 +1,54 @@
+"""Progress: a bar where somebody looks, a line now and then where not."""
+
+import io
+
+import pytest
+
+from ingest import console
+from ingest.console import ProgressConsole
+from ingest.summary import IngestProgress
+from rag.errors import DocumentUnreadable
+
+
+class Terminal(io.StringIO):
+    """A text stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run(out: io.StringIO) -> None:
+    failure = DocumentUnreadable(path="[bold]a.pdf", reason="malformed")
+    with ProgressConsole("en", out) as show:
+        for progress in (
+            IngestProgress("reading", files_done=0, files_total=2),
+            IngestProgress("reading", files_done=1, files_total=2, failure=failure),
+            IngestProgress("reading", files_done=2, files_total=2),
+            IngestProgress("embedding", passages_done=0, passages_total=128),
+            IngestProgress("embedding", passages_done=64, passages_total=128),
+            IngestProgress("publishing"),
+        ):
+            show(progress)
+
+
+def test_a_pipe_gets_failures_and_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    run(out)
+    assert out.getvalue() == "[bold]a.pdf could not be read: it is damaged or not of the kind its name says\n"
+
+    monkeypatch.setattr(console, "_LINE_EVERY_SECONDS", 0.0)
+    out = io.StringIO()
+    run(out)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "Reading 0/2 files"
+    assert lines[5].startswith("Embedding 64/128 passages, ")
+    assert lines[5].endswith("/s")
+
+
+def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    out = Terminal()
+    run(out)
+    assert "[bold]a.pdf could not be read" in out.getvalue()
+    assert "━" in out.getvalue()

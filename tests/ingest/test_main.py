@@ -1,0 +1,169 @@
+"""The command: what it says, in whose language, and its exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ingest.__main__
+from ingest.__main__ import main
+from ingest.lock import writer_lock
+from rag.settings import Settings, load_settings
+from rag.storage.store import KnowledgeStore
+from tests.ingest.conftest import CountingEmbedder, Desk
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk's folders as the command's defaults, and the fake embedder in place of the real one."""
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.setattr(ingest.__main__, "open_embedder", lambda settings: desk.embedder)
+    load_settings.cache_clear()
+    return desk
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
+    out, err = capsys.readouterr()
+    return out.splitlines(), err.splitlines()
+
+
+def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.docx", "b.docx", "c.png", "LICENSE"):
+        command.write(name, "x")
+    assert main([str(command.manual)]) == 0
+    out, err = said(capsys)
+    assert out[0] == "Added 4, changed 0, unchanged 0, retired 0, failed 0."
+    assert out[1] == "Knowledge base default, generation 1: 4 documents, 4 passages."
+    assert out[2].startswith("Embedded 4 passages; ")
+    assert out[3] == "Left out, for this kind of file is not supported: 2 .docx, 1 without an ending, 1 .png"
+    assert (len(out), err) == (4, [])
+
+    (command.manual / "运费.txt").unlink()
+    assert main([str(command.manual), "--verbose"]) == 0
+    out, _ = said(capsys)
+    assert out[1] == "Nothing has changed: knowledge base default stays at generation 1, 4 documents, 4 passages."
+    assert out[2].startswith("No passage was new; ")
+    assert out[3] == "1 known documents were not found any more; retire them with --prune."
+    assert f"  {command.manual / 'c.png'}" in out
+
+
+def test_broken_files_are_named_in_the_users_language(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    broken = command.write("broken.pdf", "no pdf")
+    assert main([str(command.manual)]) == 1
+    out, err = said(capsys)
+    assert out[0] == "新增 4，更新 0，未变 0，移除 0，失败 1。"
+    assert err == [f"无法读取 {broken}：文件已损坏，或与扩展名不符"]
+
+
+def test_json(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    command.write("broken.pdf", "no pdf")
+    command.write("a.docx", "x")
+    assert main([str(command.manual), "--json", "--kb", "archive"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["added"], report["documents"], report["generation"], report["published"]) == (4, 4, 1, True)
+    assert report["unsupported"] == [str(command.manual / "a.docx")]
+    (failure,) = report["failures"]
+    assert (failure["reason"], failure["path"]) == ("malformed", str(command.manual / "broken.pdf"))
+    assert KnowledgeStore(Settings(knowledge_base="archive").knowledge_dir).current_generation() == 1
+
+
+def test_list(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 3
+    assert "no knowledge base" in capsys.readouterr().err
+    main([str(command.manual)])
+    capsys.readouterr()
+    assert main(["--list"]) == 0
+    out, _ = said(capsys)
+    assert out[2].split() == ["1", "en", "2026-08-01", "returns/deadline.md", "Deadline"]
+    assert main(["--list", "--json"]) == 0
+    assert [row["document_id"] for row in json.loads(capsys.readouterr().out)][3] == "运费.txt"
+
+
+def test_prune_and_rebuild(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    main([str(command.manual)])
+    (command.manual / "运费.txt").unlink()
+    assert main([str(command.manual), "--prune"]) == 0
+    command.embedder = CountingEmbedder(32)
+    assert main([str(command.manual)]) == 3
+    assert "--rebuild" in capsys.readouterr().err
+    assert main(["--rebuild"]) == 0
+    assert "generation 3: 3 documents" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["nowhere"], ["empty"]])
+def test_nothing_there(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(command.manual.parent)
+    Path("empty").mkdir()
+    assert main(arguments) == 3
+    out, err = said(capsys)
+    assert (out, len(err)) == ([], 1)
+    assert arguments[0] in err[0]
+
+
+def test_wrong_options(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
+    assert main([str(command.manual), "--kb", "No Such Name!"]) == 2
+    assert "--kb No Such Name!" in capsys.readouterr().err
+
+
+def test_two_at_once(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    with writer_lock(command.settings.knowledge_dir):
+        assert main([str(command.manual)]) == 3
+    assert capsys.readouterr().err.splitlines() == [
+        f"Another ingest is writing this knowledge base (pid {os.getpid()}); wait for it to end and run again."
+    ]
+
+
+_SLOW = """
+import sys, time
+import ingest.__main__
+from rag.testing import HashEmbedder
+class Slow(HashEmbedder):
+    def embed_passages(self, texts):
+        print("embedding", flush=True)
+        time.sleep(60)
+ingest.__main__.open_embedder = lambda settings: Slow()
+sys.exit(ingest.__main__.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_one_sentence_and_leaves_the_generation(command: Desk, number: signal.Signals) -> None:
+    main([str(command.manual)])
+    command.write("new.md", "New.")
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW, str(command.manual)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"embedding\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.decode().splitlines() == ["Stopped; nothing was published, and the former knowledge base serves on."]
+    assert sorted(command.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
+    assert main([str(command.manual)]) == 0
+
+
+def test_help_tells_the_exit_codes() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "ingest", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    for words in ("--prune", "--rebuild", "--kb NAME", "python -m ingest data/knowledge", "exit codes: 0", "130"):
+        assert words in run.stdout
