@@ -14,7 +14,7 @@ _BATCH = 32
 
 
 class SentenceTransformersEmbedder:
-    """multilingual-e5-small in float32, on a GPU if there is one.  ``threads`` are those of the CPU, 0 for torch's choice.
+    """multilingual-e5-small in float32, on a GPU if there is one.  ``threads`` 0 leaves torch's choice.
 
     Safe to call from several threads: they take turns.  Raises ``EmbedderMissing``.
     """

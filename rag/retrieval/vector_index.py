@@ -100,10 +100,7 @@ class FaissVectorIndex:
         found = hashlib.sha256(content).hexdigest()
         if found != manifest.sha256:
             raise IndexDamaged(reason=f"{folder / INDEX_NAME} has sha256 {found[:12]}…, not {manifest.sha256[:12]}…")
-        index = faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))
-        if (index.d, index.ntotal) != (manifest.dimension, manifest.count):
-            raise IndexDamaged(reason=f"{folder / INDEX_NAME} holds {index.ntotal} vectors of {index.d} dimensions")
-        return cls(index)
+        return cls(_deserialized(content, manifest, folder / INDEX_NAME))
 
     def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
         """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine."""
@@ -120,10 +117,21 @@ class FaissVectorIndex:
 
     def contents(self) -> tuple[NDArray[np.int64], FloatMatrix]:
         """Return the chunk numbers, int64 [n], and vectors, float32 [n, dimension], in the order of ``build``."""
-        vectors = (
-            self._index.index.reconstruct_n(0, len(self)) if len(self) else np.empty((0, self._index.d), np.float32)
-        )
-        return faiss.vector_to_array(self._index.id_map), vectors
+        if len(self) == 0:  # FAISS's reconstruct_n refuses an empty range
+            return np.empty(0, np.int64), np.empty((0, self._index.d), np.float32)
+        return faiss.vector_to_array(self._index.id_map), self._index.index.reconstruct_n(0, len(self))
+
+
+def _deserialized(content: bytes, manifest: VectorManifest, path: Path) -> faiss.IndexIDMap:
+    try:
+        index = faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))
+    except RuntimeError as error:  # FAISS has no class of its own for a file that is not an index
+        raise IndexDamaged(reason=f"{path} is not a FAISS index") from error
+    if not isinstance(index, faiss.IndexIDMap):
+        raise IndexDamaged(reason=f"{path} is a {type(index).__name__}, not an IndexIDMap")
+    if (index.d, index.ntotal) != (manifest.dimension, manifest.count):
+        raise IndexDamaged(reason=f"{path} holds {index.ntotal} vectors of {index.d} dimensions")
+    return index
 
 
 def _write_to_disk(path: Path, content: bytes) -> None:
