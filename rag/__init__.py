@@ -1,1 +1,19 @@
-"""One question, answered from evidence."""
+"""One question, answered from evidence.
+
+``from rag import build_pipeline`` is the way in; it is loaded when it is first used, for it brings the indexes along.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.factory import build_pipeline
+
+__all__ = ["build_pipeline"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (the signature that the language defines)
+    if name == "build_pipeline":
+        from rag.factory import build_pipeline
+
+        return build_pipeline
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,10 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +22,10 @@ from rag.protocols import (
     GenerationPart,
     Message,
 )
+from rag.schema import Chunk, Document
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
 
 _WORD_OR_IDEOGRAPH = re.compile(r"[a-z0-9]+|[\u4e00-\u9fff]")
 
@@ -119,5 +127,120 @@ class ScriptedGenerator:
 
 
 def _quote_first_line(messages: Sequence[Message]) -> Sequence[GenerationPart]:
-    lines = [line for line in messages[-1].content.splitlines() if len(line) > 20] or [messages[-1].content]
-    return [GeneratedThinking("Looking at the first passage."), GeneratedText(lines[0].strip())]
+    content = messages[-1].content
+    _, found, passages = content.partition("[1] ")
+    lines = passages.splitlines()[1:] if found else content.splitlines()  # the passage's own title is no quotation
+    line = next((line.strip() for line in lines if line.strip() and not line.startswith("#")), content)
+    return [GeneratedThinking("Looking at the first passage."), GeneratedText(line)]
+
+
+SAMPLE_DOCUMENTS = (
+    Document(
+        "returns.md",
+        "/sample/returns.md",
+        "Returning an order",
+        "You can send back any item within 30 days of delivery.\n\nThe return label is free in the UK. "
+        "From EU countries it costs EUR 4.95.",
+        "en",
+        updated_on=date(2026, 4, 1),
+    ),
+    Document(
+        "kettle.md",
+        "/sample/kettle.md",
+        "Ember K2: descaling",
+        "Fill the kettle half, add 20 grams of citric acid, boil it and wait for 30 minutes.",
+        "en",
+    ),
+    Document(
+        "refund.md",
+        "/sample/refund.md",
+        "退款到账时间",
+        "仓库签收后 2 个工作日内完成质检。\n\n微信支付 1 个工作日到账，信用卡 3–7 个工作日到账。",
+        "zh",
+        updated_on=date(2026, 7, 1),
+    ),
+    Document("lock.md", "/sample/lock.md", "门锁没电", "锁把手下方有 USB-C 口，接充电宝 10 秒后可以用指纹开门。", "zh"),
+)
+
+
+def build_offline_pipeline(
+    folder: Path,
+    documents: Sequence[Document] = SAMPLE_DOCUMENTS,
+    *,
+    generator: ScriptedGenerator | None = None,
+    refusal_threshold: float = 0.0,
+    slots: int = 2,
+) -> "Pipeline":
+    """Publish ``documents`` in ``folder``, an empty one, and return a pipeline that needs no model and no network.
+
+    SQLite and FAISS are real; the embedder is ``HashEmbedder``, the generator scripted.  Its probabilities mean
+    nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
+    """
+    from rag.pipeline import Pipeline, PipelineParts  # brings FAISS, which the fakes above do without
+    from rag.retrieval.retriever import Retriever
+    from rag.serving.admission import Admission
+    from rag.settings import Settings
+    from rag.storage.store import KnowledgeStore
+
+    settings = Settings(data_dir=folder, refusal_threshold=refusal_threshold, thinking="off")
+    embedder = HashEmbedder()
+    publish_documents(settings.knowledge_dir, documents, embedder)
+    store = KnowledgeStore(settings.knowledge_dir)
+    return Pipeline(
+        PipelineParts(
+            settings=settings,
+            store=store,
+            retriever=Retriever(store, embedder, settings),
+            generator=generator or ScriptedGenerator(),
+            admission=Admission(slots, settings.max_waiting),
+            count_tokens=embedder.count_tokens,
+        )
+    )
+
+
+def publish_documents(folder: Path, documents: Sequence[Document], embedder: HashEmbedder) -> int:
+    """Publish a generation in the knowledge folder ``folder``, one chunk a paragraph, and return its number."""
+    from rag.retrieval.lexical_index import indexed_terms
+    from rag.retrieval.vector_index import FaissVectorIndex
+    from rag.storage.embeddings import EmbeddingTable, embedding_hash
+    from rag.storage.store import KnowledgeStore
+    from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+
+    writer = KnowledgeWriter(folder)
+    generation = writer.begin()
+    for document in documents:
+        chunks = tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in _paragraphs(document))
+        digest = hashlib.sha256(document.text.encode()).digest()
+        origin = LiveDocument(
+            document.document_id, "/sample", document.document_id, document.path, digest, "paragraphs"
+        )
+        writer.replace([NewDocument(document, origin, chunks)], generation)
+    store = KnowledgeStore(folder)
+    stored = [chunk for document in documents for chunk in store.document_chunks(document.document_id, generation)]
+    vectors = embedder.embed_passages([chunk.embedded_text for chunk in stored])
+    table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
+    table.add([embedding_hash(chunk) for chunk in stored], vectors)
+    generation_folder = store.generation_folder(generation)
+    generation_folder.mkdir(parents=True)
+    index = FaissVectorIndex.build(np.array([chunk.chunk_id for chunk in stored], dtype=np.int64), vectors)
+    index.write(generation_folder, embedder.model_id)
+    writer.publish(generation, embedder.model_id, embedder.dimension)
+    writer.close()
+    store.close()
+    return generation
+
+
+def _paragraphs(document: Document) -> Iterator[Chunk]:
+    whole = Chunk(
+        document_id=document.document_id,
+        document_path=document.path,
+        title=document.title,
+        heading_path=(),
+        text=document.text,
+        start=0,
+        end=len(document.text),
+        ordinal=0,
+        language=document.language,
+    )
+    for ordinal, match in enumerate(re.finditer(r"\S.*?(?=\s*(?:\n\s*\n|\Z))", document.text, re.DOTALL)):
+        yield replace(whole, text=match.group(), start=match.start(), end=match.end(), ordinal=ordinal)

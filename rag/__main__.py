@@ -1,0 +1,166 @@
+"""``python -m rag``: ask in the terminal."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rag.answer_printer import AnswerPrinter
+from rag.answering.question import clean_question
+from rag.errors import AnswerCancelled, AnswerdeskError, KnowledgeError, ServingError, SettingsError
+from rag.pipeline import Pipeline
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.terminal import terminal_language
+
+_INTERRUPTED = 130  # what a shell gives for Ctrl-C
+
+_EXAMPLES = """examples:
+  python -m rag ask "How long can I return an order?"
+  python -m rag ask --no-think --json "退款多久到账？"
+  echo "E07" | python -m rag ask -
+  python -m rag batch questions.jsonl > answers.jsonl     one {"id": ..., "question": ...} a line
+
+exit codes: 0 answered or refused, 2 the question or a setting, 3 the knowledge base, 4 the model server, 5 set-up"""
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Return the environment's settings with the command line's on top."""
+    settings = load_settings()
+    changes = {"knowledge_base": options.kb, "model": options.model}
+    values = {**settings.model_dump(), **{name: value for name, value in changes.items() if value is not None}}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(reason=f"--kb: {first['msg']}") from error
+
+
+def _build(settings: Settings) -> Pipeline:
+    from rag.factory import build_pipeline  # brings the embedder and the indexes; --help does not wait for them
+
+    return build_pipeline(settings)
+
+
+def _question(argument: str) -> str:
+    if argument != "-":
+        return argument
+    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+
+
+def _ask(options: argparse.Namespace, language: Language) -> int:
+    settings = _settings(options)
+    question = clean_question(_question(options.question), settings.question_limit_characters)
+    pipeline = _build(settings)
+    if options.json:
+        answer = pipeline.answer(question, think=options.think, top_k=options.top_k)
+        print(json.dumps(answer.to_json(), ensure_ascii=False))
+        return 0
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    printer = AnswerPrinter(sys.stdout, language, question, color=color)
+    try:
+        for event in pipeline.stream(question, think=options.think, top_k=options.top_k):
+            printer.show(event)
+    except (AnswerdeskError, KeyboardInterrupt):
+        printer.interrupt()
+        raise
+    return 0
+
+
+def _batch(options: argparse.Namespace, language: Language) -> int:
+    """Answer a file of questions; a question that fails is reported on its line and the rest goes on."""
+    del language
+    questions = list(_questions_of(options.file))
+    pipeline = _build(_settings(options))
+    code = 0
+    for question_id, question in questions:
+        row: dict[str, object] = {"id": question_id, "question": question}
+        try:
+            answer = pipeline.answer(question, think=options.think, top_k=options.top_k)
+            row["answer"] = answer.to_json()
+        except (KnowledgeError, SettingsError):
+            raise  # would meet every other question as well
+        except AnswerdeskError as error:
+            row["error"] = {"kind": type(error).__name__, "en": error.text("en"), "zh": error.text("zh")}
+            code = code or error.exit_code
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+    return code
+
+
+def _questions_of(name: str) -> Iterator[tuple[str, str]]:
+    """Yield (id, question) of a JSONL file, or of standard input for ``-``.  Raises ``SettingsError``."""
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        lines = raw.decode("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(reason=f"{name} cannot be read as UTF-8 text ({type(error).__name__})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SettingsError(reason=f"{name}:{number}: not JSON ({error.msg})") from error
+        question = row.get("question") if isinstance(row, dict) else row
+        if not isinstance(question, str):
+            raise SettingsError(reason=f"{name}:{number}: 'question' must be a string")
+        yield str(row.get("id", number)) if isinstance(row, dict) else str(number), question
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rag",
+        description="Ask the knowledge base, and see what the answer rests on.  向知识库提问，并查看回答的依据。",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="ask | batch")
+    actions: tuple[tuple[str, Callable[[argparse.Namespace, Language], int], str], ...] = (
+        ("ask", _ask, "answer one question  回答一个问题"),
+        ("batch", _batch, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
+    )
+    for name, action, described in actions:
+        command = commands.add_parser(name, help=described, description=described)
+        command.set_defaults(action=action)
+        if name == "ask":
+            command.add_argument("question", help="the question, or - to read it from standard input  问题")
+            command.add_argument("--json", action="store_true", help="print the final answer as JSON  输出 JSON")
+        else:
+            command.add_argument("file", help='lines of {"id": ..., "question": ...}, or -  文件')
+        thinking = command.add_mutually_exclusive_group()
+        thinking.add_argument(
+            "--think", dest="think", action="store_true", default=None, help="let the model think first  先思考"
+        )
+        thinking.add_argument("--no-think", dest="think", action="store_false", help="answer at once  直接回答")
+        command.add_argument("--model", help="a model of this Ollama  模型名称")
+        command.add_argument("--top-k", type=int, help="passages that may be found, 1 to 20  资料条数")
+        command.add_argument("--kb", help="name of the knowledge base  知识库名称")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that knows no Chinese gets question marks, no traceback
+    options = _parser().parse_args(arguments)
+    language = terminal_language()
+    try:
+        return int(options.action(options, language))
+    except AnswerdeskError as error:
+        print(error.text(language), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(AnswerCancelled().text(language), file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # the reader went away, as ``| head`` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ServingError.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

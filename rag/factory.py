@@ -1,0 +1,36 @@
+"""Builds a pipeline: the only module that names concrete adapters."""
+
+from rag.answering.generator import OllamaGenerator
+from rag.pipeline import Pipeline, PipelineParts
+from rag.retrieval.embedder import open_embedder
+from rag.retrieval.retriever import Retriever
+from rag.serving.admission import Admission
+from rag.serving.models import choose_model
+from rag.serving.server import ensure_running
+from rag.settings import Settings, load_settings
+from rag.storage.store import KnowledgeStore
+
+
+def build_pipeline(settings: Settings | None = None) -> Pipeline:
+    """Return the pipeline of these settings, or of the environment's.
+
+    The model server is looked for, and started where it can be, at the first question that needs it; it outlives this
+    process.  Raises ``KnowledgeBaseMissing``, ``EmbedderMissing`` or another ``KnowledgeError``.
+    """
+    settings = settings or load_settings()
+    store = KnowledgeStore(settings.knowledge_dir)
+    store.require_generation()
+    embedder = open_embedder(settings)
+    generator = OllamaGenerator(settings, lambda: choose_model(settings))
+    return Pipeline(
+        PipelineParts(
+            settings=settings,
+            store=store,
+            retriever=Retriever(store, embedder, settings),
+            generator=generator,
+            admission=Admission(settings.parallel_slots, settings.max_waiting),
+            count_tokens=embedder.count_tokens,
+            ensure_server=lambda: ensure_running(settings),
+            warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
+        )
+    )

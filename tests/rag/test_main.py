@@ -1,0 +1,157 @@
+"""The command: bad input through the real process, the rest over the offline pipeline."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import rag.__main__ as command
+from rag.errors import KnowledgeBaseMissing
+from rag.pipeline import Pipeline
+from rag.schema import Answer
+from rag.testing import ScriptedGenerator, build_offline_pipeline
+from tests.rag.command import environment, run_rag
+
+
+@pytest.mark.parametrize(
+    ("question", "english", "chinese"),
+    [
+        ("", "Please type a question.", "请输入问题。"),
+        ("\x01\x02\x1b\u200b", "Please type a question.", "请输入问题。"),
+        ("😀🎉👍🏽", "The question has no words to search for", "问题中没有可以检索的文字"),
+        ("长" * 20_000, "The question has 20000 characters", "问题共 20000 个字符"),
+    ],
+)
+def test_questions_that_cannot_be_worked_on(tmp_path: Path, question: str, english: str, chinese: str) -> None:
+    for lang, sentence in (("en_GB.UTF-8", english), ("zh_CN.UTF-8", chinese)):
+        ran = run_rag("ask", "-", env=environment(tmp_path, LANG=lang), stdin=question.encode())
+        assert ran.code == 2
+        assert ran.err.startswith(sentence)
+        assert ran.err.count("\n") == 1
+        assert ran.out == ""
+
+
+def test_no_knowledge_base(tmp_path: Path) -> None:
+    ran = run_rag("ask", "How long?", env=environment(tmp_path))
+    assert ran.code == 3
+    assert ran.err.startswith(f"There is no knowledge base in {tmp_path}/knowledge/default yet")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("ask", "How long?", "--kb", "../etc"), "--kb"),
+        (("batch", "/nowhere.jsonl"), "/nowhere.jsonl cannot be read"),
+    ],
+)
+def test_options_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, ...], part: str) -> None:
+    ran = run_rag(*arguments, env=environment(tmp_path))
+    assert ran.code == 2
+    assert part in ran.err
+
+
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    ran = run_rag("ask", "How long?", env=environment(tmp_path, ANSWERDESK_TOP_K="many"))
+    assert ran.code == 2
+    assert "ANSWERDESK_TOP_K" in ran.err
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    pipeline = build_offline_pipeline(tmp_path)
+    monkeypatch.setattr(command, "_build", lambda settings: pipeline)
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    return pipeline
+
+
+@pytest.mark.usefixtures("offline")
+def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["ask", "--json", "--no-think", "How long can I send an item back?"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert list(row) == [
+        "text",
+        "language",
+        "refused",
+        "thinking",
+        "citations",
+        "unsupported",
+        "spans",
+        "model",
+        "stand_in",
+        "generation",
+    ]
+    assert set(row["citations"][0]) == {
+        "start",
+        "end",
+        "document_id",
+        "document_path",
+        "quote",
+        "quote_start",
+        "quote_end",
+    }
+    assert Answer.from_json(row).model == "scripted"
+
+
+@pytest.mark.usefixtures("offline")
+def test_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["ask", "--top-k", "1", "How long can I send an item back?"]) == 0
+    shown = capsys.readouterr().out
+    assert "[1] Returning an order" in shown
+    assert "Sources:" in shown
+    assert "model scripted, generation 1" in shown
+
+
+def test_a_refusal_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = build_offline_pipeline(tmp_path, refusal_threshold=1.0)
+    monkeypatch.setattr(command, "_build", lambda settings: pipeline)
+    assert command.main(["ask", "Do you sell cars?"]) == 0
+    assert "does not hold the answer" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_batch_goes_on_after_a_bad_question(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        '{"id": "a", "question": "How long can I send an item back?"}',
+        "",
+        '{"id": "b", "question": "😀"}',
+        '"退款"',
+    ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
+    assert command.main(["batch", "-"]) == 2
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["id"] for row in rows] == ["a", "b", "4"]
+    assert rows[1]["error"]["kind"] == "QuestionWithoutWords"
+    assert rows[2]["answer"]["language"] == "zh"
+
+
+def test_a_batch_ends_where_nothing_can_be_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(settings: object) -> Pipeline:
+        raise KnowledgeBaseMissing(folder=tmp_path)
+
+    monkeypatch.setattr(command, "_build", missing)
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "How long?"}\n', encoding="utf-8")
+    assert command.main(["batch", str(file)]) == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_ctrl_c_ends_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_build", lambda settings: build_offline_pipeline(tmp_path))
+    monkeypatch.setattr(ScriptedGenerator, "generate", _interrupted)
+    assert command.main(["ask", "How long?"]) == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+def _interrupted(*arguments: object, **named: object) -> None:
+    raise KeyboardInterrupt
