@@ -21,7 +21,6 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "history_empty": ("Questions that were asked appear here.", "提过的问题会显示在这里。"),
         "history_more": ("Older questions", "更早的问题"),
         "new_question": ("New question", "新问题"),
-        "today": ("Today", "今天"),
         # the head line
         "knowledge_base": ("Knowledge base no. {generation}, {age}", "知识库第 {generation} 版，{age}"),
         "knowledge_base_size": (
@@ -38,7 +37,6 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "model_down": ("Model server down", "模型服务未运行"),
         "model_missing": ("Model missing", "缺少模型"),
         "stand_in": ("Stand-in model, not DeepSeek-R1", "替代模型，非 DeepSeek-R1"),
-        "stand_in_short": ("Stand-in model", "替代模型"),
         # asking
         "question": ("Customer's question", "客户问题"),
         "ask_placeholder": (
@@ -100,7 +98,6 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         # the answer
         "answer": ("Answer", "回答"),
         "thought": ("Thinking", "思考过程"),
-        "thought_seconds": ("Thinking ({seconds} s)", "思考过程（{seconds} 秒）"),
         "well_supported": ("Well supported", "依据充分"),
         "check_marked": ("Check marked sentences", "请核对标记的句子"),
         "no_support": ("No support in the evidence", "依据中未找到"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import httpx
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -55,6 +56,16 @@ _NAMES = re.compile(
 )
 
 
+class WindowOptions(TypedDict, total=False):
+    """What the desk is opened with: where, in which theme, in a window of which size in CSS pixels."""
+
+    path: str
+    dark: bool
+    width: int
+    height: int
+    scale: int
+
+
 class Desk:
     """One browser window with the desk in it."""
 
@@ -69,24 +80,19 @@ class Desk:
         browser: Browser,
         address: str,
         language: Language,
-        *,
-        path: str = "/",
-        dark: bool = False,
-        width: int = 1280,
-        height: int = 720,
-        scale: float = 1,
+        **options: Unpack[WindowOptions],
     ) -> Desk:
         context = browser.new_context(
             locale=LOCALES[language],
             timezone_id="Asia/Shanghai",
-            color_scheme="dark" if dark else "light",
-            viewport={"width": width, "height": height},
-            device_scale_factor=scale,
+            color_scheme="dark" if options.get("dark") else "light",
+            viewport={"width": options.get("width", 1280), "height": options.get("height", 720)},
+            device_scale_factor=options.get("scale", 1),
         )
         context.set_default_timeout(15_000)
         desk = cls(context.new_page(), address, language)
         desk.page.bring_to_front()
-        desk.page.goto(address + path)
+        desk.page.goto(address + options.get("path", "/"))
         desk.settled()
         return desk
 

@@ -3,16 +3,18 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, Unpack
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
+from rag.schema import Language
 from tests.conftest import free_port
-from tests.ui.browser import Desk
+from tests.ui.browser import Desk, WindowOptions
 from tests.ui.scripted_desk import OTHER_HOST
 
 CHECKOUT = Path(__file__).parents[2]
@@ -59,6 +61,7 @@ def scripted_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=20_000)  # both cores may be busy with other tests
     with sync_playwright() as driver:
         yield driver
 
@@ -72,15 +75,17 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium.close()
 
 
-OpenDesk = Callable[..., Desk]
+class OpenDesk(Protocol):
+    """``open_desk("zh", dark=True, width=640, height=360)`` opens the desk in a browser context of its own."""
+
+    def __call__(self, language: Language = "en", address: str = ..., **options: Unpack[WindowOptions]) -> Desk: ...
 
 
 @pytest.fixture
 def open_desk(browser: Browser, scripted_address: str) -> Iterator[OpenDesk]:
-    """Open the desk in a browser context of its own: ``open_desk("zh", dark=True, width=640, height=360)``."""
     opened: list[Desk] = []
 
-    def _open(language: str = "en", address: str = scripted_address, **options: object) -> Desk:
+    def _open(language: Language = "en", address: str = scripted_address, **options: Unpack[WindowOptions]) -> Desk:
         opened.append(Desk.open(browser, address, language, **options))
         return opened[-1]
 

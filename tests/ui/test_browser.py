@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
@@ -33,7 +33,7 @@ def test_two_browsers_are_answered_at_once_and_see_their_own(open_desk: OpenDesk
 
 
 def test_a_reload_in_mid_answer_goes_on(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     question = desk.prepare(until="more", question="Reload: how long may I return it?")
     desk.ask(question, "answering")
     turn = desk.turn_id()
@@ -48,20 +48,20 @@ def test_a_reload_in_mid_answer_goes_on(open_desk: OpenDesk) -> None:
 
 
 def test_a_closed_window_does_not_end_the_turn_and_another_opens_it_by_its_address(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     question = desk.prepare(until="more", question="Closed window: how long may I return it?")
     desk.ask(question, "answering")
     turn = desk.turn_id()
     desk.page.close()
     desk.prepare(question=question)
-    other: Desk = open_desk("en", path=f"/?turn={turn}")
+    other = open_desk("en", path=f"/?turn={turn}")
     other.reaches("done")
     expect(other.page.locator(".question")).to_have_text(question)
     expect(other.page.locator(".cite")).to_have_count(4)
 
 
 def test_an_earlier_question_is_opened_from_the_history(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     for question in ("History: the first one?", "History: the second one?"):
         desk.ask(desk.prepare(question=question))
         expect(desk.page.locator(".question")).to_have_text(question)
@@ -76,13 +76,13 @@ def test_an_earlier_question_is_opened_from_the_history(open_desk: OpenDesk) -> 
 
 
 def test_a_turn_that_is_not_kept_says_so(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("zh", path="/?turn=nothing-like-this")
+    desk = open_desk("zh", path="/?turn=nothing-like-this")
     expect(desk.page.get_by_text(word("turn_missing", "zh"))).to_be_visible()
     expect(desk.box).to_be_enabled()
 
 
 def test_a_citation_opens_its_passage_marks_the_words_and_brings_them_into_view(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     desk.ask(desk.prepare(), "done")
     third = desk.page.locator(".card[data-number='3']")
     third.locator("summary").click()
@@ -97,7 +97,7 @@ def test_a_citation_opens_its_passage_marks_the_words_and_brings_them_into_view(
 
 
 def test_stop_keeps_what_was_written_and_retry_asks_again(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     question = desk.prepare(until="more", question="Stop: how long may I return it?")
     desk.ask(question, "answering")
     first = desk.turn_id()
@@ -114,7 +114,7 @@ def test_stop_keeps_what_was_written_and_retry_asks_again(open_desk: OpenDesk) -
 
 
 def test_enter_while_a_chinese_word_is_composed_does_not_ask(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("zh")
+    desk = open_desk("zh")
     desk.box.focus()
     keyboard = desk.page.context.new_cdp_session(desk.page)
     keyboard.send("Input.imeSetComposition", {"text": "tuikuan", "selectionStart": 7, "selectionEnd": 7})
@@ -130,7 +130,7 @@ def test_enter_while_a_chinese_word_is_composed_does_not_ask(open_desk: OpenDesk
 
 
 def test_one_enter_too_many_makes_one_turn(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     question = desk.prepare(question="Twice: how long may I return it?")
     desk.box.fill(question)
     desk.page.evaluate(
@@ -144,7 +144,7 @@ def test_one_enter_too_many_makes_one_turn(open_desk: OpenDesk) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", OTHER_HOST])
 def test_copy_takes_the_text_as_it_stands(open_desk: OpenDesk, scripted_address: str, host: str) -> None:
-    desk: Desk = open_desk("en", address=scripted_address.replace("127.0.0.1", host))
+    desk = open_desk("en", address=scripted_address.replace("127.0.0.1", host))
     secure = desk.page.evaluate("() => window.isSecureContext")
     assert secure == (host == "127.0.0.1")
     if secure:
@@ -172,7 +172,7 @@ def paste(desk: Desk) -> str:
 
 
 def test_unsupported_words_can_be_taken_out_and_the_editor_keeps_changes_over_a_reload(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("zh")
+    desk = open_desk("zh")
     desk.ask(desk.prepare(), "done")
     unsupported = WORDS["zh"].unsupported[0]
     assert unsupported in desk.editor.input_value()
@@ -186,7 +186,7 @@ def test_unsupported_words_can_be_taken_out_and_the_editor_keeps_changes_over_a_
 
 
 def test_what_a_model_writes_stays_characters(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     requests: list[str] = []
     desk.page.on("request", lambda request: requests.append(request.url))
     question = desk.prepare("hostile", question="<b>Hostile</b> ![x](http://example.invalid/q.png)")
@@ -199,7 +199,7 @@ def test_what_a_model_writes_stays_characters(open_desk: OpenDesk) -> None:
 
 
 def test_a_selection_and_typed_words_survive_the_stream(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     question = desk.prepare(until="more", question="Selection: how long may I return it?")
     desk.ask(question, "answering")
     desk.page.evaluate(
@@ -218,8 +218,8 @@ def test_a_selection_and_typed_words_survive_the_stream(open_desk: OpenDesk) -> 
     expect(desk.box).to_have_value("The next customer asks")
 
 
-def test_the_language_is_guessed_chosen_and_remembered(open_desk: OpenDesk, browser: Browser) -> None:
-    desk: Desk = open_desk("en")
+def test_the_language_is_guessed_chosen_and_remembered(open_desk: OpenDesk) -> None:
+    desk = open_desk("en")
     assert desk.page.evaluate("() => document.documentElement.lang") == "en"
     desk.ask(desk.prepare(), "done")
     desk.page.locator(".st-key-language").get_by_text("中文").click()
@@ -234,7 +234,7 @@ def test_the_language_is_guessed_chosen_and_remembered(open_desk: OpenDesk, brow
 
 
 def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     desk.prepare()
     expect(desk.box).to_be_focused()
     desk.page.keyboard.insert_text(WORDS["en"].question)
@@ -258,7 +258,7 @@ def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
 
 
 def test_screen_readers_hear_the_states(open_desk: OpenDesk) -> None:
-    desk: Desk = open_desk("en")
+    desk = open_desk("en")
     desk.ask(desk.prepare(), "done")
     expect(desk.page.locator(".heard[role=status]")).to_have_text(word("done_unsupported", "en", count=1))
     desk.prepare("ollama_down", question="Heard: is it down?")

@@ -5,18 +5,18 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.browser import Desk
+from rag.schema import Language
 from tests.ui.conftest import OpenDesk
 from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
-LANGUAGES = ("en", "zh")
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, language: str) -> None:
-    desk: Desk = open_desk(language)
+def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
     expect(desk.box).to_be_focused()
     expect(desk.page.get_by_text(word("empty_evidence", language))).to_be_visible()
     desk.shoot("01-empty")
@@ -60,8 +60,8 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDesk, language: str) -> None:
-    desk: Desk = open_desk(language)
+def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
     questions = {"en": "Do you sell gift wrap with cats on it?", "zh": "你们有印着猫的礼品包装纸吗？"}
     question = desk.prepare("refused", question=questions[language])
     desk.ask(question, "refused")
@@ -86,8 +86,8 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, language: str) -> None:
-    desk: Desk = open_desk(language)
+def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
     for case, (scene, (key, passages)) in enumerate(FAILURES.items()):
         question = f"Drift R3, case {case}?" if language == "en" else f"Drift R3 退货，情况 {case}？"
         desk.prepare(scene, question=question)
@@ -104,8 +104,8 @@ def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, language: str) -> None:
-    desk: Desk = open_desk(language)
+def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
     question = desk.prepare("broken", question="broken?" if language == "en" else "坏了？")
     desk.ask(question, "failed")
     expect(desk.page.locator(".notice")).to_have_text(
@@ -117,8 +117,8 @@ def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, language: str) -> None:
-    desk: Desk = open_desk(language)
+def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
     desk.box.fill("   ")
     desk.box.press("Enter")
     expect(desk.view).to_have_count(0)
@@ -129,8 +129,8 @@ def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: str) -> None:
-    desk: Desk = open_desk(language)
+def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
     expect(desk.page.locator(".stand-in").first).to_be_visible()
     desk.set_model(kind="down", name="", stand_in=False)
     desk.set_knowledge(generation=0)
@@ -146,9 +146,9 @@ def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: str)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height", "scale"), [(1280, 720, 1), (640, 360, 2)], ids=["1280", "zoom200"])
 def test_nothing_is_cut_or_scrolls_sideways(
-    open_desk: OpenDesk, language: str, dark: bool, width: int, height: int, scale: int
+    open_desk: OpenDesk, language: Language, dark: bool, width: int, height: int, scale: int
 ) -> None:
-    desk: Desk = open_desk(language, dark=dark, width=width, height=height, scale=scale)
+    desk = open_desk(language, dark=dark, width=width, height=height, scale=scale)
     desk.ask(desk.prepare(), "done")
     expect(desk.editor).to_be_visible()
     desk.shoot(f"11-done-{'dark' if dark else 'light'}-{width}")

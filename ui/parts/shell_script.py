@@ -71,10 +71,10 @@ class Shell {
     if (focusMoved) this.focusSoon();
   }
 
-  focusSoon(tries = 20) { // the box may be drawn after this part
+  focusSoon() { // the box may be drawn after this part; then the observer of the page's changes comes here again
     const box = questionBox();
+    this.wantsFocus = !box;
     if (box) box.focus({ preventScroll: true });
-    else if (tries) requestAnimationFrame(() => this.focusSoon(tries - 1));
   }
 
   say({ text, urgent }) {
@@ -109,6 +109,7 @@ class Shell {
 
   // Streamlit's own words: exact matches outside of our parts (they are in shadow roots, where this does not look)
   translateChanges(changes) {
+    if (this.wantsFocus) this.focusSoon();
     for (const change of changes) {
       if (change.type === "attributes") this.translateAttribute(change.target, change.attributeName);
       else if (change.type === "characterData") this.translateText(change.target);

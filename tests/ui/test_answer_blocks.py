@@ -1,0 +1,63 @@
+"""Answers become blocks and runs; nothing is lost, nothing is interpreted that is not known."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.schema import Answer
+from tests.ui.scenes import WORDS, complete_answer, evidence
+from ui.answer_blocks import Run, Sentence, answer_blocks, judged_sentences, plain_text
+
+
+def test_a_real_answer_in_paragraphs_and_a_list() -> None:
+    answer = complete_answer("en")
+    sentences = judged_sentences(answer, evidence("en"))
+    blocks = answer_blocks(answer.text, sentences)
+    assert [block.kind for block in blocks] == ["p", "ul", "p"]
+    assert len(blocks[1].items) == 2
+    first = blocks[0].items[0]
+    assert Run("30 days of delivery", bold=True, sentence=0) in first
+    assert "".join(run.text for run in blocks[1].items[1]) == WORDS["en"].unsupported[0]
+
+
+def test_sentences_know_their_passages_and_come_in_reading_order() -> None:
+    answer = complete_answer("zh")
+    sentences = judged_sentences(answer, evidence("zh"))
+    assert [sentence.numbers for sentence in sentences] == [(1,), (2,), (), (3,)]
+    assert [sentence.unsupported for sentence in sentences] == [False, False, True, False]
+    assert all(sentence.text == answer.text[sentence.start : sentence.end] for sentence in sentences)
+
+
+def test_several_citations_of_one_sentence_are_one_sentence() -> None:
+    answer = complete_answer("en")
+    twice = Answer.from_json({**answer.to_json(), "citations": [*answer.to_json()["citations"]] * 2})  # type: ignore[misc]
+    assert judged_sentences(twice, evidence("en")) == judged_sentences(answer, evidence("en"))
+
+
+def test_headings_numbers_code_and_unknown_markup() -> None:
+    text = "## Steps\n3. Press `OK`\n4. Wait\n\n```\n**kept**\n```\n[link](http://x) ![i](y) <b>"
+    blocks = answer_blocks(text, ())
+    assert [(block.kind, block.first_number) for block in blocks] == [("p", 1), ("ol", 3), ("code", 1), ("p", 1)]
+    assert blocks[0].items[0] == (Run("Steps", bold=True),)
+    assert blocks[1].items[0] == (Run("Press "), Run("OK", code=True))
+    assert blocks[2].items == ((Run("**kept**"),),)
+    assert "".join(run.text for run in blocks[3].items[0]) == "[link](http://x) ![i](y) <b>"
+
+
+def test_plain_text_is_what_a_customer_reads() -> None:
+    assert plain_text("# Refunds\n**Refunds** take `7` days.\n```\ncode\n```") == "Refunds\nRefunds take 7 days.\ncode"
+
+
+LINES = st.lists(st.text(alphabet="ab *`#-1.)\t退。", max_size=12), max_size=8)
+
+
+@given(LINES, st.data())
+def test_runs_read_together_give_the_text_and_every_sentence_is_whole(lines: list[str], data: st.DataObject) -> None:
+    text = "\n".join(lines)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    sentence = Sentence(index=0, start=start, end=end, text=text[start:end])
+    runs = [run for block in answer_blocks(text, (sentence,)) for item in block.items for run in item]
+    letters = [character for character in text if character in "ab退。"]
+    assert [character for run in runs for character in run.text if character in "ab退。"] == letters
+    inside = "".join(run.text for run in runs if run.sentence == 0)
+    assert set(inside) <= set(text[start:end])

@@ -1,0 +1,148 @@
+"""The page's logic without a browser: what a run draws, and that nothing it does twice happens twice."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rag.schema import Language
+from rag.storage.turn_store import TurnStore
+from rag.turns import TurnService
+from tests.ui.scenes import WORDS
+from tests.ui.scripted_desk import Gates, ScenePipeline
+from ui.i18n import word
+from ui.services import DeskServices, KnowledgeState, ModelState, Topic
+
+KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)
+
+
+class Harness:
+    """The services that the page under test is given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gates = Gates()
+        self.knowledge = KNOWLEDGE
+        pipeline = ScenePipeline(self.gates)
+        self.turns = TurnService(lambda: pipeline, TurnStore(folder / "turns.db"), 4)
+        self.services = DeskServices(
+            turns=self.turns,
+            knowledge=lambda: self.knowledge,
+            model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
+            topics=lambda language: (Topic("VAT invoices", language),),
+        )
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    made = Harness(tmp_path)
+    yield made
+    made.turns.close()
+
+
+def page(harness: Harness, language: Language = "en", turn: str = "") -> AppTest:
+    def script(services):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  (its source is run elsewhere)
+        from ui.app import run
+
+        run(lambda: services)
+
+    test = AppTest.from_function(script, args=(harness.services,), default_timeout=30)
+    test.query_params["lang"] = language
+    if turn:
+        test.query_params["turn"] = turn
+    return test.run()
+
+
+def texts(test: AppTest) -> str:
+    return " ".join(element.value for element in (*test.markdown, *test.caption, *test.warning, *test.error))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_empty_page_offers_to_ask(harness: Harness, language: Language) -> None:
+    test = page(harness, language)
+    assert not test.exception
+    assert test.chat_input(key="question").placeholder == word("ask_placeholder", language)
+    assert word("empty_answer", language) in texts(test)
+    assert [button.key for button in test.button] == ["new"]
+
+
+def test_without_a_knowledge_base_it_says_so(harness: Harness) -> None:
+    harness.knowledge = KnowledgeState()
+    assert word("error_KnowledgeBaseMissing", "en") in texts(page(harness))
+
+
+def test_asking_makes_a_turn_that_the_address_names_and_shows_its_evidence_in_the_same_run(harness: Harness) -> None:
+    question = WORDS["en"].question
+    harness.gates.prepare(question, "done", "read")
+    test = page(harness)
+    test.chat_input(key="question").set_value(question).run()
+    turn_id = test.query_params["turn"]
+    snapshot = harness.turns.snapshot(turn_id)
+    assert snapshot is not None
+    assert (snapshot.question, len(snapshot.evidence)) == (question, 5)
+    assert {button.key for button in test.button} == {"new", "stop"}
+
+    test.button(key="stop").click().run()
+    stopped = harness.turns.snapshot(turn_id)
+    assert stopped is not None
+    assert stopped.state == "stopped"
+    assert {button.key for button in test.button} == {"new", "retry"}
+
+
+def test_a_rerun_asks_nothing_again_and_white_space_is_no_question(harness: Harness) -> None:
+    harness.gates.prepare("How long?", "done", "all")
+    test = page(harness)
+    test.chat_input(key="question").set_value("How long?").run()
+    test.run()
+    test.run()
+    assert len(harness.turns.history("local")) == 1
+    test.chat_input(key="question").set_value("  \n ").run()
+    assert len(harness.turns.history("local")) == 1
+
+
+def test_retry_asks_the_same_words_as_a_new_turn(harness: Harness) -> None:
+    harness.gates.prepare("How long?", "done", "all")
+    turn_id = harness.turns.submit("a", "How long?", "local")
+    harness.turns.wait(turn_id, lambda _: False, timeout_seconds=10)
+    test = page(harness, turn=turn_id)
+    test.button(key="retry").click().run()
+    assert test.query_params["turn"] != turn_id
+    assert [row.question for row in harness.turns.history("local")] == ["How long?", "How long?"]
+
+
+@pytest.mark.parametrize(("choice", "think"), [("auto", None), ("on", True), ("off", False)])
+def test_the_thinking_switch_reaches_the_pipeline(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, choice: str, think: bool | None
+) -> None:
+    asked: list[bool | None] = []
+    submit = harness.turns.submit
+
+    def spy(token: str, question: str, session: str, think: bool | None = None) -> str:
+        asked.append(think)
+        return submit(token, question, session, think)
+
+    monkeypatch.setattr(harness.turns, "submit", spy)
+    test = page(harness)
+    test.session_state["think"] = choice
+    test.chat_input(key="question").set_value("How long?").run()
+    assert asked == [think]
+
+
+def test_an_unknown_turn_is_said_and_the_page_goes_on(harness: Harness) -> None:
+    test = page(harness, "zh", turn="nothing")
+    assert word("turn_missing", "zh") in texts(test)
+    assert not test.exception
+
+
+def test_the_script_never_waits_for_a_model(harness: Harness) -> None:
+    question = WORDS["zh"].question
+    harness.gates.prepare(question, "done", "more")
+    test = page(harness, "zh")
+    running = threading.Thread(target=lambda: test.chat_input(key="question").set_value(question).run())
+    running.start()
+    running.join(timeout=20)
+    assert not running.is_alive()  # the model is still held at its gate
+    (row,) = harness.turns.history("local")
+    assert row.state in ("reading", "thinking", "answering", "queued")

@@ -1,0 +1,152 @@
+"""What the browser is sent about a turn."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from rag.errors import (
+    AnswerCancelled,
+    AnswerdeskError,
+    EmbedderMismatch,
+    IndexDamaged,
+    KnowledgeBaseMissing,
+    OllamaRefused,
+    OllamaUnavailable,
+    TurnFailed,
+)
+from rag.schema import SpanTime
+from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
+from tests.ui.scenes import WORDS, complete_answer, evidence, refusal
+from ui.reply_text import reply_data
+from ui.turn_data import Reading, answer_data, evidence_data, failure_sentence, feed_data, said
+
+ASKED = datetime(2026, 11, 25, 9, 4, tzinfo=UTC)
+READING = Reading("en", datetime(2026, 11, 25, 10, 0, tzinfo=UTC), UTC, "http://localhost:8501")
+RUNNING = TurnSnapshot("turn-1", "local", ASKED, WORDS["en"].question, "en", version=3)
+DONE = replace(
+    RUNNING,
+    state="done",
+    version=FINAL_VERSION,
+    evidence=evidence("en"),
+    answer=complete_answer("en"),
+    text=complete_answer("en").text,
+    answerable=True,
+)
+
+
+def failed(error: AnswerdeskError, **changes: object) -> TurnSnapshot:
+    return replace(RUNNING, state="failed", version=FINAL_VERSION, failure=Failure.of(error), **changes)  # type: ignore[arg-type]
+
+
+def test_a_tick_is_small_and_plain() -> None:
+    queued = replace(RUNNING, state="queued", ahead=2, wait_seconds=12.5, evidence=evidence("en"))
+    feed = feed_data(queued)
+    assert (feed["state"], feed["ahead"], feed["wait"], feed["found"], feed["final"]) == ("queued", 2, 12.5, 5, False)
+    assert len(json.dumps(feed)) < 1000
+
+
+def test_a_stage_that_was_entered_twice_is_told_once_and_instants_are_left_out() -> None:
+    stages = (SpanTime("search", 80.0), SpanTime("prompt", 1.0), SpanTime("wait", 900.0), SpanTime("prompt", 400.0))
+    assert feed_data(replace(RUNNING, stages=stages))["stages"] == [["search", 80], ["wait", 900], ["prompt", 401]]
+
+
+def test_a_finished_answer_says_how_well_it_is_supported_and_where_the_time_went() -> None:
+    data = answer_data(DONE, READING)
+    assert data["verdict"] == {"kind": "warning", "words": "Check marked sentences"}
+    assert data["said"] == "Answer ready, 1 without support in the evidence"
+    assert data["times"][-1] == ["total", "total", "21 s"]  # type: ignore[index]
+    assert [name for name, _, _ in data["times"]] == [  # type: ignore[attr-defined]
+        "embed", "search", "wait", "prompt", "thinking", "answer", "total",
+    ]  # fmt: skip
+    assert data["made_by"] == "stand-in:1.5b, knowledge base no. 12"
+    assert data["stand_in"] == "Stand-in model, not DeepSeek-R1"
+
+
+def test_an_answer_without_doubts_is_well_supported_and_one_without_sentences_is_not_judged() -> None:
+    answer = complete_answer("en")
+    sure = replace(DONE, answer=replace(answer, unsupported=(), stand_in=False, model="deepseek-r1:7b"))
+    data = answer_data(sure, READING)
+    assert data["verdict"] == {"kind": "good", "words": "Well supported"}
+    assert data["stand_in"] == ""
+    bare = replace(DONE, answer=replace(answer, unsupported=(), citations=()))
+    assert answer_data(bare, READING)["verdict"] is None
+
+
+def test_passages_say_what_is_internal_outdated_and_cited() -> None:
+    data = evidence_data(DONE, "en")
+    first, _, _, old, internal = data["passages"]  # type: ignore[misc]
+    assert first["cited"] == "Cited 2 times"  # type: ignore[has-type]
+    assert old["expired"].startswith("Outdated, was valid until")  # type: ignore[has-type]
+    assert internal["internal"] == "Internal, do not quote"  # type: ignore[has-type]
+    assert data["note"] == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [("", "no model was asked"), ("stand-in:1.5b", "The model read these passages")]
+)
+def test_a_refusal_tells_who_decided_it(model: str, words: str) -> None:
+    answer = replace(refusal("en"), model=model)
+    refused = replace(DONE, state="refused", answer=answer, answerable=False)
+    assert words in answer_data(refused, READING)["notice"]["words"]  # type: ignore[index]
+    assert evidence_data(refused, "en")["note"] == "Near, not enough"
+
+
+@pytest.mark.parametrize(
+    ("error", "english"),
+    [
+        (OllamaUnavailable(host="10.0.0.9:11434"), "The model server is not running. Evidence still works."),
+        (EmbedderMismatch(found="a", expected="b"), "The index was built with another model."),
+        (IndexDamaged(reason="/srv/x"), "The knowledge base cannot be read."),
+        (KnowledgeBaseMissing(folder="/srv/x"), "No knowledge base yet."),
+        (OllamaRefused(reason="out of memory"), "The model cannot answer now."),
+    ],
+)
+def test_reasons_are_words_without_paths_hosts_or_commands(error: AnswerdeskError, english: str) -> None:
+    sentence = failure_sentence(Failure.of(error), "en")
+    assert sentence.startswith(english)
+    assert not any(part in sentence for part in ("/srv", "10.0.0.9", "python -m"))
+    assert failure_sentence(Failure.of(error), "zh") != sentence
+    assert said(failed(error), "en") == sentence
+
+
+def test_a_failure_that_nobody_foresaw_keeps_its_number() -> None:
+    error = TurnFailed(number="a1b2c3")
+    assert "a1b2c3" in answer_data(failed(error), READING)["notice"]["words"]  # type: ignore[index]
+    stored = replace(failed(error), failure=Failure("TurnFailed", error.text("en"), error.text("en")))
+    assert "a1b2c3" in answer_data(stored, READING)["notice"]["words"]  # type: ignore[index]
+    other = replace(READING, language="zh")
+    assert answer_data(stored, other)["notice"]["words"] == "未能完成，内容没有丢失，请重试。"  # type: ignore[index]
+
+
+def test_the_reply_leaves_without_markup_and_without_internal_sources() -> None:
+    reply = reply_data(DONE, READING)
+    assert reply is not None
+    assert "**" not in str(reply["text"])
+    assert reply["sources"] == "Sources\n- Returning an order - how long you have\n- When you get your money back"
+    assert (reply["mode"], reply["heading"]) == ("reply", "Reply")
+
+
+def test_a_stopped_answer_can_be_copied_as_far_as_it_came() -> None:
+    stopped = replace(failed(AnswerCancelled(), text="You have **30 days**. And"), state="stopped")
+    reply = reply_data(stopped, READING)
+    assert reply is not None
+    assert (reply["text"], reply["heading"], reply["sources"]) == ("You have 30 days. And", "Reply, incomplete", "")
+    assert reply_data(replace(stopped, text=" "), READING) is None
+    assert reply_data(RUNNING, READING) is None
+
+
+def test_the_handoff_note_holds_all_that_the_next_person_needs() -> None:
+    refused = replace(DONE, state="refused", answer=refusal("en"), generation=12, answerable=False)
+    note = reply_data(refused, READING)
+    assert note is not None
+    assert str(note["text"]).splitlines() == [
+        f"Question: {WORDS['en'].question}",
+        "Language: English",
+        "Asked at: 2026-11-25 09:04",
+        "Searched: knowledge base no. 12; nothing there answers it",
+        "Nearest articles:",
+        *dict.fromkeys(f"- {passage.title}" for passage in evidence("en")),
+        "Turn: http://localhost:8501/?turn=turn-1",
+    ]
