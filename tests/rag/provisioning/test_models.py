@@ -188,9 +188,18 @@ QUESTION = [
 THOUGHT = {"role": "assistant", "content": "", "thinking": "60 is more than 50, so the parcel is free."}
 
 
-def chat(server: ServerStatus, messages: list[dict[str, str]], *, think: bool, seed: int = 1) -> list[dict[str, Any]]:
+# Two turns that show how a thought is closed: so small a model often forgets it otherwise.
+EXAMPLES = [
+    {"role": "user", "content": "Returns are possible within 30 days. Can I return after 10 days?"},
+    {"role": "assistant", "content": "<think>\n10 is less than 30.\n</think>\n\nYes, within 30 days you can."},
+    {"role": "user", "content": "Phones have two years of warranty. Is mine of last year covered?"},
+    {"role": "assistant", "content": "<think>\nOne year is less than two.\n</think>\n\nYes, it is covered."},
+]
+
+
+def chat(server: ServerStatus, messages: list[dict[str, str]], *, think: bool) -> list[dict[str, Any]]:
     """Return the streamed messages of the real stand-in."""
-    options = {"num_predict": 160, "temperature": 0.7, "seed": seed}
+    options = {"num_predict": 64, "temperature": 0}
     body = {"model": REAL_MODEL, "messages": messages, "think": think, "options": options}
     with urlopen(Request(f"{server.url}/api/chat", json.dumps(body).encode())) as response:
         return [json.loads(line)["message"] for line in response]
@@ -201,23 +210,12 @@ def joined(messages: list[dict[str, Any]], part: str) -> str:
 
 
 @pytest.mark.real
-def test_with_think_the_real_stand_in_thinks_first(real_ollama: ServerStatus) -> None:
-    closing = {
-        "role": "system",
-        "content": "Think in one short sentence, write </think>, then answer in one short sentence.",
-    }
-    closed = None
-    for seed in range(1, 13):
-        messages = chat(real_ollama, [closing, QUESTION[1]], think=True, seed=seed)
-        kinds = ["thinking" if message.get("thinking") else "content" for message in messages]
-        assert kinds[0] == "thinking"
-        assert "<think>" not in joined(messages, "content")
-        if joined(messages, "content"):
-            closed = messages
-            break
-    assert closed is not None, "in none of twelve tries did the model close its thought"
-    order = [kind for message in closed for kind in ("thinking", "content") if message.get(kind)]
-    assert order == sorted(order, reverse=True), "the thought comes first, the answer after it"
+def test_with_think_the_real_stand_in_thinks_first_and_then_answers(real_ollama: ServerStatus) -> None:
+    messages = chat(real_ollama, [QUESTION[0], *EXAMPLES, QUESTION[1]], think=True)
+    kinds = [kind for message in messages for kind in ("thinking", "content") if message.get(kind)]
+    assert kinds == sorted(kinds, reverse=True), "the thought comes first, the answer after it"
+    assert set(kinds) == {"thinking", "content"}
+    assert "think>" not in joined(messages, "thinking") + joined(messages, "content")
 
 
 @pytest.mark.real
