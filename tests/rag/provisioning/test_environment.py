@@ -75,9 +75,7 @@ def test_hashes_are_demanded_and_the_caches_are_ours(machine: Machine) -> None:
     machine.make("dev")
     sync = next(line for line in (machine.folder / "calls").read_text().splitlines() if "pip sync" in line)
     assert "--require-hashes" in sync
-    assert sync.startswith(f"https://mirror.example/simple|{machine.folder / 'cache' / 'uv'}|"), (
-        "pip's mirror, too"
-    )
+    assert sync.startswith(f"https://mirror.example/simple|{machine.folder / 'cache' / 'uv'}|"), "pip's mirror, too"
 
 
 def test_a_failure_is_no_environment_and_says_what_to_do(machine: Machine) -> None:
