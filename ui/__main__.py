@@ -70,7 +70,7 @@ def serve(port: int, console: Console, *, browser: bool) -> None:
     address = f"http://localhost:{port}"
     announcer = threading.Thread(target=_announce, args=(address, port, console, started_at, browser), daemon=True)
     announcer.start()
-    desk_application().run(config={"server.port": port})
+    desk_application().run(config={"server.port": port, "logger.hideWelcomeMessage": True})
 
 
 def _announce(address: str, port: int, console: Console, started_at: float, browser: bool) -> None:

@@ -1,0 +1,146 @@
+"""``python -m ui``: the order of its steps, what it says, and what it does not leave behind."""
+
+import io
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import OllamaNotStarted, ToolMissing
+from rag.provisioning.console import Console, Outcome
+from rag.serving.server import ServerStatus
+from rag.settings import Settings
+from tests.conftest import free_port
+from ui import __main__ as desk
+from ui import sample
+
+URL = "http://127.0.0.1:11434"
+
+
+class Steps:
+    """Notes the steps instead of doing them."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.managed = True
+        self.failure: Exception | None = None
+
+    def provide(self, settings: Settings, console: Console, steps: list[str]) -> None:
+        self.done += steps
+        if self.failure is not None:
+            raise self.failure
+
+    def ensure_running(self, settings: Settings, *, while_we_live: bool) -> ServerStatus:
+        assert while_we_live, "an Ollama of the desk ends with the desk"
+        self.done.append("server")
+        return ServerStatus(URL, running=True, version="0.24.0", managed=self.managed)
+
+    def sample(self, settings: Settings, console: Console) -> Outcome:
+        self.done.append("sample")
+        return Outcome("Sample", "here")
+
+    def stop(self, settings: Settings) -> None:
+        self.done.append("stop")
+
+    def serve(self, port: int, console: Console, *, browser: bool) -> None:
+        self.done.append(f"serve {port}")
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Steps:
+    noted = Steps()
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setattr(desk, "load_settings", lambda: Settings(data_dir=tmp_path))
+    for name in ("provide", "ensure_running", "stop", "serve"):
+        monkeypatch.setattr(desk, name, getattr(noted, name))
+    monkeypatch.setattr(sample, "provide_sample", noted.sample)
+    return noted
+
+
+ALL_STEPS = ["ollama", "server", "model", "embedder", "sample"]
+
+
+def test_everything_is_there_before_the_page_and_nothing_stays_behind(steps: Steps) -> None:
+    port = free_port()
+    assert desk.main(["--port", str(port)]) == 0
+    assert steps.done == [*ALL_STEPS, f"serve {port}", "stop"]
+
+
+def test_an_adopted_server_is_not_stopped(steps: Steps) -> None:
+    steps.managed = False
+    assert desk.main(["--port", str(free_port())]) == 0
+    assert "stop" not in steps.done
+
+
+def test_the_server_is_stopped_after_ctrl_c(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(port: int, console: Console, *, browser: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(desk, "serve", interrupted)
+    assert desk.main(["--port", str(free_port())]) == 130
+    assert steps.done == [*ALL_STEPS, "stop"]
+
+
+def test_a_failed_step_ends_it_with_a_sentence(steps: Steps, capsys: pytest.CaptureFixture[str]) -> None:
+    steps.failure = ToolMissing(tool="g++", command="sudo apt-get install g++")
+    assert desk.main(["--port", str(free_port())]) == 5
+    assert capsys.readouterr().err == "g++ is missing; install it with: sudo apt-get install g++\n"
+
+
+def test_without_a_model_server_the_desk_still_shows_evidence(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(settings: Settings, *, while_we_live: bool) -> ServerStatus:
+        raise OllamaNotStarted(reason="out of memory", log="ollama.log")
+
+    monkeypatch.setattr(desk, "ensure_running", fails)
+    port = free_port()
+    assert desk.main(["--port", str(port)]) == 0
+    assert steps.done == ["ollama", "model", "embedder", "sample", f"serve {port}"]
+    assert "Ollama could not be started (out of memory)" in capsys.readouterr().err
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+def test_a_taken_port_is_told_before_anything_begins(
+    steps: Steps, taken: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.main(["--port", str(taken)]) == 2
+    assert f"Port {taken} is taken" in capsys.readouterr().err
+    assert steps.done == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "terminal", "expected"),
+    [
+        ({"DISPLAY": ":0"}, True, True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True, True),
+        ({"DISPLAY": ":0", "SSH_CONNECTION": "10.0.0.1"}, True, False),
+        ({"DISPLAY": ":0"}, False, False),
+        ({}, True, False),
+    ],
+)
+def test_a_browser_opens_only_where_somebody_sits(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], terminal: bool, expected: bool
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(desk.sys, "platform", "linux")
+    monkeypatch.setattr(desk.sys, "stdout", _Terminal(terminal))
+    assert desk._has_display() is expected
+
+
+class _Terminal(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
