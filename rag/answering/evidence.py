@@ -14,8 +14,8 @@ from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
 
 _EXPIRY_FIELD = "valid_until"
-_DOCUMENTS_WITH_NEIGHBOURS = 2
-"""Further down the ranking the chunk alone is kept: its neighbours seldom hold the answer."""
+_DOCUMENTS_WITH_NEIGHBOURS = 1
+"""Further down the ranking the chunk alone is kept: neighbours there added tokens and no answers (sample questions)."""
 
 
 @dataclass(frozen=True, slots=True)
