@@ -53,6 +53,11 @@ class PassageBlock:
     marker: str = ""
     has_head: bool = False
 
+    @property
+    def plain_text(self) -> str:
+        """The block's words without the runs' borders, cells and rows put together."""
+        return "".join(run.text for row in self.rows for cell in row for run in cell)
+
 
 def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlock, ...]:
     """Cut a passage into blocks."""

@@ -204,7 +204,11 @@ def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence
         "expired": _dated("expired_on", passage.expired_on, language),
         "internal": word("internal", language) if passage.audience == "internal" else "",
         "cited": _cited(len({mark.sentence for mark in marks}), language),
-        "blocks": [_passage_block_data(block) for block in passage_blocks(passage, marks)],
+        "blocks": [
+            _passage_block_data(block)
+            for block in passage_blocks(passage, marks)
+            if block.kind != "heading" or block.plain_text not in (passage.title, *passage.heading_path)
+        ],
     }
 
 

@@ -34,15 +34,16 @@ def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk") -> I
         )
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until_up(address, process, log)
+        wait_until_up(address, process, log)
         yield address
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def _wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
+def wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path, *, seconds: float = 60) -> None:
+    """Wait until the desk answers; its log is the reason where it does not."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
