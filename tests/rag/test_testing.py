@@ -1,0 +1,58 @@
+"""The shipped fakes, as another program would use them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rag.protocols import GeneratedText, Message
+from rag.schema import Retrieved
+from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, build_offline_pipeline
+
+
+def test_an_offline_answer_quotes_the_right_document_with_exact_offsets(tmp_path: Path) -> None:
+    pipeline = build_offline_pipeline(tmp_path)
+    texts = {document.document_id: document.text for document in SAMPLE_DOCUMENTS}
+    for question, document_id in (
+        ("Within how many days of delivery can I send back an item?", "returns.md"),
+        ("信用卡退款几个工作日到账？", "refund.md"),
+    ):
+        answer = pipeline.answer(question)
+        assert [citation.document_id for citation in answer.citations][:1] == [document_id]
+        for citation in answer.citations:
+            assert texts[document_id][citation.quote_start : citation.quote_end] == citation.quote
+        assert (answer.model, answer.stand_in, answer.generation) == ("scripted", True, 1)
+
+
+def test_it_can_refuse_everything(tmp_path: Path) -> None:
+    generator = ScriptedGenerator()
+    pipeline = build_offline_pipeline(tmp_path, refusal_threshold=1.0, generator=generator)
+    assert pipeline.answer("How long can I send back an item?").refused
+    assert generator.calls == []
+
+
+def test_a_script_decides_what_is_said(tmp_path: Path) -> None:
+    generator = ScriptedGenerator(lambda messages: [GeneratedText("You have 99 days.")])
+    answer = build_offline_pipeline(tmp_path, generator=generator).answer("How many days for a return?")
+    assert (answer.text, len(answer.unsupported)) == ("You have 99 days.", 1)
+
+
+def test_paragraphs_are_exact_chunks(tmp_path: Path) -> None:
+    first = next(build_offline_pipeline(tmp_path).stream("How much is the return label from EU countries?"))
+    assert isinstance(first, Retrieved)
+    texts = {document.document_id: document.text for document in SAMPLE_DOCUMENTS}
+    assert all(texts[p.document_id][p.start : p.end] == p.text for p in first.evidence)
+
+
+def test_the_embedder_is_deterministic_and_of_unit_length() -> None:
+    embedder = HashEmbedder(16)
+    vectors = embedder.embed_passages(["refund in 7 days", "", "退款"])
+    assert vectors.shape == (3, 16)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0)
+    assert np.array_equal(vectors[:1], embedder.embed_queries(["refund in 7 days"]))
+
+
+def test_the_default_script_quotes_the_first_passage() -> None:
+    parts = ScriptedGenerator().generate(
+        [Message("user", "<documents>\n[1] Title\n30 days.\n</documents>")], think=False, max_tokens=9
+    )
+    assert next(iter(parts)) == GeneratedText("30 days.")
