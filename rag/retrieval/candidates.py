@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.retrieval.fusion import reciprocal_rank_fusion
+from rag.schema import Language
 
 FOREIGN_HANDICAP = 1.0
 """Standard deviations by which a passage in the other language must stand out more.  A reader wants their own language,
@@ -17,6 +18,7 @@ class DenseHit:
     chunk_id: int
     cosine: float
     standardized: float
+    language: Language
     foreign: bool
 
 

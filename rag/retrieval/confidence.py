@@ -23,20 +23,20 @@ class Signals:
     """What the search says about whether the answer is there.
 
     ``cosine`` is the best passage's, in [-1, 1]; ``standout`` by how many standard deviations it exceeds the cosines of
-    its language's passages; ``margin`` what it has over the mean of the five behind it.  In [0, 1]: ``coverage``, how
-    much of the weight of the question's terms one of the first passages holds; ``joint_coverage``, the first passages
-    together; ``codes``, the share of the question's codes and numbers that they hold, 1 where it has none.
-    ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  ``foreign`` is 1 where the best passage is
-    in the other language, so that words cannot tell, else 0.
+    its language's passages.  In [0, 1], by inverse document frequency: ``coverage``, how much of the question's terms
+    the first passages hold together; ``unknown``, how much of them no passage at all holds.  ``codes`` is the share of
+    the question's codes and numbers that the first passages hold, 1 where it has none.  ``bm25_ratio`` is the best BM25
+    over the weight of the question's terms.  1 or 0: ``chinese``, the best passage is Chinese (the cosines of Chinese
+    texts lie higher); ``foreign``, it is in the other language than the question, so that words cannot tell.
     """
 
     cosine: float = 0.0
     standout: float = 0.0
-    margin: float = 0.0
     coverage: float = 0.0
-    joint_coverage: float = 0.0
-    bm25_ratio: float = 0.0
+    unknown: float = 0.0
     codes: float = 1.0
+    bm25_ratio: float = 0.0
+    chinese: float = 0.0
     foreign: float = 0.0
 
 

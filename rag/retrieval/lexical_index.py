@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rag.retrieval.terms import terms
 from rag.schema import Chunk, Hit, Language
@@ -14,6 +15,14 @@ _LONGEST_QUERY_TERMS = 64
 def indexed_terms(chunk: Chunk) -> str:
     """Return what the full-text index keeps of a chunk: the terms of its titles and text, joined by blanks."""
     return " ".join(terms(chunk.embedded_text))
+
+
+@dataclass(frozen=True, slots=True)
+class TermWeight:
+    """In how many chunks a term is (df of N), and its inverse document frequency, ln(1 + (N - df + .5) / (df + .5))."""
+
+    chunks: int
+    idf: float
 
 
 class SqliteLexicalIndex:
@@ -51,11 +60,8 @@ class SqliteLexicalIndex:
             ).fetchall()
         return [Hit(row["chunk_id"], max(0.0, row["score"])) for row in rows]
 
-    def term_weights(self, wanted: Sequence[str]) -> dict[str, float]:
-        """Return the distinct terms with their inverse document frequencies, ln(1 + (N - df + .5) / (df + .5)) > 0.
-
-        N counts the chunks that are stored, and df those that hold the term; a term that none holds weighs most.
-        """
+    def term_weights(self, wanted: Sequence[str]) -> dict[str, TermWeight]:
+        """Return the distinct terms with their weights over all chunks that are stored."""
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
         with self._store.reading() as connection:
             (count,) = connection.execute("SELECT count(*) FROM chunk").fetchone()
@@ -65,4 +71,4 @@ class SqliteLexicalIndex:
                 ).fetchone()[0]
                 for term in distinct
             }
-        return {term: math.log(1 + (count - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()}
+        return {term: TermWeight(df, math.log(1 + (count - df + 0.5) / (df + 0.5))) for term, df in frequencies.items()}

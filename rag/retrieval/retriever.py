@@ -81,7 +81,7 @@ class Retriever:
         for own, vectors in view.vectors.items():
             similarities = vectors.similarities(query)
             hits += [
-                DenseHit(hit.chunk_id, hit.score, similarities.standardized(hit.score), own != language)
+                DenseHit(hit.chunk_id, hit.score, similarities.standardized(hit.score), own, own != language)
                 for hit in vectors.index.search(query, self._limit)
             ]
         return by_standout(hits)

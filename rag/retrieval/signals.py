@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rag.retrieval.candidates import DenseHit
 from rag.retrieval.confidence import Signals
+from rag.retrieval.lexical_index import TermWeight
 from rag.retrieval.terms import is_code, terms
 from rag.schema import Chunk
 
@@ -12,36 +13,30 @@ JUDGED_CHUNKS = 5
 
 
 def read_signals(
-    dense: Sequence[DenseHit], bm25: Mapping[int, float], first: Sequence[Chunk], weights: Mapping[str, float]
+    dense: Sequence[DenseHit], bm25: Mapping[int, float], first: Sequence[Chunk], weights: Mapping[str, TermWeight]
 ) -> Signals:
     """Return the signals.
 
-    ``dense`` is best first, ``bm25`` the scores by chunk, ``first`` the best chunks after fusion, and ``weights`` the
-    question's terms with their inverse document frequencies.
+    ``dense`` is best first, ``bm25`` the scores by chunk, ``first`` the best chunks after fusion, and ``weights`` those
+    of the question's terms in the whole knowledge base.
     """
-    held = [set(terms(chunk.embedded_text)) for chunk in first[:JUDGED_CHUNKS]]
-    together = set().union(*held)
-    total = sum(weights.values())
+    held = {term for chunk in first[:JUDGED_CHUNKS] for term in terms(chunk.embedded_text)}
     codes = [term for term in weights if is_code(term)]
+    total = sum(weight.idf for weight in weights.values())
     best = dense[0] if dense else None
-    behind = [hit.cosine for hit in dense[1:6]]
     return Signals(
         cosine=best.cosine if best else 0.0,
         standout=best.standardized if best else 0.0,
-        margin=best.cosine - sum(behind) / len(behind) if best and behind else 0.0,
-        coverage=max((covered(weights, one) for one in held), default=0.0),
-        joint_coverage=covered(weights, together),
+        coverage=_share(weights, held),
+        unknown=_share(weights, {term for term, weight in weights.items() if weight.chunks == 0}),
+        codes=sum(code in held for code in codes) / len(codes) if codes else 1.0,
         bm25_ratio=max(bm25.values(), default=0.0) / total if total else 0.0,
-        codes=sum(code in together for code in codes) / len(codes) if codes else 1.0,
+        chinese=float(best is not None and best.language == "zh"),
         foreign=float(best is not None and best.foreign),
     )
 
 
-def covered(weights: Mapping[str, float], held: set[str]) -> float:
-    """Return in [0, 1] how much of the terms' weight is held; 0 without any terms.
-
-    >>> covered({"fee": 1.0, "w203": 3.0}, {"w203", "error"})
-    0.75
-    """
-    total = sum(weights.values())
-    return sum(weight for term, weight in weights.items() if term in held) / total if total else 0.0
+def _share(weights: Mapping[str, TermWeight], wanted: set[str]) -> float:
+    """Return in [0, 1] how much of the weight of all terms the wanted ones have; 0 without any terms."""
+    total = sum(weight.idf for weight in weights.values())
+    return sum(weight.idf for term, weight in weights.items() if term in wanted) / total if total else 0.0

@@ -1,0 +1,205 @@
+"""``python -m eval.calibrate``: fits, on questions with known answers, when to say that the answer is not there.
+
+The sample knowledge base is ingested into a folder of its own, each question is searched as the desk would search it,
+and ``rag/retrieval/confidence.json`` is written anew.  Question sets under ``--eval-sets`` are not fitted on; they tell
+how well the numbers carry over to other people's documents.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from eval.dataset import GOLDEN_DIR, GoldenQuestion, load_questions
+from eval.logistic import (
+    Labels,
+    Matrix,
+    auroc,
+    calibration_error,
+    fit_logistic,
+    folds,
+    held_out_logits,
+    threshold_at,
+)
+from ingest.pipeline import ingest
+from rag.answering.language import question_language
+from rag.errors import AnswerdeskError
+from rag.protocols import Embedder
+from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
+from rag.retrieval.embedder import open_embedder
+from rag.retrieval.retriever import Retriever
+from rag.settings import Settings, load_settings
+from rag.storage.store import KnowledgeStore
+from rag.terminal import fail
+from rag.tracing import Trace
+
+KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
+E5 = "multilingual-e5-small"
+SIGNALS_OF_FIT = {
+    E5: ("cosine", "coverage", "unknown", "codes", "chinese", "foreign"),
+    ANY_EMBEDDER: ("coverage", "unknown", "codes", "chinese"),
+}
+FALSE_REFUSALS = 0.05
+_FOLDS, _REPEATS = 5, 5
+_DIGITS = 4
+
+Row = tuple[GoldenQuestion, Signals]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well a fit does on questions that it has not seen: shares in [0, 1]."""
+
+    auroc: float
+    calibration_error: float
+    false_refusals: float
+    refused_unanswerable: float
+    refused_by_kind: dict[str, float]
+
+
+def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Settings, embedder: Embedder) -> list[Row]:
+    """Ingest ``corpus`` into ``settings.knowledge_dir``, unless it is there, and return each question's signals."""
+    ingest([corpus], settings, embedder)
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), embedder, settings)
+    return [
+        (question, retriever.find(question.question, question_language(question.question), Trace()).signals)
+        for question in questions
+    ]
+
+
+def fit(rows: Sequence[Row], names: Sequence[str]) -> tuple[Confidence, Figures]:
+    """Fit on all rows; the threshold and the figures come from parts that were held out."""
+    signals, labels = _arrays(rows, names)
+    logits = np.mean([held_out_logits(signals, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
+    whole = fit_logistic(signals, labels)
+    weights = {name: round(float(weight), _DIGITS) for name, weight in zip(names, whole.weights, strict=True)}
+    threshold = float(_probabilities(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
+    confidence = Confidence(round(whole.intercept, _DIGITS), weights, round(threshold, _DIGITS))
+    refused = _refused_when_held_out(signals, labels)
+    return confidence, _figures(rows, labels, _probabilities(logits), refused)
+
+
+def judge(rows: Sequence[Row], confidence: Confidence) -> Figures:
+    """Return how well a fit does on another knowledge base's questions."""
+    labels = np.array([question.answerable for question, _ in rows])
+    probabilities = np.array([confidence.probability(signals) for _, signals in rows])
+    return _figures(rows, labels, probabilities, (probabilities < confidence.threshold).astype(np.float64))
+
+
+def _arrays(rows: Sequence[Row], names: Sequence[str]) -> tuple[Matrix, Labels]:
+    signals = np.array([[getattr(signals, name) for name in names] for _, signals in rows], dtype=np.float64)
+    return signals, np.array([question.answerable for question, _ in rows], dtype=np.bool_)
+
+
+def _refused_when_held_out(signals: Matrix, labels: Labels) -> Matrix:
+    """Return, for each row, how often it is refused when threshold and weights come from the other folds."""
+    refused = np.zeros(len(labels))
+    for seed in range(_REPEATS):
+        for training, held_out in folds(labels, _FOLDS, seed):
+            fitted = fit_logistic(signals[training], labels[training])
+            threshold = threshold_at(fitted.logits(signals[training]), labels[training], FALSE_REFUSALS)
+            refused[held_out] += fitted.logits(signals[held_out]) < threshold
+    return refused / _REPEATS
+
+
+def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused: Matrix) -> Figures:
+    kinds = sorted({question.kind for question, _ in rows if not question.answerable})
+    of_kind = {kind: np.array([not q.answerable and q.kind == kind for q, _ in rows]) for kind in kinds}
+    return Figures(
+        auroc=_rounded(auroc(probabilities, labels)),
+        calibration_error=_rounded(calibration_error(probabilities, labels)),
+        false_refusals=_rounded(refused[labels].mean()),
+        refused_unanswerable=_rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
+        refused_by_kind={kind: _rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
+    )
+
+
+def _probabilities(logits: Matrix) -> Matrix:
+    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DIGITS)
+
+
+def report(
+    rows: Sequence[Row], transfer: Mapping[str, Sequence[Row]], today: date
+) -> tuple[dict[str, object], dict[str, dict[str, Figures]]]:
+    """Return the content of ``confidence.json``, and the figures by fit and set; the fitted set is ``golden``."""
+    fits: dict[str, object] = {}
+    figures: dict[str, dict[str, Figures]] = {}
+    for name, signal_names in SIGNALS_OF_FIT.items():
+        confidence, held_out = fit(rows, signal_names)
+        fits[name] = asdict(confidence)
+        figures[name] = {"golden": held_out, **{other: judge(found, confidence) for other, found in transfer.items()}}
+    answerable = sum(question.answerable for question, _ in rows)
+    content: dict[str, object] = {
+        "fits": fits,
+        "fitted": {
+            "how": "logistic regression, penalty 1 on the standardised signals; the threshold leaves "
+            f"{FALSE_REFUSALS:.0%} of the answerable questions refused; both judged on held-out parts "
+            f"({_FOLDS} folds, {_REPEATS} times), the other sets with these numbers as they are",
+            "on": f"data/golden: {answerable} answerable questions and {len(rows) - answerable} unanswerable ones",
+            "when": today.isoformat(),
+            "with": "python -m eval.calibrate",
+        },
+        "figures": {name: {key: asdict(value) for key, value in sets.items()} for name, sets in figures.items()},
+    }
+    return content, figures
+
+
+def _transfer_sets(folder: Path, work: Path, settings: Settings, embedder: Embedder) -> dict[str, list[Row]]:
+    """Search every set under the folder that has a corpus, questions, and some that it cannot answer."""
+    found: dict[str, list[Row]] = {}
+    for corpus in sorted(folder.glob("*/corpus.jsonl")):
+        questions = load_questions(corpus.with_name("questions.jsonl"))
+        if all(question.answerable for question in questions):
+            continue
+        name = corpus.parent.name
+        found[name] = search_all(corpus, questions, settings.model_copy(update={"data_dir": work / name}), embedder)
+    return found
+
+
+def _print(console: Console, figures: Mapping[str, Mapping[str, Figures]]) -> None:
+    for fit_name, sets in figures.items():
+        for set_name, one in sets.items():
+            kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in one.refused_by_kind.items())
+            console.print(
+                f"{fit_name:22} {set_name:18} AUROC {one.auroc:.3f}  false refusals {one.false_refusals:.1%}  "
+                f"refused {one.refused_unanswerable:.1%}  calibration error {one.calibration_error:.3f}  {kinds}"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit, report and write; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m eval.calibrate", description=__doc__.splitlines()[0])
+    parser.add_argument("--eval-sets", type=Path, metavar="FOLDER", help="question sets to judge the fit by")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="keep the knowledge bases here for the next time")
+    parser.add_argument("--dry-run", action="store_true", help="report, but leave confidence.json as it is")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        embedder = open_embedder(settings)
+        with tempfile.TemporaryDirectory() as temporary:
+            work = options.work or Path(temporary)
+            own = settings.model_copy(update={"data_dir": work / "golden"})
+            rows = search_all(KNOWLEDGE_DIR, load_questions(GOLDEN_DIR), own, embedder)
+            sets = _transfer_sets(options.eval_sets, work, settings, embedder) if options.eval_sets else {}
+    except AnswerdeskError as error:
+        return fail(error)
+    content, figures = report(rows, sets, date.today())
+    _print(Console(), figures)
+    if not options.dry_run:
+        CONFIDENCE_PATH.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

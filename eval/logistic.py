@@ -1,0 +1,102 @@
+"""Logistic regression with few parameters, and how well its scores separate: pure functions on arrays.
+
+T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, section 4.4: Newton's method, here with a
+quadratic penalty on the weights of the standardised signals, so that a handful of questions cannot make one infinite.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+_STEPS = 100
+_CONVERGED = 1e-10
+_SMALLEST_SPREAD = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticFit:
+    """``intercept`` and one weight a column, for the signals as they are, not standardised."""
+
+    intercept: float
+    weights: Matrix
+
+    def logits(self, signals: Matrix) -> Matrix:
+        """Return [n] for signals [n, columns]."""
+        return self.intercept + signals @ self.weights
+
+
+def fit_logistic(signals: Matrix, labels: Labels, penalty: float = 1.0) -> LogisticFit:
+    """Fit signals [n, columns] to labels [n], of which both kinds must be there.
+
+    A column that is the same everywhere gets the weight 0.
+    """
+    if not (labels.any() and (~labels).any()):
+        raise ValueError(f"both kinds of labels are needed, there are {labels.sum()} of {len(labels)}")
+    centre, spread = signals.mean(axis=0), signals.std(axis=0)
+    varies = spread > _SMALLEST_SPREAD
+    design = np.column_stack([np.ones(len(signals)), (signals[:, varies] - centre[varies]) / spread[varies]])
+    penalties = np.diag([0.0, *np.full(int(varies.sum()), penalty)])
+    solution = np.zeros(design.shape[1])
+    for _ in range(_STEPS):
+        probabilities = 1 / (1 + np.exp(-np.clip(design @ solution, -30, 30)))
+        gradient = design.T @ (probabilities - labels) + penalties @ solution
+        curvature = (design.T * (probabilities * (1 - probabilities))) @ design + penalties
+        step = np.linalg.solve(curvature, gradient)
+        solution = solution - step
+        if np.abs(step).max() < _CONVERGED:
+            break
+    weights = np.zeros(signals.shape[1])
+    weights[varies] = solution[1:] / spread[varies]
+    return LogisticFit(float(solution[0] - weights @ centre), weights)
+
+
+def auroc(scores: Matrix, labels: Labels) -> float:
+    """Return the probability that a positive scores above a negative, ties counting half; NaN without both kinds."""
+    positives, negatives = scores[labels], scores[~labels]
+    if not len(positives) or not len(negatives):
+        return float("nan")
+    above = (positives[:, None] > negatives[None, :]).mean()
+    return float(above + 0.5 * (positives[:, None] == negatives[None, :]).mean())
+
+
+def threshold_at(scores: Matrix, labels: Labels, false_refusals: float) -> float:
+    """Return the threshold below which ``false_refusals`` of the positives lie, at the most."""
+    positives = np.sort(scores[labels])
+    return float(positives[int(np.floor(false_refusals * len(positives)))])
+
+
+def folds(labels: Labels, count: int, seed: int) -> Iterator[tuple[Labels, Labels]]:
+    """Yield (training, held out) masks of a cross-validation in which every part has its share of both kinds."""
+    generator = np.random.default_rng(seed)
+    part = np.empty(len(labels), dtype=np.int64)
+    for kind in (True, False):
+        positions = generator.permutation(np.flatnonzero(labels == kind))
+        part[positions] = np.arange(len(positions)) % count
+    for number in range(count):
+        yield part != number, part == number
+
+
+def held_out_logits(
+    signals: Matrix, labels: Labels, count: int, seed: int, fit: Callable[[Matrix, Labels], LogisticFit] = fit_logistic
+) -> Matrix:
+    """Return each row's logit, [n], by a fit that has not seen it."""
+    logits = np.empty(len(labels))
+    for training, held_out in folds(labels, count, seed):
+        logits[held_out] = fit(signals[training], labels[training]).logits(signals[held_out])
+    return logits
+
+
+def calibration_error(probabilities: Matrix, labels: Labels, bins: int = 10) -> float:
+    """Return the expected calibration error over bins of equal width: C. Guo et al., https://arxiv.org/abs/1706.04599."""
+    which = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    return float(
+        sum(
+            (which == number).mean() * abs(probabilities[which == number].mean() - labels[which == number].mean())
+            for number in np.unique(which)
+        )
+    )
