@@ -17,7 +17,8 @@ from rag.answering.citations import Grounding, ground
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.governor import Budget, Governed, govern
 from rag.answering.language import question_language
-from rag.answering.prompt import build_messages, says_not_in_documents
+from rag.answering.not_found import says_not_found
+from rag.answering.prompt import build_messages
 from rag.answering.question import clean_question, needs_thought
 from rag.answering.refusal import refusal_text
 from rag.errors import AnswerCancelled, SettingsError
@@ -208,7 +209,7 @@ class Pipeline:
                 reply.close()
         assert governed is not None  # govern ends with it or raises
         clock.record(asked.trace, governed.finished)
-        if says_not_in_documents(governed.text, asked.language):
+        if says_not_found(governed.text):
             yield Completed(_refusal(asked, model=model, stand_in=stand_in, thinking=governed.thinking))
             return
         with asked.trace.span("citations"):

@@ -49,13 +49,6 @@ _WORDS: dict[Language, dict[str, str]] = {
     },
 }
 
-_NOT_SAID = re.compile(
-    r"documents? (?:do(?:es)?|did)(?: not|n't) (?:say|tell|mention|specify|state|contain|provide)"
-    r"|资料(?:中|里|内)?(?:并)?(?:没有|未|无)(?:说明|提到|提及|提供|相关|给出|包含)",
-    re.IGNORECASE,
-)
-_NOT_SAID_CHARACTERS = {"en": 240, "zh": 90}  # longer replies say something besides
-
 _CHAT_MARKS = re.compile(r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:think|documents|资料)>)", re.IGNORECASE)
 
 
@@ -77,15 +70,6 @@ def insist_on_language(messages: Sequence[Message], language: Language) -> list[
     """
     *before, last = messages
     return [*before, Message(last.role, f"{last.content}\n\n{_WORDS[language]['insist']}")]
-
-
-def says_not_in_documents(text: str, language: Language) -> bool:
-    """Tell whether a reply says that the documents do not hold the answer, and nothing besides.
-
-    >>> says_not_in_documents("The documents do not say.", "en"), says_not_in_documents("30 days.", "en")
-    (True, False)
-    """
-    return len(text) <= _NOT_SAID_CHARACTERS[language] and _NOT_SAID.search(text) is not None
 
 
 def as_data(text: str) -> str:
