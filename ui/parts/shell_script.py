@@ -65,6 +65,7 @@ class Shell {
     }));
     this.at("lost").textContent = data.connection_lost;
     if (languageMoved) {
+      for (const heard of this.root.querySelectorAll(".heard")) heard.textContent = "";
       this.words = new Map(data.lang === "en" ? data.streamlit_words.map(([e, c]) => [c, e]) : data.streamlit_words);
       this.translate(document.body);
     }
