@@ -159,15 +159,10 @@ def test_what_was_written_before_the_break_was_given(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says("You have 30 days to send it back, ", "whatever", broken))
     seen: list[Event] = []
     with pytest.raises(ModelStoppedHalfway):
-        seen.extend(event for event in _kept(seen, desk.pipeline, "How long?"))
+        for event in desk.pipeline.stream("How long?"):
+            seen.append(event)
     assert "".join(event.text for event in seen if isinstance(event, AnswerDelta)).startswith("You have 30 days")
     assert desk.admission.occupancy().running == 0
-
-
-def _kept(seen: list[Event], pipeline: Pipeline, question: str) -> Sequence[Event]:
-    for event in pipeline.stream(question):
-        seen.append(event)
-    return []
 
 
 def test_waiting_is_told(tmp_path: Path) -> None:
