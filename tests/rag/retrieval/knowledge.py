@@ -1,0 +1,40 @@
+"""A small knowledge base on disk, written the way ingest writes it, one chunk a document."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rag.protocols import Embedder
+from rag.retrieval.lexical_index import indexed_terms
+from rag.retrieval.vector_index import FaissVectorIndex
+from rag.schema import Chunk, Document, Language
+from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+
+
+def publish(
+    folder: Path, texts: Mapping[str, tuple[Language, str]], embedder: Embedder, *, retire: Iterable[str] = ()
+) -> int:
+    """Publish a generation in which these documents are new or replaced, and return its number."""
+    writer = KnowledgeWriter(folder)
+    generation = writer.begin()
+    chunks = {
+        name: Chunk(name, f"{name}.md", "", (), text, 0, len(text), 0, language)
+        for name, (language, text) in texts.items()
+    }
+    writer.retire(retire, generation)
+    writer.replace([_new(chunk) for chunk in chunks.values()], generation)
+    table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
+    embedded = {embedding_hash(chunk): chunk.embedded_text for chunk in chunks.values()}
+    table.add(list(embedded), embedder.embed_passages(list(embedded.values())))
+    index_folder = folder / "generations" / f"{generation:06d}"
+    index_folder.mkdir(parents=True)
+    FaissVectorIndex.build(*table.visible(generation)).write(index_folder, embedder.model_id)
+    writer.publish(generation, embedder.model_id, embedder.dimension)
+    writer.close()
+    return generation
+
+
+def _new(chunk: Chunk) -> NewDocument:
+    document = Document(chunk.document_id, chunk.document_path, "", chunk.text, chunk.language)
+    origin = LiveDocument(chunk.document_id, "/root", chunk.document_path, chunk.document_path, b"0" * 32, "test")
+    return NewDocument(document, origin, (NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)),))
