@@ -23,7 +23,8 @@ def embed_missing(table: EmbeddingTable, generation: int, embedder: Embedder, pr
             raise IndexDamaged(reason="a passage and its hash disagree")
         total = done + len(texts)
         progress(IngestProgress("embedding", passages_done=done, passages_total=total))
-        for hashes in _batches(sorted(texts, key=lambda digest: len(texts[digest]), reverse=True)):
+        # bytes of UTF-8 go with tokens in both languages, characters do not
+        for hashes in _batches(sorted(texts, key=lambda digest: len(texts[digest].encode()), reverse=True)):
             table.add(hashes, embedder.embed_passages([texts[digest] for digest in hashes]))
             done += len(hashes)
             progress(IngestProgress("embedding", passages_done=done, passages_total=total))

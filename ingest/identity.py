@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain, count
 from pathlib import Path
 
 from ingest.loaders.source import SourceFile
@@ -61,7 +62,9 @@ class DocumentIds:
         return known is not None and known.path == path
 
     def _free(self, document: Document, source: SourceFile) -> str:
-        return next(name for name in _names(document, source) if self._is_free(name))
+        names = list(_names(document, source))
+        counted = (f"{names[-1]}#{number}" for number in count(2))
+        return next(name for name in chain(names, counted) if self._is_free(name))
 
     def _is_free(self, document_id: str) -> bool:
         if document_id in self._given:
@@ -75,7 +78,7 @@ def _is_row(document: Document) -> bool:
 
 
 def _names(document: Document, source: SourceFile) -> Iterator[str]:
-    """Yield the document's own id, then longer ones, up to the whole path; the last ones are counted."""
+    """Yield the document's own id, then longer ones, up to the whole path."""
     yield document.document_id
     path = source.path
     if _is_row(document):
@@ -86,5 +89,3 @@ def _names(document: Document, source: SourceFile) -> Iterator[str]:
     for folder in (folders, *folders.parents):
         name = f"{folder.name}/{name}"
         yield name
-    for number in range(2, 1_000_000):
-        yield f"{name}#{number}"

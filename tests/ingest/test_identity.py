@@ -42,6 +42,14 @@ def test_rows_with_the_same_id_in_two_files(tmp_path: Path) -> None:
     assert ids.give(*found(tmp_path, "1")) == f"{tmp_path.name}/1"
 
 
+def test_a_row_that_calls_itself_like_another_file(tmp_path: Path) -> None:
+    ids = DocumentIds({})
+    document, source = found(tmp_path, "a.jsonl", "x")
+    for name in ("x", "a.jsonl/x"):
+        ids.give(*found(tmp_path / "other", "b.jsonl", name))
+    assert ids.give(document, source) == f"{tmp_path.name}/a.jsonl/x"
+
+
 def test_a_known_file_keeps_its_id_through_another_root(tmp_path: Path) -> None:
     document, _ = found(tmp_path, "zh/x.md")
     known = {"zh/x.md": live(document, "zh/x.md", tmp_path)}
