@@ -141,6 +141,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "OLLAMA_MAX_LOADED_MODELS": "1",
         "OLLAMA_FLASH_ATTENTION": "1",
         "OLLAMA_KV_CACHE_TYPE": "f16",
+        "OLLAMA_NO_CLOUD": "1",  # no question leaves the machine, and Ollama asks no site for news when it starts
     }
     store = models_folder(settings)
     if store is not None:
