@@ -28,7 +28,7 @@ test: setup-test check  ## set everything up, run every check and every test
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 test-fast: environment-dev  ## the tests that need no model and no network
-	@$(BIN)/python -m pytest -m "not real" $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
 
 check: environment-dev  ## ruff, mypy --strict, import layers
 	@$(BIN)/ruff check $(CODE)
