@@ -127,7 +127,8 @@ def _verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: La
         return {"kind": kind, "words": word(snapshot.state, language)}
     if snapshot.state != "done" or not sentences:
         return None
-    if any(sentence.unsupported for sentence in sentences):
+    doubtful = {passage.number for passage in snapshot.evidence if _doubt(passage, language)}
+    if any(sentence.unsupported or doubtful.intersection(sentence.numbers) for sentence in sentences):
         return {"kind": "warning", "words": word("check_marked", language)}
     return {"kind": "good", "words": word("well_supported", language)}
 
@@ -182,14 +183,26 @@ def _run_data(run: Run) -> Data:
 
 
 def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: Language) -> Data:
-    titles = {passage.number: passage.title for passage in evidence}
+    passages = {passage.number: passage for passage in evidence}
     return {
         "text": plain_text(sentence.text),
         "unsupported": sentence.unsupported,
         "cites": [
-            [number, word("citation", language, number=number, title=titles[number])] for number in sentence.numbers
+            [
+                number,
+                word("citation", language, number=number, title=passages[number].title),
+                _doubt(passages[number], language),
+            ]
+            for number in sentence.numbers
         ],
     }
+
+
+def _doubt(passage: Evidence, language: Language) -> str:
+    """Return why a passage should not be passed on as it is; an empty string where it may be."""
+    if passage.audience == "internal":
+        return word("internal", language)
+    return _dated("expired_on", passage.expired_on, language)
 
 
 def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data:

@@ -169,6 +169,7 @@ class Desk:
 
     def shoot(self, name: str) -> None:
         """Keep a picture for people to look at, and check what must hold in every state."""
+        self.settled()
         expect(self.page.locator("[data-testid=stSkeleton]")).to_have_count(0)
         self.page.screenshot(path=self.picture(name), animations="disabled", caret="initial")
         self.check()

@@ -74,6 +74,24 @@ def test_an_answer_without_doubts_is_well_supported_and_one_without_sentences_is
     assert answer_data(bare, READING)["verdict"] is None
 
 
+def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> None:
+    answer = replace(complete_answer("en"), unsupported=())
+    for number, doubt in ((4, "Outdated, was valid until"), (5, "Internal, do not quote")):
+        passage = evidence("en")[number - 1]
+        citation = replace(
+            answer.citations[0],
+            document_id=passage.document_id,
+            quote=passage.text,
+            quote_start=passage.start,
+            quote_end=passage.end,
+        )
+        data = answer_data(replace(DONE, answer=replace(answer, citations=(citation,))), READING)
+        assert data["verdict"] == {"kind": "warning", "words": "Check marked sentences"}
+        ((cited, title, why),) = data["sentences"][0]["cites"]  # type: ignore[index]
+        assert (cited, title) == (number, f"Passage {number}: {passage.title}")
+        assert why.startswith(doubt)
+
+
 def test_passages_say_what_is_internal_outdated_and_cited() -> None:
     data = evidence_data(DONE, "en")
     first, _, _, old, internal = data["passages"]  # type: ignore[misc]

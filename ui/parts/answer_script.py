@@ -2,6 +2,7 @@
 
 ANSWER_SCRIPT = r"""
 const STAGES = { searching: "search", queued: "wait", reading: "prompt", thinking: "thinking", answering: "answer" };
+const WARNING = "\u26A0\uFE0E ";
 
 function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
@@ -225,8 +226,9 @@ class View {
 
   after(sentence, index) {
     const turn = this.data.feed.turn;
-    const nodes = sentence.cites.map(([number, title]) => {
-      const button = element("button", "cite", String(number));
+    const nodes = sentence.cites.map(([number, passage, doubt]) => {
+      const button = element("button", doubt ? "cite doubtful" : "cite", (doubt ? WARNING : "") + number);
+      const title = doubt ? `${passage} · ${doubt}` : passage;
       button.type = "button";
       button.title = title;
       button.setAttribute("aria-label", title);
@@ -234,7 +236,7 @@ class View {
       return button;
     });
     if (sentence.unsupported) {
-      const flag = element("span", "flag", "\u26A0\uFE0E " + this.words.no_support);
+      const flag = element("span", "flag", WARNING + this.words.no_support);
       flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
       const remove = element("button", "", this.words.remove);
       remove.type = "button";

@@ -88,6 +88,7 @@ _STYLE = (
 .cite { border: 1px solid transparent; background: var(--ad-accent-soft); color: var(--ad-accent); border-radius: 4px;
   padding: 0 .35rem; min-width: 1.5rem; min-height: 1.5rem; margin-left: .2rem; font-size: .8125rem; font-weight: 600; }
 .cite:hover { border-color: var(--ad-accent); }
+.cite.doubtful { color: var(--ad-warn); background: var(--ad-warn-soft); }
 .flag { font-size: .8125rem; color: var(--ad-warn); margin-left: .35rem; white-space: nowrap; }
 .flag button { border: 0; background: none; text-decoration: underline; padding: 0 .3rem; min-height: 1.5rem; }
 .foot { margin-top: .7rem; }
