@@ -382,8 +382,8 @@ class ToolMissing(ProvisioningError):
 class BuildFailed(ProvisioningError):
     """A build ended with an error; its output is kept in ``log``."""
 
-    en = "Building {what} failed; its output is in {log}"
-    zh = "编译 {what} 失败，详情见 {log}"
+    en = "Building {what} failed; its output is in {log}. The same command goes on with what is built already."
+    zh = "编译 {what} 失败，详情见 {log}。重新运行同一命令会从已完成的部分继续。"
 
 
 class EmbedderMissing(ProvisioningError):

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from rag.errors import ToolMissing
+from rag.errors import BuildFailed, DownloadFailed, ToolMissing
 from rag.provisioning.build_log import BuildLog, Tick
 from rag.provisioning.build_tools import BuildTools, gather_build_tools
 from rag.provisioning.console import Console, Update
@@ -29,6 +29,9 @@ _WITHOUT = ("-DCMAKE_CUDA_COMPILER=", "-DCMAKE_HIP_COMPILER=", "-DCMAKE_DISABLE_
 _GO_PACKAGE = re.compile(r"[\w.\-/]+$")  # `go install -v` prints each package when it compiles it
 _NINJA_STEP = re.compile(r"\[\d+/\d+\] ")
 _KERNEL_STEPS = 30
+_OWN_GO_SETTINGS = frozenset(
+    ["GOFLAGS", "GOROOT", "GOOS", "GOARCH", "GOMODCACHE", "GOEXPERIMENT", "CGO_CFLAGS", "CGO_CXXFLAGS", "CGO_LDFLAGS"]
+)
 
 
 def build_ollama(settings: Settings, console: Console) -> Path:
@@ -68,11 +71,11 @@ class _Build:
         self._environment = build_environment(tools, work)
 
     def run(self, update: Update) -> None:
-        """Build.  Raises ``BuildFailed``."""
-        source = self._module(_MODULE)
-        packages = len(self._go("list", "-deps", "./", folder=source).splitlines())
+        """Build.  Raises ``DownloadFailed`` or ``BuildFailed``."""
+        source, miniaudio = self._module(_MODULE), self._module(_MINIAUDIO_MODULE)
+        packages = len(self._downloading("list", "-deps", "./", folder=source).splitlines())
         total = packages + _KERNEL_STEPS
-        self._put_headers_back()
+        self._put_headers_back(next(miniaudio.rglob("miniaudio.h")))
         self._log.run(
             [self._tools.go, "install", "-v", "-trimpath", "-ldflags", self._linker_flags(), _MODULE],
             folder=self._work,
@@ -82,21 +85,24 @@ class _Build:
         )
         self._kernels(source, lambda count: update(packages + min(count, _KERNEL_STEPS), total))
 
-    def _go(self, *arguments: str, folder: Path) -> str:
-        return self._log.output([self._tools.go, *arguments], folder=folder, environment=self._environment)
-
     def _module(self, name: str) -> Path:
         """Download a module, which Go verifies against its checksum database, and return its folder."""
-        folder: str = json.loads(self._go("mod", "download", "-json", name, folder=self._work))["Dir"]
+        folder: str = json.loads(self._downloading("mod", "download", "-json", name, folder=self._work))["Dir"]
         return Path(folder)
+
+    def _downloading(self, *arguments: str, folder: Path) -> str:
+        """Run a command of Go that fetches modules and compiles nothing, so it is the network that fails."""
+        try:
+            return self._log.output([self._tools.go, *arguments], folder=folder, environment=self._environment)
+        except BuildFailed as error:
+            raise DownloadFailed(what=_MODULE, reason=f"go {arguments[0]}: {self._log.path}", remedy="again") from error
 
     @staticmethod
     def _linker_flags() -> str:
         """Return what tells the server its version, which the model registry asks for."""
         return f"-s -w -X=github.com/ollama/ollama/version.Version={OLLAMA_VERSION}"
 
-    def _put_headers_back(self) -> None:
-        miniaudio = next(self._module(_MINIAUDIO_MODULE).rglob("miniaudio.h"))
+    def _put_headers_back(self, miniaudio: Path) -> None:
         for header in (miniaudio, self._tools.stb_image):
             folder = headers_folder(self._work) / header.stem.removesuffix("_image")
             folder.mkdir(parents=True, exist_ok=True)
@@ -147,18 +153,7 @@ def build_environment(tools: BuildTools, work: Path) -> dict[str, str]:
 
 def _without_go_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Leave out what a Go programmer set for work of their own; where modules come from stays."""
-    own = {
-        "GOFLAGS",
-        "GOROOT",
-        "GOOS",
-        "GOARCH",
-        "GOMODCACHE",
-        "CGO_CFLAGS",
-        "CGO_CXXFLAGS",
-        "CGO_LDFLAGS",
-        "GOEXPERIMENT",
-    }
-    return {name: value for name, value in environment.items() if name not in own}
+    return {name: value for name, value in environment.items() if name not in _OWN_GO_SETTINGS}
 
 
 def remove_tree(folder: Path) -> None:

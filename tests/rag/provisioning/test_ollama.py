@@ -9,10 +9,8 @@ import pytest
 
 from rag.errors import BuildFailed, DownloadFailed
 from rag.provisioning import ollama
-from rag.provisioning.build_tools import BuildTools
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.ollama import provide_ollama
-from rag.provisioning.ollama_build import build_environment, headers_folder, remove_tree
 from rag.provisioning.ollama_check import loads_cpu_kernels
 from rag.serving.install import built_folder, cpu_variant, find_ollama, installed_folder, release_folder
 from rag.settings import Settings
@@ -78,28 +76,6 @@ def test_a_failed_build_is_told(settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ollama, "build_ollama", _raises(BuildFailed(what="Ollama", log="build.log")))
     with pytest.raises(BuildFailed, match="Building Ollama failed"):
         provide(settings)
-
-
-def test_the_build_sees_headers_and_caches_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOFLAGS", "-mod=vendor")
-    monkeypatch.setenv("CGO_CFLAGS", "-O0")
-    monkeypatch.setenv("GOPROXY", "https://mirror.example")
-    programs = [tmp_path / name for name in ("gcc", "g++", "go/bin/go", "cmake", "ninja")]
-    tools = BuildTools(*programs, json_headers=tmp_path / "json", stb_image=tmp_path / "stb_image.h")
-    environment = build_environment(tools, tmp_path / "work")
-    assert environment["CGO_CPPFLAGS"] == f"-I{headers_folder(tmp_path / 'work')} -I{tmp_path / 'json'}"
-    assert environment["GOBIN"] == str(tmp_path / "work" / "dist" / "bin")
-    assert environment["GOPROXY"] == "https://mirror.example", "where modules come from is the user's choice"
-    assert not {"GOFLAGS", "CGO_CFLAGS"} & environment.keys()
-
-
-def test_read_only_modules_are_deleted(tmp_path: Path) -> None:
-    folder = tmp_path / "work" / "module"
-    folder.mkdir(parents=True)
-    (folder / "go.mod").touch(mode=0o444)
-    folder.chmod(0o555)
-    remove_tree(tmp_path / "work")
-    assert not (tmp_path / "work").exists()
 
 
 def test_a_program_that_loads_nothing_fails_the_check(tmp_path: Path) -> None:
