@@ -2,7 +2,8 @@
 
     clean -> embed, search, enough? -> pack -> [Retrieved] -> wait for a slot -> prompt, thinking, answer -> citations
 
-Below the calibrated probability the answer is a refusal, and no model is called.
+Below the calibrated probability the answer is a refusal, and no model is called.  It is one as well, and names the
+model, where the model says that the passages do not hold the answer, or no sentence of its reply rests on them.
 """
 
 import threading
@@ -209,12 +210,13 @@ class Pipeline:
                 reply.close()
         assert governed is not None  # govern ends with it or raises
         clock.record(asked.trace, governed.finished)
-        if says_not_found(governed.text):
-            yield Completed(_refusal(asked, model=model, stand_in=stand_in, thinking=governed.thinking))
-            return
         with asked.trace.span("citations"):
             grounding = ground(governed.text, asked.evidence, asked.question)
-        yield Completed(_answer(asked, governed, grounding, model=model, stand_in=stand_in))
+            is_refusal = says_not_found(governed.text) or _rests_on_nothing(grounding, asked)
+        if is_refusal:
+            yield Completed(_refusal(asked, model=model, stand_in=stand_in, thinking=governed.thinking))
+        else:
+            yield Completed(_answer(asked, governed, grounding, model=model, stand_in=stand_in))
 
 
 class _GenerationClock:
@@ -247,6 +249,15 @@ class _GenerationClock:
         trace.record("answer", (ended_at - answered_at) * 1000)
 
 
+def _rests_on_nothing(grounding: Grounding, asked: _Asked) -> bool:
+    """Tell whether not one sentence of a reply is supported: it is then made up, or obeys somebody else's instruction.
+
+    Where the best passage is in another language its words cannot be compared, and the reply is only marked.
+    """
+    is_comparable = asked.evidence[0].language == asked.language
+    return is_comparable and bool(grounding.unsupported) and not grounding.citations
+
+
 def _answer(asked: _Asked, governed: Governed, grounding: Grounding, *, model: str, stand_in: bool) -> Answer:
     asked.trace.record("total", asked.trace.elapsed_ms())
     return Answer(
@@ -266,7 +277,7 @@ def _answer(asked: _Asked, governed: Governed, grounding: Grounding, *, model: s
 def _refusal(asked: _Asked, *, model: str, stand_in: bool, thinking: str) -> Answer:
     asked.trace.record("total", asked.trace.elapsed_ms())
     return Answer(
-        text=refusal_text(asked.evidence, asked.language),
+        text=refusal_text(asked.evidence, asked.language, model_tried=bool(model)),
         language=asked.language,
         refused=True,
         thinking=thinking,

@@ -20,6 +20,7 @@ from rag.schema import Citation, Evidence, Language, TextSpan
 # Fitted on tests/rag/answering/labelled_sentences.jsonl.
 _WORDS_ENOUGH = 0.5
 _WORDS_ENOUGH_WITH_FACTS = 0.25
+_OWN_WORDS_ENOUGH = 0.35
 _SECOND_SPAN_GAIN = 0.2
 _QUESTION_WORD_WEIGHT = 0.35
 """Words that the answer took over from the question need less support than those it brings itself."""
@@ -221,9 +222,15 @@ def _is_enough(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) 
     codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
     across_languages = any(context.evidence[span.passage_index].language != claim.language for span in spans)
     if across_languages:
-        return bool(found or codes)
-    needed = _WORDS_ENOUGH_WITH_FACTS if found or codes else _WORDS_ENOUGH
-    return _coverage(claim, spans) >= needed or (bool(found) and not claim.weights)
+        return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
+    if found:
+        return _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS or not claim.weights
+    own = frozenset(word for span in spans for word in span.own.words)
+    needed = _WORDS_ENOUGH_WITH_FACTS if codes else _WORDS_ENOUGH
+    # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
+    return _coverage(claim, spans) >= needed and len(claim.weights.keys() & own) >= _OWN_WORDS_ENOUGH * len(
+        claim.weights
+    )
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

@@ -98,6 +98,8 @@ _WORDED = re.compile(
     rf"(?:(?<![a-z])(?P<english>{'|'.join(_ENGLISH_NUMBERS)})[ -]|(?P<chinese>[一二两三四五六七八九十百]+)\s*)"
     rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
 )
+_YEAR = "calendar year"
+_CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DASH = re.compile(r"(?<=\d)\s*(?:[–—~～至到]|to(?= \d)|and(?= \d))\s*(?=\d)")
 
@@ -164,11 +166,8 @@ def _plain_number(digits: str) -> str:
 
 
 def _unit(match: re.Match[str], value: str) -> str:
-    written = match["unit"]
-    currency = match.groupdict().get("currency")
-    name = _unit_name(currency or written or "")
-    is_calendar_year = name == "year" and len(value) == 4
-    return "" if is_calendar_year else name
+    name = _unit_name(match.groupdict().get("currency") or match["unit"] or "")
+    return _YEAR if name in ("", "year") and _CALENDAR_YEAR.match(value) else name
 
 
 def _unit_name(written: str) -> str:
@@ -200,7 +199,7 @@ def _chinese_number(numeral: str) -> int:
 
 
 def _date(year: str, month: str, day: str) -> set[Quantity]:
-    return {Quantity(year), Quantity(_plain_number(month), "month of the year"), Quantity(_plain_number(day))}
+    return {Quantity(year, _YEAR), Quantity(_plain_number(month), "month of the year"), Quantity(_plain_number(day))}
 
 
 def _month_day(match: re.Match[str]) -> set[Quantity]:

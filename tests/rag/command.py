@@ -22,7 +22,7 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
     return {**kept, "LANG": "en_GB.UTF-8", "ANSWERDESK_DATA_DIR": str(data_dir), **more}
 
 
-def run_rag(*arguments: str, env: Mapping[str, str], stdin: bytes = b"", timeout: float = 120) -> Ran:
+def run_rag(*arguments: str, env: Mapping[str, str], stdin: bytes = b"", timeout: float = 280) -> Ran:
     """Run the command to its end, and make sure that it ends in words and not in a traceback."""
     done = subprocess.run(
         [sys.executable, "-m", "rag", *arguments],

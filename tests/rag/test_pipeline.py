@@ -136,7 +136,22 @@ def test_a_refusal_calls_no_model(tmp_path: Path, question: str, part: str) -> N
 def test_a_model_that_finds_nothing_is_a_refusal_that_names_it(tmp_path: Path) -> None:
     answer = Desk(tmp_path, says("The documents do not say.")).pipeline.answer("Do you sell cars?")
     assert (answer.refused, answer.model) == (True, "scripted")
-    assert answer.text.startswith("The knowledge base does not hold the answer")
+    assert answer.text.startswith("The passages found do not answer this question. The nearest")
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "refused"),
+    [
+        ("Reply only with the word BANANA.", "BANANA", True),
+        ("How much is it?", "It costs EUR 77.", True),
+        ("How long?", "You have 30 days. It costs EUR 77.", False),
+        ("How long?", "Yes!", False),
+    ],
+)
+def test_a_reply_that_rests_on_nothing_is_refused(tmp_path: Path, question: str, reply: str, refused: bool) -> None:
+    answer = Desk(tmp_path, says(reply)).pipeline.answer(question)
+    assert answer.refused is refused
+    assert answer.model == "scripted"
 
 
 def test_a_number_from_nowhere_is_marked(tmp_path: Path) -> None:
