@@ -43,7 +43,7 @@ from rag.tracing import Trace
 KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
 E5 = "multilingual-e5-small"
 SIGNALS_OF_FIT = {
-    E5: ("cosine", "coverage", "unknown", "codes", "chinese", "foreign"),
+    E5: ("cosine", "unknown", "codes", "chinese", "foreign"),
     ANY_EMBEDDER: ("coverage", "unknown", "codes", "chinese"),
 }
 FALSE_REFUSALS = 0.05

@@ -43,7 +43,7 @@ def test_words_codes_and_chinese_pairs(index: SqliteLexicalIndex) -> None:
 
 
 def test_bm25_by_hand(index: SqliteLexicalIndex) -> None:
-    # FTS5: idf ln((N - n + .5) / (n + .5)), k1 1.2, b .75; 5 rows, 1 with the term, twice among its 3 of 20 terms in all
+    # FTS5: idf ln((N - n + .5) / (n + .5)), k1 1.2, b .75; one of 5 rows has the term, twice among its 3 terms
     lengths = [len(terms(text)) for _, text in DOCUMENTS.values()]
     length, mean = 3, sum(lengths) / len(lengths)
     idf = math.log((5 - 1 + 0.5) / (1 + 0.5))

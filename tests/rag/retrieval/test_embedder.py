@@ -1,0 +1,132 @@
+"""One contract for the two real embedders, and what each must not do."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import EmbedderMissing
+from rag.protocols import Embedder, FloatMatrix
+from rag.retrieval.embedder import open_embedder
+from rag.retrieval.embedder_folder import Identity, openvino_folder, read_identity, write_identity
+from rag.settings import Settings
+
+QUESTIONS = [
+    "七天无理由退货怎么申请？",
+    "扫地机器人报 E-17 是什么意思",
+    "发票抬头写错了能不能重开",
+    "门铃的电池多久换一次",
+    "how long does a refund take to reach my card",
+    "my robot vacuum shows error W-203",
+    "can i change the delivery address after ordering",
+    "warranty for refurbished devices?",
+    "怎么 reset 路由器 password",
+    "a",
+]
+PASSAGES = [
+    "签收次日零时起 7 天内可以申请无理由退货，商品需保持完好，运费由买家承担。",
+    "报警代码 E-17：尘盒未安装到位。请取出尘盒，清理触点后重新装入。",
+    "电子发票开具后如抬头有误，可在订单页申请红冲重开，每张发票限一次。",
+    "Refunds reach a debit card within three to five working days after the parcel has passed inspection.",
+    "Error W-203 means that the water tank is empty or not seated. Fill the tank and press it down until it clicks.",
+    "The delivery address can be changed until the parcel is handed to the carrier; afterwards contact the carrier.",
+    "Table: fee | amount\nReturn label | free in the UK\nInternational return | 12.50 GBP",
+    "长" * 3000,
+    "word " * 3000,
+    "。",
+]
+
+
+@pytest.fixture(scope="module")
+def openvino() -> Embedder:
+    return open_embedder(Settings(embedder="auto"))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Embedder:
+    return open_embedder(Settings(embedder="sentence-transformers"))
+
+
+@pytest.fixture(params=["openvino", "reference"])
+def embedder(request: pytest.FixtureRequest) -> Embedder:
+    chosen: Embedder = request.getfixturevalue(request.param)
+    return chosen
+
+
+def cosines(left: FloatMatrix, right: FloatMatrix) -> FloatMatrix:
+    return np.asarray((left * right).sum(axis=1), dtype=np.float32)
+
+
+@pytest.mark.real
+class TestContract:
+    def test_shape_type_and_length(self, embedder: Embedder) -> None:
+        for rows in (embedder.embed_queries(QUESTIONS), embedder.embed_passages(PASSAGES)):
+            assert rows.dtype == np.float32
+            assert rows.shape == (10, embedder.dimension)
+            np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+        assert embedder.embed_queries([]).shape == embedder.embed_passages([]).shape == (0, embedder.dimension)
+
+    def test_the_passage_that_answers_is_the_nearest(self, embedder: Embedder) -> None:
+        scores = embedder.embed_queries(QUESTIONS) @ embedder.embed_passages(PASSAGES).T
+        assert [int(scores[question].argmax()) for question in (0, 1, 2, 4, 5, 6)] == [0, 1, 2, 3, 4, 5]
+
+    def test_questions_and_passages_have_prefixes_of_their_own(self, embedder: Embedder) -> None:
+        text = ["refund"]
+        assert cosines(embedder.embed_queries(text), embedder.embed_passages(text))[0] < 0.999
+
+    def test_neighbours_in_the_batch_change_nothing(self, embedder: Embedder) -> None:
+        together = embedder.embed_passages(PASSAGES)
+        alone = np.vstack([embedder.embed_passages([text]) for text in PASSAGES])
+        assert cosines(together, alone).min() >= 0.998
+
+    def test_tokens_are_counted_without_prefix_and_without_limit(self, embedder: Embedder) -> None:
+        assert embedder.count_tokens("") == 0
+        assert embedder.count_tokens("refund") == 2
+        assert embedder.count_tokens("word " * 3000) == 3000
+
+    def test_many_threads_get_what_one_gets(self, embedder: Embedder) -> None:
+        alone = np.vstack([embedder.embed_queries([text]) for text in QUESTIONS])
+        with ThreadPoolExecutor(10) as pool:
+            rows = list(pool.map(lambda text: embedder.embed_queries([text])[0], QUESTIONS * 5))
+        assert cosines(np.vstack(rows), np.vstack([alone] * 5)).min() >= 0.998
+
+
+@pytest.mark.real
+def test_both_agree_in_both_languages(openvino: Embedder, reference: Embedder) -> None:
+    assert (openvino.model_id, openvino.dimension) == (reference.model_id, reference.dimension)
+    assert cosines(openvino.embed_queries(QUESTIONS), reference.embed_queries(QUESTIONS)).min() >= 0.998
+    assert cosines(openvino.embed_passages(PASSAGES), reference.embed_passages(PASSAGES)).min() >= 0.998
+
+
+@pytest.mark.real
+def test_the_fast_one_imports_neither_torch_nor_transformers() -> None:
+    program = (
+        "import sys; from rag.retrieval.embedder import open_embedder; from rag.settings import Settings\n"
+        "open_embedder(Settings()).embed_queries(['七天无理由退货'])\n"
+        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'nncf'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["auto", "openvino", "sentence-transformers"])
+def test_nothing_here(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(EmbedderMissing, match="make setup"):
+        open_embedder(Settings.model_validate({"cache_dir": tmp_path, "embedder": kind}))
+
+
+def test_half_a_folder_is_no_embedder(tmp_path: Path) -> None:
+    folder = openvino_folder(Settings(cache_dir=tmp_path))
+    folder.mkdir(parents=True)
+    for name in ("model.xml", "tokenizer.json"):
+        (folder / name).touch()
+    with pytest.raises(EmbedderMissing):
+        read_identity(folder)
+    (folder / "embedder.json").write_text("{}")
+    with pytest.raises(EmbedderMissing):
+        read_identity(folder)
+    write_identity(folder, Identity("e5", 384))
+    assert read_identity(folder) == Identity("e5", 384)

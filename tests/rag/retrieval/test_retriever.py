@@ -1,0 +1,155 @@
+"""The whole search on real files, with the shipped fake embedder."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
+from rag.protocols import FloatMatrix
+from rag.retrieval.confidence import Confidence
+from rag.retrieval.retriever import Retriever
+from rag.retrieval.vector_index import INDEX_NAME
+from rag.schema import Language
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+from rag.testing import HashEmbedder
+from rag.tracing import Trace
+from tests.rag.retrieval.knowledge import publish
+
+DOCUMENTS: dict[str, tuple[Language, str]] = {
+    "refund": ("en", "a refund reaches your card within seven working days"),
+    "battery": ("en", "replace the battery of the doorbell every two years"),
+    "w203": ("en", "error W-203 means that the water tank is empty"),
+    "退货": ("zh", "签收后七天内可以无理由退货"),
+    "报警": ("zh", "报警 W-203 表示水箱缺水"),
+}
+COVERED = Confidence(intercept=-2.0, weights={"coverage": 6.0}, threshold=0.5)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def retriever(settings: Settings) -> Retriever:
+    publish(settings.knowledge_dir, DOCUMENTS, HashEmbedder())
+    return Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings, COVERED)
+
+
+def documents(retriever: Retriever, question: str, language: Language = "en") -> list[str]:
+    return [one.chunk.document_id for one in retriever.retrieve(question, language, Trace()).chunks]
+
+
+def test_the_right_passage_first(retriever: Retriever) -> None:
+    assert documents(retriever, "when does the refund reach my card?")[0] == "refund"
+    assert documents(retriever, "七天内可以退货吗", "zh")[0] == "退货"
+
+
+def test_scores_say_which_leg_found_it(retriever: Retriever) -> None:
+    chunks = retriever.retrieve("refund", "en", Trace()).chunks
+    assert chunks[0].cosine is not None
+    assert chunks[0].bm25 is not None
+    assert chunks[-1].bm25 is None
+    scores = [one.fused_score for one in chunks]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_code_is_found_in_both_languages_and_words_only_in_the_own(retriever: Retriever) -> None:
+    by_words = {one.chunk.document_id for one in retriever.retrieve("W203 tank 退货", "en", Trace()).chunks if one.bm25}
+    assert by_words == {"w203", "报警"}
+
+
+def test_confidence_decides(settings: Settings, retriever: Retriever) -> None:
+    sure = retriever.retrieve("battery of the doorbell", "en", Trace())
+    unsure = retriever.retrieve("weather in Bristol tomorrow", "en", Trace())
+    assert sure.answerable
+    assert not unsure.answerable
+    assert sure.answerable_probability > 0.9 > 0.5 > unsure.answerable_probability
+    trusting = Retriever(
+        KnowledgeStore(settings.knowledge_dir),
+        HashEmbedder(),
+        settings.model_copy(update={"refusal_threshold": 0.0}),
+        COVERED,
+    )
+    assert trusting.retrieve("weather in Bristol tomorrow", "en", Trace()).answerable
+
+
+def test_the_fit_for_any_embedder_serves_the_fake_one(settings: Settings, retriever: Retriever) -> None:
+    shipped = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
+    assert shipped.retrieve("battery of the doorbell", "en", Trace()).answerable
+
+
+def test_stages_are_timed(retriever: Retriever) -> None:
+    trace = Trace()
+    retriever.retrieve("refund", "en", trace)
+    assert [span.name for span in trace.spans()] == ["embed", "search"]
+
+
+def test_no_knowledge_base(settings: Settings) -> None:
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
+    with pytest.raises(KnowledgeBaseMissing):
+        retriever.retrieve("refund", "en", Trace())
+
+
+def test_an_index_of_another_embedder(settings: Settings, retriever: Retriever) -> None:
+    other = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(32), settings)
+    with pytest.raises(EmbedderMismatch):
+        other.retrieve("refund", "en", Trace())
+
+
+def test_a_damaged_index(settings: Settings, retriever: Retriever) -> None:
+    next(settings.knowledge_dir.rglob(INDEX_NAME)).write_bytes(b"gone")
+    with pytest.raises(IndexDamaged):
+        retriever.retrieve("refund", "en", Trace())
+
+
+def test_a_new_generation_is_seen_and_the_retired_never_shows(settings: Settings, retriever: Retriever) -> None:
+    assert "battery" in documents(retriever, "battery of the doorbell")
+    generation = publish(
+        settings.knowledge_dir,
+        {"refund": ("en", "a refund now takes three working days")},
+        HashEmbedder(),
+        retire=["battery"],
+    )
+    retrieval = retriever.retrieve("battery refund", "en", Trace())
+    assert retrieval.generation == generation
+    assert "battery" not in {one.chunk.document_id for one in retrieval.chunks}
+    assert [one.chunk.text for one in retrieval.chunks if one.chunk.document_id == "refund"] == [
+        "a refund now takes three working days"
+    ]
+
+
+class PublishingEmbedder(HashEmbedder):
+    """Publishes a generation while a question is under way, after it was opened."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        publish(self.folder, {"refund": ("en", f"refund number {texts[0]}")}, HashEmbedder())
+        return super().embed_queries(texts)
+
+
+def test_many_threads_while_generations_are_published(settings: Settings, retriever: Retriever) -> None:
+    lock = threading.Lock()
+
+    class Locked(PublishingEmbedder):
+        def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+            with lock:
+                return super().embed_queries(texts)
+
+    changing = Retriever(KnowledgeStore(settings.knowledge_dir), Locked(settings.knowledge_dir), settings, COVERED)
+
+    def ask(number: int) -> tuple[int, list[str]]:
+        retrieval = changing.retrieve(f"refund {number}", "en", Trace())
+        return retrieval.generation, [one.chunk.text for one in retrieval.chunks if one.chunk.document_id == "refund"]
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert all(len(texts) == 1 for _, texts in answers)  # one refund article a generation, never two and never none
+    assert len({texts[0] for _, texts in answers}) == len({generation for generation, _ in answers})
