@@ -1,4 +1,4 @@
-"""Run by ``test_full_disk.py`` in a mount namespace of its own: ingests on a real disk of 24 MB that is nearly full.
+"""Run by ``test_full_disk.py`` in a mount namespace of its own: ingests on a real disk of 16 MB that is nearly full.
 
 ``unshare --map-root-user --mount python -m tests.ingest.full_disk FOLDER FREE_KILOBYTES`` prints what happened as JSON.
 """
@@ -16,7 +16,7 @@ from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
 
-DISK_MEGABYTES = 24
+DISK_MEGABYTES = 16
 
 
 def write(manual: Path, documents: int) -> None:
@@ -47,7 +47,7 @@ def main(folder: Path, free_kilobytes: int) -> None:
     store = KnowledgeStore(settings.knowledge_dir)  # a desk that is open already
     store.require_generation()
     filler = fill(disk, free_kilobytes)
-    write(manual, 500)
+    write(manual, 250)
     try:
         ingest([manual], settings, embedder)
         outcome = "published"

@@ -23,7 +23,7 @@ def may_mount() -> bool:
     return tried.returncode == 0
 
 
-@pytest.mark.parametrize("free_kilobytes", [0, 300, 2000])
+@pytest.mark.parametrize("free_kilobytes", [0, 300, 1000])
 @pytest.mark.skipif(not may_mount(), reason="mounting is not permitted here, not even in a namespace")
 def test_on_a_real_disk(tmp_path: Path, free_kilobytes: int) -> None:
     run = subprocess.run(
@@ -37,7 +37,7 @@ def test_on_a_real_disk(tmp_path: Path, free_kilobytes: int) -> None:
     report = json.loads(run.stdout)
     assert "is full; nothing was published" in report.pop("outcome")
     assert report == {
-        "generation": 1, "documents": 3, "readable": "Number 2", "folders": ["000001"], "afterwards": 500,
+        "generation": 1, "documents": 3, "readable": "Number 2", "folders": ["000001"], "afterwards": 250,
     }  # fmt: skip
 
 
