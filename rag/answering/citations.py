@@ -133,9 +133,21 @@ def _fits(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:
     if span.is_row and claim.language == context.evidence[span.passage_index].language:
         # A row is about what its own cells name: the table's header alone does not make it the right one.
         shared = claim.statement.words & span.own.words or claim.statement.codes & span.own.codes
-        if span.own.words and not shared:
+        if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
             return False
     return _codes_agree(claim, span, context) and _names_agree(claim, span, context)
+
+
+def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
+    """Tell whether a claim takes its figure from one column of a row and names another column of the same unit."""
+    named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]
+    others = [cell for cell in span.cells if cell not in named]
+    taken = {quantity.unit for cell in others for quantity in cell.quantities & statement.quantities}
+    return any(
+        quantity.unit in taken and not cell.quantities & statement.quantities
+        for cell in named
+        for quantity in cell.quantities
+    )
 
 
 def _codes_agree(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:

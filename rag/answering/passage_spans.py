@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rag.answering.quantities import Quantity
 from rag.answering.sentences import split_sentences
-from rag.answering.statements import Statement, read_statement
+from rag.answering.statements import Statement, content_words, read_statement
 from rag.schema import Evidence
 
 _HEADING = re.compile(r"\s*#{1,6}\s")
@@ -16,10 +17,19 @@ _INTRODUCES = (":", "：")
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table row: the content words of its column's header, and its own quantities."""
+
+    header: frozenset[str]
+    quantities: frozenset[Quantity]
+
+
+@dataclass(frozen=True, slots=True)
 class QuotableSpan:
     """One sentence, list item or table row: ``document.text[start:end]``, of the passage at ``passage_index``.
 
     ``own`` is what it states; ``around`` is what title, headings, a table's header or a list's first line add to it.
+    ``cells`` are a row's cells but for the first, which says what the row is about.
     """
 
     passage_index: int
@@ -28,6 +38,7 @@ class QuotableSpan:
     own: Statement
     around: Statement
     is_row: bool = False
+    cells: tuple[Cell, ...] = ()
 
 
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
@@ -57,6 +68,12 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
             read_statement(text),
             read_statement(around),
             is_row,
+            _cells(table_header, text) if is_row else (),
         )
         if text.endswith(_INTRODUCES):
             introduction = text
+
+
+def _cells(header: str, row: str) -> tuple[Cell, ...]:
+    columns = zip(header.strip().strip("|").split("|"), row.strip().strip("|").split("|"), strict=False)
+    return tuple(Cell(content_words(name), read_statement(cell).quantities) for name, cell in list(columns)[1:])

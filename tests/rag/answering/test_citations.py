@@ -55,7 +55,9 @@ def test_the_right_place_is_quoted() -> None:
     assert len(wrong) <= 2, wrong
 
 
-@pytest.mark.parametrize("kind", ["wrong number", "wrong unit", "wrong code", "wrong product", "wrong currency"])
+@pytest.mark.parametrize(
+    "kind", ["wrong number", "wrong unit", "wrong code", "wrong product", "wrong currency", "wrong column"]
+)
 def test_wrong_figures_are_never_supported(kind: str) -> None:
     supported = [row.sentence for row, grounding in _judged() if row.kind == kind and not grounding.unsupported]
     assert supported == []
