@@ -46,7 +46,8 @@ summary::-webkit-details-marker { display: none; }
 .internal { color: var(--ad-error); font-weight: 600; }
 .expired { color: var(--ad-warn); font-weight: 600; }
 .cited { color: var(--ad-accent); }
-.passage { padding: .1rem .65rem .65rem; font-size: .875rem; color: var(--ad-quiet); display: grid; gap: .4rem; }
+.passage { padding: .1rem .65rem .65rem; font-size: .875rem; color: var(--ad-quiet); display: grid; gap: .4rem;
+  overflow-x: auto; }
 .passage .focus { color: var(--ad-text); }
 .passage p, td, th { white-space: pre-wrap; }
 h3.heading { font-size: .875rem; font-weight: 600; }
@@ -54,7 +55,8 @@ h3.heading { font-size: .875rem; font-weight: 600; }
 .item + .item { margin-top: -.25rem; }
 .item .marker { position: absolute; left: 0; min-width: .9rem; text-align: right; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-td, th { border: 1px solid var(--ad-line); padding: .15rem .45rem; text-align: left; vertical-align: top; }
+td, th { border: 1px solid var(--ad-line); padding: .15rem .45rem; text-align: left; vertical-align: top;
+  overflow-wrap: break-word; }
 th { font-weight: 600; background: var(--ad-panel); }
 mark { background: var(--ad-mark); color: var(--ad-mark-text); border-radius: 2px; padding: .05em 0; }
 mark.active { outline: 2px solid var(--ad-accent); outline-offset: 1px; }
