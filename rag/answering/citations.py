@@ -123,10 +123,21 @@ def _support(claim: _Claim, context: _Context) -> list[QuotableSpan]:
     best_score = _score(claim, [best], context)
     if any(_score(claim, [span], context) > best_score for span in opposed):
         return []
-    pairs = [[best, other] for other in allowed if other is not best]
+    pairs = [[best, other] for other in allowed if other is not best and _adds(claim, best, other, context)]
     pair = max(pairs, key=lambda spans: _score(claim, spans, context), default=[best])
     chosen = pair if _score(claim, pair, context) - best_score >= _SECOND_SPAN_GAIN else [best]
     return chosen if _is_enough(claim, chosen, context) else []
+
+
+def _adds(claim: _Claim, best: QuotableSpan, other: QuotableSpan, context: _Context) -> bool:
+    """Tell whether a second place is worth naming: it says a figure that the first does not, or is of the same passage.
+
+    More of the words alone can be had anywhere.
+    """
+    missing = _missing_quantities(claim, [best], context)
+    if missing:
+        return len(_missing_quantities(claim, [best, other], context)) < len(missing)
+    return not claim.statement.quantities and best.passage_index == other.passage_index
 
 
 def _fits(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:
