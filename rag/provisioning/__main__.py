@@ -1,6 +1,7 @@
 """``python -m rag.provisioning``: bring Ollama, a model and the embedder onto this machine."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do the steps and return the exit code: 0, that of the error, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     console = Console(terminal_language())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by others, end as at Ctrl-C: no build goes on
     try:
         provide(load_settings(), console, options.steps, model=options.name)
     except AnswerdeskError as error:

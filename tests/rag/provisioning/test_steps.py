@@ -2,6 +2,7 @@
 
 import errno
 import io
+import signal
 import threading
 from pathlib import Path
 
@@ -113,3 +114,15 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_all_steps_are_known() -> None:
     assert set(steps.ALL_STEPS) | {"browser"} == set(steps.Step.__args__)
+
+
+def test_stopped_by_others_it_ends_as_at_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "load_settings", Settings)
+    monkeypatch.setattr(command, "provide", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert command.main(["ollama"]) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
