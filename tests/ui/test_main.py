@@ -1,6 +1,7 @@
 """``python -m ui``: the order of its steps, what it says, and what it does not leave behind."""
 
 import io
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,13 @@ class Steps:
 
     def serve(self, port: int, console: Console, *, browser: bool) -> None:
         self.done.append(f"serve {port}")
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import errno
 import io
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ from rag.provisioning import models, ollama, steps
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.steps import provide
 from rag.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -121,8 +129,4 @@ def test_stopped_by_others_it_ends_as_at_ctrl_c(
 ) -> None:
     monkeypatch.setattr(command, "load_settings", Settings)
     monkeypatch.setattr(command, "provide", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert command.main(["ollama"]) == 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert command.main(["ollama"]) == 130
