@@ -136,4 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is closed. A thread that still loads the embedder when Python winds up would make its native library abort.
+    os._exit(exit_code)
