@@ -45,7 +45,10 @@ def knowledge(real_settings: Settings, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def env(knowledge: Settings) -> dict[str, str]:
-    return environment(knowledge.data_dir, OLLAMA_HOST=knowledge.ollama_url, ANSWERDESK_MODEL=knowledge.model)
+    # Patient, for a machine may run other tests beside this one.
+    patience = {"ANSWERDESK_FIRST_TOKEN_TIMEOUT_SECONDS": "250", "ANSWERDESK_TOKEN_TIMEOUT_SECONDS": "120"}
+    host = {"OLLAMA_HOST": knowledge.ollama_url, "ANSWERDESK_MODEL": knowledge.model}
+    return environment(knowledge.data_dir, **host, **patience)
 
 
 def test_an_answer_with_its_ground(real_ollama: ServerStatus, env: dict[str, str]) -> None:
