@@ -246,14 +246,13 @@ def _is_enough(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) 
     across_languages = any(context.evidence[span.passage_index].language != claim.language for span in spans)
     if across_languages:
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
+    shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
     if found:
-        return _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS or not claim.weights
-    own = frozenset(word for span in spans for word in span.own.words)
+        # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
+        return (_coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)) or not claim.weights
     needed = _WORDS_ENOUGH_WITH_FACTS if codes else _WORDS_ENOUGH
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
-    return _coverage(claim, spans) >= needed and len(claim.weights.keys() & own) >= _OWN_WORDS_ENOUGH * len(
-        claim.weights
-    )
+    return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:
