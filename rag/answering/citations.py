@@ -21,6 +21,7 @@ from rag.schema import Citation, Evidence, Language, TextSpan
 _WORDS_ENOUGH = 0.5
 _WORDS_ENOUGH_WITH_FACTS = 0.25
 _OWN_WORDS_ENOUGH = 0.35
+_SAME_TOPIC = 0.3
 _SECOND_SPAN_GAIN = 0.2
 _QUESTION_WORD_WEIGHT = 0.35
 """Words that the answer took over from the question need less support than those it brings itself."""
@@ -114,7 +115,7 @@ def _support(claim: _Claim, context: _Context) -> list[QuotableSpan]:
 
     A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
     """
-    fitting = [span for span in context.spans if _fits(claim, span, context)]
+    fitting = _comparable(claim, [span for span in context.spans if _fits(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
@@ -129,6 +130,20 @@ def _support(claim: _Claim, context: _Context) -> list[QuotableSpan]:
     return chosen if _is_enough(claim, chosen, context) else []
 
 
+def _comparable(claim: _Claim, spans: list[QuotableSpan], context: _Context) -> list[QuotableSpan]:
+    """Leave out the spans in the other language where one in the claim's own is about the same thing.
+
+    Across languages only figures can be compared, and 72 hours of something else are soon found.
+    """
+    own = [span for span in spans if _language(span, context) == claim.language]
+    is_own_topic = any(_coverage(claim, [span]) >= _SAME_TOPIC for span in own)
+    return own if is_own_topic else spans
+
+
+def _language(span: QuotableSpan, context: _Context) -> Language:
+    return context.evidence[span.passage_index].language
+
+
 def _adds(claim: _Claim, best: QuotableSpan, other: QuotableSpan, context: _Context) -> bool:
     """Tell whether a second place is worth naming: it says a figure that the first does not, or is of the same passage.
 
@@ -136,12 +151,13 @@ def _adds(claim: _Claim, best: QuotableSpan, other: QuotableSpan, context: _Cont
     """
     missing = _missing_quantities(claim, [best], context)
     if missing:
-        return len(_missing_quantities(claim, [best, other], context)) < len(missing)
+        is_related = bool(claim.weights.keys() & other.own.words) or claim.language != _language(other, context)
+        return is_related and len(_missing_quantities(claim, [best, other], context)) < len(missing)
     return not claim.statement.quantities and best.passage_index == other.passage_index
 
 
 def _fits(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:
-    if span.is_row and claim.language == context.evidence[span.passage_index].language:
+    if span.is_row and claim.language == _language(span, context):
         # A row is about what its own cells name: the table's header alone does not make it the right one.
         shared = claim.statement.words & span.own.words or claim.statement.codes & span.own.codes
         if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
@@ -243,7 +259,7 @@ def _is_enough(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) 
         if not found or not all(any(quantity.agrees_with(own) for own in asked) for quantity in missing):
             return False
     codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
-    across_languages = any(context.evidence[span.passage_index].language != claim.language for span in spans)
+    across_languages = any(_language(span, context) != claim.language for span in spans)
     if across_languages:
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
     shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
