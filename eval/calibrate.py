@@ -43,12 +43,15 @@ from rag.tracing import Trace
 KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
 E5 = "multilingual-e5-small"
 SIGNALS_OF_FIT = {
-    E5: ("cosine", "unknown", "codes", "chinese", "foreign"),
-    ANY_EMBEDDER: ("coverage", "unknown", "codes", "chinese"),
+    E5: ("gain", "unknown", "codes", "foreign"),
+    ANY_EMBEDDER: ("unknown", "codes", "chinese"),
 }
-FALSE_REFUSALS = 0.05
+FALSE_REFUSALS = 0.04
+"""A little under the 5 % that are meant: on questions that were not seen, somewhat more are refused."""
+
 _FOLDS, _REPEATS = 5, 5
 _DIGITS = 4
+_UNDECIDED = Confidence(0.0, {}, 0.0)  # the file that is about to be written is not asked
 
 Row = tuple[GoldenQuestion, Signals]
 
@@ -67,7 +70,7 @@ class Figures:
 def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Settings, embedder: Embedder) -> list[Row]:
     """Ingest ``corpus`` into ``settings.knowledge_dir``, unless it is there, and return each question's signals."""
     ingest([corpus], settings, embedder)
-    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), embedder, settings)
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), embedder, settings, _UNDECIDED)
     return [
         (question, retriever.find(question.question, question_language(question.question), Trace()).signals)
         for question in questions

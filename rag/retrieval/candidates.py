@@ -13,11 +13,16 @@ and the difference between the languages' spreads is about that large."""
 
 @dataclass(frozen=True, slots=True)
 class DenseHit:
-    """A chunk that the vectors found.  ``standardized`` is its cosine among all of its own language's chunks."""
+    """A chunk that the vectors found.
+
+    ``standardized`` is its cosine among the question's cosines to all chunks of its language; ``gain`` what the cosine
+    has over the mean one between two of those chunks.
+    """
 
     chunk_id: int
     cosine: float
     standardized: float
+    gain: float
     language: Language
     foreign: bool
 

@@ -22,16 +22,16 @@ ANY_EMBEDDER = "any"
 class Signals:
     """What the search says about whether the answer is there.
 
-    ``cosine`` is the best passage's, in [-1, 1]; ``standout`` by how many standard deviations it exceeds the cosines of
-    its language's passages.  In [0, 1], by inverse document frequency: ``coverage``, how much of the question's terms
-    the first passages hold together; ``unknown``, how much of them no passage at all holds.  ``codes`` is the share of
-    the question's codes and numbers that the first passages hold, 1 where it has none.  ``bm25_ratio`` is the best BM25
-    over the weight of the question's terms.  1 or 0: ``chinese``, the best passage is Chinese (the cosines of Chinese
-    texts lie higher); ``foreign``, it is in the other language than the question, so that words cannot tell.
+    ``gain`` is what the best passage's cosine has over the mean one between two passages of its language: the level of
+    the cosines is another in each language and each knowledge base.  In [0, 1], by inverse document frequency:
+    ``coverage``, how much of the question's terms the first passages hold together; ``unknown``, how much of them no
+    passage at all holds.  ``codes`` is the share of the question's codes and numbers that the first passages hold, 1
+    where it has none.  ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  1 or 0: ``chinese``,
+    the best passage is Chinese (pairs of characters are rarer than words); ``foreign``, it is in the other language
+    than the question, so that words cannot tell.
     """
 
-    cosine: float = 0.0
-    standout: float = 0.0
+    gain: float = 0.0
     coverage: float = 0.0
     unknown: float = 0.0
     codes: float = 1.0

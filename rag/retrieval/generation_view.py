@@ -13,6 +13,9 @@ from rag.schema import Language
 from rag.storage.store import KnowledgeStore
 
 _SMALLEST_SPREAD = 1e-6
+_USUAL_CLOSENESS = 0.84
+_USUAL_WEIGHT = 50
+"""How close e5's passages usually are, and for how many passages that stands in while there are only a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,14 @@ class LanguageVectors:
         self._count = len(chunk_ids)
         self._mean = vectors.mean(axis=0, dtype=np.float64)
         self._second_moment = (vectors.T @ vectors).astype(np.float64) / self._count
+
+    @property
+    def closeness(self) -> float:
+        """The mean cosine between two passages: how much alike everything here is, whatever is asked."""
+        pairs = self._count * (self._count - 1)
+        among = (self._count**2 * float(self._mean @ self._mean) - self._count) / pairs if pairs else 0.0
+        count = self._count if pairs else 0
+        return (count * among + _USUAL_WEIGHT * _USUAL_CLOSENESS) / (count + _USUAL_WEIGHT)
 
     def similarities(self, query: FloatMatrix) -> Similarities:
         """Return the mean and spread of the cosines of a unit query, float32 [1, dimension], to all chunks."""

@@ -79,9 +79,16 @@ class Retriever:
     def _by_meaning(self, view: GenerationView, query: FloatMatrix, language: Language) -> list[DenseHit]:
         hits: list[DenseHit] = []
         for own, vectors in view.vectors.items():
-            similarities = vectors.similarities(query)
+            similarities, closeness = vectors.similarities(query), vectors.closeness
             hits += [
-                DenseHit(hit.chunk_id, hit.score, similarities.standardized(hit.score), own, own != language)
+                DenseHit(
+                    chunk_id=hit.chunk_id,
+                    cosine=hit.score,
+                    standardized=similarities.standardized(hit.score),
+                    gain=hit.score - closeness,
+                    language=own,
+                    foreign=own != language,
+                )
                 for hit in vectors.index.search(query, self._limit)
             ]
         return by_standout(hits)

@@ -25,8 +25,7 @@ def read_signals(
     total = sum(weight.idf for weight in weights.values())
     best = dense[0] if dense else None
     return Signals(
-        cosine=best.cosine if best else 0.0,
-        standout=best.standardized if best else 0.0,
+        gain=best.gain if best else 0.0,
         coverage=_share(weights, held),
         unknown=_share(weights, {term for term, weight in weights.items() if weight.chunks == 0}),
         codes=sum(code in held for code in codes) / len(codes) if codes else 1.0,

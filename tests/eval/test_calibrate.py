@@ -27,8 +27,8 @@ def rows(seed: int = 0, count: int = 200) -> list[tuple[GoldenQuestion, Signals]
     made = []
     for number in range(count):
         answerable = number % 4 != 0
-        cosine = random.normal(0.88 if answerable else 0.80, 0.02)
-        made.append((question(number, answerable=answerable), Signals(cosine=cosine, coverage=float(random.uniform()))))
+        gain = random.normal(0.06 if answerable else -0.02, 0.02)
+        made.append((question(number, answerable=answerable), Signals(gain=gain, coverage=float(random.uniform()))))
     return made
 
 
@@ -87,7 +87,7 @@ def test_held_out_scores_do_not_know_their_row() -> None:
 
 
 def test_fit_keeps_its_promise_on_new_questions() -> None:
-    confidence, figures = fit(rows(), ("cosine", "coverage"))
+    confidence, figures = fit(rows(), ("gain", "coverage"))
     assert figures.auroc > 0.95
     assert figures.false_refusals < 0.1
     fresh = judge(rows(seed=7), confidence)

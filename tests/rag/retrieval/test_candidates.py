@@ -7,7 +7,7 @@ from rag.retrieval.candidates import FOREIGN_HANDICAP, DenseHit, by_standout, fu
 
 
 def hit(chunk_id: int, standardized: float, *, foreign: bool = False) -> DenseHit:
-    return DenseHit(chunk_id, 0.8, standardized, "zh" if foreign else "en", foreign)
+    return DenseHit(chunk_id, 0.8, standardized, 0.0, "zh" if foreign else "en", foreign)
 
 
 def test_fusion_by_hand() -> None:

@@ -18,18 +18,19 @@ def test_probability_by_hand() -> None:
 
 
 @given(st.floats(-1e4, 1e4), st.floats(-1, 1))
-def test_always_a_probability(weight: float, cosine: float) -> None:
-    assert 0 <= Confidence(0.0, {"cosine": weight}, 0.5).probability(Signals(cosine=cosine)) <= 1
+def test_always_a_probability(weight: float, gain: float) -> None:
+    assert 0 <= Confidence(0.0, {"gain": weight}, 0.5).probability(Signals(gain=gain)) <= 1
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_more_coverage_is_never_less_sure(less: float, more: float) -> None:
-    confidence = load_confidence("multilingual-e5-small")
+def test_more_unknown_words_never_make_it_surer(less: float, more: float) -> None:
     low, high = sorted([less, more])
-    assert confidence.probability(Signals(coverage=low)) <= confidence.probability(Signals(coverage=high))
+    for model_id in ("multilingual-e5-small", "hash-64"):
+        confidence = load_confidence(model_id)
+        assert confidence.probability(Signals(unknown=low)) >= confidence.probability(Signals(unknown=high))
 
 
-@pytest.mark.parametrize(("weights", "threshold"), [({"magic": 1.0}, 0.5), ({"cosine": 1.0}, 1.5)])
+@pytest.mark.parametrize(("weights", "threshold"), [({"magic": 1.0}, 0.5), ({"gain": 1.0}, 1.5)])
 def test_numbers_that_make_no_sense(weights: dict[str, float], threshold: float) -> None:
     with pytest.raises(ValueError, match="unknown signals"):
         Confidence(0.0, weights, threshold)
@@ -51,4 +52,4 @@ def test_the_shipped_file_says_how_it_was_made() -> None:
     assert set(content["fits"]) == {"multilingual-e5-small", ANY_EMBEDDER}
     assert content["fitted"].keys() == {"how", "on", "when", "with"}
     for sets in content["figures"].values():
-        assert sets["golden"]["false_refusals"] <= 0.07
+        assert sets["golden"]["false_refusals"] <= 0.06

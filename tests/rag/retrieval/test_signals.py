@@ -16,11 +16,10 @@ def chunk(text: str) -> Chunk:
 
 
 def test_by_hand() -> None:
-    dense = [DenseHit(1, 0.9, 3.5, "zh", True), DenseHit(2, 0.8, 2.0, "en", False)]
+    dense = [DenseHit(1, 0.9, 3.5, 0.05, "zh", True), DenseHit(2, 0.8, 2.0, 0.0, "en", False)]
     signals = read_signals(dense, {2: 2.0, 3: 4.0}, [chunk("the fee"), chunk("error W-203")], WEIGHTS)
     assert signals == Signals(
-        cosine=0.9,
-        standout=3.5,
+        gain=0.05,
         coverage=pytest.approx(4 / 8),
         unknown=pytest.approx(4 / 8),
         codes=1.0,
