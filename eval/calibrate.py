@@ -148,7 +148,8 @@ def report(
         "fitted": {
             "how": "logistic regression, penalty 1 on the standardised signals; the threshold leaves "
             f"{FALSE_REFUSALS:.0%} of the answerable questions refused; both judged on held-out parts "
-            f"({_FOLDS} folds, {_REPEATS} times), the other sets with these numbers as they are",
+            f"({_FOLDS} folds, {_REPEATS} times), the other sets with these numbers as they are; which signals to use "
+            "was chosen among some twenty combinations with the figures of these same sets in view",
             "on": f"data/golden: {answerable} answerable questions and {len(rows) - answerable} unanswerable ones",
             "when": today.isoformat(),
             "with": "python -m eval.calibrate",

@@ -4,7 +4,8 @@
 
 Matrices are kept in 8 bits, symmetric, with a scale of each output row.  OpenVINO multiplies them with activations that
 it puts into 8 bits token by token as they come (``DYNAMIC_QUANTIZATION_GROUP_SIZE``): no calibration texts are needed,
-and a text's vector does not depend on its neighbours in the batch.
+and no text's scales depend on its neighbours in the batch.  The kernels chosen for another batch size round differently
+all the same: a text alone and in a batch agree at a cosine of .998, not to the bit.
 
 BERT as in J. Devlin et al., https://arxiv.org/abs/1810.04805: post-norm layers, learned positions from 0, erf GELU;
 then the mean over the tokens that the mask keeps, and unit length.  Tracing the PyTorch model would give the same graph

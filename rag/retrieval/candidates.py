@@ -7,8 +7,8 @@ from rag.retrieval.fusion import reciprocal_rank_fusion
 from rag.schema import Language
 
 FOREIGN_HANDICAP = 1.0
-"""Standard deviations by which a passage in the other language must stand out more.  A reader wants their own language,
-and the difference between the languages' spreads is about that large."""
+"""Standard deviations by which a passage in the other language must stand out more: a reader wants their own language.
+The best of 0, 1, 2 and infinity for recall at 5 on the sample questions together, which it was chosen on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Nearest passages by meaning: FAISS on disk, beside a manifest that says what it holds.
 
-Vectors are compared one by one (a flat inner product): exact, and at 100,000 passages of 384 dimensions still a matter
-of milliseconds.  FAISS's own format is read, nothing is unpickled, and only after its checksum was verified.
+Vectors are compared one by one (a flat inner product): exact, with nothing to tune or train.  FAISS's own format is read, nothing is unpickled, and only after its checksum was verified.
 """
 
 import hashlib
