@@ -1,6 +1,7 @@
 """Nearest passages by meaning: FAISS on disk, beside a manifest that says what it holds.
 
-Vectors are compared one by one (a flat inner product): exact, with nothing to tune or train.  FAISS's own format is read, nothing is unpickled, and only after its checksum was verified.
+Vectors are compared one by one (a flat inner product): exact, with nothing to tune or train.  FAISS's own
+format is read, nothing is unpickled, and only after its checksum was verified.
 """
 
 import hashlib
