@@ -70,7 +70,9 @@ def serve(port: int, console: Console, *, browser: bool) -> None:
     address = f"http://localhost:{port}"
     announcer = threading.Thread(target=_announce, args=(address, port, console, started_at, browser), daemon=True)
     announcer.start()
-    desk_application().run(config={"server.port": port, "logger.hideWelcomeMessage": True})
+    # Said here as well: Streamlit reads .streamlit/config.toml of the folder that one happens to stand in.
+    config = {"server.address": _HOST, "server.port": port, "server.headless": True, "logger.hideWelcomeMessage": True}
+    desk_application().run(config=config)
 
 
 def _announce(address: str, port: int, console: Console, started_at: float, browser: bool) -> None:
