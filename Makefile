@@ -25,9 +25,10 @@ setup: environment  ## virtual environment, Ollama, a model, the embedder (once)
 	@$(BIN)/python -m rag.provisioning
 
 test: setup-test check  ## set everything up, run every check and every test
-	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@HYPOTHESIS_PROFILE=whole $(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest -m real $(PYTEST_OPTIONS)
 
-test-fast: environment-dev  ## the tests that need no model and no network
+test-fast: environment-dev  ## the tests that need no model, no network and no processes
 	@$(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
 
 check: environment-dev  ## ruff, mypy --strict, import layers

@@ -1,16 +1,23 @@
 """Fixtures that several rooms' tests share: the real model server on a port of its own."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from rag.serving.models import find_installed, installed_models
 from rag.serving.server import ServerStatus, ensure_running, stop
 from rag.settings import Settings
 
 REAL_MODEL = "stand-in:0.5b"
+
+# No deadlines: on a busy machine they measure the others.  `make test-fast` asks for fewer examples.
+hypothesis_settings.register_profile("fast", deadline=None, max_examples=25)
+hypothesis_settings.register_profile("whole", deadline=None, max_examples=200)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from tests.ingest.conftest import Desk
 from tests.ingest.killed_ingest import POINTS
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("point", POINTS)
 def test_killed(desk: Desk, point: str) -> None:
     desk.ingest()

@@ -141,6 +141,7 @@ sys.exit(ingest.__main__.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_with_one_sentence_and_leaves_the_generation(command: Desk, number: signal.Signals) -> None:
     main([str(command.manual)])

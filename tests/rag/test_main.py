@@ -15,6 +15,7 @@ from rag.testing import ScriptedGenerator, build_offline_pipeline
 from tests.rag.command import environment, run_rag
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("question", "english", "chinese"),
     [
@@ -33,6 +34,7 @@ def test_questions_that_cannot_be_worked_on(tmp_path: Path, question: str, engli
         assert ran.out == ""
 
 
+@pytest.mark.real
 def test_no_knowledge_base(tmp_path: Path) -> None:
     ran = run_rag("ask", "How long?", env=environment(tmp_path))
     assert ran.code == 3
@@ -40,6 +42,7 @@ def test_no_knowledge_base(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -53,6 +56,7 @@ def test_options_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, ...],
     assert part in ran.err
 
 
+@pytest.mark.real
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     ran = run_rag("ask", "How long?", env=environment(tmp_path, ANSWERDESK_TOP_K="many"))
     assert ran.code == 2

@@ -3,6 +3,7 @@
 import io
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,8 +141,8 @@ def test_a_browser_opens_only_where_somebody_sits(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(desk.sys, "platform", "linux")
-    monkeypatch.setattr(desk.sys, "stdout", _Terminal(terminal))
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(sys, "stdout", _Terminal(terminal))
     assert desk._has_display() is expected
 
 

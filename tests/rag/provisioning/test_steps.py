@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from filelock import FileLock
@@ -121,7 +122,7 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_all_steps_are_known() -> None:
-    assert set(steps.ALL_STEPS) | {"browser"} == set(steps.Step.__args__)
+    assert set(steps.ALL_STEPS) | {"browser"} == set(get_args(steps.Step))
 
 
 def test_stopped_by_others_it_ends_as_at_ctrl_c(

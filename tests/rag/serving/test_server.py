@@ -24,6 +24,7 @@ from tests.ollama_stub import OllamaStub
 from tests.rag.serving.conftest import CHECKOUT, gone, serving_leader, state_of, until
 
 
+@pytest.mark.real
 def test_start_is_adopted_by_the_next_and_stop_leaves_nothing(stub_settings: Settings) -> None:
     first = ensure_running(stub_settings)
     assert first.running
@@ -41,6 +42,7 @@ def test_start_is_adopted_by_the_next_and_stop_leaves_nothing(stub_settings: Set
     assert stop(stub_settings) == "not_running"
 
 
+@pytest.mark.real
 def test_a_server_that_was_there_is_adopted_and_never_stopped(tmp_path: Path) -> None:
     with OllamaStub() as stub:
         settings = Settings(data_dir=tmp_path, ollama_host=stub.url)
@@ -51,6 +53,7 @@ def test_a_server_that_was_there_is_adopted_and_never_stopped(tmp_path: Path) ->
         assert status(settings).running
 
 
+@pytest.mark.real
 def test_killed_ollama_comes_back_and_its_old_runner_ends(stub_settings: Settings) -> None:
     ensure_running(stub_settings)
     leader = serving_leader(stub_settings)
@@ -61,6 +64,7 @@ def test_killed_ollama_comes_back_and_its_old_runner_ends(stub_settings: Setting
     assert status(stub_settings).running
 
 
+@pytest.mark.real
 def test_killed_supervisor_takes_ollama_and_its_runner_along(stub_settings: Settings) -> None:
     ensure_running(stub_settings)
     leader = serving_leader(stub_settings)
@@ -69,6 +73,7 @@ def test_killed_supervisor_takes_ollama_and_its_runner_along(stub_settings: Sett
     assert not status(stub_settings).running
 
 
+@pytest.mark.real
 def test_a_runner_left_when_both_were_killed_is_ended_by_the_next_start(stub_settings: Settings) -> None:
     ensure_running(stub_settings)
     leader = serving_leader(stub_settings)
@@ -82,6 +87,7 @@ def test_a_runner_left_when_both_were_killed_is_ended_by_the_next_start(stub_set
     assert gone(leader)
 
 
+@pytest.mark.real
 def test_stop_ends_what_a_killed_supervisor_left(stub_settings: Settings) -> None:
     ensure_running(stub_settings)
     leader = serving_leader(stub_settings)
@@ -93,6 +99,7 @@ def test_stop_ends_what_a_killed_supervisor_left(stub_settings: Settings) -> Non
     assert gone(leader)
 
 
+@pytest.mark.real
 def test_a_server_that_cannot_start_says_why_and_is_not_tried_again(
     stub_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +111,7 @@ def test_a_server_that_cannot_start_says_why_and_is_not_tried_again(
     assert status(stub_settings) == ServerStatus(stub_settings.ollama_url, False, "", managed=False)
 
 
+@pytest.mark.real
 def test_two_that_start_at_once_share_one_server(stub_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUB_DELAY", "0.5")
     with ThreadPoolExecutor(4) as pool:
@@ -112,6 +120,7 @@ def test_two_that_start_at_once_share_one_server(stub_settings: Settings, monkey
     assert all(one.managed for one in found)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_tied_server_ends_with_the_process_that_started_it(stub_settings: Settings, number: signal.Signals) -> None:
     program = (
