@@ -2,6 +2,7 @@
 
 import io
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(build_tools, "_STB_PLACES", (stb,))
-    monkeypatch.setattr(build_tools.sys, "executable", str(programs / "python"))
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
     monkeypatch.setattr(build_tools, "_GO_PLACES", ())
     return programs
 

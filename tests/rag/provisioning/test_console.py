@@ -1,10 +1,10 @@
 """Lines of set-up, on a terminal and elsewhere."""
 
 import io
+import time
 
 import pytest
 
-from rag.provisioning import console as module
 from rag.provisioning.console import Console, Outcome
 
 
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 def test_a_step_prints_one_line_with_its_way_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     moments = iter([10.0, 12.34])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
     Console("en", out).step(lambda: Outcome("Ollama", "built", {"variant": "haswell"}))
     assert out.getvalue() == "Ollama: built from source for this CPU (haswell), 2.3 s\n"
 
@@ -30,7 +30,7 @@ def test_the_same_in_chinese() -> None:
 def test_without_a_terminal_progress_is_a_word_every_15_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     moments = iter([0.0, 5.0, 15.0, 20.0, 31.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
     with Console("en", out).progress("downloading", "x.bin") as update:
         for done in (1_000_000, 2_000_000, 3_000_000, 4_000_000):
             update(done, 10_000_000)

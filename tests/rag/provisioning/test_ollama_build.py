@@ -128,8 +128,8 @@ def test_the_build_sees_headers_and_caches_of_its_own(tmp_path: Path, monkeypatc
     monkeypatch.setenv("GOFLAGS", "-mod=vendor")
     monkeypatch.setenv("CGO_CFLAGS", "-O0")
     monkeypatch.setenv("GOPROXY", "https://mirror.example")
-    programs = [tmp_path / name for name in ("gcc", "g++", "go/bin/go", "cmake", "ninja")]
-    tools = BuildTools(*programs, json_headers=tmp_path / "json", stb_image=tmp_path / "stb_image.h")
+    gcc, gxx, go, cmake, ninja = (tmp_path / name for name in ("gcc", "g++", "go/bin/go", "cmake", "ninja"))
+    tools = BuildTools(gcc, gxx, go, cmake, ninja, json_headers=tmp_path / "json", stb_image=tmp_path / "stb_image.h")
     environment = build_environment(tools, tmp_path / "work")
     assert environment["CGO_CPPFLAGS"] == f"-I{headers_folder(tmp_path / 'work')} -I{tmp_path / 'json'}"
     assert environment["GOBIN"] == str(tmp_path / "work" / "dist" / "bin")

@@ -215,7 +215,7 @@ def test_events_after_a_stop_change_nothing(start: Start) -> None:
     gate = threading.Event()
 
     class Deaf(StepPipeline):
-        def stream(self, question: str, **options: object) -> Iterator[Event]:  # type: ignore[override]
+        def stream(self, question: str, **options: object) -> Iterator[Event]:
             yield FOUND
             gate.wait(10)
             yield AnswerDelta("late")
