@@ -105,7 +105,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, object
     identity = RunIdentity(
         question_ids=tuple(question.question_id for question in questions),
         think=arguments.think,
-        model=pipeline.model,
+        model=pipeline.start_model(),
         generation=pipeline.generation,
     )
     identity.check_or_save(folder / "run.json")

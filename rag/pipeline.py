@@ -96,9 +96,12 @@ class Pipeline:
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
 
-    @property
-    def model(self) -> str:
-        """Name of the model that answers.  Raises a ``ServingError`` where none can be named."""
+    def start_model(self) -> str:
+        """Start the model server where that is possible; return the name of the model that will answer.
+
+        Raises a ``ServingError`` where there is no server or no model.
+        """
+        self._parts.ensure_server()
         return self._parts.generator.model
 
     @property

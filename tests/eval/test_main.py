@@ -17,12 +17,14 @@ ANSWER = Answer("7 days", "en", False, "", (), (), (), "stand-in:0.5b", True, 3)
 class OneAnswer:
     """Answers "7 days"; the question numbers in ``dies_at`` find the model server gone."""
 
-    model = "stand-in:0.5b"
     generation = 3
 
     def __init__(self, dies_at: str = "") -> None:
         self.dies_at = dies_at
         self.asked: list[str] = []
+
+    def start_model(self) -> str:
+        return "stand-in:0.5b"
 
     def stream(self, question: str, *, think: bool | None = None) -> Iterator[Event]:
         self.asked.append(question)

@@ -249,3 +249,11 @@ def desk_system_message() -> Message:
     from rag.answering.prompt import build_messages
 
     return build_messages("?", [], "en")[0]
+
+
+def test_the_model_is_named_only_once_its_server_runs(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    assert desk.pipeline.start_model() == "scripted"
+    desk.server_error = OllamaUnavailable(host="http://127.0.0.1:1")
+    with pytest.raises(OllamaUnavailable):
+        desk.pipeline.start_model()
