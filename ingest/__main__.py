@@ -36,8 +36,9 @@ _HELP = """examples:
   python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
   python -m ingest --list                    what is in it
 
-Reads Markdown, HTML, text, PDF, and JSONL with {"id", "title", "text", "source"} in each row.  Whatever goes wrong, the
-knowledge base that was published before serves on.
+Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, JSON, mail, books, archives and pictures;
+in JSON, rows of {"id", "title", "text", "source"} or {"question", "answer"}: see docs/formats.md.  Whatever goes wrong,
+the knowledge base that was published before serves on.
 
 exit codes: 0 everything was read; 1 published, but some files could not be read; 2 wrong options;
   3 nothing was published: nothing readable, another ingest is running, the disk is full, another embedder;

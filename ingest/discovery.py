@@ -9,6 +9,9 @@ from pathlib import Path
 from ingest.loaders.registry import is_supported
 from ingest.loaders.source import SourceFile
 from rag.errors import DocumentUnreadable, SourceMissing
+from rag.storage.store import DATABASE_NAME
+
+_OWN_DATABASES = frozenset({DATABASE_NAME, "turns.db"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,9 @@ class Discovery:
 def discover(paths: Sequence[Path]) -> Discovery:
     """Walk the folders and list the files.  Raises ``SourceMissing`` for a path that does not exist.
 
-    Names that begin with a point are passed over.  Links are followed; a file that can be reached twice is listed
-    under the place that is no link.  A file that is named itself is listed whatever its kind is: it was meant.
+    Names that begin with a point are passed over, and so are the folders in which the product keeps its own data.
+    Links are followed; a file that can be reached twice is listed under the place that is no link.  A file that is
+    named itself is listed whatever its kind is: it was meant.
     """
     found: dict[Path, SourceFile] = {}
     unsupported: list[Path] = []
@@ -91,6 +95,8 @@ def _files_of(
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         yield SourceFile(folder, root).unreadable("permission" if error.errno == errno.EACCES else "device")
+        return
+    if any(entry.name in _OWN_DATABASES for entry in entries):
         return
     for entry in entries:
         if entry.name.startswith("."):

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import chain, count
 from pathlib import Path
 
-from ingest.loaders.source import SourceFile
+from ingest.loaders.source import INSIDE, SourceFile
 from rag.schema import Document
 from rag.storage.writer import LiveDocument
+
+_COUNTED = re.compile(r"#\d+$")
 
 
 def content_hash(document: Document) -> bytes:
@@ -30,14 +33,14 @@ def content_hash(document: Document) -> bytes:
 class DocumentIds:
     """Gives every document of one ingest its id.
 
-    That is the path below the ingested folder, or the row's own id.  A file that is known keeps its id through
-    whichever folder it is found.  An id belongs to the document that had it first, as long as that one's file is
-    there; the next one with the same name gets more of its path in front: ``manual/returns.md``.
+    That is the path below the ingested folder, a place inside the file there, or the row's own id.  A file that is
+    known keeps its id through whichever folder it is found.  An id belongs to the document that had it first, as long
+    as that one's file is there; the next one with the same name gets more of its path in front: ``manual/returns.md``.
     """
 
     def __init__(self, live: Mapping[str, LiveDocument]) -> None:
         self._live = live
-        self._by_path = {known.path: known.document_id for known in live.values()}
+        self._by_path = {known.path: known.document_id for known in live.values() if _was_whole_file(known)}
         self._given: set[str] = set()
 
     def give(self, document: Document, source: SourceFile) -> str:
@@ -51,10 +54,10 @@ class DocumentIds:
         return document_id in self._given
 
     def _known(self, document: Document, source: SourceFile) -> str | None:
-        if _is_row(document):
-            names = [name for name in _names(document, source) if self._has_path(name, document.path)]
-        else:
+        if document.document_id == source.document_id:
             names = [self._by_path[document.path]] if document.path in self._by_path else []
+        else:
+            names = [name for name in _names(document, source) if self._has_path(name, document.path)]
         return next((name for name in names if name not in self._given), None)
 
     def _has_path(self, document_id: str, path: str) -> bool:
@@ -73,15 +76,21 @@ class DocumentIds:
         return known is None or not Path(known.path).exists()  # its file is gone: this is where it moved to
 
 
-def _is_row(document: Document) -> bool:
-    return document.metadata.get("format") == "jsonl"
+def _was_whole_file(known: LiveDocument) -> bool:
+    """Tell a file's own document from that of a row, an attachment or a file in an archive."""
+    return f"/{_COUNTED.sub('', known.document_id)}".endswith(f"/{known.relative_path}")
+
+
+def _is_row(document: Document, source: SourceFile) -> bool:
+    """Tell whether the document has an id of its own, that says nothing of its file."""
+    return document.document_id.split(INSIDE)[0] != source.document_id
 
 
 def _names(document: Document, source: SourceFile) -> Iterator[str]:
     """Yield the document's own id, then longer ones, up to the whole path."""
     yield document.document_id
     path = source.path
-    if _is_row(document):
+    if _is_row(document, source):
         folders, name = path.parent, f"{path.name}/{document.document_id}"
         yield name
     else:

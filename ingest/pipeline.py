@@ -69,7 +69,7 @@ def ingest(
             if reader is not None:
                 run.read(discovery, reader)
             else:
-                with FileReader(Limits(settings.document_limit_megabytes * 1_000_000)) as own_reader:
+                with FileReader(Limits.of(settings), timeout_seconds=settings.reading_timeout_seconds) as own_reader:
                     run.read(discovery, own_reader)
             if run.nothing_known:
                 raise _nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from ingest.loaders.source import Limits, SourceFile
-from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END
+from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, WORKING
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
@@ -36,7 +37,7 @@ class _WorkerLostError(Exception):
 class FileReader:
     """Loads files one after the other; a context manager, because it owns a process while it is in use.
 
-    ``timeout_seconds`` is how long one document may take, at least 1.
+    ``timeout_seconds`` is how long one document, or one scanned page of it, may take, at least 1.
     """
 
     def __init__(self, limits: Limits, *, timeout_seconds: float = 60.0) -> None:
@@ -80,7 +81,7 @@ class FileReader:
         request = {
             "path": str(path),
             "root": str(root),
-            "document_bytes": self._limits.document_bytes,
+            "limits": asdict(self._limits),
             "cpu_seconds": int(self._timeout_seconds * 10),
         }
         try:
@@ -89,7 +90,8 @@ class FileReader:
         except BrokenPipeError as error:
             raise _WorkerLostError("malformed") from error
         while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
-            yield line
+            if line != WORKING:
+                yield line
 
     def _running_worker(self) -> subprocess.Popen[bytes]:
         if self._worker is not None and self._worker.poll() is not None:

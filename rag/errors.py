@@ -180,13 +180,52 @@ class DocumentUnreadable(KnowledgeError):
     zh = "无法读取 {path}：{reason}"
     REASONS: ClassVar[dict[str, tuple[str, str]]] = {
         "empty": ("it holds no text", "文件中没有文字"),
-        "encoding": ("its encoding is unknown", "无法识别文件编码"),
-        "encrypted": ("it is protected by a password", "文件有密码保护"),
-        "malformed": ("it is damaged or not of the kind its name says", "文件已损坏，或与扩展名不符"),
+        "picture": (
+            "it holds pictures in which no words were found",
+            "文件只有图片，且图片中没有识别出文字",
+        ),
+        "encoding": ("its encoding is unknown; save it as UTF-8", "无法识别文件编码，请另存为 UTF-8"),
+        "encrypted": (
+            "it is protected by a password; save it without one, or name it in ANSWERDESK_PASSWORDS_FILE",
+            "文件有密码保护；请另存为无密码的文件，或在 ANSWERDESK_PASSWORDS_FILE 中提供密码",
+        ),
+        "malformed": (
+            "it is damaged or not of the kind its name says; export it anew",
+            "文件已损坏，或与扩展名不符，请重新导出",
+        ),
         "row": ("a row is not valid JSON with id and text", "某一行不是含有 id 和 text 的有效 JSON"),
-        "too_large": ("it is larger than the limit", "文件超过大小限制"),
-        "too_slow": ("reading it takes too long", "读取时间过长"),
-        "too_much_memory": ("reading it takes too much memory", "读取所需内存过多"),
+        "too_large": (
+            "it is larger than the limit; split it, or raise ANSWERDESK_DOCUMENT_LIMIT_MEGABYTES",
+            "文件超过大小限制；请拆分文件，或调高 ANSWERDESK_DOCUMENT_LIMIT_MEGABYTES",
+        ),
+        "bomb": (
+            "unpacked it is larger than the limit; split it, or raise ANSWERDESK_UNPACKED_LIMIT_MEGABYTES",
+            "文件解压后超过大小限制；请拆分文件，或调高 ANSWERDESK_UNPACKED_LIMIT_MEGABYTES",
+        ),
+        "too_many": (
+            "it holds more files or rows than the limit; split it, or raise ANSWERDESK_ARCHIVE_LIMIT_ENTRIES",
+            "其中的文件或条目过多；请拆分文件，或调高 ANSWERDESK_ARCHIVE_LIMIT_ENTRIES",
+        ),
+        "too_deep": (
+            "archives are nested too deeply; unpack it, or raise ANSWERDESK_ARCHIVE_LIMIT_DEPTH",
+            "压缩包嵌套层数过多；请先解压，或调高 ANSWERDESK_ARCHIVE_LIMIT_DEPTH",
+        ),
+        "unsafe_name": (
+            "its name in the archive leads out of the archive; pack it anew",
+            "它在压缩包中的路径指向压缩包之外，请重新打包",
+        ),
+        "too_many_pages": (
+            "only its first scanned pages were read; split it, or raise ANSWERDESK_OCR_LIMIT_PAGES",
+            "扫描页超过识别上限，其余页未读取；可调高 ANSWERDESK_OCR_LIMIT_PAGES",
+        ),
+        "too_slow": (
+            "reading it takes too long; split it, or raise ANSWERDESK_READING_TIMEOUT_SECONDS",
+            "读取时间过长；请拆分文件，或调高 ANSWERDESK_READING_TIMEOUT_SECONDS",
+        ),
+        "too_much_memory": (
+            "reading it takes too much memory; split it, or raise ANSWERDESK_READING_MEMORY_MEGABYTES",
+            "读取所需内存过多；请拆分文件，或调高 ANSWERDESK_READING_MEMORY_MEGABYTES",
+        ),
         "permission": ("reading it is not permitted", "没有读取权限"),
         "duplicate": ("another row of the file has the same id", "文件中另一行使用了相同的 id"),
         "loop": ("the link leads back into a folder above it", "链接指回了上级文件夹"),

@@ -57,7 +57,15 @@ class Settings(BaseSettings):
 
     # ingestion
     chunk_tokens: int = Field(default=128, ge=32, le=400, description="embedder tokens of a chunk, about")
-    document_limit_megabytes: int = Field(default=50, ge=1)
+    document_limit_megabytes: int = Field(default=50, ge=1, description="the largest file that is read")
+    unpacked_limit_megabytes: int = Field(default=500, ge=1, description="all that one file holds, unpacked")
+    archive_limit_entries: int = Field(default=10_000, ge=1, description="files in one archive, rows in one export")
+    archive_limit_depth: int = Field(default=4, ge=1, description="archives within archives, mails within mails")
+    ocr_limit_pages: int = Field(default=100, ge=0, description="scanned pages read in one document; 0: none")
+    picture_limit_megapixels: int = Field(default=100, ge=1)
+    reading_timeout_seconds: float = Field(default=60.0, ge=1, description="one document, or one scanned page")
+    reading_memory_megabytes: int = Field(default=4096, ge=512, description="address space of the reading process")
+    passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")
 
     @field_validator("data_dir", "cache_dir")
     @classmethod
@@ -73,6 +81,16 @@ class Settings(BaseSettings):
     def turns_path(self) -> Path:
         """Database of questions and answers."""
         return self.data_dir / "turns.db"
+
+    def document_passwords(self) -> tuple[str, ...]:
+        """Return the lines of ``passwords_file``.  Raises ``SettingsError`` where it cannot be read."""
+        if self.passwords_file is None:
+            return ()
+        try:
+            return tuple(line for line in self.passwords_file.read_text("utf-8").splitlines() if line)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = f"ANSWERDESK_PASSWORDS_FILE: {self.passwords_file}: {error}"
+            raise SettingsError(reason=reason) from error
 
     @property
     def ollama_url(self) -> str:

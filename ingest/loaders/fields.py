@@ -17,6 +17,12 @@ _LETTER = re.compile(r"[^\W\d_]")
 _NAME_JOINTS = re.compile(r"[\s_-]+")
 _ISO_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})")
 
+_MEANINGLESS_TITLE = re.compile(
+    r"(?:untitled.*|无标题.*|文档\d*|document\d*|microsoft word.*|powerpoint presentation|\(?anonymous\)?|\W*\d*\W*"
+    r"|\S*\.\w{2,8}|.*\.(?:docx?|pdf|pptx?|xlsx?))",
+    re.IGNORECASE,
+)  # what programs write when their user has given none
+
 _TITLE = ("title",)
 _LANGUAGE = ("language", "lang")
 _UPDATED = ("updated", "updated_on", "last_updated", "last_modified", "last-modified", "date")
@@ -37,7 +43,7 @@ def make_document(
     if not body:
         raise source.unreadable("empty", where=row_id or "")
     metadata = {name: value[:_METADATA_LIMIT_CHARACTERS] for name, value in fields.items() if name not in _KNOWN}
-    title = _first(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.path.stem) if row_id is None else "")
+    title = _first(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.name.stem) if row_id is None else "")
     return Document(
         document_id=source.document_id if row_id is None else row_id,
         path=str(source.path),
@@ -49,6 +55,11 @@ def make_document(
         audience=_audience(_first(fields, _AUDIENCE)),
         metadata={**metadata, "format": kind},
     )
+
+
+def is_written_by_a_person(title: str) -> bool:
+    """Tell a title from a file's name and from what programs put where none was given."""
+    return bool(title.strip()) and _MEANINGLESS_TITLE.fullmatch(title.strip()) is None
 
 
 def first_line(text: str) -> str:

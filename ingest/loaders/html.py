@@ -9,8 +9,7 @@ from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 from ingest.loaders.encoding import clean, decode, looks_binary
 from ingest.loaders.fields import make_document
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
-from ingest.loaders.source import SourceFile
-from rag.errors import DocumentUnreadable
+from ingest.loaders.source import Limits, SourceFile
 from rag.schema import Document
 
 _DECLARED = re.compile(
@@ -38,8 +37,9 @@ _META_FOR_MACHINES = {
 _META_LIMIT_CHARACTERS = 500
 
 
-def load_html(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnreadable]:
+def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
     """Yield the one document of a page.  Its link is the canonical one; its title the heading or the page's title."""
+    del limits  # nothing in a page unpacks
     if looks_binary(raw):
         raise source.unreadable("malformed")
     content = _decode_page(raw)
@@ -52,6 +52,14 @@ def load_html(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnr
     except RecursionError as error:
         raise source.unreadable("malformed") from error
     yield make_document(source, text, fields, kind="html")
+
+
+def page_text(raw: bytes) -> str:
+    """Return the text of a page's main content, that is a chapter of something else.  Raises ``ValueError``."""
+    content = _decode_page(raw)
+    if content is None:
+        raise ValueError("no encoding fits")
+    return "\n\n".join(_blocks(_main_content(BeautifulSoup(content, "lxml"))))
 
 
 def fragment_text(markup: str) -> str:

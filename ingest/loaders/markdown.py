@@ -11,12 +11,11 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.loaders.encoding import decode, looks_binary
 from ingest.loaders.fields import make_document
 from ingest.loaders.html import fragment_text
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
-from ingest.loaders.source import SourceFile
-from rag.errors import DocumentUnreadable
+from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.text import decoded
 from rag.schema import Document
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
@@ -25,19 +24,20 @@ _FRONT_MATTER_LIMIT_CHARACTERS = 64 * 1024
 _TEMPLATE = re.compile(r"\{%.*?%\}|\{\{-?\s*(?:site|page|include|layout)\..*?\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}")
 
 
-def load_markdown(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnreadable]:
+def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
     """Yield the one document of a Markdown file.  Its title: front matter, first heading, file name."""
-    if looks_binary(raw):
-        raise source.unreadable("malformed")
-    content = decode(raw)
-    if content is None:
-        raise source.unreadable("encoding")
-    fields, body = split_front_matter(content)
-    tree = SyntaxTreeNode(_parser().parse(body))
-    text = "\n\n".join(_blocks(tree))
+    del limits  # the file's size is checked before it is read
+    fields, body = split_front_matter(decoded(source, raw))
+    text, heading_words = markdown_text(body)
     if not fields.get("title"):
-        fields = {**fields, "title": _first_heading(tree)}
+        fields = {**fields, "title": heading_words}
     yield make_document(source, text, fields, kind="markdown")
+
+
+def markdown_text(body: str) -> tuple[str, str]:
+    """Return the text without decoration, and its first heading or an empty string."""
+    tree = SyntaxTreeNode(_parser().parse(body))
+    return "\n\n".join(_blocks(tree)), _first_heading(tree)
 
 
 def split_front_matter(content: str) -> tuple[dict[str, str], str]:

@@ -1,172 +1,142 @@
-"""PDF: headings, tables and paragraphs from the pages' geometry; the pages' places are kept in the metadata."""
+"""PDF: headings, tables and paragraphs from the pages' geometry; scanned pages by looking at them."""
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import pypdfium2
+import pypdfium2.raw
 
-from ingest.loaders.encoding import clean
-from ingest.loaders.fields import first_line, make_document
-from ingest.loaders.pdf_layout import Line, heading_levels, is_heading_like, page_lines, table_length
-from ingest.loaders.plain_markup import heading, table
-from ingest.loaders.radicals import with_ideographs
-from ingest.loaders.source import SourceFile
-from rag.errors import DocumentUnreadable
-from rag.schema import Document
+from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
+from ingest.loaders.layout import Line, heading_levels, page_blocks, plain_line
+from ingest.loaders.ocr import LONGEST_SIDE_PIXELS, PictureReader
+from ingest.loaders.pages import join_pages
+from ingest.loaders.pdf_layout import page_lines
+from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD, https://pdfium.googlesource.com/pdfium/+/main/public/fpdfview.h
-_HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium puts for a hyphen at a line's end
-_FULL_LINE_SHARE = 0.8
-_ALIKE = 0.12
-_SHORTEST_FULL_LINE = 30
-_NEW_PARAGRAPH = re.compile(
-    r"(?:[-*•·●○■◆▪–—]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、]|第[一二三四五六七八九十\d]+[章节条]|[①-⑳]|[A-Za-z][.)]\s)"
-)
-_SENTENCE_END = re.compile(r"[.!?。！？:：;；][\"'”’」』）)]*$")
-_MEANINGLESS_TITLE = re.compile(
-    r"(?:untitled.*|无标题.*|文档\d*|document\d*|microsoft word.*|powerpoint presentation|\(?anonymous\)?|\W*\d*\W*"
-    r"|\S*\.\w{2,8}|.*\.(?:docx?|pdf|pptx?|xlsx?))",
-    re.IGNORECASE,
-)  # what programs write when their user has given none
+_SCAN_DOTS_PER_POINT = 200 / 72
+_FEW_CHARACTERS = 200
+_PICTURE_SHARE = 0.015  # of the page: smaller ones are logos and rules
+_OUTLINES = 30  # a page of so many shapes and no text has its letters drawn
+_OBJECTS_LOOKED_AT = 5000
 
 
-def load_pdf(source: SourceFile, raw: bytes) -> Iterator[Document | DocumentUnreadable]:
-    """Yield the one document of a PDF file.
+def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
+    """Yield the one document of a PDF file, and which pages could not be read.
 
     Metadata: ``pages`` is their number, ``page_starts`` the offsets into the text at which they begin, separated by
-    blanks.  A file that is locked by a password, damaged, or made of pictures only raises ``DocumentUnreadable``.
+    blanks.  A file that is locked by a password that is not known, or damaged, raises ``DocumentUnreadable``.
     """
-    pages, properties = _read(source, raw)
-    levels = heading_levels(line for page in pages for line in page)
-    parts: list[str] = []
-    starts: list[int] = []
-    length = 0
-    for page in pages:
-        starts.append(length)
-        text_of_page = "\n\n".join(_blocks(page, levels))
-        if text_of_page:
-            parts.append(text_of_page)
-            length += len(text_of_page) + 2
-    text = "\n\n".join(parts)
-    fields = {
-        "title": _title(_plain(properties.get("Title", "")), text),
-        "author": _plain(properties.get("Author", "")),
+    pictures = PictureReader(limits)
+    with _opened(source, raw, limits) as pdf:
+        pages = []
+        for number in range(len(pdf)):
+            page = _read_page(pdf, number, pictures)
+            if page.seen:
+                yield StillReading()
+            pages.append(page)
+        properties = pdf.get_metadata_dict()
+    broken = [number for number, page in enumerate(pages, start=1) if page.lines is None]
+    if len(broken) == len(pages):
+        raise source.unreadable("malformed")
+    levels = heading_levels(line for page in pages for line in page.lines or ())
+    text, fields = join_pages(["\n\n".join(page_blocks(page.lines or [], levels)) for page in pages])
+    if not text and any(page.seen for page in pages):
+        raise source.unreadable("picture")
+    described = {
+        "title": _title(plain_line(properties.get("Title", "")), text),
+        "author": plain_line(properties.get("Author", "")),
         "updated": _date(properties.get("ModDate", "") or properties.get("CreationDate", "")),
-        "pages": str(len(pages)),
-        "page_starts": " ".join(str(min(start, len(text))) for start in starts),
+        "ocr_pages": " ".join(str(number) for number, page in enumerate(pages, start=1) if page.seen and page.lines),
     }
-    yield make_document(source, text, {name: value for name, value in fields.items() if value}, kind="pdf")
+    fields |= {name: value for name, value in described.items() if value}
+    yield make_document(source, text, fields, kind="pdf")
+    yield from (source.unreadable("malformed", f"page {number}") for number in broken)
+    yield from pictures.failures(source)
 
 
-def _read(source: SourceFile, raw: bytes) -> tuple[list[list[Line]], dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """``lines`` is None where the page is damaged; ``seen`` that it was looked at as a picture."""
+
+    lines: list[Line] | None
+    seen: bool = False
+
+
+def _opened(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocument:
+    """Open the file without a password, else with the first one that fits."""
+    for password in (None, *limits.passwords):
+        try:
+            pdf = pypdfium2.PdfDocument(raw, password=password)
+            break
+        except pypdfium2.PdfiumError as error:
+            # PDFium reports the error of the file before for some broken ones, so the file is asked too
+            if getattr(error, "err_code", None) != _PASSWORD_ERROR or b"/Encrypt" not in raw:
+                raise source.unreadable("malformed") from error
+    else:
+        raise source.unreadable("encrypted")
+    if len(pdf) == 0:
+        pdf.close()
+        raise source.unreadable("malformed")
+    return pdf
+
+
+def _read_page(pdf: pypdfium2.PdfDocument, number: int, pictures: PictureReader) -> _Page:
     try:
-        with pypdfium2.PdfDocument(raw) as pdf:
-            if len(pdf) == 0:
-                raise source.unreadable("malformed")
-            pages = [_page_lines(page) for page in pdf]
-            return pages, pdf.get_metadata_dict()
-    except pypdfium2.PdfiumError as error:
-        # PDFium reports the error of the file before for some broken ones, so the file is asked too
-        locked = getattr(error, "err_code", None) == _PASSWORD_ERROR and b"/Encrypt" in raw
-        raise source.unreadable("encrypted" if locked else "malformed") from error
-
-
-def _page_lines(page: pypdfium2.PdfPage) -> list[Line]:
-    textpage = page.get_textpage()
+        page = pdf[number]
+    except pypdfium2.PdfiumError:
+        return _Page(None)
     try:
-        return page_lines(textpage)
-    finally:
+        textpage = page.get_textpage()
+        lines = page_lines(textpage)
         textpage.close()
+        if not _looks_scanned(page, lines):
+            return _Page(lines)
+        seen = pictures.lines(_drawn(page))
+        if seen is None or _length(seen) <= _length(lines):
+            return _Page(lines, seen=seen is not None)
+        return _Page(seen, seen=True)
+    except pypdfium2.PdfiumError:
+        return _Page(None)
+    finally:
         page.close()
 
 
-def _blocks(lines: Sequence[Line], levels: Mapping[float, int]) -> Iterator[str]:
-    """Yield a page's headings, tables and stretches of text."""
-    full = _full_width(_plain(line.text) for line in lines)
-    texts: list[str] = []
-    position = 0
-    while position < len(lines):
-        line = lines[position]
-        rows = table_length(lines[position:])
-        is_heading = line.size in levels and is_heading_like(line)
-        if rows or is_heading:
-            yield from _stretch(texts, full)
-            texts = []
-            cells = [[_plain(cell.text) for cell in row.cells] for row in lines[position : position + rows]]
-            yield table(cells) if rows else heading(levels[line.size], _plain(line.text))
-        else:
-            texts.append(line.text)
-        position += rows or 1
-    yield from _stretch(texts, full)
-
-
-def _stretch(lines: Sequence[str], full_width: float) -> Iterator[str]:
-    joined = join_wrapped_lines(lines, full_width)
-    if joined:
-        yield joined
-
-
-def join_wrapped_lines(lines: Iterable[str], full_width: float) -> str:
-    """Return the lines with those joined that are one sentence wrapped at the margin.
-
-    A line goes on in the next one when it nearly fills the page's width and neither ends a sentence nor stands
-    before a list mark; short lines (titles, cells of a table) stay alone.
-    """
-    joined: list[str] = []
-    previous = ""
-    hyphenated = False
-    for written in lines:
-        line = _plain(written)
-        if previous and line and (hyphenated or _wraps(previous, line, full_width)):
-            closely = hyphenated or (_is_wide(previous[-1]) and _is_wide(line[0]))
-            joined[-1] += line if closely else f" {line}"
-        elif line:
-            joined.append(line)
-        previous = line
-        hyphenated = written.rstrip().endswith(_HYPHENS)
-    return "\n".join(joined)
-
-
-def _plain(text: str) -> str:
-    """Return the words with single blanks, without hyphens at a line's end, with ideographs for their look-alikes."""
-    for hyphen in _HYPHENS:
-        text = text.replace(hyphen, "")
-    return " ".join(with_ideographs(clean(text)).split())
-
-
-def _full_width(lines: Iterable[str]) -> float:
-    """Return how wide a line must be to count as one that fills its column, in columns of characters.
-
-    Where most lines are about as wide as each other, that is the column; else the page's widest lines are.
-    """
-    widths = sorted(_width(line) for line in lines if line)
-    if not widths:
-        return 0.0
-    middle = widths[len(widths) // 2]
-    alike = sum(abs(width - middle) <= _ALIKE * middle for width in widths)
-    column = middle if alike * 2 > len(widths) else widths[int(len(widths) * 0.9)]
-    return max(column * _FULL_LINE_SHARE, _SHORTEST_FULL_LINE)
-
-
-def _wraps(line: str, following: str, full_width: float) -> bool:
-    if not following or _width(line) < full_width:
+def _looks_scanned(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
+    """Tell whether a page with little text has pictures, or letters that are drawn."""
+    length = _length(lines)
+    if length >= _FEW_CHARACTERS:
         return False
-    return not _SENTENCE_END.search(line) and not _NEW_PARAGRAPH.match(following)
+    width, height = page.get_size()
+    shapes = 0
+    for count, thing in enumerate(page.get_objects(max_depth=8)):
+        if count > _OBJECTS_LOOKED_AT:
+            return True
+        if thing.type == pypdfium2.raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = thing.get_bounds()
+            if abs((right - left) * (top - bottom)) >= _PICTURE_SHARE * width * height:
+                return True
+        shapes += thing.type == pypdfium2.raw.FPDF_PAGEOBJ_PATH
+    return length == 0 and shapes >= _OUTLINES
 
 
-def _width(line: str) -> int:
-    """Count columns: ideographs take two."""
-    return sum(2 if _is_wide(character) else 1 for character in line)
+def _drawn(page: pypdfium2.PdfPage) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    longest = max(*page.get_size(), 1.0)
+    scale = min(_SCAN_DOTS_PER_POINT, LONGEST_SIDE_PIXELS / longest)
+    scale = max(scale, 1 / min(*page.get_size(), math.inf)) if min(page.get_size()) > 0 else 1.0
+    drawn = page.render(scale=scale, rev_byteorder=True, may_draw_forms=True).to_numpy()
+    return np.ascontiguousarray(drawn[..., :3])
 
 
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"
+def _length(lines: list[Line]) -> int:
+    return sum(len(line.text.strip()) for line in lines)
 
 
 def _title(declared: str, text: str) -> str:
     """Return the declared title, if a person wrote it, else the first line that is no row of a table."""
-    if declared and not _MEANINGLESS_TITLE.fullmatch(declared):
+    if is_written_by_a_person(declared):
         return declared
     return "" if text.startswith("|") else first_line(text).lstrip("# ")
 

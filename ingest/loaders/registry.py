@@ -1,18 +1,38 @@
-"""Which loader reads which file, and the one function that reads a file."""
+"""Which loader reads which file, and the one function that reads a file with all that it holds."""
 
 import errno
 import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from ingest.loaders.epub import load_epub
+from ingest.loaders.excel import load_xls, load_xlsx
 from ingest.loaders.html import load_html
+from ingest.loaders.json_export import load_json
 from ingest.loaders.jsonl import load_jsonl
+from ingest.loaders.kinds import LOCKED, PICTURE_ENDINGS, true_ending
+from ingest.loaders.mail import load_eml
 from ingest.loaders.markdown import load_markdown
+from ingest.loaders.notebook import load_notebook
+from ingest.loaders.opendocument import load_opendocument
+from ingest.loaders.outline_markup import load_org, load_rst
+from ingest.loaders.outlook import load_msg
 from ingest.loaders.pdf import load_pdf
-from ingest.loaders.source import Limits, Loader, SourceFile
+from ingest.loaders.picture import load_picture
+from ingest.loaders.powerpoint import load_pptx
+from ingest.loaders.powerpoint_binary import load_ppt
+from ingest.loaders.rtf import load_rtf
+from ingest.loaders.separated import load_csv
+from ingest.loaders.source import Found, Limits, Loader, Part, SourceFile
 from ingest.loaders.text import load_text
+from ingest.loaders.word import load_docx
+from ingest.loaders.word_binary import load_doc
+from ingest.loaders.xml_page import load_xml
+from ingest.loaders.zip_archive import load_zip
 from rag.errors import DocumentUnreadable
-from rag.schema import Document
 
 LOADERS: dict[str, Loader] = {
     ".md": load_markdown,
@@ -20,13 +40,51 @@ LOADERS: dict[str, Loader] = {
     ".html": load_html,
     ".htm": load_html,
     ".xhtml": load_html,
+    ".xml": load_xml,
     ".txt": load_text,
     ".text": load_text,
+    ".log": load_text,
+    ".rst": load_rst,
+    ".org": load_org,
     ".pdf": load_pdf,
+    ".docx": load_docx,
+    ".docm": load_docx,
+    ".dotx": load_docx,
+    ".doc": load_doc,
+    ".rtf": load_rtf,
+    ".pptx": load_pptx,
+    ".pptm": load_pptx,
+    ".ppsx": load_pptx,
+    ".ppt": load_ppt,
+    ".xlsx": load_xlsx,
+    ".xlsm": load_xlsx,
+    ".xls": load_xls,
+    ".odt": load_opendocument,
+    ".ods": load_opendocument,
+    ".odp": load_opendocument,
+    ".epub": load_epub,
+    ".csv": load_csv,
+    ".tsv": load_csv,
+    ".tab": load_csv,
+    ".json": load_json,
     ".jsonl": load_jsonl,
     ".ndjson": load_jsonl,
+    ".ipynb": load_notebook,
+    ".eml": load_eml,
+    ".mht": load_eml,
+    ".mhtml": load_eml,
+    ".p7s": load_eml,
+    ".msg": load_msg,
+    ".zip": load_zip,
+    **dict.fromkeys(PICTURE_ENDINGS, load_picture),
 }
 """By the file name's ending, in lower case."""
+
+_FOREIGN_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
+    RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What libraries raise about files that are not as they should be; lxml's errors are ``SyntaxError``."""
 
 
 def is_supported(path: Path) -> bool:
@@ -34,7 +92,7 @@ def is_supported(path: Path) -> bool:
     return path.suffix.lower() in LOADERS
 
 
-def load(path: Path, root: Path, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
+def load(path: Path, root: Path, limits: Limits) -> Iterator[Found]:
     """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read.
 
     ``document_id`` is the path below the root, or a row's own id.  Nothing is raised for a bad file.
@@ -43,9 +101,63 @@ def load(path: Path, root: Path, limits: Limits) -> Iterator[Document | Document
     try:
         if not is_supported(path):
             raise source.unreadable("unsupported")
-        yield from LOADERS[path.suffix.lower()](source, _read(source, limits))
+        raw = _read(source, limits)
     except DocumentUnreadable as error:
         yield error
+    else:
+        yield from _Unpacking(limits).load(source, raw)
+
+
+class _Unpacking:
+    """One file on its way to documents, with the count of what came out of it so far."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parts = 0
+        self._bytes = 0
+
+    def load(self, source: SourceFile, raw: bytes) -> Iterator[Found]:
+        """Yield what the content holds, and what the parts of it hold."""
+        try:
+            ending = true_ending(source.name, raw)
+            if ending == LOCKED:
+                raise source.unreadable("encrypted")
+            if ending not in LOADERS:
+                raise source.unreadable("unsupported")
+            for found in LOADERS[ending](source, raw, self._limits):
+                if isinstance(found, Part):
+                    yield from self._load_part(source, found)
+                else:
+                    yield found
+        except DocumentUnreadable as error:
+            yield error
+        except MemoryError:
+            yield source.unreadable("too_much_memory")
+        except _FOREIGN_ERRORS:
+            yield source.unreadable("malformed")
+
+    def _load_part(self, source: SourceFile, part: Part) -> Iterator[Found]:
+        inner = source.part(part.name)
+        self._parts += 1
+        self._bytes += len(part.raw)
+        if self._parts > self._limits.parts:
+            raise source.unreadable("too_many")
+        if self._bytes > self._limits.unpacked_bytes:
+            raise source.unreadable("bomb")
+        if len(inner.inside) > self._limits.depth:
+            yield inner.unreadable("too_deep")
+            return
+        if not part.raw:
+            found: Iterator[Found] = iter([inner.unreadable("empty")])
+        else:
+            found = self.load(inner, part.raw)
+        for item in found:
+            if not (part.quiet and isinstance(item, DocumentUnreadable) and _is_decoration(item)):
+                yield item
+
+
+def _is_decoration(error: DocumentUnreadable) -> bool:
+    return error.details["reason"] in ("unsupported", "empty", "picture")
 
 
 def _read(source: SourceFile, limits: Limits) -> bytes:

@@ -1,36 +1,98 @@
-"""What every loader is given: a file and where it was found."""
+"""What every loader is given, a file's content and limits, and what it may yield."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Self
 
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
+from rag.settings import Settings
+
+INSIDE = "!/"
+"""Stands in a ``document_id`` between a container and what it holds: ``mail.eml!/invoice.pdf``."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file below the folder that was given to ingest; both absolute."""
+    """A file below the folder that was given to ingest, both absolute; or one ``inside`` it, by its names."""
 
     path: Path
     root: Path
+    inside: tuple[str, ...] = ()
 
     @property
     def document_id(self) -> str:
-        """Path below the root with forward slashes: ``returns/deadline.md``."""
-        return self.path.relative_to(self.root).as_posix()
+        """Path below the root with forward slashes: ``returns/deadline.md``, ``mail.eml!/invoice.pdf``."""
+        return INSIDE.join([self.path.relative_to(self.root).as_posix(), *self.inside])
+
+    @property
+    def name(self) -> PurePosixPath:
+        """The name of the file, or of the innermost part."""
+        return PurePosixPath(self.inside[-1]) if self.inside else PurePosixPath(self.path.name)
+
+    def part(self, name: str) -> Self:
+        """Return a file inside this one."""
+        return type(self)(self.path, self.root, (*self.inside, name))
 
     def unreadable(self, reason: str, where: str = "") -> DocumentUnreadable:
         """Make the error that names this file; ``reason`` is a key of ``DocumentUnreadable.REASONS``."""
-        return DocumentUnreadable(path=str(self.path), reason=reason, where=where)
+        place = ", ".join(filter(None, [INSIDE.join(self.inside), where]))
+        return DocumentUnreadable(path=str(self.path), reason=reason, where=place)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one file is read."""
+    """How much of one file is read.  Every limit is a setting; the worker gets them as JSON.
 
-    document_bytes: int
+    ``unpacked_bytes``, ``parts`` and ``depth`` are for what a file holds packed, all of it together.  A ``part`` is a
+    file in an archive, an attachment or a row of an export.  ``ocr_pages`` are pages and pictures in one document of
+    which words are read by looking; 0 for none.  ``passwords`` are tried in turn on locked files.
+    """
+
+    document_bytes: int = 50_000_000
+    unpacked_bytes: int = 500_000_000
+    parts: int = 10_000
+    depth: int = 4
+    ocr_pages: int = 100
+    picture_pixels: int = 100_000_000
+    memory_bytes: int = 4 * 1024**3
+    passwords: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the limits that are set.  Raises ``SettingsError`` where the file of passwords cannot be read."""
+        return cls(
+            document_bytes=settings.document_limit_megabytes * 1_000_000,
+            unpacked_bytes=settings.unpacked_limit_megabytes * 1_000_000,
+            parts=settings.archive_limit_entries,
+            depth=settings.archive_limit_depth,
+            ocr_pages=settings.ocr_limit_pages,
+            picture_pixels=settings.picture_limit_megapixels * 1_000_000,
+            memory_bytes=settings.reading_memory_megabytes * 1_000_000,
+            passwords=settings.document_passwords(),
+        )
 
 
-Loader = Callable[[SourceFile, bytes], Iterator[Document | DocumentUnreadable]]
-"""Turns one file's content into documents; raises ``DocumentUnreadable`` for the file, yields it for a part of it."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file inside the one that is read: a member of an archive, an attachment.  The registry reads it in its turn.
+
+    ``quiet`` parts may be without text or of an unknown kind and nobody is told: decoration in a mail.
+    """
+
+    name: str
+    raw: bytes
+    quiet: bool = False
+
+
+class StillReading:
+    """Yielded after each page that takes seconds, so that a long scan is not taken for an endless one."""
+
+
+Found = Document | DocumentUnreadable | StillReading
+Loader = Callable[[SourceFile, bytes, Limits], Iterator[Found | Part]]
+"""Turns one file's content into documents and parts; raises ``DocumentUnreadable`` for the file, yields it for a part.
+
+Libraries for one format alone are imported in the loader: who reads Markdown need not wait for a spreadsheet's.
+"""

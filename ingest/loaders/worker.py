@@ -1,8 +1,8 @@
 """``python -m ingest.loaders.worker``: reads files for ``ingest.reader``, in a process that may be lost.
 
-A request is one line of JSON on standard input, ``{"path", "root", "document_bytes", "cpu_seconds"}``.  The replies are
-lines that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``e`` at the
-end of the file, and once before the first one.
+A request is one line of JSON on standard input, ``{"path", "root", "limits", "cpu_seconds"}``.  The replies are lines
+that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``w`` for still at
+work, ``e`` at the end of the file, and once before the first one.
 """
 
 import json
@@ -16,14 +16,13 @@ from typing import BinaryIO
 from pydantic import TypeAdapter
 
 from ingest.loaders.registry import load
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import Found, Limits, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
-DOCUMENT, UNREADABLE, END = b"d", b"u", b"e"
+DOCUMENT, UNREADABLE, WORKING, END = b"d", b"u", b"w", b"e"
 DOCUMENTS = TypeAdapter(Document)
-MEMORY_BYTES = 2 * 1024**3
-"""Address space of the process: a page that unpacks to gigabytes fails here and harms nobody else."""
+LIMITS = TypeAdapter(Limits)
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
@@ -31,10 +30,12 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     _end(replies)
     for line in requests:
         request = json.loads(line)
+        limits = LIMITS.validate_python(request["limits"])
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, resource.RLIM_INFINITY))
         _allow_cpu_seconds(request["cpu_seconds"])
         source = SourceFile(Path(request["path"]), Path(request["root"]))
         try:
-            for found in load(source.path, source.root, Limits(request["document_bytes"])):
+            for found in load(source.path, source.root, limits):
                 _reply(replies, found)
         except MemoryError:
             _reply(replies, source.unreadable("too_much_memory"))
@@ -46,9 +47,12 @@ def _end(replies: BinaryIO) -> None:
     replies.flush()
 
 
-def _reply(replies: BinaryIO, found: Document | DocumentUnreadable) -> None:
+def _reply(replies: BinaryIO, found: Found) -> None:
     if isinstance(found, DocumentUnreadable):
         replies.write(UNREADABLE + json.dumps(found.details).encode() + b"\n")
+    elif isinstance(found, StillReading):
+        replies.write(WORKING + b"\n")
+        replies.flush()
     else:
         replies.write(DOCUMENT + DOCUMENTS.dump_json(found) + b"\n")
 
@@ -63,7 +67,6 @@ def _allow_cpu_seconds(seconds: int) -> None:
 def main() -> None:
     """Serve standard input, with standard output out of reach of libraries that print."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who closes our input
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     with os.fdopen(os.dup(1), "wb") as replies:
         os.dup2(2, 1)
         serve(sys.stdin.buffer, replies)

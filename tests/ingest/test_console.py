@@ -34,7 +34,8 @@ def run(out: io.StringIO) -> None:
 def test_a_pipe_gets_failures_and_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     run(out)
-    assert out.getvalue() == "[bold]a.pdf could not be read: it is damaged or not of the kind its name says\n"
+    said = "it is damaged or not of the kind its name says; export it anew"
+    assert out.getvalue() == f"[bold]a.pdf could not be read: {said}\n"
 
     monkeypatch.setattr(console, "_LINE_EVERY_SECONDS", 0.0)
     out = io.StringIO()

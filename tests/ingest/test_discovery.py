@@ -19,18 +19,18 @@ def ids(discovery: Discovery) -> list[str]:
 
 
 def test_files_come_in_order_and_other_kinds_are_left_out(tmp_path: Path) -> None:
-    write(tmp_path, "b.md", "a/z.TXT", "a/b.pdf", "logo.png", ".git/x.md", "a/.hidden.md", "Makefile")
+    write(tmp_path, "b.md", "a/z.TXT", "a/b.pdf", "logo.svg", ".git/x.md", "a/.hidden.md", "Makefile")
     discovery = discover([tmp_path])
     assert ids(discovery) == ["a/b.pdf", "a/z.TXT", "b.md"]
-    assert [path.name for path in discovery.unsupported] == ["Makefile", "logo.png"]
+    assert [path.name for path in discovery.unsupported] == ["Makefile", "logo.svg"]
     assert discovery.unreadable == ()
 
 
 def test_a_file_that_is_named_is_meant_whatever_its_kind(tmp_path: Path) -> None:
-    write(tmp_path, "a.docx", "b.md")
-    discovery = discover([tmp_path / "a.docx"])
-    assert ids(discovery) == ["a.docx"]
-    assert discovery.covers(tmp_path / "a.docx")
+    write(tmp_path, "a.mp4", "b.md")
+    discovery = discover([tmp_path / "a.mp4"])
+    assert ids(discovery) == ["a.mp4"]
+    assert discovery.covers(tmp_path / "a.mp4")
     assert not discovery.covers(tmp_path / "b.md")
 
 

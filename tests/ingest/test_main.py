@@ -35,14 +35,14 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
 
 
 def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a.docx", "b.docx", "c.png", "LICENSE"):
+    for name in ("a.mp4", "b.mp4", "c.svg", "LICENSE"):
         command.write(name, "x")
     assert main([str(command.manual)]) == 0
     out, err = said(capsys)
     assert out[0] == "Added 4, changed 0, unchanged 0, retired 0, failed 0."
     assert out[1] == "Knowledge base default, generation 1: 4 documents, 4 passages."
     assert out[2].startswith("Embedded 4 passages; ")
-    assert out[3] == "Left out, for this kind of file is not supported: 2 .docx, 1 without an ending, 1 .png"
+    assert out[3] == "Left out, for this kind of file is not supported: 2 .mp4, 1 without an ending, 1 .svg"
     assert (len(out), err) == (4, [])
 
     (command.manual / "运费.txt").unlink()
@@ -51,7 +51,7 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert out[1] == "Nothing has changed: knowledge base default stays at generation 1, 4 documents, 4 passages."
     assert out[2].startswith("No passage was new; ")
     assert out[3] == "1 known documents were not found any more; retire them with --prune."
-    assert f"  {command.manual / 'c.png'}" in out
+    assert f"  {command.manual / 'c.svg'}" in out
 
 
 def test_broken_files_are_named_in_the_users_language(
@@ -62,16 +62,16 @@ def test_broken_files_are_named_in_the_users_language(
     assert main([str(command.manual)]) == 1
     out, err = said(capsys)
     assert out[0] == "新增 4，更新 0，未变 0，移除 0，失败 1。"
-    assert err == [f"无法读取 {broken}：文件已损坏，或与扩展名不符"]
+    assert err == [f"无法读取 {broken}：文件已损坏，或与扩展名不符，请重新导出"]
 
 
 def test_json(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     command.write("broken.pdf", "no pdf")
-    command.write("a.docx", "x")
+    command.write("a.mp4", "x")
     assert main([str(command.manual), "--json", "--kb", "archive"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["added"], report["documents"], report["generation"], report["published"]) == (4, 4, 1, True)
-    assert report["unsupported"] == [str(command.manual / "a.docx")]
+    assert report["unsupported"] == [str(command.manual / "a.mp4")]
     (failure,) = report["failures"]
     assert (failure["reason"], failure["path"]) == ("malformed", str(command.manual / "broken.pdf"))
     assert KnowledgeStore(Settings(knowledge_base="archive").knowledge_dir).current_generation() == 1

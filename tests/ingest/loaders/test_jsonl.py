@@ -16,6 +16,7 @@ def test_rows_become_documents_and_bad_ones_are_named(tmp_path: Path) -> None:
         "{not json",
         json.dumps({"id": 7, "text": "Seven.", "updated": "2026-01-02", "hot": True, "list": [1]}),
         json.dumps({"title": "no id", "text": "x"}),
+        json.dumps({"question": "能修吗？", "answer": "能。"}),
         json.dumps({"id": "q1", "text": "again"}),
         json.dumps({"id": "q3", "text": "  "}),
         json.dumps(["q4"]),
@@ -23,7 +24,7 @@ def test_rows_become_documents_and_bad_ones_are_named(tmp_path: Path) -> None:
         "",
     ]
     found = load_all(tmp_path, "faq.jsonl", "\n".join(rows))
-    first, second = [item for item in found if isinstance(item, Document)]
+    first, second, titled, asked = [item for item in found if isinstance(item, Document)]
     assert (first.document_id, first.title, first.text, first.source) == (
         "q1",
         "能退吗？",
@@ -33,10 +34,12 @@ def test_rows_become_documents_and_bad_ones_are_named(tmp_path: Path) -> None:
     assert first.metadata == {"meta.a": "1", "format": "jsonl"}
     assert (second.document_id, second.title, str(second.updated_on)) == ("7", "", "2026-01-02")
     assert second.metadata == {"hot": "true", "format": "jsonl"}
+    assert (titled.document_id, titled.title, titled.text) == ("faq.jsonl!/no id", "no id", "x")
+    assert (asked.document_id, asked.title, asked.text) == ("faq.jsonl!/能修吗？", "能修吗？", "能。")
     failures = [item.details for item in found if isinstance(item, DocumentUnreadable)]
     assert [(failure["reason"], failure["where"]) for failure in failures] == [
-        ("row", "line 2"), ("row", "line 4"), ("duplicate", "line 5"), ("empty", "line 6"), ("row", "line 7"),
-        ("row", "line 8"),
+        ("row", "line 2"), ("duplicate", "line 6"), ("empty", "line 7"), ("row", "line 8"),
+        ("row", "line 9"),
     ]  # fmt: skip
     assert failures[0]["path"] == str(tmp_path / "faq.jsonl")
 

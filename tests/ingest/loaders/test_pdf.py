@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.loaders.pdf import join_wrapped_lines
+from ingest.loaders.layout import join_wrapped_lines
 from ingest.loaders.radicals import with_ideographs
 from tests.ingest.loaders.loading import load_one, reason
 from tests.ingest.loaders.pdf_writer import Words, pdf_bytes

@@ -1,0 +1,68 @@
+"""EPUB books: a package of web pages in a stated order."""
+
+import posixpath
+import zipfile
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from lxml import etree
+
+from ingest.loaders.fields import make_document
+from ingest.loaders.html import page_text
+from ingest.loaders.package import open_package, xml_tree
+from ingest.loaders.source import Limits, SourceFile
+from rag.schema import Document
+
+_CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
+_RIGHTS = "META-INF/rights.xml"
+
+
+def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
+    """Yield the book as one document: title, author, date and language are the package's own."""
+    book = open_package(source, raw, limits)
+    names = set(book.namelist())
+    if _RIGHTS in names and _ENCRYPTION in names:  # sold with rights management; fonts alone are often obfuscated
+        raise source.unreadable("encrypted")
+    package_name, package = _package(book)
+    folder = posixpath.dirname(package_name)
+    places = {
+        str(item.get("id")): posixpath.normpath(posixpath.join(folder, unquote(str(item.get("href")))))
+        for item in _all(package, "manifest", "item")
+    }
+    order = [places.get(str(entry.get("idref")), "") for entry in _all(package, "spine", "itemref")]
+    chapters = [page_text(book.read(place)) for place in order if place in names]
+    fields = {
+        "title": _said(package, "title"),
+        "author": _said(package, "creator"),
+        "language": _said(package, "language"),
+        "updated": _modified(package) or _said(package, "date"),
+        "publisher": _said(package, "publisher"),
+    }
+    text = "\n\n".join(chapter for chapter in chapters if chapter)
+    yield make_document(source, text, {name: value for name, value in fields.items() if value}, kind="epub")
+
+
+def _package(book: zipfile.ZipFile) -> tuple[str, etree._Element]:
+    container = xml_tree(book.read(_CONTAINER))
+    name = next(str(found.get("full-path")) for found in container.iter("{*}rootfile"))
+    return name, xml_tree(book.read(name))
+
+
+def _all(package: etree._Element, parent: str, child: str) -> Iterator[etree._Element]:
+    for found in package.iter(f"{{*}}{parent}"):
+        yield from found.iterchildren(f"{{*}}{child}")
+
+
+def _said(package: etree._Element, name: str) -> str:
+    """Return an entry of the package's Dublin Core metadata."""
+    entries = (
+        "".join(map(str, found.itertext())).strip()
+        for found in package.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}")
+    )
+    return next((entry for entry in entries if entry), "")
+
+
+def _modified(package: etree._Element) -> str:
+    metas = package.iter("{*}meta")
+    return next((str(meta.text) for meta in metas if meta.get("property") == "dcterms:modified" and meta.text), "")

@@ -1,0 +1,167 @@
+"""A page's lines, wherever they come from, become headings, tables and paragraphs.
+
+A page has no headings and no tables, only words with a size and a place.  A line set clearly larger than the
+document's body is a heading; lines one below the other with gaps at the same places are rows.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.loaders.encoding import clean
+from ingest.loaders.plain_markup import heading, table
+from ingest.loaders.radicals import with_ideographs
+
+_HEADING_SCALE = 1.15
+_HEADING_LIMIT_CHARACTERS = 100
+_HEADING_LINES_SHARE = 0.4  # where more lines are large it is a slide or a form, and size says nothing
+_DEEPEST_LEVEL = 4
+_LETTER = re.compile(r"[^\W\d_]")
+_HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium puts for a hyphen at a line's end
+_FULL_LINE_SHARE = 0.8
+_ALIKE = 0.12
+_SHORTEST_FULL_LINE = 30
+_NEW_PARAGRAPH = re.compile(
+    r"(?:[-*•·●○■◆▪–—]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、]|第[一二三四五六七八九十\d]+[章节条]|[①-⑳]|[A-Za-z][.)]\s)"
+)
+_SENTENCE_END = re.compile(r"[.!?。！？:：;；][\"'”’」』）)]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A run of characters without a wide gap; ``left`` and ``right`` in points."""
+
+    text: str
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a page; ``size`` is that of most of its characters, in points, 0 where none has one."""
+
+    text: str
+    size: float
+    cells: tuple[Cell, ...]
+
+
+def heading_levels(lines: Iterable[Line]) -> dict[float, int]:
+    """Return the level, from 1, of each size in which headings are set, given all lines of a document."""
+    lines = [line for line in lines if line.text.strip()]
+    weights = Counter[float]()
+    for line in lines:
+        weights[line.size] += len(line.text)
+    if not weights:
+        return {}
+    body = weights.most_common(1)[0][0]
+    large = [line for line in lines if line.size >= _HEADING_SCALE * body > 0]
+    if len(large) > _HEADING_LINES_SHARE * len(lines):
+        return {}
+    sizes = sorted({line.size for line in large if is_heading_like(line)}, reverse=True)
+    return {size: min(level, _DEEPEST_LEVEL) for level, size in enumerate(sizes, start=1)}
+
+
+def is_heading_like(line: Line) -> bool:
+    """Tell whether a line could be a heading, if its size says so."""
+    return len(line.text) <= _HEADING_LIMIT_CHARACTERS and _LETTER.search(line.text) is not None
+
+
+def table_length(lines: Sequence[Line]) -> int:
+    """Return how many of the first lines are rows of one table; 0 when they are none."""
+    first = lines[0].cells
+    length = 0
+    for line in lines:
+        if len(line.cells) != len(first) or not (_in_columns(line.cells, first) and _in_columns(first, line.cells)):
+            break
+        length += 1
+    return length if length > 1 and len(first) > 1 else 0
+
+
+def _in_columns(cells: Sequence[Cell], others: Sequence[Cell]) -> bool:
+    """Tell whether every cell ends before the next column of the other row begins: a header may stand centred."""
+    return all(cell.right < following.left for cell, following in zip(cells, others[1:], strict=False))
+
+
+def page_blocks(lines: Sequence[Line], levels: Mapping[float, int]) -> Iterator[str]:
+    """Yield a page's headings, tables and stretches of text."""
+    full = _full_width(plain_line(line.text) for line in lines)
+    texts: list[str] = []
+    position = 0
+    while position < len(lines):
+        line = lines[position]
+        rows = table_length(lines[position:])
+        is_heading = line.size in levels and is_heading_like(line)
+        if rows or is_heading:
+            yield from _stretch(texts, full)
+            texts = []
+            cells = [[plain_line(cell.text) for cell in row.cells] for row in lines[position : position + rows]]
+            yield table(cells) if rows else heading(levels[line.size], plain_line(line.text))
+        else:
+            texts.append(line.text)
+        position += rows or 1
+    yield from _stretch(texts, full)
+
+
+def _stretch(lines: Sequence[str], full_width: float) -> Iterator[str]:
+    joined = join_wrapped_lines(lines, full_width)
+    if joined:
+        yield joined
+
+
+def join_wrapped_lines(lines: Iterable[str], full_width: float) -> str:
+    """Return the lines with those joined that are one sentence wrapped at the margin.
+
+    A line goes on in the next one when it nearly fills the page's width and neither ends a sentence nor stands
+    before a list mark; short lines (titles, cells of a table) stay alone.
+    """
+    joined: list[str] = []
+    previous = ""
+    hyphenated = False
+    for written in lines:
+        line = plain_line(written)
+        if previous and line and (hyphenated or _wraps(previous, line, full_width)):
+            closely = hyphenated or (_is_wide(previous[-1]) and _is_wide(line[0]))
+            joined[-1] += line if closely else f" {line}"
+        elif line:
+            joined.append(line)
+        previous = line
+        hyphenated = written.rstrip().endswith(_HYPHENS)
+    return "\n".join(joined)
+
+
+def plain_line(text: str) -> str:
+    """Return the words with single blanks, without hyphens at a line's end, with ideographs for their look-alikes."""
+    for hyphen in _HYPHENS:
+        text = text.replace(hyphen, "")
+    return " ".join(with_ideographs(clean(text)).split())
+
+
+def _full_width(lines: Iterable[str]) -> float:
+    """Return how wide a line must be to count as one that fills its column, in columns of characters.
+
+    Where most lines are about as wide as each other, that is the column; else the page's widest lines are.
+    """
+    widths = sorted(_width(line) for line in lines if line)
+    if not widths:
+        return 0.0
+    middle = widths[len(widths) // 2]
+    alike = sum(abs(width - middle) <= _ALIKE * middle for width in widths)
+    column = middle if alike * 2 > len(widths) else widths[int(len(widths) * 0.9)]
+    return max(column * _FULL_LINE_SHARE, _SHORTEST_FULL_LINE)
+
+
+def _wraps(line: str, following: str, full_width: float) -> bool:
+    if not following or _width(line) < full_width:
+        return False
+    return not _SENTENCE_END.search(line) and not _NEW_PARAGRAPH.match(following)
+
+
+def _width(line: str) -> int:
+    """Count columns: ideographs take two."""
+    return sum(2 if _is_wide(character) else 1 for character in line)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"

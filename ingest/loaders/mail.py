@@ -1,0 +1,159 @@
+"""E-mail: the words with the history that they quote; what is attached becomes documents of its own."""
+
+import email
+import email.errors
+import email.header
+import email.policy
+import email.utils
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage, MIMEPart
+
+from ingest.loaders.encoding import clean, decode
+from ingest.loaders.fields import make_document
+from ingest.loaders.html import fragment_text
+from ingest.loaders.source import Found, Limits, Part, SourceFile
+from rag.errors import DocumentUnreadable
+
+_QUOTED = re.compile(r"^(?:>[ \t]?)+", re.MULTILINE)
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
+_ENCRYPTED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
+_ENDINGS = {
+    "text/html": ".html", "text/plain": ".txt", "text/csv": ".csv", "text/calendar": ".txt", "text/markdown": ".md",
+    "application/pdf": ".pdf", "application/json": ".json", "application/zip": ".zip",
+    "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "message/rfc822": ".eml",
+}  # fmt: skip
+
+
+def load_eml(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
+    """Yield the message as a document, titled by its subject, and its attachments as parts.
+
+    Metadata: ``sender``, ``recipients``, and the date as ``updated_on``.  Of a message in two forms the plain one is
+    kept.  Forwarded messages are parts too.
+    """
+    del limits  # parts are counted by the registry
+    message = _parsed(source, raw)
+    if message.get_content_type() in _ENCRYPTED:
+        raise source.unreadable("encrypted")
+    body, body_part = _body(message)
+    fields = {
+        "title": _header(message, "subject"),
+        "sender": _header(message, "from"),
+        "recipients": _header(message, "to"),
+        "updated": _date(message),
+    }
+    attachments = list(_attachments(message, body_part))
+    try:
+        yield make_document(source, body, {name: value for name, value in fields.items() if value}, kind="email")
+    except DocumentUnreadable:
+        if not attachments:  # a mail that only carries a file needs no words
+            raise
+    yield from attachments
+
+
+def _parsed(source: SourceFile, raw: bytes) -> EmailMessage:
+    if raw.startswith(_WIDE_MARKS) or b"\x00" in raw[:200]:  # saved by an editor as UTF-16
+        text = decode(raw)
+        raw = text.encode("utf-8", "surrogateescape") if text is not None else raw
+    message = email.message_from_bytes(raw.lstrip(b"\xef\xbb\xbf \t\r\n"), policy=email.policy.default)
+    if not message.keys():
+        raise source.unreadable("malformed" if raw.strip() else "empty")
+    return message
+
+
+def _body(message: EmailMessage) -> tuple[str, MIMEPart | None]:
+    """Return the message's words and the part that holds them: the plain form, or the web page where it is blank."""
+    fallback: tuple[str, MIMEPart | None] = ("", None)
+    for preference in ("plain", "html"):
+        part = message.get_body(preferencelist=(preference,))
+        if part is not None and not part.is_multipart():
+            text = _words(part)
+            if text.strip():
+                return text, part
+            fallback = ("", part)
+    return fallback
+
+
+def _words(part: MIMEPart) -> str:
+    text = _decoded(part)
+    return fragment_text(text) if part.get_content_subtype() == "html" else clean(text)
+
+
+def _decoded(part: MIMEPart) -> str:
+    """Decode by the declared character set; by the bytes' own looks where that is wrong or unknown."""
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return str(part.get_payload())
+    charset = part.get_content_charset()
+    if charset and charset not in ("us-ascii", "ascii"):
+        try:
+            return payload.decode(charset)
+        except (LookupError, UnicodeDecodeError):
+            pass  # it says one thing and is another
+    return decode(payload) or payload.decode("utf-8", "replace")
+
+
+def _attachments(message: EmailMessage, body: MIMEPart | None) -> Iterator[Part]:
+    """Yield the leaves of the message that are not its words, nor their other form, nor a signature."""
+    number = 0
+    for leaf, alternative in _leaves(message, within_alternative=False):
+        kind = leaf.get_content_type()
+        if (
+            leaf is body
+            or kind in _SIGNATURES
+            or (alternative and not leaf.is_attachment() and not leaf.get_filename())
+        ):
+            continue
+        number += 1
+        raw = _content(leaf)
+        is_named = leaf.is_attachment() or leaf.get_filename() is not None
+        yield Part(_name(leaf, number), raw, quiet=not is_named or leaf["content-id"] is not None)
+
+
+def _leaves(message: EmailMessage, *, within_alternative: bool) -> Iterator[tuple[EmailMessage, bool]]:
+    if not message.is_multipart() or message.get_content_type() == "message/rfc822":
+        yield message, within_alternative
+        return
+    alternative = message.get_content_type() == "multipart/alternative"
+    for child in message.iter_parts() if message.get_content_maintype() == "multipart" else message.get_payload():
+        if isinstance(child, EmailMessage):
+            yield from _leaves(child, within_alternative=alternative or within_alternative)
+
+
+def _content(leaf: EmailMessage) -> bytes:
+    if leaf.get_content_type() == "message/rfc822":
+        inner = leaf.get_payload(0) if leaf.is_multipart() else None
+        return inner.as_bytes() if isinstance(inner, EmailMessage) else b""
+    payload = leaf.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return b""
+    return _decoded(leaf).encode("utf-8", "replace") if leaf.get_content_maintype() == "text" else payload
+
+
+def _name(leaf: EmailMessage, number: int) -> str:
+    name = clean(str(leaf.get_filename() or "")).replace("/", "_").strip()
+    kind = leaf.get_content_type()
+    if not name and kind == "message/rfc822" and leaf.is_multipart():
+        inner = leaf.get_payload(0)
+        name = _header(inner, "subject").replace("/", "_")[:80] if isinstance(inner, EmailMessage) else ""
+    if not name:
+        name = f"part-{number}"
+    ending = _ENDINGS.get(kind, "")
+    return name if "." in name[-6:] or not ending else f"{name}{ending}"
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    """Return a header's words; those that Python's parser stumbles over as they are written."""
+    try:
+        value = message[name]
+    except (email.errors.HeaderParseError, ValueError, IndexError, AttributeError, TypeError):
+        value = next((written for key, written in message.raw_items() if key.lower() == name), "")
+    return " ".join(clean(str(value or "")).split())
+
+
+def _date(message: EmailMessage) -> str:
+    try:
+        return email.utils.parsedate_to_datetime(_header(message, "date")).date().isoformat()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""

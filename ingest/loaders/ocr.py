@@ -1,0 +1,161 @@
+"""Words in pictures: RapidOCR's Chinese and English models, which its wheel holds, on OpenVINO.  No network is needed.
+
+The engine is loaded for the first picture: that takes two seconds and a gigabyte.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.loaders.encoding import clean
+from ingest.loaders.layout import Cell, Line, page_blocks
+from ingest.loaders.source import Limits, SourceFile, StillReading
+from rag.errors import DocumentUnreadable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rapidocr import RapidOCR
+
+LONGEST_SIDE_PIXELS = 2000
+"""RapidOCR makes larger pictures smaller; no page need be drawn larger."""
+
+_CELL_GAP_EMS = 1.2
+_SMALLEST_PIXELS = (60, 16)  # bullets, rules and icons are smaller
+_LETTER = re.compile(r"[^\W_]")
+
+
+class TooManyPixelsError(Exception):
+    """A picture that would unpack to more pixels than the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A piece of a line, in pixels from the upper left corner."""
+
+    text: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
+    """Return the lines of a picture [height, width, 3], from top to bottom, without sizes."""
+    result = _engine()(image)
+    if result.boxes is None or result.txts is None:
+        return []
+    boxes = [
+        _Box(clean(text), *(float(edge) for edge in (*_span(corners[:, 0]), *_span(corners[:, 1]))))
+        for corners, text in zip(result.boxes, result.txts, strict=True)
+        if text.strip()
+    ]
+    return [_line(row) for row in _rows(boxes)]
+
+
+def pictures_of(content: bytes, limits: Limits) -> "Iterator[Image]":
+    """Yield a file's pictures upright and in colour: one, or the pages of a fax.  Raises ``TooManyPixelsError``."""
+    from PIL import Image, ImageOps, ImageSequence
+
+    Image.MAX_IMAGE_PIXELS = limits.picture_pixels
+    try:
+        with Image.open(io.BytesIO(content)) as file:
+            many = file.format == "TIFF"
+            for frame in ImageSequence.Iterator(file) if many else [file]:
+                if frame.width * frame.height > limits.picture_pixels:
+                    raise TooManyPixelsError(f"{frame.width} x {frame.height}")
+                frame.draft("RGB", (LONGEST_SIDE_PIXELS, LONGEST_SIDE_PIXELS))  # JPEG can be read at half its size
+                upright = ImageOps.exif_transpose(frame).convert("RGBA")
+                page = Image.new("RGB", upright.size, "white")
+                page.paste(upright, mask=upright.getchannel("A"))
+                yield page
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError(str(error)) from error
+
+
+class PictureReader:
+    """Reads the pictures in one document, each once, until ``limits.ocr_pages`` of them were read."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.ocr_pages
+        self._seen: set[bytes] = set()
+        self._left_out = 0
+
+    def read(self, content: bytes, name: str) -> Iterator[str | StillReading]:
+        """Yield the words of a picture, if it has any; what is no picture is passed over, for it is decoration."""
+        digest = hashlib.sha256(content).digest()
+        if not content or digest in self._seen or name.lower().endswith((".emf", ".wmf", ".svg")):
+            return
+        self._seen.add(digest)
+        try:
+            for picture in pictures_of(content, self._limits):
+                if picture.width < _SMALLEST_PIXELS[0] or picture.height < _SMALLEST_PIXELS[1]:
+                    continue
+                lines = self.lines(np.asarray(picture))
+                yield StillReading()
+                text = "\n\n".join(page_blocks(lines or [], {}))
+                if len(_LETTER.findall(text)) > 1:
+                    yield text
+        except (TooManyPixelsError, OSError, ValueError, SyntaxError):
+            return  # Pillow knows no such format, or the picture is damaged: the document is read all the same
+
+    def lines(self, image: NDArray[np.uint8]) -> list[Line] | None:
+        """Return the lines of a page; None where no more pages may be read."""
+        if self._left <= 0:
+            self._left_out += self._limits.ocr_pages > 0
+            return None
+        self._left -= 1
+        return recognised_lines(image)
+
+    def failures(self, source: SourceFile) -> Iterator[DocumentUnreadable]:
+        """Yield that pages were left out, if any was."""
+        if self._left_out:
+            yield source.unreadable("too_many_pages", f"{self._limits.ocr_pages} + {self._left_out}")
+
+
+@lru_cache(maxsize=1)
+def _engine() -> "RapidOCR":
+    from rapidocr import EngineType, RapidOCR
+
+    openvino = {f"{stage}.engine_type": EngineType.OPENVINO for stage in ("Det", "Cls", "Rec")}
+    return RapidOCR(params={**openvino, "Global.log_level": "critical", "Global.max_side_len": LONGEST_SIDE_PIXELS})
+
+
+def _span(places: "NDArray[np.float32]") -> tuple[float, float]:
+    return float(places.min()), float(places.max())
+
+
+def _rows(boxes: Sequence[_Box]) -> Iterator[list[_Box]]:
+    """Yield the boxes that stand beside each other, from left to right."""
+    row: list[_Box] = []
+    for box in sorted(boxes, key=lambda box: (box.top + box.bottom) / 2):
+        if row and not _beside(row[-1], box):
+            yield sorted(row, key=lambda box: box.left)
+            row = []
+        row.append(box)
+    if row:
+        yield sorted(row, key=lambda box: box.left)
+
+
+def _beside(box: _Box, other: _Box) -> bool:
+    """Tell whether two boxes overlap by more than half of the lower one's height."""
+    overlap = min(box.bottom, other.bottom) - max(box.top, other.top)
+    return overlap > 0.5 * min(box.bottom - box.top, other.bottom - other.top)
+
+
+def _line(row: Sequence[_Box]) -> Line:
+    cells = [Cell(row[0].text, row[0].left, row[0].right)]
+    for before, box in pairwise(row):
+        if box.left - before.right > _CELL_GAP_EMS * (box.bottom - box.top):
+            cells.append(Cell(box.text, box.left, box.right))
+        else:
+            cells[-1] = Cell(f"{cells[-1].text} {box.text}", cells[-1].left, box.right)
+    return Line(" ".join(cell.text for cell in cells), 0.0, tuple(cells))

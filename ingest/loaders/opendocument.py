@@ -1,0 +1,120 @@
+"""OpenDocument: texts, spreadsheets and presentations of LibreOffice and its kin.  Source: OASIS ODF 1.3."""
+
+from collections.abc import Iterator
+
+from ingest.loaders.encoding import clean
+from ingest.loaders.excel import sheet_documents
+from ingest.loaders.fields import make_document
+from ingest.loaders.office_xml import Element, attribute, child, descendants, local_name
+from ingest.loaders.package import open_package, xml_tree
+from ingest.loaders.pages import join_pages
+from ingest.loaders.plain_markup import bullet, heading, join_lines, link, table
+from ingest.loaders.sheet import Row
+from ingest.loaders.source import Limits, SourceFile
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
+
+_UNSEEN = ("annotation", "tracked-changes", "ruby-text", "forms", "table-of-content-source", "sequence-decls")
+_LARGEST_REPEAT = 1000
+_DEEPEST_LEVEL = 6
+
+
+def load_opendocument(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
+    """Yield the document; its title is the declared one, else the first heading, else the file's name."""
+    package = open_package(source, raw, limits)
+    names = package.namelist()
+    if "META-INF/manifest.xml" in names and b"encryption-data" in package.read("META-INF/manifest.xml"):
+        raise source.unreadable("encrypted")
+    tree = xml_tree(package.read("content.xml"))
+    fields = _fields(xml_tree(package.read("meta.xml"))) if "meta.xml" in names else {}
+    content = next(filter(None, (child(tree, "body", kind) for kind in ("text", "spreadsheet", "presentation"))), None)
+    if content is None:
+        raise source.unreadable("malformed")
+    kind = local_name(content)
+    if kind == "spreadsheet":
+        sheets = [(attribute(sheet, "name"), list(_rows(sheet))) for sheet in descendants(content, "table")]
+        yield from sheet_documents(source, sheets, fields, limits, "ods")
+        return
+    if kind == "presentation":
+        text, pages = join_pages(["\n\n".join(_blocks(page)) for page in descendants(content, "page")])
+        fields |= pages
+    else:
+        text = "\n\n".join(_blocks(content))
+    titled = next((" ".join(_words(found).split()) for found in descendants(content, "h")), "")
+    fields.setdefault("title", titled)
+    yield make_document(source, text, fields, kind="odp" if kind == "presentation" else "odt")
+
+
+def _fields(meta: Element) -> dict[str, str]:
+    said = {local_name(found): (found.text or "").strip() for found in meta.iter() if isinstance(found.tag, str)}
+    fields = {
+        "title": said.get("title", ""),
+        "author": said.get("creator", "") or said.get("initial-creator", ""),
+        "updated": said.get("date", "") or said.get("creation-date", ""),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _blocks(parent: Element) -> Iterator[str]:
+    for element in parent:
+        name = local_name(element)
+        if name in _UNSEEN:
+            continue
+        if name in ("h", "p"):
+            words = join_lines(clean(_words(element))).strip()
+            level = attribute(element, "outline-level")
+            depth = min(int(level), _DEEPEST_LEVEL) if level.isdigit() and level != "0" else 1
+            if words:
+                yield heading(depth, words) if name == "h" else words
+            for box in descendants(element, "text-box"):
+                yield from _blocks(box)
+        elif name == "list":
+            items = [bullet("\n".join(_blocks(item)), None) for item in element if local_name(item) == "list-item"]
+            yield "\n".join(item for item in items if item.strip("- \n"))
+        elif name == "table":
+            yield table(list(_rows(element)))
+        else:
+            yield from _blocks(element)
+
+
+def _rows(element: Element) -> Iterator[Row]:
+    for part in element:
+        name = local_name(part)
+        if name == "table-row":
+            row = [words for cell in part for words in _cell(cell)]
+            while row and not row[-1]:
+                row.pop()
+            yield from [row] * (_repeated(part, "number-rows-repeated") if row else 1)
+        elif name in ("table-header-rows", "table-rows", "table-row-group"):
+            yield from _rows(part)
+
+
+def _cell(cell: Element) -> list[str]:
+    if local_name(cell) not in ("table-cell", "covered-table-cell"):
+        return []
+    words = " ".join(_words(paragraph) for paragraph in descendants(cell, "p") if local_name(paragraph) == "p")
+    return [clean(words).strip()] * _repeated(cell, "number-columns-repeated")
+
+
+def _repeated(element: Element, name: str) -> int:
+    number = attribute(element, name)
+    return min(int(number), _LARGEST_REPEAT) if number.isdigit() else 1
+
+
+def _words(element: Element) -> str:
+    """Return the words below an element; boxes that float beside them are read on their own."""
+    parts = [element.text or ""]
+    for part in element:
+        name = local_name(part)
+        if name == "s" or name == "tab":
+            parts.append(" ")
+        elif name == "line-break":
+            parts.append("\n")
+        elif name == "a":
+            parts.append(link(_words(part), attribute(part, "href")))
+        elif name == "note":
+            parts.append(f" [{' '.join(_words(found) for found in descendants(part, 'p'))}]")
+        elif isinstance(part.tag, str) and name not in (*_UNSEEN, "frame", "text-box", "note-citation"):
+            parts.append(_words(part))
+        parts.append(part.tail or "")
+    return "".join(parts)

@@ -1,0 +1,45 @@
+"""Opening the ZIP archives that office documents, books and archives are, without unpacking more than is allowed."""
+
+import io
+import zipfile
+
+from lxml import etree
+
+from ingest.loaders.source import Limits, SourceFile
+
+_ENCRYPTED = 0x1
+
+
+def open_package(source: SourceFile, raw: bytes, limits: Limits) -> zipfile.ZipFile:
+    """Return the archive.  Raises ``DocumentUnreadable`` where it is damaged, locked, or would unpack to too much.
+
+    The sizes that it declares can be trusted as bounds: ``zipfile`` never reads more of a member than it declares.
+    """
+    archive = open_archive(source, raw, limits)
+    if sum(member.file_size for member in archive.infolist()) > limits.unpacked_bytes:
+        raise source.unreadable("bomb")
+    if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
+        raise source.unreadable("encrypted")
+    return archive
+
+
+def open_archive(source: SourceFile, raw: bytes, limits: Limits) -> zipfile.ZipFile:
+    """Return the archive, of which nothing but its directory has been looked at."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(raw))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise source.unreadable("malformed") from error
+    if len(archive.infolist()) > limits.parts:
+        raise source.unreadable("too_many")
+    return archive
+
+
+def xml_tree(raw: bytes) -> etree._Element:
+    """Parse XML; entities are not resolved, nothing is fetched, and small damage is passed over."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, recover=True, remove_comments=True, remove_pis=True
+    )
+    tree = etree.fromstring(raw, parser)
+    if tree is None:
+        raise ValueError("no element at all")
+    return tree

@@ -1,0 +1,138 @@
+"""Presentations: a page a slide, with its title as heading, its tables, its notes, and the words in its pictures."""
+
+from collections.abc import Iterator, Sequence
+
+from ingest.loaders.encoding import clean
+from ingest.loaders.fields import make_document
+from ingest.loaders.ocr import PictureReader
+from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
+from ingest.loaders.package import open_package
+from ingest.loaders.pages import join_pages
+from ingest.loaders.plain_markup import heading, join_lines, link, table
+from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+
+_TITLES = ("title", "ctrTitle")
+_FURNITURE = ("sldNum", "dt", "ftr", "hdr", "sldImg")
+
+
+def load_pptx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
+    """Yield the presentation as one document.  Its title is the declared one, else the first slide's."""
+    package = OfficePackage(open_package(source, raw, limits))
+    main = package.main_part()
+    presentation = package.tree(main)
+    if presentation is None:
+        raise source.unreadable("malformed")
+    relationships = package.relationships(main)
+    pictures = PictureReader(limits)
+    slides = []
+    titles = []
+    for entry in descendants(presentation, "sldId"):
+        target = next((relationships[value].target for value in entry.attrib.values() if value in relationships), "")
+        slide = _Slide(package, target, pictures)
+        blocks: list[str] = []
+        for found in slide.blocks():
+            if isinstance(found, StillReading):
+                yield found
+            elif found:
+                blocks.append(found)
+        slides.append("\n\n".join(blocks))
+        titles.append(slide.title)
+    text, fields = join_pages(slides)
+    properties = package.properties()
+    properties.setdefault("title", next(filter(None, titles), ""))
+    yield make_document(source, text, {**properties, **fields}, kind="pptx")
+    yield from pictures.failures(source)
+
+
+class _Slide:
+    """Reads one slide; ``title`` is known once its blocks were."""
+
+    def __init__(self, package: OfficePackage, name: str, pictures: PictureReader) -> None:
+        self._package = package
+        self._name = name
+        self._relationships = package.relationships(name)
+        self._pictures = pictures
+        self.title = ""
+
+    def blocks(self) -> Iterator[str | StillReading]:
+        """Yield the slide's title, its shapes from top to bottom as they are stored, and its notes."""
+        tree = self._package.tree(self._name)
+        shapes = child(tree, "cSld", "spTree")
+        if shapes is None:
+            return
+        titles = [shape for shape in descendants(shapes, "sp") if _role(shape) in _TITLES]
+        for shape in titles:
+            words = " ".join(self._paragraphs(shape))
+            self.title = self.title or words
+            yield heading(2, words)
+        yield from self._shapes(shapes, titles)
+        notes = self._package.tree(self._package.related(self._name, "notesSlide"))
+        for shape in descendants(notes, "sp") if notes is not None else ():
+            if _role(shape) not in _FURNITURE:
+                yield "\n".join(self._paragraphs(shape))
+
+    def _shapes(self, parent: Element, titles: Sequence[Element]) -> Iterator[str | StillReading]:
+        for shape in parent:
+            name = local_name(shape)
+            if name == "grpSp":
+                yield from self._shapes(shape, titles)
+            elif name == "AlternateContent":
+                yield from self._shapes(next(iter(shape), shape), titles)
+            elif name == "sp" and shape not in titles and _role(shape) not in _FURNITURE:
+                yield "\n".join(self._paragraphs(shape))
+                yield from self._picture(shape)
+            elif name == "pic":
+                yield from self._picture(shape)
+            elif name == "graphicFrame":
+                yield from self._frame(shape)
+
+    def _frame(self, frame: Element) -> Iterator[str]:
+        """Yield a table, or the words of a chart or a diagram."""
+        for found in descendants(frame, "tbl"):
+            rows = (
+                [" ".join(self._paragraphs(cell)) for cell in descendants(row, "tc")] for row in found if _is_row(row)
+            )
+            yield table(list(rows))
+        for reference in descendants(frame, "chart", "relIds"):
+            relationship = self._relationships.get(attribute(reference, "dm") or attribute(reference, "id"))
+            tree = self._package.tree(relationship.target) if relationship is not None else None
+            if tree is not None:
+                yield "\n".join(dict.fromkeys([*self._paragraphs(tree), *_chart_labels(tree)]))
+
+    def _picture(self, shape: Element) -> Iterator[str | StillReading]:
+        for blip in descendants(shape, "blip"):
+            relationship = self._relationships.get(attribute(blip, "embed"))
+            if relationship is not None and not relationship.external:
+                yield from self._pictures.read(self._package.content(relationship.target), relationship.target)
+
+    def _paragraphs(self, shape: Element) -> list[str]:
+        lines = (join_lines(clean("".join(self._words(found)))).strip() for found in descendants(shape, "p"))
+        return [line for line in lines if line]
+
+    def _words(self, paragraph: Element) -> Iterator[str]:
+        for run in paragraph:
+            if local_name(run) == "br":
+                yield "\n"
+            elif local_name(run) in ("r", "fld"):
+                words = "".join(found.text or "" for found in descendants(run, "t"))
+                click = child(run, "rPr", "hlinkClick")
+                relationship = self._relationships.get(attribute(click, "id"))
+                external = relationship is not None and relationship.external
+                yield link(words, relationship.target) if relationship is not None and external else words
+            else:
+                yield from (found.text or "" for found in descendants(run, "t"))
+
+
+def _role(shape: Element) -> str:
+    """Return the placeholder that a shape fills: ``title``, ``body``, ``sldNum``...; empty for none."""
+    placeholder = next(descendants(shape, "ph"), None)
+    return attribute(placeholder, "type") or "body" if placeholder is not None else ""
+
+
+def _is_row(element: Element) -> bool:
+    return local_name(element) == "tr"
+
+
+def _chart_labels(chart: Element) -> Iterator[str]:
+    for cache in descendants(chart, "strCache"):
+        yield from (found.text.strip() for found in descendants(cache, "v") if found.text and found.text.strip())

@@ -1,0 +1,47 @@
+"""Rows of cells, as spreadsheets and separated values have them, in the plain form of ``plain_markup``."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from ingest.loaders.plain_markup import table
+from ingest.loaders.records import ANSWER, QUESTION
+
+Row = Sequence[str]
+
+
+def sheet_text(rows: Sequence[Row]) -> str:
+    """Return tables and paragraphs: a blank row ends a table, a lone cell above one is its title."""
+    return "\n\n".join(block for island in _islands(rows) for block in _blocks(island))
+
+
+def question_records(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return the rows below the header by its names, where it names a question and an answer; else nothing."""
+    start = next((number for number, row in enumerate(rows) if any(cell.strip() for cell in row)), 0)
+    header = [cell.strip() for cell in rows[start]] if rows else []
+    names = {cell.lower() for cell in header}
+    if names.isdisjoint(QUESTION) or names.isdisjoint(ANSWER):
+        return []
+    records = ({name: cell for name, cell in zip(header, row, strict=False) if name} for row in rows[start + 1 :])
+    return [record for record in records if any(value.strip() for value in record.values())]
+
+
+def _islands(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield stretches of rows without a blank one, without the columns that are blank in all of them."""
+    for is_filled, group in groupby(rows, key=lambda row: any(cell.strip() for cell in row)):
+        if not is_filled:
+            continue
+        island = list(group)
+        width = max(len(row) for row in island)
+        used = [any(len(row) > column and row[column].strip() for row in island) for column in range(width)]
+        yield [[cell for cell, keep in zip(row, used, strict=False) if keep] for row in island]
+
+
+def _blocks(island: Sequence[Row]) -> Iterator[str]:
+    rows = list(island)
+    width = max(len(row) for row in rows)
+    if width == 1:
+        yield "\n".join(row[0].strip() for row in rows)
+        return
+    while len(rows) > 1 and rows[0][0].strip() and not any(cell.strip() for cell in rows[0][1:]):
+        yield rows.pop(0)[0].strip()  # a title above the header
+    yield table(rows)

@@ -1,0 +1,228 @@
+"""Word documents: headings by style, lists, tables, text boxes, notes, and the words in pictures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ingest.loaders.encoding import clean
+from ingest.loaders.fields import make_document
+from ingest.loaders.ocr import PictureReader
+from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
+from ingest.loaders.package import open_package
+from ingest.loaders.pages import join_pages
+from ingest.loaders.plain_markup import bullet, heading, join_lines, link, table
+from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.word_styles import WordStyles
+
+_TRANSPARENT = ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "hyperlink", "fldSimple", "dir", "bdo")
+_UNSEEN = ("del", "moveFrom", "instrText", "pPr", "rPr", "rt", "delText", "annotationRef")
+_WORDS = {"t": "", "tab": " ", "ptab": " ", "noBreakHyphen": "-", "softHyphen": ""}
+_NOTES = ("footnotes", "endnotes")
+
+
+def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
+    """Yield the document.  Its title is the declared one, else the first heading, else the file's name.
+
+    Pages are those that Word broke when it last saved the file, else those that its writer broke.
+    """
+    package = OfficePackage(open_package(source, raw, limits))
+    main = package.main_part()
+    tree = package.tree(main)
+    body = child(tree, "body")
+    if body is None:
+        raise source.unreadable("malformed")
+    pictures = PictureReader(limits)
+    word = _Word(package, main, pictures, "lastRenderedPageBreak" if _breaks_are_rendered(body) else "br")
+    pages: list[list[str]] = [[]]
+    for found in _joined_lists(word.blocks(body)):
+        if isinstance(found, StillReading):
+            yield found
+            continue
+        pages[-1].append(found)
+        while len(pages) <= word.page_breaks:
+            pages.append([])
+    pages[-1] += [note for kind in _NOTES for note in word.notes(kind)]
+    if not any(pages):
+        pages = [list(word.margins())]  # a letterhead alone
+    text, fields = join_pages(["\n\n".join(page) for page in pages])
+    properties = package.properties()
+    properties.setdefault("title", word.first_heading)
+    yield make_document(source, text, {**properties, **fields}, kind="docx")
+    yield from pictures.failures(source)
+
+
+def _breaks_are_rendered(body: Element) -> bool:
+    return next(descendants(body, "lastRenderedPageBreak"), None) is not None
+
+
+def _joined_lists(blocks: "Iterator[_Item | str | StillReading]") -> Iterator[str | StillReading]:
+    """Yield blocks; the items of a list that follow each other are one."""
+    items: list[str] = []
+    for block in blocks:
+        if isinstance(block, _Item):
+            items.append("   " * block.depth + bullet(block.text, block.number))
+            continue
+        if items and not isinstance(block, StillReading):
+            yield "\n".join(items)
+            items = []
+        if isinstance(block, StillReading) or block.strip():
+            yield block
+    if items:
+        yield "\n".join(items)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    text: str
+    depth: int
+    number: int | None
+
+
+@dataclass
+class _Paragraph:
+    """What was found in one paragraph: its words, and what floats beside them."""
+
+    words: list[str] = field(default_factory=list)
+    boxes: list[Element] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+
+
+class _Word:
+    """Walks one document.  ``page_breaks`` counts those that were passed."""
+
+    def __init__(self, package: OfficePackage, main: str, pictures: PictureReader, page_break: str) -> None:
+        self._package = package
+        self._main = main
+        self._relationships = package.relationships(main)
+        self._styles = WordStyles(package, main)
+        self._pictures = pictures
+        self._page_break = page_break
+        self.page_breaks = 0
+        self.first_heading = ""
+
+    def blocks(self, parent: Element) -> Iterator[_Item | str | StillReading]:
+        """Yield headings, paragraphs, items and tables in their order."""
+        for element in parent:
+            name = local_name(element)
+            if name == "p":
+                yield from self._paragraph(element)
+            elif name == "tbl":
+                yield from self._table(element)
+            elif name in _TRANSPARENT:
+                yield from self.blocks(element)
+
+    def notes(self, kind: str) -> Iterator[str]:
+        """Yield the footnotes or endnotes, without the lines that separate them."""
+        tree = self._package.tree(self._package.related(self._main, kind))
+        for note in tree if tree is not None else ():
+            if not attribute(note, "type"):
+                words = " ".join(self._plain(paragraph) for paragraph in descendants(note, "p")).strip()
+                if words:
+                    yield f"[{attribute(note, 'id')}] {words}"
+
+    def margins(self) -> Iterator[str]:
+        """Yield the words of headers and footers, each once."""
+        texts = []
+        for found in self._relationships.values():
+            tree = self._package.tree(found.target) if found.kind in ("header", "footer") else None
+            if tree is not None:
+                texts += [self._plain(paragraph) for paragraph in descendants(tree, "p")]
+        yield from dict.fromkeys(text for text in texts if text)
+
+    def _paragraph(self, element: Element) -> Iterator[_Item | str | StillReading]:
+        found = _Paragraph()
+        self._collect(element, found)
+        words = join_lines(clean("".join(found.words))).strip()
+        if words:
+            yield self._block(element, words)
+        for box in found.boxes:
+            yield from self.blocks(box)
+        for picture in found.pictures:
+            yield from self._pictures.read(self._package.content(picture), picture)
+
+    def _block(self, element: Element, words: str) -> _Item | str:
+        level = self._styles.heading_level(element)
+        if level:
+            self.first_heading = self.first_heading or " ".join(words.split())
+            return heading(level, words)
+        listed = self._styles.list_place(element)
+        return words if listed is None else _Item(words, listed.depth, listed.number)
+
+    def _table(self, element: Element) -> Iterator[_Item | str | StillReading]:
+        rows = [list(self._cells(row)) for row in _rows(element)]
+        if max((len(row) for row in rows), default=0) > 1:
+            yield table([[self._cell_words(cell) for cell in row] for row in rows])
+            return
+        for row in rows:  # a frame around text, not a table
+            for cell in row:
+                if cell is not None:
+                    yield from self.blocks(cell)
+
+    def _cells(self, row: Element) -> Iterator[Element | None]:
+        """Yield a row's cells; None for a place that a cell above or to the left covers."""
+        for element in row:
+            name = local_name(element)
+            if name in ("sdt", "sdtContent"):
+                yield from self._cells(element)
+            elif name == "tc":
+                merged = child(element, "tcPr", "vMerge")
+                covered = merged is not None and attribute(merged, "val") != "restart"
+                yield None if covered else element
+                span = attribute(child(element, "tcPr", "gridSpan"), "val")
+                yield from [None] * (min(int(span), 64) - 1 if span.isdigit() else 0)
+
+    def _cell_words(self, cell: Element | None) -> str:
+        return "" if cell is None else " ".join(self._plain(paragraph) for paragraph in descendants(cell, "p")).strip()
+
+    def _plain(self, paragraph: Element) -> str:
+        found = _Paragraph()
+        self._collect(paragraph, found)
+        return join_lines(clean("".join(found.words))).strip()
+
+    def _collect(self, element: Element, found: _Paragraph) -> None:
+        """Gather the words below an element, what floats beside them, and the page breaks."""
+        for part in element:
+            name = local_name(part)
+            if name in _UNSEEN:
+                continue
+            if name in _WORDS:
+                found.words.append(part.text or "" if name == "t" else _WORDS[name])
+            elif name in ("br", "cr", "lastRenderedPageBreak"):
+                self._break(part, name, found)
+            elif name == "AlternateContent":  # the same thing twice, for new programs and for old ones
+                self._collect(next(iter(part), part), found)
+            elif name == "txbxContent":
+                found.boxes.append(part)
+            elif name in ("blip", "imagedata"):
+                self._picture(part, found)
+            elif name == "hyperlink":
+                self._link(part, found)
+            elif name in ("footnoteReference", "endnoteReference"):
+                found.words.append(f"[{attribute(part, 'id')}]")
+            else:
+                self._collect(part, found)
+
+    def _break(self, element: Element, name: str, found: _Paragraph) -> None:
+        if name == self._page_break:
+            self.page_breaks += name == "lastRenderedPageBreak" or attribute(element, "type") == "page"
+        if name != "lastRenderedPageBreak":
+            found.words.append("\n")
+
+    def _picture(self, element: Element, found: _Paragraph) -> None:
+        relationship = self._relationships.get(attribute(element, "embed") or attribute(element, "id"))
+        if relationship is not None and not relationship.external:
+            found.pictures.append(relationship.target)
+
+    def _link(self, element: Element, found: _Paragraph) -> None:
+        inner = _Paragraph([], found.boxes, found.pictures)
+        self._collect(element, inner)
+        relationship = self._relationships.get(attribute(element, "id"))
+        target = relationship.target if relationship is not None and relationship.external else ""
+        found.words.append(link("".join(inner.words), target))
+
+
+def _rows(element: Element) -> Iterator[Element]:
+    for part in element:
+        if local_name(part) == "tr":
+            yield part
+        elif local_name(part) in _TRANSPARENT:
+            yield from _rows(part)
