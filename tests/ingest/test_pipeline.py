@@ -23,12 +23,12 @@ LONG = "One two three four five six seven eight nine ten. " * 12
 
 
 def test_the_first_time(desk: Desk) -> None:
-    desk.write("logo.png", "not text")
+    desk.write("logo.svg", "not text")
     summary = desk.ingest()
     assert (summary.added, summary.changed, summary.unchanged, summary.retired, summary.missing) == (4, 0, 0, 0, 0)
     assert (summary.documents, summary.chunks, summary.embedded) == (4, 4, 4)
     assert (summary.generation, summary.published, summary.failures) == (1, True, ())
-    assert [path.name for path in summary.unsupported] == ["logo.png"]
+    assert [path.name for path in summary.unsupported] == ["logo.svg"]
     assert sorted(desk.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
     document = desk.store.document("returns/deadline.md", 1)
     assert (document.title, str(document.updated_on), document.path) == (
