@@ -1,4 +1,4 @@
-"""Bytes to text: byte order marks, UTF-8, GB18030, Big5, UTF-16 and UTF-32, and what charset-normalizer can tell."""
+"""Bytes to text: marks, UTF-8, UTF-16, UTF-32, the encodings of East Asia, and what charset-normalizer can tell."""
 
 import codecs
 import logging
@@ -18,9 +18,23 @@ _BINARY_BEGINNINGS = (
     b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"\x1f\x8b",
     b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf", b"Rar!", b"BM", b"MZ", b"SQLite format 3",
 )  # fmt: skip
+_SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "shift-jis": "cp932", "euc-kr": "cp949"}
+_WESTERN = ("iso-8859-1", "latin1", "latin-1", "windows-1252", "cp1252", "us-ascii", "ascii")
 _SAMPLE_BYTES = 64 * 1024
 _COMMON_SHARE = 0.7
+_ZEROS_SHARE = 0.2
 _ACCENTED_SHARE = 0.3
+_ISOLATED_LETTER = re.compile(rb"(?<=[A-Za-z])[\x80-\xff](?=[A-Za-z ,.])")
+_ESCAPES = (
+    (b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"), (b"~{", "hz"),
+)  # fmt: skip
+_KANA = re.compile("[\u3040-\u30ff]")
+_HALF_WIDTH_KANA = re.compile("[\uff61-\uff9f]")
+_KANA_SHARE = 0.25
+_SYLLABLE = re.compile("[\uac00-\ud7a3]")
+_SYLLABLE_SHARE = 0.9
+_COMMON_SYLLABLE = re.compile("[이다는에의가을를로고하은지기한사도리서인어자시해주세요니습]")
+_COMMON_SYLLABLE_SHARE = 0.2
 _LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029|\x85|\x0b|\x0c")
 _UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
 
@@ -34,11 +48,36 @@ def decode(raw: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return clean(raw.decode(encoding, "replace"))
+    for escape, encoding in _ESCAPES:
+        if escape in raw[:_SAMPLE_BYTES]:
+            try:
+                return clean(raw.decode(encoding))
+            except UnicodeDecodeError:
+                break
     try:
+        if raw.count(b"\x00") > _ZEROS_SHARE * len(raw):  # UTF-16 of English, that is UTF-8 with zeros too
+            return clean(_decode_wide(raw) or raw.decode("utf-8"))
         return clean(raw.decode("utf-8"))
     except UnicodeDecodeError:
         text = _decode_legacy(raw)
         return None if text is None else clean(text)
+
+
+def decode_declared(raw: bytes, declared: str) -> str | None:
+    """Return the text in the encoding that it declares; where its bytes are none of that, as they look.
+
+    Whatever is UTF-8 beyond ASCII is hardly ever anything else, so that goes before a declared Western encoding.
+
+    >>> decode_declared("naïve".encode(), "iso-8859-1"), decode_declared("退货".encode("gbk"), "gb2312")
+    ('naïve', '退货')
+    """
+    name = declared.strip("\"' ").lower().replace("_", "-")
+    if raw.startswith(tuple(mark for mark, _ in _MARKS)) or name in _WESTERN:
+        return decode(raw)
+    try:
+        return clean(raw.decode(_SUPERSETS.get(name, name)))
+    except (LookupError, UnicodeDecodeError):
+        return decode(raw)
 
 
 def clean(text: str) -> str:
@@ -60,7 +99,36 @@ def _decode_legacy(raw: bytes) -> str | None:
     foreign = sum(1 for character in slightly_damaged if ord(character) > 0x7F)
     if slightly_damaged.count("\ufffd") * 20 < foreign:
         return slightly_damaged
-    return _decode_chinese(raw) or _decode_western(raw) or _decode_guessed(raw)
+    if _ISOLATED_LETTER.search(raw[:_SAMPLE_BYTES]) and _isolated_share(raw) > _COMMON_SHARE:
+        return _decode_western(raw) or _decode_guessed(raw)  # accents within words
+    return _decode_neighbours(raw) or _decode_chinese(raw) or _decode_western(raw) or _decode_guessed(raw)
+
+
+def _isolated_share(raw: bytes) -> float:
+    sample = raw[:_SAMPLE_BYTES]
+    return len(_ISOLATED_LETTER.findall(sample)) / max(1, sum(byte >= 0x80 for byte in sample))
+
+
+def _decode_neighbours(raw: bytes) -> str | None:
+    """Decode Japanese, which is told by its kana, and Korean, by nearly all being syllables and some very common."""
+    for encoding in ("euc_jp", "cp932"):
+        foreign = _foreign(raw, encoding)
+        kana, half_width = len(_KANA.findall(foreign)), len(_HALF_WIDTH_KANA.findall(foreign))
+        if foreign and kana >= _KANA_SHARE * len(foreign) and half_width < 0.1 * len(foreign):
+            return raw.decode(encoding, "replace")
+    foreign = _foreign(raw, "cp949")
+    syllables, common = len(_SYLLABLE.findall(foreign)), len(_COMMON_SYLLABLE.findall(foreign))
+    is_korean = syllables >= _SYLLABLE_SHARE * len(foreign) and common > _COMMON_SYLLABLE_SHARE * len(foreign)
+    return raw.decode("cp949", "replace") if is_korean else None
+
+
+def _foreign(raw: bytes, encoding: str) -> str:
+    """Return what is beyond ASCII at the beginning; nothing where it is not in the encoding."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(raw[:_SAMPLE_BYTES])  # the last one may be cut
+    except UnicodeDecodeError:
+        return ""
+    return "".join(character for character in text if character > "\x7f")
 
 
 def _decode_wide(raw: bytes) -> str | None:
@@ -73,8 +141,9 @@ def _decode_wide(raw: bytes) -> str | None:
             continue
         sample = text[:4096]
         ordinary = sum(1 for character in sample if _is_ordinary(character)) / max(len(sample), 1)
-        best = max(best, (ordinary, text))
-    return best[1] if best[0] >= _COMMON_SHARE else None
+        if ordinary >= _COMMON_SHARE:  # turned around, ASCII looks like rare ideographs
+            best = max(best, (ordinary + sum(map(str.isascii, sample)) / len(sample), text))
+    return best[1] or None
 
 
 def _is_ordinary(character: str) -> bool:

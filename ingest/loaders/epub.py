@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from ingest.loaders.fields import make_document
+from ingest.loaders.fields import is_written_by_a_person, make_document
 from ingest.loaders.html import page_text
 from ingest.loaders.package import open_package, xml_tree
 from ingest.loaders.source import Limits, SourceFile
@@ -32,8 +32,9 @@ def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     }
     order = [places.get(str(entry.get("idref")), "") for entry in _all(package, "spine", "itemref")]
     chapters = [page_text(book.read(place)) for place in order if place in names]
+    title = _said(package, "title")
     fields = {
-        "title": _said(package, "title"),
+        "title": title if is_written_by_a_person(title) else "",
         "author": _said(package, "creator"),
         "language": _said(package, "language"),
         "updated": _modified(package) or _said(package, "date"),

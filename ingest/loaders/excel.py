@@ -1,14 +1,16 @@
 """Spreadsheets: a heading a sheet, its tables below."""
 
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.fields import is_written_by_a_person, make_document
+from ingest.loaders.fields import make_document
+from ingest.loaders.office_xml import OfficePackage
 from ingest.loaders.package import open_package
-from ingest.loaders.plain_markup import heading
+from ingest.loaders.plain_markup import heading, link
 from ingest.loaders.records import record_documents
 from ingest.loaders.sheet import Row, question_records, sheet_text
 from ingest.loaders.source import Limits, SourceFile
@@ -20,26 +22,38 @@ if TYPE_CHECKING:
     from xlrd.sheet import Cell
 
 _LARGEST_COLUMNS = 1000
-_BLANK_ROWS_AT_ONCE = 1000  # a sheet formatted down to its last row has a million
+_HYPERLINK = re.compile(rb"<(?:\w+:)?hyperlink\s[^>]*>")
+_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']([^"']*)["']""")
 
 
 def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
     """Yield the workbook as one document; a document a row where a sheet's header names question and answer."""
     from openpyxl import load_workbook
 
-    open_package(source, raw, limits).close()  # its size unpacked is checked before anything is
+    package = OfficePackage(open_package(source, raw, limits))  # its size unpacked is checked before anything is
     book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
     sheets = []
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # what the file says of its size is often wrong
-        sheets.append((sheet.title, list(_rows(sheet.iter_rows(max_col=_LARGEST_COLUMNS, values_only=True)))))
-    said = book.properties
-    fields = {
-        "title": said.title if said.title and is_written_by_a_person(said.title) else "",
-        "author": said.creator or "",
-        "updated": said.modified.date().isoformat() if said.modified is not None else "",
-    }
-    yield from sheet_documents(source, sheets, {name: value for name, value in fields.items() if value}, limits, "xlsx")
+        links = _links(package, str(getattr(sheet, "_worksheet_path", "")))
+        sheets.append((sheet.title, list(_rows(sheet.iter_rows(max_col=_LARGEST_COLUMNS, values_only=True), links))))
+    yield from sheet_documents(source, sheets, package.properties(), limits, "xlsx")
+
+
+def _links(package: OfficePackage, name: str) -> dict[tuple[int, int], str]:
+    """Return where cells lead to, by row and column from 1: the library leaves that out when it reads row by row."""
+    from openpyxl.utils.cell import coordinate_to_tuple
+
+    targets = {key: found.target for key, found in package.relationships(name).items() if found.external}
+    if not targets:
+        return {}
+    links: dict[tuple[int, int], str] = {}
+    for found in _HYPERLINK.finditer(package.content(name)):
+        attributes = dict(_ATTRIBUTE.findall(found[0].decode("utf-8", "replace")))
+        target = targets.get(attributes.get("id", ""))
+        if target:
+            links[coordinate_to_tuple(attributes.get("ref", "A1").split(":")[0])] = target
+    return links
 
 
 def load_xls(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
@@ -82,11 +96,13 @@ def sheet_documents(
         yield make_document(source, "\n\n".join(texts), fields, kind=kind)
 
 
-def _rows(rows: Iterator[Sequence[object]]) -> Iterator[list[str]]:
+def _rows(rows: Iterable[Sequence[object]], links: Mapping[tuple[int, int], str]) -> Iterator[list[str]]:
     """Yield the rows in words, without endless blank ones."""
     blank = 0
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         words = [_words(value) for value in row]
+        if links:
+            words = [link(cell, links.get((number, column), "")) for column, cell in enumerate(words, start=1)]
         while words and not words[-1]:
             words.pop()
         blank = 0 if words else blank + 1

@@ -19,7 +19,7 @@ _ISO_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})")
 
 _MEANINGLESS_TITLE = re.compile(
     r"(?:untitled.*|无标题.*|文档\d*|document\d*|microsoft word.*|powerpoint presentation|\(?anonymous\)?|\W*\d*\W*"
-    r"|\S*\.\w{2,8}|.*\.(?:docx?|pdf|pptx?|xlsx?))",
+    r"|\S*\.\w{2,8}|[\w-]+_[\w-]+|.*\.(?:docx?|pdf|pptx?|xlsx?))",
     re.IGNORECASE,
 )  # what programs write when their user has given none
 
@@ -65,7 +65,8 @@ def is_written_by_a_person(title: str) -> bool:
 def first_line(text: str) -> str:
     """Return the first line that has words if it is short enough for a title, else an empty string."""
     line = next((line.strip() for line in text.splitlines() if _LETTER.search(line)), "")
-    return line if len(line) <= _FIRST_LINE_LIMIT_CHARACTERS else ""
+    is_title = len(line) <= _FIRST_LINE_LIMIT_CHARACTERS and not line.startswith("|")  # a bar begins a table
+    return line.lstrip("# ") if is_title else ""
 
 
 def text_language(text: str) -> Language:

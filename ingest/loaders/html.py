@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 
-from ingest.loaders.encoding import clean, decode, looks_binary
+from ingest.loaders.encoding import decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
 from ingest.loaders.source import Limits, SourceFile
@@ -15,7 +15,6 @@ from rag.schema import Document
 _DECLARED = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?\s*([\w-]{2,20})""", re.IGNORECASE
 )
-_SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "iso-8859-1": "cp1252", "latin1": "cp1252"}
 _NEVER_TEXT = (
     "script", "style", "noscript", "template", "svg", "iframe", "object", "canvas", "audio", "video", "button",
     "select", "input", "textarea", "dialog", "math",
@@ -28,6 +27,7 @@ _BLOCKS = {
     "figure", "figcaption", "details", "summary", "address", "fieldset", "form", "header", "center", "li", "hr", "body",
 }  # fmt: skip
 _MAIN_SHARE = 0.3
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]{0,200}\?>")
 _SPACES = re.compile(r"\s+")
 _META_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _META_FOR_MACHINES = {
@@ -46,7 +46,7 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     if content is None:
         raise source.unreadable("encoding")
     try:
-        soup = BeautifulSoup(content, "lxml")
+        soup = _soup(content)
         fields = _fields(soup)
         text = "\n\n".join(_blocks(_main_content(soup)))
     except RecursionError as error:
@@ -59,25 +59,23 @@ def page_text(raw: bytes) -> str:
     content = _decode_page(raw)
     if content is None:
         raise ValueError("no encoding fits")
-    return "\n\n".join(_blocks(_main_content(BeautifulSoup(content, "lxml"))))
+    return "\n\n".join(_blocks(_main_content(_soup(content))))
 
 
 def fragment_text(markup: str) -> str:
     """Return the text of a piece of HTML inside another format."""
-    soup = BeautifulSoup(markup, "lxml")
+    soup = _soup(markup)
     _remove(soup, _NEVER_TEXT)
     return "\n\n".join(_blocks(soup))
 
 
+def _soup(markup: str) -> BeautifulSoup:
+    return BeautifulSoup(_XML_DECLARATION.sub("", markup), "lxml")  # XHTML is read as the web page that it is
+
+
 def _decode_page(raw: bytes) -> str | None:
     declared = _DECLARED.search(raw[:4096])
-    if declared is not None and not raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        name = declared[1].decode("ascii").lower()
-        try:
-            return clean(raw.decode(_SUPERSETS.get(name, name)))
-        except (LookupError, UnicodeDecodeError):
-            pass  # the page says one thing and is another: look at its bytes
-    return decode(raw)
+    return decode(raw) if declared is None else decode_declared(raw, declared[1].decode("ascii"))
 
 
 def _fields(soup: BeautifulSoup) -> dict[str, str]:
@@ -126,7 +124,7 @@ def _main_content(soup: BeautifulSoup) -> Tag:
         around.decompose()
     if body.get_text().strip():
         return body
-    return BeautifulSoup(before, "lxml")  # a page that is all header: better that than nothing
+    return _soup(before)  # a page that is all header: better that than nothing
 
 
 def _remove(parent: Tag, names: tuple[str, ...]) -> None:

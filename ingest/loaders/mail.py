@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from email.message import EmailMessage, MIMEPart
 
-from ingest.loaders.encoding import clean, decode
+from ingest.loaders.encoding import clean, decode, decode_declared
 from ingest.loaders.fields import make_document
 from ingest.loaders.html import fragment_text
 from ingest.loaders.source import Found, Limits, Part, SourceFile
 from rag.errors import DocumentUnreadable
 
-_QUOTED = re.compile(r"^(?:>[ \t]?)+", re.MULTILINE)
+_FLOWED = re.compile(r"(?<![\n-]) \n(?!\n|>| )")  # RFC 3676: a blank at a line's end says that it goes on
+_BLANK_LINES = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+(?=\n|\S)")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _ENCRYPTED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
@@ -77,7 +78,11 @@ def _body(message: EmailMessage) -> tuple[str, MIMEPart | None]:
 
 def _words(part: MIMEPart) -> str:
     text = _decoded(part)
-    return fragment_text(text) if part.get_content_subtype() == "html" else clean(text)
+    if part.get_content_subtype() == "html":
+        return fragment_text(text)
+    if part.get_param("format") == "flowed":
+        text = _FLOWED.sub(" ", text)
+    return _BLANK_LINES.sub("\n\n", clean(text))
 
 
 def _decoded(part: MIMEPart) -> str:
@@ -85,13 +90,8 @@ def _decoded(part: MIMEPart) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return str(part.get_payload())
-    charset = part.get_content_charset()
-    if charset and charset not in ("us-ascii", "ascii"):
-        try:
-            return payload.decode(charset)
-        except (LookupError, UnicodeDecodeError):
-            pass  # it says one thing and is another
-    return decode(payload) or payload.decode("utf-8", "replace")
+    text = decode_declared(payload, part.get_content_charset() or "us-ascii")
+    return text if text is not None else payload.decode("utf-8", "replace")
 
 
 def _attachments(message: EmailMessage, body: MIMEPart | None) -> Iterator[Part]:

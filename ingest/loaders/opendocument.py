@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.excel import sheet_documents
-from ingest.loaders.fields import make_document
+from ingest.loaders.fields import is_written_by_a_person, make_document
 from ingest.loaders.office_xml import Element, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package, xml_tree
 from ingest.loaders.pages import join_pages
@@ -27,7 +27,8 @@ def load_opendocument(source: SourceFile, raw: bytes, limits: Limits) -> Iterato
         raise source.unreadable("encrypted")
     tree = xml_tree(package.read("content.xml"))
     fields = _fields(xml_tree(package.read("meta.xml"))) if "meta.xml" in names else {}
-    content = next(filter(None, (child(tree, "body", kind) for kind in ("text", "spreadsheet", "presentation"))), None)
+    contents = (child(tree, "body", kind) for kind in ("text", "spreadsheet", "presentation"))
+    content = next((found for found in contents if found is not None), None)
     if content is None:
         raise source.unreadable("malformed")
     kind = local_name(content)
@@ -48,7 +49,7 @@ def load_opendocument(source: SourceFile, raw: bytes, limits: Limits) -> Iterato
 def _fields(meta: Element) -> dict[str, str]:
     said = {local_name(found): (found.text or "").strip() for found in meta.iter() if isinstance(found.tag, str)}
     fields = {
-        "title": said.get("title", ""),
+        "title": said.get("title", "") if is_written_by_a_person(said.get("title", "")) else "",
         "author": said.get("creator", "") or said.get("initial-creator", ""),
         "updated": said.get("date", "") or said.get("creation-date", ""),
     }

@@ -1,6 +1,7 @@
 """PDF: headings, tables and paragraphs from the pages' geometry; scanned pages by looking at them."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ _FEW_CHARACTERS = 200
 _PICTURE_SHARE = 0.015  # of the page: smaller ones are logos and rules
 _OUTLINES = 30  # a page of so many shapes and no text has its letters drawn
 _OBJECTS_LOOKED_AT = 5000
+_CATALOG = re.compile(rb"(\d{1,10})\s+(\d{1,5})\s+obj\b(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
 
 
 def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
@@ -74,7 +76,8 @@ def _opened(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocu
         except pypdfium2.PdfiumError as error:
             # PDFium reports the error of the file before for some broken ones, so the file is asked too
             if getattr(error, "err_code", None) != _PASSWORD_ERROR or b"/Encrypt" not in raw:
-                raise source.unreadable("malformed") from error
+                pdf = _repaired(source, raw)
+                break
     else:
         raise source.unreadable("encrypted")
     if len(pdf) == 0:
@@ -83,9 +86,33 @@ def _opened(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocu
     return pdf
 
 
+def _repaired(source: SourceFile, raw: bytes) -> pypdfium2.PdfDocument:
+    """Open a file whose end is missing or damaged: PDFium finds every object by itself, but not where to begin."""
+    catalogs = list(_CATALOG.finditer(raw))
+    if not catalogs:
+        raise source.unreadable("malformed")
+    body = raw[: raw.rfind(b"endobj") + len(b"endobj")]
+    root = b" ".join(catalogs[-1].groups())
+    try:
+        return pypdfium2.PdfDocument(body + b"\ntrailer\n<< /Root %s R >>\nstartxref\n0\n%%%%EOF\n" % root)
+    except pypdfium2.PdfiumError as error:
+        raise source.unreadable("malformed") from error
+
+
+def _page(pdf: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
+    """Load a page with what was filled in and noted on it as part of its content."""
+    page = pdf[number]
+    if pypdfium2.raw.FPDFPage_GetAnnotCount(page) > 0:
+        flattened = pypdfium2.raw.FPDFPage_Flatten(page, pypdfium2.raw.FLAT_NORMALDISPLAY)
+        if flattened == pypdfium2.raw.FLATTEN_SUCCESS:
+            page.close()
+            page = pdf[number]
+    return page
+
+
 def _read_page(pdf: pypdfium2.PdfDocument, number: int, pictures: PictureReader) -> _Page:
     try:
-        page = pdf[number]
+        page = _page(pdf, number)
     except pypdfium2.PdfiumError:
         return _Page(None)
     try:
@@ -138,7 +165,7 @@ def _title(declared: str, text: str) -> str:
     """Return the declared title, if a person wrote it, else the first line that is no row of a table."""
     if is_written_by_a_person(declared):
         return declared
-    return "" if text.startswith("|") else first_line(text).lstrip("# ")
+    return first_line(text)
 
 
 def _date(written: str) -> str:
