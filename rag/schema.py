@@ -69,12 +69,17 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class RetrievedChunk:
-    """A chunk after fusion, best first.  ``cosine`` is None where only the lexical leg found it; ``bm25`` likewise."""
+    """A chunk after ranking, best first.
+
+    ``score`` compares the chunks of one question only.  ``bm25`` is None where the question's words did not find it,
+    ``late`` (the late interaction, a mean cosine of tokens) where its tokens are not kept.
+    """
 
     chunk: Chunk
-    fused_score: float
+    score: float
     cosine: float | None = None
     bm25: float | None = None
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

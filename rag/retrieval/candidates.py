@@ -1,4 +1,4 @@
-"""Joining what the searches of both languages and both legs found into one ranking: pure functions."""
+"""What the searches of both languages and both legs found, and which of it is worth a closer look: pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from rag.schema import Language
 
 FOREIGN_HANDICAP = 1.0
 """Standard deviations by which a passage in the other language must stand out more: a reader wants their own language.
-The best of 0, 1, 2 and infinity for recall at 5 on the sample questions together, which it was chosen on."""
+Of 0, 0.5, 1 and 2, measured on XQuAD's English and Chinese passages, a third of each in one language only: at 1 the own
+passage is first as often as with the own language alone, and 9 in 10 that only the other has are among the first 5."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseHit:
-    """A chunk that the vectors found.
+    """A chunk seen by meaning.
 
     ``standardized`` is its cosine among the question's cosines to all chunks of its language; ``gain`` what the cosine
     has over the mean one between two of those chunks.
@@ -26,38 +27,28 @@ class DenseHit:
     language: Language
     foreign: bool
 
+    @property
+    def standout(self) -> float:
+        """By how many standard deviations it stands out, less the handicap of another language.
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A chunk after fusion; ``cosine`` or ``bm25`` is None where that leg did not find it."""
-
-    chunk_id: int
-    fused_score: float
-    cosine: float | None
-    bm25: float | None
+        Cosines of two languages cannot be compared (each language lies in a place of its own in the vector space).
+        """
+        return self.standardized - FOREIGN_HANDICAP * self.foreign
 
 
 def by_standout(hits: Iterable[DenseHit]) -> list[DenseHit]:
-    """Return the hits of all languages, best first.
-
-    Cosines of two languages cannot be compared (each language lies in a place of its own in the vector space), so the
-    order goes by how much a cosine stands out in its own language.  Equal ones keep their order.
-    """
-    return sorted(hits, key=lambda hit: FOREIGN_HANDICAP * hit.foreign - hit.standardized)
+    """Return the hits of all languages, best first.  Equal ones keep their order."""
+    return sorted(hits, key=lambda hit: -hit.standout)
 
 
-def fuse(ranked: Sequence[DenseHit], bm25: Mapping[int, float]) -> list[Candidate]:
-    """Return all candidates, best first; ``ranked`` is best first, ``bm25`` the scores by chunk.
+def fuse(ranked: Sequence[DenseHit], bm25: Mapping[int, float]) -> list[int]:
+    """Return the chunks of both legs, most promising first; ``ranked`` is best first, ``bm25`` the scores by chunk.
 
     The ranking by words cannot see passages in the other language; for those the dense rank counts for both, lest two
     legs always beat one.
     """
     lexical = sorted(bm25, key=lambda chunk_id: -bm25[chunk_id])
-    cosines = {hit.chunk_id: hit.cosine for hit in ranked}
     one_leg = {hit.chunk_id for hit in ranked if hit.foreign and hit.chunk_id not in bm25}
     fused = reciprocal_rank_fusion([[hit.chunk_id for hit in ranked], lexical])
-    candidates = [
-        Candidate(chunk_id, score * (2 if chunk_id in one_leg else 1), cosines.get(chunk_id), bm25.get(chunk_id))
-        for chunk_id, score in fused
-    ]
-    return sorted(candidates, key=lambda candidate: -candidate.fused_score)
+    doubled = [(chunk_id, score * (2 if chunk_id in one_leg else 1)) for chunk_id, score in fused]
+    return [chunk_id for chunk_id, _ in sorted(doubled, key=lambda pair: -pair[1])]

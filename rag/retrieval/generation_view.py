@@ -1,5 +1,6 @@
-"""One generation of the knowledge base, opened for searching: its vectors by language, and its full-text index."""
+"""One generation of the knowledge base, opened for searching: its vectors, its full-text index, and its tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -7,15 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import FloatMatrix
+from rag.retrieval.late_interaction import QuestionTokens, Signs
 from rag.retrieval.lexical_index import SqliteLexicalIndex
+from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Language
+from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 
 _SMALLEST_SPREAD = 1e-6
 _USUAL_CLOSENESS = 0.84
 _USUAL_WEIGHT = 50
 """How close e5's passages are (.82 to .87 in four knowledge bases), standing in while there are only a few passages."""
+
+_COUNTED_CHUNKS = 20_000
+"""Rarity of tokens is counted over so many chunks at the most: it hardly changes with more, and opening stays quick."""
+
+_USUAL_CHUNKS = 32
+"""Chunks that stand for all of a language when a late interaction is to be compared with another language's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class LanguageVectors:
 
     def __init__(self, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> None:
         self.index = FaissVectorIndex.build(chunk_ids, vectors)
+        self.chunk_ids = chunk_ids
         self._count = len(chunk_ids)
         self._mean = vectors.mean(axis=0, dtype=np.float64)
         self._second_moment = (vectors.T @ vectors).astype(np.float64) / self._count
@@ -62,15 +73,21 @@ class LanguageVectors:
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """What a search needs of one generation.  Safe to share between threads."""
+    """What a search needs of one generation.  Safe to share between threads.
+
+    ``usual`` has the tokens of some chunks of each language, where there is more than one.
+    """
 
     generation: int
     lexical: SqliteLexicalIndex
     vectors: dict[Language, LanguageVectors]
+    tokens: EmbeddingTable
+    weights: TokenWeights
+    usual: dict[Language, tuple[Signs, ...]]
 
     @classmethod
     def open(cls, store: KnowledgeStore, generation: int, model_id: str) -> Self:
-        """Read the generation's index.
+        """Read the generation's index, and count its tokens.
 
         Raises ``EmbedderMismatch`` when it was built by another model, and ``IndexDamaged`` when a file is missing or
         does not hold the chunks that the database shows.
@@ -82,4 +99,38 @@ class GenerationView:
             members = np.isin(chunk_ids, store.visible_chunk_ids(generation, language))
             if members.any():
                 by_language[language] = LanguageVectors(chunk_ids[members], vectors[members])
-        return cls(generation, SqliteLexicalIndex(store, generation), by_language)
+        tokens = EmbeddingTable(store, model_id, vectors.shape[1])
+        counted = _spread(chunk_ids, _COUNTED_CHUNKS)
+        return cls(
+            generation=generation,
+            lexical=SqliteLexicalIndex(store, generation),
+            vectors=by_language,
+            tokens=tokens,
+            weights=TokenWeights.count(tokens.token_numbers(counted), len(counted)),
+            usual=_usual(tokens, by_language) if len(by_language) > 1 else {},
+        )
+
+    def late_similarities(self, question: QuestionTokens, language: Language) -> Similarities:
+        """Return the mean and spread of the question's late interactions with some passages of a language.
+
+        0 and 1 where none of them is kept.
+        """
+        usual = self.usual.get(language, ())
+        if not usual:
+            return Similarities(0.0, 1.0, 0)
+        scores = question.similarities(usual)
+        return Similarities(float(scores.mean()), float(scores.std()), len(usual))
+
+
+def _usual(tokens: EmbeddingTable, vectors: dict[Language, LanguageVectors]) -> dict[Language, tuple[Signs, ...]]:
+    return {
+        language: tuple(tokens.token_signs(_spread(of_language.chunk_ids, _USUAL_CHUNKS)).values())
+        for language, of_language in vectors.items()
+    }
+
+
+def _spread(chunk_ids: NDArray[np.int64], count: int) -> Sequence[int]:
+    """Return up to ``count`` of the numbers, evenly spread."""
+    places = np.linspace(0, len(chunk_ids) - 1, min(count, len(chunk_ids))).round().astype(np.int64)
+    chosen: list[int] = chunk_ids[places].tolist()
+    return chosen

@@ -1,18 +1,27 @@
-"""From a question to the passages that may answer it: embed, search both legs in both languages, fuse, load, judge."""
+"""From a question to the passages that may answer it: embed, search both legs in both languages, rank, load, judge."""
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.protocols import Embedder, FloatMatrix
-from rag.retrieval.candidates import DenseHit, by_standout, fuse
+import numpy as np
+
+from rag.protocols import Embedder
+from rag.retrieval.candidates import FOREIGN_HANDICAP, DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
 from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.late_interaction import QuestionTokens
+from rag.retrieval.ranking import Scores, final_scores
+from rag.retrieval.search import Search, Searched
 from rag.retrieval.signals import read_signals
-from rag.retrieval.terms import is_code, terms
+from rag.retrieval.terms import terms
 from rag.schema import Language, Retrieval, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
+
+RANKED_CHUNKS = 30
+"""Chunks of the fused legs that are compared token by token; of these the first ``KEPT_CHUNKS`` are returned."""
 
 KEPT_CHUNKS = 20
 """Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
@@ -59,49 +68,22 @@ class Retriever:
     def find(self, question: str, language: Language, trace: Trace) -> Found:
         """Return the best chunks and the signals, without judging.  Errors are those of ``retrieve``."""
         with trace.span("embed"):
-            query = self._embedder.embed_queries([question]).vectors
+            query = self._embedder.embed_queries([question])
         with trace.span("search"):
             view = self._current_view()
             wanted = terms(question)
-            dense = self._by_meaning(view, query, language)
-            bm25 = self._by_words(view, wanted, language)
-            candidates = fuse(dense, bm25)[:KEPT_CHUNKS]
-            loaded = self._store.chunks([candidate.chunk_id for candidate in candidates], view.generation)
+            searched = Search(view, language, query.vectors, wanted).run(self._limit)
+            asked = QuestionTokens.weighed(query.tokens[0], view.weights.of(query.tokens[0].numbers))
+            ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
+            loaded = self._store.chunks([one.hit.chunk_id for one in ranked], view.generation)
             chunks = tuple(
-                RetrievedChunk(loaded[one.chunk_id], one.fused_score, one.cosine, one.bm25)
-                for one in candidates
-                if one.chunk_id in loaded
+                RetrievedChunk(loaded[one.hit.chunk_id], one.score, one.hit.cosine, one.bm25, one.late)
+                for one in ranked
+                if one.hit.chunk_id in loaded
             )
             first = [one.chunk for one in chunks]
-            signals = read_signals(dense, bm25, first, view.lexical.term_weights(wanted))
+            signals = read_signals(searched.by_meaning, searched.bm25, first, view.lexical.term_weights(wanted))
         return Found(chunks, signals, view.generation)
-
-    def _by_meaning(self, view: GenerationView, query: FloatMatrix, language: Language) -> list[DenseHit]:
-        hits: list[DenseHit] = []
-        for own, vectors in view.vectors.items():
-            similarities, closeness = vectors.similarities(query), vectors.closeness
-            hits += [
-                DenseHit(
-                    chunk_id=hit.chunk_id,
-                    cosine=hit.score,
-                    standardized=similarities.standardized(hit.score),
-                    gain=hit.score - closeness,
-                    language=own,
-                    foreign=own != language,
-                )
-                for hit in vectors.index.search(query, self._limit)
-            ]
-        return by_standout(hits)
-
-    def _by_words(self, view: GenerationView, wanted: list[str], language: Language) -> dict[int, float]:
-        """Search the question's language by all of its terms, and the other by what is written alike in both."""
-        codes = [term for term in wanted if is_code(term)]
-        found: dict[int, float] = {}
-        for own in view.vectors:
-            searched = wanted if own == language else codes
-            hits = view.lexical.search_terms(searched, self._limit, own)
-            found.update((hit.chunk_id, hit.score) for hit in hits)
-        return found
 
     def _current_view(self) -> GenerationView:
         """Return the current generation, opened by the first question that sees it."""
@@ -113,3 +95,52 @@ class Retriever:
             if self._view is None or self._view.generation < generation:
                 self._view = GenerationView.open(self._store, generation, self._embedder.model_id)
             return self._view
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A candidate with its scores: ``bm25`` None where words did not find it, ``late`` where no tokens are kept."""
+
+    hit: DenseHit
+    bm25: float | None
+    late: float | None
+    score: float
+
+
+def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> list[_Ranked]:
+    """Return the candidates, best first."""
+    hits = [searched.seen[chunk_id] for chunk_id in fuse(searched.by_meaning, searched.bm25)[:RANKED_CHUNKS]]
+    signs = view.tokens.token_signs([hit.chunk_id for hit in hits])
+    kept = [hit for hit in hits if hit.chunk_id in signs]
+    late = dict(
+        zip(
+            (hit.chunk_id for hit in kept),
+            asked.similarities([signs[hit.chunk_id] for hit in kept]).tolist(),
+            strict=True,
+        )
+    )
+    scores = final_scores(
+        dense=np.array([hit.standout for hit in hits]),
+        words=np.array([searched.bm25.get(hit.chunk_id, 0.0) for hit in hits]),
+        unseen=np.array([hit.foreign and hit.chunk_id not in searched.bm25 for hit in hits], dtype=np.bool_),
+        late=_late_standouts(view, hits, late, asked) if len(late) == len(hits) else None,
+    )
+    return [
+        _Ranked(
+            hits[place], searched.bm25.get(hits[place].chunk_id), late.get(hits[place].chunk_id), float(scores[place])
+        )
+        for place in np.argsort(-scores, kind="stable")
+    ]
+
+
+def _late_standouts(
+    view: GenerationView, hits: Sequence[DenseHit], late: Mapping[int, float], asked: QuestionTokens
+) -> Scores:
+    """Return what ``DenseHit.standout`` is for cosines: how much each stands out in its language, less the handicap."""
+    languages = {hit.language for hit in hits}
+    if len(languages) < 2:  # nothing to compare with, and the ranking standardises for itself
+        return np.array([late[hit.chunk_id] for hit in hits])
+    usual = {language: view.late_similarities(asked, language) for language in languages}
+    return np.array(
+        [usual[hit.language].standardized(late[hit.chunk_id]) - FOREIGN_HANDICAP * hit.foreign for hit in hits]
+    )

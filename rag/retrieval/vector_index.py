@@ -6,6 +6,7 @@ format is read, nothing is unpickled, and only after its checksum was verified.
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -46,6 +47,9 @@ class FaissVectorIndex:
 
     def __init__(self, index: faiss.IndexIDMap) -> None:
         self._index = index
+        numbers = faiss.vector_to_array(index.id_map)
+        self._order = np.argsort(numbers)
+        self._numbers = numbers[self._order]
 
     @classmethod
     def build(cls, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> Self:
@@ -114,6 +118,20 @@ class FaissVectorIndex:
             Hit(int(chunk_id), float(np.clip(score, -1.0, 1.0)))
             for chunk_id, score in zip(chunk_ids[0], scores[0], strict=True)
         ]
+
+    def cosines(self, query: FloatMatrix, chunk_ids: Sequence[int]) -> list[float]:
+        """Return the cosine of a unit query, float32 [1, dimension], with each of the chunks.
+
+        Raises ``IndexDamaged`` where one is not there.
+        """
+        if not chunk_ids:
+            return []
+        missing = np.setdiff1d(chunk_ids, self._numbers)
+        if len(missing):
+            raise IndexDamaged(reason=f"chunk {missing[0]} has no vector")
+        places = self._order[np.searchsorted(self._numbers, chunk_ids)]
+        cosines: list[float] = np.clip(self._index.index.reconstruct_batch(places) @ query[0], -1.0, 1.0).tolist()
+        return cosines
 
     def contents(self) -> tuple[NDArray[np.int64], FloatMatrix]:
         """Return the chunk numbers, int64 [n], and vectors, float32 [n, dimension], in the order of ``build``."""

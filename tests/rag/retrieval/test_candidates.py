@@ -11,13 +11,8 @@ def hit(chunk_id: int, standardized: float, *, foreign: bool = False) -> DenseHi
 
 
 def test_fusion_by_hand() -> None:
-    fused = fuse([hit(1, 3.0), hit(2, 2.0)], {2: 9.0, 3: 4.0})
-    assert [(one.chunk_id, one.fused_score) for one in fused] == [
-        (2, 1 / 12 + 1 / 11),
-        (1, 1 / 11),
-        (3, 1 / 12),
-    ]
-    assert [(one.cosine, one.bm25) for one in fused] == [(0.8, 9.0), (0.8, None), (None, 4.0)]
+    # 2 has 1/12 + 1/11, 1 has 1/11, 3 has 1/12
+    assert fuse([hit(1, 3.0), hit(2, 2.0)], {2: 9.0, 3: 4.0}) == [2, 1, 3]
 
 
 def test_a_foreign_passage_must_stand_out_more() -> None:
@@ -29,8 +24,8 @@ def test_a_foreign_passage_must_stand_out_more() -> None:
 
 def test_a_foreign_passage_is_not_punished_for_the_leg_that_cannot_see_it() -> None:
     ranked = by_standout([hit(1, 2.0), hit(2, 5.0, foreign=True)])
-    assert fuse(ranked, {1: 3.0})[0].chunk_id == 2
-    assert fuse(ranked, {1: 3.0, 2: 1.0})[0].fused_score == 1 / 11 + 1 / 12  # a code that both have: two real ranks
+    assert fuse(ranked, {3: 3.0}) == [2, 3, 1]  # 2/11, 1/11, 1/12
+    assert fuse(ranked, {1: 3.0, 2: 1.0}) == [2, 1]  # a code that both have: two real ranks, 1/11 + 1/12 each
 
 
 HITS = st.lists(
@@ -39,9 +34,6 @@ HITS = st.lists(
 
 
 @given(HITS, st.dictionaries(st.integers(1, 40), st.floats(0, 50)))
-def test_each_candidate_once_and_best_first(hits: list[DenseHit], bm25: dict[int, float]) -> None:
+def test_each_candidate_once(hits: list[DenseHit], bm25: dict[int, float]) -> None:
     fused = fuse(by_standout(hits), bm25)
-    assert sorted(one.chunk_id for one in fused) == sorted({one.chunk_id for one in hits} | bm25.keys())
-    scores = [one.fused_score for one in fused]
-    assert scores == sorted(scores, reverse=True)
-    assert all(score > 0 for score in scores)
+    assert sorted(fused) == sorted({one.chunk_id for one in hits} | bm25.keys())

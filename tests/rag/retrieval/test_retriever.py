@@ -54,13 +54,48 @@ def test_scores_say_which_leg_found_it(retriever: Retriever) -> None:
     assert chunks[0].cosine is not None
     assert chunks[0].bm25 is not None
     assert chunks[-1].bm25 is None
-    scores = [one.fused_score for one in chunks]
+    assert all(one.cosine is not None and one.late is not None for one in chunks)
+    scores = [one.score for one in chunks]
     assert scores == sorted(scores, reverse=True)
 
 
 def test_a_code_is_found_in_both_languages_and_words_only_in_the_own(retriever: Retriever) -> None:
     by_words = {one.chunk.document_id for one in retriever.retrieve("W203 tank 退货", "en", Trace()).chunks if one.bm25}
     assert by_words == {"w203", "报警"}
+
+
+def test_the_passage_with_the_question_s_own_words_comes_first_by_late_interaction(settings: Settings) -> None:
+    texts: dict[str, tuple[Language, str]] = {
+        "all": ("en", "reset the vacuum robot by holding home for ten seconds until it speaks"),
+        "part": ("en", "reset reset reset vacuum"),
+        "other": ("en", "descale the kettle with citric acid"),
+    }
+    publish(settings.knowledge_dir, texts, HashEmbedder())
+    found = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings).retrieve(
+        "reset vacuum robot holding home", "en", Trace()
+    )
+    late = {one.chunk.document_id: one.late for one in found.chunks}
+    assert late["all"] == pytest.approx(1.0)  # every word of the question is there
+    assert found.chunks[0].chunk.document_id == "all"
+    assert late["other"] is not None
+    assert late["other"] < 0.7
+
+
+def test_a_knowledge_base_without_tokens_is_ranked_without_them(settings: Settings, retriever: Retriever) -> None:
+    with KnowledgeStore(settings.knowledge_dir).transaction() as connection:
+        connection.execute("UPDATE embedding SET token_numbers = NULL, token_signs = NULL")
+    found = retriever.retrieve("when does the refund reach my card?", "en", Trace()).chunks
+    assert found[0].chunk.document_id == "refund"
+    assert {one.late for one in found} == {None}
+    assert documents(retriever, "七天内可以退货吗", "zh")[0] == "退货"
+
+
+def test_only_the_other_language_has_it(settings: Settings, retriever: Retriever) -> None:
+    assert "报警" in documents(retriever, "水箱缺水 报警", "en")[:2]
+
+
+def test_nothing_but_punctuation_finds_something_and_breaks_nothing(retriever: Retriever) -> None:
+    assert len(documents(retriever, "???")) == 5
 
 
 def test_confidence_decides(settings: Settings, retriever: Retriever) -> None:

@@ -37,6 +37,14 @@ def test_no_more_than_there_are_and_none_from_an_empty_index() -> None:
     assert [len(part) for part in empty.contents()] == [0, 0]
 
 
+def test_cosines_of_chosen_chunks_in_the_order_that_was_asked_for() -> None:
+    index = FaissVectorIndex.build(np.array([30, 10, 20]), VECTORS)
+    assert index.cosines(query(0.8, 0.6), [20, 30]) == pytest.approx([0.96, 0.8])
+    assert index.cosines(query(0.8, 0.6), []) == []
+    with pytest.raises(IndexDamaged, match="chunk 15 has no vector"):
+        index.cosines(query(0.8, 0.6), [20, 15])
+
+
 def test_contents_come_back() -> None:
     chunk_ids, vectors = FaissVectorIndex.build(IDS, VECTORS).contents()
     np.testing.assert_array_equal(chunk_ids, IDS)
