@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from eval import retrieval_command
 from eval.dataset import GOLDEN_DIR, GoldenQuestion, load_questions
 from eval.report import summarise, wrong
 from eval.runner import Record, run
@@ -27,6 +28,7 @@ examples:
   python -m eval --limit 20 --seed 7          a random twenty of them
   python -m eval --questions mine.jsonl --json result.json
   python -m eval --run monday                 go on with a run that was interrupted
+  python -m eval retrieval --help             the search alone, without a model
 
 exit codes: 0 measured, 2 usage, 3 no knowledge base, 4 no model server, 130 interrupted (the run can be resumed)
 """
@@ -124,7 +126,10 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, object
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["retrieval"]:
+        return retrieval_command.main(given[1:])
+    arguments = _parser().parse_args(given)
     arguments.run = arguments.run or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     console = Console(stderr=False)
     try:

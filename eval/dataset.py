@@ -17,7 +17,8 @@ class GoldenQuestion:
 
     ``key_points`` is a conjunction of alternatives: every group must be hit by one of its strings.  ``answers`` are
     model answers in full words.  ``relevant`` are document ids, any of which holds the answer.  ``kind`` says what
-    makes the question hard (``typo``, ``two_part``, ``near_miss``, ...).
+    makes the question hard (``typo``, ``two_part``, ``near_miss``, ...).  ``previous`` is the user's turn before, where
+    the question goes on from one.
     """
 
     question_id: str
@@ -28,6 +29,7 @@ class GoldenQuestion:
     key_points: tuple[tuple[str, ...], ...]
     relevant: tuple[str, ...]
     kind: str = ""
+    previous: str = ""
 
 
 def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
@@ -91,7 +93,15 @@ def _question(row: Mapping[str, object], *, where: str) -> GoldenQuestion:
         key_points=key_points,
         relevant=_strings(row.get("relevant"), where),
         kind=kind if isinstance(kind, str) else "",
+        previous=_last_user_turn(row.get("history")),
     )
+
+
+def _last_user_turn(history: object) -> str:
+    """Return the text of the last ``{"role": "user", "text": ...}``; an empty string without one."""
+    turns = history if isinstance(history, list) else []
+    texts = [turn.get("text") for turn in turns if isinstance(turn, dict) and turn.get("role") == "user"]
+    return texts[-1] if texts and isinstance(texts[-1], str) else ""
 
 
 def _strings(value: object, where: str) -> tuple[str, ...]:

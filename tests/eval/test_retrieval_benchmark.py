@@ -1,0 +1,133 @@
+"""The benchmark of the search: figures by hand, and the whole way over small sets."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eval import __main__ as command
+from eval import retrieval_command
+from eval.dataset import GoldenQuestion, load_questions
+from eval.retrieval_benchmark import QuestionSet, Ranking, figures, run, sets_in, summarise
+from rag.errors import SettingsError, SourceMissing
+from rag.settings import Settings, load_settings
+from rag.testing import HashEmbedder
+
+
+def ranking(*documents: str, ms: float = 10.0, relevant: tuple[str, ...] = ("d1",)) -> Ranking:
+    return Ranking(GoldenQuestion("q", "question", "en", True, (), (), relevant), documents, ms)
+
+
+def test_figures_by_hand() -> None:
+    found = figures([ranking("d1", ms=10), ranking("d2", "d1", ms=20), ranking("d2", ms=30), ranking(ms=40)])
+    assert found["n"] == 4
+    assert (found["recall_at_1"], found["recall_at_5"], found["mrr_at_10"]) == (0.25, 0.5, 0.375)
+    assert found["ndcg_at_10"] == pytest.approx((1 + 0.6309) / 4, abs=1e-4)
+    assert found["latency_ms"] == {"p50": 25.0, "p95": 38.5, "p99": 39.7}
+
+
+def test_sets_count_alike_however_large() -> None:
+    found = summarise({"large": [ranking("d1")] * 9, "small": [ranking("d2")]})
+    assert (found["n"], found["recall_at_1"]) == (10, 0.5)
+    by_set = found["by_set"]
+    assert isinstance(by_set, dict)
+    assert {name: one["recall_at_1"] for name, one in by_set.items()} == {"large": 1.0, "small": 0.0}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two question sets, of which one has a follow-up, and a folder that is none."""
+    for name in ("first", "second"):
+        place = tmp_path / "sets" / name
+        place.mkdir(parents=True)
+        texts = {
+            "d1": "replace the battery of the doorbell",
+            "d2": "a refund takes seven days",
+            "d3": "W-203: no water",
+        }
+        rows = [{"id": key, "title": "", "text": text} for key, text in texts.items()]
+        (place / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        asked = [
+            {"id": "1", "question": "doorbell battery", "lang": "en", "relevant": ["d1"]},
+            {
+                "id": "2",
+                "question": "and how many?",
+                "lang": "en",
+                "relevant": ["d2"],
+                "history": [{"role": "user", "text": "refund days"}, {"role": "assistant", "text": "battery doorbell"}],
+            },
+            {"id": "3", "question": "banana bread", "lang": "en", "relevant": [], "answerable": False},
+        ]
+        (place / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    (tmp_path / "sets" / "notes").mkdir()
+    return tmp_path / "sets"
+
+
+def test_a_follow_up_is_searched_behind_the_turn_before(folder: Path, tmp_path: Path) -> None:
+    (one, _) = sets_in(folder)
+    assert [question.previous for question in one.questions] == ["", "refund days"]
+    settings = Settings(data_dir=tmp_path / "data")
+    rankings = run(one, settings, HashEmbedder())
+    assert [ranking.documents[0] for ranking in rankings] == ["d1", "d2"]
+    assert all(ranking.duration_ms > 0 for ranking in rankings)
+
+
+def test_the_index_is_kept_and_a_changed_corpus_gets_its_own(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    one = QuestionSet.load(folder / "first" / "corpus.jsonl", folder / "first" / "questions.jsonl")
+    run(one, settings, HashEmbedder())
+    run(one, settings, HashEmbedder())
+    kept = list((tmp_path / "data" / "benchmarks").iterdir())
+    assert len(kept) == 1
+    with one.corpus.open("a") as file:
+        file.write('{"id": "d4", "text": "new"}\n')
+    run(one, settings, HashEmbedder())
+    assert len(list((tmp_path / "data" / "benchmarks").iterdir())) == 2
+
+
+def test_what_is_no_set_is_named(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="notes"):
+        sets_in(folder / "notes")
+    with pytest.raises(SourceMissing):
+        QuestionSet.load(folder / "nowhere.jsonl", folder / "first" / "questions.jsonl")
+    questions = folder / "notes" / "asked.jsonl"
+    questions.write_text('{"id": "1", "question": "banana bread", "answerable": false}\n')
+    assert load_questions(questions)
+    with pytest.raises(SettingsError, match="names a relevant document"):
+        QuestionSet.load(folder / "first" / "corpus.jsonl", questions)
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(retrieval_command, "open_embedder", lambda settings: HashEmbedder())
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = tmp_path / "figures.json"
+    assert command.main(["retrieval", "--sets", str(folder), "--json", str(written)]) == 0
+    assert "mean of the sets" in capsys.readouterr().out
+    saved = json.loads(written.read_text("utf-8"))
+    assert (saved["n"], saved["recall_at_1"], saved["embedder"]) == (4, 1.0, "hash-64")
+    assert saved["by_set"].keys() == {"first", "second"}
+    assert saved["latency_ms"].keys() == {"p50", "p95", "p99"}
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_limit_draws_by_the_seed(folder: Path, tmp_path: Path) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--limit", "1", "--seed", "3"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl"), "--json", str(tmp_path / "figures.json")]
+    assert retrieval_command.main(arguments) == 0
+    assert json.loads((tmp_path / "figures.json").read_text("utf-8"))["n"] == 1
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_pairs_that_do_not_match_are_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["retrieval", "--corpus", str(folder / "first" / "corpus.jsonl")]) == 2
+    assert "1 and 0" in capsys.readouterr().err
