@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.loaders.source import SourceFile
 from rag.schema import Document
-from rag.storage.writer import LiveDocument
+from rag.storage.store import LiveDocument
 
 
 def content_hash(document: Document) -> bytes:
@@ -25,6 +25,11 @@ def content_hash(document: Document) -> bytes:
         "metadata": dict(document.metadata),
     }
     return hashlib.sha256(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode()).digest()
+
+
+def body_hash(document: Document) -> bytes:
+    """Return 32 bytes by which a document is known again at another place: those of its title and text."""
+    return hashlib.sha256(f"{document.title}\0{document.text}".encode()).digest()
 
 
 class DocumentIds:

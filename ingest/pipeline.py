@@ -13,7 +13,7 @@ from pathlib import Path
 from ingest.chunking import chunk_document, recipe
 from ingest.discovery import Discovery, discover
 from ingest.embedding import embed_missing
-from ingest.identity import DocumentIds, content_hash
+from ingest.identity import DocumentIds, body_hash, content_hash
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.publish import publish, tidy_up
@@ -26,8 +26,8 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.store import KnowledgeStore
-from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+from rag.storage.store import KnowledgeStore, LiveDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 _CHUNKS_A_TRANSACTION = 512
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
@@ -65,6 +65,8 @@ def ingest(
         _require_same_embedder(KnowledgeStore(folder), embedder, rebuild=rebuild)
         writer = KnowledgeWriter(folder)
         try:
+            if rebuild:
+                writer.rebuild_postings()
             run = _Run(writer, embedder, settings.chunk_tokens, progress or _say_nothing, rebuild=rebuild)
             if reader is not None:
                 run.read(discovery, reader)
@@ -126,7 +128,8 @@ class _Run:
         self._ids = DocumentIds(self._live)
         self._waiting: list[NewDocument] = []
         self._failures: list[DocumentUnreadable] = []
-        self._added = self._changed = self._unchanged = self._written = self._retired = self._missing = 0
+        self._added_bodies: set[bytes] = set()
+        self._added = self._changed = self._unchanged = self._written = self._retired = self._missing = self._moved = 0
 
     @property
     def nothing_known(self) -> bool:
@@ -161,7 +164,7 @@ class _Run:
         self._flush()
 
     def retire_missing(self, discovery: Discovery, *, prune: bool) -> None:
-        """Count the documents under the given paths that are gone, and retire them if that is asked for.
+        """Retire documents under the given paths that were found at another place; others that are gone if asked to.
 
         What could not be read is not gone: it stays as it was.
         """
@@ -173,11 +176,24 @@ class _Run:
             and discovery.covers(Path(known.path))
             and unread.isdisjoint([Path(known.path), *Path(known.path).parents])
         ]
-        if prune:
-            self._writer.retire(missing, self._generation)
-            self._retired = len(missing)
-        else:
-            self._missing = len(missing)
+        moved = self._found_elsewhere(missing)
+        gone = [document_id for document_id in missing if document_id not in moved]
+        self._writer.retire([*moved, *(gone if prune else ())], self._generation)
+        self._moved = len(moved)
+        self._added -= len(moved)
+        self._retired, self._missing = (len(gone), 0) if prune else (0, len(gone))
+
+    def _found_elsewhere(self, missing: Sequence[str]) -> set[str]:
+        """Return those of the missing documents whose words this run added under another name."""
+        found: set[str] = set()
+        bodies = set(self._added_bodies)
+        for begin in range(0, len(missing) if bodies else 0, _TEXTS_AT_ONCE):
+            for document in self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]):
+                body = body_hash(document)
+                if body in bodies:
+                    bodies.remove(body)
+                    found.add(document.document_id)
+        return found
 
     def finish(self, discovery: Discovery, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
@@ -193,6 +209,7 @@ class _Run:
             changed=self._changed,
             unchanged=self._unchanged,
             retired=self._retired,
+            moved=self._moved,
             missing=self._missing,
             failures=tuple(self._failures),
             unsupported=discovery.unsupported,
@@ -224,6 +241,7 @@ class _Run:
         known = self._live.get(document.document_id)
         if known is None:
             self._added += 1
+            self._added_bodies.add(body_hash(document))
         elif known.content_hash != digest:
             self._changed += 1
         else:

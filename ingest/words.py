@@ -9,8 +9,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "files": ("{done}/{total} files", "{done}/{total} 个文件"),
     "passages": ("{done}/{total} passages, {rate:.1f}/s", "{done}/{total} 个片段，每秒 {rate:.1f} 个"),
     "counts": (
-        "Added {added}, changed {changed}, unchanged {unchanged}, retired {retired}, failed {failed}.",
-        "新增 {added}，更新 {changed}，未变 {unchanged}，移除 {retired}，失败 {failed}。",
+        "Added {added}, changed {changed}, unchanged {unchanged}, moved {moved}, retired {retired}, failed {failed}.",
+        "新增 {added}，更新 {changed}，未变 {unchanged}，移动 {moved}，移除 {retired}，失败 {failed}。",
     ),
     "published": (
         "Knowledge base {name}, generation {generation}: {documents} documents, {chunks} passages.",

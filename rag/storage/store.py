@@ -20,6 +20,7 @@ VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > 
 
 CHUNK_COLUMNS = """chunk.chunk_id, document.document_id, document.path, document.title, chunk.heading_path, chunk.text,
     chunk.start_offset, chunk.end_offset, chunk.ordinal, chunk.language"""  # from chunk JOIN document
+ORIGIN_COLUMNS = "document_id, root, relative_path, path, content_hash, recipe"
 DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on, audience, metadata"
 
 
@@ -33,6 +34,22 @@ class GenerationInfo:
     dimension: int
     document_count: int
     chunk_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """What is known of a document without its text.
+
+    ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
+    ``content_hash`` is 32 bytes; ``recipe`` names the way it was cut into chunks.
+    """
+
+    document_id: str
+    root: str
+    relative_path: str
+    path: str
+    content_hash: bytes
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,16 @@ class KnowledgeStore:
         if row is None:
             raise KeyError(document_id)
         return document_from_row(row)
+
+    def origins(self, generation: int) -> dict[str, LiveDocument]:
+        """Return every document of the generation without its text, by document_id; none for generation 0."""
+        if generation == 0:
+            return {}
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {ORIGIN_COLUMNS} FROM document WHERE {VISIBLE.format('document')}", {"generation": generation}
+            ).fetchall()
+        return {row["document_id"]: LiveDocument(*row) for row in rows}
 
     def document_chunks(self, document_id: str, generation: int) -> tuple[Chunk, ...]:
         """Return the document's chunks in their order; none where the document is not in the generation."""

@@ -18,30 +18,16 @@ from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
     DATABASE_NAME,
     DOCUMENT_COLUMNS,
+    ORIGIN_COLUMNS,
     VISIBLE,
     GenerationInfo,
+    LiveDocument,
     document_from_row,
     generation_folder,
 )
 
 KEPT_GENERATIONS = 3
 _OF_DEAD_DOCUMENTS = "document_key IN (SELECT document_key FROM document WHERE last_generation <= :oldest)"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveDocument:
-    """What the store knows of a document that the next generation still has, without its text.
-
-    ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
-    ``content_hash`` is 32 bytes; ``recipe`` names the way it was cut into chunks.
-    """
-
-    document_id: str
-    root: str
-    relative_path: str
-    path: str
-    content_hash: bytes
-    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +77,15 @@ class KnowledgeWriter:
             self._delete_folders(lambda number: number is None or number > current)
         return current + 1
 
+    def rebuild_postings(self) -> None:
+        """Make the full-text index anew from the terms that it keeps: damage in it would otherwise live on."""
+        with self.database.transaction() as connection:
+            connection.execute("INSERT INTO chunk_terms (chunk_terms) VALUES ('rebuild')")
+
     def live_documents(self) -> dict[str, LiveDocument]:
         """Return the documents that are not retired, by document_id."""
         with self.database.reading() as connection:
-            rows = connection.execute(
-                "SELECT document_id, root, relative_path, path, content_hash, recipe FROM document "
-                "WHERE last_generation IS NULL"
-            ).fetchall()
+            rows = connection.execute(f"SELECT {ORIGIN_COLUMNS} FROM document WHERE last_generation IS NULL").fetchall()
         return {row["document_id"]: LiveDocument(*row) for row in rows}
 
     def live_texts(self, document_ids: Sequence[str]) -> list[Document]:

@@ -39,7 +39,7 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
         command.write(name, "x")
     assert main([str(command.manual)]) == 0
     out, err = said(capsys)
-    assert out[0] == "Added 4, changed 0, unchanged 0, retired 0, failed 0."
+    assert out[0] == "Added 4, changed 0, unchanged 0, moved 0, retired 0, failed 0."
     assert out[1] == "Knowledge base default, generation 1: 4 documents, 4 passages."
     assert out[2].startswith("Embedded 4 passages; ")
     assert out[3] == "Left out, for this kind of file is not supported: 2 .docx, 1 without an ending, 1 .png"

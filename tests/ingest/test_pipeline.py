@@ -231,3 +231,20 @@ def test_an_empty_folder_does_not_prune_what_was_there(desk: Desk) -> None:
     with pytest.raises(NothingToIngest):
         desk.ingest(prune=True)
     assert len(desk.documents()) == 4
+
+
+def test_a_moved_file_takes_its_document_along(desk: Desk) -> None:
+    desk.ingest()
+    (desk.manual / "archive").mkdir()
+    (desk.manual / "returns/deadline.md").rename(desk.manual / "archive/deadline.md")
+    summary = desk.ingest()
+    assert (summary.moved, summary.added, summary.missing, summary.retired) == (1, 0, 0, 0)
+    assert (summary.embedded, desk.embedder.embedded) == (0, [])
+    assert sorted(desk.documents()) == ["archive/deadline.md", "q1", "q2", "运费.txt"]
+
+
+def test_a_copy_is_no_move(desk: Desk) -> None:
+    desk.ingest()
+    desk.write("copy.md", (desk.manual / "returns/deadline.md").read_text())
+    summary = desk.ingest()
+    assert (summary.moved, summary.added, summary.documents) == (0, 1, 5)

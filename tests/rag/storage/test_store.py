@@ -12,7 +12,8 @@ from rag.errors import IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer
 from rag.schema import Chunk, Document, Language
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
-from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+from rag.storage.store import LiveDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 
 def new_document(document_id: str, text: str, language: Language = "en") -> NewDocument:
