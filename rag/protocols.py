@@ -12,8 +12,47 @@ from rag.schema import Hit
 FloatMatrix = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryTokens:
+    """A question's own tokens, without prefix and special ones.
+
+    ``numbers``, int32 [tokens], are the vocabulary's; ``vectors`` are float32 [tokens, dimension], rows of length 1.
+    """
+
+    numbers: NDArray[np.int32]
+    vectors: FloatMatrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageTokens:
+    """A passage's own tokens, without prefix and special ones.
+
+    ``numbers``, int32 [tokens], are the vocabulary's; ``signs``, uint8 [tokens, dimension / 8 rounded up], are
+    ``numpy.packbits`` of where each token's vector is positive.
+    """
+
+    numbers: NDArray[np.int32]
+    signs: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryVectors:
+    """Questions as vectors: float32 [n, dimension], rows of length 1, and the tokens of each."""
+
+    vectors: FloatMatrix
+    tokens: tuple[QueryTokens, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageVectors:
+    """Passages as vectors: float32 [n, dimension], rows of length 1, and the tokens of each."""
+
+    vectors: FloatMatrix
+    tokens: tuple[PassageTokens, ...]
+
+
 class Embedder(Protocol):
-    """Turns text into unit vectors.  Safe to call from several threads."""
+    """Turns text into unit vectors, and its tokens as well in the same pass.  Safe to call from several threads."""
 
     @property
     def model_id(self) -> str:
@@ -23,11 +62,14 @@ class Embedder(Protocol):
     def dimension(self) -> int:
         """Length of a vector."""
 
-    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return float32 [n, dimension], rows of length 1, for questions."""
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """Return the vectors of n questions."""
 
-    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return float32 [n, dimension], rows of length 1, for passages."""
+    def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
+        """Return the vectors of n passages."""
+
+    def token_spans(self, passage: str) -> list[tuple[int, int]]:
+        """Return where in the passage, [start, end) in characters, each of its ``PassageTokens`` stands."""
 
     def count_tokens(self, text: str) -> int:
         """Return how many of the embedder's tokens the text has, without special tokens."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.protocols import (
     FloatMatrix,
@@ -21,21 +22,27 @@ from rag.protocols import (
     GenerationFinished,
     GenerationPart,
     Message,
+    PassageTokens,
+    PassageVectors,
+    QueryTokens,
+    QueryVectors,
 )
 from rag.schema import Chunk, Document
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
 
-_WORD_OR_IDEOGRAPH = re.compile(r"[a-z0-9]+|[\u4e00-\u9fff]")
+_WORD_OR_IDEOGRAPH = re.compile(r"[A-Za-z0-9]+|[\u4e00-\u9fff]")
 
 
 class HashEmbedder:
     """A bag of hashed words and ideographs: texts that share words are near.  No model, no network.
 
+    A token is a word; the same word has the same vector everywhere, its signs drawn by its hash.
+
     >>> embedder = HashEmbedder()
-    >>> near, far = embedder.embed_passages(["refund within 7 days", "robot vacuum brush"])
-    >>> query = embedder.embed_queries(["how many days for a refund"])[0]
+    >>> near, far = embedder.embed_passages(["refund within 7 days", "robot vacuum brush"]).vectors
+    >>> query = embedder.embed_queries(["how many days for a refund"]).vectors[0]
     >>> bool(query @ near > query @ far)
     True
     """
@@ -55,29 +62,47 @@ class HashEmbedder:
         """Length of a vector."""
         return self._dimension
 
-    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return unit rows."""
-        return self._embed(texts)
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """Return unit rows, and a token a word."""
+        tokens = [self._tokens(text) for text in texts]
+        return QueryVectors(self._bags(tokens), tuple(QueryTokens(*self._signed(numbers)) for numbers in tokens))
 
-    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return unit rows."""
-        return self._embed(texts)
+    def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
+        """Return unit rows, and a token a word."""
+        tokens = [self._tokens(text) for text in texts]
+        signed = [self._signed(numbers) for numbers in tokens]
+        return PassageVectors(
+            self._bags(tokens), tuple(PassageTokens(numbers, np.packbits(rows > 0, axis=1)) for numbers, rows in signed)
+        )
+
+    def token_spans(self, passage: str) -> list[tuple[int, int]]:
+        """Return where the words and ideographs stand."""
+        return [match.span() for match in _WORD_OR_IDEOGRAPH.finditer(passage)]
 
     def count_tokens(self, text: str) -> int:
         """Count words and ideographs."""
-        return len(_WORD_OR_IDEOGRAPH.findall(text.lower()))
+        return len(_WORD_OR_IDEOGRAPH.findall(text))
 
-    def _embed(self, texts: Sequence[str]) -> FloatMatrix:
-        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            for word in _WORD_OR_IDEOGRAPH.findall(text.lower()):
-                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-                slot = int.from_bytes(digest[:4], "little") % self._dimension
-                vectors[row, slot] += 1.0
-            if not vectors[row].any():
-                vectors[row, 0] = 1.0
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / norms, dtype=np.float32)
+    def _tokens(self, text: str) -> NDArray[np.int32]:
+        """Return a number in [0, 2**31) for each word."""
+        words = [word.lower().encode() for word in _WORD_OR_IDEOGRAPH.findall(text)]
+        digests = [hashlib.blake2b(word, digest_size=8).digest() for word in words]
+        return np.array([int.from_bytes(digest[:4], "little") & 0x7FFFFFFF for digest in digests], dtype=np.int32)
+
+    def _bags(self, tokens: Sequence[NDArray[np.int32]]) -> FloatMatrix:
+        vectors = np.zeros((len(tokens), self._dimension), dtype=np.float32)
+        for row, numbers in zip(vectors, tokens, strict=True):
+            np.add.at(row, numbers % self._dimension, 1.0)
+            if not row.any():
+                row[0] = 1.0
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+    def _signed(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], FloatMatrix]:
+        """Return the numbers and float32 [n, dimension] of length 1: all parts equally large, signs by the number."""
+        rows = np.empty((len(numbers), self._dimension), dtype=np.float32)
+        for row, number in zip(rows, numbers, strict=True):
+            row[:] = np.random.default_rng(int(number)).choice((-1.0, 1.0), self._dimension)
+        return numbers, rows / np.sqrt(np.float32(self._dimension))
 
 
 Script = Callable[[Sequence[Message]], Sequence[GenerationPart | Exception]]
@@ -217,12 +242,12 @@ def publish_documents(folder: Path, documents: Sequence[Document], embedder: Has
         writer.replace([NewDocument(document, origin, chunks)], generation)
     store = KnowledgeStore(folder)
     stored = [chunk for document in documents for chunk in store.document_chunks(document.document_id, generation)]
-    vectors = embedder.embed_passages([chunk.embedded_text for chunk in stored])
+    passages = embedder.embed_passages([chunk.embedded_text for chunk in stored])
     table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
-    table.add([embedding_hash(chunk) for chunk in stored], vectors)
+    table.add([embedding_hash(chunk) for chunk in stored], passages)
     generation_folder = store.generation_folder(generation)
     generation_folder.mkdir(parents=True)
-    index = FaissVectorIndex.build(np.array([chunk.chunk_id for chunk in stored], dtype=np.int64), vectors)
+    index = FaissVectorIndex.build(np.array([chunk.chunk_id for chunk in stored], dtype=np.int64), passages.vectors)
     index.write(generation_folder, embedder.model_id)
     writer.publish(generation, embedder.model_id, embedder.dimension)
     writer.close()

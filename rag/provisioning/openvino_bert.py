@@ -1,6 +1,9 @@
 """multilingual-e5-small as an OpenVINO graph, written down operation by operation from its weights.
 
     input_ids, attention_mask, int64 [batch, tokens]  ->  embedding, float32 [batch, hidden], rows of length 1
+                                                          token_vectors, float32 [batch, tokens, hidden]
+
+``token_vectors`` are the states of the last layer, of which ``embedding`` is the mean; those of padding mean nothing.
 
 Matrices are kept in 8 bits, symmetric, with a scale of each output row.  OpenVINO multiplies them with activations that
 it puts into 8 bits token by token as they come (``DYNAMIC_QUANTIZATION_GROUP_SIZE``): no calibration texts are needed,
@@ -21,6 +24,7 @@ from openvino import opset13 as ops
 
 from rag.protocols import FloatMatrix
 from rag.provisioning.packed_weights import ModelShape
+from rag.retrieval.embedder_folder import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TOKEN_VECTORS
 
 _Node = Any  # openvino has no type hints for what its operations return
 _SQUARED_SUM_FLOOR = 1e-12
@@ -54,10 +58,10 @@ class _Builder:
         bias = ops.multiply(ops.subtract(ops.unsqueeze(keep, _axes(1, 2)), _scalar(1.0)), _scalar(_FAR_BELOW))
         for layer in range(self._shape.num_hidden_layers):
             hidden = self._layer(f"encoder.layer.{layer}", hidden, bias)
-        result = ops.result(_mean_of_length_one(hidden, keep))
-        for node, name in ((ids, "input_ids"), (mask, "attention_mask"), (result, "embedding")):
+        results = {EMBEDDING: ops.result(_mean_of_length_one(hidden, keep)), TOKEN_VECTORS: ops.result(hidden)}
+        for name, node in {INPUT_IDS: ids, ATTENTION_MASK: mask, **results}.items():
             node.output(0).get_tensor().set_names({name})
-        return ov.Model([result], [ids, mask], "multilingual-e5-small")
+        return ov.Model(list(results.values()), [ids, mask], "multilingual-e5-small")
 
     def _embed(self, ids: _Node) -> _Node:
         words = ops.gather(self._matrix("embeddings.word_embeddings.weight"), ids, _integer(0))

@@ -24,7 +24,14 @@ PASSAGE_PREFIX = "passage: "
 
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
-OPENVINO_MODEL = "model.xml"
+OPENVINO_MODEL = "model-2.xml"
+"""Its number goes up with every change of the graph, so that a folder of an older program counts as not whole and is
+made anew.  The first gave a text's vector alone; the second gives its tokens' vectors as well."""
+
+INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
+EMBEDDING, TOKEN_VECTORS = "embedding", "token_vectors"
+"""The graph's inputs and outputs."""
+
 _IDENTITY = "embedder.json"
 
 

@@ -7,34 +7,30 @@ next in line then takes everybody behind it along.  So a single question never w
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
-import numpy as np
-
-from rag.protocols import FloatMatrix
-
-Encode = Callable[[Sequence[str]], FloatMatrix]
+Encoded = TypeVar("Encoded")
 
 
-class MicroBatcher:
+class MicroBatcher(Generic[Encoded]):
     """Calls ``encode`` from one thread at a time, with up to ``limit`` texts of as many callers.
 
-    >>> batcher = MicroBatcher(lambda texts: np.array([[len(text)] for text in texts], dtype=np.float32))
-    >>> batcher.encode(["ab", "c"]).tolist()
-    [[2.0], [1.0]]
+    >>> MicroBatcher(lambda texts: [len(text) for text in texts]).encode(["ab", "c"])
+    [2, 1]
     """
 
-    def __init__(self, encode: Encode, limit: int = 32) -> None:
+    def __init__(self, encode: Callable[[Sequence[str]], Sequence[Encoded]], limit: int = 32) -> None:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
         self._encode = encode
         self._limit = limit
-        self._line: deque[_Request] = deque()
+        self._line: deque[_Request[Encoded]] = deque()
         self._line_lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def encode(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return what ``encode`` gives for the texts, in their order; raise what it raises."""
-        request = _Request(texts)
+    def encode(self, texts: Sequence[str]) -> Sequence[Encoded]:
+        """Return what ``encode`` gives for each of the texts, in their order; raise what it raises."""
+        request: _Request[Encoded] = _Request(texts)
         with self._line_lock:
             self._line.append(request)
         with self._turn:
@@ -44,7 +40,7 @@ class MicroBatcher:
             raise request.result
         return request.result
 
-    def _next(self) -> "list[_Request]":
+    def _next(self) -> "list[_Request[Encoded]]":
         """Take the first in line and those behind it that fit; a request alone may be larger than the limit."""
         with self._line_lock:
             taken = [self._line.popleft()]
@@ -54,7 +50,7 @@ class MicroBatcher:
                 count += len(taken[-1].texts)
         return taken
 
-    def _serve(self, requests: "list[_Request]") -> None:
+    def _serve(self, requests: "list[_Request[Encoded]]") -> None:
         try:
             rows = self._encode([text for request in requests for text in request.texts])
         except BaseException as error:  # noqa: BLE001 - each caller raises it for itself, none may wait for ever
@@ -63,11 +59,11 @@ class MicroBatcher:
             return
         begin = 0
         for request in requests:
-            request.result = np.ascontiguousarray(rows[begin : begin + len(request.texts)])
+            request.result = rows[begin : begin + len(request.texts)]
             begin += len(request.texts)
 
 
-class _Request:
+class _Request(Generic[Encoded]):
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
-        self.result: FloatMatrix | BaseException | None = None
+        self.result: Sequence[Encoded] | BaseException | None = None

@@ -5,17 +5,30 @@ Neither torch nor transformers is imported: both together take ten seconds of a 
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import openvino as ov
 
-from rag.protocols import FloatMatrix
-from rag.retrieval.embedder_folder import OPENVINO_MODEL, PASSAGE_PREFIX, QUERY_PREFIX, read_identity
+from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
+from rag.retrieval.embedder_folder import (
+    ATTENTION_MASK,
+    EMBEDDING,
+    INPUT_IDS,
+    OPENVINO_MODEL,
+    PASSAGE_PREFIX,
+    QUERY_PREFIX,
+    TOKEN_VECTORS,
+    read_identity,
+)
 from rag.retrieval.length_batches import length_batches, padded
 from rag.retrieval.micro_batching import MicroBatcher
+from rag.retrieval.token_vectors import TokenKeeper, passage_spans
 from rag.retrieval.tokens import PAD_TOKEN, EmbedderTokens
+
+_Tokens = TypeVar("_Tokens")
 
 _ACTIVATIONS_PER_SCALE = 384
 
@@ -38,7 +51,8 @@ class OpenVinoEmbedder:
         }
         self._model = ov.Core().compile_model(folder / OPENVINO_MODEL, "CPU", options)
         self._local = threading.local()
-        self._questions = MicroBatcher(self._encode)
+        self._keeper = TokenKeeper.shipped()
+        self._questions = MicroBatcher(lambda texts: self._encode(texts, self._keeper.of_query))
 
     @property
     def model_id(self) -> str:
@@ -50,29 +64,49 @@ class OpenVinoEmbedder:
         """Length of a vector."""
         return self._identity.dimension
 
-    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return float32 [n, dimension], rows of length 1; shares a batch with other threads' questions."""
-        if not texts:
-            return np.empty((0, self.dimension), dtype=np.float32)
-        return self._questions.encode([QUERY_PREFIX + text for text in texts])
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """Return the vectors of n questions; shares a batch with other threads' questions."""
+        encoded = self._questions.encode([QUERY_PREFIX + text for text in texts]) if texts else ()
+        return QueryVectors(self._matrix([vector for vector, _ in encoded]), tuple(tokens for _, tokens in encoded))
 
-    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return float32 [n, dimension], rows of length 1."""
-        return self._encode([PASSAGE_PREFIX + text for text in texts])
+    def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
+        """Return the vectors of n passages."""
+        encoded = self._encode([PASSAGE_PREFIX + text for text in texts], self._keeper.of_passage)
+        return PassageVectors(self._matrix([vector for vector, _ in encoded]), tuple(tokens for _, tokens in encoded))
+
+    def token_spans(self, passage: str) -> list[tuple[int, int]]:
+        """Return where in the passage, [start, end) in characters, each of its tokens stands."""
+        return passage_spans(self._tokens, passage)
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has, without prefix and special tokens."""
         return self._tokens.count(text)
 
-    def _encode(self, texts: Sequence[str]) -> FloatMatrix:
-        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+    def states(self, texts: Sequence[str]) -> list[FloatMatrix]:
+        """Return the last hidden states of passages, float32 [tokens, dimension], as the model gives them."""
+        return [
+            rows for _, rows in self._encode([PASSAGE_PREFIX + text for text in texts], lambda _, rows: rows.copy())
+        ]
+
+    def _encode(
+        self, texts: Sequence[str], keep: Callable[[Sequence[int], FloatMatrix], _Tokens]
+    ) -> list[tuple[FloatMatrix, _Tokens]]:
+        """Return for each text its vector, float32 [dimension], and what ``keep`` makes of its tokens."""
         numbers = self._tokens.encode(texts)
+        encoded: dict[int, tuple[FloatMatrix, _Tokens]] = {}
         request = self._request()
         for positions in length_batches([len(row) for row in numbers]):
             ids, mask = padded([numbers[position] for position in positions], PAD_TOKEN)
-            request.infer({"input_ids": ids, "attention_mask": mask})
-            rows[positions] = request.get_output_tensor(0).data
-        return rows
+            request.infer({INPUT_IDS: ids, ATTENTION_MASK: mask})
+            # both are overwritten by the next batch
+            vectors, states = request.get_tensor(EMBEDDING).data, request.get_tensor(TOKEN_VECTORS).data
+            for position, vector, rows in zip(positions, vectors, states, strict=True):
+                own = numbers[position]
+                encoded[position] = vector.copy(), keep(own, rows[: len(own)])
+        return [encoded[position] for position in range(len(texts))]
+
+    def _matrix(self, rows: Sequence[FloatMatrix]) -> FloatMatrix:
+        return np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
     def _request(self) -> ov.InferRequest:
         request: ov.InferRequest | None = getattr(self._local, "request", None)

@@ -1,16 +1,19 @@
 """The embedder as its makers run it, sentence-transformers on torch in float32: the yardstick, and the way to a GPU."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from rag.protocols import FloatMatrix
+from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
 from rag.retrieval.embedder_folder import PASSAGE_PREFIX, QUERY_PREFIX, read_identity
+from rag.retrieval.token_vectors import TokenKeeper, passage_spans
 from rag.retrieval.tokens import EmbedderTokens
 
 _BATCH = 32
+_Tokens = TypeVar("_Tokens")
 
 
 class SentenceTransformersEmbedder:
@@ -29,6 +32,7 @@ class SentenceTransformersEmbedder:
             torch.set_num_threads(threads)
         self._model = SentenceTransformer(str(folder), local_files_only=True)
         self._tokens = EmbedderTokens(folder)
+        self._keeper = TokenKeeper.shipped()
         self._lock = threading.Lock()
 
     @property
@@ -41,21 +45,32 @@ class SentenceTransformersEmbedder:
         """Length of a vector."""
         return self._identity.dimension
 
-    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return float32 [n, dimension], rows of length 1."""
-        return self._encode([QUERY_PREFIX + text for text in texts])
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """Return the vectors of n questions."""
+        return QueryVectors(*self._encode([QUERY_PREFIX + text for text in texts], self._keeper.of_query))
 
-    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return float32 [n, dimension], rows of length 1."""
-        return self._encode([PASSAGE_PREFIX + text for text in texts])
+    def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
+        """Return the vectors of n passages."""
+        return PassageVectors(*self._encode([PASSAGE_PREFIX + text for text in texts], self._keeper.of_passage))
+
+    def token_spans(self, passage: str) -> list[tuple[int, int]]:
+        """Return where in the passage, [start, end) in characters, each of its tokens stands."""
+        return passage_spans(self._tokens, passage)
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has, without prefix and special tokens."""
         return self._tokens.count(text)
 
-    def _encode(self, texts: list[str]) -> FloatMatrix:
-        if not texts:
-            return np.empty((0, self.dimension), dtype=np.float32)
+    def _encode(
+        self, texts: list[str], keep: Callable[[Sequence[int], FloatMatrix], _Tokens]
+    ) -> tuple[FloatMatrix, tuple[_Tokens, ...]]:
+        """Return the vectors of the texts, and what ``keep`` makes of the tokens of each."""
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        tokens: list[_Tokens] = []
         with self._lock:
-            rows = self._model.encode(texts, batch_size=_BATCH, show_progress_bar=False, normalize_embeddings=True)
-        return np.asarray(rows, dtype=np.float32)
+            found = self._model.encode(texts, batch_size=_BATCH, show_progress_bar=False, output_value=None)
+        for vector, one in zip(vectors, found, strict=True):
+            vector[:] = one["sentence_embedding"].cpu().numpy()
+            own = one["attention_mask"].cpu().numpy().astype(bool)
+            tokens.append(keep(one["input_ids"].cpu().numpy()[own], one["token_embeddings"].cpu().numpy()[own]))
+        return vectors, tuple(tokens)

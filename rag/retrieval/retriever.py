@@ -59,7 +59,7 @@ class Retriever:
     def find(self, question: str, language: Language, trace: Trace) -> Found:
         """Return the best chunks and the signals, without judging.  Errors are those of ``retrieve``."""
         with trace.span("embed"):
-            query = self._embedder.embed_queries([question])
+            query = self._embedder.embed_queries([question]).vectors
         with trace.span("search"):
             view = self._current_view()
             wanted = terms(question)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tokenizers import Tokenizer
 
 from rag.retrieval.embedder_folder import MAX_TOKENS, TOKENIZER
+
+_Token = TypeVar("_Token")
 
 PAD_TOKEN = 1
 _LONGEST_TEXT_CHARACTERS = 20_000  # far more than MAX_TOKENS can hold, in any language
@@ -25,10 +28,14 @@ class EmbedderTokens:
         encodings = self._tokenizer.encode_batch_fast([text[:_LONGEST_TEXT_CHARACTERS] for text in texts])
         return [_cut(encoding.ids) for encoding in encodings]
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where each token of ``encode`` stands in the text, [start, end); special ones are empty."""
+        return _cut(self._tokenizer.encode(text[:_LONGEST_TEXT_CHARACTERS]).offsets)
+
     def count(self, text: str) -> int:
         """Return how many tokens the text has, without special ones and however long it is."""
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
 
-def _cut(numbers: list[int]) -> list[int]:
-    return numbers if len(numbers) <= MAX_TOKENS else [*numbers[: MAX_TOKENS - 1], numbers[-1]]
+def _cut(tokens: list[_Token]) -> list[_Token]:
+    return tokens if len(tokens) <= MAX_TOKENS else [*tokens[: MAX_TOKENS - 1], tokens[-1]]

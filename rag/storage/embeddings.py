@@ -1,16 +1,22 @@
-"""Vectors by the hash of the text they stand for, so that a passage is embedded once and an index can be rebuilt."""
+"""Vectors by the hash of the text they stand for, so that a passage is embedded once and an index can be rebuilt.
+
+Beside a passage's own vector are its tokens' signs, which the ranking reads for its candidates.
+"""
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
-from rag.protocols import FloatMatrix
+from rag.protocols import FloatMatrix, PassageVectors
 from rag.schema import Chunk
 from rag.storage.connection import Database
-from rag.storage.store import CHUNK_COLUMNS, VISIBLE, chunk_from_row
+from rag.storage.store import CHUNK_COLUMNS, VISIBLE, KnowledgeStore, chunk_from_row
+
+Signs = NDArray[np.uint8]
 
 _PARAMETERS = 500  # SQLite allows 999 in old builds
 _VISIBLE_VECTORS = (
@@ -25,40 +31,54 @@ def embedding_hash(chunk: Chunk) -> bytes:
 
 
 class EmbeddingTable:
-    """The table ``embedding`` of a knowledge base: float32 vectors of one embedder's space.
+    """The table ``embedding`` of a knowledge base: float32 vectors of one embedder's space, and signs of tokens.
 
-    ``dimension`` is checked against what is stored: a vector of another length raises ``IndexDamaged``.
+    ``dimension`` is checked against what is stored: a vector of another length raises ``IndexDamaged``.  Rows from
+    before tokens were kept count as missing, so that they are embedded anew by the next ingest that publishes.
     """
 
-    def __init__(self, database: Database, model_id: str, dimension: int) -> None:
+    def __init__(self, database: Database | KnowledgeStore, model_id: str, dimension: int) -> None:
         self._database = database
         self._model_id = model_id
         self._dimension = dimension
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
-        """Return those of the hashes that have a vector."""
+        """Return those of the hashes that have a vector and tokens."""
         found: set[bytes] = set()
         wanted = sorted(set(hashes))
         with self._database.reading() as connection:
             for begin in range(0, len(wanted), _PARAMETERS):
                 batch = wanted[begin : begin + _PARAMETERS]
                 rows = connection.execute(
-                    "SELECT content_hash FROM embedding WHERE model_id = ? "
+                    "SELECT content_hash FROM embedding WHERE model_id = ? AND token_signs IS NOT NULL "
                     f"AND content_hash IN ({', '.join('?' * len(batch))})",
                     (self._model_id, *batch),
                 )
                 found.update(row[0] for row in rows)
         return found
 
-    def add(self, hashes: Sequence[bytes], vectors: FloatMatrix) -> None:
-        """Keep float32 [n, dimension] under n hashes, in one transaction; what is known already stays."""
+    def add(self, hashes: Sequence[bytes], passages: PassageVectors) -> None:
+        """Keep n passages under n hashes, in one transaction; what is known with its tokens already stays."""
+        vectors = passages.vectors
         if vectors.shape != (len(hashes), self._dimension):
             raise ValueError(f"{len(hashes)} hashes need [{len(hashes)}, {self._dimension}], not {vectors.shape}")
         rows = np.ascontiguousarray(vectors, dtype="<f4")
+        values = [
+            (
+                digest,
+                self._model_id,
+                row.tobytes(),
+                np.unique(tokens.numbers).astype("<i4").tobytes(),
+                tokens.signs.tobytes(),
+            )
+            for digest, row, tokens in zip(hashes, rows, passages.tokens, strict=True)
+        ]
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT INTO embedding VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [(digest, self._model_id, row.tobytes()) for digest, row in zip(hashes, rows, strict=True)],
+                "INSERT INTO embedding (content_hash, model_id, vector, token_numbers, token_signs) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET vector = excluded.vector, "
+                "token_numbers = excluded.token_numbers, token_signs = excluded.token_signs WHERE token_signs IS NULL",
+                values,
             )
 
     def forget(self) -> None:
@@ -72,12 +92,13 @@ class EmbeddingTable:
             connection.execute("DELETE FROM embedding WHERE model_id <> ?", (self._model_id,))
 
     def missing(self, generation: int, limit: int) -> list[Chunk]:
-        """Return up to ``limit`` visible chunks that have no vector."""
+        """Return up to ``limit`` visible chunks that have no vector or no tokens."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
                 f"WHERE {VISIBLE.format('chunk')} AND NOT EXISTS (SELECT 1 FROM embedding "
-                "WHERE content_hash = chunk.embedding_hash AND model_id = :model) LIMIT :limit",
+                "WHERE content_hash = chunk.embedding_hash AND model_id = :model AND token_signs IS NOT NULL) "
+                "LIMIT :limit",
                 {"generation": generation, "model": self._model_id, "limit": limit},
             ).fetchall()
         return [chunk_from_row(row) for row in rows]
@@ -103,3 +124,34 @@ class EmbeddingTable:
             finally:
                 connection.execute("COMMIT")
         return numbers, vectors
+
+    def token_signs(self, chunk_ids: Iterable[int]) -> dict[int, Signs]:
+        """Return the signs of chunks' tokens, uint8 [tokens, dimension / 8 rounded up], by their number.
+
+        A chunk whose tokens are not kept is left out.  Raises ``IndexDamaged`` where there are bytes too many.
+        """
+        width = -(-self._dimension // 8)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT chunk_id, token_signs FROM chunk JOIN embedding ON content_hash = embedding_hash "
+                "AND model_id = :model WHERE chunk_id IN (SELECT value FROM json_each(:ids)) "
+                "AND token_signs IS NOT NULL",
+                {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
+            ).fetchall()
+        found: dict[int, Signs] = {}
+        for chunk_id, signs in rows:
+            if len(signs) % width:
+                raise IndexDamaged(reason=f"tokens of chunk {chunk_id} have {len(signs)} bytes")
+            found[chunk_id] = np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)
+        return found
+
+    def token_numbers(self, chunk_ids: Iterable[int]) -> NDArray[np.int32]:
+        """Return the distinct tokens of each chunk, one chunk after another, int32 [n]: a token counts its chunks."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT token_numbers FROM chunk JOIN embedding ON content_hash = embedding_hash "
+                "AND model_id = :model WHERE chunk_id IN (SELECT value FROM json_each(:ids)) "
+                "AND token_signs IS NOT NULL",
+                {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
+            )
+            return np.frombuffer(b"".join(row[0] for row in rows), dtype="<i4")

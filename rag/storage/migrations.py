@@ -101,5 +101,15 @@ def _turn_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-KNOWLEDGE_MIGRATIONS = (_knowledge_tables,)
+def _token_signs(connection: sqlite3.Connection) -> None:
+    """Keep a passage's tokens beside its vector: NULL in rows from before, until the passage is embedded anew.
+
+    ``token_numbers`` are the distinct ones, ascending, int32; ``token_signs`` a bit a dimension, token after token.
+    The numbers come first: what lies behind the long ``token_signs`` is slow to reach.
+    """
+    for column in ("token_numbers", "token_signs"):
+        connection.execute(f"ALTER TABLE embedding ADD COLUMN {column} BLOB")
+
+
+KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs)
 TURN_MIGRATIONS = (_turn_tables,)

@@ -10,7 +10,7 @@ from ingest.loaders.source import Limits
 from ingest.pipeline import ingest
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, IngestSummary
-from rag.protocols import FloatMatrix
+from rag.protocols import PassageVectors
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
@@ -23,7 +23,7 @@ class CountingEmbedder(HashEmbedder):
         super().__init__(dimension)
         self.embedded: list[str] = []
 
-    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
         self.embedded += texts
         return super().embed_passages(texts)
 

@@ -188,7 +188,7 @@ def test_a_damaged_database_is_refused_and_mended_by_a_rebuild(desk: Desk) -> No
 def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:
     desk.ingest()
     index = FaissVectorIndex.read(desk.store.generation_folder(1), desk.embedder.model_id)
-    (hit, *_) = index.search(desk.embedder.embed_queries(["Return it within 7 days"]), 4)
+    (hit, *_) = index.search(desk.embedder.embed_queries(["Return it within 7 days"]).vectors, 4)
     assert desk.store.chunks([hit.chunk_id], 1)[hit.chunk_id].document_id == "returns/deadline.md"
 
 

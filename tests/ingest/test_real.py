@@ -29,7 +29,7 @@ def test_the_sample_knowledge_base(tmp_path: Path) -> None:
         "Repair price of the Drift R3 laser turret out of warranty": "en/warranty/repair-price-list.pdf",
         "保外更换 Latch S5 指纹头要多少钱": "zh/warranty/repair-price-list-2026.pdf",
     }.items():
-        hits = index.search(embedder.embed_queries([question]), 5)
+        hits = index.search(embedder.embed_queries([question]).vectors, 5)
         found = store.chunks([hit.chunk_id for hit in hits], 1)
         assert document_id in {chunk.document_id for chunk in found.values()}
     assert store.document("en/internal/goodwill.md", 1).audience == "internal"

@@ -47,10 +47,27 @@ def test_paragraphs_are_exact_chunks(tmp_path: Path) -> None:
 
 def test_the_embedder_is_deterministic_and_of_unit_length() -> None:
     embedder = HashEmbedder(16)
-    vectors = embedder.embed_passages(["refund in 7 days", "", "退款"])
+    vectors = embedder.embed_passages(["refund in 7 days", "", "退款"]).vectors
     assert vectors.shape == (3, 16)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0)
-    assert np.array_equal(vectors[:1], embedder.embed_queries(["refund in 7 days"]))
+    assert np.array_equal(vectors[:1], embedder.embed_queries(["refund in 7 days"]).vectors)
+
+
+def test_a_word_is_a_token_with_the_same_signs_in_question_and_passage() -> None:
+    embedder = HashEmbedder(16)
+    (asked,) = embedder.embed_queries(["Refund 退款"]).tokens
+    (found,) = embedder.embed_passages(["7 days, refund"]).tokens
+    assert asked.numbers[0] == found.numbers[2]
+    assert np.array_equal(np.packbits(asked.vectors > 0, axis=1)[0], found.signs[2])
+    assert [(len(one.numbers), one.signs.shape) for one in embedder.embed_passages(["", "退"]).tokens] == [
+        (0, (0, 2)),
+        (1, (1, 2)),
+    ]
+    assert ["7 days, Refund"[start:end] for start, end in embedder.token_spans("7 days, Refund")] == [
+        "7",
+        "days",
+        "Refund",
+    ]
 
 
 def test_the_default_script_quotes_the_first_passage() -> None:

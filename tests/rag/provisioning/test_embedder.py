@@ -87,10 +87,13 @@ def test_the_graph_is_bert_and_padding_counts_for_nothing() -> None:
     model = ov.Core().compile_model(build_encoder(TINY, weights), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     ids = np.array([[1, 5, 7, 2], [3, 4, 9, 9]], dtype=np.int64)
     mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], dtype=np.int64)
-    rows = model({"input_ids": ids, "attention_mask": mask})["embedding"]
+    found = model({"input_ids": ids, "attention_mask": mask})
+    rows, tokens = found["embedding"], found["token_vectors"]
     expected = np.stack([bert_by_hand(weights, [1, 5, 7, 2]), bert_by_hand(weights, [3, 4])])
     assert (rows * expected).sum(axis=1).min() > 0.999  # 8 bits
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    kept = tokens[1, :2].mean(axis=0)
+    np.testing.assert_allclose(kept / np.linalg.norm(kept), rows[1], atol=1e-5)  # their mean is the text's vector
 
 
 def test_a_missing_tensor_is_an_error() -> None:
@@ -191,6 +194,17 @@ def test_only_the_fast_folder_is_missing_or_of_another_space(settings: Settings,
     sources.asked.clear()
     assert provide(settings)[0].way == "quantized"
     assert sources.asked == []
+
+
+def test_the_graph_of_an_older_program_is_made_anew_without_asking(settings: Settings, sources: Sources) -> None:
+    provide(settings)
+    sources.asked.clear()
+    model = openvino_folder(settings) / OPENVINO_MODEL
+    model.rename(model.with_name("model.xml"))
+    assert provide(settings)[0].way == "quantized"
+    assert sources.asked == []
+    assert model.is_file()
+    assert not model.with_name("model.xml").exists()
 
 
 def test_a_full_disk_is_not_taken_for_a_missing_hub(settings: Settings, sources: Sources) -> None:

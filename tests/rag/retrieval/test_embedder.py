@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rag.errors import EmbedderMissing
 from rag.protocols import Embedder, FloatMatrix
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.embedder_folder import Identity, openvino_folder, read_identity, write_identity
+from rag.retrieval.embedder_folder import OPENVINO_MODEL, Identity, openvino_folder, read_identity, write_identity
 from rag.settings import Settings
 
 QUESTIONS = [
@@ -60,27 +61,62 @@ def cosines(left: FloatMatrix, right: FloatMatrix) -> FloatMatrix:
     return np.asarray((left * right).sum(axis=1), dtype=np.float32)
 
 
+def differing_bits(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> float:
+    """Share in [0, 1]; two random ones differ in half."""
+    return float(np.unpackbits(left ^ right).mean())
+
+
 @pytest.mark.real
 class TestContract:
     def test_shape_type_and_length(self, embedder: Embedder) -> None:
-        for rows in (embedder.embed_queries(QUESTIONS), embedder.embed_passages(PASSAGES)):
+        for found in (embedder.embed_queries(QUESTIONS), embedder.embed_passages(PASSAGES)):
+            rows = found.vectors
             assert rows.dtype == np.float32
             assert rows.shape == (10, embedder.dimension)
             np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-        assert embedder.embed_queries([]).shape == embedder.embed_passages([]).shape == (0, embedder.dimension)
+        for nothing in (embedder.embed_queries([]), embedder.embed_passages([])):
+            assert (nothing.vectors.shape, nothing.tokens) == ((0, embedder.dimension), ())
 
     def test_the_passage_that_answers_is_the_nearest(self, embedder: Embedder) -> None:
-        scores = embedder.embed_queries(QUESTIONS) @ embedder.embed_passages(PASSAGES).T
+        scores = embedder.embed_queries(QUESTIONS).vectors @ embedder.embed_passages(PASSAGES).vectors.T
         assert [int(scores[question].argmax()) for question in (0, 1, 2, 4, 5, 6)] == [0, 1, 2, 3, 4, 5]
 
     def test_questions_and_passages_have_prefixes_of_their_own(self, embedder: Embedder) -> None:
         text = ["refund"]
-        assert cosines(embedder.embed_queries(text), embedder.embed_passages(text))[0] < 0.999
+        assert cosines(embedder.embed_queries(text).vectors, embedder.embed_passages(text).vectors)[0] < 0.999
 
     def test_neighbours_in_the_batch_change_nothing(self, embedder: Embedder) -> None:
         together = embedder.embed_passages(PASSAGES)
-        alone = np.vstack([embedder.embed_passages([text]) for text in PASSAGES])
-        assert cosines(together, alone).min() >= 0.998
+        alone = [embedder.embed_passages([text]) for text in PASSAGES]
+        assert cosines(together.vectors, np.vstack([one.vectors for one in alone])).min() >= 0.998
+        for one, (other,) in zip(together.tokens, (one.tokens for one in alone), strict=True):
+            assert one.numbers.tolist() == other.numbers.tolist()
+            assert differing_bits(one.signs, other.signs) < 0.03
+
+    def test_tokens_are_the_text_s_own(self, embedder: Embedder) -> None:
+        text = "退货 policy: E-17"
+        (asked,), (found,) = embedder.embed_queries([text]).tokens, embedder.embed_passages([text]).tokens
+        spans = embedder.token_spans(text)
+        assert "".join(text[start:end] for start, end in spans) == text
+        assert len(found.numbers) == len(found.signs) == len(spans)
+        assert (found.numbers.dtype, found.signs.dtype, found.signs.shape[1]) == (np.int32, np.uint8, 48)
+        assert asked.numbers.tolist()[1:] == found.numbers.tolist()  # a question keeps the colon of its prefix
+        assert asked.vectors.shape == (len(asked.numbers), embedder.dimension)
+        np.testing.assert_allclose(np.linalg.norm(asked.vectors, axis=1), 1, atol=1e-5)
+
+    def test_a_long_text_has_as_many_spans_as_tokens(self, embedder: Embedder) -> None:
+        for text, tokens in zip(PASSAGES, embedder.embed_passages(PASSAGES).tokens, strict=True):
+            spans = embedder.token_spans(text)
+            assert len(spans) == len(tokens.numbers) == len(tokens.signs) <= 508
+            assert all(0 <= start <= end <= len(text) for start, end in spans)
+
+    def test_the_token_that_means_the_same_is_the_nearest(self, embedder: Embedder) -> None:
+        text = "Refunds reach a debit card within three days."
+        (asked,) = embedder.embed_queries(["refund"]).tokens
+        (found,) = embedder.embed_passages([text]).tokens
+        signs = np.unpackbits(found.signs, axis=1).astype(np.float32) * 2 - 1
+        start, _ = embedder.token_spans(text)[int((signs @ asked.vectors[-1]).argmax())]
+        assert start < len("Refunds")
 
     def test_tokens_are_counted_without_prefix_and_without_limit(self, embedder: Embedder) -> None:
         assert embedder.count_tokens("") == 0
@@ -88,17 +124,26 @@ class TestContract:
         assert embedder.count_tokens(" ".join(["word"] * 3000)) == 3000
 
     def test_many_threads_get_what_one_gets(self, embedder: Embedder) -> None:
-        alone = np.vstack([embedder.embed_queries([text]) for text in QUESTIONS])
+        alone = [embedder.embed_queries([text]) for text in QUESTIONS] * 5
         with ThreadPoolExecutor(10) as pool:
-            rows = list(pool.map(lambda text: embedder.embed_queries([text])[0], QUESTIONS * 5))
-        assert cosines(np.vstack(rows), np.vstack([alone] * 5)).min() >= 0.998
+            found = list(pool.map(lambda text: embedder.embed_queries([text]), QUESTIONS * 5))
+        for one, other in zip(found, alone, strict=True):
+            assert cosines(one.vectors, other.vectors).min() >= 0.998
+            assert cosines(one.tokens[0].vectors, other.tokens[0].vectors).mean() >= 0.99
 
 
 @pytest.mark.real
 def test_both_agree_in_both_languages(openvino: Embedder, reference: Embedder) -> None:
     assert (openvino.model_id, openvino.dimension) == (reference.model_id, reference.dimension)
-    assert cosines(openvino.embed_queries(QUESTIONS), reference.embed_queries(QUESTIONS)).min() >= 0.998
-    assert cosines(openvino.embed_passages(PASSAGES), reference.embed_passages(PASSAGES)).min() >= 0.998
+    fast, slow = openvino.embed_queries(QUESTIONS), reference.embed_queries(QUESTIONS)
+    assert cosines(fast.vectors, slow.vectors).min() >= 0.998
+    for one, other in zip(fast.tokens, slow.tokens, strict=True):
+        assert one.numbers.tolist() == other.numbers.tolist()
+        assert cosines(one.vectors, other.vectors).mean() >= 0.98
+    passages, expected = openvino.embed_passages(PASSAGES), reference.embed_passages(PASSAGES)
+    assert cosines(passages.vectors, expected.vectors).min() >= 0.998
+    for kept, right in zip(passages.tokens, expected.tokens, strict=True):
+        assert differing_bits(kept.signs, right.signs) < 0.06
 
 
 @pytest.mark.real
@@ -121,7 +166,7 @@ def test_nothing_here(tmp_path: Path, kind: str) -> None:
 def test_half_a_folder_is_no_embedder(tmp_path: Path) -> None:
     folder = openvino_folder(Settings(cache_dir=tmp_path))
     folder.mkdir(parents=True)
-    for name in ("model.xml", "tokenizer.json"):
+    for name in (OPENVINO_MODEL, "tokenizer.json"):
         (folder / name).touch()
     with pytest.raises(EmbedderMissing):
         read_identity(folder)
@@ -130,3 +175,6 @@ def test_half_a_folder_is_no_embedder(tmp_path: Path) -> None:
         read_identity(folder)
     write_identity(folder, Identity("e5", 384))
     assert read_identity(folder) == Identity("e5", 384)
+    (folder / OPENVINO_MODEL).rename(folder / "model.xml")  # an older program's graph
+    with pytest.raises(EmbedderMissing):
+        read_identity(folder)

@@ -4,10 +4,8 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
-from rag.protocols import FloatMatrix
 from rag.retrieval.micro_batching import MicroBatcher
 
 
@@ -20,21 +18,21 @@ class GatedEncoder:
         self.go_on = threading.Event()
         self.failing = False
 
-    def __call__(self, texts: Sequence[str]) -> FloatMatrix:
+    def __call__(self, texts: Sequence[str]) -> list[float]:
         self.batches.append(len(texts))
         self.first_began.set()
         assert self.go_on.wait(timeout=10)
         if self.failing and "0" not in texts:
             raise ValueError("broken")
-        return np.array([[float(text)] for text in texts], dtype=np.float32)
+        return [float(text) for text in texts]
 
 
-def run_together(encoder: GatedEncoder, batcher: MicroBatcher, count: int) -> list[float | str]:
+def run_together(encoder: GatedEncoder, batcher: MicroBatcher[float], count: int) -> list[float | str]:
     """Let one call begin, line ``count`` more up behind it, and return what each of them got."""
 
     def ask(number: int) -> float | str:
         try:
-            return float(batcher.encode([str(number)])[0, 0])
+            return batcher.encode([str(number)])[0]
         except ValueError as error:
             return str(error)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
-from rag.protocols import FloatMatrix
+from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.vector_index import INDEX_NAME
@@ -130,7 +130,7 @@ class PublishingEmbedder(HashEmbedder):
         super().__init__()
         self.folder = folder
 
-    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         publish(self.folder, {"refund": ("en", f"refund number {texts[0]}")}, HashEmbedder())
         return super().embed_queries(texts)
 
@@ -139,7 +139,7 @@ def test_many_threads_while_generations_are_published(settings: Settings, retrie
     lock = threading.Lock()
 
     class Locked(PublishingEmbedder):
-        def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
             with lock:
                 return super().embed_queries(texts)
 

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from rag.errors import IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer
+from rag.protocols import FloatMatrix, PassageTokens, PassageVectors
 from rag.schema import Chunk, Document, Language
+from rag.storage import writer as writer_module
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.store import LiveDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
@@ -24,6 +27,16 @@ def new_document(document_id: str, text: str, language: Language = "en") -> NewD
         Document(document_id, path, "Title", text, language, metadata={"category": "returns"}),
         LiveDocument(document_id, "/manual", document_id, path, text.encode().ljust(32), "recipe-1"),
         (NewChunk(chunk, embedding_hash(chunk), text.lower()),),
+    )
+
+
+def passages(vectors: FloatMatrix) -> PassageVectors:
+    """Passages with these vectors, of as many tokens as their row's number: 7, then 7 and 3, and so on."""
+    tokens = [(7, 3, 7, 5)[: row + 1] for row in range(len(vectors))]
+    signs = [np.arange(len(numbers), dtype=np.uint8).reshape(-1, 1) for numbers in tokens]
+    return PassageVectors(
+        vectors,
+        tuple(PassageTokens(np.array(n, dtype=np.int32), s) for n, s in zip(tokens, signs, strict=True)),
     )
 
 
@@ -108,7 +121,7 @@ def test_three_generations_are_kept_and_older_rows_files_and_vectors_go(writer: 
     table = EmbeddingTable(writer.database, "fake", 8)
     for number in range(1, 5):
         document = new_document("a.md", f"text {number}")
-        table.add([document.chunks[0].embedding_hash], np.eye(1, 8, dtype=np.float32))
+        table.add([document.chunks[0].embedding_hash], passages(np.eye(1, 8, dtype=np.float32)))
         (writer.folder / "generations" / f"{number:06d}").mkdir(parents=True)
         publish(writer, document) if number > 1 else None
         if number == 1:
@@ -143,8 +156,8 @@ def test_vectors_come_back_by_chunk_and_only_once(writer: KnowledgeWriter) -> No
     assert [chunk.text for chunk in table.missing(generation, 10)] == ["one", "two"]
     matrix = np.eye(2, 8, dtype=np.float32)
     hashes = [first.chunks[0].embedding_hash, second.chunks[0].embedding_hash]
-    table.add(hashes, matrix)
-    table.add(hashes, matrix[::-1])
+    table.add(hashes, passages(matrix))
+    table.add(hashes, passages(matrix[::-1]))
     assert table.known([*hashes, b"?" * 32]) == set(hashes)
     assert table.missing(generation, 10) == []
     numbers, vectors = table.visible(generation)
@@ -153,10 +166,46 @@ def test_vectors_come_back_by_chunk_and_only_once(writer: KnowledgeWriter) -> No
     assert EmbeddingTable(writer.database, "another", 8).known(hashes) == set()
 
 
+def test_tokens_come_back_by_chunk(writer: KnowledgeWriter) -> None:
+    documents = [new_document(f"{number}.md", f"text {number}") for number in range(3)]
+    publish(writer, *documents)
+    table = EmbeddingTable(writer.database, "fake", 8)
+    table.add([one.chunks[0].embedding_hash for one in documents], passages(np.eye(3, 8, dtype=np.float32)))
+    found = table.token_signs([1, 3, 99])
+    assert {number: signs.tolist() for number, signs in found.items()} == {1: [[0]], 3: [[0], [1], [2]]}
+    assert sorted(table.token_numbers([1, 2, 3]).tolist()) == [3, 3, 7, 7, 7]  # the 7 that the third has twice, once
+    assert EmbeddingTable(writer.database, "another", 8).token_signs([1]) == {}
+    with pytest.raises(IndexDamaged, match="tokens of chunk 1 have 1 bytes"):
+        EmbeddingTable(writer.database, "fake", 16).token_signs([1])
+
+
+def test_rows_from_before_tokens_were_kept_are_missing_until_they_are_embedded_anew(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer_module, "KNOWLEDGE_MIGRATIONS", KNOWLEDGE_MIGRATIONS[:1])
+        old = KnowledgeWriter(tmp_path)
+    document = new_document("a.md", "one")
+    digest = document.chunks[0].embedding_hash
+    generation = publish(old, document)
+    with old.database.transaction() as connection:
+        connection.execute("INSERT INTO embedding VALUES (?, 'fake', ?)", (digest, np.eye(1, 8, dtype="<f4").tobytes()))
+    old.close()
+
+    table = EmbeddingTable(KnowledgeWriter(tmp_path).database, "fake", 8)
+    assert table.visible(generation)[0].tolist() == [1]
+    assert table.token_signs([1]) == {}
+    assert [chunk.text for chunk in table.missing(generation, 10)] == ["one"]
+    assert table.known([digest]) == set()
+    table.add([digest], passages(np.eye(1, 8, dtype=np.float32)))
+    assert table.token_signs([1])[1].tolist() == [[0]]
+    assert table.missing(generation, 10) == []
+
+
 def test_a_vector_of_another_length_is_damage(writer: KnowledgeWriter) -> None:
     document = new_document("a.md", "one")
     generation = publish(writer, document)
-    EmbeddingTable(writer.database, "fake", 8).add([document.chunks[0].embedding_hash], np.eye(1, 8, dtype=np.float32))
+    EmbeddingTable(writer.database, "fake", 8).add(
+        [document.chunks[0].embedding_hash], passages(np.eye(1, 8, dtype=np.float32))
+    )
     with pytest.raises(IndexDamaged, match="32 bytes"):
         EmbeddingTable(writer.database, "fake", 16).visible(generation)
 
