@@ -26,7 +26,7 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.store import KnowledgeStore, LiveDocument
+from rag.storage.store import GenerationChange, KnowledgeStore, LiveDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 _CHUNKS_A_TRANSACTION = 512
@@ -227,7 +227,14 @@ class _Run:
             table.forget()
         embedded = embed_missing(table, self._generation, self._embedder, self._progress)
         self._progress(IngestProgress("publishing"))
-        publish(self._writer, table, self._generation, self._embedder)
+        publish(
+            self._writer,
+            table,
+            self._generation,
+            GenerationChange(self._added, self._changed, self._retired),
+            model_id=self._embedder.model_id,
+            dimension=self._embedder.dimension,
+        )
         tidy_up(self._writer, table)
         return embedded
 

@@ -25,6 +25,19 @@ DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on
 
 
 @dataclass(frozen=True, slots=True)
+class GenerationChange:
+    """What a generation has that the one before it had not: counts of documents.
+
+    ``restored`` is the number of the generation that a rollback brought back, 0 where it was an ingest.
+    """
+
+    added: int = 0
+    changed: int = 0
+    retired: int = 0
+    restored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationInfo:
     """One published state of the knowledge base.  ``published_at`` is in UTC."""
 
@@ -34,6 +47,7 @@ class GenerationInfo:
     dimension: int
     document_count: int
     chunk_count: int
+    change: GenerationChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,7 @@ class KnowledgeStore:
 
     Nothing is ever created here: where no database is, ``current_generation`` is 0 and every other method raises
     ``KnowledgeBaseMissing``.  What is read belongs to the generation that is asked for, so a reader that keeps to one
-    number never sees half of a change; the current generation and the two before it stay readable.
+    number never sees half of a change; the newest ``KEPT_GENERATIONS`` (``writer.py``) stay readable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,7 +133,13 @@ class KnowledgeStore:
             row = connection.execute("SELECT * FROM generation WHERE generation = ?", (generation,)).fetchone()
         if row is None:
             raise KeyError(generation)
-        return GenerationInfo(row[0], datetime.fromisoformat(row[1]), *row[2:])
+        return _generation_from_row(row)
+
+    def generations(self) -> list[GenerationInfo]:
+        """Return every generation that was published, the newest first; the oldest ones can be read no more."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT * FROM generation ORDER BY generation DESC").fetchall()
+        return [_generation_from_row(row) for row in rows]
 
     def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
         """Return those of the chunks that are visible in the generation, by their number."""
@@ -198,6 +218,19 @@ class KnowledgeStore:
 def generation_folder(knowledge_folder: Path, generation: int) -> Path:
     """Return the folder of a generation's files: ``generations/000003``."""
     return knowledge_folder / "generations" / f"{generation:06d}"
+
+
+def _generation_from_row(row: sqlite3.Row) -> GenerationInfo:
+    number, published_at, embedder_model, dimension, documents, chunks, *change = row
+    return GenerationInfo(
+        number,
+        datetime.fromisoformat(published_at),
+        embedder_model,
+        dimension,
+        documents,
+        chunks,
+        GenerationChange(*change),
+    )
 
 
 def chunk_from_row(row: sqlite3.Row) -> Chunk:

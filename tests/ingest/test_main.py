@@ -61,7 +61,7 @@ def test_broken_files_are_named_in_the_users_language(
     broken = command.write("broken.pdf", "no pdf")
     assert main([str(command.manual)]) == 1
     out, err = said(capsys)
-    assert out[0] == "新增 4，更新 0，未变 0，移除 0，失败 1。"
+    assert out[0] == "新增 4，更新 0，未变 0，移动 0，移除 0，失败 1。"
     assert err == [f"无法读取 {broken}：文件已损坏，或与扩展名不符"]
 
 

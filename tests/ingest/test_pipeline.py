@@ -17,6 +17,7 @@ from rag.errors import (
 )
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.storage.store import DATABASE_NAME
+from rag.storage.writer import KEPT_GENERATIONS
 from tests.ingest.conftest import CountingEmbedder, Desk
 
 LONG = "One two three four five six seven eight nine ten. " * 12
@@ -192,15 +193,12 @@ def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:
     assert desk.store.chunks([hit.chunk_id], 1)[hit.chunk_id].document_id == "returns/deadline.md"
 
 
-def test_only_three_generations_are_kept(desk: Desk) -> None:
-    for number in range(5):
+def test_only_the_newest_generations_are_kept(desk: Desk) -> None:
+    for number in range(KEPT_GENERATIONS + 2):
         desk.write("changing.md", f"Number {number}.")
         desk.ingest()
-    assert sorted(path.name for path in desk.store.generation_folder(0).parent.iterdir()) == [
-        "000003",
-        "000004",
-        "000005",
-    ]
+    kept = sorted(path.name for path in desk.store.generation_folder(0).parent.iterdir())
+    assert kept == [f"{number:06d}" for number in range(3, KEPT_GENERATIONS + 3)]
 
 
 def test_two_at_once(desk: Desk) -> None:
