@@ -16,13 +16,12 @@ from rag.errors import IndexDamaged
 from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Chunk
-from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
 from rag.storage.store import CHUNK_COLUMNS, VISIBLE, GenerationInfo, KnowledgeStore, chunk_from_row
 
 Problem = Literal["database", "counts", "offsets", "postings", "hashes", "vectors", "index"]
 
 _CHUNKS_AT_ONCE = 1000
-_UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
         return
     if without := info.chunk_count - len(chunk_ids):
         findings.add("vectors", f"{len(chunk_ids)} != {info.chunk_count}", abs(without))
-    if wrong := int(np.sum(np.abs(np.linalg.norm(vectors, axis=1) - 1) > _UNIT_TOLERANCE)):
+    if wrong := int(np.sum(np.abs(np.linalg.norm(vectors, axis=1) - 1) > UNIT_TOLERANCE)):
         findings.add("vectors", "length != 1", wrong)
     try:
         indexed_ids, indexed = FaissVectorIndex.read(

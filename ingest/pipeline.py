@@ -6,14 +6,14 @@ again, which took minutes.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ingest.chunking import chunk_document, recipe
 from ingest.discovery import Discovery, discover
 from ingest.embedding import embed_missing
-from ingest.identity import DocumentIds, body_hash, content_hash
+from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.publish import publish, tidy_up
@@ -40,6 +40,7 @@ def ingest(
     *,
     prune: bool = False,
     rebuild: bool = False,
+    keep_vectors: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> IngestSummary:
@@ -47,7 +48,8 @@ def ingest(
 
     Documents that are known and the same in text, metadata and way of cutting are skipped.  ``prune`` retires those
     that lay under ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
-    ``paths`` from the text that the store holds; ``paths`` may then be empty.
+    ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
+    what has no sound vector.
 
     ``progress`` is called in this thread.  ``reader`` is for callers that ingest often; it is left open.
 
@@ -57,7 +59,7 @@ def ingest(
     started_at = time.monotonic()
     discovery = discover(paths)
     if not discovery.files and (paths or not rebuild):
-        raise _nothing_in(paths)
+        raise nothing_in(paths)
     folder = settings.knowledge_dir
     with writer_lock(folder):
         if rebuild and paths:
@@ -67,14 +69,21 @@ def ingest(
         try:
             if rebuild:
                 writer.rebuild_postings()
-            run = _Run(writer, embedder, settings.chunk_tokens, progress or _say_nothing, rebuild=rebuild)
+            run = _Run(
+                writer,
+                embedder,
+                settings.chunk_tokens,
+                progress or _say_nothing,
+                rebuild=rebuild,
+                keep_vectors=keep_vectors,
+            )
             if reader is not None:
                 run.read(discovery, reader)
             else:
-                with FileReader(Limits(settings.document_limit_megabytes * 1_000_000)) as own_reader:
+                with FileReader(document_limits(settings)) as own_reader:
                     run.read(discovery, own_reader)
             if run.nothing_known:
-                raise _nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
+                raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
             run.cut_the_others_again()
             run.retire_missing(discovery, prune=prune)
             return run.finish(discovery, started_at)
@@ -82,7 +91,12 @@ def ingest(
             writer.close()
 
 
-def _nothing_in(paths: Sequence[Path]) -> NothingToIngest:
+def document_limits(settings: Settings) -> Limits:
+    """Return the limits of one document as the loaders want them."""
+    return Limits(settings.document_limit_megabytes * 1_000_000)
+
+
+def nothing_in(paths: Sequence[Path]) -> NothingToIngest:
     """Make the error for paths without anything readable."""
     return NothingToIngest(path=", ".join(str(path) for path in paths))
 
@@ -116,6 +130,7 @@ class _Run:
         progress: ReportProgress,
         *,
         rebuild: bool,
+        keep_vectors: bool,
     ) -> None:
         self._writer = writer
         self._embedder = embedder
@@ -123,12 +138,13 @@ class _Run:
         self._recipe = recipe(chunk_tokens)
         self._progress = progress
         self._rebuild = rebuild
+        self._keep_vectors = keep_vectors
         self._generation = writer.begin()
         self._live = writer.live_documents()
         self._ids = DocumentIds(self._live)
         self._waiting: list[NewDocument] = []
         self._failures: list[DocumentUnreadable] = []
-        self._added_bodies: set[bytes] = set()
+        self._added_bodies: dict[bytes, str] = {}
         self._added = self._changed = self._unchanged = self._written = self._retired = self._missing = self._moved = 0
 
     @property
@@ -168,32 +184,17 @@ class _Run:
 
         What could not be read is not gone: it stays as it was.
         """
-        unread = {Path(str(failure.details["path"])) for failure in self._failures}
-        missing = [
-            known.document_id
-            for known in self._live.values()
-            if not self._ids.was_given(known.document_id)
-            and discovery.covers(Path(known.path))
-            and unread.isdisjoint([Path(known.path), *Path(known.path).parents])
-        ]
-        moved = self._found_elsewhere(missing)
+        missing = missing_documents(self._live, self._ids, discovery, self._failures)
+        moved = {old for old, _ in self._moves(missing)}
         gone = [document_id for document_id in missing if document_id not in moved]
         self._writer.retire([*moved, *(gone if prune else ())], self._generation)
         self._moved = len(moved)
         self._added -= len(moved)
         self._retired, self._missing = (len(gone), 0) if prune else (0, len(gone))
 
-    def _found_elsewhere(self, missing: Sequence[str]) -> set[str]:
-        """Return those of the missing documents whose words this run added under another name."""
-        found: set[str] = set()
-        bodies = set(self._added_bodies)
-        for begin in range(0, len(missing) if bodies else 0, _TEXTS_AT_ONCE):
-            for document in self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]):
-                body = body_hash(document)
-                if body in bodies:
-                    bodies.remove(body)
-                    found.add(document.document_id)
-        return found
+    def _moves(self, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for begin in range(0, len(missing) if self._added_bodies else 0, _TEXTS_AT_ONCE):
+            yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
     def finish(self, discovery: Discovery, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
@@ -224,7 +225,7 @@ class _Run:
     def _embed_and_publish(self) -> int:
         table = EmbeddingTable(self._writer.database, self._embedder.model_id, self._embedder.dimension)
         if self._rebuild:
-            table.forget()
+            table.forget_damaged() if self._keep_vectors else table.forget()
         embedded = embed_missing(table, self._generation, self._embedder, self._progress)
         self._progress(IngestProgress("publishing"))
         publish(
@@ -248,7 +249,7 @@ class _Run:
         known = self._live.get(document.document_id)
         if known is None:
             self._added += 1
-            self._added_bodies.add(body_hash(document))
+            self._added_bodies[body_hash(document)] = document.document_id
         elif known.content_hash != digest:
             self._changed += 1
         else:
