@@ -6,11 +6,12 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from ingest.commands import OK, go_back, show_check, show_difference, show_documents, show_history
 from ingest.console import ProgressConsole
 from ingest.discovery import discover
 from ingest.pipeline import ingest
@@ -20,7 +21,6 @@ from rag.errors import AnswerdeskError, SettingsError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.storage.store import DocumentRow, KnowledgeStore
 from rag.terminal import fail, terminal_language
 
 SOME_FAILED = 1
@@ -34,13 +34,17 @@ _HELP = """examples:
   python -m ingest manuals --kb archive      another knowledge base
   python -m ingest --rebuild                 cut, embed and index everything anew, from what the database holds
   python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
+  python -m ingest manuals --diff            what the next ingest would change
   python -m ingest --list                    what is in it
+  python -m ingest --check                   do rows, postings, vectors and index agree?  --repair mends them
+  python -m ingest --history                 every generation; --rollback [N] serves an earlier one again
 
 Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, JSON, mail, books, archives and pictures;
 in JSON, rows of {"id", "title", "text", "source"} or {"question", "answer"}: see docs/formats.md.  Whatever goes wrong,
 the knowledge base that was published before serves on.
 
-exit codes: 0 everything was read; 1 published, but some files could not be read; 2 wrong options;
+exit codes: 0 everything was read, or is sound; 1 published, but some files could not be read, or --check found damage;
+  2 wrong options;
   3 nothing was published: nothing readable, another ingest is running, the disk is full, another embedder;
   5 the embedder is missing; 130 stopped with Ctrl-C.
 
@@ -51,20 +55,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not (options.paths or options.rebuild or options.list):
+    if not (options.paths or options.rebuild or _asks_only(options)):
         parser.error("name a file or a folder  请指定文件或文件夹")
     language = terminal_language()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager, end as at Ctrl-C
     try:
         settings = _settings(options.kb)
-        if options.list:
-            return _list(settings, as_json=options.json)
-        return _ingest(options, settings, language)
+        return _run(options, settings, language)
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
         print(words("stopped", language), file=sys.stderr)
         return STOPPED
+
+
+def _asks_only(options: argparse.Namespace) -> bool:
+    """Whether no paths are needed."""
+    return bool(options.list or options.check or options.repair or options.history or options.rollback is not None)
+
+
+def _run(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    if options.list:
+        return show_documents(settings, as_json=options.json)
+    if options.diff:
+        return show_difference(options.paths, settings, language, as_json=options.json)
+    if options.check:
+        return show_check(settings, language, as_json=options.json)[0]
+    if options.repair:
+        return _repair(settings, language, as_json=options.json)
+    if options.history:
+        return show_history(settings, language, as_json=options.json)
+    if options.rollback is not None:
+        return go_back(settings, options.rollback or None, language, as_json=options.json)
+    return _ingest(options, settings, language)
+
+
+def _repair(settings: Settings, language: Language, *, as_json: bool) -> int:
+    """Make anew from the documents' texts what does not belong together."""
+    code, report = show_check(settings, language, as_json=as_json)
+    if not report.findings:
+        return code
+    with ProgressConsole(language, sys.stderr) as console:
+        summary = ingest([], settings, open_embedder(settings), rebuild=True, keep_vectors=True, progress=console)
+    print(words("repaired", language, generation=summary.generation), file=sys.stderr if as_json else sys.stdout)
+    return OK
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +112,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prune", action="store_true", help="retire documents whose files are gone  移除已删除的文档")
     parser.add_argument("--rebuild", action="store_true", help="make everything anew  全部重建")
     parser.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
-    parser.add_argument("--list", action="store_true", help="list the documents, read nothing  列出文档")
+    ask = parser.add_mutually_exclusive_group()
+    ask.add_argument("--list", action="store_true", help="list the documents  列出文档")
+    ask.add_argument("--diff", action="store_true", help="say what would change, write nothing  只比较，不写入")
+    ask.add_argument("--check", action="store_true", help="prove that all parts agree  检查一致性")
+    ask.add_argument("--repair", action="store_true", help="check, and mend what is damaged  检查并修复")
+    ask.add_argument("--history", action="store_true", help="list the generations  列出历史版本")
+    ask.add_argument(
+        "--rollback",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="N",
+        help="serve generation N again, or the last but one  回退",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
     parser.add_argument("--verbose", action="store_true", help="name every file that is left out  列出跳过的每个文件")
     return parser
@@ -142,23 +189,6 @@ def summary_json(summary: IngestSummary, language: Language) -> dict[str, object
 
 def _fields(summary: IngestSummary) -> dict[str, object]:
     return {field.name: getattr(summary, field.name) for field in fields(summary)}  # asdict would copy the errors
-
-
-def _list(settings: Settings, *, as_json: bool) -> int:
-    store = KnowledgeStore(settings.knowledge_dir)
-    try:
-        rows = store.documents(store.require_generation())
-    finally:
-        store.close()
-    if as_json:
-        print(json.dumps([{**asdict(row), "updated_on": _date(row)} for row in rows], ensure_ascii=False))
-    for row in [] if as_json else rows:
-        print(f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}")
-    return 0
-
-
-def _date(row: DocumentRow) -> str | None:
-    return row.updated_on.isoformat() if row.updated_on is not None else None
 
 
 if __name__ == "__main__":

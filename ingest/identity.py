@@ -3,13 +3,15 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import chain, count
 from pathlib import Path
 
+from ingest.discovery import Discovery
 from ingest.loaders.source import INSIDE, SourceFile
+from rag.errors import DocumentUnreadable
 from rag.schema import Document
-from rag.storage.writer import LiveDocument
+from rag.storage.store import LiveDocument
 
 _COUNTED = re.compile(r"#\d+$")
 
@@ -28,6 +30,11 @@ def content_hash(document: Document) -> bytes:
         "metadata": dict(document.metadata),
     }
     return hashlib.sha256(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode()).digest()
+
+
+def body_hash(document: Document) -> bytes:
+    """Return 32 bytes by which a document is known again at another place: those of its title and text."""
+    return hashlib.sha256(f"{document.title}\0{document.text}".encode()).digest()
 
 
 class DocumentIds:
@@ -74,6 +81,34 @@ class DocumentIds:
             return False
         known = self._live.get(document_id)
         return known is None or not Path(known.path).exists()  # its file is gone: this is where it moved to
+
+
+def missing_documents(
+    known: Mapping[str, LiveDocument], ids: DocumentIds, discovery: Discovery, failures: Iterable[DocumentUnreadable]
+) -> list[str]:
+    """Return the ids of known documents under the discovered paths that were not met in this run.
+
+    What could not be read is not missing: it stays as it was.
+    """
+    unread = {Path(str(failure.details["path"])) for failure in failures}
+    return [
+        document.document_id
+        for document in known.values()
+        if not ids.was_given(document.document_id)
+        and discovery.covers(Path(document.path))
+        and unread.isdisjoint([Path(document.path), *Path(document.path).parents])
+    ]
+
+
+def moves(missing: Iterable[Document], added: MutableMapping[bytes, str]) -> Iterator[tuple[str, str]]:
+    """Yield the old and the new id of documents whose words are among the ``added``, and take those out of it.
+
+    ``added`` has the new ids by ``body_hash``.
+    """
+    for document in missing:
+        new_id = added.pop(body_hash(document), None)
+        if new_id is not None:
+            yield document.document_id, new_id
 
 
 def _was_whole_file(known: LiveDocument) -> bool:

@@ -6,14 +6,14 @@ again, which took minutes.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ingest.chunking import chunk_document, recipe
 from ingest.discovery import Discovery, discover
 from ingest.embedding import embed_missing
-from ingest.identity import DocumentIds, content_hash
+from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.publish import publish, tidy_up
@@ -26,8 +26,8 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.store import KnowledgeStore
-from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+from rag.storage.store import GenerationChange, KnowledgeStore, LiveDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 _CHUNKS_A_TRANSACTION = 512
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
@@ -40,6 +40,7 @@ def ingest(
     *,
     prune: bool = False,
     rebuild: bool = False,
+    keep_vectors: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> IngestSummary:
@@ -47,7 +48,8 @@ def ingest(
 
     Documents that are known and the same in text, metadata and way of cutting are skipped.  ``prune`` retires those
     that lay under ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
-    ``paths`` from the text that the store holds; ``paths`` may then be empty.
+    ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
+    what has no sound vector.
 
     ``progress`` is called in this thread.  ``reader`` is for callers that ingest often; it is left open.
 
@@ -57,7 +59,7 @@ def ingest(
     started_at = time.monotonic()
     discovery = discover(paths)
     if not discovery.files and (paths or not rebuild):
-        raise _nothing_in(paths)
+        raise nothing_in(paths)
     folder = settings.knowledge_dir
     with writer_lock(folder):
         if rebuild and paths:
@@ -65,14 +67,23 @@ def ingest(
         _require_same_embedder(KnowledgeStore(folder), embedder, rebuild=rebuild)
         writer = KnowledgeWriter(folder)
         try:
-            run = _Run(writer, embedder, settings.chunk_tokens, progress or _say_nothing, rebuild=rebuild)
+            if rebuild:
+                writer.rebuild_postings()
+            run = _Run(
+                writer,
+                embedder,
+                settings.chunk_tokens,
+                progress or _say_nothing,
+                rebuild=rebuild,
+                keep_vectors=keep_vectors,
+            )
             if reader is not None:
                 run.read(discovery, reader)
             else:
                 with FileReader(Limits.of(settings), timeout_seconds=settings.reading_timeout_seconds) as own_reader:
                     run.read(discovery, own_reader)
             if run.nothing_known:
-                raise _nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
+                raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
             run.cut_the_others_again()
             run.retire_missing(discovery, prune=prune)
             return run.finish(discovery, started_at)
@@ -80,7 +91,7 @@ def ingest(
             writer.close()
 
 
-def _nothing_in(paths: Sequence[Path]) -> NothingToIngest:
+def nothing_in(paths: Sequence[Path]) -> NothingToIngest:
     """Make the error for paths without anything readable."""
     return NothingToIngest(path=", ".join(str(path) for path in paths))
 
@@ -114,6 +125,7 @@ class _Run:
         progress: ReportProgress,
         *,
         rebuild: bool,
+        keep_vectors: bool,
     ) -> None:
         self._writer = writer
         self._embedder = embedder
@@ -121,12 +133,14 @@ class _Run:
         self._recipe = recipe(chunk_tokens)
         self._progress = progress
         self._rebuild = rebuild
+        self._keep_vectors = keep_vectors
         self._generation = writer.begin()
         self._live = writer.live_documents()
         self._ids = DocumentIds(self._live)
         self._waiting: list[NewDocument] = []
         self._failures: list[DocumentUnreadable] = []
-        self._added = self._changed = self._unchanged = self._written = self._retired = self._missing = 0
+        self._added_bodies: dict[bytes, str] = {}
+        self._added = self._changed = self._unchanged = self._written = self._retired = self._missing = self._moved = 0
 
     @property
     def nothing_known(self) -> bool:
@@ -161,23 +175,21 @@ class _Run:
         self._flush()
 
     def retire_missing(self, discovery: Discovery, *, prune: bool) -> None:
-        """Count the documents under the given paths that are gone, and retire them if that is asked for.
+        """Retire documents under the given paths that were found at another place; others that are gone if asked to.
 
         What could not be read is not gone: it stays as it was.
         """
-        unread = {Path(str(failure.details["path"])) for failure in self._failures}
-        missing = [
-            known.document_id
-            for known in self._live.values()
-            if not self._ids.was_given(known.document_id)
-            and discovery.covers(Path(known.path))
-            and unread.isdisjoint([Path(known.path), *Path(known.path).parents])
-        ]
-        if prune:
-            self._writer.retire(missing, self._generation)
-            self._retired = len(missing)
-        else:
-            self._missing = len(missing)
+        missing = missing_documents(self._live, self._ids, discovery, self._failures)
+        moved = {old for old, _ in self._moves(missing)}
+        gone = [document_id for document_id in missing if document_id not in moved]
+        self._writer.retire([*moved, *(gone if prune else ())], self._generation)
+        self._moved = len(moved)
+        self._added -= len(moved)
+        self._retired, self._missing = (len(gone), 0) if prune else (0, len(gone))
+
+    def _moves(self, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for begin in range(0, len(missing) if self._added_bodies else 0, _TEXTS_AT_ONCE):
+            yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
     def finish(self, discovery: Discovery, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
@@ -193,6 +205,7 @@ class _Run:
             changed=self._changed,
             unchanged=self._unchanged,
             retired=self._retired,
+            moved=self._moved,
             missing=self._missing,
             failures=tuple(self._failures),
             unsupported=discovery.unsupported,
@@ -207,10 +220,17 @@ class _Run:
     def _embed_and_publish(self) -> int:
         table = EmbeddingTable(self._writer.database, self._embedder.model_id, self._embedder.dimension)
         if self._rebuild:
-            table.forget()
+            table.forget_damaged() if self._keep_vectors else table.forget()
         embedded = embed_missing(table, self._generation, self._embedder, self._progress)
         self._progress(IngestProgress("publishing"))
-        publish(self._writer, table, self._generation, self._embedder)
+        publish(
+            self._writer,
+            table,
+            self._generation,
+            GenerationChange(self._added, self._changed, self._retired),
+            model_id=self._embedder.model_id,
+            dimension=self._embedder.dimension,
+        )
         tidy_up(self._writer, table)
         return embedded
 
@@ -224,6 +244,7 @@ class _Run:
         known = self._live.get(document.document_id)
         if known is None:
             self._added += 1
+            self._added_bodies[body_hash(document)] = document.document_id
         elif known.content_hash != digest:
             self._changed += 1
         else:

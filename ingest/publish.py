@@ -6,15 +6,22 @@ import shutil
 from pathlib import Path
 
 from rag.errors import StorageFull
-from rag.protocols import Embedder
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.store import GenerationInfo, generation_folder
+from rag.storage.store import GenerationChange, GenerationInfo, generation_folder
 from rag.storage.writer import KnowledgeWriter
 
 
-def publish(writer: KnowledgeWriter, table: EmbeddingTable, generation: int, embedder: Embedder) -> GenerationInfo:
+def publish(
+    writer: KnowledgeWriter,
+    table: EmbeddingTable,
+    generation: int,
+    change: GenerationChange,
+    *,
+    model_id: str,
+    dimension: int,
+) -> GenerationInfo:
     """Write the generation's index beside those of the former ones, then let readers have it.
 
     A kill at any point leaves either the former generation or this one, never half of it.  Raises ``StorageFull``
@@ -27,7 +34,7 @@ def publish(writer: KnowledgeWriter, table: EmbeddingTable, generation: int, emb
     try:
         with storage_errors(writer.folder):
             unfinished.mkdir(parents=True)
-            index.write(unfinished, embedder.model_id)
+            index.write(unfinished, model_id)
             _sync_folder(unfinished)
             unfinished.rename(folder)
             _sync_folder(folder.parent)
@@ -35,7 +42,7 @@ def publish(writer: KnowledgeWriter, table: EmbeddingTable, generation: int, emb
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     # From here on the folder stays whatever happens: the pointer may have moved.  The next writer knows if it has not.
-    return writer.publish(generation, embedder.model_id, embedder.dimension)
+    return writer.publish(generation, model_id, dimension, change)
 
 
 def tidy_up(writer: KnowledgeWriter, table: EmbeddingTable) -> None:

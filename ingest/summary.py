@@ -27,8 +27,9 @@ ReportProgress = Callable[[IngestProgress], None]
 class IngestSummary:
     """What became of every document.
 
-    ``added``, ``changed``, ``unchanged`` and ``retired`` count documents; ``failures`` are files and rows that could
-    not be read, and whose former content, if any, stays.  ``missing`` documents are known and were not found; they are
+    ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
+    ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``
+    documents are known and were not found; they are
     retired only when that is asked for.  ``documents`` and ``chunks`` count what the generation holds, ``embedded``
     the passages that went through the embedder.  ``published`` is False when nothing had changed.
     """
@@ -37,6 +38,7 @@ class IngestSummary:
     changed: int
     unchanged: int
     retired: int
+    moved: int
     missing: int
     failures: tuple[DocumentUnreadable, ...]
     unsupported: tuple[Path, ...]

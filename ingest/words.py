@@ -9,8 +9,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "files": ("{done}/{total} files", "{done}/{total} 个文件"),
     "passages": ("{done}/{total} passages, {rate:.1f}/s", "{done}/{total} 个片段，每秒 {rate:.1f} 个"),
     "counts": (
-        "Added {added}, changed {changed}, unchanged {unchanged}, retired {retired}, failed {failed}.",
-        "新增 {added}，更新 {changed}，未变 {unchanged}，移除 {retired}，失败 {failed}。",
+        "Added {added}, changed {changed}, unchanged {unchanged}, moved {moved}, retired {retired}, failed {failed}.",
+        "新增 {added}，更新 {changed}，未变 {unchanged}，移动 {moved}，移除 {retired}，失败 {failed}。",
     ),
     "published": (
         "Knowledge base {name}, generation {generation}: {documents} documents, {chunks} passages.",
@@ -35,6 +35,56 @@ _WORDS: dict[str, tuple[str, str]] = {
         "已跳过不支持的文件类型：{kinds}",
     ),
     "no_ending": ("without an ending", "无扩展名"),
+    "and_more": ("... and {count} more", "……还有 {count} 篇"),
+    "difference": (
+        "Would add {added} (+), change {changed} (~), move {moved} (>); {missing} are gone (-), which --prune retires; "
+        "{unchanged} unchanged, {failures} unreadable (!). Nothing was written.",
+        "将新增 {added} 篇（+），更新 {changed} 篇（~），移动 {moved} 篇（>）；"
+        "{missing} 篇已不在（-），可用 --prune 移除；"
+        "{unchanged} 篇未变，{failures} 个无法读取（!）。未写入任何内容。",
+    ),
+    "check_passed": (
+        "Generation {generation} is sound: {documents} documents, {passages} passages; rows, postings, vectors and "
+        "index agree.",
+        "第 {generation} 代完好：{documents} 篇文档，{passages} 个片段，记录、全文索引、向量和向量索引彼此一致。",
+    ),
+    "check_failed": (
+        "Generation {generation} is damaged; mend it with: python -m ingest --repair",
+        "第 {generation} 代已损坏，请修复：python -m ingest --repair",
+    ),
+    "repaired": ("Mended: generation {generation}.", "已修复：第 {generation} 代。"),
+    "wrong_database": (
+        "The database file: {count} faults, e.g. {example}",
+        "数据库文件：{count} 处错误，例如 {example}",
+    ),
+    "wrong_counts": ("Rows are missing or too many: {example}", "记录数量不符：{example}"),
+    "wrong_offsets": (
+        "{count} passages are not where their document has them, e.g. {example}",
+        "{count} 个片段与其文档位置不符，例如 {example}",
+    ),
+    "wrong_postings": (
+        "The full-text index: {count} faults, e.g. {example}",
+        "全文索引：{count} 处错误，例如 {example}",
+    ),
+    "wrong_hashes": (
+        "{count} passages have another text's fingerprint, e.g. {example}",
+        "{count} 个片段的指纹与正文不符，例如 {example}",
+    ),
+    "wrong_vectors": ("{count} vectors are missing or damaged: {example}", "{count} 个向量缺失或损坏：{example}"),
+    "wrong_index": ("The vector index: {count} faults, e.g. {example}", "向量索引：{count} 处错误，例如 {example}"),
+    "generation_ingested": (
+        "{generation:4}  {at}  {documents} documents, {passages} passages; +{added} ~{changed} -{retired}",
+        "{generation:4}  {at}  {documents} 篇文档，{passages} 个片段；+{added} ~{changed} -{retired}",
+    ),
+    "generation_restored": (
+        "{generation:4}  {at}  {documents} documents, {passages} passages; generation {restored} again",
+        "{generation:4}  {at}  {documents} 篇文档，{passages} 个片段；恢复自第 {restored} 代",
+    ),
+    "rolled_back": (
+        "Generation {restored} serves again, as generation {generation}: {documents} documents, {passages} passages.",
+        "已恢复第 {restored} 代，现为第 {generation} 代：{documents} 篇文档，{passages} 个片段。",
+    ),
+    "watching": ("Watching {paths}; Ctrl-C ends it.", "正在监视 {paths}，按 Ctrl-C 结束。"),
     "stopped": (
         "Stopped; nothing was published, and the former knowledge base serves on.",
         "已停止；本次没有发布任何内容，原有知识库仍可使用。",

@@ -12,6 +12,7 @@
     │   ├── KnowledgeBaseNewer
     │   ├── EmbedderMismatch
     │   ├── IndexDamaged
+    │   ├── GenerationGone
     │   ├── IngestRunning
     │   ├── StorageFull
     │   ├── SourceMissing
@@ -143,6 +144,13 @@ class IndexDamaged(KnowledgeError):
 
     en = "The knowledge base's index is damaged ({reason}); rebuild it with: python -m ingest --rebuild FOLDER"
     zh = "知识库索引已损坏（{reason}）；请重建：python -m ingest --rebuild 文件夹"
+
+
+class GenerationGone(KnowledgeError):
+    """``generation`` cannot be served again; those from ``oldest`` to ``newest`` can."""
+
+    en = "Generation {generation} cannot come back; those from {oldest} to {newest} can: python -m ingest --history"
+    zh = "第 {generation} 代无法恢复，可恢复第 {oldest} 至 {newest} 代：python -m ingest --history"
 
 
 class IngestRunning(KnowledgeError):

@@ -228,8 +228,8 @@ def publish_documents(folder: Path, documents: Sequence[Document], embedder: Has
     from rag.retrieval.lexical_index import indexed_terms
     from rag.retrieval.vector_index import FaissVectorIndex
     from rag.storage.embeddings import EmbeddingTable, embedding_hash
-    from rag.storage.store import KnowledgeStore
-    from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+    from rag.storage.store import KnowledgeStore, LiveDocument
+    from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
     writer = KnowledgeWriter(folder)
     generation = writer.begin()

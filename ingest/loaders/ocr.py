@@ -3,13 +3,17 @@
 The engine is loaded for the first picture: that takes two seconds and a gigabyte.
 """
 
+import gc
 import hashlib
 import io
+import math
 import re
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +27,12 @@ from rag.errors import DocumentUnreadable
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rapidocr import RapidOCR
+    from rapidocr.utils.output import RapidOCROutput
 
 LONGEST_SIDE_PIXELS = 2000
 """RapidOCR makes larger pictures smaller; no page need be drawn larger."""
 
+_ROOM_BYTES = 1_200_000_000  # what a page that is unlike the ones before may take
 _CELL_GAP_EMS = 1.2
 _SMALLEST_PIXELS = (60, 16)  # bullets, rules and icons are smaller
 _LETTER = re.compile(r"[^\W_]")
@@ -49,7 +55,7 @@ class _Box:
 
 def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
     """Return the lines of a picture [height, width, 3], from top to bottom, without sizes."""
-    result = _engine()(image)
+    result = _recognised(image)
     if result.boxes is None or result.txts is None:
         return []
     boxes = [
@@ -119,6 +125,34 @@ class PictureReader:
         """Yield that pages were left out, if any was."""
         if self._left_out:
             yield source.unreadable("too_many_pages", f"{self._limits.ocr_pages} + {self._left_out}")
+
+
+def _recognised(image: NDArray[np.uint8]) -> "RapidOCROutput":
+    """Read a picture with an engine that has room to: it keeps memory for every size of line that it ever met."""
+    from rapidocr.inference_engine.openvino.main import OpenVINOError
+
+    if _address_space_left() < _ROOM_BYTES:
+        _forget_engine()
+    try:
+        return _engine()(image)
+    except OpenVINOError:
+        _forget_engine()
+    try:
+        return _engine()(image)
+    except OpenVINOError as error:
+        raise MemoryError("no room for the engine") from error
+
+
+def _address_space_left() -> float:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return math.inf
+    return limit - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def _forget_engine() -> None:
+    _engine.cache_clear()
+    gc.collect()
 
 
 @lru_cache(maxsize=1)

@@ -56,7 +56,7 @@ class Limits:
     depth: int = 4
     ocr_pages: int = 100
     picture_pixels: int = 100_000_000
-    memory_bytes: int = 4 * 1024**3
+    memory_bytes: int = 6_144_000_000
     passwords: tuple[str, ...] = ()
 
     @classmethod

@@ -18,6 +18,7 @@ from rag.storage.store import CHUNK_COLUMNS, VISIBLE, KnowledgeStore, chunk_from
 
 Signs = NDArray[np.uint8]
 
+UNIT_TOLERANCE = 1e-3
 _PARAMETERS = 500  # SQLite allows 999 in old builds
 _VISIBLE_VECTORS = (
     "FROM chunk CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model "
@@ -85,6 +86,19 @@ class EmbeddingTable:
         """Delete this embedder's vectors."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM embedding WHERE model_id = ?", (self._model_id,))
+
+    def forget_damaged(self) -> int:
+        """Delete this embedder's vectors that are of another length than they must be; return how many there were."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT rowid, vector FROM embedding WHERE model_id = ?", (self._model_id,))
+            damaged = [(number,) for number, vector in rows if not self._is_unit(vector)]
+            connection.executemany("DELETE FROM embedding WHERE rowid = ?", damaged)
+        return len(damaged)
+
+    def _is_unit(self, vector: bytes) -> bool:
+        if len(vector) != 4 * self._dimension:
+            return False
+        return bool(abs(np.linalg.norm(np.frombuffer(vector, dtype="<f4")) - 1) < UNIT_TOLERANCE)
 
     def forget_others(self) -> None:
         """Delete the vectors of every other embedder."""

@@ -111,5 +111,18 @@ def _token_signs(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE embedding ADD COLUMN {column} BLOB")
 
 
-KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs)
-TURN_MIGRATIONS = (_turn_tables,)
+def _generation_history(connection: sqlite3.Connection) -> None:
+    """Keep what made each generation: how many documents came and went, and which one a rollback restored."""
+    for column in ("added", "changed", "retired", "restored"):
+        connection.execute(f"ALTER TABLE generation ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+
+
+KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs, _generation_history)
+def _error_in_both_languages(connection: sqlite3.Connection) -> None:
+    """Keep an error's sentence in both languages: whoever reopens a turn may read the other one."""
+    connection.execute("ALTER TABLE turn RENAME COLUMN error_text TO error_en")
+    connection.execute("ALTER TABLE turn ADD COLUMN error_zh TEXT NOT NULL DEFAULT ''")
+    connection.execute("UPDATE turn SET error_zh = error_en")
+
+
+TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages)

@@ -20,7 +20,21 @@ VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > 
 
 CHUNK_COLUMNS = """chunk.chunk_id, document.document_id, document.path, document.title, chunk.heading_path, chunk.text,
     chunk.start_offset, chunk.end_offset, chunk.ordinal, chunk.language"""  # from chunk JOIN document
+ORIGIN_COLUMNS = "document_id, root, relative_path, path, content_hash, recipe"
 DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on, audience, metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationChange:
+    """What a generation has that the one before it had not: counts of documents.
+
+    ``restored`` is the number of the generation that a rollback brought back, 0 where it was an ingest.
+    """
+
+    added: int = 0
+    changed: int = 0
+    retired: int = 0
+    restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,23 @@ class GenerationInfo:
     dimension: int
     document_count: int
     chunk_count: int
+    change: GenerationChange
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """What is known of a document without its text.
+
+    ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
+    ``content_hash`` is 32 bytes; ``recipe`` names the way it was cut into chunks.
+    """
+
+    document_id: str
+    root: str
+    relative_path: str
+    path: str
+    content_hash: bytes
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +86,7 @@ class KnowledgeStore:
 
     Nothing is ever created here: where no database is, ``current_generation`` is 0 and every other method raises
     ``KnowledgeBaseMissing``.  What is read belongs to the generation that is asked for, so a reader that keeps to one
-    number never sees half of a change; the current generation and the two before it stay readable.
+    number never sees half of a change; the newest ``KEPT_GENERATIONS`` (``writer.py``) stay readable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +133,13 @@ class KnowledgeStore:
             row = connection.execute("SELECT * FROM generation WHERE generation = ?", (generation,)).fetchone()
         if row is None:
             raise KeyError(generation)
-        return GenerationInfo(row[0], datetime.fromisoformat(row[1]), *row[2:])
+        return _generation_from_row(row)
+
+    def generations(self) -> list[GenerationInfo]:
+        """Return every generation that was published, the newest first; the oldest ones can be read no more."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT * FROM generation ORDER BY generation DESC").fetchall()
+        return [_generation_from_row(row) for row in rows]
 
     def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
         """Return those of the chunks that are visible in the generation, by their number."""
@@ -124,6 +161,16 @@ class KnowledgeStore:
         if row is None:
             raise KeyError(document_id)
         return document_from_row(row)
+
+    def origins(self, generation: int) -> dict[str, LiveDocument]:
+        """Return every document of the generation without its text, by document_id; none for generation 0."""
+        if generation == 0:
+            return {}
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {ORIGIN_COLUMNS} FROM document WHERE {VISIBLE.format('document')}", {"generation": generation}
+            ).fetchall()
+        return {row["document_id"]: LiveDocument(*row) for row in rows}
 
     def document_chunks(self, document_id: str, generation: int) -> tuple[Chunk, ...]:
         """Return the document's chunks in their order; none where the document is not in the generation."""
@@ -171,6 +218,19 @@ class KnowledgeStore:
 def generation_folder(knowledge_folder: Path, generation: int) -> Path:
     """Return the folder of a generation's files: ``generations/000003``."""
     return knowledge_folder / "generations" / f"{generation:06d}"
+
+
+def _generation_from_row(row: sqlite3.Row) -> GenerationInfo:
+    number, published_at, embedder_model, dimension, documents, chunks, *change = row
+    return GenerationInfo(
+        number,
+        datetime.fromisoformat(published_at),
+        embedder_model,
+        dimension,
+        documents,
+        chunks,
+        GenerationChange(*change),
+    )
 
 
 def chunk_from_row(row: sqlite3.Row) -> Chunk:

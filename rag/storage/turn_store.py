@@ -23,7 +23,7 @@ RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "ans
 
 _COLUMNS = (
     "turn_id, session, created_at, question, language, state, evidence, answer, partial_text, thinking, "
-    "error_class, error_text"
+    "error_class, error_en, error_zh"
 )
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
@@ -33,7 +33,8 @@ class Turn:
     """One question of one session.  ``created_at`` is in UTC.
 
     ``partial_text`` and ``thinking`` are what the model had said; ``answer`` is set once it is complete.
-    ``error_class`` is a name from ``rag.errors`` and ``error_text`` its sentence, both empty where nothing failed.
+    ``error_class`` is a name from ``rag.errors``, ``error_en`` and ``error_zh`` are its sentences; all are empty where
+    nothing failed.
     """
 
     turn_id: str
@@ -47,7 +48,8 @@ class Turn:
     partial_text: str = ""
     thinking: str = ""
     error_class: str = ""
-    error_text: str = ""
+    error_en: str = ""
+    error_zh: str = ""
 
     @property
     def running(self) -> bool:
@@ -88,7 +90,7 @@ class TurnStore:
         )
         with self._database.transaction() as connection:
             connection.execute(
-                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*_to_row(turn), self._owner),
             )
         return turn
@@ -126,10 +128,10 @@ class TurnStore:
             rows = connection.execute(f"SELECT owner, {_COLUMNS} FROM turn WHERE state IN ({running})").fetchall()
             dead = _dead_owners(row["owner"] for row in rows)
             error = AnswerInterrupted()
-            abandoned = [_from_row(row) for row in rows if row["owner"] in dead]
+            abandoned = [row["turn_id"] for row in rows if row["owner"] in dead]
             connection.executemany(
-                "UPDATE turn SET state = 'failed', error_class = ?, error_text = ? WHERE turn_id = ?",
-                [(type(error).__name__, error.text(turn.language), turn.turn_id) for turn in abandoned],
+                "UPDATE turn SET state = 'failed', error_class = ?, error_en = ?, error_zh = ? WHERE turn_id = ?",
+                [(type(error).__name__, error.text("en"), error.text("zh"), turn_id) for turn_id in abandoned],
             )
         return len(abandoned)
 
@@ -168,7 +170,8 @@ def _to_row(turn: Turn) -> tuple[str | None, ...]:
         turn.partial_text,
         turn.thinking,
         turn.error_class,
-        turn.error_text,
+        turn.error_en,
+        turn.error_zh,
     )
 
 
@@ -185,5 +188,6 @@ def _from_row(row: sqlite3.Row) -> Turn:
         partial_text=row["partial_text"],
         thinking=row["thinking"],
         error_class=row["error_class"],
-        error_text=row["error_text"],
+        error_en=row["error_en"],
+        error_zh=row["error_zh"],
     )

@@ -8,7 +8,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,30 +18,21 @@ from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
     DATABASE_NAME,
     DOCUMENT_COLUMNS,
+    ORIGIN_COLUMNS,
     VISIBLE,
+    GenerationChange,
     GenerationInfo,
+    LiveDocument,
     document_from_row,
     generation_folder,
 )
 
-KEPT_GENERATIONS = 3
+KEPT_GENERATIONS = 7
+_NO_CHANGE = GenerationChange()
+_AT = "(first_generation <= :{0} AND ifnull(last_generation > :{0}, 1))"
+_ONLY_EARLIER = f"{_AT.format('earlier')} AND NOT {_AT.format('current')}"
+_ONLY_CURRENT = f"{_AT.format('current')} AND NOT {_AT.format('earlier')}"
 _OF_DEAD_DOCUMENTS = "document_key IN (SELECT document_key FROM document WHERE last_generation <= :oldest)"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveDocument:
-    """What the store knows of a document that the next generation still has, without its text.
-
-    ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
-    ``content_hash`` is 32 bytes; ``recipe`` names the way it was cut into chunks.
-    """
-
-    document_id: str
-    root: str
-    relative_path: str
-    path: str
-    content_hash: bytes
-    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +82,15 @@ class KnowledgeWriter:
             self._delete_folders(lambda number: number is None or number > current)
         return current + 1
 
+    def rebuild_postings(self) -> None:
+        """Make the full-text index anew from the terms that it keeps: damage in it would otherwise live on."""
+        with self.database.transaction() as connection:
+            connection.execute("INSERT INTO chunk_terms (chunk_terms) VALUES ('rebuild')")
+
     def live_documents(self) -> dict[str, LiveDocument]:
         """Return the documents that are not retired, by document_id."""
         with self.database.reading() as connection:
-            rows = connection.execute(
-                "SELECT document_id, root, relative_path, path, content_hash, recipe FROM document "
-                "WHERE last_generation IS NULL"
-            ).fetchall()
+            rows = connection.execute(f"SELECT {ORIGIN_COLUMNS} FROM document WHERE last_generation IS NULL").fetchall()
         return {row["document_id"]: LiveDocument(*row) for row in rows}
 
     def live_texts(self, document_ids: Sequence[str]) -> list[Document]:
@@ -123,23 +116,36 @@ class KnowledgeWriter:
             for document_id in document_ids:
                 _retire(connection, document_id, generation)
 
-    def publish(self, generation: int, embedder_model: str, dimension: int) -> GenerationInfo:
+    def restore(self, earlier: int, generation: int) -> tuple[int, int]:
+        """Let the new generation hold what the ``earlier`` one held; return how many documents came and went.
+
+        What had been retired comes back as new rows, so that no reader of a generation in between sees it return.
+        """
+        numbers = {"earlier": earlier, "current": generation - 1, "generation": generation}
+        with self.database.transaction() as connection:
+            gone = connection.execute(f"SELECT document_id FROM document WHERE {_ONLY_CURRENT}", numbers).fetchall()
+            back = connection.execute(f"SELECT document_key FROM document WHERE {_ONLY_EARLIER}", numbers).fetchall()
+            for (document_id,) in gone:
+                _retire(connection, document_id, generation)
+            for (document_key,) in back:
+                _copy(connection, document_key, generation)
+        return len(back), len(gone)
+
+    def publish(
+        self, generation: int, embedder_model: str, dimension: int, change: GenerationChange = _NO_CHANGE
+    ) -> GenerationInfo:
         """Make the generation the current one, in one step that reaches the disk before it returns."""
         self.database.connection().execute("PRAGMA synchronous = FULL")
         try:
             with self.database.transaction() as connection:
-                info = GenerationInfo(
-                    generation, datetime.now(UTC), embedder_model, dimension, *_counts(connection, generation)
-                )
+                documents, chunks = _counts(connection, generation)
+                published_at = datetime.now(UTC)
+                info = GenerationInfo(generation, published_at, embedder_model, dimension, documents, chunks, change)
                 connection.execute(
-                    "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
-                        generation,
-                        info.published_at.isoformat(),
-                        embedder_model,
-                        dimension,
-                        info.document_count,
-                        info.chunk_count,
+                        *(generation, published_at.isoformat(), embedder_model, dimension, documents, chunks),
+                        *astuple(change),
                     ),
                 )
                 connection.execute("UPDATE current SET generation = ?", (generation,))
@@ -156,7 +162,6 @@ class KnowledgeWriter:
                 f"INSERT INTO gone SELECT embedding_hash FROM chunk WHERE {_OF_DEAD_DOCUMENTS}",
                 f"DELETE FROM chunk_terms WHERE rowid IN (SELECT chunk_id FROM chunk WHERE {_OF_DEAD_DOCUMENTS})",
                 "DELETE FROM document WHERE last_generation <= :oldest",  # takes its chunks along
-                "DELETE FROM generation WHERE generation < :oldest",
             ):
                 connection.execute(statement, {"oldest": oldest})
             connection.execute(
@@ -238,3 +243,25 @@ def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -
             ),
         ).lastrowid
         connection.execute("INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)", (chunk_id, new_chunk.terms))
+
+
+def _copy(connection: sqlite3.Connection, document_key: int, generation: int) -> None:
+    """Write a document with its chunks and postings a second time, alive from the generation on."""
+    names = f"{DOCUMENT_COLUMNS}, root, relative_path, content_hash, recipe"
+    copied = connection.execute(
+        f"INSERT INTO document ({names}, first_generation) SELECT {names}, ? FROM document WHERE document_key = ?",
+        (generation, document_key),
+    ).lastrowid
+    names = "ordinal, heading_path, text, start_offset, end_offset, language, embedding_hash"
+    for (chunk_id,) in connection.execute(
+        "SELECT chunk_id FROM chunk WHERE document_key = ? ORDER BY ordinal", (document_key,)
+    ).fetchall():
+        new_id = connection.execute(
+            f"INSERT INTO chunk (document_key, {names}, first_generation) "
+            f"SELECT ?, {names}, ? FROM chunk WHERE chunk_id = ?",
+            (copied, generation, chunk_id),
+        ).lastrowid
+        connection.execute(
+            "INSERT INTO chunk_terms (rowid, terms) SELECT ?, terms FROM chunk_terms WHERE rowid = ?",
+            (new_id, chunk_id),
+        )

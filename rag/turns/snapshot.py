@@ -89,7 +89,6 @@ class TurnSummary:
 def to_record(record: Turn, snapshot: TurnSnapshot) -> Turn:
     """Return what the store is to keep of a snapshot, over the record that it kept before."""
     failure = snapshot.failure
-    sentence = "" if failure is None else failure.zh if snapshot.language == "zh" else failure.en
     return replace(
         record,
         state=_STORED_STATE[snapshot.state],
@@ -99,17 +98,15 @@ def to_record(record: Turn, snapshot: TurnSnapshot) -> Turn:
         partial_text=snapshot.text,
         thinking=snapshot.thinking,
         error_class=failure.kind if failure is not None else "",
-        error_text=sentence,
+        error_en=failure.en if failure is not None else "",
+        error_zh=failure.zh if failure is not None else "",
     )
 
 
 def from_record(record: Turn) -> TurnSnapshot:
-    """Return a stored turn's snapshot: one that has ended, or one that another process is working on.
-
-    The store keeps an error's sentence in the question's language only, so both sentences are that one.
-    """
+    """Return a stored turn's snapshot: one that has ended, or one that another process is working on."""
     answer = record.answer
-    failure = Failure(record.error_class, record.error_text, record.error_text) if record.error_class else None
+    failure = Failure(record.error_class, record.error_en, record.error_zh) if record.error_class else None
     return TurnSnapshot(
         turn_id=record.turn_id,
         session=record.session,

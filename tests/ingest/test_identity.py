@@ -9,7 +9,7 @@ import pytest
 from ingest.identity import DocumentIds, content_hash
 from ingest.loaders.source import SourceFile
 from rag.schema import Document
-from rag.storage.writer import LiveDocument
+from rag.storage.store import LiveDocument
 
 
 def found(root: Path, name: str, row: str | None = None) -> tuple[Document, SourceFile]:

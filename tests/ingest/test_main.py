@@ -39,7 +39,7 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
         command.write(name, "x")
     assert main([str(command.manual)]) == 0
     out, err = said(capsys)
-    assert out[0] == "Added 4, changed 0, unchanged 0, retired 0, failed 0."
+    assert out[0] == "Added 4, changed 0, unchanged 0, moved 0, retired 0, failed 0."
     assert out[1] == "Knowledge base default, generation 1: 4 documents, 4 passages."
     assert out[2].startswith("Embedded 4 passages; ")
     assert out[3] == "Left out, for this kind of file is not supported: 2 .mp4, 1 without an ending, 1 .svg"
@@ -61,7 +61,7 @@ def test_broken_files_are_named_in_the_users_language(
     broken = command.write("broken.pdf", "no pdf")
     assert main([str(command.manual)]) == 1
     out, err = said(capsys)
-    assert out[0] == "新增 4，更新 0，未变 0，移除 0，失败 1。"
+    assert out[0] == "新增 4，更新 0，未变 0，移动 0，移除 0，失败 1。"
     assert err == [f"无法读取 {broken}：文件已损坏，或与扩展名不符，请重新导出"]
 
 

@@ -17,6 +17,7 @@ from rag.errors import (
 )
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.storage.store import DATABASE_NAME
+from rag.storage.writer import KEPT_GENERATIONS
 from tests.ingest.conftest import CountingEmbedder, Desk
 
 LONG = "One two three four five six seven eight nine ten. " * 12
@@ -192,15 +193,12 @@ def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:
     assert desk.store.chunks([hit.chunk_id], 1)[hit.chunk_id].document_id == "returns/deadline.md"
 
 
-def test_only_three_generations_are_kept(desk: Desk) -> None:
-    for number in range(5):
+def test_only_the_newest_generations_are_kept(desk: Desk) -> None:
+    for number in range(KEPT_GENERATIONS + 2):
         desk.write("changing.md", f"Number {number}.")
         desk.ingest()
-    assert sorted(path.name for path in desk.store.generation_folder(0).parent.iterdir()) == [
-        "000003",
-        "000004",
-        "000005",
-    ]
+    kept = sorted(path.name for path in desk.store.generation_folder(0).parent.iterdir())
+    assert kept == [f"{number:06d}" for number in range(3, KEPT_GENERATIONS + 3)]
 
 
 def test_two_at_once(desk: Desk) -> None:
@@ -231,3 +229,20 @@ def test_an_empty_folder_does_not_prune_what_was_there(desk: Desk) -> None:
     with pytest.raises(NothingToIngest):
         desk.ingest(prune=True)
     assert len(desk.documents()) == 4
+
+
+def test_a_moved_file_takes_its_document_along(desk: Desk) -> None:
+    desk.ingest()
+    (desk.manual / "archive").mkdir()
+    (desk.manual / "returns/deadline.md").rename(desk.manual / "archive/deadline.md")
+    summary = desk.ingest()
+    assert (summary.moved, summary.added, summary.missing, summary.retired) == (1, 0, 0, 0)
+    assert (summary.embedded, desk.embedder.embedded) == (0, [])
+    assert sorted(desk.documents()) == ["archive/deadline.md", "q1", "q2", "运费.txt"]
+
+
+def test_a_copy_is_no_move(desk: Desk) -> None:
+    desk.ingest()
+    desk.write("copy.md", (desk.manual / "returns/deadline.md").read_text())
+    summary = desk.ingest()
+    assert (summary.moved, summary.added, summary.documents) == (0, 1, 5)

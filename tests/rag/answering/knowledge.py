@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rag.schema import Audience, Chunk, Document, Language, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
-from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+from rag.storage.store import LiveDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 
 @dataclass(frozen=True)

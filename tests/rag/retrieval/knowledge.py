@@ -8,7 +8,8 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Chunk, Document, Language
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+from rag.storage.store import LiveDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 
 def publish(

@@ -14,8 +14,8 @@ from rag.schema import Chunk, Document, Language
 from rag.storage import writer as writer_module
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.storage.store import DATABASE_NAME, KnowledgeStore
-from rag.storage.writer import KnowledgeWriter, LiveDocument, NewChunk, NewDocument
+from rag.storage.store import DATABASE_NAME, KnowledgeStore, LiveDocument
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, NewChunk, NewDocument
 
 
 def new_document(document_id: str, text: str, language: Language = "en") -> NewDocument:
@@ -116,36 +116,33 @@ def test_readers_of_an_older_generation_still_see_it(writer: KnowledgeWriter) ->
     assert len(store.visible_chunk_ids(1)) == len(store.visible_chunk_ids(2)) == 1
 
 
-def test_three_generations_are_kept_and_older_rows_files_and_vectors_go(writer: KnowledgeWriter) -> None:
+def test_old_generations_are_deleted_with_rows_files_and_vectors_and_stay_in_the_history(
+    writer: KnowledgeWriter,
+) -> None:
     table = EmbeddingTable(writer.database, "fake", 8)
-    for number in range(1, 5):
+    newest = KEPT_GENERATIONS + 1
+    for number in range(1, newest + 1):
         document = new_document("a.md", f"text {number}")
         table.add([document.chunks[0].embedding_hash], passages(np.eye(1, 8, dtype=np.float32)))
-        (writer.folder / "generations" / f"{number:06d}").mkdir(parents=True)
-        publish(writer, document) if number > 1 else None
-        if number == 1:
-            generation = writer.begin()
-            writer.replace([document], generation)
-            writer.publish(generation, "fake", 8)
-    (writer.folder / "generations" / "000004").mkdir(exist_ok=True)
+        (writer.folder / "generations" / f"{number:06d}").mkdir(parents=True, exist_ok=True)
+        publish(writer, document)
     store = KnowledgeStore(writer.folder)
     with pytest.raises(KeyError):
         store.document("a.md", 1)
-    assert [store.document("a.md", generation).text for generation in (2, 3, 4)] == ["text 2", "text 3", "text 4"]
-    with pytest.raises(KeyError):
-        store.generation_info(1)
+    assert [store.document("a.md", number).text for number in (2, newest)] == ["text 2", f"text {newest}"]
+    assert [info.generation for info in store.generations()] == list(range(newest, 0, -1))
     with store.reading() as connection:
-        assert connection.execute("SELECT count(*) FROM embedding").fetchone()[0] == 3
-        assert connection.execute("SELECT count(*) FROM chunk_terms").fetchone()[0] == 3
+        assert connection.execute("SELECT count(*) FROM embedding").fetchone()[0] == KEPT_GENERATIONS
+        assert connection.execute("SELECT count(*) FROM chunk_terms").fetchone()[0] == KEPT_GENERATIONS
     assert not (writer.folder / "generations" / "000001").exists()
 
 
 def test_chunk_numbers_are_never_used_again(writer: KnowledgeWriter) -> None:
     publish(writer, new_document("a.md", "one"))
-    for generation in range(2, 6):
+    for generation in range(2, KEPT_GENERATIONS + 3):
         publish(writer, retire=("a.md",) if generation == 2 else ())
     publish(writer, new_document("b.md", "two"))
-    assert KnowledgeStore(writer.folder).visible_chunk_ids(6) == [2]
+    assert KnowledgeStore(writer.folder).visible_chunk_ids(KEPT_GENERATIONS + 3) == [2]
 
 
 def test_vectors_come_back_by_chunk_and_only_once(writer: KnowledgeWriter) -> None:
@@ -184,8 +181,11 @@ def test_rows_from_before_tokens_were_kept_are_missing_until_they_are_embedded_a
         old = KnowledgeWriter(tmp_path)
     document = new_document("a.md", "one")
     digest = document.chunks[0].embedding_hash
-    generation = publish(old, document)
+    generation = old.begin()
+    old.replace([document], generation)
     with old.database.transaction() as connection:
+        connection.execute("INSERT INTO generation VALUES (1, '2026-11-25', 'fake', 8, 1, 1)")
+        connection.execute("UPDATE current SET generation = 1")
         connection.execute("INSERT INTO embedding VALUES (?, 'fake', ?)", (digest, np.eye(1, 8, dtype="<f4").tobytes()))
     old.close()
 

@@ -1,0 +1,166 @@
+"""Does everything of the current generation belong together?  Rows, postings, vectors and the index file, one by one.
+
+Reads only, whoever serves or writes meanwhile.  What is found wrong is mended by ``rebuild``: the documents' texts are
+the truth, and all else is made from them.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from rag.errors import IndexDamaged
+from rag.retrieval.lexical_index import indexed_terms
+from rag.retrieval.vector_index import FaissVectorIndex
+from rag.schema import Chunk
+from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
+from rag.storage.store import CHUNK_COLUMNS, VISIBLE, GenerationInfo, KnowledgeStore, chunk_from_row
+
+Problem = Literal["database", "counts", "offsets", "postings", "hashes", "vectors", "index"]
+
+_CHUNKS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What does not belong together: how many of it (at least 1), and one example for people."""
+
+    problem: Problem
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What was compared; ``findings`` is empty where all is well."""
+
+    generation: int
+    documents: int
+    chunks: int
+    findings: tuple[Finding, ...]
+
+
+class _Findings:
+    """Counts what is wrong and keeps the first example of each kind."""
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, tuple[int, str]] = {}
+
+    def add(self, problem: Problem, example: str, count: int = 1) -> None:
+        known, first = self._found.get(problem, (0, example))
+        self._found[problem] = (known + count, first)
+
+    def all(self) -> tuple[Finding, ...]:
+        return tuple(Finding(problem, *found) for problem, found in self._found.items())
+
+
+def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+    """Compare everything of the current generation of the knowledge base in ``folder``.
+
+    ``progress`` is told how many chunks of how many are done.  Raises ``KnowledgeBaseMissing``, and ``IndexDamaged``
+    where not even the database's own tables can be read.
+    """
+    store = KnowledgeStore(folder)
+    try:
+        info = store.generation_info(store.require_generation())
+        findings = _Findings()
+        _check_database(store, findings)
+        _check_counts(store, info, findings)
+        for done, batch in _batches(store, info.generation):
+            _check_chunks(batch, findings)
+            if progress is not None:
+                progress(done, info.chunk_count)
+        _check_vectors(store, info, findings)
+        return CheckReport(info.generation, info.document_count, info.chunk_count, findings.all())
+    finally:
+        store.close()
+
+
+def _check_database(store: KnowledgeStore, findings: _Findings) -> None:
+    with store.reading() as connection:
+        said = [row[0] for row in connection.execute("PRAGMA integrity_check(10)")]
+    if said != ["ok"]:
+        findings.add("database", str(said[0]), len(said))
+    try:
+        with store.transaction() as connection:  # FTS5 compares its index with its texts; nothing is written
+            connection.execute("INSERT INTO chunk_terms (chunk_terms) VALUES ('integrity-check')")
+    except (IndexDamaged, sqlite3.DatabaseError) as error:
+        findings.add("postings", str(error))
+
+
+def _check_counts(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
+    for table, expected in (("document", info.document_count), ("chunk", info.chunk_count)):
+        with store.reading() as connection:
+            (found,) = connection.execute(
+                f"SELECT count(*) FROM {table} WHERE {VISIBLE.format(table)}", {"generation": info.generation}
+            ).fetchone()
+        if found != expected:
+            findings.add("counts", f"{table}: {found} != {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    chunk: Chunk
+    stretch: str
+    digest: bytes
+    terms: str | None
+
+
+def _batches(store: KnowledgeStore, generation: int) -> Iterator[tuple[int, list[_Row]]]:
+    """Yield the chunks with what is kept beside them, and how many have come so far."""
+    done, last = 0, 0
+    while True:
+        with store.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {CHUNK_COLUMNS}, chunk.embedding_hash, chunk_terms.terms, "
+                "substr(document.text, start_offset + 1, end_offset - start_offset) AS stretch "
+                "FROM chunk JOIN document USING (document_key) LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
+                f"WHERE chunk_id > :last AND {VISIBLE.format('chunk')} ORDER BY chunk_id LIMIT {_CHUNKS_AT_ONCE}",
+                {"generation": generation, "last": last},
+            ).fetchall()
+        if not rows:
+            return
+        done, last = done + len(rows), rows[-1]["chunk_id"]
+        yield done, [_Row(chunk_from_row(row), row["stretch"], row["embedding_hash"], row["terms"]) for row in rows]
+
+
+def _check_chunks(rows: list[_Row], findings: _Findings) -> None:
+    for row in rows:
+        chunk = row.chunk
+        name = f"{chunk.document_id} [{chunk.start}:{chunk.end}]"
+        if row.stretch != chunk.text:
+            findings.add("offsets", name)
+        if row.terms != indexed_terms(chunk):
+            findings.add("postings", name)
+        if row.digest != embedding_hash(chunk):
+            findings.add("hashes", name)
+
+
+def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
+    """Compare the vectors in the database with the chunks, and the index file with both."""
+    table = EmbeddingTable(store, info.embedder_model, info.dimension)
+    try:
+        chunk_ids, vectors = table.visible(info.generation)
+    except IndexDamaged as error:
+        findings.add("vectors", str(error))
+        return
+    if without := info.chunk_count - len(chunk_ids):
+        findings.add("vectors", f"{len(chunk_ids)} != {info.chunk_count}", abs(without))
+    if wrong := int(np.sum(np.abs(np.linalg.norm(vectors, axis=1) - 1) > UNIT_TOLERANCE)):
+        findings.add("vectors", "length != 1", wrong)
+    try:
+        indexed_ids, indexed = FaissVectorIndex.read(
+            store.generation_folder(info.generation), info.embedder_model
+        ).contents()
+    except IndexDamaged as error:
+        findings.add("index", str(error))
+        return
+    order = np.argsort(indexed_ids)
+    if not np.array_equal(indexed_ids[order], chunk_ids):
+        missing = np.setxor1d(indexed_ids, chunk_ids)
+        findings.add("index", f"chunk {missing[0] if len(missing) else indexed_ids[0]}", max(len(missing), 1))
+    elif different := int(np.sum(np.any(indexed[order] != vectors, axis=1))):
+        findings.add("index", "vectors differ", different)

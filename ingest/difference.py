@@ -1,0 +1,116 @@
+"""What an ingest would change, told before it does: reads the files, writes nothing, needs no embedder."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ingest.discovery import Discovery, discover
+from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
+from ingest.loaders.source import Limits, SourceFile
+from ingest.pipeline import nothing_in
+from ingest.reader import FileReader
+from ingest.summary import IngestProgress, ReportProgress
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Documents by id, in alphabetical order; ``moved`` has the old and the new id of each.
+
+    ``missing`` ones would be retired by an ingest with ``prune``; ``failures`` could not be read and would stay.
+    """
+
+    generation: int
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    moved: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    unchanged: int
+    failures: tuple[DocumentUnreadable, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether an ingest would publish nothing, with ``prune`` or without."""
+        return not (self.added or self.changed or self.moved or self.missing)
+
+
+def difference(
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    progress: ReportProgress | None = None,
+    reader: FileReader | None = None,
+) -> Difference:
+    """Compare the files under ``paths`` with the current generation.
+
+    Raises ``SourceMissing``, ``NothingToIngest`` and ``IndexDamaged``.  Where there is no knowledge base yet, all is
+    added.  ``reader`` is for callers that compare often; it is left open.
+    """
+    discovery = discover(paths)
+    if not discovery.files:
+        raise nothing_in(paths)
+    timeout_seconds = settings.reading_timeout_seconds
+    own_reader = reader or FileReader(Limits.of(settings), timeout_seconds=timeout_seconds)
+    with own_reader if reader is None else nullcontext(reader) as files:
+        store = KnowledgeStore(settings.knowledge_dir)
+        try:
+            comparison = _Comparison(store)
+            for number, source in enumerate(discovery.files):
+                if progress is not None:
+                    progress(IngestProgress("reading", files_done=number, files_total=len(discovery.files)))
+                for found in files.read(source.path, source.root):
+                    comparison.take(found, source)
+            return comparison.result(discovery)
+        finally:
+            store.close()
+
+
+class _Comparison:
+    """Sorts what is read into new, changed and the same, as an ingest would."""
+
+    def __init__(self, store: KnowledgeStore) -> None:
+        self._store = store
+        self._generation = store.current_generation()
+        self._known = store.origins(self._generation)
+        self._ids = DocumentIds(self._known)
+        self._bodies: dict[bytes, str] = {}
+        self._added: set[str] = set()
+        self._changed: list[str] = []
+        self._unchanged = 0
+        self._failures: list[DocumentUnreadable] = []
+
+    def take(self, found: Document | DocumentUnreadable, source: SourceFile) -> None:
+        """Compare one document with the one of its id."""
+        if isinstance(found, DocumentUnreadable):
+            self._failures.append(found)
+            return
+        document = replace(found, document_id=self._ids.give(found, source))
+        known = self._known.get(document.document_id)
+        if known is None:
+            self._added.add(document.document_id)
+            self._bodies[body_hash(document)] = document.document_id
+        elif known.content_hash != content_hash(document):
+            self._changed.append(document.document_id)
+        else:
+            self._unchanged += 1
+
+    def result(self, discovery: Discovery) -> Difference:
+        """Return what came of it, once every file was taken."""
+        failures = (*discovery.unreadable, *self._failures)
+        missing = missing_documents(self._known, self._ids, discovery, failures)
+        texts = (self._store.document(document_id, self._generation) for document_id in missing)
+        moved = tuple(moves(texts, self._bodies))
+        old, new = ({pair[side] for pair in moved} for side in (0, 1))
+        return Difference(
+            generation=self._generation,
+            added=tuple(sorted(self._added - new)),
+            changed=tuple(sorted(self._changed)),
+            moved=moved,
+            missing=tuple(sorted(set(missing) - old)),
+            unchanged=self._unchanged,
+            failures=failures,
+        )

@@ -1,0 +1,59 @@
+"""Back to an earlier generation, as a new one: whoever reads sees numbers that only rise, and can come back again."""
+
+from pathlib import Path
+
+from ingest.lock import writer_lock
+from ingest.publish import publish, tidy_up
+from rag.errors import GenerationGone
+from rag.storage.embeddings import EmbeddingTable
+from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+
+
+def history(folder: Path) -> list[GenerationInfo]:
+    """Return every generation that was published, the newest first.  Raises ``KnowledgeBaseMissing``."""
+    store = KnowledgeStore(folder)
+    try:
+        store.require_generation()
+        return store.generations()
+    finally:
+        store.close()
+
+
+def oldest_restorable(generations: list[GenerationInfo]) -> int:
+    """Return the number of the oldest generation that ``rollback`` can bring back; the newest comes first."""
+    newest = generations[0]
+    kept = newest.generation - KEPT_GENERATIONS + 1
+    same_space = [
+        info.generation
+        for info in generations
+        if info.generation >= kept
+        and (info.embedder_model, info.dimension) == (newest.embedder_model, newest.dimension)
+    ]
+    return min(same_space)
+
+
+def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
+    """Publish what generation ``target``, or else the one before the current, held; no text is embedded anew.
+
+    Raises ``KnowledgeBaseMissing``, ``GenerationGone``, ``IngestRunning`` and ``StorageFull``; whatever is raised, the
+    current generation serves on.
+    """
+    generations = history(folder)
+    with writer_lock(folder):
+        writer = KnowledgeWriter(folder)
+        try:
+            generation = writer.begin()
+            earlier = generation - 2 if target is None else target
+            oldest = oldest_restorable(generations)
+            if not oldest <= earlier < generation - 1:
+                raise GenerationGone(generation=earlier, oldest=oldest, newest=generation - 2)
+            back, gone = writer.restore(earlier, generation)
+            space = generations[0]
+            table = EmbeddingTable(writer.database, space.embedder_model, space.dimension)
+            change = GenerationChange(added=back, retired=gone, restored=earlier)
+            info = publish(writer, table, generation, change, model_id=space.embedder_model, dimension=space.dimension)
+            tidy_up(writer, table)
+            return info
+        finally:
+            writer.close()

@@ -1,0 +1,91 @@
+"""Each kind of damage is found and named; a rebuild mends it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from ingest.check import Finding, check
+from rag.errors import KnowledgeBaseMissing
+from rag.storage.store import DATABASE_NAME
+from tests.ingest.conftest import Desk
+
+
+@pytest.fixture
+def ingested(desk: Desk) -> Desk:
+    desk.ingest()
+    return desk
+
+
+@contextmanager
+def rows_of(desk: Desk) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(desk.settings.knowledge_dir / DATABASE_NAME)) as connection:
+        yield connection
+        connection.commit()
+
+
+def findings(desk: Desk) -> dict[str, Finding]:
+    return {finding.problem: finding for finding in check(desk.settings.knowledge_dir).findings}
+
+
+def test_a_sound_knowledge_base_has_no_findings_in_any_generation(ingested: Desk) -> None:
+    ingested.write("new.md", "# New\n\nSomething new.")
+    (ingested.manual / "运费.txt").unlink()
+    ingested.ingest(prune=True)
+    seen: list[tuple[int, int]] = []
+    report = check(ingested.settings.knowledge_dir, lambda done, total: seen.append((done, total)))
+    assert (report.generation, report.documents, report.findings) == (2, 4, ())
+    assert seen == [(report.chunks, report.chunks)]
+
+
+def test_without_a_knowledge_base(tmp_path: Path) -> None:
+    with pytest.raises(KnowledgeBaseMissing):
+        check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("UPDATE chunk SET start_offset = start_offset + 1 WHERE chunk_id = 1", "offsets"),
+        ("UPDATE chunk SET text = 'else' WHERE chunk_id = 1", "hashes"),
+        ("UPDATE chunk SET embedding_hash = x'00' WHERE chunk_id = 1", "hashes"),
+        ("DELETE FROM chunk_terms WHERE rowid = 1", "postings"),
+        ("UPDATE chunk_terms SET terms = 'other words' WHERE rowid = 1", "postings"),
+        ("DELETE FROM chunk_terms_data WHERE id > 10", "postings"),
+        ("DELETE FROM embedding WHERE rowid = 1", "vectors"),
+        ("UPDATE embedding SET vector = x'00' WHERE rowid = 1", "vectors"),
+        ("UPDATE embedding SET vector = zeroblob(256) WHERE rowid = 1", "vectors"),
+        ("DELETE FROM chunk WHERE chunk_id = 1", "counts"),
+        ("DELETE FROM document WHERE document_key = 1", "counts"),
+    ],
+)
+def test_damaged_rows_are_named_and_mended(ingested: Desk, damage: str, problem: str) -> None:
+    with rows_of(ingested) as connection:
+        connection.execute(damage)
+    found = findings(ingested)
+    assert problem in found
+    assert found[problem].count >= 1
+    assert found[problem].example
+    ingested.ingest(rebuild=True)
+    assert findings(ingested) == {}
+
+
+def test_a_damaged_index_file(ingested: Desk) -> None:
+    index = ingested.store.generation_folder(1) / "vectors.faiss"
+    index.write_bytes(index.read_bytes()[:-1] + b"?")
+    assert "sha256" in findings(ingested)["index"].example
+    index.unlink()
+    assert "vectors.faiss" in findings(ingested)["index"].example
+    ingested.ingest(rebuild=True)
+    assert findings(ingested) == {}
+
+
+def test_another_generations_index_file(ingested: Desk) -> None:
+    ingested.write("new.md", "# New\n\nSomething new.")
+    ingested.ingest()
+    for name in ("vectors.faiss", "vectors.json"):
+        older = ingested.store.generation_folder(1) / name
+        (ingested.store.generation_folder(2) / name).write_bytes(older.read_bytes())
+    assert findings(ingested)["index"].count == 1
