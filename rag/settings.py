@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     ocr_limit_pages: int = Field(default=100, ge=0, description="scanned pages read in one document; 0: none")
     picture_limit_megapixels: int = Field(default=100, ge=1)
     reading_timeout_seconds: float = Field(default=60.0, ge=1, description="one document, or one scanned page")
-    reading_memory_megabytes: int = Field(default=4096, ge=512, description="address space of the reading process")
+    reading_memory_megabytes: int = Field(default=6144, ge=512, description="address space of the reading process")
     passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")
 
     @field_validator("data_dir", "cache_dir")

@@ -24,7 +24,7 @@ def crash(source, raw, limits):
     os.kill(os.getpid(), signal.SIGSEGV)
     yield
 def swallow(source, raw, limits):
-    yield from [bytearray(5 * 1024**3)]
+    yield from [bytearray(8 * 1024**3)]
 def shout(source, raw, limits):
     print("a library says something", flush=True)
     os.write(1, b"native code too")
