@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
@@ -16,8 +17,10 @@ from ingest.console import ProgressConsole
 from ingest.discovery import discover
 from ingest.pipeline import ingest
 from ingest.summary import IngestSummary
+from ingest.watch import watch
 from ingest.words import words
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import AnswerdeskError, KnowledgeError, SettingsError
+from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
@@ -35,6 +38,7 @@ _HELP = """examples:
   python -m ingest --rebuild                 cut, embed and index everything anew, from what the database holds
   python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
   python -m ingest manuals --diff            what the next ingest would change
+  python -m ingest manuals --watch           keep up with a folder until Ctrl-C
   python -m ingest --list                    what is in it
   python -m ingest --check                   do rows, postings, vectors and index agree?  --repair mends them
   python -m ingest --history                 every generation; --rollback [N] serves an earlier one again
@@ -87,7 +91,26 @@ def _run(options: argparse.Namespace, settings: Settings, language: Language) ->
         return show_history(settings, language, as_json=options.json)
     if options.rollback is not None:
         return go_back(settings, options.rollback or None, language, as_json=options.json)
-    return _ingest(options, settings, language)
+    if options.watch:
+        return _watch(options, settings, language)
+    discover(options.paths)  # a path that is misspelt is told before the embedder is loaded
+    return _ingest(options, settings, open_embedder(settings), language)
+
+
+def _watch(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    """Ingest until Ctrl-C.  What ends a single ingest is said here, and tried again after the next change."""
+    discover(options.paths)
+    embedder = open_embedder(settings)
+    print(words("watching", language, paths=", ".join(map(str, options.paths))), flush=True)
+
+    def update() -> None:
+        try:
+            _ingest(options, settings, embedder, language)
+        except KnowledgeError as error:
+            fail(error)
+
+    watch(options.paths, update, threading.Event())
+    return OK
 
 
 def _repair(settings: Settings, language: Language, *, as_json: bool) -> int:
@@ -115,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     ask = parser.add_mutually_exclusive_group()
     ask.add_argument("--list", action="store_true", help="list the documents  列出文档")
     ask.add_argument("--diff", action="store_true", help="say what would change, write nothing  只比较，不写入")
+    ask.add_argument("--watch", action="store_true", help="ingest, and again whenever files change  持续监视并更新")
     ask.add_argument("--check", action="store_true", help="prove that all parts agree  检查一致性")
     ask.add_argument("--repair", action="store_true", help="check, and mend what is damaged  检查并修复")
     ask.add_argument("--history", action="store_true", help="list the generations  列出历史版本")
@@ -141,9 +165,7 @@ def _settings(knowledge_base: str | None) -> Settings:
         raise SettingsError(reason=f"--kb {knowledge_base}: {error.errors()[0]['msg']}") from error
 
 
-def _ingest(options: argparse.Namespace, settings: Settings, language: Language) -> int:
-    discover(options.paths)  # a path that is misspelt is told before the embedder is loaded
-    embedder = open_embedder(settings)
+def _ingest(options: argparse.Namespace, settings: Settings, embedder: Embedder, language: Language) -> int:
     with ProgressConsole(language, sys.stderr) as console:
         summary = ingest(
             options.paths, settings, embedder, prune=options.prune, rebuild=options.rebuild, progress=console
