@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 Language = Literal["zh", "en"]
@@ -82,18 +84,30 @@ class RetrievedChunk:
     late: float | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionTokens:
+    """A question's tokens as the embedder sees them, for comparing it with passages and sentences word by word.
+
+    ``vectors`` are float32 [q, dimension], rows of length 1; ``weights``, float64 [q], how much each counts.
+    """
+
+    vectors: NDArray[np.float32]
+    weights: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Retrieval:
     """What retrieval found for one question, and how sure it is that the answer is in there.
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``).  ``generation`` is the
-    knowledge-base generation that served it.
+    knowledge-base generation that served it.  ``tokens`` are the question's (``Retriever.sentence_similarities``).
     """
 
     chunks: tuple[RetrievedChunk, ...]
     answerable_probability: float
     answerable: bool
     generation: int
+    tokens: QuestionTokens | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def sheet_documents(
         asked += len(records)
         if asked > limits.parts:
             raise source.unreadable("too_many")
-        yield from record_documents(source, records, kind=kind, where=f"{name}, row", first=2)
+        yield from record_documents(source, records, kind=kind, where=f"{name}, row")
         text = "" if records else sheet_text(rows)
         if text:
             texts.append(f"{heading(2, name)}\n\n{text}")

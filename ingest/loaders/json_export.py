@@ -34,7 +34,7 @@ def load_json(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     if len(records) > limits.parts:
         raise source.unreadable("too_many")
     if records:
-        yield from record_documents(source, records, kind="json", where="record")
+        yield from record_documents(source, enumerate(records, start=1), kind="json", where="record")
     else:
         yield make_document(source, clean(as_text(value)), _fields(value), kind="json")
 
@@ -48,7 +48,7 @@ def _records(value: object, depth: int) -> Iterator[object]:
         return
     members = _members(value)
     alike = sum(is_question_and_answer(member) or is_article(member) for member in members)
-    if alike > _ALIKE_SHARE * len(members):
+    if alike and alike >= _ALIKE_SHARE * sum(isinstance(member, Mapping) for member in members):
         yield from members
     else:
         for member in members:

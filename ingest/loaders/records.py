@@ -4,7 +4,7 @@ A question-answer pair becomes a document whose title is the question and whose 
 question, and quoted with the answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
@@ -28,14 +28,14 @@ _DEEPEST = 20
 
 
 def record_documents(
-    source: SourceFile, records: Sequence[object], *, kind: str, where: str, first: int = 1
+    source: SourceFile, records: Iterable[tuple[int, object]], *, kind: str, where: str
 ) -> Iterator[Document | DocumentUnreadable]:
-    """Yield a document a record; ``where`` and its number, from ``first``, say which one is told of.
+    """Yield a document a record; ``where`` and the number before it say which one is told of.
 
     A record with an id of its own is that document; another one is named in the file by its title or number.
     """
     names = RecordNames()
-    for number, record in enumerate(records, start=first):
+    for number, record in records:
         yield names.document(source, record, kind=kind, number=number, where=f"{where} {number}")
 
 
@@ -93,7 +93,7 @@ def title_and_text(fields: Mapping[str, object]) -> tuple[str, str, set[str]]:
     """Return a record's title, its text, and the names of the fields in which they were."""
     asked, question = _pick(fields, QUESTION)
     answered, answer = _pick(fields, ANSWER)
-    if asked and answered:
+    if asked and (answered or _has(fields, ANSWER)):  # a question that nobody has answered has no text
         first, *others = _as_list(question)
         text = "\n\n".join(filter(None, ["\n".join(others), as_text(answer)]))
         return first, text, {asked, answered}
@@ -128,6 +128,10 @@ def _pick(fields: Mapping[str, object], names: Sequence[str]) -> tuple[str, obje
     by_name = {str(name).strip().lower(): str(name) for name, value in fields.items() if value not in (None, "", [])}
     found = next((by_name[name] for name in names if name in by_name), "")
     return found, fields.get(found, "")
+
+
+def _has(fields: Mapping[str, object], names: Sequence[str]) -> bool:
+    return not {str(name).strip().lower() for name in fields}.isdisjoint(names)
 
 
 def _as_list(value: object) -> list[str]:

@@ -14,6 +14,8 @@ from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
 _SEPARATORS = (",", "\t", ";", "|")
+_NO_SEPARATOR = "\x1f"  # which no text has: control characters are dropped
+_EVEN = 0.5
 _SAMPLE_ROWS = 100
 
 
@@ -27,7 +29,7 @@ def load_csv(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Documen
     if len(records) > limits.parts:
         raise source.unreadable("too_many")
     if records:
-        yield from record_documents(source, records, kind=kind, where="row", first=2)
+        yield from record_documents(source, records, kind=kind, where="row")
     else:
         yield make_document(source, sheet_text(rows), {}, kind=kind)
 
@@ -41,7 +43,8 @@ def _separator(content: str) -> tuple[str, str]:
     said, _, rest = content.partition("\n")
     if said.lower().startswith("sep=") and len(said) == 5:  # Excel's own hint, which is no row
         return rest, said[4]
-    return content, max(_SEPARATORS, key=lambda separator: _evenness(content, separator))
+    best = max(_SEPARATORS, key=lambda separator: _evenness(content, separator))
+    return content, best if _evenness(content, best) >= _EVEN else _NO_SEPARATOR
 
 
 def _evenness(content: str, separator: str) -> float:

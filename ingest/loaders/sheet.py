@@ -14,15 +14,18 @@ def sheet_text(rows: Sequence[Row]) -> str:
     return "\n\n".join(block for island in _islands(rows) for block in _blocks(island))
 
 
-def question_records(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Return the rows below the header by its names, where it names a question and an answer; else nothing."""
+def question_records(rows: Sequence[Row]) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows below the header, numbered from 1 on, by its names, if it names a question and an answer."""
     start = next((number for number, row in enumerate(rows) if any(cell.strip() for cell in row)), 0)
     header = [cell.strip() for cell in rows[start]] if rows else []
     names = {cell.lower() for cell in header}
     if names.isdisjoint(QUESTION) or names.isdisjoint(ANSWER):
         return []
-    records = ({name: cell for name, cell in zip(header, row, strict=False) if name} for row in rows[start + 1 :])
-    return [record for record in records if any(value.strip() for value in record.values())]
+    records = ({name: cell for name, cell in zip(header, row, strict=False) if name} for row in rows)
+    filled = enumerate(records, start=1)
+    return [
+        (number, record) for number, record in filled if number > start + 1 and any(map(str.strip, record.values()))
+    ]
 
 
 def _islands(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import FloatMatrix
-from rag.retrieval.late_interaction import QuestionTokens, Signs
+from rag.retrieval.late_interaction import Signs, similarities
 from rag.retrieval.lexical_index import SqliteLexicalIndex
 from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import FaissVectorIndex
-from rag.schema import Language
+from rag.schema import Language, QuestionTokens
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 
@@ -118,7 +118,7 @@ class GenerationView:
         usual = self.usual.get(language, ())
         if not usual:
             return Similarities(0.0, 1.0, 0)
-        scores = question.similarities(usual)
+        scores = similarities(question, usual)
         return Similarities(float(scores.mean()), float(scores.std()), len(usual))
 
 

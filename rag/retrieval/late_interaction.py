@@ -7,15 +7,15 @@ token is the sum of its numbers with those signs, over the square root of the di
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import FloatMatrix, QueryTokens
+from rag.schema import QuestionTokens
 
 Signs = NDArray[np.uint8]
+Span = tuple[int, int]
 
 WEIGHED_TOKENS = 64
 """Of a longer question only the rarest tokens are compared; a question has a dozen."""
@@ -24,22 +24,27 @@ _SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).
 _NO_TOKENS = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class QuestionTokens:
-    """A question's tokens, float32 [q, dimension], rows of length 1, and how much each weighs, float64 [q]."""
+def weighed(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens:
+    """Take the heaviest of a question's tokens, ``WEIGHED_TOKENS`` at the most; ``weights`` are float64 [q]."""
+    heaviest = np.argsort(-weights, kind="stable")[:WEIGHED_TOKENS]
+    return QuestionTokens(tokens.vectors[heaviest], weights[heaviest])
 
-    vectors: FloatMatrix
-    weights: NDArray[np.float64]
 
-    @classmethod
-    def weighed(cls, tokens: QueryTokens, weights: NDArray[np.float64]) -> Self:
-        """Take the rarest of a question's tokens, ``WEIGHED_TOKENS`` at the most."""
-        rarest = np.argsort(-weights, kind="stable")[:WEIGHED_TOKENS]
-        return cls(tokens.vectors[rarest], weights[rarest])
+def similarities(question: QuestionTokens, passages: Sequence[Signs]) -> NDArray[np.float64]:
+    """Return how well each of n passages answers to all of a question's tokens together, float64 [n] in [-1, 1]."""
+    return weighted_mean(best_in_each(question.vectors, passages), question.weights)
 
-    def similarities(self, passages: Sequence[Signs]) -> NDArray[np.float64]:
-        """Return how well each of n passages answers to all tokens together, float64 [n] in [-1, 1]."""
-        return weighted_mean(best_in_each(self.vectors, passages), self.weights)
+
+def span_similarities(
+    question: QuestionTokens, signs: Signs, token_spans: Sequence[Span], spans: Sequence[Span]
+) -> NDArray[np.float64]:
+    """Return the same for n stretches of one passage, such as its sentences; 0 for one without a token.
+
+    ``token_spans`` say where the passage's tokens stand, in the characters that ``spans`` count in, [start, end).  A
+    token belongs to the stretch that holds its last character: the blank before a word is part of the word's token.
+    """
+    last = np.array([end - 1 for _, end in token_spans], dtype=np.int64)
+    return similarities(question, [signs[(start <= last) & (last < end)] for start, end in spans])
 
 
 def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag.errors import IndexDamaged
 from rag.protocols import Embedder
 from rag.retrieval.candidates import FOREIGN_HANDICAP, DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
 from rag.retrieval.generation_view import GenerationView
-from rag.retrieval.late_interaction import QuestionTokens
+from rag.retrieval.late_interaction import Signs, Span, similarities, span_similarities, weighed
 from rag.retrieval.ranking import Scores, final_scores
 from rag.retrieval.search import Search, Searched
 from rag.retrieval.signals import read_signals
 from rag.retrieval.terms import terms
-from rag.schema import Language, Retrieval, RetrievedChunk
+from rag.schema import Chunk, Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
+from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -34,6 +36,7 @@ class Found:
     chunks: tuple[RetrievedChunk, ...]
     signals: Signals
     generation: int
+    tokens: QuestionTokens
 
 
 class Retriever:
@@ -63,7 +66,7 @@ class Retriever:
         found = self.find(question, language, trace)
         probability = self._confidence.probability(found.signals)
         answerable = bool(found.chunks) and probability >= self._threshold
-        return Retrieval(found.chunks, probability, answerable, found.generation)
+        return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens)
 
     def find(self, question: str, language: Language, trace: Trace) -> Found:
         """Return the best chunks and the signals, without judging.  Errors are those of ``retrieve``."""
@@ -73,7 +76,7 @@ class Retriever:
             view = self._current_view()
             wanted = terms(question)
             searched = Search(view, language, query.vectors, wanted).run(self._limit)
-            asked = QuestionTokens.weighed(query.tokens[0], view.weights.of(query.tokens[0].numbers))
+            asked = weighed(query.tokens[0], view.weights.of(query.tokens[0].numbers))
             ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
             loaded = self._store.chunks([one.hit.chunk_id for one in ranked], view.generation)
             chunks = tuple(
@@ -83,7 +86,34 @@ class Retriever:
             )
             first = [one.chunk for one in chunks]
             signals = read_signals(searched.by_meaning, searched.bm25, first, view.lexical.term_weights(wanted))
-        return Found(chunks, signals, view.generation)
+        return Found(chunks, signals, view.generation, asked)
+
+    def sentence_similarities(
+        self, retrieval: Retrieval, sentences: Sequence[tuple[Chunk, Sequence[Span]]]
+    ) -> list[Scores | None]:
+        """Return how well each sentence of some chunks answers to the question, for each chunk float64 [sentences].
+
+        The chunks are of the retrieval's generation, found or their neighbours; a sentence is [start, end) in
+        ``chunk.text``.  Scores of one question compare, also between chunks, and lie in [-1, 1].  None where a chunk's
+        tokens are not kept.
+        """
+        table = EmbeddingTable(self._store, self._embedder.model_id, self._embedder.dimension)
+        signs = table.token_signs([chunk.chunk_id for chunk, _ in sentences])
+        return [
+            self._sentence_similarities(retrieval.tokens, chunk, signs[chunk.chunk_id], spans)
+            if retrieval.tokens is not None and chunk.chunk_id in signs
+            else None
+            for chunk, spans in sentences
+        ]
+
+    def _sentence_similarities(
+        self, question: QuestionTokens, chunk: Chunk, signs: Signs, spans: Sequence[Span]
+    ) -> Scores:
+        before = len(chunk.embedded_text) - len(chunk.text)  # titles stand in front
+        tokens = [(start - before, end - before) for start, end in self._embedder.token_spans(chunk.embedded_text)]
+        if len(tokens) != len(signs):
+            raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(tokens)} tokens, {len(signs)} are kept")
+        return span_similarities(question, signs, tokens, spans)
 
     def _current_view(self) -> GenerationView:
         """Return the current generation, opened by the first question that sees it."""
@@ -115,7 +145,7 @@ def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> 
     late = dict(
         zip(
             (hit.chunk_id for hit in kept),
-            asked.similarities([signs[hit.chunk_id] for hit in kept]).tolist(),
+            similarities(asked, [signs[hit.chunk_id] for hit in kept]).tolist(),
             strict=True,
         )
     )

@@ -118,6 +118,8 @@ def _generation_history(connection: sqlite3.Connection) -> None:
 
 
 KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs, _generation_history)
+
+
 def _error_in_both_languages(connection: sqlite3.Connection) -> None:
     """Keep an error's sentence in both languages: whoever reopens a turn may read the other one."""
     connection.execute("ALTER TABLE turn RENAME COLUMN error_text TO error_en")

@@ -6,8 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from rag.schema import Audience, Chunk, Document, Language, Retrieval, RetrievedChunk
-from rag.storage.store import KnowledgeStore
-from rag.storage.store import LiveDocument
+from rag.storage.store import KnowledgeStore, LiveDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 

@@ -14,17 +14,17 @@ PASSAGE = Evidence(1, "a.md", "a.md", "Returns", ("Rule",), TEXT, 0, len(TEXT), 
 def test_the_beginning_is_the_same_for_every_question_and_the_question_is_last(language: Language) -> None:
     one = build_messages("How long?", [PASSAGE], language)
     other = build_messages("E07", [], language)
-    assert one[0] == other[0]
-    assert [message.role for message in one] == ["system", "user"]
-    assert "How long?" in one[1].content.splitlines()[-1]
-    assert one[1].content.index(TEXT) < one[1].content.index("How long?")
+    assert one[:-1] == other[:-1]
+    assert [message.role for message in one] == ["system", *["user", "assistant"] * 2, "user"]
+    assert "How long?" in one[-1].content.splitlines()[-1]
+    assert one[-1].content.index(TEXT) < one[-1].content.index("How long?")
 
 
 def test_a_passage_says_its_date_its_end_and_its_audience() -> None:
-    assert "[1] Returns > Rule (of 2026-04-01)\n" + TEXT in build_messages("?", [PASSAGE], "en")[1].content
+    assert "[1] Returns > Rule (of 2026-04-01)\n" + TEXT in build_messages("?", [PASSAGE], "en")[-1].content
     old = replace(PASSAGE, expired_on=date(2026, 3, 31), audience="internal")
-    assert "(OUTDATED, valid until 2026-03-31; for staff only)" in build_messages("?", [old], "en")[1].content
-    assert "已失效，有效期至 2026-03-31" in build_messages("?", [old], "zh")[1].content
+    assert "(OUTDATED, valid until 2026-03-31; for staff only)" in build_messages("?", [old], "en")[-1].content
+    assert "已失效，有效期至 2026-03-31" in build_messages("?", [old], "zh")[-1].content
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_no_text_can_end_its_place(hostile: str) -> None:
         build_messages(hostile, [], "en"),
         build_messages("?", [replace(PASSAGE, text=hostile, title=hostile)], "en"),
     ):
-        content = messages[1].content
+        content = messages[-1].content
         assert content.count("</documents>") == 1
         assert "<|" not in content
         assert "<｜" not in content
@@ -59,6 +59,6 @@ def test_harmless_text_stays_as_it_is() -> None:
 def test_insisting_keeps_the_beginning() -> None:
     messages = build_messages("多久?", [PASSAGE], "en")
     insisted = insist_on_language(messages, "en")
-    assert insisted[0] == messages[0]
-    assert insisted[1].content.startswith(messages[1].content)
-    assert insisted[1].content.endswith("请用英文回答。")
+    assert insisted[:-1] == messages[:-1]
+    assert insisted[-1].content.startswith(messages[-1].content)
+    assert insisted[-1].content.endswith("请用英文回答。")

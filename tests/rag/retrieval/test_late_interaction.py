@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from rag.protocols import FloatMatrix, QueryTokens
 from rag.retrieval.late_interaction import (
     WEIGHED_TOKENS,
-    QuestionTokens,
     Signs,
     best_in_each,
+    similarities,
+    span_similarities,
     token_cosines,
+    weighed,
     weighted_mean,
 )
+from rag.schema import QuestionTokens
 
 DIMENSION = 12  # no whole number of bytes
 
@@ -60,27 +63,48 @@ def test_the_same_as_comparing_every_pair(asked: int, lengths: list[int], seed: 
 def test_more_tokens_never_answer_worse_and_all_stays_in_range(asked: int, few: int, more: int, seed: int) -> None:
     question = QuestionTokens(unit(asked, seed), np.random.default_rng(seed).uniform(0.1, 9, asked))
     signs = packed(unit(few + more, seed + 1))
-    less, whole = question.similarities([signs[:few], signs])
+    less, whole = similarities(question, [signs[:few], signs])
     assert -1 - 1e-6 <= less <= whole <= 1 + 1e-6
 
 
 def test_nothing_to_compare() -> None:
     nothing = QuestionTokens(unit(0, 0), np.zeros(0))
-    assert nothing.similarities([packed(unit(3, 1))]).tolist() == [0.0]
-    assert nothing.similarities([]).tolist() == []
-    assert QuestionTokens(unit(2, 0), np.zeros(2)).similarities([packed(unit(3, 1))]).tolist() == [0.0]
-    assert QuestionTokens(unit(2, 0), np.ones(2)).similarities([packed(unit(0, 1))]).tolist() == [0.0]
+    assert similarities(nothing, [packed(unit(3, 1))]).tolist() == [0.0]
+    assert similarities(nothing, []).tolist() == []
+    assert similarities(QuestionTokens(unit(2, 0), np.zeros(2)), [packed(unit(3, 1))]).tolist() == [0.0]
+    assert similarities(QuestionTokens(unit(2, 0), np.ones(2)), [packed(unit(0, 1))]).tolist() == [0.0]
 
 
 def test_of_a_long_question_the_rarest_tokens_count() -> None:
     count = WEIGHED_TOKENS + 10
     tokens = QueryTokens(np.arange(count, dtype=np.int32), unit(count, 0))
-    question = QuestionTokens.weighed(tokens, np.arange(count, dtype=np.float64))
+    question = weighed(tokens, np.arange(count, dtype=np.float64))
     assert question.weights.tolist() == list(range(count - 1, 9, -1))
     np.testing.assert_array_equal(question.vectors[0], tokens.vectors[-1])
 
 
-def test_an_exact_match_is_the_best(seed: int = 3) -> None:
-    signs = packed(unit(5, seed))
-    asked = QuestionTokens(as_floats(signs)[:2], np.array([2.0, 1.0]))
-    assert asked.similarities([signs])[0] == pytest.approx(1.0)
+def test_the_same_tokens_are_the_best() -> None:
+    signs = packed(unit(5, 3))
+    assert similarities(QuestionTokens(as_floats(signs)[:2], np.array([2.0, 1.0])), [signs])[0] == pytest.approx(1.0)
+
+
+def test_stretches_of_a_passage_by_hand() -> None:
+    # "Fill it. Boil." with a title of 3 characters in front, whose token belongs to no stretch
+    token_spans = [(-3, -1), (0, 4), (4, 7), (7, 8), (8, 13), (13, 14)]
+    signs = packed(unit(6, 1))
+    asked = QuestionTokens(as_floats(signs)[[4]], np.array([1.0]))  # the very token " Boil"
+    filling, boiling, nothing = span_similarities(asked, signs, token_spans, [(0, 8), (9, 14), (14, 14)])
+    assert boiling == pytest.approx(1.0)
+    assert filling == pytest.approx(float((asked.vectors @ as_floats(signs)[1:4].T).max()))
+    assert nothing == 0
+
+
+@given(st.integers(1, 8), st.integers(0, 99))
+def test_stretches_that_cover_a_passage_answer_no_better_than_all_of_it(tokens: int, seed: int) -> None:
+    signs = packed(unit(tokens, seed))
+    asked = QuestionTokens(unit(3, seed + 1), np.array([1.0, 2.0, 3.0]))
+    spans = [(place, place + 1) for place in range(tokens)]
+    each = span_similarities(asked, signs, spans, spans)
+    (whole,) = span_similarities(asked, signs, spans, [(0, tokens)])
+    assert whole == pytest.approx(similarities(asked, [signs])[0])
+    assert each.max() <= whole + 1e-6

@@ -1,0 +1,40 @@
+"""CSV and TSV with any separator, in any encoding."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.loaders.source import Limits
+from tests.ingest.loaders.loading import load_all, load_one, reason, texts
+
+TABLE = "| 型号 | 价格 |\n| --- | --- |\n| L-35 | 79,5 |\n| 说明 | 含税 两年 |"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", '型号,价格\nL-35,"79,5"\n说明,"含税\n两年"\n'),
+        ("b.csv", "型号;价格\r\nL-35;79,5\r\n说明;含税 两年\r\n"),
+        ("c.tsv", "型号\t价格\nL-35\t79,5\n说明\t含税 两年"),
+        ("d.csv", "sep=|\n型号|价格\nL-35|79,5\n说明|含税 两年"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030", "utf-16"])
+def test_a_table(tmp_path: Path, name: str, content: str, encoding: str) -> None:
+    assert load_one(tmp_path, name, content.encode(encoding)).text == TABLE
+
+
+def test_a_list_of_one_column(tmp_path: Path) -> None:
+    assert (
+        load_one(tmp_path, "a.csv", "first\nsecond, with a comma\nthird").text == "first\nsecond, with a comma\nthird"
+    )
+
+
+def test_questions_with_answers(tmp_path: Path) -> None:
+    found = load_all(tmp_path, "faq.csv", 'Question,Answer\nCan I?,Yes.\nCan I?,"No, you can\'t."\n')
+    assert texts(found) == {"faq.csv!/Can I?": "Yes.", "faq.csv!/Can I? #3": "No, you can't."}
+    assert reason(tmp_path, "b.csv", "问,答\na,b\nc,d\n", Limits(parts=1)) == "too_many"
+
+
+def test_a_path_keeps_its_backslashes(tmp_path: Path) -> None:
+    assert load_one(tmp_path, "a.csv", "name,path\nlog,C:\\temp\\new\n").text.endswith("| log | C:\\temp\\new |")

@@ -1,0 +1,152 @@
+"""Word: structure by style, whatever the document does beside it."""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import docx
+from docx.document import Document as WordDocument
+from docx.enum.text import WD_BREAK
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
+
+from ingest.loaders.source import Limits
+from tests.ingest.loaders.archives import zip_bytes
+from tests.ingest.loaders.loading import load_one, reason
+
+
+def saved(document: WordDocument) -> bytes:
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def rewritten(content: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return zip_bytes({name: change(name, archive.read(name)) for name in archive.namelist()})
+
+
+def manual() -> WordDocument:
+    document = docx.Document()
+    document.core_properties.title = "退货手册"
+    document.core_properties.author = "客服部"
+    document.core_properties.modified = datetime(2026, 8, 1)
+    document.add_heading("退货", level=1)
+    document.add_paragraph("签收后七天内可以退货。")
+    document.add_heading("费用", level=2)
+    document.add_paragraph("先预约", style="List Number")
+    document.add_paragraph("再付款", style="List Number")
+    document.add_paragraph("发票", style="List Bullet")
+    table = document.add_table(rows=3, cols=2)
+    for row, words in zip(table.rows, [("项目", "价格"), ("门锁", "79 元"), ("水管", "99 元")], strict=True):
+        for cell, word in zip(row.cells, words, strict=True):
+            cell.text = word
+    document.paragraphs[-1].add_run().add_break(WD_BREAK.PAGE)
+    document.add_paragraph("第二页")
+    return document
+
+
+def test_a_manual(tmp_path: Path) -> None:
+    document = load_one(tmp_path, "manual.docx", saved(manual()))
+    assert (document.title, document.language, str(document.updated_on)) == ("退货手册", "zh", "2026-08-01")
+    assert document.metadata["author"] == "客服部"
+    assert document.text.split("\n\n") == [
+        "# 退货",
+        "签收后七天内可以退货。",
+        "## 费用",
+        "1. 先预约\n2. 再付款\n- 发票",
+        "| 项目 | 价格 |\n| --- | --- |\n| 门锁 | 79 元 |\n| 水管 | 99 元 |",
+        "第二页",
+    ]
+    starts = [int(start) for start in document.metadata["page_starts"].split()]
+    assert next(document.text[start:][:4] for start in starts) == "# 退货"
+    assert document.metadata["pages"] == "2"
+
+
+def test_links_deletions_insertions_and_text_boxes(tmp_path: Path) -> None:
+    document = docx.Document()
+    paragraph = document.add_paragraph("Ask ")
+    target = document.part.relate_to(
+        "https://help.example/",
+        "http://schemas.openxmlformats.org/officeDocument/2006/relationships/hyperlink",
+        is_external=True,
+    )
+    space = nsdecls("w", "r")
+    for element in (
+        f'<w:hyperlink {space} r:id="{target}"><w:r><w:t>the desk</w:t></w:r></w:hyperlink>',
+        f"<w:del {space}><w:r><w:delText>never</w:delText></w:r></w:del>",
+        f'<w:ins {space}><w:r><w:t xml:space="preserve"> first</w:t></w:r></w:ins>',
+        f"<w:r {space}><w:pict><w:txbxContent><w:p><w:r><w:t>A box</w:t></w:r></w:p></w:txbxContent></w:pict></w:r>",
+    ):
+        paragraph._p.append(parse_xml(element))
+    text = load_one(tmp_path, "a.docx", saved(document)).text
+    assert text == "Ask the desk (https://help.example/) first\n\nA box"
+
+
+def test_merged_cells_and_frames(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = document.add_table(rows=2, cols=3)
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "wide"
+    table.cell(0, 2).merge(table.cell(1, 2)).text = "tall"
+    table.cell(1, 0).text = "a"
+    frame = document.add_table(rows=1, cols=1)
+    frame.cell(0, 0).text = "A notice in a frame"
+    text = load_one(tmp_path, "a.docx", saved(document)).text
+    assert text == "| wide |  | tall |\n| --- | --- | --- |\n| a |  |  |\n\nA notice in a frame"
+
+
+def test_a_letterhead_is_read_only_where_there_is_nothing_else(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.sections[0].header.paragraphs[0].text = "Tidewell Ltd."
+    assert load_one(tmp_path, "a.docx", saved(document)).text == "Tidewell Ltd."
+    document.add_paragraph("Words")
+    assert load_one(tmp_path, "b.docx", saved(document)).text == "Words"
+
+
+def test_a_broken_reference_costs_nothing(tmp_path: Path) -> None:
+    def break_references(name: str, content: bytes) -> bytes:
+        return re.sub(rb'Target="[^"]*(?:styles|numbering)\.xml"', b'Target="../NULL"', content)
+
+    assert "第二页" in load_one(tmp_path, "a.docx", rewritten(saved(manual()), break_references)).text
+
+
+def test_the_strict_dialect_and_macros(tmp_path: Path) -> None:
+    def make_strict(name: str, content: bytes) -> bytes:
+        content = content.replace(
+            b"http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+            b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+        )
+        return content.replace(
+            b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+            b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+        )
+
+    assert "## 费用" in load_one(tmp_path, "a.docm", rewritten(saved(manual()), make_strict)).text
+
+
+def test_entities_stand_for_nothing(tmp_path: Path) -> None:
+    bomb = (
+        b'<!DOCTYPE w [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
+        b'<!ENTITY f SYSTEM "/etc/hostname">]>'
+    )
+
+    def add_bomb(name: str, content: bytes) -> bytes:
+        if name != "word/document.xml":
+            return content
+        return re.sub(rb"(<w:document)", bomb + rb"\1", content, count=1).replace("第二页".encode(), b"safe &b; &f;")
+
+    text = load_one(tmp_path, "a.docx", rewritten(saved(manual()), add_bomb)).text
+    assert "safe" in text
+    assert "aaaa" not in text
+
+
+def test_what_is_no_document(tmp_path: Path) -> None:
+    content = saved(manual())
+    assert reason(tmp_path, "a.docx", content[: len(content) // 2]) == "malformed"
+    assert reason(tmp_path, "b.docx", zip_bytes({"[Content_Types].xml": "<a/>", "word/x": ""})) == "malformed"
+    assert reason(tmp_path, "c.docx", saved(docx.Document())) == "empty"
+    assert reason(tmp_path, "d.docx", content, Limits(unpacked_bytes=1000)) == "bomb"
+    assert reason(tmp_path, "e.docx", "only text") == "malformed"
