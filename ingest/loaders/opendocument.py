@@ -1,5 +1,6 @@
 """OpenDocument: texts, spreadsheets and presentations of LibreOffice and its kin.  Source: OASIS ODF 1.3."""
 
+import re
 from collections.abc import Iterator
 
 from ingest.loaders.encoding import clean
@@ -15,6 +16,7 @@ from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
 _UNSEEN = ("annotation", "tracked-changes", "ruby-text", "forms", "table-of-content-source", "sequence-decls")
+_SPACES = re.compile(r"\s+")  # a line's end in the file is a blank; those that are meant are elements
 _LARGEST_REPEAT = 1000
 _DEEPEST_LEVEL = 6
 
@@ -104,7 +106,7 @@ def _repeated(element: Element, name: str) -> int:
 
 def _words(element: Element) -> str:
     """Return the words below an element; boxes that float beside them are read on their own."""
-    parts = [element.text or ""]
+    parts = [_SPACES.sub(" ", element.text or "")]
     for part in element:
         name = local_name(part)
         if name == "s" or name == "tab":
@@ -117,5 +119,5 @@ def _words(element: Element) -> str:
             parts.append(f" [{' '.join(_words(found) for found in descendants(part, 'p'))}]")
         elif isinstance(part.tag, str) and name not in (*_UNSEEN, "frame", "text-box", "note-citation"):
             parts.append(_words(part))
-        parts.append(part.tail or "")
+        parts.append(_SPACES.sub(" ", part.tail or ""))
     return "".join(parts)

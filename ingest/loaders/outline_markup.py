@@ -11,7 +11,12 @@ from rag.schema import Document
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*")
 _DIRECTIVE = re.compile(r"\.\. ([\w-]+)::[ \t]*(.*)")
-_CODE = ("code", "code-block", "sourcecode", "highlight", "parsed-literal")
+_CODE = ("code", "code-block", "sourcecode", "parsed-literal")
+_WITHOUT_WORDS = ("image", "include", "toctree", "contents", "raw", "math", "autoclass", "automodule", "highlight")
+_WORDS_ON_THE_LINE = (
+    "note", "warning", "tip", "important", "caution", "danger", "error", "hint", "attention", "seealso", "admonition",
+    "versionadded", "versionchanged", "deprecated", "topic", "rubric", "centered", "glossary",
+)  # fmt: skip
 _RST_COMMENT = re.compile(r"\.\.(?:[ \t]|$)")
 _RST_ROLE = re.compile(r":[\w:+-]+:`([^`<]+?)(?:\s*<[^>]*>)?`")
 _RST_LINK = re.compile(r"`([^`<]+?)\s*<(https?://[^>]+)>`__?")
@@ -84,7 +89,10 @@ def _directive(lines: Sequence[str], start: int) -> tuple[str, int]:
         return "", end
     if match[1] in _CODE:
         return f"\n{code_block(content, match[2])}\n", end
-    return f"\n{_rst_words(content)}\n", end
+    if match[1] in _WITHOUT_WORDS:
+        return "", end
+    said = [match[2]] if match[1] in _WORDS_ON_THE_LINE else []
+    return "\n" + _rst_words("\n".join([*said, content]).strip("\n")) + "\n", end
 
 
 def _rst_words(line: str) -> str:

@@ -42,4 +42,5 @@ def xml_tree(raw: bytes) -> etree._Element:
     tree = etree.fromstring(raw, parser)
     if tree is None:
         raise ValueError("no element at all")
+    etree.strip_elements(tree, etree.Entity, with_tail=False)
     return tree

@@ -84,5 +84,5 @@ def test_a_file_without_text_is_empty(tmp_path: Path, content: str) -> None:
     assert reason(tmp_path, "a.md", content) == "empty"
 
 
-def test_a_picture_with_the_wrong_name_is_malformed(tmp_path: Path) -> None:
-    assert reason(tmp_path, "a.md", b"\x89PNG\r\n\x1a\n" + bytes(100)) == "malformed"
+def test_a_program_with_the_wrong_name_is_malformed(tmp_path: Path) -> None:
+    assert reason(tmp_path, "a.md", b"\x7fELF" + bytes(100)) == "malformed"
