@@ -12,17 +12,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import Limits, SourceFile, StillReading
 from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, WORKING
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 _READ_BYTES = 1 << 20
+_LOSSES = 3  # of workers, before the rest of a file is given up
 _START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the parsers
 
 
@@ -63,25 +65,40 @@ class FileReader:
             worker.communicate()
 
     def read(self, path: Path, root: Path) -> Iterator[Document | DocumentUnreadable]:
-        """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read."""
-        complete = False
-        try:
-            for line in self._replies(path, root):
-                yield _from_reply(line)
-            complete = True
-        except _WorkerLostError as lost:
-            yield SourceFile(path, root).unreadable(lost.reason)
-        finally:
-            if not complete:
-                self.close()  # or the next file would be answered with the rest of this one
+        """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read.
 
-    def _replies(self, path: Path, root: Path) -> Iterator[bytes]:
+        A worker that is lost in a part of an archive or a mail is replaced, and goes on with the next part.
+        """
+        source = SourceFile(path, root)
+        parts = 0
+        for losses in count(1):
+            part = ""
+            complete = False
+            try:
+                for found in self._replies(source, skip=parts):
+                    if isinstance(found, StillReading):
+                        parts += found.part != ""
+                        part = found.part or part
+                    else:
+                        yield found
+                complete = True
+                return
+            except _WorkerLostError as lost:
+                yield (source.part(part) if part else source).unreadable(lost.reason)
+                if not part or losses == _LOSSES:
+                    return
+            finally:
+                if not complete:
+                    self.close()  # or the next file would be answered with the rest of this one
+
+    def _replies(self, source: SourceFile, *, skip: int) -> Iterator[Document | DocumentUnreadable | StillReading]:
         worker = self._running_worker()
         requests, replies = _pipes(worker)
         request = {
-            "path": str(path),
-            "root": str(root),
+            "path": str(source.path),
+            "root": str(source.root),
             "limits": asdict(self._limits),
+            "skip": skip,
             "cpu_seconds": int(self._timeout_seconds * 10),
         }
         try:
@@ -90,8 +107,7 @@ class FileReader:
         except BrokenPipeError as error:
             raise _WorkerLostError("malformed") from error
         while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
-            if line != WORKING:
-                yield line
+            yield _from_reply(line)
 
     def _running_worker(self) -> subprocess.Popen[bytes]:
         if self._worker is not None and self._worker.poll() is not None:
@@ -134,7 +150,9 @@ def _pipes(worker: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     return worker.stdin, worker.stdout
 
 
-def _from_reply(line: bytes) -> Document | DocumentUnreadable:
+def _from_reply(line: bytes) -> Document | DocumentUnreadable | StillReading:
     if line[:1] == DOCUMENT:
         return DOCUMENTS.validate_json(line[1:])
+    if line[:1] == WORKING:
+        return StillReading(json.loads(line[1:]))
     return DocumentUnreadable(**json.loads(line[1:]))

@@ -26,7 +26,7 @@ from ingest.loaders.powerpoint import load_pptx
 from ingest.loaders.powerpoint_binary import load_ppt
 from ingest.loaders.rtf import load_rtf
 from ingest.loaders.separated import load_csv
-from ingest.loaders.source import Found, Limits, Loader, Part, SourceFile
+from ingest.loaders.source import Found, Limits, Loader, Part, SourceFile, StillReading
 from ingest.loaders.text import load_text
 from ingest.loaders.word import load_docx
 from ingest.loaders.word_binary import load_doc
@@ -92,10 +92,11 @@ def is_supported(path: Path) -> bool:
     return path.suffix.lower() in LOADERS
 
 
-def load(path: Path, root: Path, limits: Limits) -> Iterator[Found]:
+def load(path: Path, root: Path, limits: Limits, *, skip: int = 0) -> Iterator[Found]:
     """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read.
 
-    ``document_id`` is the path below the root, or a row's own id.  Nothing is raised for a bad file.
+    ``document_id`` is the path below the root, or a row's own id.  Nothing is raised for a bad file.  ``skip`` is how
+    many of the file's parts were read before: they and its own document are left out.
     """
     source = SourceFile(path, root)
     try:
@@ -105,14 +106,16 @@ def load(path: Path, root: Path, limits: Limits) -> Iterator[Found]:
     except DocumentUnreadable as error:
         yield error
     else:
-        yield from _Unpacking(limits).load(source, raw)
+        yield from _Unpacking(limits, skip).load(source, raw)
 
 
 class _Unpacking:
     """One file on its way to documents, with the count of what came out of it so far."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, skip: int) -> None:
         self._limits = limits
+        self._skip = skip
+        self._parts_begun = 0
         self._parts = 0
         self._bytes = 0
 
@@ -127,7 +130,7 @@ class _Unpacking:
             for found in LOADERS[ending](source, raw, self._limits):
                 if isinstance(found, Part):
                     yield from self._load_part(source, found)
-                else:
+                elif source.inside or self._skip == 0:
                     yield found
         except DocumentUnreadable as error:
             yield error
@@ -144,6 +147,11 @@ class _Unpacking:
             raise source.unreadable("too_many")
         if self._bytes > self._limits.unpacked_bytes:
             raise source.unreadable("bomb")
+        if not source.inside:
+            if self._parts_begun < self._skip:
+                self._parts_begun += 1
+                return
+            yield StillReading(part.name)
         if len(inner.inside) > self._limits.depth:
             yield inner.unreadable("too_deep")
             return

@@ -86,8 +86,14 @@ class Part:
     quiet: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class StillReading:
-    """Yielded after each page that takes seconds, so that a long scan is not taken for an endless one."""
+    """Yielded after each page that takes seconds, so that a long scan is not taken for an endless one.
+
+    ``part`` names the part of the file that is begun now, if one is: who loses it can go on after it.
+    """
+
+    part: str = ""
 
 
 Found = Document | DocumentUnreadable | StillReading

@@ -1,8 +1,8 @@
 """``python -m ingest.loaders.worker``: reads files for ``ingest.reader``, in a process that may be lost.
 
-A request is one line of JSON on standard input, ``{"path", "root", "limits", "cpu_seconds"}``.  The replies are lines
-that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``w`` for still at
-work, ``e`` at the end of the file, and once before the first one.
+A request is one line of JSON on standard input, ``{"path", "root", "limits", "skip", "cpu_seconds"}``.  The replies are
+lines that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``w`` for
+still at work, with the name of the part that is begun, ``e`` at the end of the file, and once before the first one.
 """
 
 import json
@@ -35,7 +35,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
         _allow_cpu_seconds(request["cpu_seconds"])
         source = SourceFile(Path(request["path"]), Path(request["root"]))
         try:
-            for found in load(source.path, source.root, limits):
+            for found in load(source.path, source.root, limits, skip=request["skip"]):
                 _reply(replies, found)
         except MemoryError:
             _reply(replies, source.unreadable("too_much_memory"))
@@ -51,7 +51,7 @@ def _reply(replies: BinaryIO, found: Found) -> None:
     if isinstance(found, DocumentUnreadable):
         replies.write(UNREADABLE + json.dumps(found.details).encode() + b"\n")
     elif isinstance(found, StillReading):
-        replies.write(WORKING + b"\n")
+        replies.write(WORKING + json.dumps(found.part).encode() + b"\n")
         replies.flush()
     else:
         replies.write(DOCUMENT + DOCUMENTS.dump_json(found) + b"\n")

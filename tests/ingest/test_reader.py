@@ -11,6 +11,7 @@ from ingest.loaders.source import Limits
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
+from tests.ingest.loaders.archives import zip_bytes
 
 LIMITS = Limits(1_000_000)
 
@@ -66,6 +67,19 @@ def test_bad_files_are_named_and_good_ones_read_all_the_same(reader: FileReader,
     }.items():
         assert read(reader, tmp_path / f"a{ending}") == told
         assert read(reader, tmp_path / "good.txt", "good") == ["good"]
+
+
+def test_a_part_that_breaks_the_worker_costs_itself_only(reader: FileReader, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zip_bytes({"1.txt": "one", "2.crash": "x", "3.txt": "three"}))
+    found = list(reader.read(path, tmp_path))
+    assert [item.text if isinstance(item, Document) else item.details["where"] for item in found] == [
+        "one", "2.crash", "three",
+    ]  # fmt: skip
+    path.write_bytes(zip_bytes({f"{number}.crash": "x" for number in range(4)}))
+    assert [item.details["where"] for item in reader.read(path, tmp_path) if isinstance(item, DocumentUnreadable)] == [
+        "0.crash", "1.crash", "2.crash",
+    ]  # fmt: skip
 
 
 def test_documents_cross_the_border_unharmed(tmp_path: Path) -> None:
