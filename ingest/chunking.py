@@ -13,7 +13,7 @@ from ingest.structure import Unit, pieces, units
 from rag.protocols import Embedder
 from rag.schema import Chunk, Document
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """To be raised when the same text would be cut differently, so that known documents are cut again."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage

@@ -16,6 +16,7 @@ _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(`{3,}|~{3,})")
 _TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*")
 _HEADING_LIMIT_CHARACTERS = 120
+_HEADER_LIMIT_CHARACTERS = 400
 
 _CLAUSE_END = re.compile(r"[；;，,：:、）)](?=\s|[^\x00-\x7f]|$)\s*")
 _STRETCH_END = re.compile(r"\n\s*\n|[。！？]\s*|[.!?]\s+(?=[A-Z])")
@@ -138,6 +139,7 @@ def _rows(text: str, block: _Block) -> Iterator[Unit]:
     position = block.start
     if has_header:
         header = " | ".join(cell.strip() for cell in lines[0].strip().strip("|").split("|"))
+        header = header[:_HEADER_LIMIT_CHARACTERS]  # it stands in front of every passage, and must leave it room
         lines = [lines[0] + lines[1], *lines[2:]]
     for number, line in enumerate(lines):
         is_header = has_header and number == 0

@@ -9,10 +9,8 @@ import io
 import math
 import re
 import resource
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.layout import Cell, Line, page_blocks
+from ingest.loaders.layout import Line, page_blocks
+from ingest.loaders.picture_layout import Box, lines_of
 from ingest.loaders.source import Limits, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 
@@ -33,7 +32,6 @@ LONGEST_SIDE_PIXELS = 2000
 """RapidOCR makes larger pictures smaller; no page need be drawn larger."""
 
 _ROOM_BYTES = 1_200_000_000  # what a page that is unlike the ones before may take
-_CELL_GAP_EMS = 1.2
 _SMALLEST_PIXELS = (60, 16)  # bullets, rules and icons are smaller
 _LETTER = re.compile(r"[^\W_]")
 
@@ -42,28 +40,17 @@ class TooManyPixelsError(Exception):
     """A picture that would unpack to more pixels than the limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """A piece of a line, in pixels from the upper left corner."""
-
-    text: str
-    left: float
-    right: float
-    top: float
-    bottom: float
-
-
 def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
     """Return the lines of a picture [height, width, 3], from top to bottom, without sizes."""
     result = _recognised(image)
     if result.boxes is None or result.txts is None:
         return []
     boxes = [
-        _Box(clean(text), *(float(edge) for edge in (*_span(corners[:, 0]), *_span(corners[:, 1]))))
+        Box(clean(text), *_span(corners[:, 0]), *_span(corners[:, 1]))
         for corners, text in zip(result.boxes, result.txts, strict=True)
         if text.strip()
     ]
-    return [_line(row) for row in _rows(boxes)]
+    return lines_of(boxes)
 
 
 def pictures_of(content: bytes, limits: Limits) -> "Iterator[Image]":
@@ -165,31 +152,3 @@ def _engine() -> "RapidOCR":
 
 def _span(places: "NDArray[np.float32]") -> tuple[float, float]:
     return float(places.min()), float(places.max())
-
-
-def _rows(boxes: Sequence[_Box]) -> Iterator[list[_Box]]:
-    """Yield the boxes that stand beside each other, from left to right."""
-    row: list[_Box] = []
-    for box in sorted(boxes, key=lambda box: (box.top + box.bottom) / 2):
-        if row and not _beside(row[-1], box):
-            yield sorted(row, key=lambda box: box.left)
-            row = []
-        row.append(box)
-    if row:
-        yield sorted(row, key=lambda box: box.left)
-
-
-def _beside(box: _Box, other: _Box) -> bool:
-    """Tell whether two boxes overlap by more than half of the lower one's height."""
-    overlap = min(box.bottom, other.bottom) - max(box.top, other.top)
-    return overlap > 0.5 * min(box.bottom - box.top, other.bottom - other.top)
-
-
-def _line(row: Sequence[_Box]) -> Line:
-    cells = [Cell(row[0].text, row[0].left, row[0].right)]
-    for before, box in pairwise(row):
-        if box.left - before.right > _CELL_GAP_EMS * (box.bottom - box.top):
-            cells.append(Cell(box.text, box.left, box.right))
-        else:
-            cells[-1] = Cell(f"{cells[-1].text} {box.text}", cells[-1].left, box.right)
-    return Line(" ".join(cell.text for cell in cells), 0.0, tuple(cells))

@@ -8,6 +8,8 @@ from ingest.loaders.records import ANSWER, QUESTION
 
 Row = Sequence[str]
 
+_WIDE_HEADER_CHARACTERS = 400  # about as many tokens as a passage has
+
 
 def sheet_text(rows: Sequence[Row]) -> str:
     """Return tables and paragraphs: a blank row ends a table, a lone cell above one is its title."""
@@ -47,4 +49,13 @@ def _blocks(island: Sequence[Row]) -> Iterator[str]:
         return
     while len(rows) > 1 and rows[0][0].strip() and not any(cell.strip() for cell in rows[0][1:]):
         yield rows.pop(0)[0].strip()  # a title above the header
-    yield table(rows)
+    if len(" | ".join(rows[0])) > _WIDE_HEADER_CHARACTERS:
+        yield from filter(None, (_record(rows[0], row) for row in rows[1:]))
+    else:
+        yield table(rows)
+
+
+def _record(header: Row, row: Row) -> str:
+    """Return a row of a table so wide that nobody can match its cells with a header above."""
+    pairs = [(name.strip(), cell.strip()) for name, cell in zip(header, row, strict=False)]
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)

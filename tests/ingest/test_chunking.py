@@ -103,6 +103,14 @@ def test_a_table_that_fits_is_one_chunk_and_a_long_one_repeats_its_header() -> N
         assert all(line.startswith("| E") and line.endswith(" |") for line in chunk.text.splitlines())
 
 
+def test_a_header_leaves_room_for_the_rows() -> None:
+    header = "|" + " a very long name of a column |" * 60
+    rows = "\n".join("|" + f" {number} |" * 60 for number in range(20))
+    chunks = chunks_of(f"{header}\n|{' --- |' * 60}\n{rows}")
+    assert len(chunks) > 2
+    assert all(len(heading) <= 400 for chunk in chunks for heading in chunk.heading_path)
+
+
 def test_code_that_fits_is_not_cut() -> None:
     words = "Before the code there is a paragraph of a dozen words or so. " * 2
     code = "```sh\n# not a heading\nmake run\n\nmake test\n| not a table |\n```"

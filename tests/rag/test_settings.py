@@ -54,3 +54,13 @@ def test_a_changed_copy_is_checked_too() -> None:
     assert settings.changed(knowledge_base="shop").model == "a"
     with pytest.raises(SettingsError, match="KNOWLEDGE_BASE"):
         settings.changed(knowledge_base="../elsewhere")
+
+
+def test_passwords_are_the_lines_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_text("sesame\n\n口令 1\n", "utf-8")
+    assert Settings().document_passwords() == ()
+    monkeypatch.setenv("ANSWERDESK_PASSWORDS_FILE", str(tmp_path / "passwords"))
+    assert Settings().document_passwords() == ("sesame", "口令 1")
+    monkeypatch.setenv("ANSWERDESK_PASSWORDS_FILE", str(tmp_path / "missing"))
+    with pytest.raises(SettingsError, match="PASSWORDS_FILE"):
+        Settings().document_passwords()

@@ -32,6 +32,26 @@ def test_english(encoding: str) -> None:
     assert decode(ENGLISH.encode(encoding)) == ENGLISH
 
 
+JAPANESE = "返品は商品到着後7日以内にご連絡ください。送料はお客様のご負担となります。"
+KOREAN = "반품은 상품 수령 후 7일 이내에 연락해 주세요. 배송비는 고객님이 부담하셔야 합니다."
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [(JAPANESE, "cp932"), (JAPANESE, "euc_jp"), (JAPANESE, "iso2022_jp"), (KOREAN, "cp949"), (KOREAN, "iso2022_kr")],
+)
+def test_the_neighbours(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)) == text
+
+
+def test_accents_within_words_and_quotation_marks() -> None:
+    french = "Les remboursements sont effectués après réception : naïve, Noël, où ?"
+    assert decode(french.encode("cp1252")) == french
+    english = "He said “within 7 days” and left."
+    for encoding in ("utf-16-le", "utf-16-be"):
+        assert decode(english.encode(encoding)) == english
+
+
 def test_a_byte_that_is_wrong_costs_itself_only() -> None:
     raw = bytearray((CHINESE * 20).encode())
     raw[30] = 0xFF

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.loaders.layout import join_wrapped_lines
 from ingest.loaders.radicals import with_ideographs
-from tests.ingest.loaders.loading import load_one, reason
+from tests.ingest.loaders.loading import load_all, load_one, reason, texts, told
 from tests.ingest.loaders.pdf_writer import Words, pdf_bytes
 
 SENTENCE = "Prices hold from September and include parts, work and the way back to you,"
@@ -84,6 +84,27 @@ def test_a_declared_title_is_taken(tmp_path: Path) -> None:
 )
 def test_files_without_text_to_take(tmp_path: Path, content: bytes, why: str) -> None:
     assert reason(tmp_path, "a.pdf", content) == why
+
+
+def test_a_torn_file_is_mended_where_its_pages_are_whole(tmp_path: Path) -> None:
+    content = pdf_bytes([page("First page"), page("Second page")])
+    torn = content[: content.index(b"xref\n")]
+    document = load_one(tmp_path, "a.pdf", torn + b"\x00 noise (never closed")
+    assert (document.text, document.metadata["pages"]) == ("First page\n\nSecond page", "2")
+    assert reason(tmp_path, "b.pdf", content[:200]) == "malformed"
+
+
+def test_a_damaged_page_costs_itself_only(tmp_path: Path) -> None:
+    content = pdf_bytes([page("First page"), page("Second page")])
+    last = content.rindex(b"/Type /Page ")
+    found = load_all(tmp_path, "a.pdf", content[:last] + b"/Type /Nope " + content[last + 12 :])
+    assert texts(found) == {"a.pdf": "First page"}
+    assert told(found) == [("malformed", "page 2")]
+
+
+def test_what_was_filled_in_is_read(tmp_path: Path) -> None:
+    form = (Path(__file__).parent.parent / "fixtures/pdf-normal/pypdf__form.pdf").read_bytes()
+    assert "foo" in load_one(tmp_path, "a.pdf", form).text
 
 
 @pytest.mark.parametrize(

@@ -38,3 +38,11 @@ def test_questions_with_answers(tmp_path: Path) -> None:
 
 def test_a_path_keeps_its_backslashes(tmp_path: Path) -> None:
     assert load_one(tmp_path, "a.csv", "name,path\nlog,C:\\temp\\new\n").text.endswith("| log | C:\\temp\\new |")
+
+
+def test_rows_of_a_very_wide_table_name_their_cells(tmp_path: Path) -> None:
+    header = ",".join(f"the name of column {number}" for number in range(40))
+    document = load_one(tmp_path, "a.csv", f"{header}\n{','.join(map(str, range(40)))}\nonly one{',' * 39}\n")
+    first, second = document.text.split("\n\n")
+    assert first.startswith("the name of column 0: 0; the name of column 1: 1; ")
+    assert second == "the name of column 0: only one"
