@@ -45,22 +45,27 @@ def decode(raw: bytes) -> str | None:
     >>> decode("退货期限".encode("gb18030")), decode("退貨期限".encode("big5")), decode("Crème brûlée".encode("cp1252"))
     ('退货期限', '退貨期限', 'Crème brûlée')
     """
+    text = decode_as_written(raw)
+    return None if text is None else clean(text)
+
+
+def decode_as_written(raw: bytes) -> str | None:
+    """Return the text with all its control characters; None where no encoding fits."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
-            return clean(raw.decode(encoding, "replace"))
+            return raw.decode(encoding, "replace")
     for escape, encoding in _ESCAPES:
         if escape in raw[:_SAMPLE_BYTES]:
             try:
-                return clean(raw.decode(encoding))
+                return raw.decode(encoding)
             except UnicodeDecodeError:
                 break
     try:
         if raw.count(b"\x00") > _ZEROS_SHARE * len(raw):  # UTF-16 of English, that is UTF-8 with zeros too
-            return clean(_decode_wide(raw) or raw.decode("utf-8"))
-        return clean(raw.decode("utf-8"))
+            return _decode_wide(raw) or raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
-        text = _decode_legacy(raw)
-        return None if text is None else clean(text)
+        return _decode_legacy(raw)
 
 
 def decode_declared(raw: bytes, declared: str) -> str | None:

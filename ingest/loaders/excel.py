@@ -1,140 +1,153 @@
-"""Spreadsheets: a heading a sheet, its tables below."""
+"""Excel: a heading a sheet, its tables below, and the words of its text boxes."""
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lxml import etree
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.fields import make_document
-from ingest.loaders.office_xml import OfficePackage
+from ingest.loaders.excel_values import DateFormats, number_in_words
+from ingest.loaders.office_xml import Element, OfficePackage, child, descendants, local_name
 from ingest.loaders.package import open_package
-from ingest.loaders.plain_markup import heading, link
-from ingest.loaders.records import record_documents
-from ingest.loaders.sheet import Row, question_records, sheet_text
+from ingest.loaders.plain_markup import link
+from ingest.loaders.sheet import Row, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
-if TYPE_CHECKING:
-    from xlrd.book import Book
-    from xlrd.sheet import Cell
-
-_LARGEST_COLUMNS = 1000
-_HYPERLINK = re.compile(rb"<(?:\w+:)?hyperlink\s[^>]*>")
-_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']([^"']*)["']""")
+_REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
+_LARGEST_COLUMN = 1000  # a row that is coloured to its end has 16,384 cells
+_SHEETS = ("worksheet", "dialogsheet", "macrosheet")
 
 
 def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
     """Yield the workbook as one document; a document a row where a sheet's header names question and answer."""
-    from openpyxl import load_workbook
-
-    package = OfficePackage(open_package(source, raw, limits))  # its size unpacked is checked before anything is
-    book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
+    package = OfficePackage(open_package(source, raw, limits))
+    main = package.main_part()
+    workbook = package.tree(main)
+    relationships = package.relationships(main)
+    if workbook is None:
+        raise source.unreadable("malformed")
+    book = _Workbook(
+        package,
+        list(_shared_strings(package, package.related(main, "sharedStrings"))),
+        DateFormats.of(package.tree(package.related(main, "styles")), child(workbook, "workbookPr")),
+    )
     sheets = []
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()  # what the file says of its size is often wrong
-        links = _links(package, str(getattr(sheet, "_worksheet_path", "")))
-        sheets.append((sheet.title, list(_rows(sheet.iter_rows(max_col=_LARGEST_COLUMNS, values_only=True), links))))
+    for entry in descendants(workbook, "sheet"):
+        found = relationships.get(_relationship_id(entry))
+        if found is not None and found.kind in _SHEETS:
+            sheets.append((str(entry.get("name") or ""), book.rows(found.target)))
     yield from sheet_documents(source, sheets, package.properties(), limits, "xlsx")
 
 
-def _links(package: OfficePackage, name: str) -> dict[tuple[int, int], str]:
-    """Return where cells lead to, by row and column from 1: the library leaves that out when it reads row by row."""
-    from openpyxl.utils.cell import coordinate_to_tuple
-
-    targets = {key: found.target for key, found in package.relationships(name).items() if found.external}
-    if not targets:
-        return {}
-    links: dict[tuple[int, int], str] = {}
-    for found in _HYPERLINK.finditer(package.content(name)):
-        attributes = dict(_ATTRIBUTE.findall(found[0].decode("utf-8", "replace")))
-        target = targets.get(attributes.get("id", ""))
-        if target:
-            links[coordinate_to_tuple(attributes.get("ref", "A1").split(":")[0])] = target
-    return links
+def _relationship_id(entry: Element) -> str:
+    """Return the id by which a sheet's part is referred to: ``r:id``, not the sheet's own ``id``."""
+    return next((str(value) for key, value in entry.attrib.items() if str(key).endswith("}id")), "")
 
 
-def load_xls(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
-    """Yield a workbook in Excel's old binary format, like a new one."""
-    import xlrd
-    import xlrd.biffh
+def _shared_strings(package: OfficePackage, name: str) -> Iterator[str]:
+    for item in _elements(package.content(name), "si"):
+        yield _words(item)
 
-    if b"\x00" not in raw[:512]:  # a table of text that a web site named .xls
-        from ingest.loaders.separated import load_csv
 
-        yield from load_csv(source, raw, limits)
+def _elements(content: bytes, *names: str) -> Iterator[Element]:
+    """Yield the elements of these names as they are read, each forgotten when the next one is asked for."""
+    if not content.strip():
         return
-    try:
-        book = xlrd.open_workbook(file_contents=raw, logfile=io.StringIO(), ragged_rows=True)
-    except xlrd.biffh.XLRDError as error:
-        raise source.unreadable("encrypted" if "encrypted" in str(error) else "malformed") from error
-    sheets = [
-        (sheet.name, [[_old_words(cell, book) for cell in sheet.row(number)] for number in range(sheet.nrows)])
-        for sheet in book.sheets()
-    ]
-    yield from sheet_documents(source, sheets, {"author": book.user_name} if book.user_name else {}, limits, "xls")
+    tags = [f"{{*}}{name}" for name in names]
+    for _, element in etree.iterparse(io.BytesIO(content), tag=tags, resolve_entities=False, recover=True):
+        yield element
+        element.clear()
+        while element.getprevious() is not None:
+            del element.getparent()[0]
 
 
-def sheet_documents(
-    source: SourceFile, sheets: Sequence[tuple[str, Sequence[Row]]], fields: dict[str, str], limits: Limits, kind: str
-) -> Iterator[Document | DocumentUnreadable]:
-    """Yield the questions of every sheet that holds some, and the other sheets together as one document."""
-    texts = []
-    asked = 0
-    for name, rows in sheets:
-        records = question_records(rows)
-        asked += len(records)
-        if asked > limits.parts:
-            raise source.unreadable("too_many")
-        yield from record_documents(source, records, kind=kind, where=f"{name}, row")
-        text = "" if records else sheet_text(rows)
-        if text:
-            texts.append(f"{heading(2, name)}\n\n{text}")
-    if texts or not asked:
-        yield make_document(source, "\n\n".join(texts), fields, kind=kind)
+def _words(item: Element) -> str:
+    """Return a string with the words of all its formats, without the reading aids of East Asian names."""
+    aids = {found for aid in descendants(item, "rPh") for found in descendants(aid, "t")}
+    return clean("".join(found.text or "" for found in descendants(item, "t") if found not in aids)).strip()
 
 
-def _rows(rows: Iterable[Sequence[object]], links: Mapping[tuple[int, int], str]) -> Iterator[list[str]]:
-    """Yield the rows in words, without endless blank ones."""
-    blank = 0
-    for number, row in enumerate(rows, start=1):
-        words = [_words(value) for value in row]
-        if links:
-            words = [link(cell, links.get((number, column), "")) for column, cell in enumerate(words, start=1)]
-        while words and not words[-1]:
-            words.pop()
-        blank = 0 if words else blank + 1
-        if blank <= 1:
-            yield words
+@dataclass(frozen=True, slots=True)
+class _Workbook:
+    package: OfficePackage
+    strings: list[str]
+    dates: DateFormats
+
+    def rows(self, name: str) -> list[Row]:
+        """Return a sheet's rows in words, with one blank row for any number of them, and its text boxes below."""
+        content = self.package.content(name)
+        links = self._links(name, content)
+        rows: list[Row] = []
+        last = 0
+        for number, element in enumerate(_elements(content, "row"), start=1):
+            written = element.get("r")
+            place = int(written) if written is not None and written.isdigit() else number
+            row = self._row(element, place, links)
+            if row:
+                if rows and place > last + 1:
+                    rows.append([])
+                rows.append(row)
+                last = place
+        boxes = list(self._boxes(name))
+        return [*rows, [], *([box] for box in boxes)] if boxes else rows
+
+    def _row(self, element: Element, row: int, links: Mapping[tuple[int, int], str]) -> list[str]:
+        cells: list[str] = []
+        column = 0
+        for cell in element:
+            place = _place(str(cell.get("r") or ""))
+            column = place[1] if place is not None else column + 1
+            if local_name(cell) != "c" or column > _LARGEST_COLUMN:
+                continue
+            words = self._cell(cell)
+            if words:
+                cells += [""] * (column - 1 - len(cells))
+                cells[column - 1 :] = [link(words, links.get((row, column), ""))]
+        return cells
+
+    def _cell(self, cell: Element) -> str:
+        kind = cell.get("t") or "n"
+        if kind == "inlineStr":
+            return _words(cell)
+        value = child(cell, "v")
+        written = (value.text or "").strip() if value is not None else ""
+        if kind == "s":
+            return self.strings[int(written)] if written.isdigit() and int(written) < len(self.strings) else ""
+        if kind == "b" and written:
+            return "TRUE" if written == "1" else "FALSE"
+        if kind == "n" and written:
+            return self.dates.in_words(written, str(cell.get("s") or "0")) or number_in_words(written)
+        return clean(written)
+
+    def _links(self, name: str, content: bytes) -> dict[tuple[int, int], str]:
+        targets = {key: found.target for key, found in self.package.relationships(name).items() if found.external}
+        links: dict[tuple[int, int], str] = {}
+        for found in _elements(content, "hyperlink") if targets else ():
+            place = _place(str(found.get("ref") or ""))
+            target = targets.get(_relationship_id(found))
+            if place is not None and target:
+                links[place] = target
+        return links
+
+    def _boxes(self, name: str) -> Iterator[str]:
+        drawing = self.package.tree(self.package.related(name, "drawing"))
+        for body in descendants(drawing, "txBody") if drawing is not None else ():
+            lines = ("".join(found.text or "" for found in descendants(line, "t")) for line in descendants(body, "p"))
+            words = " ".join(filter(None, (clean(line).strip() for line in lines)))
+            if words:
+                yield words
 
 
-def _words(value: object) -> str:
-    """Return a cell as a person reads it: whole numbers without a point, dates without a midnight."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.10g}"
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
-    if isinstance(value, date | time | timedelta):
-        return str(value)
-    return clean(str(value)).strip()
-
-
-def _old_words(cell: "Cell", book: "Book") -> str:
-    import xlrd
-
-    if cell.ctype == xlrd.XL_CELL_DATE:
-        try:
-            return _words(xlrd.xldate_as_datetime(float(cell.value), book.datemode))
-        except (xlrd.xldate.XLDateError, ValueError, OverflowError):
-            return _words(cell.value)
-    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
-        return _words(bool(cell.value))
-    if cell.ctype == xlrd.XL_CELL_ERROR:
-        return str(xlrd.error_text_from_code.get(int(cell.value), ""))
-    return _words(cell.value)
+def _place(reference: str) -> tuple[int, int] | None:
+    """Return row and column from 1 on of ``C5``."""
+    match = _REFERENCE.match(reference)
+    if match is None:
+        return None
+    column = 0
+    for letter in match[1].upper():
+        column = column * 26 + ord(letter) - ord("A") + 1
+    return int(match[2]), column

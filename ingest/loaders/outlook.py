@@ -1,5 +1,6 @@
 """Outlook's own message files."""
 
+import codecs
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from oxmsg.storage import Storage
 
 _RTF_COMPRESSED = 0x1009  # PidTagRtfCompressed, MS-OXPROPS
+_EAST_ASIAN = ("932", "936", "949", "950")
 _ATTACHED_MESSAGE = "__substg1.0_3701000D"
 _ENCRYPTED_CLASS = re.compile(r"IPM\.Note\.(?:SMIME(?!\.MultipartSigned)|rpmsg)", re.IGNORECASE)
 _ENCRYPTED_HEADER = "multipart/encrypted"
@@ -32,7 +34,17 @@ def load_msg(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     """Yield the message as a document, titled by its subject, and its attachments as parts."""
     from oxmsg import Message
 
-    yield from _message(source, Message.load(raw), limits.depth)
+    codecs.register(_code_page)
+    try:
+        yield from _message(source, Message.load(raw), limits.depth)
+    finally:
+        codecs.unregister(_code_page)
+
+
+def _code_page(name: str) -> codecs.CodecInfo | None:
+    """Find ``windows-950`` and its like, which the library asks for, under the names that Python has for them."""
+    number = name.replace("-", "_").removeprefix("windows_")
+    return codecs.lookup(f"cp{number}") if number in _EAST_ASIAN else None
 
 
 def _message(source: SourceFile, message: "Message", depth: int) -> Iterator[Found | Part]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.loaders.epub import load_epub
-from ingest.loaders.excel import load_xls, load_xlsx
+from ingest.loaders.excel import load_xlsx
+from ingest.loaders.excel_binary import load_xls
 from ingest.loaders.html import load_html
 from ingest.loaders.json_export import load_json
 from ingest.loaders.jsonl import load_jsonl

@@ -3,12 +3,35 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from ingest.loaders.plain_markup import table
-from ingest.loaders.records import ANSWER, QUESTION
+from ingest.loaders.fields import make_document
+from ingest.loaders.plain_markup import heading, table
+from ingest.loaders.records import ANSWER, QUESTION, record_documents
+from ingest.loaders.source import Limits, SourceFile
+from rag.errors import DocumentUnreadable
+from rag.schema import Document
 
 Row = Sequence[str]
 
 _WIDE_HEADER_CHARACTERS = 400  # about as many tokens as a passage has
+
+
+def sheet_documents(
+    source: SourceFile, sheets: Sequence[tuple[str, Sequence[Row]]], fields: dict[str, str], limits: Limits, kind: str
+) -> Iterator[Document | DocumentUnreadable]:
+    """Yield the questions of every sheet that holds some, and the other sheets together as one document."""
+    texts = []
+    asked = 0
+    for name, rows in sheets:
+        records = question_records(rows)
+        asked += len(records)
+        if asked > limits.parts:
+            raise source.unreadable("too_many")
+        yield from record_documents(source, records, kind=kind, where=f"{name}, row")
+        text = "" if records else sheet_text(rows)
+        if text:
+            texts.append(f"{heading(2, name)}\n\n{text}")
+    if texts or not asked:
+        yield make_document(source, "\n\n".join(texts), fields, kind=kind)
 
 
 def sheet_text(rows: Sequence[Row]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import olefile
 
-from ingest.loaders.encoding import clean
+from ingest.loaders.encoding import clean, decode_as_written
 from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
 from ingest.loaders.plain_markup import table
 from ingest.loaders.source import Limits, SourceFile
@@ -14,6 +14,9 @@ from ingest.loaders.text import decoded
 from rag.schema import Document
 
 _MAGIC = 0xA5EC
+_MAGIC_95 = 0xA5DC  # Word 6 and 95: the text lies in one piece, in the code page of its language
+_COMPLEX = 0x0004
+_TEXT_95 = 0x18  # fcMin, fcMac: where the text begins and ends
 _ENCRYPTED, _TABLE_IN_1 = 0x0100, 0x0200
 _TEXT_LENGTHS = 0x4C  # ccpText, ccpFtn, ccpHdd, ccpMcr, ccpAtn, ccpEdn, ccpTxbx: characters of each story, in a row
 _PIECES = 0x1A2  # fcClx, lcbClx
@@ -35,11 +38,16 @@ def load_doc(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Documen
         magic, flags = struct.unpack_from("<H8xH", stream)
         if flags & _ENCRYPTED:
             raise source.unreadable("encrypted")
-        if magic != _MAGIC:
+        if magic == _MAGIC:
+            tables = compound.openstream("1Table" if flags & _TABLE_IN_1 else "0Table").read()
+            written = _stories(stream, "".join(_pieces(stream, tables)))
+        elif magic == _MAGIC_95 and not flags & _COMPLEX:
+            start, end = struct.unpack_from("<II", stream, _TEXT_95)
+            written = decode_as_written(stream[start:end]) or ""
+        else:
             raise source.unreadable("malformed")
-        tables = compound.openstream("1Table" if flags & _TABLE_IN_1 else "0Table").read()
         fields = _fields(compound)
-    text = "\n\n".join(block for block in _blocks(_stories(stream, "".join(_pieces(stream, tables)))) if block)
+    text = "\n\n".join(block for block in _blocks(written) if block)
     fields.setdefault("title", first_line(text))
     yield make_document(source, text, fields, kind="doc")
 
