@@ -107,7 +107,12 @@ def load(path: Path, root: Path, limits: Limits, *, skip: int = 0) -> Iterator[F
     except DocumentUnreadable as error:
         yield error
     else:
-        yield from _Unpacking(limits, skip).load(source, raw)
+        is_told = skip > 0
+        for found in _Unpacking(limits, skip).load(source, raw):
+            is_told = is_told or not isinstance(found, StillReading)
+            yield found
+        if not is_told:  # an archive of nothing, a mail of decoration
+            yield source.unreadable("empty")
 
 
 class _Unpacking:

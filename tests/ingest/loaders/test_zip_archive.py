@@ -93,6 +93,11 @@ def test_locked_members(tmp_path: Path) -> None:
     assert texts(found) == {"a.zip!/a.txt": "open"}
 
 
+def test_an_archive_of_nothing(tmp_path: Path) -> None:
+    assert reason(tmp_path, "a.zip", zip_bytes({})) == "empty"
+    assert reason(tmp_path, "b.zip", zip_bytes({"folder/": "", ".hidden": "x"})) == "empty"
+
+
 def test_a_torn_archive(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.zip", zip_bytes({"a.txt": "x" * 5000})[:60]) == "malformed"
     assert reason(tmp_path, "b.zip", b"PK\x03\x04") == "malformed"
