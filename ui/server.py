@@ -41,7 +41,7 @@ def desk_application(
 
 def say_in_words(error: Exception) -> bool:
     """Show one sentence for an unforeseen error, and log where it arose without what it says (it may quote a text)."""
-    number = secrets.token_hex(3)
+    number = f"{secrets.randbelow(1_000_000):06}"  # digits are read out alike in both languages
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("page failed, no. %s: %s\n%s", number, type(error).__name__, frames)
     st.error(word("page_failed", page_language(), number=number))

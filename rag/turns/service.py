@@ -201,7 +201,7 @@ class TurnService:
         """Make sure that the turn has ended, and keep it; called in the worker, so only workers write a turn."""
         error = future.exception()
         if error is not None or not live.snapshot.final:
-            number = secrets.token_hex(3)
+            number = f"{secrets.randbelow(1_000_000):06}"  # digits are read out alike in both languages
             # without the error's message, which may quote the question
             frames = "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
             logger.error("turn failed, no. %s: %s\n%s", number, type(error).__name__, frames)

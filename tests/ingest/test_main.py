@@ -129,8 +129,9 @@ def test_two_at_once(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 _SLOW = """
-import sys, time
+import signal, sys, time
 import ingest.__main__
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
 from rag.testing import HashEmbedder
 class Slow(HashEmbedder):
     def embed_passages(self, texts):

@@ -43,10 +43,15 @@ class Gates:
         self._scenes: dict[str, str] = {}
 
     def prepare(self, question: str, scene: str, until: str) -> None:
-        """Name the scene that a question plays, and open its gates before the stage ``until``."""
+        """Name the scene that a question plays, and open its gates before the stage ``until``, and no others.
+
+        A question may have been asked before, by another test.
+        """
         self._scenes[question] = scene
-        for stage in STAGES[: STAGES.index(until)] if until != "all" else STAGES:
-            self._open[question, stage].set()
+        opened = STAGES if until == "all" else STAGES[: STAGES.index(until)]
+        for stage in STAGES:
+            gate = self._open[question, stage]
+            gate.set() if stage in opened else gate.clear()
 
     def scene(self, question: str) -> str:
         return self._scenes.get(question, "done")
