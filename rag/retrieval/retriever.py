@@ -1,14 +1,14 @@
 """From a question to the passages that may answer it: embed, search both legs in both languages, rank, load, judge."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.protocols import Embedder
-from rag.retrieval.candidates import FOREIGN_HANDICAP, DenseHit, fuse
+from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.late_interaction import Signs, Span, similarities, span_similarities, weighed
@@ -22,7 +22,7 @@ from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
-RANKED_CHUNKS = 30
+RANKED_CHUNKS = 40
 """Chunks of the fused legs that are compared token by token; of these the first ``KEPT_CHUNKS`` are returned."""
 
 KEPT_CHUNKS = 20
@@ -139,7 +139,7 @@ class _Ranked:
 
 def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> list[_Ranked]:
     """Return the candidates, best first."""
-    hits = [searched.seen[chunk_id] for chunk_id in fuse(searched.by_meaning, searched.bm25)[:RANKED_CHUNKS]]
+    hits = [searched.seen[chunk_id] for chunk_id in fuse(searched.by_meaning, searched.by_words)[:RANKED_CHUNKS]]
     signs = view.tokens.token_signs([hit.chunk_id for hit in hits])
     kept = [hit for hit in hits if hit.chunk_id in signs]
     late = dict(
@@ -153,7 +153,7 @@ def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> 
         dense=np.array([hit.standout for hit in hits]),
         words=np.array([searched.bm25.get(hit.chunk_id, 0.0) for hit in hits]),
         unseen=np.array([hit.foreign and hit.chunk_id not in searched.bm25 for hit in hits], dtype=np.bool_),
-        late=_late_standouts(view, hits, late, asked) if len(late) == len(hits) else None,
+        late=np.array([late[hit.chunk_id] for hit in hits]) if len(late) == len(hits) else None,
     )
     return [
         _Ranked(
@@ -161,16 +161,3 @@ def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> 
         )
         for place in np.argsort(-scores, kind="stable")
     ]
-
-
-def _late_standouts(
-    view: GenerationView, hits: Sequence[DenseHit], late: Mapping[int, float], asked: QuestionTokens
-) -> Scores:
-    """Return what ``DenseHit.standout`` is for cosines: how much each stands out in its language, less the handicap."""
-    languages = {hit.language for hit in hits}
-    if len(languages) < 2:  # nothing to compare with, and the ranking standardises for itself
-        return np.array([late[hit.chunk_id] for hit in hits])
-    usual = {language: view.late_similarities(asked, language) for language in languages}
-    return np.array(
-        [usual[hit.language].standardized(late[hit.chunk_id]) - FOREIGN_HANDICAP * hit.foreign for hit in hits]
-    )

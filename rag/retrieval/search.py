@@ -9,12 +9,20 @@ from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.terms import is_code
 from rag.schema import Hit, Language
 
+_SCORED_FURTHER = (
+    4  # times the hits of a leg: the index has their BM25 at hand, and 0 would wrong those of meaning's leg
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What a search found: ``by_meaning`` is best first, ``bm25`` has what words found, ``seen`` the chunks of both."""
+    """What a search found: ``by_meaning`` is best first, and ``by_words`` has the BM25 of the best by words.
+
+    ``bm25`` reaches further down, for those that meaning found; ``seen`` has the chunks of both.
+    """
 
     by_meaning: list[DenseHit]
+    by_words: dict[int, float]
     bm25: dict[int, float]
     seen: dict[int, DenseHit]
 
@@ -31,18 +39,20 @@ class Search:
     def run(self, limit: int) -> Searched:
         """Return up to ``limit`` hits of each leg in each language."""
         by_meaning: list[DenseHit] = []
-        by_words: list[DenseHit] = []
+        words_only: list[DenseHit] = []
+        by_words: dict[int, float] = {}
         bm25: dict[int, float] = {}
         for language, vectors in self.view.vectors.items():
             nearest = vectors.index.search(self.query, limit)
-            worded = self.view.lexical.search_terms(self._terms_in(language), limit, language)
+            worded = self.view.lexical.search_terms(self._terms_in(language), _SCORED_FURTHER * limit, language)
             bm25.update((hit.chunk_id, hit.score) for hit in worded)
-            others = sorted({hit.chunk_id for hit in worded} - {hit.chunk_id for hit in nearest})
+            by_words.update((hit.chunk_id, hit.score) for hit in worded[:limit])
+            others = sorted({hit.chunk_id for hit in worded[:limit]} - {hit.chunk_id for hit in nearest})
             cosines = vectors.index.cosines(self.query, others)
             by_meaning += self._dense_hits(nearest, language)
-            by_words += self._dense_hits(map(Hit, others, cosines), language)
-        seen = {hit.chunk_id: hit for hit in (*by_meaning, *by_words)}
-        return Searched(by_standout(by_meaning), bm25, seen)
+            words_only += self._dense_hits(map(Hit, others, cosines), language)
+        seen = {hit.chunk_id: hit for hit in (*by_meaning, *words_only)}
+        return Searched(by_standout(by_meaning), by_words, bm25, seen)
 
     def _terms_in(self, language: Language) -> Sequence[str]:
         """Return all terms for the question's language, and for another one those that are written alike in both."""

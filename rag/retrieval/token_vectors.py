@@ -18,7 +18,8 @@ from rag.retrieval.tokens import EmbedderTokens
 CENTRE_PATH = Path(__file__).with_name("token_centre.json")
 """The mean token of multilingual-e5-small and how it was found; ``python -m eval.retrieval_centre`` writes it."""
 
-_BEFORE_TEXT = 3  # <s> and the two tokens of "passage:"; of a question's three the colon stays, and does no harm
+_BEFORE_QUERY = 4  # <s> and the three tokens of "query:"
+_BEFORE_PASSAGE = 3  # <s> and the two tokens of "passage:"
 _BEHIND_TEXT = 1  # </s>
 _SMALLEST_LENGTH = 1e-9
 
@@ -36,10 +37,11 @@ class TokenKeeper:
 
     def of_query(self, numbers: Sequence[int], states: FloatMatrix) -> QueryTokens:
         """Return a question's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
-        rows = states[own_tokens(len(numbers))] - self._centre
+        own = own_tokens(len(numbers), _BEFORE_QUERY)
+        rows = states[own] - self._centre
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         unit = np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
-        return QueryTokens(np.array(numbers[own_tokens(len(numbers))], dtype=np.int32), unit)
+        return QueryTokens(np.array(numbers[own], dtype=np.int32), unit)
 
     def of_passage(self, numbers: Sequence[int], states: FloatMatrix) -> PassageTokens:
         """Return a passage's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
@@ -54,6 +56,6 @@ def passage_spans(tokens: EmbedderTokens, passage: str) -> list[tuple[int, int]]
     return [(max(0, start - before), max(0, end - before)) for start, end in spans[own_tokens(len(spans))]]
 
 
-def own_tokens(count: int) -> slice:
-    """Return which of a text's ``count`` tokens are its own: without prefix and special ones."""
-    return slice(_BEFORE_TEXT, max(_BEFORE_TEXT, count - _BEHIND_TEXT))
+def own_tokens(count: int, before: int = _BEFORE_PASSAGE) -> slice:
+    """Return which of a passage's ``count`` tokens are its own: without prefix and special ones."""
+    return slice(before, max(before, count - _BEHIND_TEXT))

@@ -7,14 +7,13 @@ from hypothesis import strategies as st
 
 from rag.protocols import FloatMatrix, QueryTokens
 from rag.retrieval.late_interaction import (
+    STRETCH_TOKENS,
     WEIGHED_TOKENS,
     Signs,
-    best_in_each,
     similarities,
     span_similarities,
     token_cosines,
     weighed,
-    weighted_mean,
 )
 from rag.schema import QuestionTokens
 
@@ -41,25 +40,40 @@ def test_by_hand() -> None:
     second = np.packbits(np.array([[0, 1, 1, 1]], dtype=np.uint8), axis=1)
     # the first token: 1/2 with + + + -, -1/2 with - - - -, -1/2 with - + + +; the second: 1, -1/2, 0
     assert token_cosines(query, first).tolist() == [[0.5, 1.0], [-0.5, -0.5]]
-    best = best_in_each(query, [first, second])
-    assert best.tolist() == [[0.5, -0.5], [1.0, 0.0]]
-    assert weighted_mean(best, np.array([1.0, 3.0])).tolist() == [3.5 / 4, -0.5 / 4]
+    found = similarities(QuestionTokens(query, np.array([1.0, 3.0])), [first, second])
+    assert found.tolist() == [(0.5 + 3 * 1.0) / 4, (-0.5 + 3 * 0.0) / 4]
 
 
-LENGTHS = st.lists(st.integers(0, 6), min_size=1, max_size=6)
+def test_words_that_stand_together_answer_better() -> None:
+    filler = np.zeros((2 * STRETCH_TOKENS, 8), dtype=np.uint8)
+    asked = np.array([[1, 1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]], dtype=np.uint8)
+    together, apart = filler.copy(), filler.copy()
+    together[[20, 22]] = apart[[2, -2]] = asked
+    question = QuestionTokens(np.asarray((asked * 2.0 - 1) / np.sqrt(8), dtype=np.float32), np.array([1.0, 1.0]))
+    near, far = similarities(question, [np.packbits(together, axis=1), np.packbits(apart, axis=1)])
+    assert near == pytest.approx(1.0)
+    assert far == pytest.approx((1.0 + (1.0 + 0.0) / 2) / 2)  # both words in the passage, one in its best stretch
+
+
+LENGTHS = st.lists(st.integers(0, 3 * STRETCH_TOKENS), min_size=1, max_size=5)
 
 
 @given(st.integers(1, 5), LENGTHS, st.integers(0, 99))
 def test_the_same_as_comparing_every_pair(asked: int, lengths: list[int], seed: int) -> None:
-    query = unit(asked, seed)
+    question = QuestionTokens(unit(asked, seed), np.random.default_rng(seed).uniform(0.1, 9, asked))
     passages = [packed(unit(length, seed + place + 1)) for place, length in enumerate(lengths)]
-    best = best_in_each(query, passages)
-    for place, signs in enumerate(passages):
-        expected = (query @ as_floats(signs).T).max(axis=1) if len(signs) else np.zeros(asked)
-        np.testing.assert_allclose(best[:, place], expected, atol=1e-6)
+
+    def mean_of_best(signs: Signs) -> float:
+        best = (question.vectors @ as_floats(signs).T).max(axis=1)
+        return float(question.weights @ best / question.weights.sum())
+
+    for found, signs in zip(similarities(question, passages), passages, strict=True):
+        begins = range(0, len(signs), STRETCH_TOKENS // 2)
+        stretches = [mean_of_best(signs[begin : begin + STRETCH_TOKENS]) for begin in begins]
+        assert found == pytest.approx((mean_of_best(signs) + max(stretches)) / 2 if len(signs) else 0.0, abs=1e-5)
 
 
-@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 6), st.integers(0, 99))
+@given(st.integers(1, 5), st.integers(1, 60), st.integers(0, 60), st.integers(0, 99))
 def test_more_tokens_never_answer_worse_and_all_stays_in_range(asked: int, few: int, more: int, seed: int) -> None:
     question = QuestionTokens(unit(asked, seed), np.random.default_rng(seed).uniform(0.1, 9, asked))
     signs = packed(unit(few + more, seed + 1))
