@@ -34,6 +34,7 @@ from rag.errors import AnswerdeskError
 from rag.protocols import Embedder
 from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
 from rag.retrieval.embedder import open_embedder
+from rag.retrieval.follow_up import in_context
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
@@ -43,7 +44,7 @@ from rag.tracing import Trace
 KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
 E5 = "multilingual-e5-small"
 SIGNALS_OF_FIT = {
-    E5: ("gain", "unknown", "codes", "foreign"),
+    E5: ("gain", "lead", "unknown", "codes", "foreign"),
     ANY_EMBEDDER: ("unknown", "codes", "chinese"),
 }
 FALSE_REFUSALS = 0.04
@@ -72,7 +73,12 @@ def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Sett
     ingest([corpus], settings, embedder)
     retriever = Retriever(KnowledgeStore(settings.knowledge_dir), embedder, settings, _UNDECIDED)
     return [
-        (question, retriever.find(question.question, question_language(question.question), Trace()).signals)
+        (
+            question,
+            retriever.find(
+                in_context(question.question, question.previous), question_language(question.question), Trace()
+            ).signals,
+        )
         for question in questions
     ]
 
@@ -149,7 +155,7 @@ def report(
             "how": "logistic regression, penalty 1 on the standardised signals; the threshold leaves "
             f"{FALSE_REFUSALS:.0%} of the answerable questions refused; both judged on held-out parts "
             f"({_FOLDS} folds, {_REPEATS} times), the other sets with these numbers as they are; which signals to use "
-            "was chosen among some twenty combinations with the figures of these same sets in view",
+            "was chosen among some thirty combinations with the figures of these same sets in view",
             "on": f"data/golden: {answerable} answerable questions and {len(rows) - answerable} unanswerable ones",
             "when": today.isoformat(),
             "with": "python -m eval.calibrate",

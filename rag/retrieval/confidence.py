@@ -26,9 +26,10 @@ class Signals:
     the cosines is another in each language and each knowledge base.  In [0, 1], by inverse document frequency:
     ``coverage``, how much of the question's terms the first passages hold together; ``unknown``, how much of them no
     passage at all holds.  ``codes`` is the share of the question's codes and numbers that the first passages hold, 1
-    where it has none.  ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  1 or 0: ``chinese``,
-    the best passage is Chinese (pairs of characters are rarer than words); ``foreign``, it is in the other language
-    than the question, so that words cannot tell.
+    where it has none.  ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  ``lead`` is what
+    the first passage's late interaction has over the mean one of the next.  1 or 0: ``chinese``, the best passage is
+    Chinese (pairs of characters are rarer than words); ``foreign``, it is in the other language than the question, so
+    that words cannot tell.
     """
 
     gain: float = 0.0
@@ -36,6 +37,7 @@ class Signals:
     unknown: float = 0.0
     codes: float = 1.0
     bm25_ratio: float = 0.0
+    lead: float = 0.0
     chinese: float = 0.0
     foreign: float = 0.0
 

@@ -84,8 +84,7 @@ class Retriever:
                 for one in ranked
                 if one.hit.chunk_id in loaded
             )
-            first = [one.chunk for one in chunks]
-            signals = read_signals(searched.by_meaning, searched.bm25, first, view.lexical.term_weights(wanted))
+            signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(wanted))
         return Found(chunks, signals, view.generation, asked)
 
     def sentence_similarities(

@@ -6,21 +6,26 @@ from rag.retrieval.candidates import DenseHit
 from rag.retrieval.confidence import Signals
 from rag.retrieval.lexical_index import TermWeight
 from rag.retrieval.terms import is_code, terms
-from rag.schema import Chunk
+from rag.schema import RetrievedChunk
 
 JUDGED_CHUNKS = 5
 """First passages of the ranking whose words are looked at."""
 
 
 def read_signals(
-    dense: Sequence[DenseHit], bm25: Mapping[int, float], first: Sequence[Chunk], weights: Mapping[str, TermWeight]
+    dense: Sequence[DenseHit],
+    bm25: Mapping[int, float],
+    ranked: Sequence[RetrievedChunk],
+    weights: Mapping[str, TermWeight],
 ) -> Signals:
     """Return the signals.
 
-    ``dense`` is best first, ``bm25`` the scores by chunk, ``first`` the best chunks after fusion, and ``weights`` those
-    of the question's terms in the whole knowledge base.
+    ``dense`` is best first, ``bm25`` the scores by chunk, ``ranked`` the final ranking, and ``weights`` those of the
+    question's terms in the whole knowledge base.
     """
-    held = {term for chunk in first[:JUDGED_CHUNKS] for term in terms(chunk.embedded_text)}
+    held = {term for one in ranked[:JUDGED_CHUNKS] for term in terms(one.chunk.embedded_text)}
+    late = [one.late for one in ranked if one.late is not None]
+    behind = late[1 : 1 + JUDGED_CHUNKS]
     codes = [term for term in weights if is_code(term)]
     total = sum(weight.idf for weight in weights.values())
     best = dense[0] if dense else None
@@ -30,6 +35,7 @@ def read_signals(
         unknown=_share(weights, {term for term, weight in weights.items() if weight.chunks == 0}),
         codes=sum(code in held for code in codes) / len(codes) if codes else 1.0,
         bm25_ratio=max(bm25.values(), default=0.0) / total if total else 0.0,
+        lead=late[0] - sum(behind) / len(behind) if behind else 0.0,
         chinese=float(best is not None and best.language == "zh"),
         foreign=float(best is not None and best.foreign),
     )
