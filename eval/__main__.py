@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eval import retrieval_command
-from eval.dataset import GOLDEN_DIR, GoldenQuestion, load_questions
+from eval.dataset import GOLDEN_DIR, drawn, load_questions
 from eval.report import summarise, wrong
 from eval.runner import Record, run
-from eval.tables import print_report, words
+from eval.tables import print_report, question_bar, words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.factory import build_pipeline
 from rag.settings import Settings, load_settings
@@ -84,13 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(questions: Sequence[GoldenQuestion], limit: int, seed: int) -> tuple[GoldenQuestion, ...]:
-    if limit <= 0 or limit >= len(questions):
-        return tuple(questions)
-    kept = set(random.Random(seed).sample(range(len(questions)), limit))
-    return tuple(question for index, question in enumerate(questions) if index in kept)
-
-
 def _settings(arguments: argparse.Namespace) -> Settings:
     changes = {"model": arguments.model, "knowledge_base": arguments.kb}
     return load_settings().changed(**{name: value for name, value in changes.items() if value})
@@ -101,7 +92,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, object
     settings = _settings(arguments)
     if Path(arguments.run).name != arguments.run:
         raise SettingsError(reason=f"--run {arguments.run}: a name without folders is expected")
-    questions = _chosen(load_questions(arguments.questions), arguments.limit, arguments.seed)
+    questions = drawn(load_questions(arguments.questions), arguments.limit, arguments.seed)
     pipeline = build_pipeline(settings)
     folder = settings.data_dir / "runs" / arguments.run
     identity = RunIdentity(
@@ -111,8 +102,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, object
         generation=pipeline.generation,
     )
     identity.check_or_save(folder / "run.json")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with question_bar(console) as bar:
         task = bar.add_task(words("questions", terminal_language()), total=len(questions))
 
         def advance(record: Record) -> None:

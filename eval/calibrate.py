@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from eval.dataset import GOLDEN_DIR, GoldenQuestion, load_questions
+from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR, GoldenQuestion, load_questions
 from eval.logistic import (
     Labels,
     Matrix,
@@ -41,7 +41,6 @@ from rag.storage.store import KnowledgeStore
 from rag.terminal import fail
 from rag.tracing import Trace
 
-KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
 E5 = "multilingual-e5-small"
 SIGNALS_OF_FIT = {
     E5: ("gain", "lead", "unknown", "codes", "foreign"),

@@ -1,14 +1,17 @@
 """Questions with known answers: the sample knowledge base's own, a team's, or a public set in the same JSONL shape."""
 
 import json
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import SettingsError
 from rag.schema import Language
 
-GOLDEN_DIR = Path(__file__).resolve().parent.parent / "data" / "golden"
+DATA_DIR = Path(__file__).resolve().parent.parent / "data"
+GOLDEN_DIR = DATA_DIR / "golden"
+KNOWLEDGE_DIR = DATA_DIR / "knowledge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
     if not questions:
         raise SettingsError(reason=f"there are no questions in {path}")
     return tuple(questions)
+
+
+def drawn(questions: Sequence[GoldenQuestion], limit: int, seed: int) -> tuple[GoldenQuestion, ...]:
+    """Return ``limit`` questions in their order, the same for the same seed; all of them where it is not positive."""
+    if not 0 < limit < len(questions):
+        return tuple(questions)
+    kept = sorted(random.Random(seed).sample(range(len(questions)), limit))
+    return tuple(questions[index] for index in kept)
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:

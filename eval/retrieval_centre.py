@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from eval.dataset import GOLDEN_DIR
+from eval.dataset import KNOWLEDGE_DIR
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
 from rag.protocols import FloatMatrix
@@ -23,7 +23,6 @@ from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import fail
 
-KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
 _DIGITS = 4
 
 

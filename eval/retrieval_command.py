@@ -2,18 +2,18 @@
 
 import argparse
 import json
-import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from eval.dataset import GOLDEN_DIR
+from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.retrieval_benchmark import QuestionSet, Ranking, run, sets_in, summarise
+from eval.tables import question_bar, words
 from ingest.console import ProgressConsole
 from rag.errors import AnswerdeskError, SettingsError
 from rag.protocols import Embedder
@@ -30,7 +30,6 @@ examples:
 
 exit codes: 0 measured, 2 usage, 3 nothing to ingest, 5 the embedder is missing, 130 interrupted
 """
-KNOWLEDGE_DIR = GOLDEN_DIR.parent / "knowledge"
 _MEASURES = {
     "recall_at_1": "R@1",
     "recall_at_5": "R@5",
@@ -38,21 +37,6 @@ _MEASURES = {
     "mrr_at_10": "MRR@10",
     "ndcg_at_10": "nDCG@10",
 }
-_WORDS: dict[str, tuple[str, str]] = {
-    "title": ("Documents found", "检索结果"),
-    "set": ("set", "题集"),
-    "figure": ("figure (mean of the sets)", "指标（各题集平均）"),
-    "value": ("value", "数值"),
-    "interrupted": ("Interrupted; nothing was measured.", "已中断，未得出结果。"),
-    "as_many": (
-        "--corpus and --questions are given in pairs: {corpora} and {questions}",
-        "--corpus 与 --questions 须成对给出：现为 {corpora} 个与 {questions} 个",
-    ),
-}
-
-
-def _words(key: str, language: Language, **values: object) -> str:
-    return _WORDS[key][1 if language == "zh" else 0].format(**values)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,29 +58,21 @@ def _parser() -> argparse.ArgumentParser:
 def _chosen_sets(arguments: argparse.Namespace) -> list[QuestionSet]:
     if len(arguments.corpus) != len(arguments.questions):
         counts = {"corpora": len(arguments.corpus), "questions": len(arguments.questions)}
-        raise SettingsError(reason=_words("as_many", terminal_language(), **counts))
+        raise SettingsError(reason=words("as_many", terminal_language(), **counts))
     sets = [QuestionSet.load(*pair) for pair in zip(arguments.corpus, arguments.questions, strict=True)]
     sets += sets_in(arguments.sets) if arguments.sets else []
     if not sets:
         sets = [QuestionSet.load(KNOWLEDGE_DIR, GOLDEN_DIR)]
-    return [_limited(one, arguments.limit, arguments.seed) for one in sets]
-
-
-def _limited(one: QuestionSet, limit: int, seed: int) -> QuestionSet:
-    if not 0 < limit < len(one.questions):
-        return one
-    kept = sorted(random.Random(seed).sample(range(len(one.questions)), limit))
-    return replace(one, questions=tuple(one.questions[index] for index in kept))
+    return [replace(one, questions=drawn(one.questions, arguments.limit, arguments.seed)) for one in sets]
 
 
 def measure(sets: Sequence[QuestionSet], settings: Settings, embedder: Embedder, console: Console) -> dict[str, object]:
     """Run every set and return the figures."""
     by_set: dict[str, Sequence[Ranking]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     for number, one in enumerate(sets):
         with (
             ProgressConsole(terminal_language(), sys.stderr) as ingesting,
-            Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+            question_bar(console, disable=not console.is_terminal) as bar,
         ):
             task = bar.add_task(one.name, total=len(one.questions))
             rankings = run(one, settings, embedder, ingesting=ingesting, progress=_advancing(bar, task))
@@ -117,11 +93,11 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     by_set, times = summary["by_set"], summary["latency_ms"]
     assert isinstance(by_set, dict) and isinstance(times, dict)
     if len(by_set) > 1:
-        sets = Table(_words("set", language), "n", *_MEASURES.values())
+        sets = Table(words("set", language), "n", *_MEASURES.values())
         for name, values in by_set.items():
             sets.add_row(name, str(values["n"]), *(f"{values[key]:.3f}" for key in _MEASURES))
         console.print(sets)
-    table = Table(_words("figure", language), _words("value", language), title=_words("title", language))
+    table = Table(words("figure_of_sets", language), words("value", language), title=words("found", language))
     table.add_row("n", str(summary["n"]))
     for key in _MEASURES:
         table.add_row(key, f"{summary[key]:.3f}")
@@ -144,6 +120,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(_words("interrupted", terminal_language()), markup=False)
+        console.print(words("nothing_measured", terminal_language()), markup=False)
         return 130
     return 0

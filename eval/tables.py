@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from eval.report import Score
@@ -10,6 +11,9 @@ from rag.schema import Language
 
 _WORDS: dict[str, tuple[str, str]] = {
     "answers": ("Answers", "回答质量"),
+    "found": ("Documents found", "检索结果"),
+    "set": ("set", "题集"),
+    "figure_of_sets": ("figure (mean of the sets)", "指标（各题集平均）"),
     "figure": ("figure", "指标"),
     "value": ("value", "数值"),
     "kind": ("kind {kind} ({n})", "题型 {kind}（{n} 题）"),
@@ -27,6 +31,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "no_model": ("no model was called", "未调用模型"),
     "records": ("every question's record: {records}", "逐题记录：{records}"),
     "questions": ("questions", "题目"),
+    "nothing_measured": ("Interrupted; nothing was measured.", "已中断，未得出结果。"),
+    "as_many": (
+        "--corpus and --questions are given in pairs: {corpora} and {questions}",
+        "--corpus 与 --questions 须成对给出：现为 {corpora} 个与 {questions} 个",
+    ),
     "interrupted": (
         "Interrupted; the answers so far are kept. Go on with: python -m eval --run {run}",
         "已中断，已有回答均已保存。继续运行：python -m eval --run {run}",
@@ -38,6 +47,12 @@ _APART = ("latency_ms", "by_kind", "errors", "model", "stand_in", "records")
 def words(key: str, language: Language, **values: object) -> str:
     """Return the text of ``key`` with its placeholders filled."""
     return _WORDS[key][1 if language == "zh" else 0].format(**values)
+
+
+def question_bar(console: Console, *, disable: bool = False) -> Progress:
+    """Return a bar that counts questions and tells the time that is left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=disable)
 
 
 def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console: Console, language: Language) -> None:

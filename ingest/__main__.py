@@ -7,12 +7,21 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from ingest.commands import OK, go_back, show_check, show_difference, show_documents, show_history
+from ingest.commands import (
+    OK,
+    SOMETHING_WRONG,
+    go_back,
+    report_fields,
+    report_json,
+    show_check,
+    show_difference,
+    show_documents,
+    show_history,
+)
 from ingest.console import ProgressConsole
 from ingest.discovery import discover
 from ingest.pipeline import ingest
@@ -26,7 +35,6 @@ from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.terminal import fail, terminal_language
 
-SOME_FAILED = 1
 STOPPED = 130
 _KINDS_SHOWN = 8
 
@@ -175,12 +183,17 @@ def _ingest(options: argparse.Namespace, settings: Settings, embedder: Embedder,
     else:
         for line in summary_lines(summary, settings.knowledge_base, language, verbose=options.verbose):
             print(line)
-    return SOME_FAILED if summary.failures else 0
+    return SOMETHING_WRONG if summary.failures else OK
 
 
 def summary_lines(summary: IngestSummary, name: str, language: Language, *, verbose: bool = False) -> list[str]:
     """Return the summary in words."""
-    figures = {**_fields(summary), "name": name, "failed": len(summary.failures), "rate": summary.chunks_per_second}
+    figures = {
+        **report_fields(summary),
+        "name": name,
+        "failed": len(summary.failures),
+        "rate": summary.chunks_per_second,
+    }
     keys = ["counts", "published" if summary.published else "unchanged"]
     keys.append("speed" if summary.embedded else "no_embedding")
     if summary.missing:
@@ -202,15 +215,10 @@ def _kinds(paths: Sequence[Path], language: Language) -> str:
 def summary_json(summary: IngestSummary, language: Language) -> dict[str, object]:
     """Return the summary for ``json.dumps``."""
     return {
-        **_fields(summary),
+        **report_json(summary, language),
         "chunks_per_second": round(summary.chunks_per_second, 2),
-        "failures": [{**failure.details, "message": failure.text(language)} for failure in summary.failures],
         "unsupported": [str(path) for path in summary.unsupported],
     }
-
-
-def _fields(summary: IngestSummary) -> dict[str, object]:
-    return {field.name: getattr(summary, field.name) for field in fields(summary)}  # asdict would copy the errors
 
 
 if __name__ == "__main__":

@@ -17,7 +17,14 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Chunk
 from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
-from rag.storage.store import CHUNK_COLUMNS, VISIBLE, GenerationInfo, KnowledgeStore, chunk_from_row
+from rag.storage.store import (
+    CHUNK_COLUMNS,
+    VISIBLE,
+    GenerationInfo,
+    KnowledgeStore,
+    chunk_from_row,
+    visible_counts,
+)
 
 Problem = Literal["database", "counts", "offsets", "postings", "hashes", "vectors", "index"]
 
@@ -92,11 +99,11 @@ def _check_database(store: KnowledgeStore, findings: _Findings) -> None:
 
 
 def _check_counts(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
-    for table, expected in (("document", info.document_count), ("chunk", info.chunk_count)):
-        with store.reading() as connection:
-            (found,) = connection.execute(
-                f"SELECT count(*) FROM {table} WHERE {VISIBLE.format(table)}", {"generation": info.generation}
-            ).fetchone()
+    with store.reading() as connection:
+        counts = visible_counts(connection, info.generation)
+    for table, found, expected in zip(
+        ("document", "chunk"), counts, (info.document_count, info.chunk_count), strict=True
+    ):
         if found != expected:
             findings.add("counts", f"{table}: {found} != {expected}")
 

@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from ingest.check import CheckReport, check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
 from ingest.history import history, oldest_restorable, rollback
+from ingest.summary import IngestSummary
 from ingest.words import words
 from rag.schema import Language
 from rag.settings import Settings
@@ -39,16 +40,22 @@ def show_difference(paths: Sequence[Path], settings: Settings, language: Languag
     with ProgressConsole(language, sys.stderr) as console:
         found = difference(paths, settings, progress=console)
     if as_json:
-        print(json.dumps(_difference_json(found, language), ensure_ascii=False))
+        print(json.dumps(report_json(found, language), ensure_ascii=False))
     else:
         for line in _difference_lines(found, language):
             print(line)
     return SOMETHING_WRONG if found.failures else OK
 
 
-def _difference_json(found: Difference, language: Language) -> dict[str, object]:
-    failures = [{**failure.details, "message": failure.text(language)} for failure in found.failures]
-    return {**{name: getattr(found, name) for name in Difference.__slots__}, "failures": failures}
+def report_fields(report: Difference | IngestSummary) -> dict[str, object]:
+    """Return the fields of a report by name."""
+    return {field.name: getattr(report, field.name) for field in fields(report)}  # asdict would copy the errors
+
+
+def report_json(report: Difference | IngestSummary, language: Language) -> dict[str, object]:
+    """Return the fields of a report for ``json.dumps``, with its failures in words."""
+    failures = [{**failure.details, "message": failure.text(language)} for failure in report.failures]
+    return {**report_fields(report), "failures": failures}
 
 
 def _difference_lines(found: Difference, language: Language) -> list[str]:
@@ -82,10 +89,7 @@ def show_history(settings: Settings, language: Language, *, as_json: bool) -> in
     generations = history(settings.knowledge_dir)
     oldest = oldest_restorable(generations)
     if as_json:
-        rows = [
-            {**asdict(info), "published_at": info.published_at.isoformat(), "restorable": info.generation >= oldest}
-            for info in generations
-        ]
+        rows = [{**_generation_json(info), "restorable": info.generation >= oldest} for info in generations]
         print(json.dumps(rows, ensure_ascii=False))
     for info in [] if as_json else generations:
         mark = "*" if info is generations[0] else " " if info.generation >= oldest else "x"
@@ -97,7 +101,7 @@ def go_back(settings: Settings, target: int | None, language: Language, *, as_js
     """Publish an earlier generation again."""
     info = rollback(settings.knowledge_dir, target)
     if as_json:
-        print(json.dumps({**asdict(info), "published_at": info.published_at.isoformat()}))
+        print(json.dumps(_generation_json(info)))
     else:
         print(
             words(
@@ -110,6 +114,10 @@ def go_back(settings: Settings, target: int | None, language: Language, *, as_js
             )
         )
     return OK
+
+
+def _generation_json(info: GenerationInfo) -> dict[str, object]:
+    return {**asdict(info), "published_at": info.published_at.isoformat()}
 
 
 def _generation_line(info: GenerationInfo, language: Language) -> str:

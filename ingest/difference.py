@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ingest.discovery import Discovery, discover
 from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import SourceFile
 from ingest.pipeline import nothing_in
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, ReportProgress
@@ -53,9 +53,7 @@ def difference(
     discovery = discover(paths)
     if not discovery.files:
         raise nothing_in(paths)
-    timeout_seconds = settings.reading_timeout_seconds
-    own_reader = reader or FileReader(Limits.of(settings), timeout_seconds=timeout_seconds)
-    with own_reader if reader is None else nullcontext(reader) as files:
+    with FileReader.of(settings) if reader is None else nullcontext(reader) as files:
         store = KnowledgeStore(settings.knowledge_dir)
         try:
             comparison = _Comparison(store)

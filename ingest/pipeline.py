@@ -14,7 +14,7 @@ from ingest.chunking import chunk_document, recipe
 from ingest.discovery import Discovery, discover
 from ingest.embedding import embed_missing
 from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import SourceFile
 from ingest.lock import writer_lock
 from ingest.publish import publish, tidy_up
 from ingest.reader import FileReader
@@ -80,7 +80,7 @@ def ingest(
             if reader is not None:
                 run.read(discovery, reader)
             else:
-                with FileReader(Limits.of(settings), timeout_seconds=settings.reading_timeout_seconds) as own_reader:
+                with FileReader.of(settings) as own_reader:
                     run.read(discovery, own_reader)
             if run.nothing_known:
                 raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)

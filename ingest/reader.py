@@ -21,6 +21,7 @@ from ingest.loaders.source import Limits, SourceFile, StillReading
 from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, WORKING
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
+from rag.settings import Settings
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 _READ_BYTES = 1 << 20
@@ -49,6 +50,11 @@ class FileReader:
         self._timeout_seconds = timeout_seconds
         self._worker: subprocess.Popen[bytes] | None = None
         self._received = bytearray()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return a reader with the limits that are set.  Raises ``SettingsError`` as ``Limits.of`` does."""
+        return cls(Limits.of(settings), timeout_seconds=settings.reading_timeout_seconds)
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,6 @@
 """The desk as a program: one web application that is warm before its first page and says every error in words."""
 
 import logging
-import secrets
-import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.routing import BaseRoute
 
+from rag.turns.unforeseen import log_unforeseen
 from ui.i18n import word
 from ui.services import DeskServices, shared_services
 from ui.session import page_language
@@ -41,8 +40,5 @@ def desk_application(
 
 def say_in_words(error: Exception) -> bool:
     """Show one sentence for an unforeseen error, and log where it arose without what it says (it may quote a text)."""
-    number = f"{secrets.randbelow(1_000_000):06}"  # digits are read out alike in both languages
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("page failed, no. %s: %s\n%s", number, type(error).__name__, frames)
-    st.error(word("page_failed", page_language(), number=number))
+    st.error(word("page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

@@ -7,7 +7,8 @@ from lxml import etree
 
 from ingest.loaders.source import Limits, SourceFile
 
-_ENCRYPTED = 0x1
+ENCRYPTED = 0x1
+"""Bit of a member's flags."""
 
 
 def open_package(source: SourceFile, raw: bytes, limits: Limits) -> zipfile.ZipFile:
@@ -18,7 +19,7 @@ def open_package(source: SourceFile, raw: bytes, limits: Limits) -> zipfile.ZipF
     archive = open_archive(source, raw, limits)
     if sum(member.file_size for member in archive.infolist()) > limits.unpacked_bytes:
         raise source.unreadable("bomb")
-    if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
+    if any(member.flag_bits & ENCRYPTED for member in archive.infolist()):
         raise source.unreadable("encrypted")
     return archive
 

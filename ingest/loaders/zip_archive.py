@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ingest.loaders.encoding import clean, decode
-from ingest.loaders.package import open_archive
+from ingest.loaders.package import ENCRYPTED, open_archive
 from ingest.loaders.source import Found, Limits, Part, SourceFile
 
-_ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
 _SYMBOLIC_LINK = 0o120000
 _LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -40,7 +39,7 @@ def load_zip(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, inner: SourceFile, limits: Limits) -> Found | Part:
     name = inner.inside[-1]
-    if not member.flag_bits & _ENCRYPTED:
+    if not member.flag_bits & ENCRYPTED:
         try:
             return Part(name, archive.read(member))
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError):

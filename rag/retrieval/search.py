@@ -9,9 +9,8 @@ from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.terms import is_code
 from rag.schema import Hit, Language
 
-_SCORED_FURTHER = (
-    4  # times the hits of a leg: the index has their BM25 at hand, and 0 would wrong those of meaning's leg
-)
+_SCORED_FURTHER = 4
+"""Times the hits of a leg: the index has their BM25 at hand, and 0 would wrong those of meaning's leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,11 @@ class Search:
             by_words.update((hit.chunk_id, hit.score) for hit in worded[:limit])
             others = sorted({hit.chunk_id for hit in worded[:limit]} - {hit.chunk_id for hit in nearest})
             cosines = vectors.index.cosines(self.query, others)
-            by_meaning += self._dense_hits(nearest, language)
-            words_only += self._dense_hits(map(Hit, others, cosines), language)
-        seen = {hit.chunk_id: hit for hit in (*by_meaning, *words_only)}
-        return Searched(by_standout(by_meaning), by_words, bm25, seen)
+            seen = self._dense_hits([*nearest, *map(Hit, others, cosines)], language)
+            by_meaning += seen[: len(nearest)]
+            words_only += seen[len(nearest) :]
+        by_chunk = {hit.chunk_id: hit for hit in (*by_meaning, *words_only)}
+        return Searched(by_standout(by_meaning), by_words, bm25, by_chunk)
 
     def _terms_in(self, language: Language) -> Sequence[str]:
         """Return all terms for the question's language, and for another one those that are written alike in both."""

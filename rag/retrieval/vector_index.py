@@ -20,10 +20,10 @@ from rag.errors import EmbedderMismatch, IndexDamaged
 from rag.protocols import FloatMatrix
 from rag.schema import Hit
 from rag.storage.connection import storage_errors
+from rag.storage.embeddings import UNIT_TOLERANCE
 
 INDEX_NAME = "vectors.faiss"
 MANIFEST_NAME = "vectors.json"
-_UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class FaissVectorIndex:
         if len(np.unique(chunk_ids)) != len(chunk_ids):
             raise ValueError(f"{len(chunk_ids) - len(np.unique(chunk_ids))} chunk numbers are there twice")
         lengths = np.linalg.norm(vectors, axis=1)
-        if not np.all(np.abs(lengths - 1) < _UNIT_TOLERANCE):  # also refuses NaN
+        if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # also refuses NaN
             raise ValueError(f"vectors must be of length 1; they are between {lengths.min()} and {lengths.max()}")
         index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
         index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), chunk_ids.astype(np.int64))

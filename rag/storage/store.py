@@ -215,6 +215,17 @@ class KnowledgeStore:
         return [DocumentRow(**{**dict(row), "updated_on": _date(row["updated_on"])}) for row in rows]
 
 
+def visible_counts(connection: sqlite3.Connection, generation: int) -> tuple[int, int]:
+    """Count the documents and chunks that are visible in the generation."""
+    documents, chunks = (
+        connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {VISIBLE.format(table)}", {"generation": generation}
+        ).fetchone()[0]
+        for table in ("document", "chunk")
+    )
+    return documents, chunks
+
+
 def generation_folder(knowledge_folder: Path, generation: int) -> Path:
     """Return the folder of a generation's files: ``generations/000003``."""
     return knowledge_folder / "generations" / f"{generation:06d}"

@@ -25,13 +25,15 @@ from rag.storage.store import (
     LiveDocument,
     document_from_row,
     generation_folder,
+    visible_counts,
 )
 
 KEPT_GENERATIONS = 7
 _NO_CHANGE = GenerationChange()
-_AT = "(first_generation <= :{0} AND ifnull(last_generation > :{0}, 1))"
-_ONLY_EARLIER = f"{_AT.format('earlier')} AND NOT {_AT.format('current')}"
-_ONLY_CURRENT = f"{_AT.format('current')} AND NOT {_AT.format('earlier')}"
+_AT_EARLIER = f"({VISIBLE.format('document')})".replace(":generation", ":earlier")
+_AT_CURRENT = f"({VISIBLE.format('document')})".replace(":generation", ":current")
+_ONLY_EARLIER = f"{_AT_EARLIER} AND NOT {_AT_CURRENT}"
+_ONLY_CURRENT = f"{_AT_CURRENT} AND NOT {_AT_EARLIER}"
 _OF_DEAD_DOCUMENTS = "document_key IN (SELECT document_key FROM document WHERE last_generation <= :oldest)"
 
 
@@ -138,7 +140,7 @@ class KnowledgeWriter:
         self.database.connection().execute("PRAGMA synchronous = FULL")
         try:
             with self.database.transaction() as connection:
-                documents, chunks = _counts(connection, generation)
+                documents, chunks = visible_counts(connection, generation)
                 published_at = datetime.now(UTC)
                 info = GenerationInfo(generation, published_at, embedder_model, dimension, documents, chunks, change)
                 connection.execute(
@@ -181,16 +183,6 @@ class KnowledgeWriter:
 
 def _current(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT generation FROM current").fetchone()[0])
-
-
-def _counts(connection: sqlite3.Connection, generation: int) -> tuple[int, int]:
-    documents, chunks = (
-        connection.execute(
-            f"SELECT count(*) FROM {table} WHERE {VISIBLE.format(table)}", {"generation": generation}
-        ).fetchone()[0]
-        for table in ("document", "chunk")
-    )
-    return documents, chunks
 
 
 def _retire(connection: sqlite3.Connection, document_id: str, generation: int) -> None:

@@ -1,10 +1,8 @@
 """The workers, and the turns that they are busy with."""
 
 import logging
-import secrets
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +16,7 @@ from rag.schema import Event, Retrieved
 from rag.storage.turn_store import TurnStore
 from rag.turns.live import LiveTurn
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
+from rag.turns.unforeseen import log_unforeseen
 
 logger = logging.getLogger(__name__)
 
@@ -201,11 +200,7 @@ class TurnService:
         """Make sure that the turn has ended, and keep it; called in the worker, so only workers write a turn."""
         error = future.exception()
         if error is not None or not live.snapshot.final:
-            number = f"{secrets.randbelow(1_000_000):06}"  # digits are read out alike in both languages
-            # without the error's message, which may quote the question
-            frames = "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
-            logger.error("turn failed, no. %s: %s\n%s", number, type(error).__name__, frames)
-            live.end("failed", Failure.of(TurnFailed(number=number)))
+            live.end("failed", Failure.of(TurnFailed(number=log_unforeseen(logger, "turn", error))))
         if self._write(live):
             with self._lock:
                 self._live.pop(live.record.turn_id)
