@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from eval import retrieval_command
-from eval.dataset import GOLDEN_DIR, drawn, load_questions
+from eval.dataset import GOLDEN_DIR, drawn
 from eval.report import summarise, wrong
 from eval.runner import Record, run
 from eval.tables import print_report, question_bar, words
+from ingest.golden import load_questions
 from rag.errors import AnswerdeskError, SettingsError
 from rag.factory import build_pipeline
 from rag.settings import Settings, load_settings

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR, GoldenQuestion, load_questions
+from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.logistic import (
     Labels,
     Matrix,
@@ -28,6 +28,7 @@ from eval.logistic import (
     held_out_logits,
     threshold_at,
 )
+from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.answering.language import question_language
 from rag.errors import AnswerdeskError

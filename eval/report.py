@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from eval.answer_metrics import best_token_f1, is_right
-from eval.dataset import GoldenQuestion
 from eval.retrieval_metrics import recall_at, reciprocal_rank_at
 from eval.runner import Record
+from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.tracing import STAGES
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.dataset import GoldenQuestion, load_questions
 from eval.report import Percentiles
 from eval.retrieval_metrics import ndcg_at, recall_at, reciprocal_rank_at
 from ingest.chunking import recipe
+from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from ingest.summary import ReportProgress
 from rag.answering.language import question_language

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.dataset import GoldenQuestion
+from ingest.golden import GoldenQuestion
 from rag.errors import (
     ModelStoppedHalfway,
     ModelTimedOut,

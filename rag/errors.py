@@ -10,6 +10,7 @@
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
     │   ├── KnowledgeBaseNewer
+    │   ├── AccessDenied
     │   ├── EmbedderMismatch
     │   ├── IndexDamaged
     │   ├── GenerationGone
@@ -127,6 +128,13 @@ class KnowledgeBaseNewer(KnowledgeError):
 
     en = "The data was written by a newer version of this program (format {found}, known {known}); please update it."
     zh = "数据由更新版本的程序写入（格式 {found}，本程序支持到 {known}），请升级程序。"
+
+
+class AccessDenied(KnowledgeError):
+    """Knowledge base ``name`` is for readers who hold ``scope``, and this one does not."""
+
+    en = "The knowledge base {name} is for {scope} only; ask whoever runs this installation for access."
+    zh = "知识库 {name} 仅限 {scope} 使用，请联系管理员开通权限。"
 
 
 class EmbedderMismatch(KnowledgeError):

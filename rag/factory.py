@@ -1,5 +1,7 @@
 """Builds a pipeline: the only module that names concrete adapters."""
 
+from collections.abc import Collection
+
 from rag.answering.generator import OllamaGenerator
 from rag.pipeline import Pipeline, PipelineParts
 from rag.retrieval.embedder import open_embedder
@@ -8,18 +10,20 @@ from rag.serving.admission import Admission
 from rag.serving.models import choose_model
 from rag.serving.server import ensure_running
 from rag.settings import Settings, load_settings
+from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
 
 
-def build_pipeline(settings: Settings | None = None) -> Pipeline:
-    """Return the pipeline of these settings, or of the environment's.
+def build_pipeline(settings: Settings | None = None, scopes: Collection[str] | None = None) -> Pipeline:
+    """Return the pipeline of these settings, or of the environment's, for a reader who holds ``scopes``; None: for any.
 
     The model server is looked for, and started where it can be, at the first question that needs it; it outlives this
-    process.  Raises ``KnowledgeBaseMissing``, ``EmbedderMissing`` or another ``KnowledgeError``.
+    process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
     store.require_generation()
+    require_access(access_to(store), settings.knowledge_base, scopes)
     embedder = open_embedder(settings)
     generator = OllamaGenerator(settings, lambda: choose_model(settings))
     return Pipeline(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.protocols import Embedder
+from rag.protocols import Embedder, QueryVectors
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
 from rag.retrieval.generation_view import GenerationView
@@ -73,19 +73,7 @@ class Retriever:
         with trace.span("embed"):
             query = self._embedder.embed_queries([question])
         with trace.span("search"):
-            view = self._current_view()
-            wanted = terms(question)
-            searched = Search(view, language, query.vectors, wanted).run(self._limit)
-            asked = weighed(query.tokens[0], view.weights.of(query.tokens[0].numbers))
-            ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
-            loaded = self._store.chunks([one.hit.chunk_id for one in ranked], view.generation)
-            chunks = tuple(
-                RetrievedChunk(loaded[one.hit.chunk_id], one.score, one.hit.cosine, one.bm25, one.late)
-                for one in ranked
-                if one.hit.chunk_id in loaded
-            )
-            signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(wanted))
-        return Found(chunks, signals, view.generation, asked)
+            return find_in(self._current_view(), self._store, Query(question, language, query), self._limit)
 
     def sentence_similarities(
         self, retrieval: Retrieval, sentences: Sequence[tuple[Chunk, Sequence[Span]]]
@@ -124,6 +112,32 @@ class Retriever:
             if self._view is None or self._view.generation < generation:
                 self._view = GenerationView.open(self._store, generation, self._embedder.model_id)
             return self._view
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question, its language, and its vectors: ``vectors.vectors`` is float32 [1, dimension]."""
+
+    question: str
+    language: Language
+    vectors: QueryVectors
+
+
+def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> Found:
+    """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg."""
+    tokens = query.vectors.tokens[0]
+    wanted = terms(query.question)
+    searched = Search(view, query.language, query.vectors.vectors, wanted).run(limit)
+    asked = weighed(tokens, view.weights.of(tokens.numbers))
+    ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
+    loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
+    chunks = tuple(
+        RetrievedChunk(loaded[one.hit.chunk_id], one.score, one.hit.cosine, one.bm25, one.late)
+        for one in ranked
+        if one.hit.chunk_id in loaded
+    )
+    signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(wanted))
+    return Found(chunks, signals, view.generation, asked)
 
 
 @dataclass(frozen=True, slots=True)

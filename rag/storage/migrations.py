@@ -117,7 +117,48 @@ def _generation_history(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE generation ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
 
 
-KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs, _generation_history)
+def _regression_questions(connection: sqlite3.Connection) -> None:
+    """Keep the questions that a new generation must answer as well as the one before, and what they look like embedded.
+
+    ``document_ids`` is a JSON list, any of which holds the answer.  ``place`` is where the expected document stood in
+    ``placed_in``, NULL where it was not found.  ``lost`` of a generation counts the questions that it answers worse.
+    """
+    for statement in (
+        """CREATE TABLE regression_question (
+            question_key INTEGER PRIMARY KEY,
+            question TEXT NOT NULL,
+            language TEXT NOT NULL,
+            document_ids TEXT NOT NULL,
+            quote TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            place INTEGER,
+            placed_in INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (question, language)
+        )""",
+        """CREATE TABLE question_vector (
+            content_hash BLOB NOT NULL,
+            model_id TEXT NOT NULL,
+            vector BLOB NOT NULL,
+            token_numbers BLOB NOT NULL,
+            token_vectors BLOB NOT NULL,
+            PRIMARY KEY (content_hash, model_id)
+        )""",
+        "ALTER TABLE generation ADD COLUMN lost INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE generation ADD COLUMN forced INTEGER NOT NULL DEFAULT 0",
+    ):
+        connection.execute(statement)
+
+
+def _access(connection: sqlite3.Connection) -> None:
+    """Keep who may read the knowledge base: the name of a scope, empty for everybody, and an audience."""
+    connection.execute(
+        "CREATE TABLE access (one INTEGER PRIMARY KEY CHECK (one = 1), scope TEXT NOT NULL, audience TEXT NOT NULL)"
+    )
+    connection.execute("INSERT INTO access VALUES (1, '', 'public')")
+
+
+KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs, _generation_history, _regression_questions, _access)
 
 
 def _error_in_both_languages(connection: sqlite3.Connection) -> None:

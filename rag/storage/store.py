@@ -22,19 +22,27 @@ CHUNK_COLUMNS = """chunk.chunk_id, document.document_id, document.path, document
     chunk.start_offset, chunk.end_offset, chunk.ordinal, chunk.language"""  # from chunk JOIN document
 ORIGIN_COLUMNS = "document_id, root, relative_path, path, content_hash, recipe"
 DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on, audience, metadata"
+GENERATION_COLUMNS = (
+    "generation, published_at, embedder_model, dimension, document_count, chunk_count, "
+    "added, changed, retired, restored, lost, forced"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationChange:
     """What a generation has that the one before it had not: counts of documents.
 
-    ``restored`` is the number of the generation that a rollback brought back, 0 where it was an ingest.
+    ``restored`` is the number of the generation that a rollback brought back, 0 where it was an ingest.  ``lost``
+    counts the regression questions that found their document before and do not any more; ``forced`` says that they were
+    too many, and that it was published all the same because somebody said so.
     """
 
     added: int = 0
     changed: int = 0
     retired: int = 0
     restored: int = 0
+    lost: int = 0
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,9 @@ class KnowledgeStore:
     def generation_info(self, generation: int) -> GenerationInfo:
         """Return what was published under this number.  Raises ``KeyError`` where it is unknown or deleted."""
         with self.reading() as connection:
-            row = connection.execute("SELECT * FROM generation WHERE generation = ?", (generation,)).fetchone()
+            row = connection.execute(
+                f"SELECT {GENERATION_COLUMNS} FROM generation WHERE generation = ?", (generation,)
+            ).fetchone()
         if row is None:
             raise KeyError(generation)
         return _generation_from_row(row)
@@ -138,7 +148,9 @@ class KnowledgeStore:
     def generations(self) -> list[GenerationInfo]:
         """Return every generation that was published, the newest first; the oldest ones can be read no more."""
         with self.reading() as connection:
-            rows = connection.execute("SELECT * FROM generation ORDER BY generation DESC").fetchall()
+            rows = connection.execute(
+                f"SELECT {GENERATION_COLUMNS} FROM generation ORDER BY generation DESC"
+            ).fetchall()
         return [_generation_from_row(row) for row in rows]
 
     def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
@@ -232,15 +244,16 @@ def generation_folder(knowledge_folder: Path, generation: int) -> Path:
 
 
 def _generation_from_row(row: sqlite3.Row) -> GenerationInfo:
-    number, published_at, embedder_model, dimension, documents, chunks, *change = row
     return GenerationInfo(
-        number,
-        datetime.fromisoformat(published_at),
-        embedder_model,
-        dimension,
-        documents,
-        chunks,
-        GenerationChange(*change),
+        generation=row["generation"],
+        published_at=datetime.fromisoformat(row["published_at"]),
+        embedder_model=row["embedder_model"],
+        dimension=row["dimension"],
+        document_count=row["document_count"],
+        chunk_count=row["chunk_count"],
+        change=GenerationChange(
+            row["added"], row["changed"], row["retired"], row["restored"], row["lost"], bool(row["forced"])
+        ),
     )
 
 

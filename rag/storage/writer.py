@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.schema import Chunk, Document
+from rag.storage.access import Access
 from rag.storage.connection import Database, storage_errors
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
     DATABASE_NAME,
     DOCUMENT_COLUMNS,
+    GENERATION_COLUMNS,
     ORIGIN_COLUMNS,
     VISIBLE,
     GenerationChange,
@@ -84,6 +86,11 @@ class KnowledgeWriter:
             self._delete_folders(lambda number: number is None or number > current)
         return current + 1
 
+    def let_read(self, access: Access) -> None:
+        """Set who may read the knowledge base; it holds for all generations, from the next question on."""
+        with self.database.transaction() as connection:
+            connection.execute("UPDATE access SET scope = ?, audience = ?", (access.scope, access.audience))
+
     def rebuild_postings(self) -> None:
         """Make the full-text index anew from the terms that it keeps: damage in it would otherwise live on."""
         with self.database.transaction() as connection:
@@ -144,7 +151,7 @@ class KnowledgeWriter:
                 published_at = datetime.now(UTC)
                 info = GenerationInfo(generation, published_at, embedder_model, dimension, documents, chunks, change)
                 connection.execute(
-                    "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO generation ({GENERATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         *(generation, published_at.isoformat(), embedder_model, dimension, documents, chunks),
                         *astuple(change),

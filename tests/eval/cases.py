@@ -1,7 +1,7 @@
 """Small questions and records that the evaluation's tests share."""
 
-from eval.dataset import GoldenQuestion
 from eval.runner import Record
+from ingest.golden import GoldenQuestion
 from rag.schema import Answer
 
 

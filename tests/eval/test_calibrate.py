@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.calibrate import fit, judge, report, search_all
-from eval.dataset import GoldenQuestion
 from eval.logistic import auroc, calibration_error, fit_logistic, folds, held_out_logits, threshold_at
+from ingest.golden import GoldenQuestion
 from rag.retrieval.confidence import Confidence, Signals
 from rag.settings import Settings
 from rag.testing import HashEmbedder

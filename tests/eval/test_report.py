@@ -2,9 +2,9 @@
 
 import pytest
 
-from eval.dataset import GoldenQuestion
 from eval.report import Percentiles, score, summarise, wrong
 from eval.runner import Record
+from ingest.golden import GoldenQuestion
 from rag.schema import Answer, Citation, SpanTime, TextSpan
 from tests.eval.cases import question, record
 

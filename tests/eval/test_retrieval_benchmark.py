@@ -8,8 +8,8 @@ import pytest
 
 from eval import __main__ as command
 from eval import retrieval_command
-from eval.dataset import GoldenQuestion, load_questions
 from eval.retrieval_benchmark import QuestionSet, Ranking, figures, run, sets_in, summarise
+from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings, load_settings
 from rag.testing import HashEmbedder

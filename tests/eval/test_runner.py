@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.dataset import GoldenQuestion
 from eval.runner import ask, run
+from ingest.golden import GoldenQuestion
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
 

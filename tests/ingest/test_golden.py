@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.dataset import GOLDEN_DIR, load_questions
+from eval.dataset import GOLDEN_DIR
+from ingest.golden import load_questions
 from rag.errors import SettingsError
 
 

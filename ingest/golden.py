@@ -1,0 +1,113 @@
+"""Questions with known answers: one JSON object a line, as teams, public sets and our own samples have them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import SettingsError
+from rag.schema import Language
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenQuestion:
+    """One question and what a right answer must hold.
+
+    ``key_points`` is a conjunction of alternatives: every group must be hit by one of its strings.  ``answers`` are
+    model answers in full words.  ``relevant`` are document ids, any of which holds the answer.  ``kind`` says what
+    makes the question hard (``typo``, ``two_part``, ``near_miss``, ...).  ``previous`` is the user's turn before, where
+    the question goes on from one.  ``quote`` is what the answer rests on, word for word, where that is known.
+    """
+
+    question_id: str
+    question: str
+    language: Language
+    answerable: bool
+    answers: tuple[str, ...]
+    key_points: tuple[tuple[str, ...], ...]
+    relevant: tuple[str, ...]
+    kind: str = ""
+    previous: str = ""
+    quote: str = ""
+
+
+def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
+    """Read one JSONL file, or every ``*.jsonl`` of a folder in the order of their names.
+
+    Raises ``SettingsError`` naming the file and line when a line is not a question, or when nothing is there.
+    """
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    questions: list[GoldenQuestion] = []
+    seen: set[str] = set()
+    for file in files:
+        for number, row in _rows(file):
+            question = _question(row, where=f"{file}:{number}")
+            if question.question_id in seen:
+                raise SettingsError(reason=f"{file}:{number}: the question id {question.question_id} is there twice")
+            seen.add(question.question_id)
+            questions.append(question)
+    if not questions:
+        raise SettingsError(reason=f"there are no questions in {path}")
+    return tuple(questions)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(reason=f"{file} cannot be read as UTF-8 text ({error.__class__.__name__})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SettingsError(reason=f"{file}:{number}: not JSON ({error.msg})") from error
+        if not isinstance(row, dict):
+            raise SettingsError(reason=f"{file}:{number}: an object is expected")
+        yield number, row
+
+
+def _question(row: Mapping[str, object], *, where: str) -> GoldenQuestion:
+    text, question_id = row.get("question"), row.get("id")
+    if not isinstance(text, str) or not isinstance(question_id, str) or not text.strip():
+        raise SettingsError(reason=f"{where}: 'id' and 'question' must be strings")
+    language: Language = "zh" if row.get("lang") == "zh" else "en"
+    answers = _strings(row.get("answers"), where)
+    groups = row.get("key_points")
+    key_points = (
+        tuple(_strings(group, where) for group in groups)
+        if isinstance(groups, list)
+        # A public set has answers only: any one of them counts.
+        else ((answers,) if answers else ())
+    )
+    meta = row.get("meta")
+    kind = meta.get("kind") if isinstance(meta, dict) else None
+    quote = row.get("quote")
+    return GoldenQuestion(
+        question_id=question_id,
+        question=text,
+        language=language,
+        answerable=bool(row.get("answerable", True)),
+        answers=answers,
+        key_points=key_points,
+        relevant=_strings(row.get("relevant"), where),
+        kind=kind if isinstance(kind, str) else "",
+        previous=_last_user_turn(row.get("history")),
+        quote=quote if isinstance(quote, str) else "",
+    )
+
+
+def _last_user_turn(history: object) -> str:
+    """Return the text of the last ``{"role": "user", "text": ...}``; an empty string without one."""
+    turns = history if isinstance(history, list) else []
+    texts = [turn.get("text") for turn in turns if isinstance(turn, dict) and turn.get("role") == "user"]
+    return texts[-1] if texts and isinstance(texts[-1], str) else ""
+
+
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise SettingsError(reason=f"{where}: a list of strings is expected")
+    return tuple(value)

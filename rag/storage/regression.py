@@ -1,0 +1,191 @@
+"""A knowledge base's regression questions: what it must find, kept beside what it finds it in."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+
+from rag.protocols import Embedder, QueryTokens, QueryVectors
+from rag.schema import Language
+from rag.storage.connection import Database
+from rag.storage.store import KnowledgeStore
+
+Origin = Literal["file", "correction"]
+
+_EMBEDDED_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionQuestion:
+    """A question and the documents any of which holds its answer, at least one.
+
+    ``quote`` is what the answer rests on, word for word, or empty; a passage that holds it is as good as the document.
+    ``origin`` says whether it came from a file of questions or from a correction that somebody made.
+    """
+
+    question: str
+    language: Language
+    document_ids: tuple[str, ...]
+    quote: str = ""
+    origin: Origin = "file"
+
+    def __post_init__(self) -> None:
+        if not self.question.strip() or not self.document_ids:
+            raise ValueError("a regression question needs words and at least one document")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptQuestion:
+    """A question as it is kept.
+
+    ``place`` is the rank of the best expected document, from 1, in generation ``placed_in``; None where it was not
+    found there.  ``placed_in`` is 0 where nobody has looked yet.
+    """
+
+    number: int
+    asked: RegressionQuestion
+    created_at: datetime
+    place: int | None
+    placed_in: int
+
+
+class RegressionQuestions:
+    """The tables ``regression_question`` and ``question_vector`` of a knowledge base."""
+
+    def __init__(self, database: Database | KnowledgeStore) -> None:
+        self._database = database
+
+    def all(self) -> list[KeptQuestion]:
+        """Return the questions in the order in which they came.  Raises ``KnowledgeBaseMissing``."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT * FROM regression_question ORDER BY question_key").fetchall()
+        return [_from_row(row) for row in rows]
+
+    def replace_file(self, questions: Iterable[RegressionQuestion]) -> None:
+        """Put the questions of a file in the place of those that came from one before; corrections stay."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM regression_question WHERE origin = 'file'")
+            for question in questions:
+                _insert(connection, question)
+
+    def add(self, question: RegressionQuestion) -> None:
+        """Keep one question; where the same words in the same language are known, their documents are replaced."""
+        with self._database.transaction() as connection:
+            _insert(connection, question)
+
+    def settle(self, generation: int, places: Mapping[int, int | None], renamed: Mapping[str, str]) -> None:
+        """Keep where a generation has the questions' documents, by ``KeptQuestion.number``.
+
+        The new names of ``renamed`` documents are expected from now on as well as the old ones, which a rollback would
+        bring back.
+        """
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE regression_question SET place = ?, placed_in = ? WHERE question_key = ?",
+                [(place, generation, number) for number, place in places.items()],
+            )
+            for number, listed in connection.execute(
+                "SELECT question_key, document_ids FROM regression_question"
+            ).fetchall():
+                known = json.loads(listed)
+                new = [name for name in map(renamed.get, known) if name is not None and name not in known]
+                if new:
+                    connection.execute(
+                        "UPDATE regression_question SET document_ids = ? WHERE question_key = ?",
+                        (json.dumps([*known, *new], ensure_ascii=False), number),
+                    )
+
+    def embedded(self, embedder: Embedder, questions: Sequence[str]) -> list[QueryVectors]:
+        """Return the questions' vectors, one at a time in their order; each is embedded once and kept by its hash.
+
+        Vectors of another embedder, and of questions that are no longer asked, are deleted.
+        """
+        hashes = [hashlib.sha256(question.encode()).digest() for question in questions]
+        kept = self._kept_vectors(embedder, hashes)
+        missing = {digest: text for digest, text in zip(hashes, questions, strict=True) if digest not in kept}
+        texts = list(missing.values())
+        for begin in range(0, len(texts), _EMBEDDED_AT_ONCE):
+            batch = texts[begin : begin + _EMBEDDED_AT_ONCE]
+            found = embedder.embed_queries(batch)
+            for place, text in enumerate(batch):
+                digest = hashlib.sha256(text.encode()).digest()
+                kept[digest] = QueryVectors(found.vectors[place : place + 1], (found.tokens[place],))
+        self._keep_vectors(embedder.model_id, {digest: kept[digest] for digest in missing}, hashes)
+        return [kept[digest] for digest in hashes]
+
+    def _kept_vectors(self, embedder: Embedder, hashes: Sequence[bytes]) -> dict[bytes, QueryVectors]:
+        wanted = json.dumps([digest.hex().upper() for digest in hashes])
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT content_hash, vector, token_numbers, token_vectors FROM question_vector "
+                "WHERE model_id = ? AND hex(content_hash) IN (SELECT value FROM json_each(?))",
+                (embedder.model_id, wanted),
+            ).fetchall()
+        return {
+            digest: QueryVectors(
+                np.frombuffer(vector, dtype="<f4").reshape(1, embedder.dimension),
+                (
+                    QueryTokens(
+                        np.frombuffer(numbers, dtype="<i4"),
+                        np.frombuffer(tokens, dtype="<f4").reshape(-1, embedder.dimension),
+                    ),
+                ),
+            )
+            for digest, vector, numbers, tokens in rows
+        }
+
+    def _keep_vectors(self, model_id: str, new: Mapping[bytes, QueryVectors], asked: Sequence[bytes]) -> None:
+        if not new:
+            return
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM question_vector WHERE model_id <> ? "
+                "OR hex(content_hash) NOT IN (SELECT value FROM json_each(?))",
+                (model_id, json.dumps([digest.hex().upper() for digest in asked])),
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO question_vector VALUES (?, ?, ?, ?, ?)",
+                [
+                    (
+                        digest,
+                        model_id,
+                        found.vectors.astype("<f4").tobytes(),
+                        found.tokens[0].numbers.astype("<i4").tobytes(),
+                        found.tokens[0].vectors.astype("<f4").tobytes(),
+                    )
+                    for digest, found in new.items()
+                ],
+            )
+
+
+def _insert(connection: sqlite3.Connection, question: RegressionQuestion) -> None:
+    connection.execute(
+        "INSERT INTO regression_question (question, language, document_ids, quote, origin, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET document_ids = excluded.document_ids, "
+        "quote = excluded.quote, placed_in = 0, place = NULL",
+        (
+            question.question,
+            question.language,
+            json.dumps(question.document_ids, ensure_ascii=False),
+            question.quote,
+            question.origin,
+            datetime.now(UTC).isoformat(),
+        ),
+    )
+
+
+def _from_row(row: sqlite3.Row) -> KeptQuestion:
+    return KeptQuestion(
+        number=row["question_key"],
+        asked=RegressionQuestion(
+            row["question"], row["language"], tuple(json.loads(row["document_ids"])), row["quote"], row["origin"]
+        ),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        place=row["place"],
+        placed_in=row["placed_in"],
+    )
