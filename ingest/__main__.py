@@ -23,8 +23,9 @@ from ingest.commands import (
     show_history,
 )
 from ingest.console import ProgressConsole
-from ingest.discovery import discover
+from ingest.discovery import places
 from ingest.pipeline import ingest
+from ingest.reader import FileReader
 from ingest.summary import IngestSummary
 from ingest.watch import watch
 from ingest.words import words
@@ -42,6 +43,7 @@ _HELP = """examples:
   python -m ingest data/knowledge            read a folder, and what has changed in it the next time
   python -m ingest manuals faq.jsonl         several folders and files
   python -m ingest manuals --prune           also retire the documents whose files are gone
+  python -m ingest manuals --reread          read every file, also those that nobody has written to since the last time
   python -m ingest manuals --kb archive      another knowledge base
   python -m ingest --rebuild                 cut, embed and index everything anew, from what the database holds
   python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
@@ -90,7 +92,7 @@ def _run(options: argparse.Namespace, settings: Settings, language: Language) ->
     if options.list:
         return show_documents(settings, as_json=options.json)
     if options.diff:
-        return show_difference(options.paths, settings, language, as_json=options.json)
+        return show_difference(options.paths, settings, language, reread=options.reread, as_json=options.json)
     if options.check:
         return show_check(settings, language, as_json=options.json)[0]
     if options.repair:
@@ -101,23 +103,24 @@ def _run(options: argparse.Namespace, settings: Settings, language: Language) ->
         return go_back(settings, options.rollback or None, language, as_json=options.json)
     if options.watch:
         return _watch(options, settings, language)
-    discover(options.paths)  # a path that is misspelt is told before the embedder is loaded
+    places(options.paths)  # a path that is misspelt is told before the embedder is loaded
     return _ingest(options, settings, open_embedder(settings), language)
 
 
 def _watch(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     """Ingest until Ctrl-C.  What ends a single ingest is said here, and tried again after the next change."""
-    discover(options.paths)
+    places(options.paths)
     embedder = open_embedder(settings)
     print(words("watching", language, paths=", ".join(map(str, options.paths))), flush=True)
+    with FileReader.of(settings) as reader:
 
-    def update() -> None:
-        try:
-            _ingest(options, settings, embedder, language)
-        except KnowledgeError as error:
-            fail(error)
+        def update() -> None:
+            try:
+                _ingest(options, settings, embedder, language, reader)
+            except KnowledgeError as error:
+                fail(error)
 
-    watch(options.paths, update, threading.Event())
+        watch(options.paths, update, threading.Event())
     return OK
 
 
@@ -142,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders and files  文件夹或文件")
     parser.add_argument("--prune", action="store_true", help="retire documents whose files are gone  移除已删除的文档")
     parser.add_argument("--rebuild", action="store_true", help="make everything anew  全部重建")
+    parser.add_argument("--reread", action="store_true", help="read unchanged files, too  未改动的文件也重新读取")
     parser.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
     ask = parser.add_mutually_exclusive_group()
     ask.add_argument("--list", action="store_true", help="list the documents  列出文档")
@@ -173,10 +177,23 @@ def _settings(knowledge_base: str | None) -> Settings:
         raise SettingsError(reason=f"--kb {knowledge_base}: {error.errors()[0]['msg']}") from error
 
 
-def _ingest(options: argparse.Namespace, settings: Settings, embedder: Embedder, language: Language) -> int:
+def _ingest(
+    options: argparse.Namespace,
+    settings: Settings,
+    embedder: Embedder,
+    language: Language,
+    reader: FileReader | None = None,
+) -> int:
     with ProgressConsole(language, sys.stderr) as console:
         summary = ingest(
-            options.paths, settings, embedder, prune=options.prune, rebuild=options.rebuild, progress=console
+            options.paths,
+            settings,
+            embedder,
+            prune=options.prune,
+            rebuild=options.rebuild,
+            reread=options.reread,
+            progress=console,
+            reader=reader,
         )
     if options.json:
         print(json.dumps(summary_json(summary, language), ensure_ascii=False))

@@ -35,10 +35,12 @@ def show_documents(settings: Settings, *, as_json: bool) -> int:
     return OK
 
 
-def show_difference(paths: Sequence[Path], settings: Settings, language: Language, *, as_json: bool) -> int:
+def show_difference(
+    paths: Sequence[Path], settings: Settings, language: Language, *, reread: bool, as_json: bool
+) -> int:
     """Print what an ingest of the paths would change; 1 where files cannot be read."""
     with ProgressConsole(language, sys.stderr) as console:
-        found = difference(paths, settings, progress=console)
+        found = difference(paths, settings, reread=reread, progress=console)
     if as_json:
         print(json.dumps(report_json(found, language), ensure_ascii=False))
     else:

@@ -5,15 +5,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.discovery import Discovery, discover
+from ingest.chunking import recipe
+from ingest.discovery import Discovery, discover, nothing_in
 from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
-from ingest.loaders.source import SourceFile
-from ingest.pipeline import nothing_in
+from ingest.known_files import KnownFiles
+from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, ReportProgress
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 from rag.settings import Settings
+from rag.storage.source_files import SourceFileTable
 from rag.storage.store import KnowledgeStore
 
 
@@ -42,13 +44,15 @@ def difference(
     paths: Sequence[Path],
     settings: Settings,
     *,
+    reread: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> Difference:
     """Compare the files under ``paths`` with the current generation.
 
     Raises ``SourceMissing``, ``NothingToIngest`` and ``IndexDamaged``.  Where there is no knowledge base yet, all is
-    added.  ``reader`` is for callers that compare often; it is left open.
+    added.  Files that nobody has written to are read only with ``reread``.  ``reader`` is for callers that compare
+    often; it is left open.
     """
     discovery = discover(paths)
     if not discovery.files:
@@ -56,11 +60,11 @@ def difference(
     with FileReader.of(settings) if reader is None else nullcontext(reader) as files:
         store = KnowledgeStore(settings.knowledge_dir)
         try:
-            comparison = _Comparison(store)
+            comparison = _Comparison(store, settings, reread=reread)
             for number, source in enumerate(discovery.files):
                 if progress is not None:
                     progress(IngestProgress("reading", files_done=number, files_total=len(discovery.files)))
-                for found in files.read(source.path, source.root):
+                for found in [] if comparison.leave(source) else files.read(source.path, source.root):
                     comparison.take(found, source)
             return comparison.result(discovery)
         finally:
@@ -70,16 +74,27 @@ def difference(
 class _Comparison:
     """Sorts what is read into new, changed and the same, as an ingest would."""
 
-    def __init__(self, store: KnowledgeStore) -> None:
+    def __init__(self, store: KnowledgeStore, settings: Settings, *, reread: bool) -> None:
         self._store = store
         self._generation = store.current_generation()
         self._known = store.origins(self._generation)
         self._ids = DocumentIds(self._known)
+        limits, way_of_cutting = Limits.of(settings), recipe(settings.chunk_tokens)
+        files = SourceFileTable(store)
+        self._files = KnownFiles(files, self._known, limits, way_of_cutting, reread=reread or self._generation == 0)
         self._bodies: dict[bytes, str] = {}
         self._added: set[str] = set()
         self._changed: list[str] = []
         self._unchanged = 0
         self._failures: list[DocumentUnreadable] = []
+
+    def leave(self, source: SourceFile) -> bool:
+        """Tell whether a file is as it was, and need not be read."""
+        document_ids = self._files.unchanged(source)
+        for document_id in document_ids:
+            self._ids.keep(document_id)
+        self._unchanged += len(document_ids)
+        return bool(document_ids)
 
     def take(self, found: Document | DocumentUnreadable, source: SourceFile) -> None:
         """Compare one document with the one of its id."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.loaders.registry import is_supported
 from ingest.loaders.source import SourceFile
-from rag.errors import DocumentUnreadable, SourceMissing
+from rag.errors import DocumentUnreadable, NothingToIngest, SourceMissing
 from rag.storage.store import DATABASE_NAME
 
 _OWN_DATABASES = frozenset({DATABASE_NAME, "turns.db"})
@@ -42,11 +42,7 @@ def discover(paths: Sequence[Path]) -> Discovery:
     unsupported: list[Path] = []
     unreadable: list[DocumentUnreadable] = []
     scope: list[Path] = []
-    for path in paths:
-        try:
-            place = path.expanduser().resolve(strict=True)
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-            raise SourceMissing(path=path) from error
+    for place in places(paths):
         scope.append(place)
         is_folder = place.is_dir()
         root = place if is_folder else place.parent
@@ -59,6 +55,22 @@ def discover(paths: Sequence[Path]) -> Discovery:
                 found.setdefault(item.path.resolve(), item)
     files = tuple(sorted(found.values(), key=lambda file: file.path))
     return Discovery(files, tuple(unsupported), tuple(unreadable), tuple(scope))
+
+
+def places(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths as absolute ones without links.  Raises ``SourceMissing`` for one that does not exist."""
+    found: list[Path] = []
+    for path in paths:
+        try:
+            found.append(path.expanduser().resolve(strict=True))
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise SourceMissing(path=path) from error
+    return found
+
+
+def nothing_in(paths: Sequence[Path]) -> NothingToIngest:
+    """Make the error for paths without anything readable."""
+    return NothingToIngest(path=", ".join(str(path) for path in paths))
 
 
 def _walk(root: Path) -> Iterator[SourceFile | DocumentUnreadable]:

@@ -1,36 +1,134 @@
-"""Vectors for the passages that have none yet."""
+"""Vectors for the passages that have none yet, made in a thread of their own while files are read and cut.
 
-from collections.abc import Iterator, Sequence
+Passages of one length are embedded together, which wastes least on padding: they are sorted within windows.  The first
+windows are small, so that the embedder has something to do soon.  Which passages share a batch depends on their order
+alone, never on who was quicker.
+"""
 
-from ingest.summary import IngestProgress, ReportProgress
-from rag.errors import IndexDamaged
-from rag.protocols import Embedder
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from rag.errors import EmbedderMismatch, IndexDamaged
+from rag.protocols import Embedder, PassageVectors
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.store import KnowledgeStore
 
-_HELD_AT_ONCE = 20_000  # chunks in memory; they are embedded in the order of their length, which wastes least padding
-_BATCH = 64  # passages a call of the embedder, and a transaction
+FIRST_WINDOW = 128
+LARGEST_WINDOW = 2048
+"""Passages sorted together; a window has twice as many as the one before it until this is reached."""
+
+_BATCH = 64  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
+_MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
+_SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
 
-def embed_missing(table: EmbeddingTable, generation: int, embedder: Embedder, progress: ReportProgress) -> int:
-    """Embed the generation's passages that have no vector, and keep each batch at once.  Return how many there were.
+def require_same_embedder(store: KnowledgeStore, embedder: Embedder) -> None:
+    """Raise ``EmbedderMismatch`` where the current generation was embedded by another one.  The store is closed."""
+    try:
+        current = store.current_generation()
+        if current == 0:
+            return
+        found = store.generation_info(current)
+    finally:
+        store.close()
+    if (found.embedder_model, found.dimension) != (embedder.model_id, embedder.dimension):
+        raise EmbedderMismatch(
+            found=f"{found.embedder_model} [{found.dimension}]", expected=f"{embedder.model_id} [{embedder.dimension}]"
+        )
 
-    Passages of the same text are embedded once.  Raises ``IndexDamaged`` where rows and their hashes disagree.
+
+class PassageEmbedding:
+    """Embeds what it is offered and keeps it in the table; a context manager, because it owns a thread.
+
+    Passages of the same text are embedded once.  All writing is done in the caller's thread, by ``collect``, and by
+    ``offer`` and ``finish``, which call it.  With ``anew`` vectors of former runs count for nothing and are
+    replaced.
     """
-    done = 0
-    while chunks := table.missing(generation, _HELD_AT_ONCE):
-        texts = {embedding_hash(chunk): chunk.embedded_text for chunk in chunks}
-        if table.known(texts):  # a row's hash is not that of its text: its vector would never be found
-            raise IndexDamaged(reason="a passage and its hash disagree")
-        total = done + len(texts)
-        progress(IngestProgress("embedding", passages_done=done, passages_total=total))
+
+    def __init__(self, table: EmbeddingTable, embedder: Embedder, *, anew: bool = False) -> None:
+        self._table = table
+        self._embedder = embedder
+        self._anew = anew
+        self._thread = ThreadPoolExecutor(1, "embedding")
+        self._window = FIRST_WINDOW
+        self._waiting: dict[bytes, str] = {}
+        self._batches: deque[tuple[Sequence[bytes], Future[PassageVectors]]] = deque()
+        self._offered: set[bytes] = set()  # and not yet in the table; all of this run's with anew
+        self.found = 0
+        """How many distinct passages without a vector were offered."""
+        self.done = 0
+        """How many of them have their vector in the table."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def offer(self, passages: Mapping[bytes, str]) -> None:
+        """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""
+        self.collect()
+        unknown = [digest for digest in passages if digest not in self._offered]
+        known = set() if self._anew else self._table.known(unknown)
+        for digest in unknown:
+            if digest not in known:
+                self._offered.add(digest)
+                self._waiting[digest] = passages[digest]
+                self.found += 1
+                if len(self._waiting) == self._window:
+                    self._begin_window()
+
+    def make_room(self) -> Iterator[int]:
+        """Wait while the embedder is far behind; yield ``done`` after each batch."""
+        while len(self._batches) > _MOST_BATCHES_WAITING:
+            self._write_next()
+            yield self.done
+
+    def collect(self) -> bool:
+        """Write what has been embedded meanwhile; tell whether there was anything."""
+        done_before = self.done
+        while self._batches and self._batches[0][1].done():
+            self._write_next()
+        return self.done > done_before
+
+    def finish(self) -> Iterator[int]:
+        """Embed all that was offered; yield ``done`` after each batch."""
+        if self._waiting:
+            self._begin_window()
+        while self._batches:
+            self._write_next()
+            yield self.done
+
+    def sweep(self, generation: int) -> Iterator[int]:
+        """Embed the generation's passages that nobody offered and that have no vector; yield ``done`` as they come.
+
+        Raises ``IndexDamaged`` where rows and their hashes disagree.
+        """
+        while chunks := self._table.missing(generation, _SWEPT_AT_ONCE):
+            texts = {embedding_hash(chunk): chunk.embedded_text for chunk in chunks}
+            if self._table.known(texts):  # a row's hash is not that of its text: its vector would never be found
+                raise IndexDamaged(reason="a passage and its hash disagree")
+            self.offer(texts)
+            yield self.done
+            yield from self.finish()
+
+    def _begin_window(self) -> None:
         # bytes of UTF-8 go with tokens in both languages, characters do not
-        for hashes in _batches(sorted(texts, key=lambda digest: len(texts[digest].encode()), reverse=True)):
-            table.add(hashes, embedder.embed_passages([texts[digest] for digest in hashes]))
-            done += len(hashes)
-            progress(IngestProgress("embedding", passages_done=done, passages_total=total))
-    return done
+        texts = self._waiting
+        ordered = sorted(texts, key=lambda digest: len(texts[digest].encode()), reverse=True)
+        for begin in range(0, len(ordered), _BATCH):
+            hashes = ordered[begin : begin + _BATCH]
+            batch = [texts[digest] for digest in hashes]
+            self._batches.append((hashes, self._thread.submit(self._embedder.embed_passages, batch)))
+        self._waiting = {}
+        self._window = min(2 * self._window, LARGEST_WINDOW)
 
-
-def _batches(hashes: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for begin in range(0, len(hashes), _BATCH):
-        yield hashes[begin : begin + _BATCH]
+    def _write_next(self) -> None:
+        hashes, vectors = self._batches.popleft()
+        self._table.add(hashes, vectors.result(), replace=self._anew)
+        self.done += len(hashes)
+        if not self._anew:
+            self._offered.difference_update(hashes)

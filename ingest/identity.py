@@ -56,6 +56,10 @@ class DocumentIds:
         self._given.add(chosen)
         return chosen
 
+    def keep(self, document_id: str) -> None:
+        """Give a known document, whose file was not read again, the id that it has."""
+        self._given.add(document_id)
+
     def was_given(self, document_id: str) -> bool:
         """Tell whether a document of this run has the id."""
         return document_id in self._given

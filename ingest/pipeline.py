@@ -8,28 +8,31 @@ again, which took minutes.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from ingest.chunking import chunk_document, recipe
-from ingest.discovery import Discovery, discover
-from ingest.embedding import embed_missing
+from ingest.chunking import recipe
+from ingest.discovery import Discovery, discover, nothing_in
+from ingest.document_writing import DocumentWriting
+from ingest.embedding import PassageEmbedding, require_same_embedder
 from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
-from ingest.loaders.source import SourceFile
+from ingest.known_files import KnownFiles
+from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.publish import publish, tidy_up
 from ingest.reader import FileReader
+from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.recovery import set_aside_if_damaged
-from ingest.summary import IngestProgress, IngestSummary, ReportProgress
-from rag.errors import DocumentUnreadable, EmbedderMismatch, KnowledgeBaseMissing, NothingToIngest
+from ingest.summary import IngestProgress, IngestSummary, ReportProgress, Stage
+from rag.errors import DocumentUnreadable, KnowledgeBaseMissing
 from rag.protocols import Embedder
-from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
 from rag.settings import Settings
-from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.embeddings import EmbeddingTable
+from rag.storage.source_files import SourceFileTable
 from rag.storage.store import GenerationChange, KnowledgeStore, LiveDocument
-from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
+from rag.storage.writer import KnowledgeWriter
 
-_CHUNKS_A_TRANSACTION = 512
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
 
 
@@ -41,17 +44,21 @@ def ingest(
     prune: bool = False,
     rebuild: bool = False,
     keep_vectors: bool = False,
+    reread: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> IngestSummary:
     """Bring the knowledge base in ``settings.knowledge_dir`` up to date with the files under ``paths``.
 
-    Documents that are known and the same in text, metadata and way of cutting are skipped.  ``prune`` retires those
+    Documents that are known and the same in text, metadata and way of cutting are skipped; files that nobody has
+    written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  ``prune`` retires those
     that lay under ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
     ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
     what has no sound vector.
 
-    ``progress`` is called in this thread.  ``reader`` is for callers that ingest often; it is left open.
+    Files are read and passages embedded at the same time; documents are taken, numbered and written in the order of
+    their files.  ``progress`` is called in this thread.  ``reader`` is for callers that ingest often: it reads alone,
+    and is left open.
 
     Raises ``SourceMissing``, ``NothingToIngest``, ``IngestRunning``, ``EmbedderMismatch`` (unless rebuilding),
     ``IndexDamaged`` and ``StorageFull``; whatever is raised, the former generation serves on.
@@ -64,54 +71,31 @@ def ingest(
     with writer_lock(folder):
         if rebuild and paths:
             set_aside_if_damaged(folder)
-        _require_same_embedder(KnowledgeStore(folder), embedder, rebuild=rebuild)
+        if not rebuild:
+            require_same_embedder(KnowledgeStore(folder), embedder)
         writer = KnowledgeWriter(folder)
         try:
             if rebuild:
                 writer.rebuild_postings()
-            run = _Run(
-                writer,
-                embedder,
-                settings.chunk_tokens,
-                progress or _say_nothing,
-                rebuild=rebuild,
-                keep_vectors=keep_vectors,
-            )
-            if reader is not None:
+            table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
+            if keep_vectors:
+                table.forget_damaged()
+            with PassageEmbedding(table, embedder, anew=rebuild and not keep_vectors) as embedding:
+                run = _Run(
+                    writer, embedder, embedding, settings, progress or _say_nothing, rebuild=rebuild, reread=reread
+                )
                 run.read(discovery, reader)
-            else:
-                with FileReader.of(settings) as own_reader:
-                    run.read(discovery, own_reader)
-            if run.nothing_known:
-                raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
-            run.cut_the_others_again()
-            run.retire_missing(discovery, prune=prune)
-            return run.finish(discovery, started_at)
+                if run.nothing_known:
+                    raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
+                run.cut_the_others_again()
+                run.retire_missing(discovery, prune=prune)
+                return run.finish(discovery, table, started_at)
         finally:
             writer.close()
 
 
-def nothing_in(paths: Sequence[Path]) -> NothingToIngest:
-    """Make the error for paths without anything readable."""
-    return NothingToIngest(path=", ".join(str(path) for path in paths))
-
-
 def _say_nothing(progress: IngestProgress) -> None:
     del progress
-
-
-def _require_same_embedder(store: KnowledgeStore, embedder: Embedder, *, rebuild: bool) -> None:
-    try:
-        current = store.current_generation()
-        if current == 0 or rebuild:
-            return
-        found = store.generation_info(current)
-    finally:
-        store.close()
-    if (found.embedder_model, found.dimension) != (embedder.model_id, embedder.dimension):
-        raise EmbedderMismatch(
-            found=f"{found.embedder_model} [{found.dimension}]", expected=f"{embedder.model_id} [{embedder.dimension}]"
-        )
 
 
 class _Run:
@@ -121,46 +105,82 @@ class _Run:
         self,
         writer: KnowledgeWriter,
         embedder: Embedder,
-        chunk_tokens: int,
+        embedding: PassageEmbedding,
+        settings: Settings,
         progress: ReportProgress,
         *,
         rebuild: bool,
-        keep_vectors: bool,
+        reread: bool,
     ) -> None:
         self._writer = writer
         self._embedder = embedder
-        self._chunk_tokens = chunk_tokens
-        self._recipe = recipe(chunk_tokens)
+        self._embedding = embedding
+        self._settings = settings
+        self._recipe = recipe(settings.chunk_tokens)
         self._progress = progress
         self._rebuild = rebuild
-        self._keep_vectors = keep_vectors
         self._generation = writer.begin()
         self._live = writer.live_documents()
         self._ids = DocumentIds(self._live)
-        self._waiting: list[NewDocument] = []
+        self._files = KnownFiles(
+            SourceFileTable(writer.database), self._live, Limits.of(settings), self._recipe, reread=reread or rebuild
+        )
+        self._files_done = self._files_total = 0
+        self._writing = DocumentWriting(
+            writer, self._generation, embedder, embedding, settings.chunk_tokens, partial(self._report, "reading")
+        )
         self._failures: list[DocumentUnreadable] = []
         self._added_bodies: dict[bytes, str] = {}
-        self._added = self._changed = self._unchanged = self._written = self._retired = self._missing = self._moved = 0
+        self._added = self._changed = self._unchanged = self._retired = self._missing = self._moved = 0
 
     @property
     def nothing_known(self) -> bool:
         """Whether there is no document at all, neither from before nor read now."""
         return not self._live and self._added == 0
 
-    def read(self, discovery: Discovery, reader: FileReader) -> None:
-        """Read every file and write the documents that are new or not the same as before."""
-        total = len(discovery.files)
+    def read(self, discovery: Discovery, reader: FileReader | None) -> None:
+        """Take every file's documents, and write those that are new or not the same as before."""
+        self._files_total = len(discovery.files)
         for failure in discovery.unreadable:
-            self._fail(failure, 0, total)
-        for number, source in enumerate(discovery.files):
-            self._progress(IngestProgress("reading", files_done=number, files_total=total))
-            for found in reader.read(source.path, source.root):
-                if isinstance(found, DocumentUnreadable):
-                    self._fail(found, number, total)
+            self._fail(failure)
+        unchanged = {source: ids for source in discovery.files if (ids := self._files.unchanged(source))}
+        to_read = [source for source in discovery.files if source not in unchanged]
+        with (
+            open_readers(self._settings, len(to_read), reader) as readers,
+            ReadAhead(readers, to_read, self._keep_arrived_vectors) as ahead,
+        ):
+            for self._files_done, source in enumerate(discovery.files):
+                self._report("reading")
+                if source in unchanged:
+                    self._leave(unchanged[source])
                 else:
-                    self._take(found, source)
-        self._flush()
-        self._progress(IngestProgress("reading", files_done=total, files_total=total))
+                    self._take_file(source, ahead)
+        self._files_done = self._files_total
+        self._files.save()
+        self._writing.flush()
+        self._report("reading")
+
+    def _leave(self, document_ids: Sequence[str]) -> None:
+        """Let the documents of a file that nobody has written to be as they are."""
+        for document_id in document_ids:
+            self._ids.keep(document_id)
+        self._unchanged += len(document_ids)
+
+    def _take_file(self, source: SourceFile, ahead: ReadAhead) -> None:
+        documents: list[LiveDocument] = []
+        failures_before = len(self._failures)
+        contents = ahead.next_file()
+        while True:
+            try:
+                found = next(contents)
+            except StopIteration as end:
+                is_whole = len(self._failures) == failures_before
+                self._files.note(source, end.value if is_whole else None, documents)
+                return
+            if isinstance(found, DocumentUnreadable):
+                self._fail(found)
+            else:
+                documents.append(self._take(found, source))
 
     def cut_the_others_again(self) -> None:
         """Write the documents outside this run's files anew that were cut in another way, from the store's texts."""
@@ -171,8 +191,8 @@ class _Run:
         ]
         for begin in range(0, len(others), _TEXTS_AT_ONCE):
             for document in self._writer.live_texts(others[begin : begin + _TEXTS_AT_ONCE]):
-                self._write(document, self._live[document.document_id])
-        self._flush()
+                self._writing.write(document, self._live[document.document_id])
+        self._writing.flush()
 
     def retire_missing(self, discovery: Discovery, *, prune: bool) -> None:
         """Retire documents under the given paths that were found at another place; others that are gone if asked to.
@@ -183,6 +203,8 @@ class _Run:
         moved = {old for old, _ in self._moves(missing)}
         gone = [document_id for document_id in missing if document_id not in moved]
         self._writer.retire([*moved, *(gone if prune else ())], self._generation)
+        if moved or (prune and gone):
+            self._files.forget_retired()
         self._moved = len(moved)
         self._added -= len(moved)
         self._retired, self._missing = (len(gone), 0) if prune else (0, len(gone))
@@ -191,11 +213,11 @@ class _Run:
         for begin in range(0, len(missing) if self._added_bodies else 0, _TEXTS_AT_ONCE):
             yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
-    def finish(self, discovery: Discovery, started_at: float) -> IngestSummary:
+    def finish(self, discovery: Discovery, table: EmbeddingTable, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
         store = KnowledgeStore(self._writer.folder)
-        published = self._written > 0 or self._retired > 0 or self._rebuild or self._generation == 1
-        embedded = self._embed_and_publish() if published else 0
+        published = self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1
+        embedded = self._embed_and_publish(table) if published else 0
         try:
             current = store.generation_info(store.require_generation())
         finally:
@@ -217,12 +239,13 @@ class _Run:
             published=published,
         )
 
-    def _embed_and_publish(self) -> int:
-        table = EmbeddingTable(self._writer.database, self._embedder.model_id, self._embedder.dimension)
-        if self._rebuild:
-            table.forget_damaged() if self._keep_vectors else table.forget()
-        embedded = embed_missing(table, self._generation, self._embedder, self._progress)
-        self._progress(IngestProgress("publishing"))
+    def _embed_and_publish(self, table: EmbeddingTable) -> int:
+        self._report("embedding")
+        for _ in self._embedding.finish():
+            self._report("embedding")
+        for _ in self._embedding.sweep(self._generation):
+            self._report("embedding")
+        self._report("publishing")
         publish(
             self._writer,
             table,
@@ -232,13 +255,29 @@ class _Run:
             dimension=self._embedder.dimension,
         )
         tidy_up(self._writer, table)
-        return embedded
+        return self._embedding.done
 
-    def _fail(self, failure: DocumentUnreadable, files_done: int, files_total: int) -> None:
+    def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)
-        self._progress(IngestProgress("reading", files_done=files_done, files_total=files_total, failure=failure))
+        self._report("reading", failure)
 
-    def _take(self, read: Document, source: SourceFile) -> None:
+    def _report(self, stage: Stage, failure: DocumentUnreadable | None = None) -> None:
+        self._progress(
+            IngestProgress(
+                stage,
+                self._files_done,
+                self._files_total,
+                self._embedding.done,
+                self._embedding.found,
+                failure,
+            )
+        )
+
+    def _keep_arrived_vectors(self) -> None:
+        if self._embedding.collect():
+            self._report("reading")
+
+    def _take(self, read: Document, source: SourceFile) -> LiveDocument:
         document = replace(read, document_id=self._ids.give(read, source))
         digest = content_hash(document)
         known = self._live.get(document.document_id)
@@ -250,7 +289,7 @@ class _Run:
         else:
             self._unchanged += 1
             if known.recipe == self._recipe and not self._rebuild:
-                return
+                return known
         origin = LiveDocument(
             document_id=document.document_id,
             root=str(source.root),
@@ -259,17 +298,5 @@ class _Run:
             content_hash=digest,
             recipe=self._recipe,
         )
-        self._write(document, origin)
-
-    def _write(self, document: Document, origin: LiveDocument) -> None:
-        chunks = chunk_document(document, self._embedder, self._chunk_tokens)
-        new_chunks = tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks)
-        self._waiting.append(NewDocument(document, replace(origin, recipe=self._recipe), new_chunks))
-        if sum(len(waiting.chunks) for waiting in self._waiting) >= _CHUNKS_A_TRANSACTION:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            self._writer.replace(self._waiting, self._generation)
-            self._written += len(self._waiting)
-            self._waiting = []
+        self._writing.write(document, origin)
+        return origin

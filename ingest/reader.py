@@ -70,6 +70,12 @@ class FileReader:
             worker.kill()  # it holds nothing that would have to be saved
             worker.communicate()
 
+    def interrupt(self) -> None:
+        """End the worker from another thread than the one that reads, which is told that it is lost."""
+        worker = self._worker
+        if worker is not None:
+            worker.kill()
+
     def read(self, path: Path, root: Path) -> Iterator[Document | DocumentUnreadable]:
         """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read.
 

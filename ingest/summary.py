@@ -7,12 +7,18 @@ from typing import Literal
 
 from rag.errors import DocumentUnreadable
 
+Stage = Literal["reading", "embedding", "publishing"]
+
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """How far it has come.  ``passages_total`` is known once the stage is ``embedding``; ``failure`` is news."""
+    """How far it has come.  Passages are those without a vector: embedded, and found so far; ``failure`` is news.
 
-    stage: Literal["reading", "embedding", "publishing"]
+    In the stage ``reading`` both files and passages are under way; in ``embedding`` all files are read, and
+    ``passages_total`` is all there is to do.
+    """
+
+    stage: Stage
     files_done: int = 0
     files_total: int = 0
     passages_done: int = 0
@@ -51,5 +57,5 @@ class IngestSummary:
 
     @property
     def chunks_per_second(self) -> float:
-        """Passages embedded a second, over the whole run; 0 when none was."""
+        """Passages embedded a second, from the first file to the published generation; 0 when none was."""
         return self.embedded / self.seconds if self.seconds > 0 else 0.0

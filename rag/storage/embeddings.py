@@ -58,8 +58,8 @@ class EmbeddingTable:
                 found.update(row[0] for row in rows)
         return found
 
-    def add(self, hashes: Sequence[bytes], passages: PassageVectors) -> None:
-        """Keep n passages under n hashes, in one transaction; what is known with its tokens already stays."""
+    def add(self, hashes: Sequence[bytes], passages: PassageVectors, *, replace: bool = False) -> None:
+        """Keep n passages under n hashes, in one transaction; what is known with its tokens stays unless replaced."""
         vectors = passages.vectors
         if vectors.shape != (len(hashes), self._dimension):
             raise ValueError(f"{len(hashes)} hashes need [{len(hashes)}, {self._dimension}], not {vectors.shape}")
@@ -78,14 +78,10 @@ class EmbeddingTable:
             connection.executemany(
                 "INSERT INTO embedding (content_hash, model_id, vector, token_numbers, token_signs) "
                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET vector = excluded.vector, "
-                "token_numbers = excluded.token_numbers, token_signs = excluded.token_signs WHERE token_signs IS NULL",
+                "token_numbers = excluded.token_numbers, token_signs = excluded.token_signs "
+                f"WHERE token_signs IS NULL OR {replace:d}",
                 values,
             )
-
-    def forget(self) -> None:
-        """Delete this embedder's vectors."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM embedding WHERE model_id = ?", (self._model_id,))
 
     def forget_damaged(self) -> int:
         """Delete this embedder's vectors that are of another length than they must be; return how many there were."""

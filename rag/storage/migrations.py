@@ -158,7 +158,19 @@ def _access(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO access VALUES (1, '', 'public')")
 
 
-KNOWLEDGE_MIGRATIONS = (_knowledge_tables, _token_signs, _generation_history, _regression_questions, _access)
+def _source_files(connection: sqlite3.Connection) -> None:
+    """Keep what each file was when it was read: 32 bytes of its size, its times, its documents and how it was read."""
+    connection.execute("CREATE TABLE source_file (path TEXT PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID")
+
+
+KNOWLEDGE_MIGRATIONS = (
+    _knowledge_tables,
+    _token_signs,
+    _generation_history,
+    _regression_questions,
+    _access,
+    _source_files,
+)
 
 
 def _error_in_both_languages(connection: sqlite3.Connection) -> None:

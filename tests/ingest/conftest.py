@@ -45,7 +45,7 @@ class Desk:
         path.write_text(content)
         return path
 
-    def ingest(self, *paths: Path, prune: bool = False, rebuild: bool = False) -> IngestSummary:
+    def ingest(self, *paths: Path, prune: bool = False, rebuild: bool = False, reread: bool = False) -> IngestSummary:
         """Ingest the manual, or other paths; ``embedder.embedded`` then holds what this run embedded."""
         self.embedder.embedded.clear()
         return ingest(
@@ -54,6 +54,7 @@ class Desk:
             self.embedder,
             prune=prune,
             rebuild=rebuild,
+            reread=reread,
             progress=self.progress.append,
             reader=self.reader,
         )
