@@ -6,6 +6,7 @@ from rag.answering.generator import OllamaGenerator
 from rag.pipeline import Pipeline, PipelineParts
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.serving.admission import Admission
 from rag.serving.models import choose_model
 from rag.serving.server import ensure_running
@@ -34,6 +35,7 @@ def build_pipeline(settings: Settings | None = None, scopes: Collection[str] | N
             generator=generator,
             admission=Admission(settings.parallel_slots, settings.max_waiting),
             count_tokens=embedder.count_tokens,
+            sentence_scores=SentenceSimilarity(store, embedder).scores,
             ensure_server=lambda: ensure_running(settings),
             warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
         )

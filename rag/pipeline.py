@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rag.answering.citations import Grounding, ground
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.governor import Budget, Governed, govern
@@ -22,6 +25,7 @@ from rag.answering.not_found import says_not_found
 from rag.answering.prompt import build_messages
 from rag.answering.question import clean_question, needs_thought
 from rag.answering.refusal import refusal_text
+from rag.answering.selection import choose_sentences
 from rag.errors import AnswerCancelled, SettingsError
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator
 from rag.schema import (
@@ -34,6 +38,7 @@ from rag.schema import (
     Queued,
     Retrieval,
     Retrieved,
+    TextSpan,
     ThinkingDelta,
 )
 from rag.serving.admission import Admission
@@ -51,12 +56,17 @@ class Retrieves(Protocol):
         """Return the passages found, best first, and whether they can hold the answer."""
 
 
+SentenceScorer = Callable[[Retrieval, str, Sequence[tuple[int, int]]], Sequence[float] | NDArray[np.float64] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineParts:
     """What a pipeline is made of; ``rag.factory`` chooses them.
 
-    ``count_tokens`` is the embedder's.  ``ensure_server`` starts the model server where that is possible and raises a
-    ``ServingError`` where not; ``warm_ups`` are what ``Pipeline.warm`` runs.  ``today`` tells which rules have expired.
+    ``count_tokens`` is the embedder's.  ``sentence_scores`` says how well spans of a document answer to the question of
+    a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``).  ``ensure_server`` starts the
+    model server where that is possible and raises a ``ServingError`` where not; ``warm_ups`` are what ``Pipeline.warm``
+    runs.  ``today`` tells which rules have expired.
     """
 
     settings: Settings
@@ -65,6 +75,7 @@ class PipelineParts:
     generator: Generator
     admission: Admission
     count_tokens: Callable[[str], int]
+    sentence_scores: SentenceScorer = lambda retrieval, document_id, spans: None
     ensure_server: Callable[[], object] = lambda: None
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
@@ -151,7 +162,7 @@ class Pipeline:
         language = question_language(text)
         retrieval = parts.retriever.retrieve(text, language, trace)
         with trace.span("pack"):
-            evidence = pack(retrieval, parts.store, self._packing_limits(limit))
+            evidence = self._packed(text, retrieval, limit)
         asked = _Asked(
             question=text,
             language=language,
@@ -169,9 +180,21 @@ class Pipeline:
         else:
             yield Completed(_refusal(asked, model="", stand_in=False, thinking=""))
 
-    def _packing_limits(self, chunks: int) -> PackingLimits:
+    def _packed(self, question: str, retrieval: Retrieval, chunks: int) -> tuple[Evidence, ...]:
         parts = self._parts
-        return PackingLimits(parts.count_tokens, parts.settings.evidence_budget_tokens, chunks, parts.today())
+        limits = PackingLimits(parts.count_tokens, parts.settings.evidence_budget_tokens, chunks, parts.today())
+
+        def scores(passage: Evidence, spans: Sequence[TextSpan]) -> Sequence[float] | None:
+            found = parts.sentence_scores(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
+            return None if found is None else list(found)
+
+        return choose_sentences(
+            pack(retrieval, parts.store, limits),
+            question,
+            scores,
+            parts.settings.prompt_evidence_tokens,
+            parts.count_tokens,
+        )
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

@@ -100,7 +100,7 @@ class Retrieval:
     """What retrieval found for one question, and how sure it is that the answer is in there.
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``).  ``generation`` is the
-    knowledge-base generation that served it.  ``tokens`` are the question's (``Retriever.sentence_similarities``).
+    knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/sentence_similarity.py``).
     """
 
     chunks: tuple[RetrievedChunk, ...]
@@ -111,12 +111,21 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSpan:
+    """A stretch of a text, ``[start, end)``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A passage as it is shown and sent to the model: ``text == document.text[start:end]``.
 
     ``number`` counts from 1 in the order of the prompt.  ``focus_start`` and ``focus_end`` are the document offsets of
-    the retrieved chunk inside the passage; the rest are neighbours.  ``expired_on`` is the last day on which the
-    document's rule held, where that day was past when the question was asked; None for what still holds.
+    the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the
+    document's rule held, where that day was past when the question was asked; None for what still holds.  ``sent`` are
+    the document offsets of what the model was given of it; nothing where it got none.
     """
 
     number: int
@@ -134,6 +143,7 @@ class Evidence:
     audience: Audience = "public"
     source: str = ""
     expired_on: date | None = None
+    sent: tuple[TextSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +157,6 @@ class Citation:
     quote: str
     quote_start: int
     quote_end: int
-
-
-@dataclass(frozen=True, slots=True)
-class TextSpan:
-    """A stretch of the answer's text, ``[start, end)``."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     thinking: Literal["auto", "on", "off"] = "auto"
     thinking_budget_tokens: int = Field(default=256, ge=16)
     answer_budget_tokens: int = Field(default=384, ge=16)
-    evidence_budget_tokens: int = Field(default=400, ge=64, description="embedder tokens of evidence in a prompt")
+    evidence_budget_tokens: int = Field(default=640, ge=64, description="embedder tokens of the passages shown")
+    prompt_evidence_tokens: int = Field(default=240, ge=32, description="embedder tokens of them that the model reads")
     temperature: float = Field(default=0.3, ge=0, le=2)
     question_limit_characters: int = Field(default=8000, ge=100)
 

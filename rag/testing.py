@@ -203,6 +203,7 @@ def build_offline_pipeline(
     """
     from rag.pipeline import Pipeline, PipelineParts  # brings FAISS, which the fakes above do without
     from rag.retrieval.retriever import Retriever
+    from rag.retrieval.sentence_similarity import SentenceSimilarity
     from rag.serving.admission import Admission
     from rag.settings import Settings
     from rag.storage.store import KnowledgeStore
@@ -219,6 +220,7 @@ def build_offline_pipeline(
             generator=generator or ScriptedGenerator(),
             admission=Admission(slots, settings.max_waiting),
             count_tokens=embedder.count_tokens,
+            sentence_scores=SentenceSimilarity(store, embedder).scores,
         )
     )
 

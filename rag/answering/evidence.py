@@ -1,8 +1,8 @@
-"""Packs what retrieval found into the passages that are shown and sent: few, whole where they can be, without repeats.
+"""Packs what retrieval found into the passages that are shown: in the order of the ranking, without repeats.
 
-Every token of evidence costs time before the first word (12 ms on two cores), and a small model answers worse from
-more text; so the budget is small and spent in the order of the ranking: first the chunks that were found, then the
-rest of their documents where a document fits whole, then their neighbours.
+What of them the model reads is chosen sentence by sentence afterwards (``selection.py``).  Chunks that were not found
+are left out, also where their document has room for them: their sentences crowded out better ones (84.0 instead of
+86.7 % of 150 sample questions had their key points in 240 tokens).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +14,6 @@ from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
 
 _EXPIRY_FIELD = "valid_until"
-_DOCUMENTS_WITH_NEIGHBOURS = 1
-"""Further down the ranking the chunk alone is kept: neighbours there added tokens and no answers (sample questions)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,9 @@ def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> 
     disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
     """
     ranked = retrieval.chunks[: limits.chunks]
-    selections, spent = _select_found(ranked, retrieval.generation, store, limits)
+    selections = _select_found(ranked, retrieval.generation, store, limits)
     if not selections:
         return _trimmed_first(ranked, retrieval.generation, store, limits)
-    left = limits.budget_tokens - spent
-    for selection in list(selections.values())[:_DOCUMENTS_WITH_NEIGHBOURS]:
-        left -= _complete(selection, left, limits.count_tokens)
-    for selection in list(selections.values())[:_DOCUMENTS_WITH_NEIGHBOURS]:
-        left -= _add_neighbours(selection, left, limits.count_tokens)
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
     passages.sort(key=lambda pair: (pair[1].expired_on is not None, pair[0]))
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
@@ -60,7 +53,7 @@ def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> 
 
 def _select_found(
     ranked: Iterable[RetrievedChunk], generation: int, store: KnowledgeStore, limits: PackingLimits
-) -> tuple[dict[str, _Selection], int]:
+) -> dict[str, _Selection]:
     """Take the found chunks that fit, best first; a text that was taken already is passed over."""
     selections: dict[str, _Selection] = {}
     seen: set[str] = set()
@@ -80,32 +73,7 @@ def _select_found(
         selection = selections[chunk.document_id]
         selection.chosen.add(chunk.ordinal)
         selection.ranks[chunk.ordinal] = rank
-    return selections, spent
-
-
-def _complete(selection: _Selection, left: int, count_tokens: Callable[[str], int]) -> int:
-    """Take the whole document if what is missing of it fits; return the tokens spent."""
-    missing = [chunk for chunk in selection.chunks if chunk.ordinal not in selection.chosen]
-    cost = sum(count_tokens(chunk.text) for chunk in missing)
-    if not missing or cost > left:
-        return 0
-    selection.chosen.update(chunk.ordinal for chunk in missing)
-    return cost
-
-
-def _add_neighbours(selection: _Selection, left: int, count_tokens: Callable[[str], int]) -> int:
-    """Take the chunk after and the chunk before each found one where they fit; return the tokens spent."""
-    by_ordinal = {chunk.ordinal: chunk for chunk in selection.chunks}
-    spent = 0
-    for ordinal in sorted(selection.ranks, key=selection.ranks.__getitem__):
-        for neighbour in (ordinal + 1, ordinal - 1):
-            if neighbour not in by_ordinal or neighbour in selection.chosen:
-                continue
-            cost = count_tokens(by_ordinal[neighbour].text)
-            if spent + cost <= left:
-                selection.chosen.add(neighbour)
-                spent += cost
-    return spent
+    return selections
 
 
 def _passages(selection: _Selection, today: date) -> list[tuple[int, Evidence]]:

@@ -100,7 +100,7 @@ def build_messages(question: str, evidence: Sequence[Evidence], language: Langua
     messages = [Message("system", _SYSTEM[language])]
     for passages, asked, answered in _EXAMPLES[language]:
         messages += [Message("user", _asked(passages, asked, language)), Message("assistant", answered)]
-    passages = "\n\n".join(_passage(passage, language) for passage in evidence)
+    passages = "\n\n".join(_passage(passage, language) for passage in evidence if passage.sent)
     return [*messages, Message("user", _asked(passages, as_data(question), language))]
 
 
@@ -138,4 +138,9 @@ def _passage(passage: Evidence, language: Language) -> str:
     headings = [heading for heading in passage.heading_path if heading != passage.title]
     name = " > ".join([passage.title, *headings])
     note = f" ({'; '.join(notes)})" if notes else ""
-    return as_data(f"[{passage.number}] {name}{note}\n{passage.text}")
+    return as_data(f"[{passage.number}] {name}{note}\n{_sent_text(passage)}")
+
+
+def _sent_text(passage: Evidence) -> str:
+    """Return the chosen sentences, each stretch on a line of its own."""
+    return "\n".join(passage.text[span.start - passage.start : span.end - passage.start] for span in passage.sent)

@@ -1,24 +1,21 @@
 """From a question to the passages that may answer it: embed, search both legs in both languages, rank, load, judge."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rag.errors import IndexDamaged
 from rag.protocols import Embedder, QueryVectors
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
 from rag.retrieval.generation_view import GenerationView
-from rag.retrieval.late_interaction import Signs, Span, similarities, span_similarities, weighed
-from rag.retrieval.ranking import Scores, final_scores
+from rag.retrieval.late_interaction import similarities, weighed
+from rag.retrieval.ranking import final_scores
 from rag.retrieval.search import Search, Searched
 from rag.retrieval.signals import read_signals
 from rag.retrieval.terms import terms
-from rag.schema import Chunk, Language, QuestionTokens, Retrieval, RetrievedChunk
+from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
-from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -74,33 +71,6 @@ class Retriever:
             query = self._embedder.embed_queries([question])
         with trace.span("search"):
             return find_in(self._current_view(), self._store, Query(question, language, query), self._limit)
-
-    def sentence_similarities(
-        self, retrieval: Retrieval, sentences: Sequence[tuple[Chunk, Sequence[Span]]]
-    ) -> list[Scores | None]:
-        """Return how well each sentence of some chunks answers to the question, for each chunk float64 [sentences].
-
-        The chunks are of the retrieval's generation, found or their neighbours; a sentence is [start, end) in
-        ``chunk.text``.  Scores of one question compare, also between chunks, and lie in [-1, 1].  None where a chunk's
-        tokens are not kept.
-        """
-        table = EmbeddingTable(self._store, self._embedder.model_id, self._embedder.dimension)
-        signs = table.token_signs([chunk.chunk_id for chunk, _ in sentences])
-        return [
-            self._sentence_similarities(retrieval.tokens, chunk, signs[chunk.chunk_id], spans)
-            if retrieval.tokens is not None and chunk.chunk_id in signs
-            else None
-            for chunk, spans in sentences
-        ]
-
-    def _sentence_similarities(
-        self, question: QuestionTokens, chunk: Chunk, signs: Signs, spans: Sequence[Span]
-    ) -> Scores:
-        before = len(chunk.embedded_text) - len(chunk.text)  # titles stand in front
-        tokens = [(start - before, end - before) for start, end in self._embedder.token_spans(chunk.embedded_text)]
-        if len(tokens) != len(signs):
-            raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(tokens)} tokens, {len(signs)} are kept")
-        return span_similarities(question, signs, tokens, spans)
 
     def _current_view(self) -> GenerationView:
         """Return the current generation, opened by the first question that sees it."""

@@ -4,10 +4,13 @@ from datetime import date
 import pytest
 
 from rag.answering.prompt import as_data, build_messages, insist_on_language
-from rag.schema import Evidence, Language
+from rag.schema import Evidence, Language, TextSpan
 
 TEXT = "You have 30 days."
-PASSAGE = Evidence(1, "a.md", "a.md", "Returns", ("Rule",), TEXT, 0, len(TEXT), 0, len(TEXT), "en", date(2026, 4, 1))
+WHOLE = (0, len(TEXT))
+PASSAGE = Evidence(
+    1, "a.md", "a.md", "Returns", ("Rule",), TEXT, *WHOLE, *WHOLE, "en", date(2026, 4, 1), sent=(TextSpan(*WHOLE),)
+)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -41,7 +44,7 @@ def test_a_passage_says_its_date_its_end_and_its_audience() -> None:
 def test_no_text_can_end_its_place(hostile: str) -> None:
     for messages in (
         build_messages(hostile, [], "en"),
-        build_messages("?", [replace(PASSAGE, text=hostile, title=hostile)], "en"),
+        build_messages("?", [replace(PASSAGE, text=hostile, title=hostile, sent=(TextSpan(0, len(hostile)),))], "en"),
     ):
         content = messages[-1].content
         assert content.count("</documents>") == 1
@@ -50,6 +53,14 @@ def test_no_text_can_end_its_place(hostile: str) -> None:
         assert "<think" not in content.lower()
         assert "</think" not in content.lower()
         assert "</资料>" not in content
+
+
+def test_only_the_chosen_sentences_are_sent() -> None:
+    text = "Kept. Left out. Kept too."
+    passage = replace(PASSAGE, text=text, start=100, end=125, sent=(TextSpan(100, 105), TextSpan(116, 125)))
+    content = build_messages("?", [passage, replace(PASSAGE, title="Nothing of this", sent=())], "en")[-1].content
+    assert "(of 2026-04-01)\nKept.\nKept too.\n</documents>" in content
+    assert "Nothing of this" not in content
 
 
 def test_harmless_text_stays_as_it_is() -> None:

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,27 +79,6 @@ def test_the_passage_with_the_question_s_own_words_comes_first_by_late_interacti
     assert found.chunks[0].chunk.document_id == "all"
     assert late["other"] is not None
     assert late["other"] < 0.7
-
-
-def test_the_sentence_that_answers_stands_out(settings: Settings) -> None:
-    text = "The robot has a brush. Hold home for ten seconds to reset it. It weighs three kilograms."
-    sentences = [(0, 22), (23, 61), (62, 88)]
-    publish(settings.knowledge_dir, {"robot": ("en", text), "other": ("en", "nothing of that")}, HashEmbedder())
-    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
-    retrieval = retriever.retrieve("how many seconds to hold home?", "en", Trace())
-    (found,) = (one.chunk for one in retrieval.chunks if one.chunk.document_id == "robot")
-    (scores, none) = retriever.sentence_similarities(retrieval, [(found, sentences), (replace(found, chunk_id=99), [])])
-    assert none is None
-    assert scores is not None
-    assert scores.argmax() == 1
-    assert len(scores) == 3
-
-
-def test_tokens_of_another_text_are_damage(settings: Settings, retriever: Retriever) -> None:
-    retrieval = retriever.retrieve("refund", "en", Trace())
-    wrong = replace(retrieval.chunks[0].chunk, text="two words")
-    with pytest.raises(IndexDamaged, match="has 2 tokens"):
-        retriever.sentence_similarities(retrieval, [(wrong, [(0, 9)])])
 
 
 def test_a_knowledge_base_without_tokens_is_ranked_without_them(settings: Settings, retriever: Retriever) -> None:

@@ -1,0 +1,169 @@
+"""Chooses the sentences of the passages that a model reads: those that answer to the question, and what they need.
+
+Every token costs time before the first word, and a small model answers worse from more text.  Of the sample questions,
+SQuAD 2.0 and CMRC 2018 (150 each, no model), the evidence held the key points or a gold answer in this share:
+
+    first chunks whole, 260 tokens   82.0 / 85.3 / 94.7 %
+    first chunks whole, 400 tokens   89.3 / 91.3 / 99.3 %
+    first chunks whole, 640 tokens   94.0 / 95.3 / 100  %
+    sentences, 240 tokens            88.7 / 91.3 / 98.0 %
+
+A sentence needs what it cannot be understood without: the heading above it, the header of its table, the line that
+introduces its list, the sentence before where it begins with "otherwise" or "it".  Pure functions.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answering.sentences import split_sentences
+from rag.answering.statements import content_words
+from rag.schema import Evidence, TextSpan
+
+SentenceScores = Callable[[Evidence, Sequence[TextSpan]], Sequence[float] | None]
+"""Says how well sentences of a passage, spans of its document, answer to the question; None where it cannot."""
+
+_RANK_PENALTY = 0.5
+"""Standard deviations by which a sentence of the next passage must be better; .3 and .8 were as good."""
+
+_SHORT_TOKENS = 100
+"""A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
+
+_SMALLEST_SPREAD = 1e-6
+_HEADING = re.compile(r"\s*#{1,6}\s")
+_ROW = re.compile(r"\s*\|")
+_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
+_LIST_ITEM = re.compile(r"\s*(?:[-*•·]\s|[(（]?\d{1,2}[.)、）])")
+_INTRODUCES = (":", "：")
+_LEANS_BACK = re.compile(
+    r"\s*(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
+    r"|in (?:that|this) case|if (?:so|not|it))\b"
+    r"|\s*(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """``span`` counts in the document.  ``needs`` are places in the list of all sentences of all passages.
+
+    ``is_context`` tells headings and a table's header, which are taken only where a sentence needs them.
+    """
+
+    passage: int
+    span: TextSpan
+    text: str
+    needs: tuple[int, ...]
+    is_context: bool
+
+
+def choose_sentences(
+    evidence: Sequence[Evidence],
+    question: str,
+    scores: SentenceScores,
+    budget_tokens: int,
+    count_tokens: Callable[[str], int],
+) -> tuple[Evidence, ...]:
+    """Return the evidence with ``sent`` filled by at most ``budget_tokens``; one sentence there is in any case."""
+    sentences = _read(evidence)
+    costs = [count_tokens(sentence.text) for sentence in sentences]
+    first = {place for place, sentence in enumerate(sentences) if sentence.passage == 0}
+    first_cost = sum(costs[place] for place in first)
+    chosen = first if first_cost <= min(_SHORT_TOKENS, budget_tokens) else set()
+    left = budget_tokens - sum(costs[place] for place in chosen)
+    ranking = _best_first(sentences, _scored(evidence, sentences, question, scores))
+    for place in ranking:
+        wanted = _with_needs(place, sentences) - chosen
+        cost = sum(costs[one] for one in wanted)
+        if cost <= left:
+            chosen |= wanted
+            left -= cost
+    chosen = chosen or set(ranking[:1])
+    return tuple(
+        replace(passage, sent=_merged(passage, [sentences[place].span for place in sorted(chosen & of_passage)]))
+        for passage, of_passage in zip(evidence, _by_passage(sentences, len(evidence)), strict=True)
+    )
+
+
+def _read(evidence: Sequence[Evidence]) -> list[_Sentence]:
+    sentences: list[_Sentence] = []
+    for index, passage in enumerate(evidence):
+        sentences += _sentences(passage, index, len(sentences))
+    return sentences
+
+
+def _sentences(passage: Evidence, index: int, first_place: int) -> Iterator[_Sentence]:
+    """Yield the passage's sentences; ``first_place`` is the place of the first one among all."""
+    heading: tuple[int, ...] = ()
+    table: tuple[int, ...] = ()
+    introduction: tuple[int, ...] = ()
+    for place, span in enumerate(split_sentences(passage.text), start=first_place):
+        text = passage.text[span.start : span.end]
+        in_document = TextSpan(passage.start + span.start, passage.start + span.end)
+        is_row = _ROW.match(text) is not None
+        is_heading = _HEADING.match(text) is not None
+        is_header = is_row and (not table or _ROW_RULE.match(text) is not None)
+        if is_heading:
+            heading, introduction = (place,), ()
+        elif not is_row and not _LIST_ITEM.match(text):
+            introduction = ()
+        table = (*table, place) if is_header else table if is_row else ()
+        leans_back = place > first_place and _LEANS_BACK.match(text) is not None and not is_row
+        needs = (*heading, *table, *introduction, *((place - 1,) if leans_back else ()))
+        yield _Sentence(index, in_document, text, tuple(one for one in needs if one != place), is_heading or is_header)
+        if text.endswith(_INTRODUCES) and not is_row:
+            introduction = (place,)
+
+
+def _scored(
+    evidence: Sequence[Evidence], sentences: Sequence[_Sentence], question: str, scores: SentenceScores
+) -> NDArray[np.float64]:
+    """Return float64 [sentences]: standardized likeness to the question, less for passages further down."""
+    found: list[float] = []
+    asked = content_words(question)
+    spans = [[sentence.span for sentence in sentences if sentence.passage == index] for index in range(len(evidence))]
+    by_passage = [scores(passage, own) if own else [] for passage, own in zip(evidence, spans, strict=True)]
+    if any(one is None for one in by_passage):  # all by the same measure, or they would not compare
+        found = [len(asked & content_words(sentence.text)) / max(len(asked), 1) for sentence in sentences]
+    else:
+        found = [score for one in by_passage if one is not None for score in one]
+    values = np.array(found, dtype=np.float64)
+    spread = values.std() if len(values) else 0.0
+    standardized = (values - values.mean()) / spread if spread > _SMALLEST_SPREAD else np.zeros(len(values))
+    return standardized - _RANK_PENALTY * np.array([sentence.passage for sentence in sentences], dtype=np.float64)
+
+
+def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> list[int]:
+    order = [int(place) for place in np.argsort(-scores, kind="stable")]
+    return [place for place in order if not sentences[place].is_context] or order
+
+
+def _with_needs(place: int, sentences: Sequence[_Sentence]) -> set[int]:
+    """Return the sentence's place with those of all that it needs, directly or not."""
+    wanted: set[int] = set()
+    waiting = [place]
+    while waiting:
+        one = waiting.pop()
+        if one not in wanted:
+            wanted.add(one)
+            waiting.extend(sentences[one].needs)
+    return wanted
+
+
+def _by_passage(sentences: Sequence[_Sentence], passages: int) -> list[set[int]]:
+    return [{place for place, one in enumerate(sentences) if one.passage == index} for index in range(passages)]
+
+
+def _merged(passage: Evidence, spans: Sequence[TextSpan]) -> tuple[TextSpan, ...]:
+    """Join spans between which the document has only white space."""
+    merged: list[TextSpan] = []
+    for span in spans:
+        before = merged[-1] if merged else None
+        if before and not passage.text[before.end - passage.start : span.start - passage.start].strip():
+            merged[-1] = TextSpan(before.start, span.end)
+        else:
+            merged.append(span)
+    return tuple(merged)

@@ -1,0 +1,59 @@
+"""How well single sentences of found documents answer to the question, by late interaction with what is stored."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rag.errors import IndexDamaged
+from rag.protocols import Embedder
+from rag.retrieval.late_interaction import Signs, Span, span_similarities
+from rag.retrieval.ranking import Scores
+from rag.schema import Chunk, QuestionTokens, Retrieval
+from rag.storage.embeddings import EmbeddingTable
+from rag.storage.store import KnowledgeStore
+
+
+class SentenceSimilarity:
+    """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are kept.
+
+    Safe to call from several threads.
+    """
+
+    def __init__(self, store: KnowledgeStore, embedder: Embedder) -> None:
+        self._store = store
+        self._embedder = embedder
+
+    def scores(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Scores | None:
+        """Return float64 [sentences] in [-1, 1], comparable within one question also between documents.
+
+        A sentence is [start, end) in the document's text; one that no chunk holds whole is judged by the chunk that
+        holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known.
+        """
+        if retrieval.tokens is None:
+            return None
+        chunks = self._store.document_chunks(document_id, retrieval.generation)
+        homes = [_home(sentence, chunks) for sentence in sentences]
+        table = EmbeddingTable(self._store, self._embedder.model_id, self._embedder.dimension)
+        signs = table.token_signs([chunks[home].chunk_id for home in sorted(set(homes))])
+        scores = np.zeros(len(sentences))
+        for home in sorted(set(homes)):
+            chunk = chunks[home]
+            if chunk.chunk_id not in signs:
+                return None
+            mine = [place for place, other in enumerate(homes) if other == home]
+            spans = [sentences[place] for place in mine]
+            scores[mine] = self._scores_in(retrieval.tokens, chunk, signs[chunk.chunk_id], spans)
+        return scores
+
+    def _scores_in(self, question: QuestionTokens, chunk: Chunk, signs: Signs, sentences: Sequence[Span]) -> Scores:
+        before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
+        tokens = [(start - before, end - before) for start, end in self._embedder.token_spans(chunk.embedded_text)]
+        if len(tokens) != len(signs):
+            raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(tokens)} tokens, {len(signs)} are kept")
+        return span_similarities(question, signs, tokens, sentences)
+
+
+def _home(sentence: Span, chunks: Sequence[Chunk]) -> int:
+    start, end = sentence
+    held = [min(end, chunk.end) - max(start, chunk.start) for chunk in chunks]
+    return max(range(len(chunks)), key=held.__getitem__)

@@ -1,0 +1,68 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.errors import IndexDamaged
+from rag.retrieval.retriever import Retriever
+from rag.retrieval.sentence_similarity import SentenceSimilarity
+from rag.schema import Document, Retrieval
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+from rag.testing import HashEmbedder, publish_documents
+from rag.tracing import Trace
+
+TEXT = "The robot has a brush.\n\nHold home for ten seconds to reset it. It weighs three kilograms."
+SENTENCES = [(0, 22), (24, 62), (63, 89)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KnowledgeStore:
+    documents = (
+        Document("robot", "/robot", "Robot", TEXT, "en"),
+        Document("other", "/other", "Other", "nothing of that", "en"),
+    )
+    publish_documents(tmp_path, documents, HashEmbedder())
+    return KnowledgeStore(tmp_path)
+
+
+@pytest.fixture
+def retrieval(store: KnowledgeStore) -> Retrieval:
+    retriever = Retriever(store, HashEmbedder(), Settings())
+    return retriever.retrieve("how many seconds to hold home?", "en", Trace())
+
+
+def test_the_sentence_that_answers_stands_out(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    scores = SentenceSimilarity(store, HashEmbedder()).scores(retrieval, "robot", SENTENCES)
+    assert scores is not None
+    assert len(scores) == 3
+    assert scores.argmax() == 1
+    assert scores[1] > scores[2]
+
+
+def test_a_sentence_over_two_chunks_is_judged_by_the_larger_part(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    similarity = SentenceSimilarity(store, HashEmbedder())
+    whole = similarity.scores(retrieval, "robot", [(16, 62), (24, 62)])
+    assert whole is not None
+    assert whole[0] == pytest.approx(whole[1])
+
+
+def test_no_sentences_no_scores(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    scores = SentenceSimilarity(store, HashEmbedder()).scores(retrieval, "robot", [])
+    assert scores is not None
+    assert len(scores) == 0
+
+
+def test_without_tokens_there_is_nothing_to_compare(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    similarity = SentenceSimilarity(store, HashEmbedder())
+    assert similarity.scores(replace(retrieval, tokens=None), "robot", SENTENCES) is None
+    with store.transaction() as connection:
+        connection.execute("UPDATE embedding SET token_numbers = NULL, token_signs = NULL")
+    assert similarity.scores(retrieval, "robot", SENTENCES) is None
+
+
+def test_tokens_of_another_text_are_damage(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    with store.transaction() as connection:
+        connection.execute("UPDATE chunk SET text = 'two words' WHERE text LIKE 'Hold%'")
+    with pytest.raises(IndexDamaged, match="tokens"):
+        SentenceSimilarity(store, HashEmbedder()).scores(retrieval, "robot", SENTENCES)
