@@ -26,7 +26,7 @@ from rag.storage.store import (
     visible_counts,
 )
 
-Problem = Literal["database", "counts", "offsets", "postings", "hashes", "vectors", "index"]
+Problem = Literal["database", "counts", "offsets", "postings", "hashes", "vectors", "tokens", "index"]
 
 _CHUNKS_AT_ONCE = 1000
 
@@ -149,6 +149,8 @@ def _check_chunks(rows: list[_Row], findings: _Findings) -> None:
 def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
     """Compare the vectors in the database with the chunks, and the index file with both."""
     table = EmbeddingTable(store, info.embedder_model, info.dimension)
+    if damaged := table.damaged_tokens(info.generation):
+        findings.add("tokens", f"chunk {damaged[0]}", len(damaged))
     try:
         chunk_ids, vectors = table.visible(info.generation)
     except IndexDamaged as error:

@@ -1,6 +1,7 @@
 """What ``python -m ingest`` does beside ingesting: tell what is there, what would change, what is wrong; go back."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -9,27 +10,38 @@ from pathlib import Path
 from ingest.check import CheckReport, check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
+from ingest.gate import gate_of_current, register
+from ingest.gate_words import current_lines, gate_json
 from ingest.history import history, oldest_restorable, rollback
+from ingest.lock import writer_lock
 from ingest.summary import IngestSummary
 from ingest.words import words
-from rag.schema import Language
+from rag.errors import SettingsError
+from rag.protocols import Embedder
+from rag.schema import Audience, Language
 from rag.settings import Settings
+from rag.storage.access import Access, access_to
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
+from rag.storage.writer import KnowledgeWriter
 
 OK = 0
 SOMETHING_WRONG = 1
 _SHOWN = 20
+_SCOPE = r"([a-z0-9][a-z0-9_-]{0,63})?"
 
 
-def show_documents(settings: Settings, *, as_json: bool) -> int:
+def show_documents(settings: Settings, language: Language, *, as_json: bool) -> int:
     """Print every document of the current generation."""
     store = KnowledgeStore(settings.knowledge_dir)
     try:
         rows = store.documents(store.require_generation())
     finally:
         store.close()
+    access = read_access(settings)
     if as_json:
         print(json.dumps([{**asdict(row), "updated_on": _date(row)} for row in rows], ensure_ascii=False))
+    elif access != Access():
+        print(_access_line(access, language))
     for row in [] if as_json else rows:
         print(f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}")
     return OK
@@ -57,7 +69,8 @@ def report_fields(report: Difference | IngestSummary) -> dict[str, object]:
 def report_json(report: Difference | IngestSummary, language: Language) -> dict[str, object]:
     """Return the fields of a report for ``json.dumps``, with its failures in words."""
     failures = [{**failure.details, "message": failure.text(language)} for failure in report.failures]
-    return {**report_fields(report), "failures": failures}
+    values = {**report_fields(report), "failures": failures}
+    return {**values, "gate": gate_json(report.gate)} if isinstance(report, IngestSummary) else values
 
 
 def _difference_lines(found: Difference, language: Language) -> list[str]:
@@ -86,13 +99,69 @@ def show_check(settings: Settings, language: Language, *, as_json: bool) -> tupl
     return (SOMETHING_WRONG if report.findings else OK), report
 
 
+def keep_questions(file: Path, settings: Settings, language: Language, *, as_json: bool) -> int:
+    """Register a file of regression questions, and say how many there are."""
+    count, left_out = register(file, settings)
+    out = sys.stderr if as_json else sys.stdout
+    print(words("questions_kept", language, name=settings.knowledge_base, count=count), file=out)
+    if left_out:
+        print(words("questions_left_out", language, count=left_out), file=out)
+    return OK
+
+
+def show_gate(settings: Settings, embedder: Embedder, language: Language, *, as_json: bool) -> int:
+    """Print how the current generation does on the regression questions."""
+    report = gate_of_current(settings, embedder)
+    if as_json:
+        print(json.dumps(gate_json(report), ensure_ascii=False))
+    for line in [] if as_json else current_lines(report, settings.knowledge_base, language):
+        print(line)
+    return OK
+
+
+def set_access(scope: str | None, audience: Audience | None, settings: Settings, language: Language) -> int:
+    """Keep who may read the knowledge base, and say it; what is None stays as it is.  Raises ``SettingsError``."""
+    if scope is not None and not re.fullmatch(_SCOPE, scope):
+        raise SettingsError(reason=f"--scope {scope!r}: a-z, 0-9, - and _")
+    now = read_access(settings)
+    access = Access(now.scope if scope is None else scope, audience or now.audience)
+    with writer_lock(settings.knowledge_dir):
+        writer = KnowledgeWriter(settings.knowledge_dir)
+        try:
+            writer.let_read(access)
+        finally:
+            writer.close()
+    print(_access_line(access, language), file=sys.stderr)
+    return OK
+
+
+def read_access(settings: Settings) -> Access:
+    """Return who may read the knowledge base."""
+    store = KnowledgeStore(settings.knowledge_dir)
+    try:
+        return access_to(store)
+    finally:
+        store.close()
+
+
+def _access_line(access: Access, language: Language) -> str:
+    audience = words(f"audience_{access.audience}", language)
+    return words("access", language, scope=access.scope or words("access_all", language), audience=audience)
+
+
 def show_history(settings: Settings, language: Language, *, as_json: bool) -> int:
     """Print every generation, the newest first, and whether a rollback can bring it back."""
     generations = history(settings.knowledge_dir)
     oldest = oldest_restorable(generations)
+    access = read_access(settings)
     if as_json:
-        rows = [{**_generation_json(info), "restorable": info.generation >= oldest} for info in generations]
+        rows = [
+            {**_generation_json(info), "restorable": info.generation >= oldest, **asdict(access)}
+            for info in generations
+        ]
         print(json.dumps(rows, ensure_ascii=False))
+    elif access != Access():
+        print(_access_line(access, language))
     for info in [] if as_json else generations:
         mark = "*" if info is generations[0] else " " if info.generation >= oldest else "x"
         print(f"{mark} {_generation_line(info, language)}")
@@ -124,9 +193,8 @@ def _generation_json(info: GenerationInfo) -> dict[str, object]:
 
 def _generation_line(info: GenerationInfo, language: Language) -> str:
     change = info.change
-    key = "generation_restored" if change.restored else "generation_ingested"
-    return words(
-        key,
+    line = words(
+        "generation_restored" if change.restored else "generation_ingested",
         language,
         generation=info.generation,
         at=info.published_at.astimezone().strftime("%Y-%m-%d %H:%M"),
@@ -134,6 +202,9 @@ def _generation_line(info: GenerationInfo, language: Language) -> str:
         passages=info.chunk_count,
         **asdict(change),
     )
+    if not change.lost:
+        return line
+    return line + words("forced_mark" if change.forced else "lost_mark", language, lost=change.lost)
 
 
 def _date(row: DocumentRow) -> str | None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.chunking import recipe
 from ingest.discovery import Discovery, discover, nothing_in
-from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
+from ingest.identity import DocumentIds, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
@@ -101,13 +101,12 @@ class _Comparison:
         if isinstance(found, DocumentUnreadable):
             self._failures.append(found)
             return
-        document = replace(found, document_id=self._ids.give(found, source))
-        known = self._known.get(document.document_id)
-        if known is None:
-            self._added.add(document.document_id)
-            self._bodies[body_hash(document)] = document.document_id
-        elif known.content_hash != content_hash(document):
-            self._changed.append(document.document_id)
+        met = self._ids.classify(found, source)
+        if met.fate == "added":
+            self._added.add(met.document.document_id)
+            self._bodies[body_hash(met.document)] = met.document.document_id
+        elif met.fate == "changed":
+            self._changed.append(met.document.document_id)
         else:
             self._unchanged += 1
 

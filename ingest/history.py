@@ -39,8 +39,9 @@ def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
     Raises ``KnowledgeBaseMissing``, ``GenerationGone``, ``IngestRunning`` and ``StorageFull``; whatever is raised, the
     current generation serves on.
     """
-    generations = history(folder)
+    history(folder)  # or the lock would make a folder for a knowledge base that is none
     with writer_lock(folder):
+        generations = history(folder)  # who held the lock before may have published
         writer = KnowledgeWriter(folder)
         try:
             generation = writer.begin()

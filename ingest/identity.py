@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
+from typing import Literal
 
 from ingest.discovery import Discovery
 from ingest.loaders.source import INSIDE, SourceFile
@@ -37,6 +39,22 @@ def body_hash(document: Document) -> bytes:
     return hashlib.sha256(f"{document.title}\0{document.text}".encode()).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A document that was read, under its id: ``known`` is what the knowledge base has under that id, None for news."""
+
+    document: Document
+    digest: bytes
+    known: LiveDocument | None
+
+    @property
+    def fate(self) -> Literal["added", "changed", "unchanged"]:
+        """What an ingest makes of it."""
+        if self.known is None:
+            return "added"
+        return "unchanged" if self.known.content_hash == self.digest else "changed"
+
+
 class DocumentIds:
     """Gives every document of one ingest its id.
 
@@ -49,6 +67,11 @@ class DocumentIds:
         self._live = live
         self._by_path = {known.path: known.document_id for known in live.values() if _was_whole_file(known)}
         self._given: set[str] = set()
+
+    def classify(self, read: Document, source: SourceFile) -> Met:
+        """Give a document its id and compare it with the one that is known by it."""
+        document = replace(read, document_id=self.give(read, source))
+        return Met(document, content_hash(document), self._live.get(document.document_id))
 
     def give(self, document: Document, source: SourceFile) -> str:
         """Return the document's id; no other document of this run has it."""

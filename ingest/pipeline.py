@@ -7,7 +7,6 @@ again, which took minutes.
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from ingest.chunking import recipe
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.document_writing import DocumentWriting
 from ingest.embedding import PassageEmbedding, require_same_embedder
-from ingest.identity import DocumentIds, body_hash, content_hash, missing_documents, moves
+from ingest.gate import Gate
+from ingest.gate_report import GateReport
+from ingest.identity import DocumentIds, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
-from ingest.publish import publish, tidy_up
+from ingest.publish import publish_if_good
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.recovery import set_aside_if_damaged
@@ -45,6 +46,7 @@ def ingest(
     rebuild: bool = False,
     keep_vectors: bool = False,
     reread: bool = False,
+    force: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> IngestSummary:
@@ -54,7 +56,8 @@ def ingest(
     written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  ``prune`` retires those
     that lay under ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
     ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
-    what has no sound vector.
+    what has no sound vector.  A generation that answers the knowledge base's regression questions worse than the
+    current one (``ingest.gate``) is built and not published, unless ``force`` is given.
 
     Files are read and passages embedded at the same time; documents are taken, numbered and written in the order of
     their files.  ``progress`` is called in this thread.  ``reader`` is for callers that ingest often: it reads alone,
@@ -84,12 +87,13 @@ def ingest(
                 run = _Run(
                     writer, embedder, embedding, settings, progress or _say_nothing, rebuild=rebuild, reread=reread
                 )
+                gate = Gate(writer, embedder, settings, force=force)
                 run.read(discovery, reader)
                 if run.nothing_known:
                     raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
                 run.cut_the_others_again()
-                run.retire_missing(discovery, prune=prune)
-                return run.finish(discovery, table, started_at)
+                run.retire_missing(discovery, gate, prune=prune)
+                return run.finish(discovery, table, gate, started_at)
         finally:
             writer.close()
 
@@ -194,17 +198,18 @@ class _Run:
                 self._writing.write(document, self._live[document.document_id])
         self._writing.flush()
 
-    def retire_missing(self, discovery: Discovery, *, prune: bool) -> None:
+    def retire_missing(self, discovery: Discovery, gate: Gate, *, prune: bool) -> None:
         """Retire documents under the given paths that were found at another place; others that are gone if asked to.
 
         What could not be read is not gone: it stays as it was.
         """
         missing = missing_documents(self._live, self._ids, discovery, self._failures)
-        moved = {old for old, _ in self._moves(missing)}
+        moved = dict(self._moves(missing))
         gone = [document_id for document_id in missing if document_id not in moved]
         self._writer.retire([*moved, *(gone if prune else ())], self._generation)
         if moved or (prune and gone):
             self._files.forget_retired()
+        gate.expect(gone if prune else (), moved)
         self._moved = len(moved)
         self._added -= len(moved)
         self._retired, self._missing = (len(gone), 0) if prune else (0, len(gone))
@@ -213,11 +218,11 @@ class _Run:
         for begin in range(0, len(missing) if self._added_bodies else 0, _TEXTS_AT_ONCE):
             yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
-    def finish(self, discovery: Discovery, table: EmbeddingTable, started_at: float) -> IngestSummary:
+    def finish(self, discovery: Discovery, table: EmbeddingTable, gate: Gate, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
         store = KnowledgeStore(self._writer.folder)
-        published = self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1
-        embedded = self._embed_and_publish(table) if published else 0
+        differs = self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1
+        report = self._embed_and_publish(table, gate) if differs else None
         try:
             current = store.generation_info(store.require_generation())
         finally:
@@ -233,29 +238,22 @@ class _Run:
             unsupported=discovery.unsupported,
             documents=current.document_count,
             chunks=current.chunk_count,
-            embedded=embedded,
+            embedded=self._embedding.done if differs else 0,
             seconds=time.monotonic() - started_at,
             generation=current.generation,
-            published=published,
+            published=current.generation == self._generation,
+            gate=report,
         )
 
-    def _embed_and_publish(self, table: EmbeddingTable) -> int:
+    def _embed_and_publish(self, table: EmbeddingTable, gate: Gate) -> GateReport | None:
         self._report("embedding")
         for _ in self._embedding.finish():
             self._report("embedding")
         for _ in self._embedding.sweep(self._generation):
             self._report("embedding")
         self._report("publishing")
-        publish(
-            self._writer,
-            table,
-            self._generation,
-            GenerationChange(self._added, self._changed, self._retired),
-            model_id=self._embedder.model_id,
-            dimension=self._embedder.dimension,
-        )
-        tidy_up(self._writer, table)
-        return self._embedding.done
+        change = GenerationChange(self._added, self._changed, self._retired)
+        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder)
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)
@@ -278,25 +276,23 @@ class _Run:
             self._report("reading")
 
     def _take(self, read: Document, source: SourceFile) -> LiveDocument:
-        document = replace(read, document_id=self._ids.give(read, source))
-        digest = content_hash(document)
-        known = self._live.get(document.document_id)
-        if known is None:
+        met = self._ids.classify(read, source)
+        if met.fate == "added":
             self._added += 1
-            self._added_bodies[body_hash(document)] = document.document_id
-        elif known.content_hash != digest:
+            self._added_bodies[body_hash(met.document)] = met.document.document_id
+        elif met.fate == "changed":
             self._changed += 1
         else:
             self._unchanged += 1
-            if known.recipe == self._recipe and not self._rebuild:
-                return known
+            if met.known is not None and met.known.recipe == self._recipe and not self._rebuild:
+                return met.known
         origin = LiveDocument(
-            document_id=document.document_id,
+            document_id=met.document.document_id,
             root=str(source.root),
             relative_path=source.document_id,
-            path=document.path,
-            content_hash=digest,
+            path=met.document.path,
+            content_hash=met.digest,
             recipe=self._recipe,
         )
-        self._writing.write(document, origin)
+        self._writing.write(met.document, origin)
         return origin

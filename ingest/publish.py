@@ -3,9 +3,13 @@
 import contextlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from ingest.gate import Gate
+from ingest.gate_report import GateReport
 from rag.errors import StorageFull
+from rag.protocols import Embedder
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
@@ -24,8 +28,43 @@ def publish(
 ) -> GenerationInfo:
     """Write the generation's index beside those of the former ones, then let readers have it.
 
-    A kill at any point leaves either the former generation or this one, never half of it.  Raises ``StorageFull``
-    where there is no room; what was written of the index is removed then.
+    A kill at any point leaves either the former generation or this one, never half of it.  Raises ``StorageFull``.
+    """
+    write_index(writer, table, generation, model_id)
+    return writer.publish(generation, model_id, dimension, change)
+
+
+def publish_if_good(
+    writer: KnowledgeWriter,
+    table: EmbeddingTable,
+    generation: int,
+    change: GenerationChange,
+    gate: Gate,
+    embedder: Embedder,
+) -> GateReport | None:
+    """Publish a generation if the gate lets it pass, and return what the gate said; None where nothing was asked.
+
+    Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
+    the current one, and its vectors are kept by their texts anyway.
+    """
+    write_index(writer, table, generation, embedder.model_id)
+    report = gate.judge(generation)
+    if report is not None and not (report.passed or report.forced):
+        writer.begin()
+        return report
+    if report is not None:
+        change = replace(change, lost=len(report.lost), forced=report.forced)
+    writer.publish(generation, embedder.model_id, embedder.dimension, change)
+    gate.settle(generation)
+    tidy_up(writer, table)
+    return report
+
+
+def write_index(writer: KnowledgeWriter, table: EmbeddingTable, generation: int, model_id: str) -> None:
+    """Write the index of a generation that no reader has yet, whole and on the disk.
+
+    Raises ``StorageFull`` where there is no room; what was written of the index is removed then.  The folder stays
+    whatever happens later: the pointer may have moved.  The next writer knows if it has not.
     """
     folder = generation_folder(writer.folder, generation)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
@@ -41,8 +80,6 @@ def publish(
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    # From here on the folder stays whatever happens: the pointer may have moved.  The next writer knows if it has not.
-    return writer.publish(generation, model_id, dimension, change)
 
 
 def tidy_up(writer: KnowledgeWriter, table: EmbeddingTable) -> None:

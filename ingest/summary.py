@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ingest.gate_report import GateReport
 from rag.errors import DocumentUnreadable
 
 Stage = Literal["reading", "embedding", "publishing"]
@@ -35,9 +36,9 @@ class IngestSummary:
 
     ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
     ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``
-    documents are known and were not found; they are
-    retired only when that is asked for.  ``documents`` and ``chunks`` count what the generation holds, ``embedded``
-    the passages that went through the embedder.  ``published`` is False when nothing had changed.
+    documents are known and were not found; they are retired only when that is asked for.  ``documents`` and ``chunks``
+    count what the generation holds, ``embedded`` the passages that went through the embedder.  ``published`` is False
+    when nothing had changed, or when ``gate``, which is None where no regression questions were asked, stayed shut.
     """
 
     added: int
@@ -54,6 +55,12 @@ class IngestSummary:
     seconds: float
     generation: int
     published: bool
+    gate: GateReport | None = None
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether a generation was built and the gate did not let it be published."""
+        return self.gate is not None and not (self.gate.passed or self.published)
 
     @property
     def chunks_per_second(self) -> float:

@@ -71,6 +71,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{count} 个片段的指纹与正文不符，例如 {example}",
     ),
     "wrong_vectors": ("{count} vectors are missing or damaged: {example}", "{count} 个向量缺失或损坏：{example}"),
+    "wrong_tokens": (
+        "The kept tokens of {count} passages are damaged, e.g. {example}",
+        "{count} 个片段所保存的词元已损坏，例如 {example}",
+    ),
     "wrong_index": ("The vector index: {count} faults, e.g. {example}", "向量索引：{count} 处错误，例如 {example}"),
     "generation_ingested": (
         "{generation:4}  {at}  {documents} documents, {passages} passages; +{added} ~{changed} -{retired}",
@@ -83,6 +87,79 @@ _WORDS: dict[str, tuple[str, str]] = {
     "rolled_back": (
         "Generation {restored} serves again, as generation {generation}: {documents} documents, {passages} passages.",
         "已恢复第 {restored} 代，现为第 {generation} 代：{documents} 篇文档，{passages} 个片段。",
+    ),
+    "questions_kept": (
+        "{name} has {count} regression questions now; from the next run on, a generation that finds them worse is "
+        "not published.",
+        "知识库 {name} 现有 {count} 个回归问题；今后检索结果变差的版本不会发布。",
+    ),
+    "questions_left_out": (
+        "{count} questions of the file name no relevant document and were left out.",
+        "文件中有 {count} 个问题未注明相关文档，已跳过。",
+    ),
+    "gate_passed": (
+        "Regression questions: {after} of {questions} find their document among the first {within}, {before} before.",
+        "回归问题：{questions} 个中有 {after} 个在前 {within} 篇内找到应有的文档，之前为 {before} 个。",
+    ),
+    "gate_shut": (
+        "NOT PUBLISHED: {after} of {questions} regression questions find their document among the first {within}, "
+        "{before} before; the margin is {margin:g} points. What was published before serves on. "
+        "Publish all the same with --force.",
+        "未发布：{questions} 个回归问题中只有 {after} 个在前 {within} 篇内找到应有的文档，之前为 {before} 个，"
+        "允许下降 {margin:g} 个百分点。原有知识库继续使用；如仍要发布，请加 --force。",
+    ),
+    "gate_forced": (
+        "Published by --force: {after} of {questions} regression questions find their document among the first "
+        "{within}, {before} before.",
+        "已按 --force 强制发布：{questions} 个回归问题中有 {after} 个在前 {within} 篇内找到应有的文档，"
+        "之前为 {before} 个。",
+    ),
+    "gate_current": (
+        "Knowledge base {name}: {found} of {questions} regression questions find their document among the first "
+        "{within}.",
+        "知识库 {name}：{questions} 个回归问题中有 {found} 个在前 {within} 篇内找到应有的文档。",
+    ),
+    "gate_retired": (
+        "{count} questions lost their document because --prune retired it:",
+        "有 {count} 个问题的文档已被 --prune 移除：",
+    ),
+    "gate_unknown": (
+        "{count} questions name documents that are not in the knowledge base (see --list for their names).",
+        "有 {count} 个问题所注明的文档不在知识库中（文档名见 --list）。",
+    ),
+    "gate_new": (
+        "{count} questions had nothing to be compared with.",
+        "有 {count} 个问题没有可比较的旧结果。",
+    ),
+    "and_more_questions": ("... and {count} more", "……还有 {count} 个"),
+    "place": ("{place}", "{place}"),
+    "place_none": ("none", "无"),
+    "document_at": (
+        "{document}: place {before} -> {after}; first is {first}",
+        "{document}：排名 {before} -> {after}，现居首位的是 {first}",
+    ),
+    "document_not_found": (
+        "{document} is not found any more; first is {first}",
+        "{document} 未检索到，现居首位的是 {first}",
+    ),
+    "document_gone": (
+        "{document} is not in the knowledge base any more; first is {first}",
+        "{document} 已不在知识库中，现居首位的是 {first}",
+    ),
+    "not_published": (
+        "Built and not published: knowledge base {name} stays at generation {generation}, "
+        "{documents} documents, {chunks} passages.",
+        "已生成但未发布：知识库 {name} 仍为第 {generation} 代，{documents} 篇文档，{chunks} 个片段。",
+    ),
+    "forced_mark": ("; by force, {lost} questions lost", "；强制发布，{lost} 个问题变差"),
+    "lost_mark": ("; {lost} questions lost", "；{lost} 个问题变差"),
+    "access": ("Scope: {scope}; audience: {audience}.", "访问范围：{scope}；受众：{audience}。"),
+    "access_all": ("everybody", "所有人"),
+    "audience_public": ("public", "对外"),
+    "audience_internal": ("internal", "内部"),
+    "stopped_published": (
+        "Stopped; generation {generation} is published and serves.",
+        "已停止；第 {generation} 代已发布并正在使用。",
     ),
     "watching": ("Watching {paths}; Ctrl-C ends it.", "正在监视 {paths}，按 Ctrl-C 结束。"),
     "stopped": (

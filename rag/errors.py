@@ -14,8 +14,10 @@
     │   ├── EmbedderMismatch
     │   ├── IndexDamaged
     │   ├── GenerationGone
+    │   ├── NoRegressionQuestions
     │   ├── IngestRunning
     │   ├── StorageFull
+    │   │   └── NoRoomToOpen
     │   ├── SourceMissing
     │   ├── NothingToIngest
     │   └── DocumentUnreadable
@@ -161,6 +163,13 @@ class GenerationGone(KnowledgeError):
     zh = "第 {generation} 代无法恢复，可恢复第 {oldest} 至 {newest} 代：python -m ingest --history"
 
 
+class NoRegressionQuestions(KnowledgeError):
+    """``name``, a knowledge base or a file, has no question that names the document of its answer."""
+
+    en = "{name} has no questions that name a relevant document; give some: python -m ingest --questions FILE.jsonl"
+    zh = "{name} 中没有注明相关文档的问题；请先运行：python -m ingest --questions 文件.jsonl"
+
+
 class IngestRunning(KnowledgeError):
     """Another process (``holder``) is writing this knowledge base."""
 
@@ -173,6 +182,13 @@ class StorageFull(KnowledgeError):
 
     en = "The disk holding {folder} is full; nothing was published and the previous knowledge base still serves."
     zh = "{folder} 所在磁盘已满；本次没有发布任何内容，原有知识库仍可使用。"
+
+
+class NoRoomToOpen(StorageFull):
+    """The disk under ``folder`` is so full that SQLite cannot even make the small file through which readers share."""
+
+    en = "The disk holding {folder} is full, so not even reading can begin; free a few megabytes. Nothing was lost."
+    zh = "{folder} 所在磁盘已满，连读取也无法开始；请腾出几 MB 空间后重试，数据没有丢失。"
 
 
 class SourceMissing(KnowledgeError):

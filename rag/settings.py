@@ -58,6 +58,12 @@ class Settings(BaseSettings):
 
     # ingestion
     chunk_tokens: int = Field(default=128, ge=32, le=400, description="embedder tokens of a chunk, about")
+    gate_margin: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="by how much recall on the regression questions may fall before publishing",
+    )
     document_limit_megabytes: int = Field(default=50, ge=1, description="the largest file that is read")
     unpacked_limit_megabytes: int = Field(default=500, ge=1, description="all that one file holds, unpacked")
     archive_limit_entries: int = Field(default=10_000, ge=1, description="files in one archive, rows in one export")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseMissing, KnowledgeBaseNewer, StorageFull
+from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen, StorageFull
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -56,6 +56,20 @@ def _translate(error: sqlite3.DatabaseError, folder: Path) -> StorageFull | Inde
 def _is_full(folder: Path) -> bool:
     existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     return shutil.disk_usage(existing).free < _DISK_IS_FULL_BELOW_BYTES
+
+
+@contextmanager
+def _opening_errors(folder: Path) -> Iterator[None]:
+    """Translate as ``storage_errors`` does, but say of a full disk that nothing can be read.
+
+    Whoever opens a database that nobody else has open needs 32 KB for the -shm file.  ``immutable=1`` would do without
+    it, and would show half-written pages as soon as there is room again and a writer comes: so it is said instead.
+    """
+    try:
+        with storage_errors(folder):
+            yield
+    except StorageFull as error:
+        raise NoRoomToOpen(folder=folder) from error
 
 
 class Database:
@@ -122,7 +136,7 @@ class Database:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
         elif not self.exists():
             raise KnowledgeBaseMissing(folder=self.path.parent)
-        with storage_errors(self.path.parent):
+        with _opening_errors(self.path.parent):
             mode = "rwc" if self._create else "rw"
             connection = sqlite3.connect(
                 f"file:{quote(str(self.path))}?mode={mode}",

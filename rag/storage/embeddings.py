@@ -25,6 +25,12 @@ _VISIBLE_VECTORS = (
     f"WHERE {VISIBLE.format('chunk')}"
 )
 
+_TOKENS_DAMAGED = (  # torn signs, torn numbers, or more distinct tokens than tokens; NULL is no damage
+    "(length(token_signs) % :width <> 0 OR length(token_numbers) % 4 <> 0 "
+    "OR length(token_numbers) / 4 > length(token_signs) / :width "
+    "OR (length(token_signs) = 0) <> (length(token_numbers) = 0))"
+)
+
 
 def embedding_hash(chunk: Chunk) -> bytes:
     """Return the 32 bytes by which the chunk's vector is kept: SHA-256 of the text that is embedded."""
@@ -84,12 +90,30 @@ class EmbeddingTable:
             )
 
     def forget_damaged(self) -> int:
-        """Delete this embedder's vectors that are of another length than they must be; return how many there were."""
+        """Delete this embedder's vectors that are not of length 1, or whose tokens are damaged; return how many."""
+        parameters = {"model": self._model_id, "width": self._sign_bytes}
         with self._database.transaction() as connection:
-            rows = connection.execute("SELECT rowid, vector FROM embedding WHERE model_id = ?", (self._model_id,))
+            rows = connection.execute("SELECT rowid, vector FROM embedding WHERE model_id = :model", parameters)
             damaged = [(number,) for number, vector in rows if not self._is_unit(vector)]
+            damaged += connection.execute(
+                f"SELECT rowid FROM embedding WHERE model_id = :model AND {_TOKENS_DAMAGED}", parameters
+            ).fetchall()
             connection.executemany("DELETE FROM embedding WHERE rowid = ?", damaged)
         return len(damaged)
+
+    def damaged_tokens(self, generation: int) -> list[int]:
+        """Return the visible chunks whose tokens are kept and cannot be theirs, whatever their text is."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT chunk_id {_VISIBLE_VECTORS} AND {_TOKENS_DAMAGED}",
+                {"generation": generation, "model": self._model_id, "width": self._sign_bytes},
+            )
+            return [row[0] for row in rows]
+
+    @property
+    def _sign_bytes(self) -> int:
+        """Bytes of one token's signs."""
+        return -(-self._dimension // 8)
 
     def _is_unit(self, vector: bytes) -> bool:
         if len(vector) != 4 * self._dimension:
@@ -140,7 +164,7 @@ class EmbeddingTable:
 
         A chunk whose tokens are not kept is left out.  Raises ``IndexDamaged`` where there are bytes too many.
         """
-        width = -(-self._dimension // 8)
+        width = self._sign_bytes
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT chunk_id, token_signs FROM chunk JOIN embedding ON content_hash = embedding_hash "

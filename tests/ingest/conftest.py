@@ -45,7 +45,9 @@ class Desk:
         path.write_text(content)
         return path
 
-    def ingest(self, *paths: Path, prune: bool = False, rebuild: bool = False, reread: bool = False) -> IngestSummary:
+    def ingest(
+        self, *paths: Path, prune: bool = False, rebuild: bool = False, reread: bool = False, force: bool = False
+    ) -> IngestSummary:
         """Ingest the manual, or other paths; ``embedder.embedded`` then holds what this run embedded."""
         self.embedder.embedded.clear()
         return ingest(
@@ -55,6 +57,7 @@ class Desk:
             prune=prune,
             rebuild=rebuild,
             reread=reread,
+            force=force,
             progress=self.progress.append,
             reader=self.reader,
         )

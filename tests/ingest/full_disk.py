@@ -29,10 +29,20 @@ def write(manual: Path, documents: int) -> None:
 
 def fill(disk: Path, free_kilobytes: int) -> Path:
     """Leave no more room than that on the disk."""
-    filler = disk / "filler"
+    filler = disk / ("filler" if not (disk / "filler").exists() else "more")
     room = os.statvfs(disk)
     filler.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - free_kilobytes * 1024)))
     return filler
+
+
+def read_anew(store: KnowledgeStore) -> str:
+    """Open the database when nobody has it open; return what is said, or what is current."""
+    store.close()
+    fill(store.folder, 0)
+    try:
+        return str(KnowledgeStore(store.folder).require_generation())
+    except StorageFull as error:
+        return error.text("en")
 
 
 def main(folder: Path, free_kilobytes: int) -> None:
@@ -62,6 +72,8 @@ def main(folder: Path, free_kilobytes: int) -> None:
         "readable": store.document("2.md", generation).title,
         "folders": sorted(path.name for path in store.generation_folder(0).parent.iterdir()),
     }
+    if free_kilobytes == 0:
+        report["a new reader"] = read_anew(store)
     filler.unlink()
     report["afterwards"] = ingest([manual], settings, embedder).documents
     sys.stdout.write(json.dumps(report))

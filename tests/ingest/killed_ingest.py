@@ -59,7 +59,7 @@ def main(manual: Path, data_dir: Path, point: str) -> None:
     elif point == "commit":
         _replace(KnowledgeWriter, "publish")
     elif point == "tidying":
-        _replace(ingest.pipeline, "tidy_up")
+        _replace(ingest.publish, "tidy_up")
     ingest.pipeline.ingest(
         [manual], Settings(data_dir=data_dir, chunk_tokens=32), HashEmbedder(), prune=True, progress=watch
     )

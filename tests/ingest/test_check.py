@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.check import Finding, check
+from ingest.pipeline import ingest
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.store import DATABASE_NAME
 from tests.ingest.conftest import Desk
@@ -57,6 +58,10 @@ def test_without_a_knowledge_base(tmp_path: Path) -> None:
         ("DELETE FROM embedding WHERE rowid = 1", "vectors"),
         ("UPDATE embedding SET vector = x'00' WHERE rowid = 1", "vectors"),
         ("UPDATE embedding SET vector = zeroblob(256) WHERE rowid = 1", "vectors"),
+        ("UPDATE embedding SET token_signs = x'00' WHERE rowid = 1", "tokens"),
+        ("UPDATE embedding SET token_signs = x'' WHERE rowid = 1", "tokens"),
+        ("UPDATE embedding SET token_numbers = x'0000' WHERE rowid = 1", "tokens"),
+        ("UPDATE embedding SET token_numbers = zeroblob(4000) WHERE rowid = 1", "tokens"),
         ("DELETE FROM chunk WHERE chunk_id = 1", "counts"),
         ("DELETE FROM document WHERE document_key = 1", "counts"),
     ],
@@ -89,3 +94,13 @@ def test_another_generations_index_file(ingested: Desk) -> None:
         older = ingested.store.generation_folder(1) / name
         (ingested.store.generation_folder(2) / name).write_bytes(older.read_bytes())
     assert findings(ingested)["index"].count == 1
+
+
+def test_only_what_is_damaged_is_embedded_anew(ingested: Desk) -> None:
+    with rows_of(ingested) as connection:
+        connection.execute("UPDATE embedding SET token_signs = x'00' WHERE rowid = 1")
+        connection.execute("UPDATE embedding SET vector = zeroblob(256) WHERE rowid = 2")
+    ingested.embedder.embedded.clear()
+    ingest([], ingested.settings, ingested.embedder, rebuild=True, keep_vectors=True)
+    assert len(ingested.embedder.embedded) == 2
+    assert findings(ingested) == {}

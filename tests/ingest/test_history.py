@@ -1,5 +1,9 @@
 """An earlier generation comes back as a new one, at once and whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from ingest.check import check
@@ -78,3 +82,20 @@ def test_nothing_to_go_back_to(desk: Desk) -> None:
         rollback(desk.settings.knowledge_dir)
     with writer_lock(desk.settings.knowledge_dir), pytest.raises(IngestRunning):
         rollback(desk.settings.knowledge_dir)
+
+
+def test_a_generation_published_while_waiting_for_the_lock_counts(
+    changed: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def lock_after_another_ingest(folder: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        changed.write("new.md", "# New\n\nAnother third.")
+        changed.ingest()
+        with writer_lock(folder):
+            yield
+
+    monkeypatch.setattr("ingest.history.writer_lock", lock_after_another_ingest)
+    info = rollback(changed.settings.knowledge_dir, 2)
+    assert (info.generation, info.change.restored) == (4, 2)
+    assert changed.documents()["new.md"].endswith("Something new.")

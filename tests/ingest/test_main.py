@@ -169,3 +169,18 @@ def test_help_tells_the_exit_codes() -> None:
     )
     for words in ("--prune", "--rebuild", "--kb NAME", "python -m ingest data/knowledge", "exit codes: 0", "130"):
         assert words in run.stdout
+
+
+def test_what_was_published_before_ctrl_c_is_not_denied(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ingest.publish.tidy_up", interrupted)
+    assert main([str(command.manual)]) == 130
+    assert said(capsys) == ([], ["Stopped; generation 1 is published and serves."])
+    monkeypatch.setattr("ingest.publish.write_index", interrupted)
+    command.write("new.md", "New.")
+    assert main([str(command.manual)]) == 130
+    assert said(capsys)[1] == ["Stopped; nothing was published, and the former knowledge base serves on."]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.errors import IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer
+from rag.errors import IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen
 from rag.protocols import FloatMatrix, PassageTokens, PassageVectors
 from rag.schema import Chunk, Document, Language
 from rag.storage import writer as writer_module
@@ -225,6 +225,18 @@ def test_a_torn_page_is_damage(writer: KnowledgeWriter) -> None:
     with pytest.raises(IndexDamaged):
         store = KnowledgeStore(writer.folder)
         store.documents(store.require_generation())
+
+
+def test_a_disk_too_full_for_reading_is_said_as_it_is(writer: KnowledgeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(writer, new_document("a", "Red fox."))
+    writer.close()
+    (writer.folder / f"{DATABASE_NAME}-wal").mkdir()  # where SQLite cannot make its file
+    monkeypatch.setattr("rag.storage.connection._is_full", lambda folder: True)
+    with pytest.raises(NoRoomToOpen, match="not even reading"):
+        KnowledgeStore(writer.folder).require_generation()
+    monkeypatch.undo()
+    with pytest.raises(IndexDamaged):
+        KnowledgeStore(writer.folder).require_generation()
 
 
 def test_a_newer_schema_is_refused(writer: KnowledgeWriter) -> None:

@@ -1,0 +1,65 @@
+"""What the gate found, in words and for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
+from ingest.words import words
+from rag.schema import Language
+
+_SHOWN = 20
+
+
+def gate_json(report: GateReport | None) -> dict[str, object] | None:
+    """Return a report for ``json.dumps``: its fields, ``passed``, and recall before and after."""
+    if report is None:
+        return None
+    count = max(report.questions, 1)
+    return {
+        **asdict(report),
+        "passed": report.passed,
+        "recall_before": round(report.before / count, 4),
+        "recall_after": round(report.after / count, 4),
+    }
+
+
+def gate_lines(report: GateReport, language: Language) -> list[str]:
+    """Return what to print after an ingest: the figures, then every question that lost or won its document."""
+    figures = {name: getattr(report, name) for name in ("questions", "before", "after", "unknown", "new")}
+    key = "gate_passed" if report.passed else "gate_forced" if report.forced else "gate_shut"
+    lines = [words(key, language, within=FOUND_WITHIN, margin=100 * report.margin, **figures)]
+    lines += _question_lines("-", report.lost, language)
+    lines += _question_lines("+", report.won, language)
+    if report.retired:
+        lines.append(words("gate_retired", language, count=len(report.retired)))
+        lines += _question_lines("x", report.retired, language)
+    return lines + _apart(report, language)
+
+
+def current_lines(report: GateReport, name: str, language: Language) -> list[str]:
+    """Return what ``--gate`` prints about the current generation."""
+    figures = words(
+        "gate_current", language, name=name, within=FOUND_WITHIN, questions=report.questions, found=report.after
+    )
+    return [figures, *_question_lines("-", report.lost, language), *_apart(report, language)]
+
+
+def _apart(report: GateReport, language: Language) -> list[str]:
+    counts = {"gate_unknown": report.unknown, "gate_new": report.new}
+    return [words(key, language, count=count) for key, count in counts.items() if count]
+
+
+def _question_lines(mark: str, questions: Sequence[QuestionChange], language: Language) -> list[str]:
+    lines = [f"{mark} {one.question.splitlines()[-1]}  ({_where(one, language)})" for one in questions[:_SHOWN]]
+    if len(questions) > _SHOWN:
+        lines.append(f"{mark} " + words("and_more_questions", language, count=len(questions) - _SHOWN))
+    return lines
+
+
+def _where(one: QuestionChange, language: Language) -> str:
+    if one.after is not None:
+        before = words("place", language, place=one.before) if one.before else words("place_none", language)
+        key, places = "document_at", {"before": before, "after": one.after}
+    else:
+        key, places = ("document_not_found" if one.present else "document_gone"), {}
+    return words(key, language, document=" / ".join(one.document_ids), first=one.first or "-", **places)

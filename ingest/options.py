@@ -1,0 +1,84 @@
+"""The options of ``python -m ingest``, and what they say together."""
+
+import argparse
+from pathlib import Path
+
+_HELP = """examples:
+  python -m ingest data/knowledge            read a folder, and what has changed in it the next time
+  python -m ingest manuals faq.jsonl         several folders and files
+  python -m ingest manuals --prune           also retire the documents whose files are gone
+  python -m ingest manuals --reread          read every file, also those that nobody has written to since the last time
+  python -m ingest manuals --kb archive      another knowledge base
+  python -m ingest --rebuild                 cut, embed and index everything anew, from what the database holds
+  python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
+  python -m ingest manuals --diff            what the next ingest would change
+  python -m ingest manuals --watch           keep up with a folder until Ctrl-C
+  python -m ingest --list                    what is in it
+  python -m ingest --check                   do rows, postings, vectors and index agree?  --repair mends them
+  python -m ingest --history                 every generation; --rollback [N] serves an earlier one again
+  python -m ingest --questions golden.jsonl  keep these questions: a generation that finds them worse is not published
+  python -m ingest --gate                    how what is served now does on them
+  python -m ingest manuals --force           publish all the same; the history says so
+  python -m ingest --kb books --scope finance --audience internal    who may read a knowledge base
+
+Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, JSON, mail, books, archives and pictures;
+in JSON, rows of {"id", "title", "text", "source"} or {"question", "answer"}: see docs/formats.md.  Whatever goes wrong,
+the knowledge base that was published before serves on.
+
+exit codes: 0 everything was read, or is sound; 1 published, but some files could not be read, or --check found damage;
+  2 wrong options;
+  3 nothing was published: nothing readable, another ingest is running, the disk is full, another embedder;
+  5 the embedder is missing;
+  7 built and not published: the regression questions are answered worse (--force publishes all the same);
+  130 stopped with Ctrl-C.
+
+ANSWERDESK_DATA_DIR says where the knowledge bases are, ANSWERDESK_CHUNK_TOKENS how large a passage is."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m ingest",
+        description="Make a knowledge base of your documents, or bring it up to date.  导入或更新知识库文档。",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders and files  文件夹或文件")
+    options.add_argument("--prune", action="store_true", help="retire documents whose files are gone  移除已删除的文档")
+    options.add_argument("--rebuild", action="store_true", help="make everything anew  全部重建")
+    options.add_argument("--reread", action="store_true", help="read unchanged files, too  未改动的文件也重新读取")
+    options.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
+    ask = options.add_mutually_exclusive_group()
+    ask.add_argument("--list", action="store_true", help="list the documents  列出文档")
+    ask.add_argument("--diff", action="store_true", help="say what would change, write nothing  只比较，不写入")
+    ask.add_argument("--watch", action="store_true", help="ingest, and again whenever files change  持续监视并更新")
+    ask.add_argument("--check", action="store_true", help="prove that all parts agree  检查一致性")
+    ask.add_argument("--repair", action="store_true", help="check, and mend what is damaged  检查并修复")
+    ask.add_argument("--history", action="store_true", help="list the generations  列出历史版本")
+    ask.add_argument("--gate", action="store_true", help="how the regression questions fare  查看回归问题的结果")
+    ask.add_argument(
+        "--rollback",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="N",
+        help="serve generation N again, or the last but one  回退",
+    )
+    options.add_argument("--questions", type=Path, metavar="FILE", help="keep regression questions  登记回归问题")
+    options.add_argument("--force", action="store_true", help="publish even if they fare worse  结果变差也发布")
+    options.add_argument("--scope", metavar="NAME", help="who may read it; '' for everybody  访问范围")
+    options.add_argument("--audience", choices=["public", "internal"], help="whom it is for  受众")
+    options.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
+    options.add_argument("--verbose", action="store_true", help="name every file that is left out  列出跳过的每个文件")
+    return options
+
+
+def needs_no_paths(options: argparse.Namespace) -> bool:
+    """Tell whether no paths are needed."""
+    return asks(options) or any(given is not None for given in (options.questions, options.scope, options.audience))
+
+
+def asks(options: argparse.Namespace) -> bool:
+    """Tell whether there is something to say of what is there already."""
+    said = (options.list, options.check, options.repair, options.history, options.gate, options.rollback is not None)
+    return any(said)

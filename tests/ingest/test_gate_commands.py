@@ -1,0 +1,124 @@
+"""What the command says of regression questions and of access, in both languages, and its exit codes."""
+
+import json
+
+import pytest
+
+import ingest.__main__
+from ingest.__main__ import SHUT_OUT, main
+from rag.settings import load_settings
+from rag.storage.access import Access, access_to
+from tests.ingest.conftest import Desk
+from tests.ingest.test_gate import QUESTIONS, TOPICS, bury, question_file
+
+
+@pytest.fixture
+def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Four topics, ingested; the fake embedder in place of the real one."""
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.setattr(ingest.__main__, "open_embedder", lambda settings: desk.embedder)
+    load_settings.cache_clear()
+    for name, text in TOPICS.items():
+        desk.write(name, text)
+    assert main([str(desk.manual)]) == 0
+    question_file(desk.manual.parent / "q.jsonl", QUESTIONS)
+    return desk
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[str]]:
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, [*out.splitlines(), *err.splitlines()]
+
+
+def test_the_gate_in_words(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--gate")[0] == 3
+    code, lines = run(capsys, "--questions", command.manual.parent / "q.jsonl")
+    assert code == 0
+    assert lines[0].startswith("default has 4 regression questions now;")
+    assert lines[1] == "1 questions of the file name no relevant document and were left out."
+    assert run(capsys, "--gate") == (
+        0,
+        ["Knowledge base default: 4 of 4 regression questions find their document among the first 5."],
+    )
+    bury(command)
+    code, lines = run(capsys, command.manual)
+    assert code == SHUT_OUT
+    assert lines[1].startswith("Built and not published: knowledge base default stays at generation 1, 8 documents")
+    assert lines[3].startswith("NOT PUBLISHED: 3 of 4 regression questions find their document among the first 5, 4 ")
+    assert "the margin is 2 points" in lines[3]
+    assert lines[4].startswith("- How do I descale the kettle with acid?  (kettle.md")
+    code, lines = run(capsys, command.manual, "--force")
+    assert code == 0
+    assert lines[3].startswith("Published by --force: 3 of 4")
+    code, lines = run(capsys, "--history")
+    assert lines[0].endswith("; by force, 1 questions lost")
+    code, lines = run(capsys, "--gate")
+    assert lines[0].startswith("Knowledge base default: 3 of 4")
+    assert lines[1].startswith("- How do I descale")
+
+
+def test_the_gate_in_chinese_and_for_programs(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    _, lines = run(capsys, "--questions", command.manual.parent / "q.jsonl")
+    assert lines[0] == "知识库 default 现有 4 个回归问题；今后检索结果变差的版本不会发布。"
+    bury(command)
+    code, lines = run(capsys, command.manual)
+    assert code == SHUT_OUT
+    assert lines[3].startswith("未发布：4 个回归问题中只有 3 个在前 5 篇内找到应有的文档")
+    capsys.readouterr()
+    assert main([str(command.manual), "--json"]) == SHUT_OUT
+    report = json.loads(capsys.readouterr().out)
+    assert (report["published"], report["gate"]["passed"], report["gate"]["recall_after"]) == (False, False, 0.75)
+    assert report["gate"]["lost"][0]["document_ids"] == ["kettle.md"]
+    main(["--gate", "--json"])
+    assert json.loads(capsys.readouterr().out)["recall_after"] == 1.0
+
+
+def test_what_was_pruned_and_what_is_unknown_is_said(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    questions = question_file(command.manual.parent / "q.jsonl", QUESTIONS | {"Zebra?": "zebra.md"})
+    (command.manual / "lock.md").unlink()
+    code, lines = run(capsys, command.manual, "--prune", "--questions", questions)
+    assert code == 0
+    assert "1 questions lost their document because --prune retired it:" in lines
+    assert any(line.startswith("x Does the lock know my fingerprint?  (lock.md is not in the") for line in lines)
+    assert lines[-1].startswith("1 questions name documents that are not in the knowledge base")
+
+
+def test_a_difference_asks_nothing(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    bury(command)
+    code, lines = run(capsys, command.manual, "--diff", "--questions", command.manual.parent / "q.jsonl")
+    assert (code, lines[-1][:9]) == (0, "Would add")
+
+
+def test_a_broken_question_file_is_one_sentence(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = command.manual.parent / "broken.jsonl"
+    broken.write_text("{")
+    code, lines = run(capsys, "--questions", broken)
+    assert (code, len(lines)) == (2, 1)
+    assert f"{broken}:1: not JSON" in lines[0]
+
+
+def test_who_may_read_is_kept_and_shown(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--scope", "finance") == (0, ["Scope: finance; audience: public."])
+    assert run(capsys, "--audience", "internal") == (0, ["Scope: finance; audience: internal."])
+    assert access_to(command.store) == Access("finance", "internal")
+    assert run(capsys, "--list")[1][0] == "Scope: finance; audience: internal."
+    assert run(capsys, "--history")[1][0] == "Scope: finance; audience: internal."
+    capsys.readouterr()
+    main(["--history", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["scope"] == "finance"
+    code, lines = run(capsys, "--scope", "No Such!")
+    assert (code, len(lines)) == (2, 1)
+    assert run(capsys, "--scope", "", "--audience", "public")[1] == ["Scope: everybody; audience: public."]
+    assert not run(capsys, "--history")[1][0].startswith("Scope")
+
+
+def test_every_knowledge_base_has_its_own(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, command.manual, "--kb", "books", "--scope", "finance")[0] == 0
+    assert access_to(command.store) == Access()
+    assert run(capsys, "--kb", "books", "--history")[1][0].startswith("Scope: finance")
