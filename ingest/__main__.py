@@ -1,7 +1,6 @@
 """``python -m ingest``: bring the knowledge base up to date with files."""
 
 import argparse
-import json
 import signal
 import sys
 import threading
@@ -16,6 +15,8 @@ from ingest.commands import (
     SOMETHING_WRONG,
     go_back,
     keep_questions,
+    print_json,
+    print_lines,
     report_fields,
     report_json,
     set_access,
@@ -180,10 +181,9 @@ def _ingest(
             reader=reader,
         )
     if options.json:
-        print(json.dumps(summary_json(summary, language), ensure_ascii=False))
+        print_json(summary_json(summary, language))
     else:
-        for line in summary_lines(summary, settings.knowledge_base, language, verbose=options.verbose):
-            print(line)
+        print_lines(summary_lines(summary, settings.knowledge_base, language, verbose=options.verbose))
     if summary.shut_out:
         return SHUT_OUT
     return SOMETHING_WRONG if summary.failures else OK

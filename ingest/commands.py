@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ingest.history import history, oldest_restorable, rollback
 from ingest.lock import writer_lock
 from ingest.summary import IngestSummary
 from ingest.words import words
-from rag.errors import SettingsError
+from rag.errors import SettingsError, printable
 from rag.protocols import Embedder
 from rag.schema import Audience, Language
 from rag.settings import Settings
@@ -30,6 +30,22 @@ _SHOWN = 20
 _SCOPE = r"([a-z0-9][a-z0-9_-]{0,63})?"
 
 
+def print_json(value: object) -> None:
+    """Print JSON in plain letters; all escaped where a file's name holds bytes that are no UTF-8."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value)
+    print(text)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print one line each, whatever the names in them hold."""
+    for line in lines:
+        print(printable(line))
+
+
 def show_documents(settings: Settings, language: Language, *, as_json: bool) -> int:
     """Print every document of the current generation."""
     store = KnowledgeStore(settings.knowledge_dir)
@@ -39,11 +55,11 @@ def show_documents(settings: Settings, language: Language, *, as_json: bool) -> 
         store.close()
     access = read_access(settings)
     if as_json:
-        print(json.dumps([{**asdict(row), "updated_on": _date(row)} for row in rows], ensure_ascii=False))
+        print_json([{**asdict(row), "updated_on": _date(row)} for row in rows])
     elif access != Access():
         print(_access_line(access, language))
     for row in [] if as_json else rows:
-        print(f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}")
+        print(printable(f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}"))
     return OK
 
 
@@ -54,10 +70,9 @@ def show_difference(
     with ProgressConsole(language, sys.stderr) as console:
         found = difference(paths, settings, reread=reread, progress=console)
     if as_json:
-        print(json.dumps(report_json(found, language), ensure_ascii=False))
+        print_json(report_json(found, language))
     else:
-        for line in _difference_lines(found, language):
-            print(line)
+        print_lines(_difference_lines(found, language))
     return SOMETHING_WRONG if found.failures else OK
 
 
@@ -90,10 +105,11 @@ def show_check(settings: Settings, language: Language, *, as_json: bool) -> tupl
     """Compare all parts of the current generation and print what does not belong together; 1 where something is."""
     report = check(settings.knowledge_dir)
     if as_json:
-        print(json.dumps(asdict(report), ensure_ascii=False))
+        print_json(asdict(report))
     else:
         for finding in report.findings:
-            print(words(f"wrong_{finding.problem}", language, count=finding.count, example=finding.example))
+            line = words(f"wrong_{finding.problem}", language, count=finding.count, example=finding.example)
+            print(printable(line))
         key = "check_failed" if report.findings else "check_passed"
         print(words(key, language, generation=report.generation, documents=report.documents, passages=report.chunks))
     return (SOMETHING_WRONG if report.findings else OK), report
@@ -113,9 +129,9 @@ def show_gate(settings: Settings, embedder: Embedder, language: Language, *, as_
     """Print how the current generation does on the regression questions."""
     report = gate_of_current(settings, embedder)
     if as_json:
-        print(json.dumps(gate_json(report), ensure_ascii=False))
-    for line in [] if as_json else current_lines(report, settings.knowledge_base, language):
-        print(line)
+        print_json(gate_json(report))
+    else:
+        print_lines(current_lines(report, settings.knowledge_base, language))
     return OK
 
 
@@ -159,7 +175,7 @@ def show_history(settings: Settings, language: Language, *, as_json: bool) -> in
             {**_generation_json(info), "restorable": info.generation >= oldest, **asdict(access)}
             for info in generations
         ]
-        print(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
     elif access != Access():
         print(_access_line(access, language))
     for info in [] if as_json else generations:
@@ -172,7 +188,7 @@ def go_back(settings: Settings, target: int | None, language: Language, *, as_js
     """Publish an earlier generation again."""
     info = rollback(settings.knowledge_dir, target)
     if as_json:
-        print(json.dumps(_generation_json(info)))
+        print_json(_generation_json(info))
     else:
         print(
             words(

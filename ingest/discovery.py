@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,10 @@ def discover(paths: Sequence[Path]) -> Discovery:
                 unreadable.append(item)
             elif is_folder and not is_supported(item.path):
                 unsupported.append(item.path)
+            elif reason := _why_no_file(item.path):
+                unreadable.append(item.unreadable(reason))
             else:
-                found.setdefault(item.path.resolve(), item)
+                found.setdefault(Path(os.path.realpath(item.path)), item)
     files = tuple(sorted(found.values(), key=lambda file: file.path))
     return Discovery(files, tuple(unsupported), tuple(unreadable), tuple(scope))
 
@@ -92,6 +95,26 @@ def _walk(root: Path) -> Iterator[SourceFile | DocumentUnreadable]:
             continue
         visited.add(folder.resolve())
         yield from _files_of(folder, root, folders, links)
+
+
+def _why_no_file(path: Path) -> str:
+    """Return why there is nothing to read at a path, a key of ``DocumentUnreadable.REASONS``; empty for a file.
+
+    Reading a pipe would wait for whoever writes to it, and reading a device would never end.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return "name"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "loop"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return "dangling" if path.is_symlink() else "gone"
+        return "permission" if error.errno == errno.EACCES else "device"
+    return "" if stat.S_ISREG(mode) else "no_file"
 
 
 def _leads_back(link: Path) -> bool:

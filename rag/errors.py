@@ -48,9 +48,31 @@ Each class carries its sentence in English and Chinese with the same placeholder
 Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
 """
 
+import re
+from pathlib import Path
 from typing import ClassVar
 
 from rag.schema import Language
+
+# control characters, line separators, marks that turn the direction of writing, bytes of a name that are no UTF-8
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FIRST_ESCAPED_BYTE, _LAST_ESCAPED_BYTE = 0xDC80, 0xDCFF
+
+
+def printable(text: str) -> str:
+    r"""Return one line that a terminal shows as it is, whatever somebody called a file.
+
+    >>> print(printable("a\nb\x1b[31m"), printable("\udcc4.md"))
+    a\nb\x1b[31m \xc4.md
+    """
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match.group())
+    if _FIRST_ESCAPED_BYTE <= number <= _LAST_ESCAPED_BYTE:  # how Python keeps the bytes of a file's name
+        return f"\\x{number & 0xFF:02x}"
+    return match.group().encode("unicode_escape").decode("ascii")
 
 
 class AnswerdeskError(Exception):
@@ -67,7 +89,11 @@ class AnswerdeskError(Exception):
     def text(self, language: Language) -> str:
         """Return the one sentence for people, in their language."""
         template = self.zh if language == "zh" else self.en
-        return template.format(**self.details)
+        shown = {
+            name: printable(str(value)) if isinstance(value, str | Path) else value
+            for name, value in self.details.items()
+        }
+        return template.format(**shown)
 
 
 class QuestionError(AnswerdeskError):
@@ -260,7 +286,10 @@ class DocumentUnreadable(KnowledgeError):
         ),
         "permission": ("reading it is not permitted", "没有读取权限"),
         "duplicate": ("another row of the file has the same id", "文件中另一行使用了相同的 id"),
-        "loop": ("the link leads back into a folder above it", "链接指回了上级文件夹"),
+        "loop": ("the link leads back to itself or into a folder above it", "链接指向自身或上级文件夹"),
+        "dangling": ("the link leads to nothing", "链接指向的文件不存在"),
+        "name": ("its name is not UTF-8; rename it", "文件名不是 UTF-8 编码，请重命名"),
+        "no_file": ("it is a pipe, a socket or a device, not a file", "它是管道、套接字或设备，不是文件"),
         "gone": ("it disappeared while it was being read", "读取时文件已不存在"),
         "device": ("the disk reports an error", "磁盘读取出错"),
         "unsupported": ("this kind of file is not supported", "不支持该类型的文件"),
@@ -276,7 +305,8 @@ class DocumentUnreadable(KnowledgeError):
         reason = self.REASONS[str(self.details["reason"])][1 if language == "zh" else 0]
         where = self.details.get("where")
         reason_at = f"{reason} ({where})" if where else reason
-        return (self.zh if language == "zh" else self.en).format(path=self.details["path"], reason=reason_at)
+        path = printable(str(self.details["path"]))
+        return (self.zh if language == "zh" else self.en).format(path=path, reason=printable(reason_at))
 
 
 class ServingError(AnswerdeskError):

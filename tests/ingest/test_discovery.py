@@ -1,5 +1,7 @@
 """Which files are found below the paths that were given."""
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,30 @@ def test_the_scope_is_what_was_given(tmp_path: Path) -> None:
     discovery = discover([tmp_path / "a"])
     assert discovery.covers(tmp_path / "a/gone.md")
     assert not discovery.covers(tmp_path / "ab/y.md")
+
+
+def test_what_is_no_file_is_said_and_never_opened(tmp_path: Path) -> None:
+    write(tmp_path, "good.md")
+    (tmp_path / "broken.md").symlink_to("nowhere.md")
+    (tmp_path / "loop-a.md").symlink_to("loop-b.md")
+    (tmp_path / "loop-b.md").symlink_to("loop-a.md")
+    (tmp_path / "endless.txt").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.md")
+    os.mkfifo(tmp_path / "pipe.unknown")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(tmp_path / "socket.md"))  # the absolute path may be too long for a socket
+    (tmp_path / os.fsdecode("退货.md".encode("gbk"))).write_text("x")
+    discovery = discover([tmp_path])
+    assert ids(discovery) == ["good.md"]
+    assert [path.name for path in discovery.unsupported] == ["pipe.unknown"]
+    reasons = {Path(str(one.details["path"])).name: one.details["reason"] for one in discovery.unreadable}
+    assert reasons.pop(os.fsdecode("退货.md".encode("gbk"))) == "name"
+    assert reasons == {
+        "broken.md": "dangling",
+        "loop-a.md": "loop",
+        "loop-b.md": "loop",
+        "endless.txt": "no_file",
+        "pipe.md": "no_file",
+        "socket.md": "no_file",
+    }
+    assert [one.details["reason"] for one in discover([tmp_path / "pipe.md"]).unreadable] == ["no_file"]
