@@ -23,11 +23,13 @@ from ingest.commands import (
     show_check,
     show_difference,
     show_documents,
+    show_duplicates,
     show_gate,
     show_history,
 )
 from ingest.console import ProgressConsole
 from ingest.discovery import places
+from ingest.duplicate_words import summary_line
 from ingest.gate_words import gate_lines
 from ingest.options import asks, needs_no_paths
 from ingest.options import parser as make_parser
@@ -108,6 +110,8 @@ def _tell(options: argparse.Namespace, settings: Settings, language: Language) -
         return show_check(settings, language, as_json=options.json)[0]
     if options.gate:
         return show_gate(settings, open_embedder(settings), language, as_json=options.json)
+    if options.duplicates:
+        return show_duplicates(settings, language, as_json=options.json)
     if options.repair:
         return _repair(settings, language, as_json=options.json)
     if options.history:
@@ -204,6 +208,7 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     lines = [words(key, language, **figures) for key in keys]
     if summary.gate is not None:
         lines += gate_lines(summary.gate, language)
+    lines += summary_line(summary.duplicates, language)
     if summary.unsupported:
         lines.append(words("unsupported", language, kinds=_kinds(summary.unsupported, language)))
         if verbose:

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from ingest.boilerplate import find_boilerplate
 from ingest.check import CheckReport, check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
+from ingest.duplicate_words import boilerplate_json, duplicate_lines, duplicates_json
+from ingest.duplicates import find_duplicates
 from ingest.gate import gate_of_current, register
 from ingest.gate_words import current_lines, gate_json
 from ingest.history import history, oldest_restorable, rollback
@@ -85,7 +88,9 @@ def report_json(report: Difference | IngestSummary, language: Language) -> dict[
     """Return the fields of a report for ``json.dumps``, with its failures in words."""
     failures = [{**failure.details, "message": failure.text(language)} for failure in report.failures]
     values = {**report_fields(report), "failures": failures}
-    return {**values, "gate": gate_json(report.gate)} if isinstance(report, IngestSummary) else values
+    if isinstance(report, Difference):
+        return values
+    return {**values, "gate": gate_json(report.gate), "duplicates": duplicates_json(report.duplicates)}
 
 
 def _difference_lines(found: Difference, language: Language) -> list[str]:
@@ -132,6 +137,16 @@ def show_gate(settings: Settings, embedder: Embedder, language: Language, *, as_
         print_json(gate_json(report))
     else:
         print_lines(current_lines(report, settings.knowledge_base, language))
+    return OK
+
+
+def show_duplicates(settings: Settings, language: Language, *, as_json: bool) -> int:
+    """Print which documents of the current generation say the same, and which lines stand on many pages."""
+    found, repeated = find_duplicates(settings.knowledge_dir), find_boilerplate(settings.knowledge_dir)
+    if as_json:
+        print_json({**duplicates_json(found), "boilerplate": boilerplate_json(repeated)})
+    else:
+        print_lines(duplicate_lines(found, repeated, language))
     return OK
 
 

@@ -23,9 +23,11 @@ from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQ
 from rag.storage.store import VISIBLE, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
+_EMBEDDED_AT_ONCE = 64
+
 
 class Gate:
-    """Asks one knowledge base's questions.  ``database`` is the writer's, whose lock the caller holds."""
+    """Asks one knowledge base's questions; the caller holds its lock."""
 
     def __init__(self, writer: KnowledgeWriter, embedder: Embedder, settings: Settings, *, force: bool = False) -> None:
         self._folder = writer.folder
@@ -111,8 +113,12 @@ def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
         kept = RegressionQuestions(store).all()
         if not kept:
             raise NoRegressionQuestions(name=settings.knowledge_base)
-        vectors = embedder.embed_queries([question.asked.question for question in kept])
-        single = [QueryVectors(vectors.vectors[row : row + 1], (tokens,)) for row, tokens in enumerate(vectors.tokens)]
+        single: list[QueryVectors] = []
+        for begin in range(0, len(kept), _EMBEDDED_AT_ONCE):
+            vectors = embedder.embed_queries([one.asked.question for one in kept[begin : begin + _EMBEDDED_AT_ONCE]])
+            single += [
+                QueryVectors(vectors.vectors[row : row + 1], (tokens,)) for row, tokens in enumerate(vectors.tokens)
+            ]
         found = places(store, current, list(zip(kept, single, strict=True)), embedder, settings)
         present = _present(store, [name for question in kept for name in question.asked.document_ids], current)
     finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ingest.chunking import recipe
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.document_writing import DocumentWriting
+from ingest.duplicates import NO_DUPLICATES, new_duplicates
 from ingest.embedding import PassageEmbedding, require_same_embedder
 from ingest.gate import Gate
 from ingest.gate_report import GateReport
@@ -53,8 +54,8 @@ def ingest(
     """Bring the knowledge base in ``settings.knowledge_dir`` up to date with the files under ``paths``.
 
     Documents that are known and the same in text, metadata and way of cutting are skipped; files that nobody has
-    written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  ``prune`` retires those
-    that lay under ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
+    written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  ``prune`` retires those that lay under
+    ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
     ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
     what has no sound vector.  A generation that answers the knowledge base's regression questions worse than the
     current one (``ingest.gate``) is built and not published, unless ``force`` is given.
@@ -85,7 +86,7 @@ def ingest(
                 table.forget_damaged()
             with PassageEmbedding(table, embedder, anew=rebuild and not keep_vectors) as embedding:
                 run = _Run(
-                    writer, embedder, embedding, settings, progress or _say_nothing, rebuild=rebuild, reread=reread
+                    writer, embedder, embedding, settings, progress or (lambda _: None), rebuild=rebuild, reread=reread
                 )
                 gate = Gate(writer, embedder, settings, force=force)
                 run.read(discovery, reader)
@@ -96,10 +97,6 @@ def ingest(
                 return run.finish(discovery, table, gate, started_at)
         finally:
             writer.close()
-
-
-def _say_nothing(progress: IngestProgress) -> None:
-    del progress
 
 
 class _Run:
@@ -227,6 +224,7 @@ class _Run:
             current = store.generation_info(store.require_generation())
         finally:
             store.close()
+        published = current.generation == self._generation
         return IngestSummary(
             added=self._added,
             changed=self._changed,
@@ -241,8 +239,9 @@ class _Run:
             embedded=self._embedding.done if differs else 0,
             seconds=time.monotonic() - started_at,
             generation=current.generation,
-            published=current.generation == self._generation,
+            published=published,
             gate=report,
+            duplicates=new_duplicates(self._writer, self._generation) if published else NO_DUPLICATES,
         )
 
     def _embed_and_publish(self, table: EmbeddingTable, gate: Gate) -> GateReport | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ingest.duplicates import NO_DUPLICATES, Duplicates
 from ingest.gate_report import GateReport
 from rag.errors import DocumentUnreadable
 
@@ -39,6 +40,7 @@ class IngestSummary:
     documents are known and were not found; they are retired only when that is asked for.  ``documents`` and ``chunks``
     count what the generation holds, ``embedded`` the passages that went through the embedder.  ``published`` is False
     when nothing had changed, or when ``gate``, which is None where no regression questions were asked, stayed shut.
+    ``duplicates`` are those of documents that came with this generation.
     """
 
     added: int
@@ -56,6 +58,7 @@ class IngestSummary:
     generation: int
     published: bool
     gate: GateReport | None = None
+    duplicates: Duplicates = NO_DUPLICATES
 
     @property
     def shut_out(self) -> bool:

@@ -97,6 +97,17 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{count} questions of the file name no relevant document and were left out.",
         "文件中有 {count} 个问题未注明相关文档，已跳过。",
     ),
+    "duplicates": (
+        "{same} groups of documents have one text between them (=), {near} pairs are nearly the same (~), "
+        "{lines} lines stand on half of a folder's pages or more (#). With --json all are listed.",
+        "{same} 组文档内容完全相同（=），{near} 对文档几乎相同（~），"
+        "{lines} 行文字出现在同一文件夹半数以上的页面中（#）。使用 --json 可列出全部。",
+    ),
+    "duplicates_new": (
+        "Among what is new, {same} groups of documents have one text between them and {near} pairs are nearly the "
+        "same; see --duplicates.",
+        "新内容中有 {same} 组文档内容完全相同，{near} 对文档几乎相同，详见 --duplicates。",
+    ),
     "gate_passed": (
         "Regression questions: {after} of {questions} find their document among the first {within}, {before} before.",
         "回归问题：{questions} 个中有 {after} 个在前 {within} 篇内找到应有的文档，之前为 {before} 个。",

@@ -163,6 +163,15 @@ def _source_files(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE source_file (path TEXT PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID")
 
 
+def _document_sketches(connection: sqlite3.Connection) -> None:
+    """Keep what tells equal and nearly equal documents, see ``sketches.py``: small, and apart from the long texts."""
+    connection.execute(
+        "CREATE TABLE document_sketch (document_key INTEGER PRIMARY KEY REFERENCES document (document_key) "
+        "ON DELETE CASCADE, body BLOB NOT NULL, numbers BLOB NOT NULL)"
+    )
+    connection.execute("CREATE INDEX document_visible ON document (first_generation, last_generation)")
+
+
 KNOWLEDGE_MIGRATIONS = (
     _knowledge_tables,
     _token_signs,
@@ -170,6 +179,7 @@ KNOWLEDGE_MIGRATIONS = (
     _regression_questions,
     _access,
     _source_files,
+    _document_sketches,
 )
 
 
