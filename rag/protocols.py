@@ -114,7 +114,10 @@ class GeneratedText:
 
 @dataclass(frozen=True, slots=True)
 class GenerationFinished:
-    """The last part.  Counts are tokens, durations milliseconds as the server measured them; 0 where unknown."""
+    """The last part.  Counts are tokens, durations milliseconds as the server measured them; 0 where unknown.
+
+    ``first_token`` has the likeliest candidates for the first token and their probabilities, where they were asked for.
+    """
 
     prompt_tokens: int = 0
     generated_tokens: int = 0
@@ -122,6 +125,7 @@ class GenerationFinished:
     prompt_ms: float = 0.0
     generation_ms: float = 0.0
     reason: str = "stop"
+    first_token: tuple[tuple[str, float], ...] = ()
 
 
 GenerationPart = GeneratedThinking | GeneratedText | GenerationFinished
@@ -138,5 +142,10 @@ class Generator(Protocol):
     def stand_in(self) -> bool:
         """True when the model only stands in for DeepSeek-R1."""
 
-    def generate(self, messages: Sequence[Message], *, think: bool, max_tokens: int) -> Iterator[GenerationPart]:
-        """Yield thinking and text as they come, then one ``GenerationFinished``; raise a ``ServingError``."""
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        """Yield thinking and text as they come, then one ``GenerationFinished``; raise a ``ServingError``.
+
+        ``candidates``: so many for the first token are returned with their probabilities.
+        """

@@ -123,9 +123,9 @@ class Evidence:
     """A passage as it is shown and sent to the model: ``text == document.text[start:end]``.
 
     ``number`` counts from 1 in the order of the prompt.  ``focus_start`` and ``focus_end`` are the document offsets of
-    the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the
-    document's rule held, where that day was past when the question was asked; None for what still holds.  ``sent`` are
-    the document offsets of what the model was given of it; nothing where it got none.
+    the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the document's rule held,
+    where that day was past when the question was asked; None for what still holds.  In document offsets, both empty for
+    most passages: ``sent`` is what the model reads, ``quoted`` the few sentences that answer best of all.
     """
 
     number: int
@@ -144,6 +144,11 @@ class Evidence:
     source: str = ""
     expired_on: date | None = None
     sent: tuple[TextSpan, ...] = ()
+    quoted: tuple[TextSpan, ...] = ()
+
+    def words(self, span: TextSpan) -> str:
+        """Return the text of a span of the document inside this passage."""
+        return self.text[span.start - self.start : span.end - self.start]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,14 @@ class Answer:
     model: str
     stand_in: bool
     generation: int
+
+    @property
+    def quoted(self) -> bool:
+        """Whether the text is the evidence's own words throughout: the model's did not rest on it."""
+        if any(self.text[citation.start : citation.end] != citation.quote for citation in self.citations):
+            return False
+        covered = {position for citation in self.citations for position in range(citation.start, citation.end)}
+        return all(position in covered or character.isspace() for position, character in enumerate(self.text))
 
     def to_json(self) -> dict[str, object]:
         """Return plain lists, dicts, strings and numbers, ready for ``json.dumps``."""

@@ -131,7 +131,9 @@ class ScriptedGenerator:
         """Always: this is no language model at all."""
         return True
 
-    def generate(self, messages: Sequence[Message], *, think: bool, max_tokens: int) -> Iterator[GenerationPart]:
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
         """Yield the script's parts and a ``GenerationFinished``, if the script has none of its own."""
         self.calls.append(list(messages))
         finished = False

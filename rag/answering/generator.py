@@ -8,6 +8,7 @@ that has not begun; hence the reading thread and the connection that can be cut.
 """
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -99,7 +100,9 @@ class OllamaGenerator:
         """Import what the first generation needs; asks Ollama nothing."""
         self._client()
 
-    def generate(self, messages: Sequence[Message], *, think: bool, max_tokens: int) -> Iterator[GenerationPart]:
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
         """Yield parts as they come and ``GenerationFinished`` last.
 
         A last assistant message is continued: after its closed ``thinking``, or after its ``content``.
@@ -109,6 +112,8 @@ class OllamaGenerator:
         connection = CuttableConnection()
         items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         call: dict[str, Any] = {"model": model, "reasoning": think, "options": self._options(max_tokens)}
+        if candidates:
+            call |= {"logprobs": True, "top_logprobs": candidates}
         sent = [*messages]
         if self.stand_in and not think and sent[-1].role == "user":
             # Its template puts an empty thought before an answer, as R1's does, but no stand-in was trained on one: it
@@ -163,7 +168,8 @@ class OllamaGenerator:
             tags = ThoughtTags()
             metadata: dict[str, Any] = {}
             for chunk in self._client().stream([_langchain_message(message) for message in messages], **call):
-                metadata |= chunk.response_metadata
+                first_logprobs = metadata.get("logprobs") or chunk.response_metadata.get("logprobs")
+                metadata |= chunk.response_metadata | {"logprobs": first_logprobs}
                 for part in _parts(chunk, tags):
                     items.put(part)
             for part in tags.finish():
@@ -278,4 +284,10 @@ def _finished(metadata: dict[str, Any]) -> GenerationFinished:
         prompt_ms=float(metadata.get("prompt_eval_duration") or 0) / _NANOSECONDS_A_MILLISECOND,
         generation_ms=float(metadata.get("eval_duration") or 0) / _NANOSECONDS_A_MILLISECOND,
         reason=str(metadata.get("done_reason") or "stop"),
+        first_token=_candidates(metadata.get("logprobs")),
     )
+
+
+def _candidates(logprobs: list[dict[str, Any]] | None) -> tuple[tuple[str, float], ...]:
+    first = logprobs[0]["top_logprobs"] if logprobs else []
+    return tuple((str(candidate["token"]), math.exp(candidate["logprob"])) for candidate in first)

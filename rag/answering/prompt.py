@@ -138,9 +138,5 @@ def _passage(passage: Evidence, language: Language) -> str:
     headings = [heading for heading in passage.heading_path if heading != passage.title]
     name = " > ".join([passage.title, *headings])
     note = f" ({'; '.join(notes)})" if notes else ""
-    return as_data(f"[{passage.number}] {name}{note}\n{_sent_text(passage)}")
-
-
-def _sent_text(passage: Evidence) -> str:
-    """Return the chosen sentences, each stretch on a line of its own."""
-    return "\n".join(passage.text[span.start - passage.start : span.end - passage.start] for span in passage.sent)
+    sent = "\n".join(passage.words(span) for span in passage.sent)
+    return as_data(f"[{passage.number}] {name}{note}\n{sent}")

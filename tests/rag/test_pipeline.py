@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rag.answering.prompt import build_messages
+from rag.answering.reader import ReadingFit
 from rag.errors import AnswerCancelled, ModelStoppedHalfway, OllamaUnavailable, QuestionEmpty, QueueFull, SettingsError
 from rag.pipeline import Pipeline, PipelineParts
-from rag.protocols import GeneratedText, GeneratedThinking, GenerationPart
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.serving.admission import Admission
 from rag.settings import Settings
@@ -52,6 +53,8 @@ class Desk:
         self.generator = ScriptedGenerator(script or says("You have 30 days ", "to send back any item."))
         self.admission = Admission(slots=1, max_waiting=1)
         self.server_error: Exception | None = None
+        fit = changes.pop("reading_fit", None)
+        assert fit is None or isinstance(fit, ReadingFit)
         self.pipeline = Pipeline(
             PipelineParts(
                 settings=Settings.model_validate({"data_dir": folder, **changes}),
@@ -60,6 +63,7 @@ class Desk:
                 generator=self.generator,
                 admission=self.admission,
                 count_tokens=HashEmbedder().count_tokens,
+                reading_fit=lambda model: fit,
                 ensure_server=self.ensure_server,
                 today=lambda: date(2026, 11, 25),
             )
@@ -153,6 +157,75 @@ def test_a_reply_that_rests_on_nothing_is_refused(tmp_path: Path, question: str,
     answer = Desk(tmp_path, says(reply)).pipeline.answer(question)
     assert answer.refused is refused
     assert answer.model == "scripted"
+
+
+SURE = ReadingFit(intercept=0.0, yes=1.0, retrieval=0.0, chinese=0.0, refuse_below=0.3, quote_from=0.7)
+
+
+def reads(yes: float, *reply: GenerationPart | str) -> Script:
+    """A model that, asked whether the answer is there, says yes so probably, and else replies."""
+
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
+        if messages[-1].content.endswith("yes or no"):
+            return [GenerationFinished(first_token=(("yes", yes), ("no", 1 - yes)), load_ms=7.0)]
+        return says(*reply)(messages)
+
+    return script
+
+
+def test_a_model_that_does_not_find_the_answer_is_not_asked_for_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, reads(0.1, "You have 30 days to send back any item."), reading_fit=SURE)
+    events = list(desk.pipeline.stream("How long?"))
+    assert kinds(events) == ["Retrieved", "Completed"]
+    assert isinstance(events[-1], Completed)
+    answer = events[-1].answer
+    assert answer.refused
+    assert answer.model == "scripted"
+    assert answer.text.startswith("The passages found do not answer this question.")
+    assert len(desk.generator.calls) == 1
+    assert desk.admission.occupancy().running == 0
+    assert {"prompt", "total"} <= {span.name for span in answer.spans}
+
+
+def test_a_model_that_finds_the_answer_is_asked_for_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, reads(0.9, "You have 30 days to send back any item."), reading_fit=SURE)
+    answer = desk.pipeline.answer("How long?")
+    assert not answer.refused
+    assert not answer.quoted
+    assert answer.citations
+    beside, asked = desk.generator.calls
+    assert beside[:-1] == asked[:-1]
+
+
+def test_a_reply_without_support_gives_way_to_the_evidences_own_words(tmp_path: Path) -> None:
+    answer = Desk(tmp_path, reads(0.9, "It costs EUR 77."), reading_fit=SURE).pipeline.answer("How long?")
+    assert answer.quoted
+    assert not answer.refused
+    assert RULE in answer.text
+    assert answer.unsupported == ()
+    for citation in answer.citations:
+        assert answer.text[citation.start : citation.end] == citation.quote
+    assert "77" not in answer.text
+
+
+def test_a_doubtful_reply_without_support_is_refused(tmp_path: Path) -> None:
+    answer = Desk(tmp_path, reads(0.5, "It costs EUR 77."), reading_fit=SURE).pipeline.answer("How long?")
+    assert answer.refused
+
+
+def test_a_model_that_says_neither_yes_nor_no_answers_as_before(tmp_path: Path) -> None:
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
+        return [GeneratedText("You have 30 days to send back any item.")]
+
+    desk = Desk(tmp_path, script, reading_fit=SURE)
+    assert not desk.pipeline.answer("How long?").refused
+    assert len(desk.generator.calls) == 2
+
+
+def test_reading_alone(tmp_path: Path) -> None:
+    reading = Desk(tmp_path, reads(0.25)).pipeline.read("How long?")
+    assert (reading.language, reading.retrieval) == ("en", 0.9)
+    assert reading.yes == pytest.approx(0.25)
 
 
 def test_a_number_from_nowhere_is_marked(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The JSON of an answer is a promise to other programs."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -69,3 +70,13 @@ def test_something_else_is_refused() -> None:
 def test_the_title_and_headings_stand_before_the_passage(title: str, headings: tuple[str, ...], expected: str) -> None:
     chunk = Chunk("d", "d", title, headings, "Within 7 days.", 0, 14, 0, "en")
     assert chunk.embedded_text == expected
+
+
+def test_an_answer_in_the_evidences_own_words_is_a_quotation() -> None:
+    lines = Citation(0, 5, "a.md", "/a.md", "Free.", 10, 15), Citation(6, 14, "b.md", "/b.md", "30 days.", 0, 8)
+    own = Answer("Free.\n30 days.", "en", False, "", lines, (), (), "m", False, 1)
+    assert own.quoted
+    assert not replace(own, text="Free!\n30 days.").quoted
+    assert not replace(own, text="Free.\n30 days. And more.").quoted
+    assert not replace(own, citations=()).quoted
+    assert Answer.from_json(own.to_json()).quoted

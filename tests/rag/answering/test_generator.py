@@ -29,7 +29,9 @@ def ollama() -> Iterator[FakeOllama]:
 
 def _generator(ollama: FakeOllama, **changes: object) -> OllamaGenerator:
     settings = Settings.model_validate({"ollama_host": ollama.host, "data_dir": Path("/nowhere"), **changes})
-    return OllamaGenerator(settings, Chosen)
+    generator = OllamaGenerator(settings, Chosen)
+    generator.warm()  # what is imported at the first call is no part of any timeout
+    return generator
 
 
 def _parts(ollama: FakeOllama, *steps: Step, think: bool = False, **changes: object) -> list[GenerationPart]:
@@ -75,6 +77,23 @@ def test_only_a_stand_in_that_is_not_to_think_gets_an_empty_beginning(
     assert len(ollama.requests[0]["messages"]) == sent
 
 
+def test_candidates_for_the_first_token_are_asked_for_and_returned(ollama: FakeOllama) -> None:
+    first = [{"token": "yes", "logprob": 0.0}, {"token": " No", "logprob": -100.0}]
+    second = [{"token": ".", "logprob": 0.0}]
+    ollama.steps = [
+        content("yes") | {"logprobs": [{"token": "yes", "logprob": 0.0, "top_logprobs": first}]},
+        content(".") | {"logprobs": [{"token": ".", "logprob": 0.0, "top_logprobs": second}]},
+        done(),
+    ]
+    *_, finished = _generator(ollama).generate(QUESTION, think=False, max_tokens=1, candidates=9)
+    assert (ollama.requests[0]["logprobs"], ollama.requests[0]["top_logprobs"]) == (True, 9)
+    assert isinstance(finished, GenerationFinished)
+    assert [token for token, _ in finished.first_token] == ["yes", " No"]
+    assert finished.first_token[0][1] == pytest.approx(1.0)
+    _parts(ollama, content("x"), done())
+    assert not ollama.requests[1].get("logprobs")
+
+
 def test_a_closed_thought_is_passed_on_to_be_continued(ollama: FakeOllama) -> None:
     ollama.steps = [content("7 days"), done()]
     messages = [*QUESTION, Message("assistant", "", thinking="The passage says 7.")]
@@ -92,6 +111,8 @@ def test_closing_ends_the_request_even_before_the_first_token(ollama: FakeOllama
     ollama.steps = [Pause(30), content("late"), done()]
     parts = _generator(ollama).generate(QUESTION, think=False, max_tokens=9)
     assert next(parts) == GeneratedText("")  # the heartbeat
+    while not ollama.requests:  # a busy machine needs more than one to send the request
+        next(parts)
     parts.close()  # type: ignore[attr-defined]  # the protocol promises an iterator; this one is a generator
     assert ollama.hung_up.wait(timeout=20)  # the pause is longer
 

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.selection import SentenceScores, choose_sentences
+from rag.answering.selection import RankedSentences, SentenceScores
 from rag.schema import Evidence, TextSpan
 from rag.testing import HashEmbedder
 
@@ -17,29 +18,33 @@ def passage(text: str, start: int = 0) -> Evidence:
 
 
 def sent(evidence: Evidence) -> list[str]:
-    return [evidence.text[span.start - evidence.start : span.end - evidence.start] for span in evidence.sent]
+    return [evidence.words(span) for span in evidence.sent]
+
+
+def to_send(evidence: list[Evidence], question: str, scores: SentenceScores, budget: int) -> list[Evidence]:
+    spans = RankedSentences(evidence, question, scores, count_tokens).to_send(budget)
+    return [replace(passage, sent=own) for passage, own in zip(evidence, spans, strict=True)]
 
 
 def by_words(*wanted: str) -> SentenceScores:
     """Score sentences by how many of the words they hold."""
 
     def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
-        texts = [evidence.text[span.start - evidence.start : span.end - evidence.start] for span in spans]
-        return [float(sum(word in text for word in wanted)) for text in texts]
+        return [float(sum(word in evidence.words(span) for word in wanted)) for span in spans]
 
     return scores
 
 
 def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
     text = LONG + "Refunds take 5 days. " + LONG + "A refund by card takes 7."
-    (chosen,) = choose_sentences([passage(text, start=40)], "refund?", by_words("efund"), 12, count_tokens)
+    (chosen,) = to_send([passage(text, start=40)], "refund?", by_words("efund"), 12)
     assert sent(chosen) == ["Refunds take 5 days.", "A refund by card takes 7."]
     assert chosen.text == text
 
 
 def test_a_short_first_passage_goes_whole() -> None:
     first, second = passage("One thing. Another thing."), passage(LONG + "The best of all.")
-    chosen = choose_sentences([first, second], "best?", by_words("best"), 60, count_tokens)
+    chosen = to_send([first, second], "best?", by_words("best"), 60)
     assert sent(chosen[0]) == ["One thing. Another thing."]
     assert "The best of all." in sent(chosen[1])[-1]
 
@@ -47,37 +52,45 @@ def test_a_short_first_passage_goes_whole() -> None:
 def test_a_row_brings_its_header_and_its_heading() -> None:
     rows = "".join(f"| Z{number} | {number} pounds |\n" for number in range(60))
     text = LONG + "\n\n## Fees\n\n| Zone | Fee |\n|---|---|\n" + rows
-    (chosen,) = choose_sentences([passage(text)], "Z41?", by_words("Z41 "), 25, count_tokens)
+    (chosen,) = to_send([passage(text)], "Z41?", by_words("Z41 "), 25)
     assert "## Fees\n\n| Zone | Fee |\n|---|---|" in "\n".join(sent(chosen))
     assert "| Z41 | 41 pounds |" in "\n".join(sent(chosen))
 
 
 def test_a_list_item_brings_the_line_that_introduces_it() -> None:
     text = LONG + "\n\nNot covered are:\n- dents\n- worn brushes\n- lost parts\n\n" + LONG
-    (chosen,) = choose_sentences([passage(text)], "brushes?", by_words("brushes"), 5, count_tokens)
+    (chosen,) = to_send([passage(text)], "brushes?", by_words("brushes"), 5)
     assert sent(chosen) == ["Not covered are:", "- worn brushes"]
 
 
 def test_a_sentence_that_leans_on_the_one_before_brings_it() -> None:
     text = LONG + "Return it within 30 days. Otherwise a fee is due. " + LONG
-    (chosen,) = choose_sentences([passage(text)], "fee?", by_words("fee"), 12, count_tokens)
+    (chosen,) = to_send([passage(text)], "fee?", by_words("fee"), 12)
     assert sent(chosen) == ["Return it within 30 days. Otherwise a fee is due."]
 
 
 def test_one_sentence_is_sent_even_where_it_is_too_long() -> None:
     text = "word " * 200 + "end."
-    (chosen,) = choose_sentences([passage(text)], "?", by_words("end"), 20, count_tokens)
+    (chosen,) = to_send([passage(text)], "?", by_words("end"), 20)
     assert sent(chosen) == [text]
 
 
 def test_words_decide_where_there_are_no_scores() -> None:
     text = LONG + "The warranty lasts two years. " + LONG
-    (chosen,) = choose_sentences([passage(text)], "How long is the warranty?", lambda *_: None, 6, count_tokens)
+    (chosen,) = to_send([passage(text)], "How long is the warranty?", lambda *_: None, 6)
     assert sent(chosen) == ["The warranty lasts two years."]
 
 
 def test_no_evidence_is_no_trouble() -> None:
-    assert choose_sentences([], "?", by_words("a"), 100, count_tokens) == ()
+    assert to_send([], "?", by_words("a"), 100) == []
+
+
+def test_a_quotation_is_three_sentences_at_the_most() -> None:
+    answers = "A fee is due. The fee is 5. No fee abroad. The fee is paid by card. "
+    passages = [passage(LONG + answers), passage("The fee of old times.")]
+    quoted = RankedSentences(passages, "fee?", by_words("fee"), count_tokens).to_quote()
+    assert [passages[0].words(span) for span in quoted[0]] == ["A fee is due. The fee is 5. No fee abroad."]
+    assert quoted[1] == ()
 
 
 PIECES = st.sampled_from(
@@ -106,7 +119,7 @@ def test_spans_are_ordered_disjoint_and_within_the_budget(
     def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
         return [data.draw(st.floats(-1, 1)) for _ in spans]
 
-    chosen = choose_sentences([passage(text, start) for text in texts], "?", scores, budget, count_tokens)
+    chosen = to_send([passage(text, start) for text in texts], "?", scores, budget)
     spans = [span for one in chosen for span in one.sent]
     assert all(one.start <= span.start < span.end <= one.end for one in chosen for span in one.sent)
     assert all(a.end <= b.start for one in chosen for a, b in pairwise(one.sent))

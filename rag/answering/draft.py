@@ -1,0 +1,157 @@
+"""From evidence to an answer: the model writes, and what it wrote is held against the evidence.
+
+Before it writes, the model is asked whether the passages hold the answer (``reader.py``); where that is improbable, the
+answer is a refusal.  It is one as well where the model writes that they do not.  Where not one sentence of its reply is
+supported, the reply is made up, or obeys somebody else's instruction, and is not passed on: if the answer is there all
+the same, the sentences that answer best are quoted in its place, word for word.
+"""
+
+import threading
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rag.answering.citations import Grounding, ground
+from rag.answering.generation_clock import GenerationClock
+from rag.answering.governor import Budget, Governed, govern
+from rag.answering.not_found import says_not_found
+from rag.answering.prompt import build_messages
+from rag.answering.quotation import quoted_citations, quoted_text
+from rag.answering.reader import ReadingFit, read
+from rag.answering.refusal import refusal_text
+from rag.errors import AnswerCancelled
+from rag.protocols import Generator, Message
+from rag.schema import Answer, Citation, Completed, Event, Evidence, Language, TextSpan
+from rag.settings import Settings
+from rag.tracing import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question on its way: what was found for it, and where its time goes."""
+
+    question: str
+    language: Language
+    think: bool
+    evidence: tuple[Evidence, ...]
+    retrieval_probability: float
+    generation: int
+    trace: Trace
+    cancelled: threading.Event
+
+    def check_cancelled(self) -> None:
+        """Raise ``AnswerCancelled`` where nobody waits for the answer any more."""
+        if self.cancelled.is_set():
+            raise AnswerCancelled
+
+
+@dataclass(frozen=True, slots=True)
+class _Author:
+    """Who wrote: an empty ``model`` where retrieval alone decided."""
+
+    model: str = ""
+    stand_in: bool = False
+    thinking: str = ""
+
+
+def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFit | None) -> Iterator[Event]:
+    """Yield the deltas as they come and ``Completed`` last.  Without a ``fit`` the model is not asked beforehand.
+
+    Closing the iterator frees the model.  Raises what the generator raises, and ``AnswerCancelled``.
+    """
+    clock = GenerationClock()
+    author = _Author(generator.model, generator.stand_in)
+    budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)
+    messages = build_messages(asked.question, asked.evidence, asked.language)
+    probability: float | None = None
+    if fit is not None:
+        probability = _answerable(asked, generator, messages, fit, clock)
+        if probability is not None and probability < fit.refuse_below:
+            clock.record(asked.trace)
+            yield Completed(_refused(asked, author))
+            return
+    reply = govern(generator, messages, think=asked.think, language=asked.language, budget=budget)
+    governed: Governed | None = None
+    try:
+        for part in reply:
+            asked.check_cancelled()
+            if isinstance(part, Governed):
+                governed = part
+            elif part.text:
+                yield clock.saw(part)
+    finally:
+        if isinstance(reply, GeneratorObject):
+            reply.close()
+    assert governed is not None  # govern ends with it or raises
+    clock.loaded(governed.finished)
+    clock.record(asked.trace)
+    with asked.trace.span("citations"):
+        grounding = ground(governed.text, asked.evidence, asked.question)
+    author = replace(author, thinking=governed.thinking)
+    is_there = fit is not None and probability is not None and probability >= fit.quote_from
+    yield Completed(_judged(asked, governed, grounding, author, is_there=is_there))
+
+
+def refusal(asked: Asked) -> Answer:
+    """Return the refusal that needs no model: nothing near was found."""
+    return _refused(asked, _Author())
+
+
+def _answerable(
+    asked: Asked, generator: Generator, messages: list[Message], fit: ReadingFit, clock: GenerationClock
+) -> float | None:
+    """Return the probability that the passages hold the answer; None where the model said neither yes nor no."""
+    found = read(generator, messages, asked.language, asked.check_cancelled)
+    clock.loaded(found.finished)
+    if found.yes is None:
+        return None
+    return fit.probability(yes=found.yes, retrieval=asked.retrieval_probability, language=asked.language)
+
+
+def _judged(asked: Asked, governed: Governed, grounding: Grounding, author: _Author, *, is_there: bool) -> Answer:
+    if says_not_found(governed.text):
+        return _refused(asked, author)
+    if _rests_on_nothing(grounding, asked):
+        if not is_there:
+            return _refused(asked, author)
+        text = quoted_text(asked.evidence)
+        return _answer(asked, author, text, quoted_citations(asked.evidence))
+    return _answer(asked, author, governed.text, grounding.citations, grounding.unsupported)
+
+
+def _rests_on_nothing(grounding: Grounding, asked: Asked) -> bool:
+    """Tell whether not one sentence of a reply is supported.
+
+    Where the best passage is in another language its words cannot be compared, and the reply is only marked.
+    """
+    is_comparable = asked.evidence[0].language == asked.language
+    return is_comparable and bool(grounding.unsupported) and not grounding.citations
+
+
+def _refused(asked: Asked, author: _Author) -> Answer:
+    text = refusal_text(asked.evidence, asked.language, model_tried=bool(author.model))
+    return _answer(asked, author, text, refused=True)
+
+
+def _answer(
+    asked: Asked,
+    author: _Author,
+    text: str,
+    citations: tuple[Citation, ...] = (),
+    unsupported: tuple[TextSpan, ...] = (),
+    *,
+    refused: bool = False,
+) -> Answer:
+    asked.trace.record("total", asked.trace.elapsed_ms())
+    return Answer(
+        text=text,
+        language=asked.language,
+        refused=refused,
+        thinking=author.thinking,
+        citations=citations,
+        unsupported=unsupported,
+        spans=asked.trace.spans(),
+        model=author.model,
+        stand_in=author.stand_in,
+        generation=asked.generation,
+    )
