@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rag.errors import IndexDamaged
+from rag.errors import EmbedderMismatch, IndexDamaged
+from rag.retrieval.generation_index import GenerationIndex
+from rag.retrieval.index_part import Part
 from rag.retrieval.lexical_index import indexed_terms
-from rag.retrieval.vector_index import FaissVectorIndex
-from rag.schema import Chunk
-from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
+from rag.retrieval.postings import Postings
+from rag.schema import Chunk, Language
+from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, IndexRows, embedding_hash
 from rag.storage.store import (
     CHUNK_COLUMNS,
     VISIBLE,
@@ -161,15 +164,37 @@ def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
     if wrong := int(np.sum(np.abs(np.linalg.norm(vectors, axis=1) - 1) > UNIT_TOLERANCE)):
         findings.add("vectors", "length != 1", wrong)
     try:
-        indexed_ids, indexed = FaissVectorIndex.read(
-            store.generation_folder(info.generation), info.embedder_model
-        ).contents()
-    except IndexDamaged as error:
+        index = GenerationIndex.open(store.generation_folder(info.generation), info.embedder_model).loaded({})
+    except (IndexDamaged, EmbedderMismatch) as error:
         findings.add("index", str(error))
         return
-    order = np.argsort(indexed_ids)
-    if not np.array_equal(indexed_ids[order], chunk_ids):
+    indexed_ids = np.sort(index.chunk_ids())
+    if not np.array_equal(indexed_ids, chunk_ids):
         missing = np.setxor1d(indexed_ids, chunk_ids)
         findings.add("index", f"chunk {missing[0] if len(missing) else indexed_ids[0]}", max(len(missing), 1))
-    elif different := int(np.sum(np.any(indexed[order] != vectors, axis=1))):
-        findings.add("index", "vectors differ", different)
+        return
+    comparison = _IndexComparison(index, findings)
+    for rows in table.index_rows(info.generation):
+        comparison.take(rows)
+
+
+class _IndexComparison:
+    """Compares an index with the rows that it was made from, some at a time."""
+
+    def __init__(self, index: GenerationIndex, findings: _Findings) -> None:
+        self._findings = findings
+        self._mean_length = index.mean_length
+        self._parts: dict[Language, list[tuple[Part, NDArray[np.uint64]]]] = {
+            language: [(part, part.postings.fingerprints()) for part in (one.base.loaded({}), one.fresh.loaded({}))]
+            for language, one in index.languages.items()
+        }
+
+    def take(self, rows: IndexRows) -> None:
+        postings = Postings.build(rows.terms, self._mean_length).fingerprints()
+        for part, fingerprints in self._parts[rows.language]:
+            here = part.vectors.holds(rows.chunk_ids)
+            held = rows.chunk_ids[here]
+            if different := int(np.sum(np.any(part.vectors.vectors(held) != rows.vectors[here], axis=1))):
+                self._findings.add("index", "vectors differ", different)
+            if different := int(np.sum(fingerprints[np.searchsorted(part.chunk_ids, held)] != postings[here])):
+                self._findings.add("index", "postings differ", different)

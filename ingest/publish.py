@@ -10,7 +10,8 @@ from ingest.gate import Gate
 from ingest.gate_report import GateReport
 from rag.errors import StorageFull
 from rag.protocols import Embedder
-from rag.retrieval.vector_index import FaissVectorIndex
+from rag.retrieval.index_builder import IndexLimits, next_index
+from rag.settings import load_settings
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import GenerationChange, GenerationInfo, generation_folder
@@ -25,12 +26,13 @@ def publish(
     *,
     model_id: str,
     dimension: int,
+    limits: IndexLimits | None = None,
 ) -> GenerationInfo:
     """Write the generation's index beside those of the former ones, then let readers have it.
 
     A kill at any point leaves either the former generation or this one, never half of it.  Raises ``StorageFull``.
     """
-    write_index(writer, table, generation, model_id)
+    write_index(writer, table, generation, (model_id, dimension), limits)
     return writer.publish(generation, model_id, dimension, change)
 
 
@@ -41,13 +43,14 @@ def publish_if_good(
     change: GenerationChange,
     gate: Gate,
     embedder: Embedder,
+    limits: IndexLimits | None = None,
 ) -> GateReport | None:
     """Publish a generation if the gate lets it pass, and return what the gate said; None where nothing was asked.
 
     Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
     the current one, and its vectors are kept by their texts anyway.
     """
-    write_index(writer, table, generation, embedder.model_id)
+    write_index(writer, table, generation, (embedder.model_id, embedder.dimension), limits)
     report = gate.judge(generation)
     if report is not None and not (report.passed or report.forced):
         writer.begin()
@@ -60,20 +63,30 @@ def publish_if_good(
     return report
 
 
-def write_index(writer: KnowledgeWriter, table: EmbeddingTable, generation: int, model_id: str) -> None:
+def write_index(
+    writer: KnowledgeWriter,
+    table: EmbeddingTable,
+    generation: int,
+    space: tuple[str, int],
+    limits: IndexLimits | None = None,
+) -> None:
     """Write the index of a generation that no reader has yet, whole and on the disk.
+
+    ``space`` is the embedder's name for its vector space, and the dimension; ``limits`` None are the settings' own.
 
     Raises ``StorageFull`` where there is no room; what was written of the index is removed then.  The folder stays
     whatever happens later: the pointer may have moved.  The next writer knows if it has not.
+
+    Only what came and went is read and written, until that is too much of the whole (``limits``).
     """
     folder = generation_folder(writer.folder, generation)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    chunk_ids, vectors = table.visible(generation)
-    index = FaissVectorIndex.build(chunk_ids, vectors)
+    former = generation_folder(writer.folder, generation - 1)
+    index = next_index(table, generation, former, *space, limits or IndexLimits.of(load_settings()))
     try:
         with storage_errors(writer.folder):
             unfinished.mkdir(parents=True)
-            index.write(unfinished, model_id)
+            index.write(unfinished)
             _sync_folder(unfinished)
             unfinished.rename(folder)
             _sync_folder(folder.parent)

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     archive_limit_depth: int = Field(default=4, ge=1, description="archives within archives, mails within mails")
     ocr_limit_pages: int = Field(default=100, ge=0, description="scanned pages read in one document; 0: none")
     picture_limit_megapixels: int = Field(default=100, ge=1)
+    exact_search_chunks: int = Field(
+        default=20_000, ge=1, description="passages of a language up to which all are compared; more are clustered"
+    )
+    index_merge_share: float = Field(
+        default=0.1, ge=0, le=1, description="came or gone since the index was made, until it is made anew"
+    )
     reading_timeout_seconds: float = Field(default=60.0, ge=1, description="one document, or one scanned page")
     reading_memory_megabytes: int = Field(default=6144, ge=512, description="address space of the reading process")
     passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")

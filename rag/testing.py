@@ -229,8 +229,8 @@ def build_offline_pipeline(
 
 def publish_documents(folder: Path, documents: Sequence[Document], embedder: HashEmbedder) -> int:
     """Publish a generation in the knowledge folder ``folder``, one chunk a paragraph, and return its number."""
+    from rag.retrieval.index_builder import IndexLimits, build_index
     from rag.retrieval.lexical_index import indexed_terms
-    from rag.retrieval.vector_index import FaissVectorIndex
     from rag.storage.embeddings import EmbeddingTable, embedding_hash
     from rag.storage.store import KnowledgeStore, LiveDocument
     from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
@@ -251,8 +251,8 @@ def publish_documents(folder: Path, documents: Sequence[Document], embedder: Has
     table.add([embedding_hash(chunk) for chunk in stored], passages)
     generation_folder = store.generation_folder(generation)
     generation_folder.mkdir(parents=True)
-    index = FaissVectorIndex.build(np.array([chunk.chunk_id for chunk in stored], dtype=np.int64), passages.vectors)
-    index.write(generation_folder, embedder.model_id)
+    limits = IndexLimits(exact_chunks=1000, merge_share=0.1)
+    build_index(table, generation, embedder.model_id, embedder.dimension, limits).write(generation_folder)
     writer.publish(generation, embedder.model_id, embedder.dimension)
     writer.close()
     store.close()

@@ -1,17 +1,21 @@
-"""One generation of the knowledge base, opened for searching: its vectors, its full-text index, and its tokens."""
+"""One generation of the knowledge base, opened for searching: its vectors, its postings, and its tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rag.errors import EmbedderMismatch
 from rag.protocols import FloatMatrix
-from rag.retrieval.lexical_index import SqliteLexicalIndex
+from rag.retrieval.generation_index import GenerationIndex, LanguageIndex, is_of_former_format
+from rag.retrieval.index_builder import IndexLimits, build_index
+from rag.retrieval.index_part import Part, StoredPart
+from rag.retrieval.lexical_index import Bm25Index
 from rag.retrieval.token_weights import TokenWeights
-from rag.retrieval.vector_index import FaissVectorIndex
-from rag.schema import Language
+from rag.retrieval.vector_index import Selection
+from rag.schema import Hit, Language
+from rag.settings import load_settings
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 
@@ -19,9 +23,6 @@ _SMALLEST_SPREAD = 1e-6
 _USUAL_CLOSENESS = 0.84
 _USUAL_WEIGHT = 50
 """How close e5's passages are (.82 to .87 in four knowledge bases), standing in while there are only a few passages."""
-
-_COUNTED_CHUNKS = 20_000
-"""Rarity of tokens is counted over so many chunks at the most: it hardly changes with more, and opening stays quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,40 @@ class Similarities:
 
 
 class LanguageVectors:
-    """The vectors of one language's chunks.
+    """The vectors of one language's chunks: a large part that is shared with other generations, and a small one.
 
     The mean and covariance of the vectors are kept, for they give the mean and spread of *all* cosines to a question
     without comparing them: E[q·c] = q·E[c], and Var[q·c] = q' Cov[c] q.
     """
 
-    def __init__(self, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> None:
-        self.index = FaissVectorIndex.build(chunk_ids, vectors)
-        self._count = len(chunk_ids)
-        self._mean = vectors.mean(axis=0, dtype=np.float64)
-        self._second_moment = (vectors.T @ vectors).astype(np.float64) / self._count
+    def __init__(self, index: LanguageIndex) -> None:
+        self._base, self._fresh = index.base.loaded({}), index.fresh.loaded({})
+        kept = np.ones(self._base.count, np.bool_)
+        kept[index.retired] = False
+        self._kept = None if kept.all() else Selection(kept)
+        self._count = index.count
+        self._mean = index.moments.total / index.count
+        self._second_moment = index.moments.products / index.count
+
+    def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
+        """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine."""
+        hits = self._base.vectors.search(query, limit, self._kept)
+        if self._fresh.count:
+            hits = sorted([*hits, *self._fresh.vectors.search(query, limit)], key=lambda hit: -hit.score)
+        return hits[:limit]
+
+    def cosines(self, query: FloatMatrix, chunk_ids: Sequence[int]) -> list[float]:
+        """Return the cosine of a unit query, float32 [1, dimension], with each of the chunks.
+
+        Raises ``IndexDamaged`` where one is not there.
+        """
+        in_fresh = self._fresh.vectors.holds(chunk_ids)
+        cosines = np.empty(len(chunk_ids))
+        wanted = np.asarray(chunk_ids, dtype=np.int64)
+        for part, members in ((self._base, ~in_fresh), (self._fresh, in_fresh)):
+            cosines[members] = part.vectors.cosines(query, wanted[members].tolist())
+        found: list[float] = cosines.tolist()
+        return found
 
     @property
     def closeness(self) -> float:
@@ -71,38 +95,48 @@ class GenerationView:
     """What a search needs of one generation.  Safe to share between threads."""
 
     generation: int
-    lexical: SqliteLexicalIndex
+    lexical: Bm25Index
     vectors: dict[Language, LanguageVectors]
     tokens: EmbeddingTable
     weights: TokenWeights
+    parts: Mapping[str, Part]
 
     @classmethod
-    def open(cls, store: KnowledgeStore, generation: int, model_id: str) -> Self:
-        """Read the generation's index, and count its tokens.
+    def open(cls, store: KnowledgeStore, generation: int, model_id: str, former: Self | None = None) -> Self:
+        """Read the generation's index; parts that a ``former`` view has read are taken from there.
 
         Raises ``EmbedderMismatch`` when it was built by another model, and ``IndexDamaged`` when a file is missing or
-        does not hold the chunks that the database shows.
+        is not what its manifest says.
         """
-        whole = FaissVectorIndex.read(store.generation_folder(generation), model_id)
-        chunk_ids, vectors = whole.contents()
-        by_language: dict[Language, LanguageVectors] = {}
-        for language in store.languages(generation):
-            members = np.isin(chunk_ids, store.visible_chunk_ids(generation, language))
-            if members.any():
-                by_language[language] = LanguageVectors(chunk_ids[members], vectors[members])
-        tokens = EmbeddingTable(store, model_id, vectors.shape[1])
-        counted = _spread(chunk_ids, _COUNTED_CHUNKS)
+        folder = store.generation_folder(generation)
+        if is_of_former_format(folder):
+            return cls._of(_rebuilt(store, generation, model_id), generation, store, {})
+        stored = GenerationIndex.open(folder, model_id)
+        index = stored.loaded(former.parts if former is not None else {})
+        parts = {
+            of_disk.key: part
+            for pair, loaded in zip(stored.parts(), index.parts(), strict=True)
+            for of_disk, part in zip(pair, loaded, strict=True)
+            if isinstance(of_disk, StoredPart) and isinstance(part, Part)
+        }
+        return cls._of(index, generation, store, parts)
+
+    @classmethod
+    def _of(cls, index: GenerationIndex, generation: int, store: KnowledgeStore, parts: Mapping[str, Part]) -> Self:
         return cls(
             generation=generation,
-            lexical=SqliteLexicalIndex(store, generation),
-            vectors=by_language,
-            tokens=tokens,
-            weights=TokenWeights.count(tokens.token_numbers(counted), len(counted)),
+            lexical=Bm25Index(index.languages),
+            vectors={language: LanguageVectors(one) for language, one in index.languages.items() if one.count},
+            tokens=EmbeddingTable(store, index.model_id, index.dimension),
+            weights=index.weights,
+            parts=parts,
         )
 
 
-def _spread(chunk_ids: NDArray[np.int64], count: int) -> Sequence[int]:
-    """Return up to ``count`` of the numbers, evenly spread."""
-    places = np.linspace(0, len(chunk_ids) - 1, min(count, len(chunk_ids))).round().astype(np.int64)
-    chosen: list[int] = chunk_ids[places].tolist()
-    return chosen
+def _rebuilt(store: KnowledgeStore, generation: int, model_id: str) -> GenerationIndex:
+    """Make the index of a generation that was written before an index had parts."""
+    info = store.generation_info(generation)
+    if info.embedder_model != model_id:
+        raise EmbedderMismatch(found=info.embedder_model, expected=model_id)
+    table = EmbeddingTable(store, model_id, info.dimension)
+    return build_index(table, generation, model_id, info.dimension, IndexLimits.of(load_settings()))

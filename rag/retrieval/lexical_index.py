@@ -1,15 +1,23 @@
-"""Passages that share words, codes or pairs of Chinese characters with the question: BM25 in SQLite's FTS5."""
+"""Passages that share words, codes or pairs of Chinese characters with the question: BM25 over arrays in memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.retrieval.generation_index import LanguageIndex
+from rag.retrieval.index_part import Part
+from rag.retrieval.postings import term_number
 from rag.retrieval.terms import terms
 from rag.schema import Chunk, Hit, Language
-from rag.storage.store import VISIBLE, KnowledgeStore
 
 _LONGEST_QUERY_TERMS = 64
 """A question has a dozen; what is pasted in beyond that is searched by meaning alone."""
+
+_SMALLEST_IDF = 1e-6
+"""Of a term that is in half of the passages or more, as in SQLite's FTS5."""
 
 
 def indexed_terms(chunk: Chunk) -> str:
@@ -25,15 +33,59 @@ class TermWeight:
     idf: float
 
 
-class SqliteLexicalIndex:
+@dataclass(frozen=True, slots=True, eq=False)
+class _PartScores:
+    """The BM25 of a part's chunks, float32 [n]; 0 for those without any term and for retired ones."""
+
+    chunk_ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+    def best(self, limit: int) -> list[Hit]:
+        scores = self.scores
+        rows = np.argpartition(scores, len(scores) - limit)[-limit:] if limit < len(scores) else np.arange(len(scores))
+        return [Hit(int(self.chunk_ids[row]), float(scores[row])) for row in rows if scores[row] > 0]
+
+    def of(self, chunk_ids: NDArray[np.int64]) -> Iterable[Hit]:
+        """Yield those of the chunks that are here and share a term."""
+        rows = np.searchsorted(self.chunk_ids, chunk_ids)
+        for row, chunk_id in zip(rows.tolist(), chunk_ids.tolist(), strict=True):
+            if row < len(self.chunk_ids) and self.chunk_ids[row] == chunk_id and self.scores[row] > 0:
+                yield Hit(chunk_id, float(self.scores[row]))
+
+
+@dataclass(frozen=True, slots=True)
+class TermScores:
+    """The BM25 of every chunk for one question."""
+
+    parts: tuple[_PartScores, ...]
+
+    def best(self, limit: int) -> list[Hit]:
+        """Return up to ``limit`` hits, best first."""
+        hits = [hit for part in self.parts for hit in part.best(limit)] if limit > 0 else []
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit]
+
+    def of(self, chunk_ids: Sequence[int]) -> dict[int, float]:
+        """Return the scores of those of the chunks that share a term with the question."""
+        wanted = np.asarray(chunk_ids, dtype=np.int64)
+        return {hit.chunk_id: hit.score for part in self.parts for hit in part.of(wanted)}
+
+
+class Bm25Index:
     """BM25 over the chunks that one generation shows.  Safe to call from several threads.
 
-    Frequencies are counted over every chunk that is stored, also those of older generations: they change slowly.
+    Frequencies are counted over all languages, retired chunks among them until the index is made anew: they change
+    slowly.
     """
 
-    def __init__(self, store: KnowledgeStore, generation: int) -> None:
-        self._store = store
-        self._generation = generation
+    def __init__(self, languages: Mapping[Language, LanguageIndex]) -> None:
+        self._parts: dict[Language, tuple[tuple[Part, NDArray[np.int64]], ...]] = {
+            language: (
+                (one.base.loaded({}), one.retired),
+                (one.fresh.loaded({}), np.empty(0, np.int64)),
+            )
+            for language, one in languages.items()
+        }
+        self._count = sum(part.count for parts in self._parts.values() for part, _ in parts)
 
     def search(self, query: str, limit: int) -> list[Hit]:
         """Return up to ``limit`` hits, best first; none when no term of the query is indexed."""
@@ -41,34 +93,35 @@ class SqliteLexicalIndex:
 
     def search_terms(self, wanted: Sequence[str], limit: int, language: Language | None = None) -> list[Hit]:
         """Search for any of the terms, among the chunks of one language if it is given."""
-        distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
-        if not distinct or limit < 1:
-            return []
-        # FTS5 gives bm25 as a negative number, the best first; a term is letters and digits, so quotes suffice
-        with self._store.reading() as connection:
-            rows = connection.execute(
-                "SELECT chunk_id, -bm25(chunk_terms) AS score "
-                "FROM chunk_terms JOIN chunk ON chunk_id = chunk_terms.rowid "
-                f"WHERE chunk_terms MATCH :match AND {VISIBLE.format('chunk')} "
-                "AND language = ifnull(:language, language) ORDER BY score DESC, chunk_id LIMIT :limit",
-                {
-                    "match": " OR ".join(f'"{term}"' for term in distinct),
-                    "generation": self._generation,
-                    "language": language,
-                    "limit": limit,
-                },
-            ).fetchall()
-        return [Hit(row["chunk_id"], max(0.0, row["score"])) for row in rows]
+        return self.scores(wanted, language).best(limit)
+
+    def scores(self, wanted: Sequence[str], language: Language | None = None) -> TermScores:
+        """Score every chunk, of one language if it is given, that has any of the terms."""
+        frequencies = self._frequencies(wanted)
+        weights = {
+            term_number(term): max(_SMALLEST_IDF, math.log((self._count - df + 0.5) / (df + 0.5)))
+            for term, df in frequencies.items()
+            if df
+        }
+        if not weights:
+            return TermScores(())
+        found = []
+        for own, parts in self._parts.items():
+            for part, retired in parts if language in (None, own) else ():
+                scores = part.postings.scores(weights)
+                scores[retired] = 0
+                found.append(_PartScores(part.chunk_ids, scores))
+        return TermScores(tuple(found))
 
     def term_weights(self, wanted: Sequence[str]) -> dict[str, TermWeight]:
-        """Return the distinct terms with their weights over all chunks that are stored."""
+        """Return the distinct terms with their weights over all chunks."""
+        return {
+            term: TermWeight(df, math.log(1 + (self._count - df + 0.5) / (df + 0.5)))
+            for term, df in self._frequencies(wanted).items()
+        }
+
+    def _frequencies(self, wanted: Sequence[str]) -> dict[str, int]:
+        """Return for the distinct terms in how many chunks each is."""
+        postings = [part.postings for parts in self._parts.values() for part, _ in parts]
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
-        with self._store.reading() as connection:
-            (count,) = connection.execute("SELECT count(*) FROM chunk").fetchone()
-            frequencies = {
-                term: connection.execute(
-                    "SELECT count(*) FROM chunk_terms WHERE chunk_terms MATCH ?", (f'"{term}"',)
-                ).fetchone()[0]
-                for term in distinct
-            }
-        return {term: TermWeight(df, math.log(1 + (count - df + 0.5) / (df + 0.5))) for term, df in frequencies.items()}
+        return {term: sum(one.frequency(term_number(term)) for one in postings) for term in distinct}

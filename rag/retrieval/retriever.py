@@ -80,7 +80,7 @@ class Retriever:
             return view
         with self._opening:
             if self._view is None or self._view.generation < generation:
-                self._view = GenerationView.open(self._store, generation, self._embedder.model_id)
+                self._view = GenerationView.open(self._store, generation, self._embedder.model_id, self._view)
             return self._view
 
 

@@ -9,15 +9,12 @@ from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.terms import is_code
 from rag.schema import Hit, Language
 
-_SCORED_FURTHER = 4
-"""Times the hits of a leg: the index has their BM25 at hand, and 0 would wrong those of meaning's leg."""
-
 
 @dataclass(frozen=True, slots=True)
 class Searched:
     """What a search found: ``by_meaning`` is best first, and ``by_words`` has the BM25 of the best by words.
 
-    ``bm25`` reaches further down, for those that meaning found; ``seen`` has the chunks of both.
+    ``bm25`` has those that meaning found as well; ``seen`` has the chunks of both.
     """
 
     by_meaning: list[DenseHit]
@@ -42,12 +39,13 @@ class Search:
         by_words: dict[int, float] = {}
         bm25: dict[int, float] = {}
         for language, vectors in self.view.vectors.items():
-            nearest = vectors.index.search(self.query, limit)
-            worded = self.view.lexical.search_terms(self._terms_in(language), _SCORED_FURTHER * limit, language)
-            bm25.update((hit.chunk_id, hit.score) for hit in worded)
-            by_words.update((hit.chunk_id, hit.score) for hit in worded[:limit])
-            others = sorted({hit.chunk_id for hit in worded[:limit]} - {hit.chunk_id for hit in nearest})
-            cosines = vectors.index.cosines(self.query, others)
+            nearest = vectors.search(self.query, limit)
+            scores = self.view.lexical.scores(self._terms_in(language), language)
+            worded = {hit.chunk_id: hit.score for hit in scores.best(limit)}
+            by_words.update(worded)
+            bm25.update(worded | scores.of([hit.chunk_id for hit in nearest]))
+            others = sorted(worded.keys() - {hit.chunk_id for hit in nearest})
+            cosines = vectors.cosines(self.query, others)
             seen = self._dense_hits([*nearest, *map(Hit, others, cosines)], language)
             by_meaning += seen[: len(nearest)]
             words_only += seen[len(nearest) :]

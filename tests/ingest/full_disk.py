@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingest.pipeline import ingest
 from rag.errors import StorageFull
-from rag.retrieval.vector_index import FaissVectorIndex
+from rag.retrieval.generation_index import GenerationIndex
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
@@ -64,7 +64,7 @@ def main(folder: Path, free_kilobytes: int) -> None:
     except StorageFull as error:
         outcome = error.text("en")
     generation = store.require_generation()
-    FaissVectorIndex.read(store.generation_folder(generation), embedder.model_id)
+    GenerationIndex.open(store.generation_folder(generation), embedder.model_id).loaded({})
     report: dict[str, object] = {
         "outcome": outcome,
         "generation": generation,

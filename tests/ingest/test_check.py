@@ -1,5 +1,6 @@
 """Each kind of damage is found and named; a rebuild mends it."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.check import Finding, check
+from ingest.history import rollback
 from ingest.pipeline import ingest
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.store import DATABASE_NAME
@@ -78,21 +80,21 @@ def test_damaged_rows_are_named_and_mended(ingested: Desk, damage: str, problem:
 
 
 def test_a_damaged_index_file(ingested: Desk) -> None:
-    index = ingested.store.generation_folder(1) / "vectors.faiss"
+    index = ingested.store.generation_folder(1) / "en-base.faiss"
     index.write_bytes(index.read_bytes()[:-1] + b"?")
     assert "sha256" in findings(ingested)["index"].example
     index.unlink()
-    assert "vectors.faiss" in findings(ingested)["index"].example
+    assert "en-base.faiss" in findings(ingested)["index"].example
     ingested.ingest(rebuild=True)
     assert findings(ingested) == {}
 
 
-def test_another_generations_index_file(ingested: Desk) -> None:
+def test_another_generations_index_files(ingested: Desk) -> None:
     ingested.write("new.md", "# New\n\nSomething new.")
     ingested.ingest()
-    for name in ("vectors.faiss", "vectors.json"):
-        older = ingested.store.generation_folder(1) / name
-        (ingested.store.generation_folder(2) / name).write_bytes(older.read_bytes())
+    folder = ingested.store.generation_folder(2)
+    shutil.rmtree(folder)
+    shutil.copytree(ingested.store.generation_folder(1), folder)
     assert findings(ingested)["index"].count == 1
 
 
@@ -103,4 +105,34 @@ def test_only_what_is_damaged_is_embedded_anew(ingested: Desk) -> None:
     ingested.embedder.embedded.clear()
     ingest([], ingested.settings, ingested.embedder, rebuild=True, keep_vectors=True)
     assert len(ingested.embedder.embedded) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "example"),
+    [
+        ("vector", "(SELECT vector FROM embedding WHERE rowid = 2)", "vectors differ"),
+        ("terms", "'gift we'", "postings differ"),
+    ],
+)
+def test_an_index_that_other_rows_made(ingested: Desk, field: str, value: str, example: str) -> None:
+    table = "embedding" if field == "vector" else "chunk_terms"
+    with rows_of(ingested) as connection:
+        connection.execute(f"UPDATE {table} SET {field} = {value} WHERE rowid = 1")
+    assert findings(ingested)["index"].example == example
+
+
+def test_what_came_and_went_agrees_too(ingested: Desk) -> None:
+    ingested.write("many.jsonl", "".join(f'{{"id": "m{n}", "text": "Number {n}."}}\n' for n in range(60)))
+    ingested.ingest()
+    ingested.write("returns/deadline.md", "# Deadline\n\nReturn it within 14 days.")
+    ingested.ingest()
+    folder = ingested.store.generation_folder(3)
+    assert (folder / "en-fresh.faiss").exists()
+    assert findings(ingested) == {}
+    rollback(ingested.settings.knowledge_dir)
+    assert findings(ingested) == {}
+    fresh = ingested.store.generation_folder(4) / "en-fresh.postings.npz"
+    fresh.write_bytes(fresh.read_bytes()[::-1])
+    assert "sha256" in findings(ingested)["index"].example
+    ingested.ingest(rebuild=True)
     assert findings(ingested) == {}

@@ -54,7 +54,7 @@ def test_a_long_list_is_cut(command: Desk, capsys: pytest.CaptureFixture[str]) -
 def test_check_and_repair(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0
     assert said(capsys)[0].startswith("Generation 1 is sound: 4 documents")
-    (command.store.generation_folder(1) / "vectors.faiss").unlink()
+    (command.store.generation_folder(1) / "en-base.faiss").unlink()
     assert main(["--check"]) == 1
     out = said(capsys)
     assert out[0].startswith("The vector index: 1 faults")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import StorageFull
-from rag.retrieval.vector_index import FaissVectorIndex
+from rag.retrieval.generation_index import GenerationIndex
 from rag.storage.writer import KnowledgeWriter
 from tests.ingest.conftest import Desk
 
@@ -47,7 +47,7 @@ def test_no_room_for_the_index(desk: Desk, monkeypatch: pytest.MonkeyPatch, numb
         raise OSError(number, "no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr(FaissVectorIndex, "write", refuse)
+        patched.setattr(GenerationIndex, "write", refuse)
         with pytest.raises(StorageFull, match=str(desk.settings.knowledge_dir)):
             desk.ingest()
     assert (desk.store.require_generation(), len(desk.documents())) == (1, 4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.retrieval.vector_index import FaissVectorIndex
+from rag.retrieval.generation_index import GenerationIndex
 from rag.storage.store import KnowledgeStore
 from tests.ingest.conftest import Desk
 from tests.ingest.killed_ingest import POINTS
@@ -59,4 +59,5 @@ def assert_whole(store: KnowledgeStore, model_id: str) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         posted = {row[0] for row in connection.execute("SELECT rowid FROM chunk_terms")}
     assert posted >= set(chunk_ids)
-    FaissVectorIndex.read(store.generation_folder(generation), model_id)
+    index = GenerationIndex.open(store.generation_folder(generation), model_id).loaded({})
+    assert sorted(index.chunk_ids().tolist()) == chunk_ids

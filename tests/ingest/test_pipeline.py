@@ -15,7 +15,7 @@ from rag.errors import (
     NothingToIngest,
     SourceMissing,
 )
-from rag.retrieval.vector_index import FaissVectorIndex
+from rag.retrieval.generation_view import GenerationView
 from rag.storage.store import DATABASE_NAME
 from rag.storage.writer import KEPT_GENERATIONS
 from tests.ingest.conftest import CountingEmbedder, Desk
@@ -188,8 +188,8 @@ def test_a_damaged_database_is_refused_and_mended_by_a_rebuild(desk: Desk) -> No
 
 def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:
     desk.ingest()
-    index = FaissVectorIndex.read(desk.store.generation_folder(1), desk.embedder.model_id)
-    (hit, *_) = index.search(desk.embedder.embed_queries(["Return it within 7 days"]).vectors, 4)
+    vectors = GenerationView.open(desk.store, 1, desk.embedder.model_id).vectors["en"]
+    (hit, *_) = vectors.search(desk.embedder.embed_queries(["Return it within 7 days"]).vectors, 4)
     assert desk.store.chunks([hit.chunk_id], 1)[hit.chunk_id].document_id == "returns/deadline.md"
 
 

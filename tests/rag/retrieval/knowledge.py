@@ -4,16 +4,23 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rag.protocols import Embedder
+from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.retrieval.lexical_index import indexed_terms
-from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Chunk, Document, Language
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.store import LiveDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
+LIMITS = IndexLimits(exact_chunks=1000, merge_share=0.5)
+
 
 def publish(
-    folder: Path, texts: Mapping[str, tuple[Language, str]], embedder: Embedder, *, retire: Iterable[str] = ()
+    folder: Path,
+    texts: Mapping[str, tuple[Language, str]],
+    embedder: Embedder,
+    *,
+    retire: Iterable[str] = (),
+    limits: IndexLimits = LIMITS,
 ) -> int:
     """Publish a generation in which these documents are new or replaced, and return its number."""
     writer = KnowledgeWriter(folder)
@@ -29,7 +36,8 @@ def publish(
     table.add(list(embedded), embedder.embed_passages(list(embedded.values())))
     index_folder = folder / "generations" / f"{generation:06d}"
     index_folder.mkdir(parents=True)
-    FaissVectorIndex.build(*table.visible(generation)).write(index_folder, embedder.model_id)
+    former = index_folder.with_name(f"{generation - 1:06d}")
+    next_index(table, generation, former, embedder.model_id, embedder.dimension, limits).write(index_folder)
     writer.publish(generation, embedder.model_id, embedder.dimension)
     writer.close()
     return generation

@@ -11,7 +11,6 @@ from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
 from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.vector_index import INDEX_NAME
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -137,7 +136,7 @@ def test_an_index_of_another_embedder(settings: Settings, retriever: Retriever) 
 
 
 def test_a_damaged_index(settings: Settings, retriever: Retriever) -> None:
-    next(settings.knowledge_dir.rglob(INDEX_NAME)).write_bytes(b"gone")
+    next(settings.knowledge_dir.rglob("*.faiss")).write_bytes(b"gone")
     with pytest.raises(IndexDamaged):
         retriever.retrieve("refund", "en", Trace())
 

@@ -1,6 +1,5 @@
 """The FAISS index against numbers worked out by hand, and files that are not what they should be."""
 
-import json
 from pathlib import Path
 
 import faiss
@@ -9,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import EmbedderMismatch, IndexDamaged
+from rag.errors import IndexDamaged
 from rag.protocols import FloatMatrix
-from rag.retrieval.vector_index import INDEX_NAME, MANIFEST_NAME, FaissVectorIndex
+from rag.retrieval.vector_index import FaissVectorIndex, Selection, VectorIndexBuilder, clusters_for
 from rag.schema import Hit
 
-MODEL = "hash-2"
 IDS = np.array([10, 20, 30])
 VECTORS = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)
 
@@ -71,50 +69,82 @@ def test_query_of_another_shape() -> None:
 
 
 def test_written_and_read(tmp_path: Path) -> None:
-    manifest = FaissVectorIndex.build(IDS, VECTORS).write(tmp_path, MODEL)
-    assert (manifest.dimension, manifest.count, manifest.metric) == (2, 3, "inner_product")
-    assert FaissVectorIndex.read(tmp_path, MODEL).search(query(0, 1), limit=1) == [Hit(20, 1.0)]
+    path = tmp_path / "vectors.faiss"
+    FaissVectorIndex.build(IDS, VECTORS).write(path)
+    assert FaissVectorIndex.read(path, IDS, 0).search(query(0, 1), limit=1) == [Hit(20, 1.0)]
 
 
-def test_another_model_is_refused(tmp_path: Path) -> None:
-    FaissVectorIndex.build(IDS, VECTORS).write(tmp_path, MODEL)
-    with pytest.raises(EmbedderMismatch) as caught:
-        FaissVectorIndex.read(tmp_path, "e5")
-    assert caught.value.details == {"found": MODEL, "expected": "e5"}
-
-
-@pytest.mark.parametrize("name", [INDEX_NAME, MANIFEST_NAME])
-def test_missing_and_broken_files(tmp_path: Path, name: str) -> None:
-    FaissVectorIndex.build(IDS, VECTORS).write(tmp_path, MODEL)
-    content = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(IndexDamaged):
-        FaissVectorIndex.read(tmp_path, MODEL)
-    (tmp_path / name).unlink()
-    with pytest.raises(IndexDamaged, match=name):
-        FaissVectorIndex.read(tmp_path, MODEL)
-
-
-def _replace_index(folder: Path, content: bytes) -> None:
-    import hashlib
-
-    manifest = json.loads((folder / MANIFEST_NAME).read_text())
-    manifest["sha256"] = hashlib.sha256(content).hexdigest()
-    (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
-    (folder / INDEX_NAME).write_bytes(content)
-
-
-def test_files_whose_sum_is_right_and_whose_content_is_not(tmp_path: Path) -> None:
-    FaissVectorIndex.build(IDS, VECTORS).write(tmp_path, MODEL)
-    _replace_index(tmp_path, b"\x80\x04pickle")
+def test_files_that_hold_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.faiss"
+    path.write_bytes(b"\x80\x04pickle")
     with pytest.raises(IndexDamaged, match="not a FAISS index"):
-        FaissVectorIndex.read(tmp_path, MODEL)
-    _replace_index(tmp_path, faiss.serialize_index(faiss.IndexFlatIP(2)).tobytes())
-    with pytest.raises(IndexDamaged, match="IndexFlat"):
-        FaissVectorIndex.read(tmp_path, MODEL)
-    _replace_index(tmp_path, faiss.serialize_index(faiss.IndexIDMap(faiss.IndexFlatIP(2))).tobytes())
-    with pytest.raises(IndexDamaged, match="0 vectors"):
-        FaissVectorIndex.read(tmp_path, MODEL)
+        FaissVectorIndex.read(path, IDS, 0)
+    faiss.write_index(faiss.IndexIDMap(faiss.IndexFlatIP(2)), str(path))
+    with pytest.raises(IndexDamaged, match="IndexIDMap"):
+        FaissVectorIndex.read(path, IDS, 0)
+    FaissVectorIndex.build(IDS, VECTORS).write(path)
+    with pytest.raises(IndexDamaged, match="IndexFlatIP"):
+        FaissVectorIndex.read(path, IDS, 16)
+    with pytest.raises(IndexDamaged, match="3 vectors for 2 chunks"):
+        FaissVectorIndex.read(path, IDS[:2], 0)
+
+
+def test_an_error_of_the_disk_comes_through(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        FaissVectorIndex.build(IDS, VECTORS).write(tmp_path / "nowhere" / "vectors.faiss")
+    with pytest.raises(OSError, match="No space left"):
+        FaissVectorIndex.build(IDS, VECTORS).write(Path("/dev/full"))
+
+
+def test_only_among_those_selected() -> None:
+    index = FaissVectorIndex.build(IDS, VECTORS)
+    hits = index.search(query(0.8, 0.6), 3, Selection(np.array([True, True, False])))
+    assert [hit.chunk_id for hit in hits] == [10, 20]
+
+
+@pytest.fixture(scope="module")
+def crowd() -> FloatMatrix:
+    """6,000 vectors around 60 places."""
+    random = np.random.default_rng(1)
+    places = random.standard_normal((60, 16))
+    rows = places[random.integers(0, 60, 6000)] + 0.5 * random.standard_normal((6000, 16))
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def clustered(crowd: FloatMatrix) -> FaissVectorIndex:
+    builder = VectorIndexBuilder(16, crowd[::2], len(crowd))
+    for begin in range(0, len(crowd), 1000):
+        builder.add(np.arange(begin, begin + 1000) + 5, crowd[begin : begin + 1000])
+    return builder.finish()
+
+
+def test_clusters_find_what_one_by_one_finds(clustered: FaissVectorIndex, crowd: FloatMatrix) -> None:
+    exact = FaissVectorIndex.build(np.arange(len(crowd)) + 5, crowd)
+    assert 0 < clustered.probes < clusters_for(len(crowd))
+    found = 0
+    for row in crowd[:100]:
+        expected = {hit.chunk_id: hit.score for hit in exact.search(row[None], 10)}
+        hits = clustered.search(row[None], 10)
+        assert all(expected.get(hit.chunk_id, hit.score) == pytest.approx(hit.score, abs=1e-5) for hit in hits)
+        found += len(expected.keys() & {hit.chunk_id for hit in hits})
+    assert found / 1000 >= 0.98
+
+
+def test_clusters_keep_vectors_as_they_are(clustered: FaissVectorIndex, crowd: FloatMatrix, tmp_path: Path) -> None:
+    path = tmp_path / "clustered.faiss"
+    clustered.write(path)
+    read = FaissVectorIndex.read(path, clustered.chunk_ids, clustered.probes)
+    np.testing.assert_array_equal(read.contents()[1], crowd)
+    np.testing.assert_array_equal(read.vectors([17, 5]), crowd[[12, 0]])
+    assert read.cosines(crowd[:1], [5]) == pytest.approx([1.0])
+    assert read.search(crowd[:1], 20) == clustered.search(crowd[:1], 20)
+
+
+def test_the_retired_do_not_come_out_of_clusters(clustered: FaissVectorIndex, crowd: FloatMatrix) -> None:
+    first = {hit.chunk_id for hit in clustered.search(crowd[:1], 10)}
+    kept = ~np.isin(clustered.chunk_ids, list(first))
+    assert not first & {hit.chunk_id for hit in clustered.search(crowd[:1], 10, Selection(kept))}
 
 
 @given(st.integers(1, 40), st.integers(2, 8), st.integers(0, 2**32 - 1))
