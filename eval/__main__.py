@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval import calibrate_reader, retrieval_command
+from eval import calibrate_reader, large_command, retrieval_command
 from eval.dataset import GOLDEN_DIR, drawn
 from eval.report import summarise, wrong
 from eval.runner import Record, run
@@ -29,6 +29,7 @@ examples:
   python -m eval --run monday                 go on with a run that was interrupted
   python -m eval retrieval --help             the search alone, without a model
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
+  python -m eval large --help                 a generated knowledge base of a hundred thousand passages
 
 exit codes: 0 measured, 2 usage, 3 no knowledge base, 4 no model server, 130 interrupted (the run can be resumed)
 """
@@ -123,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return retrieval_command.main(given[1:])
     if given[:2] == ["calibrate", "refusal"]:
         return calibrate_reader.main(given[2:])
+    if given[:1] == ["large"]:
+        return large_command.main(given[1:])
     arguments = _parser().parse_args(given)
     arguments.run = arguments.run or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     console = Console(stderr=False)

@@ -10,6 +10,7 @@ filled with parts of four others, in either direction.  So generated vectors hav
 embedder's own, and crowd around the real ones; vectors drawn evenly from the sphere would be no test of an index.
 """
 
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -32,7 +33,6 @@ _STRETCH = {"en": (40, 160), "zh": (10, 40)}
 _OWN_PART = (0.6, 0.9)
 _PARTS = 4
 _CODED_SHARE = 0.25
-_LARGEST_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,29 +62,28 @@ class Sample:
             )
         return samples
 
-    def mixed(self, real: FloatMatrix, random: np.random.Generator) -> FloatMatrix:
+    def mixed(self, real: FloatMatrix, numbers: np.random.Generator) -> FloatMatrix:
         """Return a generated vector for each of n real ones, float32 [n, dimension]."""
         centre, own_centre = self.vectors.mean(axis=0), real.mean(axis=0)
-        own = random.uniform(*_OWN_PART, (len(real), 1)).astype(np.float32)
-        parts = random.standard_normal((_PARTS, len(real), 1)).astype(np.float32)
+        own = numbers.uniform(*_OWN_PART, (len(real), 1)).astype(np.float32)
+        parts = numbers.standard_normal((_PARTS, len(real), 1)).astype(np.float32)
         parts *= np.sqrt(1 - own**2) / np.linalg.norm(parts, axis=0)
         rows = own_centre + own * (real - own_centre)
         for part in parts:
-            rows += part * (self.vectors[random.integers(0, len(self.vectors), len(real))] - centre)
+            rows += part * (self.vectors[numbers.integers(0, len(self.vectors), len(real))] - centre)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
-    def drawn_vectors(self, count: int, random: np.random.Generator) -> FloatMatrix:
+    def drawn_vectors(self, count: int, numbers: np.random.Generator) -> FloatMatrix:
         """Return generated vectors, float32 [count, dimension]."""
-        return self.mixed(self.vectors[random.integers(0, len(self.vectors), count)], random)
+        return self.mixed(self.vectors[numbers.integers(0, len(self.vectors), count)], numbers)
 
-    def spliced(self, random: np.random.Generator, code: str = "") -> str:
+    def spliced(self, draw: random.Random, code: str = "") -> str:
         """Return a generated passage, ending with ``code``."""
-        length = len(self.texts[random.integers(len(self.texts))])
+        length = len(draw.choice(self.texts))
         parts, total = [], 0
         while total < length:
-            text = self.texts[random.integers(len(self.texts))]
-            stretch = int(random.integers(*_STRETCH[self.language]))
-            begin = int(random.integers(max(1, len(text) - stretch)))
+            text, stretch = draw.choice(self.texts), draw.randint(*_STRETCH[self.language])
+            begin = draw.randrange(max(1, len(text) - stretch))
             parts.append(self._whole_words(text[begin : begin + stretch]))
             total += len(parts[-1]) + 1
         return ("" if self.language == "zh" else " ").join(parts)[: max(1, length)] + (f" {code}" if code else "")
@@ -104,61 +103,64 @@ def write_generated(
     seed: int = 0,
 ) -> Iterator[int]:
     """Write documents of ``CHUNKS_OF_DOCUMENT`` chunks, languages alike; yield how many chunks are written."""
-    random = np.random.default_rng(seed)
-    languages = sorted(samples)
+    source = _Source(samples, random.Random(seed), np.random.default_rng(seed))
     documents = -(-chunks // CHUNKS_OF_DOCUMENT)
     written = 0
     for begin in range(0, documents, _DOCUMENTS_AT_ONCE):
         numbers = range(begin, min(begin + _DOCUMENTS_AT_ONCE, documents))
-        sizes = [min(CHUNKS_OF_DOCUMENT, chunks - number * CHUNKS_OF_DOCUMENT) for number in numbers]
         new = [
-            _document(number, size, samples[languages[number % len(languages)]], random)
-            for number, size in zip(numbers, sizes, strict=True)
+            source.document(number, min(CHUNKS_OF_DOCUMENT, chunks - number * CHUNKS_OF_DOCUMENT)) for number in numbers
         ]
         writer.replace(new, generation)
-        hashes = [chunk.embedding_hash for document in new for chunk in document.chunks]
-        passages = [_passages(len(document.chunks), samples[document.document.language], random) for document in new]
+        passages = [source.passages(document) for document in new]
         table.add(
-            hashes,
+            [chunk.embedding_hash for document in new for chunk in document.chunks],
             PassageVectors(
-                np.concatenate([one.vectors for one in passages]), tuple(t for one in passages for t in one.tokens)
+                np.concatenate([one.vectors for one in passages]),
+                tuple(tokens for one in passages for tokens in one.tokens),
             ),
         )
-        written += len(hashes)
+        written += sum(len(document.chunks) for document in new)
         yield written
 
 
-def generated_question(sample: Sample, random: np.random.Generator) -> str:
-    """Return words of a passage, as many as a question has."""
-    text = sample.spliced(random)
+def generated_question(sample: Sample, draw: random.Random) -> str:
+    """Return the beginning of a generated passage, as long as a question."""
+    text = sample.spliced(draw)
     return " ".join(text.split()[:12]) if sample.language == "en" else text[:18]
 
 
-def _document(number: int, size: int, sample: Sample, random: np.random.Generator) -> NewDocument:
-    name = f"generated/{number:07d}.md"
-    codes = [f"G{number}-{position}" if random.random() < _CODED_SHARE else "" for position in range(size)]
-    texts = [sample.spliced(random, code) for code in codes]
-    whole = "\n".join(texts)
-    chunks, start = [], 0
-    for ordinal, text in enumerate(texts):
-        title = f"{number}"
-        chunks.append(Chunk(name, f"/{name}", title, (), text, start, start + len(text), ordinal, sample.language))
-        start += len(text) + 1
-    return NewDocument(
-        Document(name, f"/{name}", f"{number}", whole, sample.language),
-        LiveDocument(name, "/generated", name, f"/{name}", number.to_bytes(32, "big"), "generated"),
-        tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks),
-    )
+@dataclass(frozen=True, slots=True)
+class _Source:
+    samples: Mapping[Language, Sample]
+    draw: random.Random
+    numbers: np.random.Generator
 
+    def document(self, number: int, size: int) -> NewDocument:
+        languages = sorted(self.samples)
+        sample = self.samples[languages[number % len(languages)]]
+        name = f"generated/{number:07d}.md"
+        codes = [f"G{number}-{position}" if self.draw.random() < _CODED_SHARE else "" for position in range(size)]
+        texts = [sample.spliced(self.draw, code) for code in codes]
+        chunks, start = [], 0
+        for ordinal, text in enumerate(texts):
+            end = start + len(text)
+            chunks.append(Chunk(name, f"/{name}", str(number), (), text, start, end, ordinal, sample.language))
+            start = end + 1
+        return NewDocument(
+            Document(name, f"/{name}", str(number), "\n".join(texts), sample.language),
+            LiveDocument(name, "/generated", name, f"/{name}", number.to_bytes(32, "big"), "generated"),
+            tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks),
+        )
 
-def _passages(count: int, sample: Sample, random: np.random.Generator) -> PassageVectors:
-    vectors = sample.drawn_vectors(count, random)
-    return PassageVectors(vectors, tuple(_tokens(sample, random, vectors.shape[1]) for _ in range(count)))
+    def passages(self, document: NewDocument) -> PassageVectors:
+        sample = self.samples[document.document.language]
+        vectors = sample.drawn_vectors(len(document.chunks), self.numbers)
+        return PassageVectors(vectors, tuple(self._tokens(sample, vectors.shape[1]) for _ in document.chunks))
 
-
-def _tokens(sample: Sample, random: np.random.Generator, dimension: int) -> PassageTokens:
-    """Return the distinct tokens of a real passage, with signs that say nothing."""
-    numbers = sample.tokens[random.integers(len(sample.tokens))][:_LARGEST_TOKENS]
-    width = -(-dimension // 8)
-    signs = np.frombuffer(random.bytes(len(numbers) * width), dtype=np.uint8).reshape(-1, width)
-    return PassageTokens(numbers, signs)
+    def _tokens(self, sample: Sample, dimension: int) -> PassageTokens:
+        """Return the distinct tokens of a real passage, with signs that say nothing."""
+        numbers = self.draw.choice(sample.tokens)
+        width = -(-dimension // 8)
+        signs = np.frombuffer(self.draw.randbytes(len(numbers) * width), dtype=np.uint8).reshape(-1, width)
+        return PassageTokens(numbers, signs)

@@ -31,6 +31,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "no_model": ("no model was called", "未调用模型"),
     "records": ("every question's record: {records}", "逐题记录：{records}"),
     "questions": ("questions", "题目"),
+    "large": ("A large knowledge base", "大型知识库"),
+    "large_writing": ("writing passages", "写入片段"),
+    "large_indexing": ("making the index", "建立索引"),
+    "large_searching": ("searching", "检索"),
+    "large_changing": ("changing a document", "更新文档"),
     "nothing_measured": ("Interrupted; nothing was measured.", "已中断，未得出结果。"),
     "as_many": (
         "--corpus and --questions are given in pairs: {corpora} and {questions}",

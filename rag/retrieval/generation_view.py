@@ -61,6 +61,24 @@ class LanguageVectors:
             hits = sorted([*hits, *self._fresh.vectors.search(query, limit)], key=lambda hit: -hit.score)
         return hits[:limit]
 
+    def nearest_exactly(self, queries: FloatMatrix, limit: int, at_once: int) -> list[list[int]]:
+        """Return for n unit queries, float32 [n, dimension], the nearest chunks, by comparing every vector.
+
+        For measuring what ``search`` finds; ``at_once`` vectors are in memory beside the index.
+        """
+        scores = np.empty((len(queries), 0), np.float32)
+        numbers = np.empty((len(queries), 0), np.int64)
+        shown = self._base.chunk_ids if self._kept is None else self._base.chunk_ids[self._kept.rows]
+        for part, chunk_ids in ((self._base, shown), (self._fresh, self._fresh.chunk_ids)):
+            for begin in range(0, len(chunk_ids), at_once):
+                batch = chunk_ids[begin : begin + at_once]
+                scores = np.hstack([scores, queries @ part.vectors.vectors(batch).T])
+                numbers = np.hstack([numbers, np.broadcast_to(batch, (len(queries), len(batch)))])
+                best = np.argsort(-scores, axis=1, kind="stable")[:, :limit]
+                scores, numbers = (np.take_along_axis(rows, best, axis=1) for rows in (scores, numbers))
+        found: list[list[int]] = numbers.tolist()
+        return found
+
     def cosines(self, query: FloatMatrix, chunk_ids: Sequence[int]) -> list[float]:
         """Return the cosine of a unit query, float32 [1, dimension], with each of the chunks.
 

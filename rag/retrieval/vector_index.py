@@ -39,10 +39,11 @@ def sample_size(count: int) -> int:
 
 
 class Selection:
-    """Which rows of an index may be found; keeps the bits that FAISS looks at."""
+    """Which rows of an index may be found; ``rows``, int64, ascend.  Keeps the bits that FAISS looks at."""
 
     def __init__(self, kept: NDArray[np.bool_]) -> None:
-        self.count = int(kept.sum())
+        self.rows = np.flatnonzero(kept)
+        self.count = len(self.rows)
         self._bits = np.packbits(kept, bitorder="little")
         self.selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
 
