@@ -33,7 +33,7 @@ NEIGHBOURS = 10
 _CHANGES = 5
 _WARMING_QUESTIONS = 20
 _COMPARED_AT_ONCE = 50_000
-_WORK_NAME, _SAMPLE_NAME = "large", "sample"
+_SAMPLE_NAME = "large-sample"
 
 Progress = Callable[[str, int, int], None]
 
@@ -49,6 +49,7 @@ class Question:
 
 def measure(
     settings: Settings,
+    place: Path,
     open_embedder: OpenEmbedder,
     corpus: Path,
     golden: Sequence[GoldenQuestion],
@@ -57,10 +58,15 @@ def measure(
     seed: int,
     progress: Progress,
 ) -> dict[str, object]:
-    """Generate a knowledge base of so many chunks below ``settings.data_dir``, measure it, and return the figures."""
+    """Generate a knowledge base of so many chunks in the folder ``place``, measure it, and return the figures.
+
+    The real one that it is generated from stays below ``settings.data_dir / "benchmarks"`` for the next time.
+    """
     embedder = open_embedder(settings)
-    sample_settings, own = (settings.changed(knowledge_base=name) for name in (_SAMPLE_NAME, _WORK_NAME))
-    samples = _samples(sample_settings, embedder, corpus)
+    own = settings.changed(data_dir=place)
+    samples = _samples(
+        settings.changed(data_dir=settings.data_dir / "benchmarks", knowledge_base=_SAMPLE_NAME), embedder, corpus
+    )
     began_at = time.perf_counter()
     build_seconds = _generate(own, embedder, samples, chunks, seed, progress)
     figures: dict[str, object] = {
@@ -106,7 +112,6 @@ def _generate(
             began_at = time.perf_counter()
             publish(
                 writer,
-                table,
                 generation,
                 GenerationChange(),
                 model_id=embedder.model_id,
@@ -174,7 +179,7 @@ def _query_vectors(
 
 def _recalls(view: GenerationView, queries: Mapping[Language, FloatMatrix]) -> dict[str, float]:
     """Return for each language the share of the exact nearest chunks that the index finds."""
-    recalls = {}
+    recalls: dict[str, float] = {}
     for language, rows in queries.items():
         exact = view.vectors[language].nearest_exactly(rows, NEIGHBOURS, _COMPARED_AT_ONCE)
         found = [{hit.chunk_id for hit in view.vectors[language].search(row[None], NEIGHBOURS)} for row in rows]

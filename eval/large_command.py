@@ -84,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 bar.update(task, description=words(f"large_{stage}", terminal_language()), completed=done, total=total)
 
             figures = measure(
-                settings.changed(data_dir=place),
+                settings,
+                place,
                 open_embedder,
                 arguments.corpus,
                 golden,

@@ -19,7 +19,8 @@ from rag.retrieval.index_part import Part
 from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.postings import Postings
 from rag.schema import Chunk, Language
-from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, IndexRows, embedding_hash
+from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
+from rag.storage.index_source import IndexRows, IndexSource
 from rag.storage.store import (
     CHUNK_COLUMNS,
     VISIBLE,
@@ -174,7 +175,7 @@ def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
         findings.add("index", f"chunk {missing[0] if len(missing) else indexed_ids[0]}", max(len(missing), 1))
         return
     comparison = _IndexComparison(index, findings)
-    for rows in table.index_rows(info.generation):
+    for rows in IndexSource(store, info.embedder_model, info.dimension).index_rows(info.generation):
         comparison.take(rows)
 
 

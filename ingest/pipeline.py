@@ -28,6 +28,7 @@ from ingest.recovery import set_aside_if_damaged
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress, Stage
 from rag.errors import DocumentUnreadable, KnowledgeBaseMissing
 from rag.protocols import Embedder
+from rag.retrieval.index_builder import IndexLimits
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
@@ -252,7 +253,8 @@ class _Run:
             self._report("embedding")
         self._report("publishing")
         change = GenerationChange(self._added, self._changed, self._retired)
-        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder)
+        limits = IndexLimits.of(self._settings)
+        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder, limits)
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)

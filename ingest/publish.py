@@ -20,7 +20,6 @@ from rag.storage.writer import KnowledgeWriter
 
 def publish(
     writer: KnowledgeWriter,
-    table: EmbeddingTable,
     generation: int,
     change: GenerationChange,
     *,
@@ -32,7 +31,7 @@ def publish(
 
     A kill at any point leaves either the former generation or this one, never half of it.  Raises ``StorageFull``.
     """
-    write_index(writer, table, generation, (model_id, dimension), limits)
+    write_index(writer, generation, (model_id, dimension), limits)
     return writer.publish(generation, model_id, dimension, change)
 
 
@@ -50,7 +49,7 @@ def publish_if_good(
     Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
     the current one, and its vectors are kept by their texts anyway.
     """
-    write_index(writer, table, generation, (embedder.model_id, embedder.dimension), limits)
+    write_index(writer, generation, (embedder.model_id, embedder.dimension), limits)
     report = gate.judge(generation)
     if report is not None and not (report.passed or report.forced):
         writer.begin()
@@ -65,7 +64,6 @@ def publish_if_good(
 
 def write_index(
     writer: KnowledgeWriter,
-    table: EmbeddingTable,
     generation: int,
     space: tuple[str, int],
     limits: IndexLimits | None = None,
@@ -82,7 +80,7 @@ def write_index(
     folder = generation_folder(writer.folder, generation)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     former = generation_folder(writer.folder, generation - 1)
-    index = next_index(table, generation, former, *space, limits or IndexLimits.of(load_settings()))
+    index = next_index(writer.database, generation, former, *space, limits or IndexLimits.of(load_settings()))
     try:
         with storage_errors(writer.folder):
             unfinished.mkdir(parents=True)

@@ -252,7 +252,7 @@ def publish_documents(folder: Path, documents: Sequence[Document], embedder: Has
     generation_folder = store.generation_folder(generation)
     generation_folder.mkdir(parents=True)
     limits = IndexLimits(exact_chunks=1000, merge_share=0.1)
-    build_index(table, generation, embedder.model_id, embedder.dimension, limits).write(generation_folder)
+    build_index(writer.database, generation, embedder.model_id, embedder.dimension, limits).write(generation_folder)
     writer.publish(generation, embedder.model_id, embedder.dimension)
     writer.close()
     store.close()

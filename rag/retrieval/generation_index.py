@@ -32,7 +32,7 @@ from rag.retrieval.postings import Postings
 from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Language
-from rag.storage.embeddings import IndexRows
+from rag.storage.index_source import IndexRows
 
 AnyPart = Part | StoredPart
 

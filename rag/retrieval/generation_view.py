@@ -75,7 +75,7 @@ class LanguageVectors:
                 scores = np.hstack([scores, queries @ part.vectors.vectors(batch).T])
                 numbers = np.hstack([numbers, np.broadcast_to(batch, (len(queries), len(batch)))])
                 best = np.argsort(-scores, axis=1, kind="stable")[:, :limit]
-                scores, numbers = (np.take_along_axis(rows, best, axis=1) for rows in (scores, numbers))
+                scores, numbers = np.take_along_axis(scores, best, axis=1), np.take_along_axis(numbers, best, axis=1)
         found: list[list[int]] = numbers.tolist()
         return found
 
@@ -156,5 +156,4 @@ def _rebuilt(store: KnowledgeStore, generation: int, model_id: str) -> Generatio
     info = store.generation_info(generation)
     if info.embedder_model != model_id:
         raise EmbedderMismatch(found=info.embedder_model, expected=model_id)
-    table = EmbeddingTable(store, model_id, info.dimension)
-    return build_index(table, generation, model_id, info.dimension, IndexLimits.of(load_settings()))
+    return build_index(store, generation, model_id, info.dimension, IndexLimits.of(load_settings()))

@@ -13,7 +13,10 @@ from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import VectorIndexBuilder, sample_size
 from rag.schema import Language
 from rag.settings import Settings
-from rag.storage.embeddings import EmbeddingTable, IndexRows
+from rag.storage.connection import Database
+from rag.storage.embeddings import EmbeddingTable
+from rag.storage.index_source import IndexRows, IndexSource
+from rag.storage.store import KnowledgeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,12 @@ class IndexLimits:
 
 
 def next_index(
-    table: EmbeddingTable, generation: int, former: Path, model_id: str, dimension: int, limits: IndexLimits
+    database: Database | KnowledgeStore,
+    generation: int,
+    former: Path,
+    model_id: str,
+    dimension: int,
+    limits: IndexLimits,
 ) -> GenerationIndex:
     """Return the index of a generation that is written and not yet published.
 
@@ -38,40 +46,45 @@ def next_index(
     other chunks than came out, everything is made anew: the database is the truth.
     """
     try:
-        index = _changed(GenerationIndex.open(former, model_id), table, generation, limits)
+        index = _changed(GenerationIndex.open(former, model_id), database, generation, limits)
     except (IndexDamaged, EmbedderMismatch):
         index = None
     if index is not None and index.dimension == dimension:
         chunk_ids = index.chunk_ids()
-        if (len(chunk_ids), int(chunk_ids.sum())) == table.count_and_sum(generation):
+        if (len(chunk_ids), int(chunk_ids.sum())) == IndexSource(database, model_id, dimension).count_and_sum(
+            generation
+        ):
             return index
-    return build_index(table, generation, model_id, dimension, limits)
+    return build_index(database, generation, model_id, dimension, limits)
 
 
 def _changed(
-    index: GenerationIndex, table: EmbeddingTable, generation: int, limits: IndexLimits
+    index: GenerationIndex, database: Database | KnowledgeStore, generation: int, limits: IndexLimits
 ) -> GenerationIndex | None:
     """Return the index with what came and went; None where that is too much."""
-    removed, added = table.removed_ids(generation), table.added_counts(generation)
+    source = IndexSource(database, index.model_id, index.dimension)
+    removed, added = source.removed_ids(generation), source.added_counts(generation)
     largest = max((one.fresh.count + added.get(language, 0) for language, one in index.languages.items()), default=0)
     changes = index.changes + sum(added.values()) + len(removed)
     if largest > limits.exact_chunks or changes > limits.merge_share * index.base_count:
         return None
-    return index.changed(table.added_rows(generation), removed, table.vectors_of(removed), table.token_numbers(removed))
+    tokens = EmbeddingTable(database, index.model_id, index.dimension).token_numbers(removed)
+    return index.changed(source.added_rows(generation), removed, source.vectors_of(removed), tokens)
 
 
 def build_index(
-    table: EmbeddingTable, generation: int, model_id: str, dimension: int, limits: IndexLimits
+    database: Database | KnowledgeStore, generation: int, model_id: str, dimension: int, limits: IndexLimits
 ) -> GenerationIndex:
     """Make everything anew from the rows that a generation shows, without holding them all."""
+    source = IndexSource(database, model_id, dimension)
     builders: dict[Language, _LanguageBuilder] = {}
     weights = TokenWeights.none()
-    for language, count in table.counts(generation).items():
+    for language, count in source.counts(generation).items():
         sample = None
         if count > limits.exact_chunks:
-            sample = table.vectors_of(table.spread_ids(generation, language, sample_size(count)))
+            sample = source.vectors_of(source.spread_ids(generation, language, sample_size(count)))
         builders[language] = _LanguageBuilder(VectorIndexBuilder(dimension, sample, count), Moments.none(dimension))
-    for rows in table.index_rows(generation):
+    for rows in source.index_rows(generation):
         builders[rows.language].add(rows)
         weights = weights.changed(rows.token_numbers, len(rows.chunk_ids))
     length = sum(builder.postings.length for builder in builders.values())

@@ -5,16 +5,14 @@ Beside a passage's own vector are its tokens' signs, which the ranking reads for
 
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
 from rag.protocols import FloatMatrix, PassageVectors
-from rag.schema import Chunk, Language
+from rag.schema import Chunk
 from rag.storage.connection import Database
 from rag.storage.store import CHUNK_COLUMNS, VISIBLE, KnowledgeStore, chunk_from_row
 
@@ -26,27 +24,6 @@ _VISIBLE_VECTORS = (
     "FROM chunk CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model "
     f"WHERE {VISIBLE.format('chunk')}"
 )
-_INDEX_ROWS = (
-    "SELECT chunk_id, language, vector, token_numbers, terms FROM chunk "
-    "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model "
-    "LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
-)
-_ADDED = "chunk.first_generation = :generation AND chunk.last_generation IS NULL"
-_ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class IndexRows:
-    """What the indexes need of n chunks of one language: numbers, int64 [n], and vectors, float32 [n, dimension].
-
-    ``terms`` are each chunk's, joined by blanks; ``token_numbers`` its distinct tokens, one chunk after another, int32.
-    """
-
-    language: Language
-    chunk_ids: NDArray[np.int64]
-    vectors: FloatMatrix
-    terms: tuple[str, ...]
-    token_numbers: NDArray[np.int32]
 
 _TOKENS_DAMAGED = (  # torn signs, torn numbers, or more distinct tokens than tokens; NULL is no damage
     "(length(token_signs) % :width <> 0 OR length(token_numbers) % 4 <> 0 "
@@ -58,11 +35,6 @@ _TOKENS_DAMAGED = (  # torn signs, torn numbers, or more distinct tokens than to
 def embedding_hash(chunk: Chunk) -> bytes:
     """Return the 32 bytes by which the chunk's vector is kept: SHA-256 of the text that is embedded."""
     return hashlib.sha256(chunk.embedded_text.encode()).digest()
-
-
-def _sound(token_numbers: bytes | None) -> bytes:
-    """Return the numbers, none where they are not kept or torn: see ``damaged_tokens``."""
-    return b"" if token_numbers is None or len(token_numbers) % 4 else token_numbers
 
 
 class EmbeddingTable:
@@ -191,98 +163,6 @@ class EmbeddingTable:
             finally:
                 connection.execute("COMMIT")
         return numbers, vectors
-
-    def index_rows(self, generation: int) -> Iterator[IndexRows]:
-        """Yield everything that the generation shows, some thousand chunks at a time, ascending in each language.
-
-        Chunks without a vector are left out: see ``missing``.  Raises ``IndexDamaged`` at a vector of another length.
-        """
-        yield from self._index_rows(f"WHERE {VISIBLE.format('chunk')} ORDER BY chunk_id", generation)
-
-    def added_rows(self, generation: int) -> Iterator[IndexRows]:
-        """Yield what the generation shows and the one before did not; as fast as it is little."""
-        yield from self._index_rows(f"WHERE {_ADDED} ORDER BY chunk_id", generation)
-
-    def counts(self, generation: int) -> dict[Language, int]:
-        """Return how many chunks of each language the generation shows."""
-        return self._counts(VISIBLE.format("chunk"), generation)
-
-    def added_counts(self, generation: int) -> dict[Language, int]:
-        """Return how many chunks of each language the generation shows that the one before did not."""
-        return self._counts(_ADDED, generation)
-
-    def _counts(self, condition: str, generation: int) -> dict[Language, int]:
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT language, count(*) FROM chunk WHERE {condition} GROUP BY language", {"generation": generation}
-            )
-            return {row[0]: row[1] for row in rows}
-
-    def count_and_sum(self, generation: int) -> tuple[int, int]:
-        """Return how many chunks the generation shows, and the sum of their numbers: two sets hardly agree in both."""
-        with self._database.reading() as connection:
-            count, total = connection.execute(
-                f"SELECT count(*), total(chunk_id) FROM chunk WHERE {VISIBLE.format('chunk')}",
-                {"generation": generation},
-            ).fetchone()
-        return count, int(total)
-
-    def spread_ids(self, generation: int, language: Language, count: int) -> list[int]:
-        """Return up to ``count`` of the generation's chunks of a language, evenly spread."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT chunk_id FROM chunk WHERE {VISIBLE.format('chunk')} AND language = :language "
-                "ORDER BY chunk_id",
-                {"generation": generation, "language": language},
-            )
-            chunk_ids = np.fromiter((row[0] for row in rows), np.int64)
-        places = np.linspace(0, len(chunk_ids) - 1, min(count, len(chunk_ids))).round().astype(np.int64)
-        chosen: list[int] = chunk_ids[places].tolist()
-        return chosen
-
-    def removed_ids(self, generation: int) -> list[int]:
-        """Return the chunks that the generation before showed and this one does not, ascending."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT chunk_id FROM document CROSS JOIN chunk USING (document_key) "
-                "WHERE document.last_generation = :generation AND document.first_generation < :generation "
-                "ORDER BY chunk_id",
-                {"generation": generation},
-            )
-            return [row[0] for row in rows]
-
-    def vectors_of(self, chunk_ids: Sequence[int]) -> FloatMatrix:
-        """Return the vectors of chunks, float32 [n, dimension], ascending by chunk; those without one are left out."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT chunk_id, vector FROM json_each(:ids) CROSS JOIN chunk ON chunk_id = value "
-                "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model ORDER BY chunk_id",
-                {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
-            ).fetchall()
-        return self._matrix(rows)
-
-    def _index_rows(self, condition: str, generation: int) -> Iterator[IndexRows]:
-        parameters = {"generation": generation, "model": self._model_id}
-        with self._database.reading() as connection:
-            cursor = connection.execute(f"{_INDEX_ROWS} {condition}", parameters)
-            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                languages: tuple[Language, ...] = tuple(dict.fromkeys(row["language"] for row in rows))
-                for language in languages:
-                    own = [row for row in rows if row["language"] == language]
-                    yield IndexRows(
-                        language=language,
-                        chunk_ids=np.array([row["chunk_id"] for row in own], dtype=np.int64),
-                        vectors=self._matrix(own),
-                        terms=tuple(row["terms"] or "" for row in own),
-                        token_numbers=np.frombuffer(b"".join(_sound(row["token_numbers"]) for row in own), dtype="<i4"),
-                    )
-
-    def _matrix(self, rows: Sequence[sqlite3.Row]) -> FloatMatrix:
-        for row in rows:
-            if len(row["vector"]) != 4 * self._dimension:
-                raise IndexDamaged(reason=f"vector of chunk {row['chunk_id']} has {len(row['vector'])} bytes")
-        content = b"".join(row["vector"] for row in rows)
-        return np.frombuffer(content, dtype="<f4").reshape(len(rows), self._dimension)
 
     def token_signs(self, chunk_ids: Iterable[int]) -> dict[int, Signs]:
         """Return the signs of chunks' tokens, uint8 [tokens, dimension / 8 rounded up], by their number.

@@ -224,7 +224,7 @@ def test_a_desk_that_runs_sees_nothing_of_it(asked: Desk) -> None:
 
 
 def test_a_damaged_generation_is_mended_all_the_same(asked: Desk) -> None:
-    (asked.store.generation_folder(1) / "vectors.faiss").write_bytes(b"no index")
+    (asked.store.generation_folder(1) / "index.json").write_bytes(b"no index")
     with pytest.raises(IndexDamaged):
         gate_of_current(asked.settings, asked.embedder)
     assert asked.ingest(rebuild=True).published

@@ -39,7 +39,7 @@ def opened(folder: Path, generation: int) -> GenerationIndex:
 
 
 def rebuilt(folder: Path, generation: int) -> GenerationIndex:
-    return build_index(EmbeddingTable(KnowledgeStore(folder), MODEL, 16), generation, MODEL, 16, NEVER)
+    return build_index(KnowledgeStore(folder), generation, MODEL, 16, NEVER)
 
 
 def assert_same(found: GenerationIndex, expected: GenerationIndex) -> None:
@@ -166,9 +166,8 @@ def test_rows_that_the_former_generation_lacks_are_not_forgotten(tmp_path: Path)
     shutil.copytree(folder_of(tmp_path, 1), tmp_path / "first")
     shutil.rmtree(folder_of(tmp_path, 2))
     (tmp_path / "first").rename(folder_of(tmp_path, 2))
-    table = EmbeddingTable(KnowledgeStore(tmp_path), MODEL, 16)
     publish(tmp_path, {"e4": ("en", "another")}, EMBEDDER, limits=NEVER)
-    index = next_index(table, 3, folder_of(tmp_path, 2), MODEL, 16, NEVER)
+    index = next_index(KnowledgeStore(tmp_path), 3, folder_of(tmp_path, 2), MODEL, 16, NEVER)
     assert_same(index, rebuilt(tmp_path, 3))
 
 
