@@ -9,7 +9,8 @@ from ui.turn_data import Data, Reading
 def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
     """Return what the reply editor is filled with: the answer, what there is of it, or the note that hands it over.
 
-    None while the answer is still coming, or where nothing came.
+    Empty while the answer is still coming, or where nothing came: the best match can be used all the same.  None where
+    there is nothing to use.
     """
     language = reading.language
     if snapshot.state == "refused":
@@ -21,14 +22,15 @@ def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
             "text": handoff_note(snapshot, reading),
             "sources": "",
         }
-    if not snapshot.final or not snapshot.text.strip():
+    text = plain_text(snapshot.text) if snapshot.final else ""
+    if not text.strip() and not any(passage.quoted for passage in snapshot.evidence):
         return None
     return {
         "turn": snapshot.turn_id,
         "mode": "reply",
-        "heading": word("reply" if snapshot.answer is not None else "reply_incomplete", language),
+        "heading": word("reply_incomplete" if text and snapshot.answer is None else "reply", language),
         "lang": snapshot.language,
-        "text": plain_text(snapshot.text),
+        "text": text,
         "sources": _sources(snapshot),
     }
 

@@ -67,6 +67,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "question_lang": snapshot.language,
         "asked_at": format_clock(asked_at, reading.now, language),
         "said": said(snapshot, language),
+        "best": _best_match(snapshot, language),
         "verdict": _verdict(snapshot, sentences, language),
         "notice": _notice(snapshot, language),
         "blocks": [_block_data(block) for block in answer_blocks(snapshot.text, sentences)] if snapshot.final else [],
@@ -75,6 +76,25 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "made_by": _made_by(snapshot, language),
         "stand_in": word("stand_in", language) if snapshot.answer is not None and snapshot.answer.stand_in else "",
     }
+
+
+def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
+    """Return the sentences that can be used before the model has spoken; None where the answer is just these, or none.
+
+    What is not to be quoted to a customer, and what holds no longer, is never the best match.
+    """
+    answer = snapshot.answer
+    if snapshot.state == "refused" or snapshot.answerable is False or (answer is not None and answer.quoted):
+        return None
+    for passage in snapshot.evidence:
+        if passage.quoted and not _doubt(passage, language):
+            return {
+                "number": passage.number,
+                "passage": word("citation", language, number=passage.number, title=passage.title),
+                "text": plain_text("\n".join(passage.words(span) for span in passage.quoted)),
+                "lang": passage.language,
+            }
+    return None
 
 
 def evidence_data(snapshot: TurnSnapshot, language: Language) -> Data:
@@ -127,6 +147,8 @@ def _verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: La
         return {"kind": kind, "words": word(snapshot.state, language)}
     if snapshot.state != "done" or not sentences:
         return None
+    if snapshot.answer is not None and snapshot.answer.quoted:
+        return {"kind": "good", "words": word("quoted", language)}
     doubtful = {passage.number for passage in snapshot.evidence if _doubt(passage, language)}
     if any(sentence.unsupported or doubtful.intersection(sentence.numbers) for sentence in sentences):
         return {"kind": "warning", "words": word("check_marked", language)}

@@ -33,6 +33,7 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
         word("queued", language, ahead=2, **{"from": 25, "to": 43}), use_inner_text=True
     )
     assert desk.page.locator(".answer").inner_text() == ""
+    expect(desk.page.locator(".best")).to_contain_text(word("best_match", language))
     desk.shoot("03-queued")
 
     desk.prepare(until="read")
@@ -46,7 +47,7 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
     desk.shoot("05-thinking")
     desk.prepare(until="more")
     desk.reaches("answering")
-    expect(desk.editor).to_have_count(0)
+    expect(desk.editor).not_to_be_visible()
     desk.shoot("06-answering")
 
     desk.prepare(until="all")
@@ -57,6 +58,25 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
     assert [name for name in ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
             if word(f"time_{name}", language) not in times] == []  # fmt: skip
     desk.shoot("07-done")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_best_match_can_be_used_before_the_model_has_spoken(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.ask(desk.prepare(until="line"), "queued")
+    best = desk.page.locator(".best-text").inner_text()
+    desk.page.get_by_role("button", name=word("use_this", language)).click()
+    expect(desk.editor).to_have_value(best)
+    expect(desk.editor).to_be_focused()
+    desk.editor.press_sequentially(" +")
+    desk.page.get_by_role("button", name=word("use_this", language)).click()
+    expect(desk.editor).to_have_value(best + " +")
+    desk.shoot("03-queued-used")
+    desk.prepare(until="all")
+    desk.reaches("done")
+    expect(desk.editor).to_have_value(best + " +")
+    desk.page.locator(".restore").click()
+    expect(desk.editor).not_to_have_value(best + " +")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

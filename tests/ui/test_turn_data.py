@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -16,7 +16,7 @@ from rag.errors import (
     OllamaUnavailable,
     TurnFailed,
 )
-from rag.schema import SpanTime
+from rag.schema import Citation, SpanTime
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, refusal
 from ui.reply_text import reply_data
@@ -153,6 +153,36 @@ def test_a_stopped_answer_can_be_copied_as_far_as_it_came() -> None:
     assert (reply["text"], reply["heading"], reply["sources"]) == ("You have 30 days. And", "Reply, incomplete", "")
     assert reply_data(replace(stopped, text=" "), READING) is None
     assert reply_data(RUNNING, READING) is None
+
+
+def test_the_best_match_is_there_before_the_answer_and_not_beside_itself() -> None:
+    waiting = replace(DONE, state="queued", version=4, answer=None, text="")
+    best = answer_data(waiting, READING)["best"]
+    passage = DONE.evidence[0]
+    assert isinstance(best, dict)
+    assert best["number"] == 1
+    assert str(best["text"]) in passage.text
+    assert answer_data(DONE, READING)["best"] == best
+    reply = reply_data(waiting, READING)
+    assert reply is not None
+    assert (reply["text"], reply["heading"]) == ("", "Reply")
+    words = passage.words(passage.quoted[0])
+    own = replace(
+        complete_answer("en"),
+        text=words,
+        citations=(Citation(0, len(words), passage.document_id, passage.document_path, words, 0, len(words)),),
+        unsupported=(),
+    )
+    quoted = answer_data(replace(DONE, answer=own, text=words), READING)
+    assert quoted["best"] is None
+    assert quoted["verdict"] == {"kind": "good", "words": "Quoted from the knowledge base"}
+
+
+def test_nothing_internal_or_outdated_is_offered_as_the_best_match() -> None:
+    first, *rest = DONE.evidence
+    for changed in (replace(first, audience="internal"), replace(first, expired_on=date(2026, 3, 31))):
+        assert answer_data(replace(DONE, evidence=(changed, *rest)), READING)["best"] is None
+    assert answer_data(replace(DONE, state="refused", answer=refusal("en")), READING)["best"] is None
 
 
 def test_the_handoff_note_holds_all_that_the_next_person_needs() -> None:

@@ -52,6 +52,7 @@ class View {
     this.at("clock").textContent = data.asked_at;
     this.at("question").textContent = data.question;
     this.at("question").lang = data.question_lang;
+    this.showBest(data.best, data.feed.turn);
     const held = window.answerdesk && window.answerdesk.feed;
     const newer = held && held.turn === data.feed.turn && held.version > data.feed.version && !data.feed.final;
     this.redraw = true;
@@ -79,6 +80,21 @@ class View {
     view.dataset.turn = feed.turn;
     view.dataset.turnState = feed.state;
     view.dataset.turnVersion = feed.version;
+  }
+
+  showBest(best, turn) {
+    this.at("best").hidden = !best;
+    if (!best) return;
+    this.at("best-label").textContent = this.words.best_match;
+    this.at("best-text").textContent = best.text;
+    this.at("best-text").lang = best.lang;
+    const cite = this.at("best").querySelector(".cite");
+    cite.textContent = best.number;
+    cite.title = best.passage;
+    cite.setAttribute("aria-label", best.passage);
+    cite.onclick = () => tell("cite", { turn, number: best.number, sentence: null });
+    this.at("use").textContent = this.words.use_this;
+    this.at("use").onclick = () => tell("use", { turn, text: best.text });
   }
 
   say(feed) {

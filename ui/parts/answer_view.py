@@ -25,6 +25,8 @@ _WORDS = (
     "answering",
     "thought",
     "no_support",
+    "best_match",
+    "use_this",
     "remove",
     "seconds",
     "milliseconds",
@@ -46,6 +48,11 @@ _FRAME = """
   </div>
   <div class="status" role="status"></div>
   <p class="notice" hidden></p>
+  <div class="best" hidden>
+    <div class="best-head small"><span class="best-label"></span><button type="button" class="cite"></button>
+      <button type="button" class="button use"></button></div>
+    <p class="best-text"></p>
+  </div>
   <details class="thought" hidden><summary class="small"></summary><div class="thought-text small"></div></details>
   <div class="answer"></div>
   <p class="meanwhile quiet" hidden></p>
@@ -74,6 +81,11 @@ _STYLE = (
 .notice { padding: .45rem .7rem; border-radius: 6px; margin-bottom: .6rem; border-left: 3px solid var(--ad-accent);
   background: var(--ad-accent-soft); }
 .notice.error { border-color: var(--ad-error); background: var(--ad-error-soft); color: var(--ad-text); }
+.best { border: 1px solid var(--ad-line); border-radius: 6px; padding: .35rem .7rem .5rem; margin-bottom: .6rem; }
+.best-head { display: flex; align-items: center; gap: .4rem; }
+.best-label { font-weight: 600; color: var(--ad-quiet); }
+.best-head .use { margin-left: auto; }
+.best-text { white-space: pre-wrap; max-height: 8rem; overflow-y: auto; }
 .thought { margin-bottom: .5rem; color: var(--ad-quiet); }
 .thought summary { cursor: pointer; min-height: 1.5rem; width: fit-content; }
 .thought-text { white-space: pre-wrap; border-left: 2px solid var(--ad-line); padding: .1rem 0 .1rem .7rem;

@@ -84,12 +84,15 @@ class Editor {
     this.at("restore").addEventListener("click", () => this.put(this.data.text));
     this.onKey = (event) => this.key(event.detail.key);
     this.onRemove = (event) => this.remove(event.detail);
+    this.onUse = (event) => this.use(event.detail);
     document.addEventListener("answerdesk:key", this.onKey);
     document.addEventListener("answerdesk:remove", this.onRemove);
+    document.addEventListener("answerdesk:use", this.onUse);
   }
   close() {
     document.removeEventListener("answerdesk:key", this.onKey);
     document.removeEventListener("answerdesk:remove", this.onRemove);
+    document.removeEventListener("answerdesk:use", this.onUse);
   }
 
   draw(data) {
@@ -110,6 +113,7 @@ class Editor {
     if (!same) this.say("", true);
     if (!same || untouched) this.put(this.kept() ?? data.text);
     this.at("editor").dataset.turn = data.turn;
+    this.at("editor").hidden = !data.text && !this.area.value; // nothing to send yet
   }
 
   place() { return `answerdesk:${this.data.mode}:${this.data.turn}`; }
@@ -144,6 +148,13 @@ class Editor {
     if (key === "copy" && this.data.mode === "reply") this.copy(false);
     if (key === "sources" && this.data.sources) this.copy(true);
     if (key === "handoff" && this.data.mode === "handoff") this.copy(false);
+  }
+  use({ turn, text }) { // beside what the agent wrote; in place of an answer that was only put there
+    if (turn !== this.data.turn || this.data.mode !== "reply") return;
+    const written = this.area.value === this.data.text ? "" : this.area.value.trimEnd();
+    if (!written.includes(text)) this.put(written ? written + "\n\n" + text : text);
+    this.at("editor").hidden = false;
+    this.area.focus();
   }
   remove({ turn, text }) {
     if (turn !== this.data.turn || !this.area.value.includes(text)) return;
