@@ -144,7 +144,7 @@ class AnswerPrinter:
         """Return the whole text with its notes."""
         pieces, position = [], 0
         for sentence in split_sentences(answer.text):
-            cited = [citation for citation in answer.citations if citation.start == sentence.start]
+            cited = [citation for citation in answer.citations if citation.start <= sentence.start < citation.end]
             unsupported = any(span.start == sentence.start for span in answer.unsupported)
             pieces += [printable(answer.text[position : sentence.end]), self._notes(cited, unsupported=unsupported)]
             position = sentence.end

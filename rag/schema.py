@@ -195,7 +195,7 @@ class Answer:
     @property
     def quoted(self) -> bool:
         """Whether the text is the evidence's own words throughout: the model's did not rest on it."""
-        if any(self.text[citation.start : citation.end] != citation.quote for citation in self.citations):
+        if any(_letters(self.text[one.start : one.end]) != _letters(one.quote) for one in self.citations):
             return False
         covered = {position for citation in self.citations for position in range(citation.start, citation.end)}
         return all(position in covered or character.isspace() for position, character in enumerate(self.text))
@@ -208,6 +208,11 @@ class Answer:
     def from_json(cls, value: Mapping[str, object]) -> Self:
         """Build an answer from what ``to_json`` gave (after a round trip through JSON)."""
         return TypeAdapter(cls).validate_python(value)
+
+
+def _letters(text: str) -> str:
+    """Return what is left of a text without its layout and punctuation."""
+    return "".join(character for character in text if character.isalnum())
 
 
 # --- the events of one answer, in this order: Queued*, Retrieved, ThinkingDelta*, AnswerDelta*, Completed -------------

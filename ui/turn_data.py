@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from rag import errors
+from rag.answering.quotation import quoted_lines
 from rag.errors import AnswerdeskError
 from rag.schema import Evidence, Language, SpanTime
 from rag.turns import Failure, TurnSnapshot
@@ -91,7 +92,7 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
             return {
                 "number": passage.number,
                 "passage": word("citation", language, number=passage.number, title=passage.title),
-                "text": plain_text("\n".join(passage.words(span) for span in passage.quoted)),
+                "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
                 "lang": passage.language,
             }
     return None

@@ -1,40 +1,88 @@
 """The instant answer: the sentences that answer best, word for word, with the place where they stand.
 
-It needs no model, is there with the evidence, and cannot say anything that the documents do not.
+It needs no model, is there with the evidence, and cannot say anything that the documents do not.  Only what is layout
+in the document is left out: a table's bars and header, the signs before a heading.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rag.schema import Citation, Evidence, TextSpan
+from rag.schema import Citation, Evidence, Language, TextSpan
+
+_ROW = re.compile(r"\s*\|")
+_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
+_HEADING = re.compile(r"\s*#{1,6}\s")
+_BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedLine:
+    """A line to be read, and the span of the document that it is."""
+
+    text: str
+    span: TextSpan
+
+
+def quoted_lines(passage: Evidence) -> list[QuotedLine]:
+    r"""Return what is quoted of a passage.
+
+    >>> text = "| Code | Means |\\n|---|---|\\n| L4 | Lock is jammed |"
+    >>> row = TextSpan(0, len(text))
+    >>> passage = Evidence(1, "a", "a", "", (), text, 0, row.end, 0, row.end, "en", quoted=(row,))
+    >>> [line.text for line in quoted_lines(passage)]
+    ['L4: Lock is jammed']
+    """
+    lines = [line for span in passage.quoted for line in _lines(passage, span)]
+    is_rule = [_ROW_RULE.match(line.text) is not None for line in lines]
+    kept = [
+        line
+        for place, line in enumerate(lines)
+        if not (is_rule[place] or _HEADING.match(line.text) or (place + 1 < len(lines) and is_rule[place + 1]))
+    ]
+    return [QuotedLine(_readable(line.text, passage.language), line.span) for line in kept or lines]
 
 
 def quoted_text(evidence: Sequence[Evidence]) -> str:
-    """Return the quoted sentences, each stretch on a line of its own; empty where nothing is quoted."""
-    return "\n".join(passage.words(span) for passage, span in _quoted(evidence))
+    """Return the lines of all passages; empty where nothing is quoted."""
+    return "\n".join(line.text for passage in evidence for line in quoted_lines(passage))
 
 
 def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
     """Return the citations of ``quoted_text``: every line of it rests on the words that it is."""
     citations = []
     start = 0
-    for passage, span in _quoted(evidence):
-        words = passage.words(span)
-        citations.append(
-            Citation(
-                start=start,
-                end=start + len(words),
-                document_id=passage.document_id,
-                document_path=passage.document_path,
-                quote=words,
-                quote_start=span.start,
-                quote_end=span.end,
+    for passage in evidence:
+        for line in quoted_lines(passage):
+            citations.append(
+                Citation(
+                    start=start,
+                    end=start + len(line.text),
+                    document_id=passage.document_id,
+                    document_path=passage.document_path,
+                    quote=passage.words(line.span),
+                    quote_start=line.span.start,
+                    quote_end=line.span.end,
+                )
             )
-        )
-        start += len(words) + 1
+            start += len(line.text) + 1
     return tuple(citations)
 
 
-def _quoted(evidence: Sequence[Evidence]) -> Iterator[tuple[Evidence, TextSpan]]:
-    for passage in evidence:
-        for span in passage.quoted:
-            yield passage, span
+def _lines(passage: Evidence, span: TextSpan) -> Iterator[QuotedLine]:
+    position = span.start
+    for line in passage.words(span).splitlines(keepends=True):
+        words = line.strip()
+        if words:
+            start = position + len(line) - len(line.lstrip())
+            yield QuotedLine(words, TextSpan(start, start + len(words)))
+        position += len(line)
+
+
+def _readable(line: str, language: Language) -> str:
+    if not _ROW.match(line):
+        return _HEADING.sub("", line)
+    after_first, after_others = _BETWEEN_CELLS[language]
+    first, *others = [cell.strip() for cell in line.strip().strip("|").split("|")]
+    rest = after_others.join(cell for cell in others if cell)
+    return f"{first}{after_first}{rest}" if first and rest else first or rest

@@ -76,7 +76,7 @@ def test_an_answer_in_the_evidences_own_words_is_a_quotation() -> None:
     lines = Citation(0, 5, "a.md", "/a.md", "Free.", 10, 15), Citation(6, 14, "b.md", "/b.md", "30 days.", 0, 8)
     own = Answer("Free.\n30 days.", "en", False, "", lines, (), (), "m", False, 1)
     assert own.quoted
-    assert not replace(own, text="Free!\n30 days.").quoted
+    assert not replace(own, text="Fees.\n30 days.").quoted
     assert not replace(own, text="Free.\n30 days. And more.").quoted
     assert not replace(own, citations=()).quoted
     assert Answer.from_json(own.to_json()).quoted

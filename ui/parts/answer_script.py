@@ -53,6 +53,7 @@ class View {
     this.at("question").textContent = data.question;
     this.at("question").lang = data.question_lang;
     this.showBest(data.best, data.feed.turn);
+    this.at("best").classList.toggle("beside", data.feed.final); // the answer has the room now
     const held = window.answerdesk && window.answerdesk.feed;
     const newer = held && held.turn === data.feed.turn && held.version > data.feed.version && !data.feed.final;
     this.redraw = true;

@@ -86,6 +86,7 @@ _STYLE = (
 .best-label { font-weight: 600; color: var(--ad-quiet); }
 .best-head .use { margin-left: auto; }
 .best-text { white-space: pre-wrap; max-height: 8rem; overflow-y: auto; }
+.best.beside .best-text { max-height: 3.3rem; }
 .thought { margin-bottom: .5rem; color: var(--ad-quiet); }
 .thought summary { cursor: pointer; min-height: 1.5rem; width: fit-content; }
 .thought-text { white-space: pre-wrap; border-left: 2px solid var(--ad-line); padding: .1rem 0 .1rem .7rem;

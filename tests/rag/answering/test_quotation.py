@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from rag.answering.quotation import quoted_citations, quoted_text
-from rag.schema import Evidence, TextSpan
+from rag.schema import Answer, Evidence, TextSpan
 
 TEXT = "Fees. The first is 5. The second is free."
 PASSAGE = Evidence(1, "a.md", "/kb/a.md", "Fees", (), TEXT, 10, 10 + len(TEXT), 10, 10 + len(TEXT), "en")
@@ -25,3 +25,21 @@ def test_each_line_is_cited_with_its_place() -> None:
 def test_nothing_quoted_is_an_empty_text() -> None:
     assert quoted_text([PASSAGE]) == ""
     assert quoted_citations([PASSAGE]) == ()
+
+
+def test_a_row_is_read_without_its_bars_and_cited_as_it_stands() -> None:
+    table = "| 代码 | 含义 | 处理 |\n|---|---|---|\n| L4 | 车锁卡住 | 按下拨杆 |"
+    row = TextSpan(0, len(table))
+    passage = Evidence(1, "a.md", "a.md", "", (), table, 0, row.end, 0, row.end, "zh", quoted=(row,))
+    (citation,) = quoted_citations([passage])
+    assert quoted_text([passage]) == "L4：车锁卡住；按下拨杆"
+    assert citation.quote == "| L4 | 车锁卡住 | 按下拨杆 |"
+    assert table[citation.quote_start : citation.quote_end] == citation.quote
+    answer = Answer(quoted_text([passage]), "zh", False, "", (citation,), (), (), "m", False, 1)
+    assert answer.quoted
+
+
+def test_a_heading_alone_is_better_than_nothing() -> None:
+    text = "## Opening hours"
+    passage = replace(PASSAGE, text=text, start=0, end=len(text), quoted=(TextSpan(0, len(text)),))
+    assert quoted_text([passage]) == "Opening hours"
