@@ -27,7 +27,7 @@ class QuotedLine:
 def quoted_lines(passage: Evidence) -> list[QuotedLine]:
     r"""Return what is quoted of a passage.
 
-    >>> text = "| Code | Means |\\n|---|---|\\n| L4 | Lock is jammed |"
+    >>> text = "| Code | Means |\n|---|---|\n| L4 | Lock is jammed |"
     >>> row = TextSpan(0, len(text))
     >>> passage = Evidence(1, "a", "a", "", (), text, 0, row.end, 0, row.end, "en", quoted=(row,))
     >>> [line.text for line in quoted_lines(passage)]
