@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from email.message import EmailMessage
+from functools import cache
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,11 @@ _NUMBER = re.compile(r"\d+")
 _PDF_LINES = 60
 _PDF_COLUMNS = 95
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
+_WORD_TYPE = (
+    '<Override PartName="/word/document.xml" '
+    'ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/>'
+)
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 _OPEN_OFFICE, _OPEN_TEXT = (f"urn:oasis:names:tc:opendocument:xmlns:{name}:1.0" for name in ("office", "text"))
@@ -54,7 +60,7 @@ def documents(seed: int) -> Iterator[Document]:
     same, while words, lengths and structure stay those of real articles.
     """
     draw = random.Random(seed)
-    by_language = {language: list(_originals(language)) for language in ("zh", "en")}
+    by_language = {language: list(_originals(language)) for language in ("zh", "en")}  # copies, to be shuffled
     for round_number in range(1, 1_000_000):
         for every in by_language.values():
             draw.shuffle(every)
@@ -63,11 +69,11 @@ def documents(seed: int) -> Iterator[Document]:
                 yield _varied(every[number % len(every)], f"{round_number}-{draw.randrange(10**6):06d}", draw)
 
 
-def _originals(language: str) -> Iterator[Document]:
-    for path in sorted((KNOWLEDGE_DIR / language).rglob("*.*")):
-        for found in load(path, KNOWLEDGE_DIR, Limits(ocr_pages=0)):
-            if isinstance(found, Document):
-                yield found
+@cache
+def _originals(language: str) -> tuple[Document, ...]:
+    paths = sorted((KNOWLEDGE_DIR / language).rglob("*.*"))
+    found = (item for path in paths for item in load(path, KNOWLEDGE_DIR, Limits(ocr_pages=0)))
+    return tuple(item for item in found if isinstance(item, Document))
 
 
 def _varied(document: Document, mark: str, draw: random.Random) -> Document:
@@ -124,6 +130,7 @@ def _word(several: Sequence[Document]) -> bytes:
     relation = f'<Relationship Id="r1" Type="{_OFFICE_DOCUMENT}" Target="word/document.xml"/>'
     return _zipped(
         {
+            "[Content_Types].xml": f'<Types xmlns="{_TYPES}">{_WORD_TYPE}</Types>'.encode(),
             "_rels/.rels": f'<Relationships xmlns="{_RELATIONS}">{relation}</Relationships>'.encode(),
             "word/document.xml": f'<w:document xmlns:w="{_WORD}"><w:body>{paragraphs}</w:body></w:document>'.encode(),
         }

@@ -7,6 +7,7 @@ size is from ``settings.chunk_tokens``, and a cut costing more the more it tears
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from ingest.structure import Unit, pieces, units
@@ -70,12 +71,13 @@ class _Part:
 
 def _parts(text: str, embedder: Embedder, chunk_tokens: int, *, structured: bool) -> list[_Part]:
     largest = min(_LARGEST * chunk_tokens, _WINDOW_TOKENS)
+    count_tokens = cache(embedder.count_tokens)  # a unit is counted when it is cut, and again when it is kept
     parts: list[_Part] = []
     for whole in units(text, structured=structured):
         limit = _WINDOW_TOKENS if whole.kind in ("row", "header_row") else largest
-        for unit in pieces(text, whole, embedder.count_tokens, limit):
+        for unit in pieces(text, whole, count_tokens, limit):
             before = parts[-1].unit if parts else None
-            tokens = max(1, embedder.count_tokens(text[unit.start : unit.end]))
+            tokens = max(1, count_tokens(text[unit.start : unit.end]))
             parts.append(_Part(unit, tokens, _cut_cost(text, before, unit)))
     return parts
 
