@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval import calibrate_reader, ingest_command, large_command, retrieval_command
+from eval import calibrate_reader, chunk_size_command, ingest_command, large_command, retrieval_command
 from eval.dataset import GOLDEN_DIR, drawn
 from eval.report import summarise, wrong
 from eval.runner import Record, run
@@ -30,10 +30,17 @@ examples:
   python -m eval retrieval --help             the search alone, without a model
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
+  python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
 
 exit codes: 0 measured, 2 usage, 3 no knowledge base, 4 no model server, 130 interrupted (the run can be resumed)
 """
+
+_COMMANDS = {
+    "retrieval": retrieval_command.main,
+    "ingest": ingest_command.main,
+    "chunk-size": chunk_size_command.main,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,11 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, object
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = sys.argv[1:] if argv is None else argv
-    commands = {"retrieval": retrieval_command.main, "ingest": ingest_command.main}
+    commands = {
+        "retrieval": retrieval_command.main,
+        "ingest": ingest_command.main,
+        "chunk-size": chunk_size_command.main,
+    }
     if given and given[0] in commands:
         return commands[given[0]](given[1:])
     if given[:2] == ["calibrate", "refusal"]:

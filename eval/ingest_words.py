@@ -44,7 +44,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "seed": ("Seed {seed}.", "随机种子 {seed}。"),
     "sizes": ("tokens a chunk", "每片段词元数"),
     "mean": ("mean of the sets", "各题集平均"),
-    "chunk_sizes": ("Chunk size", "片段大小"),
+    "chunks of sizes": ("Chunks: {counts}.", "片段数：{counts}。"),
     "chosen": (
         "Now: {now} (ANSWERDESK_CHUNK_TOKENS). Highest R@1: {best}.",
         "当前：{now}（ANSWERDESK_CHUNK_TOKENS）。R@1 最高：{best}。",

@@ -85,8 +85,15 @@ def run(
     place = settings.data_dir / "benchmarks" / _fingerprint(one.corpus, embedder.model_id, settings.chunk_tokens)
     own = settings.changed(data_dir=place)
     ingest([one.corpus], own, embedder, prune=True, progress=ingesting)
-    store = KnowledgeStore(own.knowledge_dir)
-    retriever = Retriever(store, embedder, own)
+    return ask(one, own, embedder, progress)
+
+
+def ask(
+    one: QuestionSet, settings: Settings, embedder: Embedder, progress: Callable[[Ranking], None] = lambda ranking: None
+) -> list[Ranking]:
+    """Ask every question of the knowledge base that the settings name, one after another."""
+    store = KnowledgeStore(settings.knowledge_dir)
+    retriever = Retriever(store, embedder, settings)
     retriever.retrieve(one.questions[0].question, one.questions[0].language, Trace())  # the first opens the index
     rankings = []
     for question in one.questions:

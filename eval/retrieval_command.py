@@ -75,12 +75,14 @@ def measure(sets: Sequence[QuestionSet], settings: Settings, embedder: Embedder,
             question_bar(console, disable=not console.is_terminal) as bar,
         ):
             task = bar.add_task(one.name, total=len(one.questions))
-            rankings = run(one, settings, embedder, ingesting=ingesting, progress=_advancing(bar, task))
+            rankings = run(one, settings, embedder, ingesting=ingesting, progress=advancing(bar, task))
         by_set[one.name if one.name not in by_set else f"{one.name}-{number}"] = rankings
     return {"embedder": embedder.model_id, **summarise(by_set)}
 
 
-def _advancing(bar: Progress, task: TaskID) -> Callable[[Ranking], None]:
+def advancing(bar: Progress, task: TaskID) -> Callable[[Ranking], None]:
+    """Return what moves a bar on by one question."""
+
     def advance(ranking: Ranking) -> None:
         del ranking
         bar.advance(task)

@@ -25,8 +25,8 @@ class ProgressConsole:
         self._out = out
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._stage = ""
-        self._stage_began_at = self._spoke_at = time.monotonic()
+        self._stage = self._unit = ""
+        self._began_at = self._spoke_at = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._out.isatty():
@@ -51,30 +51,38 @@ class ProgressConsole:
         if progress.failure is not None:
             self._say(progress.failure.text(self._language))
         now = time.monotonic()
-        is_new = progress.stage != self._stage
-        if is_new:
+        if progress.stage != self._stage:
             self._stage = progress.stage
-            self._stage_began_at = self._spoke_at = now
+            self._spoke_at = now
         label = words(progress.stage, self._language)
-        figures, done, total = self._figures(progress, now)
+        unit, figures, done, total = self._figures(progress, now)
         if self._bar is not None and self._task is not None:
-            if is_new:
-                self._bar.reset(self._task, description=label, figures=figures, total=total or None)
-            self._bar.update(self._task, completed=done, total=total or None, figures=figures)
+            if unit != self._unit:  # another thing is counted: what was known of the speed is void
+                self._unit = unit
+                self._bar.reset(self._task, total=total or None)
+            self._bar.update(self._task, description=label, completed=done, total=total or None, figures=figures)
         elif now - self._spoke_at >= _LINE_EVERY_SECONDS:
             self._spoke_at = now
             self._say(f"{label} {figures}")
 
-    def _figures(self, progress: IngestProgress, now: float) -> tuple[str, int, int]:
-        """Return the figures in words, how much is done, and how much there is."""
-        if progress.stage == "reading":
-            done, total = progress.files_done, progress.files_total
-            return words("files", self._language, done=done, total=total), done, total
+    def _figures(self, progress: IngestProgress, now: float) -> tuple[str, str, int, int]:
+        """Return what is counted, its figures in words, how much is done, and how much there is.
+
+        While files are read, embedding goes on: once there are passages they are what takes the time, and how many
+        there will be is told from the share of the files that were read.
+        """
+        files = {"files_done": progress.files_done, "files_total": progress.files_total}
+        done, found = progress.passages_done, progress.passages_total
+        rate = done / max(now - self._began_at, 0.001)
         if progress.stage == "embedding":
-            done, total = progress.passages_done, progress.passages_total
-            rate = done / max(now - self._stage_began_at, 0.001)
-            return words("passages", self._language, done=done, total=total, rate=rate), done, total
-        return "", 0, 0
+            return "passages", words("passages", self._language, done=done, total=found, rate=rate), done, found
+        if progress.stage == "publishing":
+            return "nothing", "", 0, 0
+        if found == 0:
+            return "files", words("files", self._language, **files), progress.files_done, progress.files_total
+        expected = found * progress.files_total // max(progress.files_done, 1)
+        figures = words("files_and_passages", self._language, **files, done=done, rate=rate)
+        return "passages", figures, done, max(expected, found)
 
     def _say(self, line: str) -> None:
         if self._bar is not None:

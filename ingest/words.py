@@ -6,7 +6,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reading": ("Reading", "读取"),
     "embedding": ("Embedding", "向量化"),
     "publishing": ("Publishing", "发布"),
-    "files": ("{done}/{total} files", "{done}/{total} 个文件"),
+    "files": ("{files_done}/{files_total} files", "{files_done}/{files_total} 个文件"),
+    "files_and_passages": (
+        "{files_done}/{files_total} files, {done} passages embedded, {rate:.1f}/s",
+        "{files_done}/{files_total} 个文件，已向量化 {done} 个片段，每秒 {rate:.1f} 个",
+    ),
     "passages": ("{done}/{total} passages, {rate:.1f}/s", "{done}/{total} 个片段，每秒 {rate:.1f} 个"),
     "counts": (
         "Added {added}, changed {changed}, unchanged {unchanged}, moved {moved}, retired {retired}, failed {failed}.",
@@ -22,8 +26,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "内容没有变化：知识库 {name} 仍为第 {generation} 代，{documents} 篇文档，{chunks} 个片段。",
     ),
     "speed": (
-        "Embedded {embedded} passages; {seconds:.1f} s in all, {rate:.1f} passages a second.",
-        "向量化 {embedded} 个片段；共 {seconds:.1f} 秒，每秒 {rate:.1f} 个。",
+        "Embedded {embedded} passages; {seconds:.1f} s in all, {rate:.1f} passages a second end to end.",
+        "向量化 {embedded} 个片段；共 {seconds:.1f} 秒，端到端每秒 {rate:.1f} 个。",
     ),
     "no_embedding": ("No passage was new; {seconds:.1f} s in all.", "没有新片段；共 {seconds:.1f} 秒。"),
     "missing": (

@@ -1,6 +1,7 @@
 """Progress: a bar where somebody looks, a line now and then where not."""
 
 import io
+import time
 
 import pytest
 
@@ -53,3 +54,15 @@ def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -
     run(out)
     assert "[bold]a.pdf could not be read" in out.getvalue()
     assert "━" in out.getvalue()
+
+
+def test_while_files_are_read_the_passages_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("time.monotonic", iter([0.0, 4.0, 8.0, 12.0]).__next__)
+    show = ProgressConsole("en", io.StringIO())
+    for progress, figures in (
+        (IngestProgress("reading", 0, 40), ("files", "0/40 files", 0, 40)),
+        (IngestProgress("reading", 10, 40, 64, 200), ("passages", "10/40 files, 64 passages embedded, 8.0/s", 64, 800)),
+        (IngestProgress("embedding", 40, 40, 600, 750), ("passages", "600/750 passages, 50.0/s", 600, 750)),
+    ):
+        assert show._figures(progress, time.monotonic()) == figures
