@@ -132,13 +132,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "retrieval": retrieval_command.main,
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
+        "large": large_command.main,
     }
     if given and given[0] in commands:
         return commands[given[0]](given[1:])
     if given[:2] == ["calibrate", "refusal"]:
         return calibrate_reader.main(given[2:])
-    if given[:1] == ["large"]:
-        return large_command.main(given[1:])
     arguments = _parser().parse_args(given)
     arguments.run = arguments.run or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     console = Console(stderr=False)

@@ -17,7 +17,6 @@ from eval.ingest_words import words
 from ingest.pipeline import ingest
 from rag.errors import SettingsError
 from rag.protocols import PassageTokens, PassageVectors
-from rag.retrieval.vector_index import INDEX_NAME
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
@@ -83,7 +82,7 @@ def main(folder: Path, data_dir: Path) -> None:
     summary = ingest([folder], settings, GeneratedVectors())
     seconds = time.perf_counter() - began_at
     store = KnowledgeStore(settings.knowledge_dir)
-    index_path = store.generation_folder(summary.generation) / INDEX_NAME
+    index_folder = store.generation_folder(summary.generation).parent
     figures = {
         "seconds": seconds,
         "documents": summary.documents,
@@ -92,7 +91,7 @@ def main(folder: Path, data_dir: Path) -> None:
         "unchanged": summary.unchanged,
         "failures": len(summary.failures),
         "peak_bytes": _peak_bytes(),
-        "index_bytes": index_path.stat().st_size,
+        "index_bytes": sum(path.stat().st_size for path in index_folder.rglob("*") if path.is_file()),
     }
     sys.stdout.write(json.dumps(figures) + "\n")
 
