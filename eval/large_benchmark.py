@@ -15,6 +15,7 @@ import numpy as np
 from eval.generated_knowledge import Sample, generated_question, write_generated
 from eval.large_desk import Desk, OpenEmbedder
 from eval.report import Percentiles
+from ingest.chunking import recipe
 from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
@@ -106,7 +107,9 @@ def _generate(
         try:
             generation = writer.begin()
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
-            for written in write_generated(writer, table, generation, samples, chunks=chunks, seed=seed):
+            for written in write_generated(
+                writer, table, generation, samples, chunks=chunks, recipe=recipe(settings.chunk_tokens), seed=seed
+            ):
                 progress("writing", written, chunks)
             progress("indexing", 0, chunks)
             began_at = time.perf_counter()
