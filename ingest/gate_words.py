@@ -8,6 +8,7 @@ from ingest.words import words
 from rag.schema import Language
 
 _SHOWN = 20
+_QUESTION_SHOWN = 100  # characters
 
 
 def gate_json(report: GateReport | None) -> dict[str, object] | None:
@@ -41,7 +42,7 @@ def current_lines(report: GateReport, name: str, language: Language) -> list[str
     figures = words(
         "gate_current", language, name=name, within=FOUND_WITHIN, questions=report.questions, found=report.after
     )
-    return [figures, *_question_lines("-", report.lost, language), *_apart(report, language)]
+    return [figures, *_question_lines("-", report.lost, language, alone=True), *_apart(report, language)]
 
 
 def _apart(report: GateReport, language: Language) -> list[str]:
@@ -49,17 +50,28 @@ def _apart(report: GateReport, language: Language) -> list[str]:
     return [words(key, language, count=count) for key, count in counts.items() if count]
 
 
-def _question_lines(mark: str, questions: Sequence[QuestionChange], language: Language) -> list[str]:
-    lines = [f"{mark} {one.question.splitlines()[-1]}  ({_where(one, language)})" for one in questions[:_SHOWN]]
+def _question_lines(
+    mark: str, questions: Sequence[QuestionChange], language: Language, *, alone: bool = False
+) -> list[str]:
+    """Return a line a question; ``alone`` where only one generation was asked."""
+    lines = [
+        f"{mark} {_shortened(one.question.splitlines()[-1])}  ({_where(one, language, alone=alone)})"
+        for one in questions[:_SHOWN]
+    ]
     if len(questions) > _SHOWN:
         lines.append(f"{mark} " + words("and_more_questions", language, count=len(questions) - _SHOWN))
     return lines
 
 
-def _where(one: QuestionChange, language: Language) -> str:
-    if one.after is not None:
-        before = words("place", language, place=one.before) if one.before else words("place_none", language)
-        key, places = "document_at", {"before": before, "after": one.after}
-    else:
-        key, places = ("document_not_found" if one.present else "document_gone"), {}
-    return words(key, language, document=" / ".join(one.document_ids), first=one.first or "-", **places)
+def _shortened(question: str) -> str:
+    return question if len(question) <= _QUESTION_SHOWN else f"{question[: _QUESTION_SHOWN - 1]}…"
+
+
+def _where(one: QuestionChange, language: Language, *, alone: bool) -> str:
+    named = {"document": " / ".join(one.document_ids), "first": one.first or "-"}
+    if one.after is None:
+        return words("document_not_found" if one.present else "document_gone", language, **named)
+    if alone:
+        return words("document_stands", language, place=one.after, **named)
+    before = one.before or words("place_none", language)
+    return words("document_at", language, before=before, after=one.after, **named)

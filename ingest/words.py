@@ -147,14 +147,17 @@ _WORDS: dict[str, tuple[str, str]] = {
         "有 {count} 个问题没有可比较的旧结果。",
     ),
     "and_more_questions": ("... and {count} more", "……还有 {count} 个"),
-    "place": ("{place}", "{place}"),
     "place_none": ("none", "无"),
+    "document_stands": (
+        "{document} is at place {place}; first is {first}",
+        "{document} 排名第 {place}，居首位的是 {first}",
+    ),
     "document_at": (
         "{document}: place {before} -> {after}; first is {first}",
         "{document}：排名 {before} -> {after}，现居首位的是 {first}",
     ),
     "document_not_found": (
-        "{document} is not found any more; first is {first}",
+        "{document} is not among the passages found; first is {first}",
         "{document} 未检索到，现居首位的是 {first}",
     ),
     "document_gone": (

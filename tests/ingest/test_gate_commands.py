@@ -6,6 +6,8 @@ import pytest
 
 import ingest.__main__
 from ingest.__main__ import SHUT_OUT, main
+from ingest.gate_report import GateReport, QuestionChange
+from ingest.gate_words import current_lines, gate_lines
 from rag.settings import load_settings
 from rag.storage.access import Access, access_to
 from tests.ingest.conftest import Desk
@@ -58,6 +60,7 @@ def test_the_gate_in_words(command: Desk, capsys: pytest.CaptureFixture[str]) ->
     code, lines = run(capsys, "--gate")
     assert lines[0].startswith("Knowledge base default: 3 of 4")
     assert lines[1].startswith("- How do I descale")
+    assert "place" not in lines[1] or "is at place" in lines[1], "only one generation was asked"
 
 
 def test_the_gate_in_chinese_and_for_programs(
@@ -122,3 +125,17 @@ def test_every_knowledge_base_has_its_own(command: Desk, capsys: pytest.CaptureF
     assert run(capsys, command.manual, "--kb", "books", "--scope", "finance")[0] == 0
     assert access_to(command.store) == Access()
     assert run(capsys, "--kb", "books", "--history")[1][0].startswith("Scope: finance")
+
+
+def test_a_long_question_is_shortened_and_many_are_counted() -> None:
+    change = QuestionChange("Why? " * 40, ("a.md",), 1, None, "b.md", present=True)
+    lines = gate_lines(GateReport(50, 50, 25, 0.02, lost=(change,) * 25), "en")
+    assert lines[1] == f"- {('Why? ' * 40)[:99]}…  (a.md is not among the passages found; first is b.md)"
+    assert (len(lines), lines[-1]) == (22, "- ... and 5 more")
+    placed = QuestionChange("Why?", ("a.md",), None, 7, "b.md", present=True)
+    assert gate_lines(GateReport(2, 1, 1, 0.02, won=(placed,)), "zh")[1] == (
+        "+ Why?  (a.md：排名 无 -> 7，现居首位的是 b.md)"
+    )
+    assert current_lines(GateReport(1, 0, 0, 0.02, lost=(placed,)), "kb", "en")[1] == (
+        "- Why?  (a.md is at place 7; first is b.md)"
+    )
