@@ -1,8 +1,8 @@
 """Nearest passages by meaning: FAISS, comparing one by one while there are few, and the nearest clusters of many.
 
 Compared one by one (a flat inner product), half a million vectors take 200 milliseconds of one core; in clusters 1.
-A clustered index keeps the vectors as they are, so its cosines are exact, and it looks into as many clusters as found
-99 % of the ten nearest when it was built.
+A clustered index keeps the vectors as they are, so its cosines are exact, and it looks into 128 clusters, or as many as
+found 99 % of the ten nearest when it was built.
 """
 
 import os
@@ -22,7 +22,9 @@ from rag.storage.embeddings import UNIT_TOLERANCE
 
 TUNING_RECALL = 0.99
 _TUNING_QUERIES, _TUNING_NEIGHBOURS = 200, 10
-_FEWEST_PROBES, _MORE_PROBES = 16, 1.5
+_FEWEST_PROBES, _MORE_PROBES = 128, 1.5
+"""Real questions lie further out than passages: of 894 clusters they needed 128 for .99, where passages needed 16."""
+
 _CLUSTERS_PER_ROOT = 4  # clusters are four times the square root of the vectors, as FAISS's authors advise
 _SAMPLED_PER_CLUSTER = 40
 _TRAINING_ROUNDS = 10
