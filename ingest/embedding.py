@@ -5,9 +5,11 @@ windows are small, so that the embedder has something to do soon.  Which passage
 alone, never on who was quicker.
 """
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
@@ -52,7 +54,9 @@ class PassageEmbedding:
         self._table = table
         self._embedder = embedder
         self._anew = anew
-        self._thread = ThreadPoolExecutor(1, "embedding")
+        self._given: queue.SimpleQueue[tuple[Future[PassageVectors], list[str]] | None] = queue.SimpleQueue()
+        # not an executor's: that one would be waited for at the end of the process, so that Ctrl-C took a whole batch
+        threading.Thread(target=self._embed_given, name="embedding", daemon=True).start()
         self._window = FIRST_WINDOW
         self._waiting: dict[bytes, str] = {}
         self._batches: deque[tuple[Sequence[bytes], Future[PassageVectors]]] = deque()
@@ -66,7 +70,9 @@ class PassageEmbedding:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        for _, vectors in self._batches:
+            vectors.cancel()
+        self._given.put(None)
 
     def offer(self, passages: Mapping[bytes, str]) -> None:
         """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""
@@ -122,9 +128,22 @@ class PassageEmbedding:
         for begin in range(0, len(ordered), _BATCH):
             hashes = ordered[begin : begin + _BATCH]
             batch = [texts[digest] for digest in hashes]
-            self._batches.append((hashes, self._thread.submit(self._embedder.embed_passages, batch)))
+            vectors: Future[PassageVectors] = Future()
+            self._batches.append((hashes, vectors))
+            self._given.put((vectors, batch))
         self._waiting = {}
         self._window = min(2 * self._window, LARGEST_WINDOW)
+
+    def _embed_given(self) -> None:
+        """Run in the embedding thread: whatever happens here is handed to the thread that waits."""
+        while (given := self._given.get()) is not None:
+            vectors, batch = given
+            if not vectors.set_running_or_notify_cancel():
+                continue
+            try:
+                vectors.set_result(self._embedder.embed_passages(batch))
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+                vectors.set_exception(error)
 
     def _write_next(self) -> None:
         hashes, vectors = self._batches.popleft()
