@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.answering.sentences import split_sentences
-from rag.answering.statements import content_words
+from rag.answering.statements import content_words, read_statement
 from rag.schema import Evidence, TextSpan
 
 SentenceScores = Callable[[Evidence, Sequence[TextSpan]], Sequence[float] | None]
@@ -80,6 +80,7 @@ class RankedSentences:
         self._evidence = evidence
         self._sentences = _read(evidence)
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
+        self._codes = read_statement(question).codes
         self._order = _best_first(self._sentences, _scored(evidence, self._sentences, question, scores))
 
     def to_send(self, budget_tokens: int) -> Spans:
@@ -89,8 +90,12 @@ class RankedSentences:
         return self._spans(self._chosen(self._order, budget_tokens, first if is_short else set()))
 
     def to_quote(self) -> Spans:
-        """Return the best few sentences, an answer for whoever cannot wait for the model."""
-        return self._spans(self._chosen(self._order[:_QUOTED_SENTENCES], _QUOTED_TOKENS, set()))
+        """Return the best few sentences, an answer for whoever cannot wait for the model.
+
+        Where the question names a code and a sentence has it, others are about something else.
+        """
+        named = [place for place in self._order if self._codes & read_statement(self._sentences[place].text).codes]
+        return self._spans(self._chosen((named or self._order)[:_QUOTED_SENTENCES], _QUOTED_TOKENS, set()))
 
     def _chosen(self, order: Sequence[int], budget_tokens: int, given: set[int]) -> set[int]:
         chosen = set(given)

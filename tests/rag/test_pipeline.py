@@ -208,6 +208,15 @@ def test_a_reply_without_support_gives_way_to_the_evidences_own_words(tmp_path: 
     assert "77" not in answer.text
 
 
+def test_a_reply_that_is_mostly_without_support_gives_way_too(tmp_path: Path) -> None:
+    reply = "You can send back any item within 30 days of delivery. It costs EUR 77. Call us at night."
+    sure = Desk(tmp_path / "sure", reads(0.9, reply), reading_fit=SURE).pipeline.answer("How long?")
+    assert sure.quoted
+    doubtful = Desk(tmp_path / "doubtful", reads(0.5, reply), reading_fit=SURE).pipeline.answer("How long?")
+    assert not doubtful.refused
+    assert (doubtful.text, len(doubtful.unsupported)) == (reply, 2)
+
+
 def test_a_doubtful_reply_without_support_is_refused(tmp_path: Path) -> None:
     answer = Desk(tmp_path, reads(0.5, "It costs EUR 77."), reading_fit=SURE).pipeline.answer("How long?")
     assert answer.refused

@@ -93,6 +93,13 @@ def test_a_quotation_is_three_sentences_at_the_most() -> None:
     assert quoted[1] == ()
 
 
+def test_a_code_is_answered_by_the_sentences_that_have_it() -> None:
+    text = LONG + "E07 means dusty sensors. E09 means a stuck brush. E16 means a hot battery."
+    passages = [passage(text)]
+    quoted = RankedSentences(passages, "robot says E09", by_words("means"), count_tokens).to_quote()
+    assert [passages[0].words(span) for span in quoted[0]] == ["E09 means a stuck brush."]
+
+
 PIECES = st.sampled_from(
     [
         "A plain sentence. ",
