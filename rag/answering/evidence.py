@@ -10,10 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from rag.answering.sentences import split_sentences
+from rag.answering.statements import read_statement
+from rag.retrieval.terms import terms
 from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
 
 _EXPIRY_FIELD = "valid_until"
+_SAME_WORDS = 0.85
+"""Share of all words of two chunks that both have, from which on the second is shown no more (a footer, a sentence)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> 
     ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
     disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
     """
-    ranked = retrieval.chunks[: limits.chunks]
+    ranked = _without_repeats(retrieval.chunks, limits.chunks)
     selections = _select_found(ranked, retrieval.generation, store, limits)
     if not selections:
         return _trimmed_first(ranked, retrieval.generation, store, limits)
@@ -51,20 +55,48 @@ def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> 
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
 
 
+def _without_repeats(ranked: Iterable[RetrievedChunk], limit: int) -> list[RetrievedChunk]:
+    """Return the first ``limit`` chunks that do not say what a better one says already."""
+    kept: list[RetrievedChunk] = []
+    told: list[_Told] = []
+    for found in ranked:
+        if len(kept) == limit:
+            break
+        own = _Told.by(found.chunk)
+        if not any(own.repeats(other) for other in told):
+            kept.append(found)
+            told.append(own)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a chunk says: its words, and apart from them the figures and codes, in which near-copies may differ."""
+
+    words: frozenset[str]
+    figures: frozenset[object]
+
+    @classmethod
+    def by(cls, chunk: Chunk) -> "_Told":
+        statement = read_statement(chunk.text)
+        return cls(frozenset(terms(chunk.text)), statement.quantities | statement.codes)
+
+    def repeats(self, other: "_Told") -> bool:
+        shared, together = len(self.words & other.words), len(self.words | other.words)
+        return self.figures == other.figures and shared >= _SAME_WORDS * together
+
+
 def _select_found(
     ranked: Iterable[RetrievedChunk], generation: int, store: KnowledgeStore, limits: PackingLimits
 ) -> dict[str, _Selection]:
-    """Take the found chunks that fit, best first; a text that was taken already is passed over."""
+    """Take the found chunks that fit, best first."""
     selections: dict[str, _Selection] = {}
-    seen: set[str] = set()
     spent = 0
     for rank, found in enumerate(ranked):
         chunk = found.chunk
-        fingerprint = "".join(chunk.text.split()).casefold()
         cost = limits.count_tokens(chunk.text)
-        if fingerprint in seen or spent + cost > limits.budget_tokens:
+        if spent + cost > limits.budget_tokens:
             continue
-        seen.add(fingerprint)
         spent += cost
         if chunk.document_id not in selections:
             selections[chunk.document_id] = _Selection(

@@ -49,6 +49,20 @@ def test_the_same_text_in_two_documents_is_shown_once(tmp_path: Path) -> None:
     assert [passage.document_id for passage in passages] == ["a.md"]
 
 
+def test_a_near_copy_is_passed_over_and_makes_room_unless_a_figure_differs(tmp_path: Path) -> None:
+    rule = "Returns of kettles, lamps and robots are free within thirty days of delivery if the box is there, for {}."
+    store = publish(
+        tmp_path,
+        Article("a.md", [rule.format("GBP 5")]),
+        Article("near.md", [rule.format("GBP 5") + " Thanks."]),
+        Article("other.md", [rule.format("GBP 7")]),
+        Article("last.md", ["Something else."]),
+    )
+    ranking = found(store, ("a.md", 0), ("near.md", 0), ("other.md", 0), ("last.md", 0))
+    passages = packed(store, ranking, limits(chunks=3))
+    assert [passage.document_id for passage in passages] == ["a.md", "other.md", "last.md"]
+
+
 def test_expired_rules_come_last_and_say_so(tmp_path: Path) -> None:
     old = Article("old.md", ["14 days"], metadata={"valid_until": "2026-03-31"}, updated_on=date(2025, 2, 10))
     new = Article("new.md", ["30 days"], metadata={"valid_until": "2027-03-31"}, audience="internal")
