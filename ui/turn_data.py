@@ -91,7 +91,7 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
         if passage.quoted and not _doubt(passage, language):
             return {
                 "number": passage.number,
-                "passage": word("citation", language, number=passage.number, title=passage.title),
+                "passage": f"{passage.number} · {passage.title}",
                 "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
                 "lang": passage.language,
             }

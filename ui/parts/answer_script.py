@@ -89,11 +89,12 @@ class View {
     this.at("best-label").textContent = this.words.best_match;
     this.at("best-text").textContent = best.text;
     this.at("best-text").lang = best.lang;
-    const cite = this.at("best").querySelector(".cite");
-    cite.textContent = best.number;
-    cite.title = best.passage;
-    cite.setAttribute("aria-label", best.passage);
-    cite.onclick = () => tell("cite", { turn, number: best.number, sentence: null });
+    const origin = this.at("origin");
+    origin.textContent = best.number;
+    origin.lang = best.lang;
+    origin.title = best.passage;
+    origin.setAttribute("aria-label", best.passage);
+    origin.onclick = () => tell("cite", { turn, number: best.number, sentence: null });
     this.at("use").textContent = this.words.use_this;
     this.at("use").onclick = () => tell("use", { turn, text: best.text });
   }

@@ -49,7 +49,7 @@ _FRAME = """
   <div class="status" role="status"></div>
   <p class="notice" hidden></p>
   <div class="best" hidden>
-    <div class="best-head small"><span class="best-label"></span><button type="button" class="cite"></button>
+    <div class="best-head small"><span class="best-label"></span><button type="button" class="origin"></button>
       <button type="button" class="button use"></button></div>
     <p class="best-text"></p>
   </div>
@@ -98,9 +98,9 @@ _STYLE = (
 .answer code { background: var(--ad-panel); border-radius: 4px; padding: 0 .25rem; font-size: .9em; }
 .unsupported { background: var(--ad-mark); color: var(--ad-mark-text); text-decoration: underline dashed;
   text-decoration-thickness: 1px; text-underline-offset: .2em; }
-.cite { border: 1px solid transparent; background: var(--ad-accent-soft); color: var(--ad-accent); border-radius: 4px;
+.cite, .origin { border: 1px solid transparent; background: var(--ad-accent-soft); color: var(--ad-accent); border-radius: 4px;
   padding: 0 .35rem; min-width: 1.5rem; min-height: 1.5rem; margin-left: .2rem; font-size: .8125rem; font-weight: 600; }
-.cite:hover { border-color: var(--ad-accent); }
+.cite:hover, .origin:hover { border-color: var(--ad-accent); }
 .cite.doubtful { color: var(--ad-warn); background: var(--ad-warn-soft); }
 .flag { font-size: .8125rem; color: var(--ad-warn); margin-left: .35rem; white-space: nowrap; }
 .flag button { border: 0; background: none; text-decoration: underline; padding: 0 .3rem; min-height: 1.5rem; }

@@ -128,6 +128,7 @@ class Editor {
   }
 
   async copy(withSources) {
+    this.say("", true); // what is said twice is heard twice
     const text = this.area.value + (withSources && this.data.sources ? "\n\n" + this.data.sources : "");
     if (await copied(text)) {
       this.say(this.data.words.copied, true);
