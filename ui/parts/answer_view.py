@@ -98,8 +98,9 @@ _STYLE = (
 .answer code { background: var(--ad-panel); border-radius: 4px; padding: 0 .25rem; font-size: .9em; }
 .unsupported { background: var(--ad-mark); color: var(--ad-mark-text); text-decoration: underline dashed;
   text-decoration-thickness: 1px; text-underline-offset: .2em; }
-.cite, .origin { border: 1px solid transparent; background: var(--ad-accent-soft); color: var(--ad-accent); border-radius: 4px;
-  padding: 0 .35rem; min-width: 1.5rem; min-height: 1.5rem; margin-left: .2rem; font-size: .8125rem; font-weight: 600; }
+.cite, .origin { border: 1px solid transparent; background: var(--ad-accent-soft); color: var(--ad-accent);
+  border-radius: 4px; padding: 0 .35rem; min-width: 1.5rem; min-height: 1.5rem; margin-left: .2rem; font-size: .8125rem;
+  font-weight: 600; }
 .cite:hover, .origin:hover { border-color: var(--ad-accent); }
 .cite.doubtful { color: var(--ad-warn); background: var(--ad-warn-soft); }
 .flag { font-size: .8125rem; color: var(--ad-warn); margin-left: .35rem; white-space: nowrap; }
