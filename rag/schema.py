@@ -7,11 +7,13 @@ docstring names.  Scores: higher is better everywhere.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
+
+if TYPE_CHECKING:  # the processes that read files and the terminal's first word do without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Language = Literal["zh", "en"]
 Audience = Literal["public", "internal"]
@@ -91,8 +93,8 @@ class QuestionTokens:
     ``vectors`` are float32 [q, dimension], rows of length 1; ``weights``, float64 [q], how much each counts.
     """
 
-    vectors: NDArray[np.float32]
-    weights: NDArray[np.float64]
+    vectors: "NDArray[np.float32]"
+    weights: "NDArray[np.float64]"
 
 
 @dataclass(frozen=True, slots=True)

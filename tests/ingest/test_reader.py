@@ -17,6 +17,7 @@ LIMITS = Limits(1_000_000)
 
 _LOADERS = """
 import ingest.loaders.registry as registry
+from ingest.loaders.text import load_text
 import os, signal, time
 def hang(source, raw, limits):
     time.sleep(60)
@@ -29,9 +30,9 @@ def swallow(source, raw, limits):
 def shout(source, raw, limits):
     print("a library says something", flush=True)
     os.write(1, b"native code too")
-    yield from registry.load_text(source, raw, limits)
+    yield from load_text(source, raw, limits)
 def stumble(source, raw, limits):
-    yield from registry.load_text(source, raw, limits)
+    yield from load_text(source, raw, limits)
     raise AttributeError("a bug in a library")
 registry.LOADERS |= {".hang": hang, ".crash": crash, ".swallow": swallow, ".shout": shout, ".stumble": stumble}
 """
