@@ -41,9 +41,11 @@ class _PartScores:
     scores: NDArray[np.float32]
 
     def best(self, limit: int) -> list[Hit]:
-        scores = self.scores
-        rows = np.argpartition(scores, len(scores) - limit)[-limit:] if limit < len(scores) else np.arange(len(scores))
-        return [Hit(int(self.chunk_ids[row]), float(scores[row])) for row in rows if scores[row] > 0]
+        rows = np.flatnonzero(self.scores)
+        if limit < len(rows):
+            least = np.partition(self.scores[rows], len(rows) - limit)[len(rows) - limit]
+            rows = rows[self.scores[rows] >= least]
+        return [Hit(int(self.chunk_ids[row]), float(self.scores[row])) for row in rows]
 
     def of(self, chunk_ids: NDArray[np.int64]) -> Iterable[Hit]:
         """Yield those of the chunks that are here and share a term."""

@@ -132,15 +132,20 @@ class FaissVectorIndex:
 
     def holds(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each chunk whether it is here, bool [n]."""
-        return np.isin(np.asarray(chunk_ids, dtype=np.int64), self._numbers)
+        wanted = np.asarray(chunk_ids, dtype=np.int64)
+        places = np.searchsorted(self._numbers, wanted)  # np.isin would sort or hash all numbers for a handful
+        inside = places < len(self._numbers)
+        found = np.zeros(len(wanted), dtype=np.bool_)
+        found[inside] = self._numbers[places[inside]] == wanted[inside]
+        return found
 
     def vectors(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> FloatMatrix:
         """Return the vectors of chunks, float32 [n, dimension].  Raises ``IndexDamaged`` where one is not there."""
         if not len(chunk_ids):
             return np.empty((0, self.dimension), np.float32)
-        missing = np.setdiff1d(chunk_ids, self._numbers)
-        if len(missing):
-            raise IndexDamaged(reason=f"chunk {missing[0]} has no vector")
+        here = self.holds(chunk_ids)
+        if not here.all():
+            raise IndexDamaged(reason=f"chunk {np.asarray(chunk_ids)[~here].min()} has no vector")
         rows: FloatMatrix = self._index.reconstruct_batch(self._order[np.searchsorted(self._numbers, chunk_ids)])
         return rows
 
