@@ -29,6 +29,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "updated": ("of {date}", "{date} 更新"),
     "internal": ("for staff only", "仅供内部"),
     "queued": ("{ahead} ahead{wait}", "前面还有 {ahead} 个{wait}"),
+    "quoted_instead": (
+        "The passages do not support most of that. In their own words:",
+        "资料不支持以上大部分内容，资料原文如下：",
+    ),
     "wait": (", about {seconds:.0f} s", "，约 {seconds:.0f} 秒"),
     "sources": ("Sources:", "来源："),
     "unsupported": ("no passage says this; check it", "资料中没有这句话的依据，请核实"),
@@ -129,6 +133,8 @@ class AnswerPrinter:
     def _complete(self, answer: Answer) -> None:
         if self._text.strip() != answer.text:  # a refusal, or a repetition that was cut
             self._write("\n" if self._text else "")
+            if answer.quoted and self._text:
+                self._line(self._styled(words("quoted_instead", self._language), _WARN))
             self._write(self._with_notes(answer))
         else:
             start = split_sentences(answer.text)[-1].start

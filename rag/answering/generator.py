@@ -10,6 +10,7 @@ that has not begun; hence the reading thread and the connection that can be cut.
 import logging
 import math
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,11 @@ HEARTBEAT_SECONDS = 0.25
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _NANOSECONDS_A_MILLISECOND = 1e6
 _REASON_CHARACTERS = 200
+_RUNNER_LOST = re.compile(
+    r"runner (?:has )?(?:unexpectedly |process (?:has )?)?(?:stopped|terminated|no longer running)"
+)
+"""How Ollama 0.24 tells that the process which computes was killed; it starts another one for the next request."""
+
 _REPEAT_PENALTY = 1.0  # a penalty makes a small model change numbers that it should copy; loops are cut by the governor
 
 
@@ -184,7 +190,8 @@ class OllamaGenerator:
         host = self._settings.ollama_url
         if isinstance(error, ResponseError) and error.status_code == httpx.codes.NOT_FOUND:
             return ModelMissing(model=model)
-        if isinstance(error, ResponseError | httpx.TransportError) and partial_text:
+        lost = isinstance(error, ResponseError) and _RUNNER_LOST.search(error.error) is not None
+        if lost or (isinstance(error, ResponseError | httpx.TransportError) and partial_text):
             return ModelStoppedHalfway(partial_text=partial_text)
         if isinstance(error, ResponseError):
             return OllamaRefused(reason=" ".join(error.error.split())[:_REASON_CHARACTERS])

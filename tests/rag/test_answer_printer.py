@@ -92,6 +92,16 @@ def test_a_text_that_ends_otherwise_than_it_was_streamed_is_written_again() -> N
     assert f"\n{final} [1]\n" in shown
 
 
+def test_words_that_gave_way_to_a_quotation_are_said_to_have_done_so() -> None:
+    quoted = answer(RULE)
+    assert quoted.quoted
+    shown: list[Event] = [Retrieved(PASSAGES, True, 0.9, 3), AnswerDelta("It costs EUR 77."), Completed(quoted)]
+    lines = printed(shown).splitlines()
+    at = lines.index("The passages do not support most of that. In their own words:")
+    assert lines[at - 1].startswith("It costs EUR 77.")
+    assert lines[at + 1] == f"{RULE} [1]"
+
+
 def test_control_characters_never_reach_the_terminal() -> None:
     assert printable("a\x1b]0;title\x07b\u202ec\nd") == "a]0;titlebc\nd"
 

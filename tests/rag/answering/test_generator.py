@@ -165,10 +165,18 @@ def test_broken_before_any_text(ollama: FakeOllama) -> None:
         _parts(ollama, thinking("hm"), Break(), think=True)
 
 
-@pytest.mark.parametrize(("before", "error"), [("", OllamaRefused), ("You have", ModelStoppedHalfway)])
-def test_an_error_in_mid_stream(ollama: FakeOllama, before: str, error: type[ServingError]) -> None:
+@pytest.mark.parametrize(
+    ("before", "said", "error"),
+    [
+        ("", "the input is too long", OllamaRefused),
+        ("You have", "the input is too long", ModelStoppedHalfway),
+        ("", "llama runner process has terminated", ModelStoppedHalfway),
+        ("", "model runner has unexpectedly stopped, this may be due to resource limitations", ModelStoppedHalfway),
+    ],
+)
+def test_an_error_in_mid_stream(ollama: FakeOllama, before: str, said: str, error: type[ServingError]) -> None:
     with pytest.raises(error):
-        _parts(ollama, *([content(before)] if before else []), {"error": "llama runner process has terminated"})
+        _parts(ollama, *([content(before)] if before else []), {"error": said})
 
 
 def test_a_stream_that_ends_without_a_last_object(ollama: FakeOllama) -> None:
