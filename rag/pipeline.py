@@ -22,7 +22,7 @@ from rag.answering.prompt import build_messages
 from rag.answering.question import clean_question, needs_thought
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
-from rag.errors import SettingsError
+from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.protocols import Generator
 from rag.schema import Answer, Completed, Event, Evidence, Language, Queued, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
@@ -201,9 +201,22 @@ class Pipeline:
             asked.trace.record("wait", _ms_since(waiting_since))
             if has_waited:
                 yield Queued(0)
-            self._parts.ensure_server()
-            parts = self._parts
-            yield from draft(asked, parts.generator, parts.settings, parts.reading_fit(parts.generator.model))
+            yield from self._drafted(asked)
+
+    def _drafted(self, asked: Asked) -> Iterator[Event]:
+        """Draft; once more where the model was lost before its first word, for it is started again by then."""
+        parts = self._parts
+        for is_last in (False, True):
+            parts.ensure_server()
+            has_spoken = False
+            try:
+                for event in draft(asked, parts.generator, parts.settings, parts.reading_fit(parts.generator.model)):
+                    has_spoken = True
+                    yield event
+                return
+            except (ModelStoppedHalfway, OllamaUnavailable):
+                if has_spoken or is_last:
+                    raise
 
 
 def _ms_since(started_at: float) -> float:

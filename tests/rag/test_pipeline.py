@@ -263,6 +263,23 @@ def test_what_was_written_before_the_break_was_given(tmp_path: Path) -> None:
     assert desk.admission.occupancy().running == 0
 
 
+@pytest.mark.parametrize("lost", [ModelStoppedHalfway(partial_text=""), OllamaUnavailable(host="h")])
+def test_a_model_that_is_lost_before_its_first_word_is_asked_once_more(tmp_path: Path, lost: Exception) -> None:
+    left = [lost]
+
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
+        return [left.pop()] if left else [GeneratedText("You have 30 days to send back any item.")]
+
+    desk = Desk(tmp_path, script)
+    answer = desk.pipeline.answer("How long?")
+    assert answer.text.startswith("You have 30 days")
+    assert len(desk.generator.calls) == 2
+    left += [lost, lost]
+    with pytest.raises(type(lost)):
+        desk.pipeline.answer("How long?")
+    assert desk.admission.occupancy().running == 0
+
+
 def test_waiting_is_told(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     busy = desk.admission.ticket()
