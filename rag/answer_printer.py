@@ -40,7 +40,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "no_model": ("no model was asked, generation {generation}", "未调用模型，知识库第 {generation} 代"),
     "stand_in": (
         "[stand-in model: it is not DeepSeek-R1, and its answers say nothing about R1's]",
-        "[替身模型：并非 DeepSeek-R1，其回答不代表 R1 的水平]",
+        "[替代模型：并非 DeepSeek-R1，其回答不代表 R1 的水平]",
     ),
     "embed": ("embed", "编码"),
     "search": ("search", "检索"),

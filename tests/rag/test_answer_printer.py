@@ -82,7 +82,7 @@ def test_a_refusal_in_chinese_words() -> None:
     assert "最接近的资料（不足以回答）" in shown
     assert "知识库中没有这个问题的答案。最接近的文章：《Returns》。" in shown
     assert "未调用模型" in shown
-    assert "替身" not in shown
+    assert "替代" not in shown
 
 
 def test_a_text_that_ends_otherwise_than_it_was_streamed_is_written_again() -> None:

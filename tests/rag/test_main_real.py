@@ -72,7 +72,7 @@ def test_in_chinese_and_in_words(real_ollama: ServerStatus, env: dict[str, str])
     assert ran.code == 0, ran.err
     assert "找到的资料" in ran.out
     assert "退款到账时间" in ran.out
-    assert "替身模型" in ran.out
+    assert "替代模型" in ran.out
 
 
 def test_a_thought_is_bounded_and_an_answer_follows(real_ollama: ServerStatus, env: dict[str, str]) -> None:
