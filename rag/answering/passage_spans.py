@@ -1,19 +1,13 @@
 """The stretches of a passage that can be quoted, each with the words above it that say what it is about."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
 from rag.answering.quantities import Quantity
 from rag.answering.sentences import split_sentences
 from rag.answering.statements import Statement, content_words, read_statement
 from rag.schema import Evidence
-
-_HEADING = re.compile(r"\s*#{1,6}\s")
-_ROW = re.compile(r"\s*\|")
-_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
-_LIST_ITEM = re.compile(r"\s*(?:[-*•·]\s|[(（]?\d{1,2}[.)、）])")
-_INTRODUCES = (":", "：")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +42,17 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     in_table = False
     for span in split_sentences(passage.text):
         text = passage.text[span.start : span.end]
-        is_row = _ROW.match(text) is not None
-        if _HEADING.match(text):
+        in_row = is_row(text)
+        if is_heading(text):
             heading, table_header, introduction, in_table = text, "", "", False
             continue
-        if is_row and (_ROW_RULE.match(text) or not in_table):
+        if in_row and (is_row_rule(text) or not in_table):
             table_header, in_table = (table_header if in_table else text), True
-            if _ROW_RULE.match(text):
+            if is_row_rule(text):
                 continue
-        if not is_row:
+        if not in_row:
             table_header, in_table = "", False
-            if not _LIST_ITEM.match(text):
+            if not is_list_item(text):
                 introduction = ""
         around = "\n".join((title, heading, table_header, introduction))
         yield QuotableSpan(
@@ -67,10 +61,10 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
             passage.start + span.end,
             read_statement(text),
             read_statement(around),
-            is_row,
-            _cells(table_header, text) if is_row else (),
+            in_row,
+            _cells(table_header, text) if in_row else (),
         )
-        if text.endswith(_INTRODUCES):
+        if introduces(text):
             introduction = text
 
 

@@ -4,15 +4,12 @@ It needs no model, is there with the evidence, and cannot say anything that the 
 in the document is left out: a table's bars and header, the signs before a heading.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rag.answering.line_kinds import is_heading, is_row, is_row_rule, without_heading_signs
 from rag.schema import Citation, Evidence, Language, TextSpan
 
-_ROW = re.compile(r"\s*\|")
-_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
-_HEADING = re.compile(r"\s*#{1,6}\s")
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
 
 
@@ -34,11 +31,11 @@ def quoted_lines(passage: Evidence) -> list[QuotedLine]:
     ['L4: Lock is jammed']
     """
     lines = [line for span in passage.quoted for line in _lines(passage, span)]
-    is_rule = [_ROW_RULE.match(line.text) is not None for line in lines]
+    is_rule = [is_row_rule(line.text) for line in lines]
     kept = [
         line
         for place, line in enumerate(lines)
-        if not (is_rule[place] or _HEADING.match(line.text) or (place + 1 < len(lines) and is_rule[place + 1]))
+        if not (is_rule[place] or is_heading(line.text) or (place + 1 < len(lines) and is_rule[place + 1]))
     ]
     return [QuotedLine(_readable(line.text, passage.language), line.span) for line in kept or lines]
 
@@ -80,8 +77,8 @@ def _lines(passage: Evidence, span: TextSpan) -> Iterator[QuotedLine]:
 
 
 def _readable(line: str, language: Language) -> str:
-    if not _ROW.match(line):
-        return _HEADING.sub("", line)
+    if not is_row(line):
+        return without_heading_signs(line)
     after_first, after_others = _BETWEEN_CELLS[language]
     first, *others = [cell.strip() for cell in line.strip().strip("|").split("|")]
     rest = after_others.join(cell for cell in others if cell)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
 from rag.answering.sentences import split_sentences
 from rag.answering.statements import content_words, read_statement
 from rag.schema import Evidence, TextSpan
@@ -40,11 +41,6 @@ _SHORT_TOKENS = 100
 """A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
 
 _SMALLEST_SPREAD = 1e-6
-_HEADING = re.compile(r"\s*#{1,6}\s")
-_ROW = re.compile(r"\s*\|")
-_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
-_LIST_ITEM = re.compile(r"\s*(?:[-*•·]\s|[(（]?\d{1,2}[.)、）])")
-_INTRODUCES = (":", "：")
 _LEANS_BACK = re.compile(
     r"\s*(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
     r"|in (?:that|this) case|if (?:so|not|it))\b"
@@ -134,18 +130,17 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> Iterator[_Sen
     for place, span in enumerate(split_sentences(passage.text), start=first_place):
         text = passage.text[span.start : span.end]
         in_document = TextSpan(passage.start + span.start, passage.start + span.end)
-        is_row = _ROW.match(text) is not None
-        is_heading = _HEADING.match(text) is not None
-        is_header = is_row and (not table or _ROW_RULE.match(text) is not None)
-        if is_heading:
+        in_row, in_heading = is_row(text), is_heading(text)
+        in_header = in_row and (not table or is_row_rule(text))
+        if in_heading:
             heading, introduction = (place,), ()
-        elif not is_row and not _LIST_ITEM.match(text):
+        elif not in_row and not is_list_item(text):
             introduction = ()
-        table = (*table, place) if is_header else table if is_row else ()
-        leans_back = place > first_place and _LEANS_BACK.match(text) is not None and not is_row
+        table = (*table, place) if in_header else table if in_row else ()
+        leans_back = place > first_place and _LEANS_BACK.match(text) is not None and not in_row
         needs = (*heading, *table, *introduction, *((place - 1,) if leans_back else ()))
-        yield _Sentence(index, in_document, text, tuple(one for one in needs if one != place), is_heading or is_header)
-        if text.endswith(_INTRODUCES) and not is_row:
+        yield _Sentence(index, in_document, text, tuple(one for one in needs if one != place), in_heading or in_header)
+        if introduces(text) and not in_row:
             introduction = (place,)
 
 
