@@ -114,8 +114,9 @@ def _judged(asked: Asked, governed: Governed, grounding: Grounding, author: _Aut
         return _refused(asked, author)
     supported = len({citation.start for citation in grounding.citations})
     if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(asked):
-        if is_there:
-            return _answer(asked, author, quoted_text(asked.evidence), quoted_citations(asked.evidence))
+        own = [passage for passage in asked.evidence if passage.language == asked.language]
+        if is_there and (text := quoted_text(own)):
+            return _answer(asked, author, text, quoted_citations(own))
         if not supported:
             return _refused(asked, author)
     return _answer(asked, author, governed.text, grounding.citations, grounding.unsupported)

@@ -208,6 +208,13 @@ def test_a_reply_without_support_gives_way_to_the_evidences_own_words(tmp_path: 
     assert "77" not in answer.text
 
 
+def test_nothing_is_quoted_in_the_other_language(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, reads(0.9, "It costs EUR 77."), reading_fit=SURE)
+    answer = desk.pipeline.answer("How long until the refund 退款 reaches my card?")
+    assert answer.quoted
+    assert {citation.document_id for citation in answer.citations} == {"returns.md"}
+
+
 def test_a_reply_that_is_mostly_without_support_gives_way_too(tmp_path: Path) -> None:
     reply = "You can send back any item within 30 days of delivery. It costs EUR 77. Call us at night."
     sure = Desk(tmp_path / "sure", reads(0.9, reply), reading_fit=SURE).pipeline.answer("How long?")
