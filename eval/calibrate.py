@@ -24,8 +24,9 @@ from eval.logistic import (
     auroc,
     calibration_error,
     fit_logistic,
-    folds,
     held_out_logits,
+    probabilities_of,
+    refused_when_held_out,
     threshold_at,
 )
 from ingest.golden import GoldenQuestion, load_questions
@@ -89,10 +90,10 @@ def fit(rows: Sequence[Row], names: Sequence[str]) -> tuple[Confidence, Figures]
     logits = np.mean([held_out_logits(signals, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
     whole = fit_logistic(signals, labels)
     weights = {name: round(float(weight), _DIGITS) for name, weight in zip(names, whole.weights, strict=True)}
-    threshold = float(_probabilities(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
+    threshold = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
     confidence = Confidence(round(whole.intercept, _DIGITS), weights, round(threshold, _DIGITS))
-    refused = _refused_when_held_out(signals, labels)
-    return confidence, _figures(rows, labels, _probabilities(logits), refused)
+    refused = refused_when_held_out(signals, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
+    return confidence, _figures(rows, labels, probabilities_of(logits), refused)
 
 
 def judge(rows: Sequence[Row], confidence: Confidence) -> Figures:
@@ -107,17 +108,6 @@ def _arrays(rows: Sequence[Row], names: Sequence[str]) -> tuple[Matrix, Labels]:
     return signals, np.array([question.answerable for question, _ in rows], dtype=np.bool_)
 
 
-def _refused_when_held_out(signals: Matrix, labels: Labels) -> Matrix:
-    """Return, for each row, how often it is refused when threshold and weights come from the other folds."""
-    refused = np.zeros(len(labels))
-    for seed in range(_REPEATS):
-        for training, held_out in folds(labels, _FOLDS, seed):
-            fitted = fit_logistic(signals[training], labels[training])
-            threshold = threshold_at(fitted.logits(signals[training]), labels[training], FALSE_REFUSALS)
-            refused[held_out] += fitted.logits(signals[held_out]) < threshold
-    return refused / _REPEATS
-
-
 def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused: Matrix) -> Figures:
     kinds = sorted({question.kind for question, _ in rows if not question.answerable})
     of_kind = {kind: np.array([not q.answerable and q.kind == kind for q, _ in rows]) for kind in kinds}
@@ -128,10 +118,6 @@ def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused
         refused_unanswerable=_rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
         refused_by_kind={kind: _rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
     )
-
-
-def _probabilities(logits: Matrix) -> Matrix:
-    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
 
 
 def _rounded(value: float) -> float:

@@ -17,10 +17,18 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from eval.dataset import GOLDEN_DIR, drawn
-from eval.logistic import Labels, Matrix, auroc, calibration_error, fit_logistic, folds, held_out_logits, threshold_at
+from eval.logistic import (
+    auroc,
+    calibration_error,
+    fit_logistic,
+    held_out_logits,
+    probabilities_of,
+    refused_when_held_out,
+    threshold_at,
+)
 from eval.tables import question_bar, words
 from ingest.golden import GoldenQuestion, load_questions
-from rag.answering.reader import READING_PATH, Reading, ReadingFit
+from rag.answering.reader import READING_PATH, Reading, ReadingFit, reading_features
 from rag.errors import AnswerdeskError, SettingsError
 from rag.factory import build_pipeline
 from rag.settings import load_settings
@@ -34,7 +42,6 @@ QUOTE_PRECISION = 0.7
 
 _FOLDS, _REPEATS = 5, 5
 _DIGITS = 4
-_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +85,12 @@ def fit(judged: Sequence[Judged]) -> tuple[ReadingFit, dict[str, float]]:
     labels = np.array([one.answerable for one in usable], dtype=np.bool_)
     if min(labels.sum(), (~labels).sum()) < _FOLDS:
         raise SettingsError(reason=f"at least {_FOLDS} questions with and {_FOLDS} without an answer are needed")
-    features = _features([one.reading for one in usable])
+    features = np.array([_features(one.reading) for one in usable], dtype=np.float64)
     logits = np.mean([held_out_logits(features, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
     whole = fit_logistic(features, labels)
-    probabilities = _probabilities(logits)
+    probabilities = probabilities_of(logits)
     yes, retrieval, chinese = (round(float(weight), _DIGITS) for weight in whole.weights)
-    refuse_below = float(_probabilities(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
+    refuse_below = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
     fitted = ReadingFit(
         intercept=round(whole.intercept, _DIGITS),
         yes=yes,
@@ -92,7 +99,7 @@ def fit(judged: Sequence[Judged]) -> tuple[ReadingFit, dict[str, float]]:
         refuse_below=round(refuse_below, _DIGITS),
         quote_from=round(max(QUOTE_PRECISION, refuse_below), _DIGITS),
     )
-    refused = _refused_when_held_out(features, labels)
+    refused = refused_when_held_out(features, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
     figures = {
         "n": len(usable),
         "auroc": auroc(probabilities, labels),
@@ -104,30 +111,8 @@ def fit(judged: Sequence[Judged]) -> tuple[ReadingFit, dict[str, float]]:
     return fitted, {name: round(float(value), _DIGITS) for name, value in figures.items()}
 
 
-def _features(readings: Sequence[Reading]) -> Matrix:
-    return np.array(
-        [[_logit(one.yes or 0.0), _logit(one.retrieval), float(one.language == "zh")] for one in readings],
-        dtype=np.float64,
-    )
-
-
-def _logit(probability: float) -> float:
-    return float(np.log((probability + _SMALLEST) / (1 - probability + _SMALLEST)))
-
-
-def _refused_when_held_out(features: Matrix, labels: Labels) -> Matrix:
-    """Return, for each question, how often it is refused when threshold and weights come from the other folds."""
-    refused = np.zeros(len(labels))
-    for seed in range(_REPEATS):
-        for training, held_out in folds(labels, _FOLDS, seed):
-            fitted = fit_logistic(features[training], labels[training])
-            threshold = threshold_at(fitted.logits(features[training]), labels[training], FALSE_REFUSALS)
-            refused[held_out] += fitted.logits(features[held_out]) < threshold
-    return refused / _REPEATS
-
-
-def _probabilities(logits: Matrix) -> Matrix:
-    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+def _features(reading: Reading) -> tuple[float, float, float]:
+    return reading_features(yes=reading.yes or 0.0, retrieval=reading.retrieval, language=reading.language)
 
 
 def save(model: str, fitted: ReadingFit, figures: dict[str, float], questions: Path, path: Path = READING_PATH) -> None:

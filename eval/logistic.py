@@ -91,6 +91,22 @@ def held_out_logits(
     return logits
 
 
+def refused_when_held_out(signals: Matrix, labels: Labels, false_refusals: float, count: int, repeats: int) -> Matrix:
+    """Return, for each row, how often it is refused when threshold and weights come from the other folds, [n]."""
+    refused = np.zeros(len(labels))
+    for seed in range(repeats):
+        for training, held_out in folds(labels, count, seed):
+            fitted = fit_logistic(signals[training], labels[training])
+            threshold = threshold_at(fitted.logits(signals[training]), labels[training], false_refusals)
+            refused[held_out] += fitted.logits(signals[held_out]) < threshold
+    return refused / repeats
+
+
+def probabilities_of(logits: Matrix) -> Matrix:
+    """Return [n] in [0, 1] for logits [n]."""
+    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+
+
 def calibration_error(probabilities: Matrix, labels: Labels, bins: int = 10) -> float:
     """Return the expected calibration error over bins of equal width: C. Guo et al., https://arxiv.org/abs/1706.04599."""
     which = np.minimum((probabilities * bins).astype(np.int64), bins - 1)

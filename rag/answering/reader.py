@@ -55,13 +55,19 @@ class ReadingFit:
 
     def probability(self, *, yes: float, retrieval: float, language: Language) -> float:
         """Return the probability in [0, 1]; ``yes`` and ``retrieval`` are such themselves."""
-        features = self.yes * _logit(yes) + self.retrieval * _logit(retrieval) + self.chinese * (language == "zh")
-        return 1 / (1 + math.exp(-(self.intercept + features)))
+        by_yes, by_retrieval, by_chinese = reading_features(yes=yes, retrieval=retrieval, language=language)
+        logit = self.intercept + self.yes * by_yes + self.retrieval * by_retrieval + self.chinese * by_chinese
+        return 1 / (1 + math.exp(-logit))
 
     @classmethod
     def from_json(cls, value: Mapping[str, float]) -> Self:
         """Build it from an entry under ``fits`` in ``reading.json``."""
         return cls(**{name: float(value[name]) for name in cls.__slots__})
+
+
+def reading_features(*, yes: float, retrieval: float, language: Language) -> tuple[float, float, float]:
+    """Return what a fit weighs: the logits of both probabilities, and 1 for a Chinese question."""
+    return _logit(yes), _logit(retrieval), float(language == "zh")
 
 
 @lru_cache(maxsize=8)
