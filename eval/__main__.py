@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval import calibrate_reader, chunk_size_command, ingest_command, large_command, retrieval_command
+from eval import calibrate_reader, chunk_size_command, ingest_command, large_command
+from eval.answers.runner import Record, run
+from eval.answers.scores import summarise, wrong
 from eval.dataset import GOLDEN_DIR, drawn
-from eval.report import summarise, wrong
-from eval.runner import Record, run
+from eval.retrieval import command as retrieval_command
 from eval.tables import print_report, question_bar, words
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError, SettingsError
@@ -35,12 +36,6 @@ examples:
 
 exit codes: 0 measured, 2 usage, 3 no knowledge base, 4 no model server, 130 interrupted (the run can be resumed)
 """
-
-_COMMANDS = {
-    "retrieval": retrieval_command.main,
-    "ingest": ingest_command.main,
-    "chunk-size": chunk_size_command.main,
-}
 
 
 @dataclass(frozen=True, slots=True)

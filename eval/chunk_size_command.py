@@ -14,8 +14,8 @@ from rich.table import Table
 
 from eval.dataset import drawn
 from eval.ingest_words import words
-from eval.retrieval_benchmark import QuestionSet, Ranking, ask, sets_in, summarise
-from eval.retrieval_command import advancing
+from eval.retrieval.benchmark import QuestionSet, Ranking, ask, sets_in, summarise
+from eval.retrieval.command import advancing
 from eval.tables import question_bar
 from eval.tables import words as table_words
 from ingest.console import ProgressConsole

@@ -14,7 +14,7 @@ import numpy as np
 
 from eval.generated_knowledge import Sample, generated_question, write_generated
 from eval.large_desk import Desk, OpenEmbedder
-from eval.report import Percentiles
+from eval.percentiles import Percentiles
 from ingest.chunking import recipe
 from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock

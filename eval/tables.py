@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from eval.report import Score
+from eval.answers.scores import Score
 from rag.schema import Language
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -61,7 +61,7 @@ def question_bar(console: Console, *, disable: bool = False) -> Progress:
 
 
 def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console: Console, language: Language) -> None:
-    """Print what ``eval.report.summarise`` gave; the model's line says when it is a stand-in."""
+    """Print what ``eval.answers.scores.summarise`` gave; the model's line says when it is a stand-in."""
     console.print(_figures(summary, language))
     console.print(_latency(summary, language))
     errors = summary["errors"]

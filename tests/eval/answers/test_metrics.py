@@ -2,7 +2,7 @@
 
 import pytest
 
-from eval.answer_metrics import best_token_f1, holds, is_right, key_points_hit, normalise, token_f1
+from eval.answers.metrics import best_token_f1, holds, is_right, key_points_hit, normalise, token_f1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR, drawn
-from eval.retrieval_benchmark import QuestionSet, Ranking, run, sets_in, summarise
+from eval.retrieval.benchmark import QuestionSet, Ranking, run, sets_in, summarise
 from eval.tables import question_bar, words
 from ingest.console import ProgressConsole
 from rag.errors import AnswerdeskError, SettingsError

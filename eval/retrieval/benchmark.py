@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.report import Percentiles
-from eval.retrieval_metrics import ndcg_at, recall_at, reciprocal_rank_at
+from eval.percentiles import Percentiles
+from eval.retrieval.metrics import ndcg_at, recall_at, reciprocal_rank_at
 from ingest.chunking import recipe
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest

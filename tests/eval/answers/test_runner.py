@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.runner import ask, run
+from eval.answers.runner import ask, run
 from ingest.golden import GoldenQuestion
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from eval.retrieval_metrics import ndcg_at, recall_at, reciprocal_rank_at
+from eval.retrieval.metrics import ndcg_at, recall_at, reciprocal_rank_at
 
 RANKING = ["a", "b", "c", "d"]
 

@@ -3,32 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
-from eval.answer_metrics import best_token_f1, is_right
-from eval.retrieval_metrics import recall_at, reciprocal_rank_at
-from eval.runner import Record
+from eval.answers.metrics import best_token_f1, is_right
+from eval.answers.runner import Record
+from eval.percentiles import Percentiles
+from eval.retrieval.metrics import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.tracing import STAGES
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Milliseconds, by linear interpolation between the two nearest ranks (numpy's default); None without a sample."""
-
-    n: int
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Percentiles":
-        """Compute them; the empty case has n 0 and no numbers."""
-        if not values:
-            return cls(n=0, p50=None, p95=None, p99=None)
-        p50, p95, p99 = (round(float(value), 1) for value in np.percentile(values, [50, 95, 99]))
-        return cls(n=len(values), p50=p50, p95=p95, p99=p99)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from eval.report import Percentiles, score, summarise, wrong
-from eval.runner import Record
+from eval.answers.runner import Record
+from eval.percentiles import Percentiles, score, summarise, wrong
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer, Citation, SpanTime, TextSpan
 from tests.eval.cases import question, record

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from eval import __main__ as command
-from eval import retrieval_command
-from eval.retrieval_benchmark import QuestionSet, Ranking, figures, run, sets_in, summarise
+from eval.retrieval import command as retrieval_command
+from eval.retrieval.benchmark import QuestionSet, Ranking, figures, run, sets_in, summarise
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings, load_settings

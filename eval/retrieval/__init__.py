@@ -1,0 +1,1 @@
+"""Whether the right documents are found, without a model."""
