@@ -3,7 +3,8 @@
 import pytest
 
 from eval.answers.runner import Record
-from eval.percentiles import Percentiles, score, summarise, wrong
+from eval.answers.scores import score, summarise, wrong
+from eval.percentiles import Percentiles
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer, Citation, SpanTime, TextSpan
 from tests.eval.cases import question, record
