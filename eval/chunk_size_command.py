@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.dataset import drawn
 from eval.ingest_words import words
-from eval.retrieval.benchmark import QuestionSet, Ranking, ask, sets_in, summarise
+from eval.question_sets import QuestionSet, sets_in
+from eval.retrieval.benchmark import Ranking, ask, summarise
 from eval.retrieval.command import advancing
 from eval.tables import question_bar
-from eval.tables import words as table_words
+from eval.words import words as table_words
 from ingest.console import ProgressConsole
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
@@ -65,12 +65,18 @@ def _size(value: str) -> int:
     return size
 
 
+def corpus_of(one: QuestionSet) -> Path:
+    """Return the corpus of a set out of a folder, which has one."""
+    assert one.corpus is not None
+    return one.corpus
+
+
 def smaller_corpus(one: QuestionSet, documents: int, seed: int, place: Path) -> QuestionSet:
     """Return the set with ``documents`` of its corpus, written to ``place``: what is relevant, and others by the seed.
 
     Where more are relevant all of those stay.  Fewer documents make the questions easier, for each size alike.
     """
-    rows = [line for line in one.corpus.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [line for line in corpus_of(one).read_text(encoding="utf-8").splitlines() if line.strip()]
     relevant = {document for question in one.questions for document in question.relevant}
     kept = [number for number, line in enumerate(rows) if json.loads(line)["id"] in relevant]
     others = sorted(set(range(len(rows))) - set(kept))
@@ -92,10 +98,10 @@ def measure(
         for size in sizes:
             own = settings.changed(data_dir=folder / str(number), chunk_tokens=size)
             with ProgressConsole(terminal_language(), sys.stderr) as progress:
-                summary = ingest([one.corpus], own, embedder, prune=True, progress=progress)
+                summary = ingest([corpus_of(one)], own, embedder, prune=True, progress=progress)
             with question_bar(Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
                 task = bar.add_task(f"{one.name} {size}", total=len(one.questions))
-                found[size][one.name] = ask(one, own, embedder, advancing(bar, task))
+                found[size][one.name] = ask(one, own.knowledge_dir, own, embedder, advancing(bar, task))
             chunks[size] += summary.chunks
     return {size: {**summarise(found[size]), "chunks": chunks[size]} for size in sizes}
 
@@ -124,10 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
     try:
-        sets = [
-            replace(one, questions=drawn(one.questions, arguments.limit, arguments.seed))
-            for one in sets_in(arguments.sets)
-        ]
+        sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in sets_in(arguments.sets)]
         settings = load_settings()
         embedder = open_embedder(settings)
         with tempfile.TemporaryDirectory(prefix="answerdesk-chunk-size-") as name:

@@ -7,51 +7,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from eval.answers.scores import Score
+from eval.words import words as words
 from rag.schema import Language
 
-_WORDS: dict[str, tuple[str, str]] = {
-    "answers": ("Answers", "回答质量"),
-    "found": ("Documents found", "检索结果"),
-    "set": ("set", "题集"),
-    "figure_of_sets": ("figure (mean of the sets)", "指标（各题集平均）"),
-    "figure": ("figure", "指标"),
-    "value": ("value", "数值"),
-    "kind": ("kind {kind} ({n})", "题型 {kind}（{n} 题）"),
-    "latency": ("Latency, milliseconds", "延迟（毫秒）"),
-    "stage": ("stage", "阶段"),
-    "count": ("n", "次数"),
-    "error": ("failed: {what}", "失败：{what}"),
-    "not_right": ("not right: {question_id} ({kind})", "答错：{question_id}（{kind}）"),
-    "not_right_refused": ("not right: {question_id} ({kind}, refused)", "答错：{question_id}（{kind}，误拒）"),
-    "model": ("model: {model}", "模型：{model}"),
-    "stand_in": (
-        "model: {model} (a stand-in: these are not DeepSeek-R1's figures)",
-        "模型：{model}（替代模型：以上不是 DeepSeek-R1 的数据）",
-    ),
-    "no_model": ("no model was called", "未调用模型"),
-    "records": ("every question's record: {records}", "逐题记录：{records}"),
-    "questions": ("questions", "题目"),
-    "large": ("A large knowledge base", "大型知识库"),
-    "large_writing": ("writing passages", "写入片段"),
-    "large_indexing": ("making the index", "建立索引"),
-    "large_searching": ("searching", "检索"),
-    "large_changing": ("changing a document", "更新文档"),
-    "nothing_measured": ("Interrupted; nothing was measured.", "已中断，未得出结果。"),
-    "as_many": (
-        "--corpus and --questions are given in pairs: {corpora} and {questions}",
-        "--corpus 与 --questions 须成对给出：现为 {corpora} 个与 {questions} 个",
-    ),
-    "interrupted": (
-        "Interrupted; the answers so far are kept. Go on with: python -m eval --run {run}",
-        "已中断，已有回答均已保存。继续运行：python -m eval --run {run}",
-    ),
-}
 _APART = ("latency_ms", "by_kind", "errors", "model", "stand_in", "records")
-
-
-def words(key: str, language: Language, **values: object) -> str:
-    """Return the text of ``key`` with its placeholders filled."""
-    return _WORDS[key][1 if language == "zh" else 0].format(**values)
 
 
 def question_bar(console: Console, *, disable: bool = False) -> Progress:

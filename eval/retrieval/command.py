@@ -1,34 +1,38 @@
 """``python -m eval retrieval``: recall, reciprocal rank and latency of the search alone."""
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR, drawn
-from eval.retrieval.benchmark import QuestionSet, Ranking, run, sets_in, summarise
-from eval.tables import question_bar, words
-from ingest.console import ProgressConsole
-from rag.errors import AnswerdeskError, SettingsError
+from eval.question_options import (
+    by_name,
+    chosen_sets,
+    chosen_settings,
+    question_parser,
+    run_name,
+    write_json,
+)
+from eval.question_sets import QuestionSet
+from eval.retrieval.benchmark import Ranking, run, summarise
+from eval.runs import Run
+from eval.tables import question_bar
+from eval.words import words
+from rag.errors import AnswerdeskError
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.terminal import fail, terminal_language
 
 EXAMPLES = """\
 examples:
   python -m eval retrieval                                  the sample questions on the sample knowledge base
-  python -m eval retrieval --corpus docs.jsonl --questions asked.jsonl
+  python -m eval retrieval --corpus docs.jsonl --questions asked.jsonl --json figures.json
   python -m eval retrieval --sets FOLDER --limit 100        every subfolder with corpus.jsonl and questions.jsonl
-
-exit codes: 0 measured, 2 usage, 3 nothing to ingest, 5 the embedder is missing, 130 interrupted
+  python -m eval retrieval --kb shop --questions asked.jsonl --run monday
 """
 _MEASURES = {
     "recall_at_1": "R@1",
@@ -40,43 +44,24 @@ _MEASURES = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval retrieval",
-        description="Ask questions whose relevant documents are known; report how well those are found, and how fast.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return question_parser(
+        "retrieval",
+        "Ask questions whose relevant documents are known; report how well those are found, and how fast.  检索质量",
+        EXAMPLES,
     )
-    parser.add_argument("--corpus", type=Path, action="append", default=[], help="documents; may be given again")
-    parser.add_argument("--questions", type=Path, action="append", default=[], help="JSONL, one for each --corpus")
-    parser.add_argument("--sets", type=Path, metavar="FOLDER", help="question sets, a subfolder each")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N questions a set, drawn by --seed")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
-    return parser
 
 
-def _chosen_sets(arguments: argparse.Namespace) -> list[QuestionSet]:
-    if len(arguments.corpus) != len(arguments.questions):
-        counts = {"corpora": len(arguments.corpus), "questions": len(arguments.questions)}
-        raise SettingsError(reason=words("as_many", terminal_language(), **counts))
-    sets = [QuestionSet.load(*pair) for pair in zip(arguments.corpus, arguments.questions, strict=True)]
-    sets += sets_in(arguments.sets) if arguments.sets else []
-    if not sets:
-        sets = [QuestionSet.load(KNOWLEDGE_DIR, GOLDEN_DIR)]
-    return [replace(one, questions=drawn(one.questions, arguments.limit, arguments.seed)) for one in sets]
-
-
-def measure(sets: Sequence[QuestionSet], settings: Settings, embedder: Embedder, console: Console) -> dict[str, object]:
-    """Run every set and return the figures."""
+def measure(
+    sets: Sequence[QuestionSet], settings: Settings, embedder: Embedder, kept: Run, console: Console
+) -> dict[str, object]:
+    """Run (or resume) every set and return the figures; each of several has a run of its own below ``kept``."""
     by_set: dict[str, Sequence[Ranking]] = {}
-    for number, one in enumerate(sets):
-        with (
-            ProgressConsole(terminal_language(), sys.stderr) as ingesting,
-            question_bar(console, disable=not console.is_terminal) as bar,
-        ):
+    for name, one in by_name(sets).items():
+        own = kept if len(sets) == 1 else Run(kept.folder / name)
+        with question_bar(console, disable=not console.is_terminal) as bar:
             task = bar.add_task(one.name, total=len(one.questions))
-            rankings = run(one, settings, embedder, ingesting=ingesting, progress=advancing(bar, task))
-        by_set[one.name if one.name not in by_set else f"{one.name}-{number}"] = rankings
+            by_set[name] = run(one, settings, embedder, own, advancing(bar, task))
+        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
     return {"embedder": embedder.model_id, **summarise(by_set)}
 
 
@@ -111,17 +96,20 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
-    console = Console()
+    console, language = Console(), terminal_language()
+    name = ""
     try:
-        sets = _chosen_sets(arguments)
-        settings = load_settings()
-        summary = measure(sets, settings, open_embedder(settings), console)
-        print_figures(summary, console, terminal_language())
-        if arguments.json:
-            arguments.json.write_text(json.dumps(summary, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        name = run_name(arguments)
+        sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        settings = chosen_settings(arguments)
+        kept = Run.named(name, settings)
+        summary = measure(sets, settings, open_embedder(settings), kept, console)
+        print_figures(summary, console, language)
+        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        write_json(arguments.json, summary)
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("nothing_measured", terminal_language()), markup=False)
+        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
         return 130
     return 0

@@ -9,7 +9,7 @@ import pytest
 from eval import chunk_size_command
 from eval.__main__ import main
 from eval.chunk_size_command import smaller_corpus
-from eval.retrieval.benchmark import sets_in
+from eval.question_sets import sets_in
 from rag.settings import load_settings
 from rag.testing import HashEmbedder
 

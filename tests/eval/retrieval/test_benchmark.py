@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from eval import __main__ as command
+from eval.question_sets import QuestionSet, sets_in
 from eval.retrieval import command as retrieval_command
-from eval.retrieval.benchmark import QuestionSet, Ranking, figures, run, sets_in, summarise
-from ingest.golden import GoldenQuestion, load_questions
+from eval.retrieval.benchmark import Ranking, figures, run, summarise
+from eval.runs import Run
+from ingest.golden import load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings, load_settings
 from rag.testing import HashEmbedder
 
 
 def ranking(*documents: str, ms: float = 10.0, relevant: tuple[str, ...] = ("d1",)) -> Ranking:
-    return Ranking(GoldenQuestion("q", "question", "en", True, (), (), relevant), documents, ms)
+    return Ranking("q", relevant, documents, ms)
 
 
 def test_figures_by_hand() -> None:
@@ -65,25 +67,32 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_follow_up_is_searched_behind_the_turn_before(folder: Path, tmp_path: Path) -> None:
-    (one, _) = sets_in(folder)
+    one = sets_in(folder)[0].with_relevant()
     assert [question.previous for question in one.questions] == ["", "refund days"]
     settings = Settings(data_dir=tmp_path / "data")
-    rankings = run(one, settings, HashEmbedder())
+    rankings = run(one, settings, HashEmbedder(), Run.named("a", settings))
     assert [ranking.documents[0] for ranking in rankings] == ["d1", "d2"]
     assert all(ranking.duration_ms > 0 for ranking in rankings)
 
 
-def test_the_index_is_kept_and_a_changed_corpus_gets_its_own(folder: Path, tmp_path: Path) -> None:
+def test_a_corpus_is_kept_by_its_content_and_a_changed_one_gets_its_own(folder: Path, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
-    one = QuestionSet.load(folder / "first" / "corpus.jsonl", folder / "first" / "questions.jsonl")
-    run(one, settings, HashEmbedder())
-    run(one, settings, HashEmbedder())
-    kept = list((tmp_path / "data" / "benchmarks").iterdir())
-    assert len(kept) == 1
+    kept = tmp_path / "data" / "runs" / "knowledge"
+    one = QuestionSet.load(folder / "first" / "corpus.jsonl", folder / "first" / "questions.jsonl").with_relevant()
+    run(one, settings, HashEmbedder(), Run.named("a", settings))
+    run(
+        QuestionSet("other", folder / "second" / "corpus.jsonl", one.questions),
+        settings,
+        HashEmbedder(),
+        Run.named("b", settings),
+    )
+    assert len(list(kept.iterdir())) == 1, "the same content in another folder"
+    assert one.corpus is not None
     with one.corpus.open("a") as file:
         file.write('{"id": "d4", "text": "new"}\n')
-    run(one, settings, HashEmbedder())
-    assert len(list((tmp_path / "data" / "benchmarks").iterdir())) == 2
+    run(one, settings, HashEmbedder(), Run.named("c", settings))
+    assert len(list(kept.iterdir())) == 2
+    assert not (tmp_path / "data" / "knowledge").exists(), "the desk's own are not touched"
 
 
 def test_what_is_no_set_is_named(folder: Path) -> None:
@@ -95,7 +104,7 @@ def test_what_is_no_set_is_named(folder: Path) -> None:
     questions.write_text('{"id": "1", "question": "banana bread", "answerable": false}\n')
     assert load_questions(questions)
     with pytest.raises(SettingsError, match="names a relevant document"):
-        QuestionSet.load(folder / "first" / "corpus.jsonl", questions)
+        QuestionSet.load(folder / "first" / "corpus.jsonl", questions).with_relevant()
 
 
 @pytest.fixture
@@ -131,3 +140,36 @@ def test_a_limit_draws_by_the_seed(folder: Path, tmp_path: Path) -> None:
 def test_pairs_that_do_not_match_are_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["retrieval", "--corpus", str(folder / "first" / "corpus.jsonl")]) == 2
     assert "1 and 0" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_run_that_was_cut_off_goes_on(folder: Path, tmp_path: Path) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl")]
+    assert retrieval_command.main(arguments) == 0
+    records = tmp_path / "data" / "runs" / "monday" / "records.jsonl"
+    first, second = records.read_text("utf-8").splitlines(keepends=True)
+    changed = first.replace('["d1"', '["kept from before"', 1)
+    assert changed != first
+    records.write_text(changed + second[:20], encoding="utf-8")
+    assert retrieval_command.main(arguments) == 0
+    assert records.read_text("utf-8").startswith(changed), "what was asked is not asked again"
+    assert len(records.read_text("utf-8").splitlines()) == 2
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_name_is_not_reused_for_other_questions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl")]
+    assert retrieval_command.main(arguments) == 0
+    assert retrieval_command.main([*arguments, "--limit", "1"]) == 2
+    assert "questions" in capsys.readouterr().err
+    assert retrieval_command.main([*arguments, "--kb", "shop"]) == 2
+    assert "not both" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_knowledge_base_that_is_not_there_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--kb", "shop", "--questions", str(folder / "first" / "questions.jsonl")]
+    assert retrieval_command.main(arguments) == 3
+    assert capsys.readouterr().err.count("\n") == 1

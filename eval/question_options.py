@@ -1,0 +1,94 @@
+"""The options that all commands on questions share, and what they choose."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.question_sets import QuestionSet, sets_in
+from eval.words import words
+from rag.errors import SettingsError
+from rag.settings import Settings, load_settings
+from rag.terminal import terminal_language
+
+EXIT_CODES = """\
+exit codes: 0 measured, 2 usage, 3 no knowledge base or nothing to ingest, 4 no model server, 5 the embedder is missing,
+  130 interrupted (the run can be resumed)
+"""
+
+
+def question_parser(command: str, description: str, examples: str, *, sets: bool = True) -> argparse.ArgumentParser:
+    """Return a parser of ``python -m eval COMMAND`` with the shared options; ``examples`` end its help."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m eval {command}".strip(),
+        description=description,
+        epilog=f"{examples}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        action="append",
+        default=[],
+        help="documents: JSONL, another file or a folder; may be given again  文档",
+    )
+    parser.add_argument(
+        "--questions", type=Path, action="append", default=[], help="JSONL, one for each --corpus  问题文件"
+    )
+    if sets:
+        parser.add_argument("--sets", type=Path, metavar="FOLDER", help="question sets, a subfolder each  多个题集")
+    parser.add_argument("--kb", default="", metavar="NAME", help="ask this knowledge base instead  知识库名称")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N a set, drawn by --seed  题数")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    return parser
+
+
+def chosen_settings(arguments: argparse.Namespace) -> Settings:
+    """Return the environment's settings with the command line's knowledge base and model on top."""
+    changes = {"model": getattr(arguments, "model", ""), "knowledge_base": arguments.kb}
+    return load_settings().changed(**{name: value for name, value in changes.items() if value})
+
+
+def chosen_sets(arguments: argparse.Namespace) -> list[QuestionSet]:
+    """Return what is to be asked, before anything is drawn.
+
+    Corpora with their questions, the sets of a folder, or a knowledge base; with none of these, the sample.  Raises
+    ``SettingsError`` where the options contradict each other.
+    """
+    folder = getattr(arguments, "sets", None)
+    if arguments.kb and (arguments.corpus or folder):
+        raise SettingsError(reason=words("corpus_or_kb", terminal_language()))
+    if arguments.kb or (arguments.questions and not arguments.corpus and not folder):
+        return [QuestionSet.load(None, path) for path in arguments.questions or [GOLDEN_DIR]]
+    if len(arguments.corpus) != len(arguments.questions):
+        counts = {"corpora": len(arguments.corpus), "questions": len(arguments.questions)}
+        raise SettingsError(reason=words("as_many", terminal_language(), **counts))
+    sets = [QuestionSet.load(*pair) for pair in zip(arguments.corpus, arguments.questions, strict=True)]
+    sets += sets_in(folder) if folder else []
+    return sets or [QuestionSet.load(KNOWLEDGE_DIR, GOLDEN_DIR)]
+
+
+def run_name(arguments: argparse.Namespace) -> str:
+    """Return the run's name: the time of day where none was given.  Raises ``SettingsError`` for a path."""
+    given = str(arguments.run)
+    if Path(given).name != given:
+        raise SettingsError(reason=words("run_name", terminal_language(), run=given))
+    return given or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+
+
+def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
+    """Return the sets by their names; the second of a name gets its place behind it."""
+    named: dict[str, QuestionSet] = {}
+    for number, one in enumerate(sets):
+        named[one.name if one.name not in named else f"{one.name}-{number}"] = one
+    return named
+
+
+def write_json(path: Path | None, figures: Mapping[str, object]) -> None:
+    """Write the figures, if a file was named."""
+    if path is not None:
+        path.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,55 @@
+"""Questions together with what they are asked of: a corpus, or a knowledge base that is there already."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eval.dataset import drawn
+from eval.words import words
+from ingest.golden import GoldenQuestion, load_questions
+from rag.errors import SettingsError, SourceMissing
+from rag.terminal import terminal_language
+
+CORPUS_NAME, QUESTIONS_NAME = "corpus.jsonl", "questions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Documents, and questions that are asked of them.  ``corpus`` None: the knowledge base that the settings name."""
+
+    name: str
+    corpus: Path | None
+    questions: tuple[GoldenQuestion, ...]
+
+    @classmethod
+    def load(cls, corpus: Path | None, questions: Path) -> "QuestionSet":
+        """Read the questions; the set is named after the folder of a ``questions.jsonl``, else after the file.
+
+        Raises ``SettingsError`` when there is no question, ``SourceMissing`` when there is no corpus.
+        """
+        if corpus is not None and not corpus.exists():
+            raise SourceMissing(path=corpus)
+        name = questions.resolve().parent.name if questions.name == QUESTIONS_NAME else questions.stem
+        return cls(name, corpus, load_questions(questions))
+
+    def with_relevant(self) -> "QuestionSet":
+        """Return the questions that say which documents answer them.  Raises ``SettingsError`` when none does."""
+        usable = tuple(one for one in self.questions if one.answerable and one.relevant)
+        if not usable:
+            raise SettingsError(reason=words("no_relevant", terminal_language(), questions=self.name))
+        return replace(self, questions=usable)
+
+    def drawn(self, limit: int, seed: int) -> "QuestionSet":
+        """Return ``limit`` of the questions, by the seed; all where it is not positive."""
+        return replace(self, questions=drawn(self.questions, limit, seed))
+
+
+def sets_in(folder: Path) -> list[QuestionSet]:
+    """Return the sets of a folder: each subfolder, or itself, with a corpus and questions.
+
+    Raises ``SettingsError`` when there is none.
+    """
+    corpora = [*sorted(folder.glob(CORPUS_NAME)), *sorted(folder.glob(f"*/{CORPUS_NAME}"))]
+    found = [one for one in corpora if one.with_name(QUESTIONS_NAME).is_file()]
+    if not found:
+        raise SettingsError(reason=words("no_sets", terminal_language(), folder=folder))
+    return [QuestionSet.load(corpus, corpus.with_name(QUESTIONS_NAME)) for corpus in found]
