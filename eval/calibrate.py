@@ -36,7 +36,6 @@ from rag.errors import AnswerdeskError
 from rag.protocols import Embedder
 from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.follow_up import in_context
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
@@ -77,7 +76,7 @@ def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Sett
         (
             question,
             retriever.find(
-                in_context(question.question, question.previous), question_language(question.question), Trace()
+                question.question, question_language(question.question), Trace(), earlier=[question.previous]
             ).signals,
         )
         for question in questions

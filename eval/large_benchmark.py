@@ -23,7 +23,8 @@ from ingest.publish import publish
 from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits
-from rag.retrieval.retriever import Query, find_in
+from rag.retrieval.query import Query
+from rag.retrieval.retriever import find_in
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
@@ -150,7 +151,7 @@ def _searched(
         view = GenerationView.open(store, store.require_generation(), embedder.model_id)
         wall, processor = [], []
         for number, one in enumerate([*questions[:_WARMING_QUESTIONS], *questions]):
-            query = Query(one.text, one.language, one.vectors)
+            query = Query.of(one.text, one.language, one.vectors)
             began_at, used_at = time.perf_counter(), time.thread_time()
             find_in(view, store, query, settings.candidates)
             if number >= _WARMING_QUESTIONS:

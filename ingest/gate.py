@@ -17,7 +17,8 @@ from rag.errors import EmbedderMismatch, IndexDamaged, NoRegressionQuestions, St
 from rag.protocols import Embedder, QueryVectors
 from rag.retrieval.follow_up import in_context
 from rag.retrieval.generation_view import GenerationView
-from rag.retrieval.retriever import Found, Query, find_in
+from rag.retrieval.query import Query
+from rag.retrieval.retriever import Found, find_in
 from rag.settings import Settings
 from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQuestions
 from rag.storage.store import VISIBLE, KnowledgeStore
@@ -96,7 +97,7 @@ def places(
     return [
         _place(
             kept.asked,
-            find_in(view, store, Query(kept.asked.question, kept.asked.language, vectors), settings.candidates),
+            find_in(view, store, Query.of(kept.asked.question, kept.asked.language, vectors), settings.candidates),
         )
         for kept, vectors in questions
     ]

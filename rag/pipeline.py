@@ -19,11 +19,12 @@ from rag.answering.draft import Asked, draft, refusal
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
-from rag.answering.question import clean_question, needs_thought
+from rag.answering.question import clean_question, needs_thought, visible
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.protocols import Generator
+from rag.retrieval.follow_up import in_context, last_said, leans
 from rag.schema import Answer, Completed, Event, Evidence, Language, Queued, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
 from rag.settings import Settings
@@ -36,7 +37,7 @@ _LARGEST_TOP_K = 20
 class Retrieves(Protocol):
     """What the pipeline needs of ``rag.retrieval.retriever.Retriever``."""
 
-    def retrieve(self, question: str, language: Language, trace: Trace) -> Retrieval:
+    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
         """Return the passages found, best first, and whether they can hold the answer."""
 
 
@@ -98,12 +99,13 @@ class Pipeline:
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
     ) -> Answer:
         """Return the answer as a whole.  Arguments and errors are those of ``stream``."""
-        for event in self.stream(question, think=think, top_k=top_k, cancelled=cancelled):
+        for event in self.stream(question, earlier=earlier, think=think, top_k=top_k, cancelled=cancelled):
             if isinstance(event, Completed):
                 return event.answer
         raise AssertionError("a stream ends with Completed or an error")
@@ -112,17 +114,19 @@ class Pipeline:
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
-        ``think`` None leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  Setting
-        ``cancelled``, or closing the iterator, frees the model within a quarter of a second.  Raises an
-        ``AnswerdeskError``; what was yielded before stays valid, evidence above all.
+        ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
+        them, that one is searched and read with it.  ``think`` None leaves the choice to the settings; ``top_k`` in
+        [1, 20] limits the passages found.  Setting ``cancelled``, or closing the iterator, frees the model within a
+        quarter of a second.  Raises an ``AnswerdeskError``; what was yielded before stays valid, evidence above all.
         """
-        asked, retrieval = self._asked(question, think=think, top_k=top_k, cancelled=cancelled)
+        asked, retrieval = self._asked(question, earlier=earlier, think=think, top_k=top_k, cancelled=cancelled)
         answerable = retrieval.answerable and bool(asked.evidence)
         yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
         if answerable:
@@ -137,7 +141,7 @@ class Pipeline:
             for _ in ticket.waits():
                 pass
             self._parts.ensure_server()
-            messages = build_messages(asked.question, asked.evidence, asked.language)
+            messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
             found = read(self._parts.generator, messages, asked.language, asked.check_cancelled)
         return Reading(asked.language, asked.retrieval_probability, found.yes)
 
@@ -145,6 +149,7 @@ class Pipeline:
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
@@ -156,11 +161,14 @@ class Pipeline:
         trace = Trace()
         text = clean_question(question, parts.settings.question_limit_characters)
         language = question_language(text)
-        retrieval = parts.retriever.retrieve(text, language, trace)
+        earlier = [visible(one) for one in earlier]
+        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier)
+        previous = last_said(earlier) if leans(text) else ""
         with trace.span("pack"):
-            evidence = self._packed(text, retrieval, limit)
+            evidence = self._packed(in_context(text, previous), retrieval, limit)
         asked = Asked(
             question=text,
+            previous=previous,
             language=language,
             think=self._is_to_think(text, think),
             evidence=evidence,

@@ -15,7 +15,6 @@ from eval.runs import Run, keep_asking
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.protocols import Embedder
-from rag.retrieval.follow_up import in_context
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -87,8 +86,9 @@ def asking(
 
     def ask_one(question: GoldenQuestion) -> Ranking:
         began_at = time.perf_counter()
-        text = in_context(question.question, question.previous)
-        retrieval = retriever.retrieve(text, question_language(question.question), Trace())
+        retrieval = retriever.retrieve(
+            question.question, question_language(question.question), Trace(), earlier=[question.previous]
+        )
         duration_ms = (time.perf_counter() - began_at) * 1000
         documents = tuple(dict.fromkeys(found.chunk.document_id for found in retrieval.chunks))
         return Ranking(question.question_id, question.relevant, documents, duration_ms)

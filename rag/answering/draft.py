@@ -29,7 +29,10 @@ from rag.tracing import Trace
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question on its way: what was found for it, and where its time goes."""
+    """One question on its way: what was found for it, and where its time goes.
+
+    ``previous`` is the question before it, where it may lean on that one; else empty.
+    """
 
     question: str
     language: Language
@@ -39,6 +42,7 @@ class Asked:
     generation: int
     trace: Trace
     cancelled: threading.Event
+    previous: str = ""
 
     def check_cancelled(self) -> None:
         """Raise ``AnswerCancelled`` where nobody waits for the answer any more."""
@@ -63,7 +67,7 @@ def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFi
     clock = GenerationClock()
     author = _Author(generator.model, generator.stand_in)
     budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)
-    messages = build_messages(asked.question, asked.evidence, asked.language)
+    messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
     probability: float | None = None
     if fit is not None:
         probability = _answerable(asked, generator, messages, fit, clock)
@@ -87,7 +91,7 @@ def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFi
     clock.loaded(governed.finished)
     clock.record(asked.trace)
     with asked.trace.span("citations"):
-        grounding = ground(governed.text, asked.evidence, asked.question)
+        grounding = ground(governed.text, asked.evidence, f"{asked.previous}\n{asked.question}".strip())
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from
     yield Completed(_judged(asked, governed, grounding, author, is_there=is_there))

@@ -79,6 +79,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "expired": "OUTDATED, valid until {date}",
         "internal": "for staff only",
         "question": "Question: {question}",
+        "previous": "Earlier question, already answered: {question}",
         "insist": "Answer in English. 请用英文回答。",
     },
     "zh": {
@@ -88,6 +89,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "expired": "已失效，有效期至 {date}",
         "internal": "仅供内部",
         "question": "问题：{question}",
+        "previous": "之前的问题（已回答）：{question}",
         "insist": "请用中文回答。Answer in Chinese.",
     },
 }
@@ -95,18 +97,26 @@ _WORDS: dict[Language, dict[str, str]] = {
 _CHAT_MARKS = re.compile(r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:think|documents|资料)>)", re.IGNORECASE)
 
 
-def build_messages(question: str, evidence: Sequence[Evidence], language: Language) -> list[Message]:
-    """Return the system message, the examples, and a user message that holds the passages and, last, the question."""
+def build_messages(
+    question: str, evidence: Sequence[Evidence], language: Language, previous: str = ""
+) -> list[Message]:
+    """Return the system message, the examples, and a user message that holds the passages and, last, the question.
+
+    ``previous`` is the question before it, where it may lean on that one.
+    """
     messages = [Message("system", _SYSTEM[language])]
     for passages, asked, answered in _EXAMPLES[language]:
         messages += [Message("user", _asked(passages, asked, language)), Message("assistant", answered)]
     passages = "\n\n".join(_passage(passage, language) for passage in evidence if passage.sent)
-    return [*messages, Message("user", _asked(passages, as_data(question), language))]
+    return [*messages, Message("user", _asked(passages, as_data(question), language, as_data(previous)))]
 
 
-def _asked(passages: str, question: str, language: Language) -> str:
+def _asked(passages: str, question: str, language: Language, previous: str = "") -> str:
     words = _WORDS[language]
-    return f"{words['open']}\n{passages}\n{words['close']}\n\n{words['question'].format(question=question)}"
+    asked = words["question"].format(question=question)
+    if previous:
+        asked = f"{words['previous'].format(question=previous)}\n{asked}"
+    return f"{words['open']}\n{passages}\n{words['close']}\n\n{asked}"
 
 
 def insist_on_language(messages: Sequence[Message], language: Language) -> list[Message]:

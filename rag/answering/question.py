@@ -22,7 +22,7 @@ def clean_question(text: str, limit_characters: int) -> str:
     >>> clean_question("  如何\x00退货？\n", 100)
     '如何退货？'
     """
-    cleaned = "".join(_kept(character) for character in text.replace("\r\n", "\n")).strip()
+    cleaned = visible(text)
     if not cleaned:
         raise QuestionEmpty
     if len(cleaned) > limit_characters:
@@ -30,6 +30,11 @@ def clean_question(text: str, limit_characters: int) -> str:
     if not any(unicodedata.category(character)[0] in "LN" for character in _comparable(cleaned)):
         raise QuestionWithoutWords
     return cleaned
+
+
+def visible(text: str) -> str:
+    """Return text without control and invisible characters, trimmed; it may be empty."""
+    return "".join(_kept(character) for character in text.replace("\r\n", "\n")).strip()
 
 
 def _kept(character: str) -> str:

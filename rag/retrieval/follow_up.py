@@ -1,12 +1,107 @@
-"""What is searched for a question that goes on from the one before it."""
+"""What is searched for a question that may go on from the ones before it, without asking a model.
+
+A follow-up leans on the question before ("Was he a communist?"), and a new topic must not be dragged back to the old
+one.  Nothing has to tell the two apart: the earlier question takes part in everything, by a share.  A follow-up says
+little that is rare, so the share decides; a question that stands alone says enough.  R@1 / R@5 on the 146 follow-ups of
+MTRAG, and on 605 questions of six sets behind another question of the same set that has nothing to do with them:
+
+    the question alone              76.7 / 91.1        76.5 / 92.2
+    behind the one before it        87.7 / 97.3        35.4 / 69.6
+    with a share of the one before  90.4 / 95.9        74.9 / 90.2
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
+from rag.retrieval.query import Query, joined_tokens
+from rag.retrieval.terms import terms
+from rag.schema import Language
+
+EARLIER_SHARE = 0.25
+"""How much the earlier question's words and tokens count beside the question's own.  Of .2 to .4 more finds more for
+follow-ups (88 to 91 %) and less for new topics (76 to 73 %)."""
+
+_DIRECTION_SHARE = 0.5
+"""How much of the direction of both questions together is added to the direction of the question's vector."""
+
+_ALONE_SHARE = 0.5
+"""Of the question's tokens: half as they are by themselves, half as they are behind the earlier question."""
+
+_LONGEST_EARLIER_CHARACTERS = 400
+_COURTESY = re.compile(
+    r"(?:(?:thank you|thanks?|thx|okay|ok|yes|no|great|hello|hi|hey|please|help|sure|good|very|much|so|a lot"
+    r"|那|好的?|谢谢|多谢|你|是的?|嗯|哦|您?好|在吗|明白|知道|了)[\W_]*)*",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"\b(?:it|its|they|them|their|this|that|these|those|there|he|she|him|his|her|then|else|too|instead|same|one|ones)\b"
+    r"|^(?:and|but|so|or|what about|how about|why)\b|它|他|她|这|那|此|该|其中|呢|还有|上述|刚才|前面|同样|为什么|为何",
+    re.IGNORECASE,
+)
 
 
 def in_context(question: str, previous: str = "") -> str:
-    r"""Return the text to search: a follow-up behind the user's last turn, which it often leans on.
-
-    On the multi-turn questions of MTRAG this found the passage first for 71 % instead of 68 %.
+    r"""Return the question behind the user's last turn, as one text.
 
     >>> in_context("Which is more important?", "What is market cap, what is NAV?")
     'What is market cap, what is NAV?\\nWhich is more important?'
     """
     return f"{previous}\n{question}" if previous else question
+
+
+def last_said(earlier: Sequence[str]) -> str:
+    """Return the latest of the earlier questions, oldest first, that says more than thanks; empty where none does.
+
+    >>> last_said(["Can I see Mars?", "Thank you!"])
+    'Can I see Mars?'
+    """
+    for text in reversed(earlier):
+        if not _COURTESY.fullmatch(text.strip(" \t\n?!.,？！。，")):
+            return text[-_LONGEST_EARLIER_CHARACTERS:].strip()
+    return ""
+
+
+def leans(question: str) -> bool:
+    """Tell whether a question by its words may lean on what was said before it: "How long does it take?", "那邮费呢".
+
+    Its reader then needs the earlier question as well.
+    """
+    return _LEANS.search(question) is not None or len(set(terms(question))) <= 3
+
+
+def ask_in_context(embedder: Embedder, question: str, language: Language, previous: str) -> Query:
+    """Embed the question alone, and behind the one before it, and join the two; alone where both are too long.
+
+    ``previous`` is not empty.
+    """
+    both = embedder.embed_queries([question, in_context(question, previous)])
+    alone, behind = both.tokens
+    count = len(alone.numbers)
+    first = len(behind.numbers) - count
+    if first < 1 or not np.array_equal(behind.numbers[first + 1 :], alone.numbers[1:]):  # the embedder cut its end off
+        return Query.of(question, language, QueryVectors(both.vectors[:1], (alone,)))
+    own = QueryTokens(behind.numbers[first:], behind.vectors[first:])
+    before = QueryTokens(behind.numbers[:first], behind.vectors[:first])
+    tokens, shares = joined_tokens(
+        (alone, _ALONE_SHARE),
+        (own, 1 - _ALONE_SHARE),
+        (before, EARLIER_SHARE),
+    )
+    own_terms = dict.fromkeys(terms(question), 1.0)
+    return Query(
+        question=question,
+        language=language,
+        vector=_between(both.vectors),
+        terms=dict.fromkeys(terms(previous), EARLIER_SHARE) | own_terms,
+        tokens=tokens,
+        shares=shares,
+    )
+
+
+def _between(vectors: FloatMatrix) -> FloatMatrix:
+    """Return the direction between the two rows, nearer to the first, float32 [1, dimension] of length 1."""
+    row = vectors[0] + _DIRECTION_SHARE * vectors[1]
+    return np.asarray(row / np.linalg.norm(row), dtype=np.float32)[np.newaxis]

@@ -95,13 +95,13 @@ class Bm25Index:
 
     def search_terms(self, wanted: Sequence[str], limit: int, language: Language | None = None) -> list[Hit]:
         """Search for any of the terms, among the chunks of one language if it is given."""
-        return self.scores(wanted, language).best(limit)
+        return self.scores(dict.fromkeys(wanted, 1.0), language).best(limit)
 
-    def scores(self, wanted: Sequence[str], language: Language | None = None) -> TermScores:
-        """Score every chunk, of one language if it is given, that has any of the terms."""
+    def scores(self, wanted: Mapping[str, float], language: Language | None = None) -> TermScores:
+        """Score every chunk, of one language if it is given, that has any of the terms, each by its share."""
         frequencies = self._frequencies(wanted)
         weights = {
-            term_number(term): max(_SMALLEST_IDF, math.log((self._count - df + 0.5) / (df + 0.5)))
+            term_number(term): wanted[term] * max(_SMALLEST_IDF, math.log((self._count - df + 0.5) / (df + 0.5)))
             for term, df in frequencies.items()
             if df
         }
@@ -122,7 +122,7 @@ class Bm25Index:
             for term, df in self._frequencies(wanted).items()
         }
 
-    def _frequencies(self, wanted: Sequence[str]) -> dict[str, int]:
+    def _frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
         """Return for the distinct terms in how many chunks each is."""
         postings = [part.postings for parts in self._parts.values() for part, _ in parts]
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]

@@ -1,15 +1,18 @@
 """From a question to the passages that may answer it: embed, search both legs in both languages, rank, load, judge."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rag.protocols import Embedder, QueryVectors
+from rag.protocols import Embedder
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
+from rag.retrieval.follow_up import ask_in_context, last_said
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.late_interaction import similarities, weighed
+from rag.retrieval.query import Query
 from rag.retrieval.ranking import final_scores
 from rag.retrieval.search import Search, Searched
 from rag.retrieval.signals import read_signals
@@ -55,22 +58,28 @@ class Retriever:
         self._view: GenerationView | None = None
         self._opening = threading.Lock()
 
-    def retrieve(self, question: str, language: Language, trace: Trace) -> Retrieval:
+    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
         """Return the best chunks, and how probable it is that they hold the answer.
 
-        Raises ``KnowledgeBaseMissing``, ``EmbedderMismatch`` or ``IndexDamaged``.
+        ``earlier`` are the conversation's earlier questions, oldest first.  Raises ``KnowledgeBaseMissing``,
+        ``EmbedderMismatch`` or ``IndexDamaged``.
         """
-        found = self.find(question, language, trace)
+        found = self.find(question, language, trace, earlier=earlier)
         probability = self._confidence.probability(found.signals)
         answerable = bool(found.chunks) and probability >= self._threshold
         return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens)
 
-    def find(self, question: str, language: Language, trace: Trace) -> Found:
-        """Return the best chunks and the signals, without judging.  Errors are those of ``retrieve``."""
+    def find(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Found:
+        """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
         with trace.span("embed"):
-            query = self._embedder.embed_queries([question])
+            query = self._query(question, language, last_said(earlier))
         with trace.span("search"):
-            return find_in(self._current_view(), self._store, Query(question, language, query), self._limit)
+            return find_in(self._current_view(), self._store, query, self._limit)
+
+    def _query(self, question: str, language: Language, previous: str) -> Query:
+        if previous:
+            return ask_in_context(self._embedder, question, language, previous)
+        return Query.of(question, language, self._embedder.embed_queries([question]))
 
     def _current_view(self) -> GenerationView:
         """Return the current generation, opened by the first question that sees it."""
@@ -84,21 +93,10 @@ class Retriever:
             return self._view
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One question, its language, and its vectors: ``vectors.vectors`` is float32 [1, dimension]."""
-
-    question: str
-    language: Language
-    vectors: QueryVectors
-
-
 def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> Found:
     """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg."""
-    tokens = query.vectors.tokens[0]
-    wanted = terms(query.question)
-    searched = Search(view, query.language, query.vectors.vectors, wanted).run(limit)
-    asked = weighed(tokens, view.weights.of(tokens.numbers))
+    searched = Search(view, query.language, query.vector, query.terms).run(limit)
+    asked = weighed(query.tokens, view.weights.of(query.tokens.numbers) * query.shares)
     ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
     loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
     chunks = tuple(
@@ -106,7 +104,7 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
         for one in ranked
         if one.hit.chunk_id in loaded
     )
-    signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(wanted))
+    signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(terms(query.question)))
     return Found(chunks, signals, view.generation, asked)
 
 

@@ -1,6 +1,6 @@
 """Both legs in both languages: each language is searched apart, and every chunk found gets its true cosine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rag.protocols import FloatMatrix
@@ -25,12 +25,15 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms."""
+    """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms.
+
+    ``wanted`` says by how much each term counts.
+    """
 
     view: GenerationView
     language: Language
     query: FloatMatrix
-    wanted: Sequence[str]
+    wanted: Mapping[str, float]
 
     def run(self, limit: int) -> Searched:
         """Return up to ``limit`` hits of each leg in each language."""
@@ -52,9 +55,11 @@ class Search:
         by_chunk = {hit.chunk_id: hit for hit in (*by_meaning, *words_only)}
         return Searched(by_standout(by_meaning), by_words, bm25, by_chunk)
 
-    def _terms_in(self, language: Language) -> Sequence[str]:
+    def _terms_in(self, language: Language) -> Mapping[str, float]:
         """Return all terms for the question's language, and for another one those that are written alike in both."""
-        return self.wanted if language == self.language else [term for term in self.wanted if is_code(term)]
+        if language == self.language:
+            return self.wanted
+        return {term: share for term, share in self.wanted.items() if is_code(term)}
 
     def _dense_hits(self, hits: Iterable[Hit], language: Language) -> list[DenseHit]:
         vectors = self.view.vectors[language]

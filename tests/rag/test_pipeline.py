@@ -28,9 +28,11 @@ class ScriptedRanking:
         self.store = store
         self.answerable = answerable
         self.asked: list[tuple[str, Language]] = []
+        self.earlier: list[Sequence[str]] = []
 
-    def retrieve(self, question: str, language: Language, trace: Trace) -> Retrieval:
+    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
         self.asked.append((question, language))
+        self.earlier.append(earlier)
         with trace.span("search"):
             return found(self.store, ("returns.md", 0), ("zh.md", 0), answerable=self.answerable)
 
@@ -327,6 +329,21 @@ def test_closing_the_stream_frees_the_model(tmp_path: Path) -> None:
     events.close()  # type: ignore[attr-defined]  # a generator, though it is declared as an iterator
     assert desk.generator.closed == 1
     assert desk.admission.occupancy().running == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "is_read"),
+    [("And how long does it take?", True), ("Which post offices are open on Sunday mornings?", False)],
+)
+def test_the_earlier_question_is_read_with_one_that_leans_on_it(tmp_path: Path, question: str, is_read: bool) -> None:
+    desk = Desk(tmp_path)
+    desk.pipeline.answer(question, earlier=["Can I return a\x00 kettle?", "Thank you!"])
+    assert desk.ranking.asked == [(question, "en")]
+    assert desk.ranking.earlier == [["Can I return a kettle?", "Thank you!"]]
+    (messages,) = desk.generator.calls
+    *_, before, last = messages[-1].content.splitlines()
+    assert last == f"Question: {question}"
+    assert (before == "Earlier question, already answered: Can I return a kettle?") is is_read
 
 
 def test_bad_arguments(tmp_path: Path) -> None:

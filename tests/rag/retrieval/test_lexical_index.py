@@ -54,7 +54,9 @@ def test_bm25_by_hand(index: Bm25Index) -> None:
     expected = idf * 2 * (1.2 + 1) / (2 + 1.2 * (1 - 0.75 + 0.75 * length / mean))
     (hit,) = index.search("battery", 10)
     assert hit.score == pytest.approx(expected, rel=1e-3)  # impacts have eleven bits
-    scores = index.scores(["battery"])
+    (halved,) = index.scores({"battery": 0.5}).best(10)
+    assert halved.score == pytest.approx(hit.score / 2, rel=1e-3)
+    scores = index.scores({"battery": 1.0})
     assert scores.of([1, 2, 99]) == {2: hit.score}
 
 

@@ -97,6 +97,23 @@ def test_nothing_but_punctuation_finds_something_and_breaks_nothing(retriever: R
     assert len(documents(retriever, "???")) == 5
 
 
+@pytest.mark.parametrize(
+    ("earlier", "question", "language", "expected"),
+    [
+        (["how do I replace the battery?"], "how many years does it take?", "en", "battery"),
+        (["when does the refund reach my card?", "thanks!"], "and how many days?", "en", "refund"),
+        (["what does error W-203 mean?"], "battery of the doorbell", "en", "battery"),
+        (["签收后可以退货吗"], "几天", "zh", "退货"),
+        (["签收后可以退货吗"], "报警 W-203 表示什么", "zh", "报警"),
+    ],
+)
+def test_a_follow_up_leans_on_the_question_before_and_a_new_topic_does_not(
+    retriever: Retriever, earlier: list[str], question: str, language: Language, expected: str
+) -> None:
+    found = retriever.retrieve(question, language, Trace(), earlier=earlier)
+    assert found.chunks[0].chunk.document_id == expected
+
+
 def test_confidence_decides(settings: Settings, retriever: Retriever) -> None:
     sure = retriever.retrieve("battery of the doorbell", "en", Trace())
     unsure = retriever.retrieve("weather in Bristol tomorrow", "en", Trace())

@@ -1,0 +1,42 @@
+"""What is searched for one question: its vector, its terms and its tokens, each with the share by which it counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.protocols import FloatMatrix, QueryTokens, QueryVectors
+from rag.retrieval.terms import terms
+from rag.schema import Language
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """``vector`` is float32 [1, dimension] of length 1; ``shares``, float64 [q], are those of the ``tokens``.
+
+    ``question`` is in the user's own words; ``terms`` may hold more than its own.
+    """
+
+    question: str
+    language: Language
+    vector: FloatMatrix
+    terms: Mapping[str, float]
+    tokens: QueryTokens
+    shares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, question: str, language: Language, vectors: QueryVectors) -> Self:
+        """Return the query of a question by itself; ``vectors`` are those of this one question."""
+        tokens = vectors.tokens[0]
+        shares = np.ones(len(tokens.numbers))
+        return cls(question, language, vectors.vectors[:1], dict.fromkeys(terms(question), 1.0), tokens, shares)
+
+
+def joined_tokens(*parts: tuple[QueryTokens, float]) -> tuple[QueryTokens, NDArray[np.float64]]:
+    """Return the tokens of all parts, one after another, and each one's share, float64 [q]."""
+    tokens = QueryTokens(
+        np.concatenate([part.numbers for part, _ in parts]), np.concatenate([part.vectors for part, _ in parts])
+    )
+    return tokens, np.concatenate([np.full(len(part.numbers), share) for part, share in parts])
