@@ -53,11 +53,12 @@ def chosen_settings(arguments: argparse.Namespace) -> Settings:
     return load_settings().changed(**{name: value for name, value in changes.items() if value})
 
 
-def chosen_sets(arguments: argparse.Namespace) -> list[QuestionSet]:
+def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_DIR) -> list[QuestionSet]:
     """Return what is to be asked, before anything is drawn.
 
-    Corpora with their questions, the sets of a folder, or a knowledge base; with none of these, the sample.  Raises
-    ``SettingsError`` where the options contradict each other.
+    Corpora with their questions, the sets of a folder, or a knowledge base; with none of these, the sample questions,
+    of the ``sample`` documents or, where that is None, of the desk's knowledge base.  Raises ``SettingsError`` where
+    the options contradict each other.
     """
     folder = getattr(arguments, "sets", None)
     if arguments.kb and (arguments.corpus or folder):
@@ -69,7 +70,7 @@ def chosen_sets(arguments: argparse.Namespace) -> list[QuestionSet]:
         raise SettingsError(reason=words("as_many", terminal_language(), **counts))
     sets = [QuestionSet.load(*pair) for pair in zip(arguments.corpus, arguments.questions, strict=True)]
     sets += sets_in(folder) if folder else []
-    return sets or [QuestionSet.load(KNOWLEDGE_DIR, GOLDEN_DIR)]
+    return sets or [QuestionSet.load(sample, GOLDEN_DIR)]
 
 
 def run_name(arguments: argparse.Namespace) -> str:

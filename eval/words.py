@@ -47,6 +47,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "run_damaged": ("{path} is not a run of this program", "{path} 不是本程序的运行记录"),
     "corpus_or_kb": ("give --corpus or --kb, not both", "--corpus 与 --kb 只能选一个"),
     "no_relevant": ("no question in {questions} names a relevant document", "{questions} 中没有注明相关文档的问题"),
+    "one_set": ("one set of questions at a time, not {count}", "每次只能测一个题集，现为 {count} 个"),
+    "no_answerable": ("no question in {questions} has an answer", "{questions} 中没有可回答的问题"),
     "no_sets": (
         "no corpus.jsonl beside a questions.jsonl in {folder}",
         "{folder} 中没有同时包含 corpus.jsonl 和 questions.jsonl 的文件夹",

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from rag.answering.generator import OllamaGenerator
 from rag.pipeline import Pipeline, PipelineParts
+from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
@@ -22,21 +23,28 @@ def build_pipeline(settings: Settings | None = None, scopes: Collection[str] | N
     process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
-    store = KnowledgeStore(settings.knowledge_dir)
+    return Pipeline(build_parts(settings, KnowledgeStore(settings.knowledge_dir), scopes))
+
+
+def build_parts(
+    settings: Settings, store: KnowledgeStore, scopes: Collection[str] | None = None, embedder: Embedder | None = None
+) -> PipelineParts:
+    """Return what a pipeline over ``store`` is made of, which need not be where the settings have theirs.
+
+    Errors are those of ``build_pipeline``.
+    """
     store.require_generation()
     require_access(access_to(store), settings.knowledge_base, scopes)
-    embedder = open_embedder(settings)
+    embedder = embedder or open_embedder(settings)
     generator = OllamaGenerator(settings, lambda: choose_model(settings))
-    return Pipeline(
-        PipelineParts(
-            settings=settings,
-            store=store,
-            retriever=Retriever(store, embedder, settings),
-            generator=generator,
-            admission=Admission(settings.parallel_slots, settings.max_waiting),
-            count_tokens=embedder.count_tokens,
-            sentence_scores=SentenceSimilarity(store, embedder).scores,
-            ensure_server=lambda: ensure_running(settings),
-            warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
-        )
+    return PipelineParts(
+        settings=settings,
+        store=store,
+        retriever=Retriever(store, embedder, settings),
+        generator=generator,
+        admission=Admission(settings.parallel_slots, settings.max_waiting),
+        count_tokens=embedder.count_tokens,
+        sentence_scores=SentenceSimilarity(store, embedder).scores,
+        ensure_server=lambda: ensure_running(settings),
+        warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

@@ -30,7 +30,7 @@ from rag.protocols import (
 from rag.schema import Chunk, Document
 
 if TYPE_CHECKING:
-    from rag.pipeline import Pipeline
+    from rag.pipeline import Pipeline, PipelineParts
 
 _WORD_OR_IDEOGRAPH = re.compile(r"[A-Za-z0-9]+|[\u4e00-\u9fff]")
 
@@ -198,12 +198,27 @@ def build_offline_pipeline(
     refusal_threshold: float = 0.0,
     slots: int = 2,
 ) -> "Pipeline":
-    """Publish ``documents`` in ``folder``, an empty one, and return a pipeline that needs no model and no network.
+    """Return a pipeline over ``offline_parts``: one that needs no model and no network."""
+    from rag.pipeline import Pipeline  # brings FAISS, which the fakes above do without
+
+    parts = offline_parts(folder, documents, generator=generator, refusal_threshold=refusal_threshold, slots=slots)
+    return Pipeline(parts)
+
+
+def offline_parts(
+    folder: Path,
+    documents: Sequence[Document] = SAMPLE_DOCUMENTS,
+    *,
+    generator: ScriptedGenerator | None = None,
+    refusal_threshold: float = 0.0,
+    slots: int = 2,
+) -> "PipelineParts":
+    """Publish ``documents`` in ``folder``, an empty one, and return the parts of a pipeline over them.
 
     SQLite and FAISS are real; the embedder is ``HashEmbedder``, the generator scripted.  Its probabilities mean
     nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
     """
-    from rag.pipeline import Pipeline, PipelineParts  # brings FAISS, which the fakes above do without
+    from rag.pipeline import PipelineParts
     from rag.retrieval.retriever import Retriever
     from rag.retrieval.sentence_similarity import SentenceSimilarity
     from rag.serving.admission import Admission
@@ -214,16 +229,14 @@ def build_offline_pipeline(
     embedder = HashEmbedder()
     publish_documents(settings.knowledge_dir, documents, embedder)
     store = KnowledgeStore(settings.knowledge_dir)
-    return Pipeline(
-        PipelineParts(
-            settings=settings,
-            store=store,
-            retriever=Retriever(store, embedder, settings),
-            generator=generator or ScriptedGenerator(),
-            admission=Admission(slots, settings.max_waiting),
-            count_tokens=embedder.count_tokens,
-            sentence_scores=SentenceSimilarity(store, embedder).scores,
-        )
+    return PipelineParts(
+        settings=settings,
+        store=store,
+        retriever=Retriever(store, embedder, settings),
+        generator=generator or ScriptedGenerator(),
+        admission=Admission(slots, settings.max_waiting),
+        count_tokens=embedder.count_tokens,
+        sentence_scores=SentenceSimilarity(store, embedder).scores,
     )
 
 

@@ -1,40 +1,43 @@
-"""Ask every question through the same pipeline that serves the desk, and save each answer before it is scored."""
+"""Ask every question in every arm, and save each answer before it is scored."""
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from eval.answers.arms import Arm, Asks, MeteredGenerator, WatchedRetriever
+from eval.runs import keep_asking
 from ingest.golden import GoldenQuestion
-from rag.errors import (
-    ModelStoppedHalfway,
-    ModelTimedOut,
-    OllamaRefused,
-    QuestionError,
-    SettingsError,
-)
-from rag.schema import Answer, AnswerDelta, Completed, Event, Retrieved, ThinkingDelta
+from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
+from rag.schema import Answer, AnswerDelta, Completed, Evidence, Retrieved, ThinkingDelta
 
 # These end one question; anything else (no knowledge base, no model server) ends the run, which can be resumed.
-_ONE_QUESTION_ONLY = (QuestionError, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
+_ONE_QUESTION_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
+
+NO_PASSAGE = "NoGoldPassage"
+"""The error of a question whose own passage is not in the knowledge base, so that it has no ceiling."""
 
 
-class Streams(Protocol):
-    """What the runner needs of a pipeline."""
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """``prompt`` of the last request, ``generated`` by all of them, both by the model; ``evidence`` by the embedder.
 
-    def stream(self, question: str, *, think: bool | None = None) -> Iterator[Event]:
-        """Yield the events of one answer."""
+    Evidence counts what of the passages was sent, without titles, examples and instructions.
+    """
+
+    prompt: int = 0
+    generated: int = 0
+    evidence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What came of one question.  Times are milliseconds since the question was asked; None where it never came.
 
-    ``evidence_documents`` are the ids in the order of the evidence, each once.  ``error`` is the error's class name.
+    ``found_documents`` are the ids in the order of the ranking, ``evidence_documents`` in that of the evidence, and
+    ``sent_documents`` those of which the model read something: ``sent``.  ``error`` is the error's class name.
     """
 
     question_id: str
@@ -46,27 +49,45 @@ class Record:
     first_token_ms: float | None
     first_answer_ms: float | None
     total_ms: float
+    arm: Arm = "own"
+    found_documents: tuple[str, ...] = ()
+    sent_documents: tuple[str, ...] = ()
+    sent: str = ""
+    tokens: TokenCounts = TokenCounts()
 
 
-def ask(pipeline: Streams, question: GoldenQuestion, *, think: bool | None) -> Record:
+RECORDS = TypeAdapter(Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What is read off while questions are asked: the requests to the model, and what retrieval found."""
+
+    meter: MeteredGenerator
+    retriever: WatchedRetriever
+    count_tokens: Callable[[str], int]
+
+
+def ask(
+    asks: Asks, question: GoldenQuestion, *, think: bool | None, instruments: Instruments, arm: Arm = "own"
+) -> Record:
     """Ask one question.  An error of this question alone is recorded; an error of the surroundings is raised."""
+    instruments.meter.start()
+    instruments.retriever.start()
     started_at = time.perf_counter()
     times: dict[str, float] = {}
-    documents: tuple[str, ...] = ()
-    probability = 0.0
-    answer: Answer | None = None
-    error = ""
+    evidence: tuple[Evidence, ...] = ()
+    probability, answer, error = 0.0, None, ""
 
     def mark(name: str) -> None:
         times.setdefault(name, (time.perf_counter() - started_at) * 1000)
 
     try:
-        for event in pipeline.stream(question.question, think=think):
+        for event in asks(question, think=think):
             match event:
                 case Retrieved():
                     mark("evidence")
-                    documents = tuple(dict.fromkeys(item.document_id for item in event.evidence))
-                    probability = event.answerable_probability
+                    evidence, probability = event.evidence, event.answerable_probability
                 case ThinkingDelta():
                     mark("first_token")
                 case AnswerDelta():
@@ -77,54 +98,58 @@ def ask(pipeline: Streams, question: GoldenQuestion, *, think: bool | None) -> R
     except _ONE_QUESTION_ONLY as raised:
         error = type(raised).__name__
     mark("total")
+    sent = "\n".join(passage.words(span) for passage in evidence for span in passage.sent)
     return Record(
         question_id=question.question_id,
         answer=answer,
-        error=error,
-        evidence_documents=documents,
+        error=error if error or answer is not None else NO_PASSAGE,
+        evidence_documents=_each_once(evidence),
         answerable_probability=probability,
         evidence_ms=times.get("evidence"),
         first_token_ms=times.get("first_token"),
         first_answer_ms=times.get("first_answer"),
         total_ms=times["total"],
+        arm=arm,
+        found_documents=instruments.retriever.documents,
+        sent_documents=_each_once([passage for passage in evidence if passage.sent]),
+        sent=sent,
+        tokens=_counted(instruments, sent),
     )
 
 
 def run(
-    pipeline: Streams,
+    arms: Mapping[Arm, Asks],
     questions: Sequence[GoldenQuestion],
     records_path: Path,
+    instruments: Instruments,
     *,
     think: bool | None,
     progress: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Record, ...]:
-    """Ask what ``records_path`` does not hold yet, one JSONL line a question, and return all records in order.
+    """Ask what ``records_path`` does not hold yet, one JSONL line a question and arm; return all records in order.
 
-    A run that was interrupted, even in mid-line, goes on where it stopped.
+    A question is asked in all arms before the next one, so that what was cut off compares the same questions.
     """
-    done = {record.question_id: record for record in _whole_records(records_path)}
-    records_path.parent.mkdir(parents=True, exist_ok=True)
-    with records_path.open("a", encoding="utf-8") as file:
-        for question in questions:
-            if question.question_id not in done:
-                record = ask(pipeline, question, think=think)
-                file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
-                file.flush()
-                done[question.question_id] = record
-            progress(done[question.question_id])
-    return tuple(done[question.question_id] for question in questions)
+
+    def ask_one(item: tuple[Arm, GoldenQuestion]) -> Record:
+        name, question = item
+        return ask(arms[name], question, think=think, instruments=instruments, arm=name)
+
+    items = [((name, question.question_id), (name, question)) for question in questions for name in arms]
+    records = keep_asking(
+        records_path, RECORDS, items, ask_one, lambda record: (record.arm, record.question_id), progress
+    )
+    return tuple(records)
 
 
-def _whole_records(path: Path) -> list[Record]:
-    """Read a run's records; a last line that was cut off is removed from the file."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="utf-8")
-    adapter = TypeAdapter(Record)
-    try:
-        return [adapter.validate_json(line) for line in whole.splitlines()]
-    except ValidationError as error:
-        raise SettingsError(reason=f"{path} is not a run of this program") from error
+def _each_once(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(passage.document_id for passage in evidence))
+
+
+def _counted(instruments: Instruments, sent: str) -> TokenCounts:
+    finished = instruments.meter.finished
+    return TokenCounts(
+        prompt=finished[-1].prompt_tokens if finished else 0,
+        generated=sum(one.generated_tokens for one in finished),
+        evidence=instruments.count_tokens(sent) if finished and sent else 0,
+    )

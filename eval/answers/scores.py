@@ -1,20 +1,35 @@
 """Scores of a run: pure functions from records to numbers."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
-from eval.answers.metrics import best_token_f1, is_right
-from eval.answers.runner import Record
+from eval.answers.arms import ARMS, Arm
+from eval.answers.gold import holds_gold, is_right_reply
+from eval.answers.metrics import best_rouge_l, best_token_f1
+from eval.answers.runner import NO_PASSAGE, Record
+from eval.bootstrap import mean_interval, ratio_interval
 from eval.percentiles import Percentiles
 from eval.retrieval.metrics import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.tracing import STAGES
 
+Loss = Literal["retrieval", "packing", "refusal", "model", "error", ""]
+"""Where a wrong answer was lost; empty where it was not."""
+
+LOSSES: tuple[Loss, ...] = ("retrieval", "packing", "refusal", "model", "error")
+FOUND = 5
+"""Documents among which the right one must be, or retrieval is to blame."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One question's verdict.  Fields are None where they make no sense (recall without a relevant document)."""
+    """One question's verdict.  Fields are None where they make no sense (recall without a relevant document).
+
+    ``gold_citations`` is the share of the citations that point into a relevant document.
+    """
 
     question_id: str
     kind: str
@@ -23,11 +38,14 @@ class Score:
     refused: bool
     right: bool
     error: str
+    lost_in: Loss
     token_f1: float | None
+    rouge_l: float | None
     recall_at_1: float | None
     recall_at_5: float | None
     reciprocal_rank: float | None
     gold_cited: bool | None
+    gold_citations: float | None
     supported_share: float | None
     language_match: bool | None
 
@@ -35,52 +53,140 @@ class Score:
 def score(question: GoldenQuestion, record: Record) -> Score:
     """Judge one record.  A refusal is right where no answer exists; an error is never right."""
     answer = record.answer
-    answered = answer is not None and not answer.refused
     refused = answer is not None and answer.refused
+    reply = answer if answer is not None and not answer.refused else None
     wanted = question.answerable and bool(question.relevant)
-    sentences = len(answer.citations) + len(answer.unsupported) if answer is not None and answered else 0
+    compared = reply is not None and question.answerable and bool(question.answers)
+    cited = [citation.document_id in question.relevant for citation in reply.citations] if reply else []
+    sentences = len({one.start for one in reply.citations}) + len(reply.unsupported) if reply else 0
+    right = reply is not None and is_right_reply(question, reply.text) if question.answerable else refused
     return Score(
         question_id=question.question_id,
         kind=question.kind,
         language=question.language,
         answerable=question.answerable,
         refused=refused,
-        right=(answer is not None and answered and is_right(answer.text, question.key_points))
-        if question.answerable
-        else refused,
+        right=right,
         error=record.error,
-        token_f1=best_token_f1(answer.text, question.answers)
-        if answer is not None and answered and question.answerable
-        else None,
+        lost_in="" if right else _lost_in(question, record),
+        token_f1=best_token_f1(reply.text, question.answers) if reply and compared else None,
+        rouge_l=best_rouge_l(reply.text, question.answers) if reply and compared else None,
         recall_at_1=recall_at(record.evidence_documents, question.relevant, 1) if wanted else None,
         recall_at_5=recall_at(record.evidence_documents, question.relevant, 5) if wanted else None,
         reciprocal_rank=reciprocal_rank_at(record.evidence_documents, question.relevant, 10) if wanted else None,
-        gold_cited=any(citation.document_id in question.relevant for citation in answer.citations)
-        if answer is not None and answered and wanted
-        else None,
-        supported_share=len(answer.citations) / sentences if answer is not None and sentences else None,
-        language_match=question_language(answer.text) == question.language
-        if answer is not None and answer.text
-        else None,
+        gold_cited=any(cited) if reply and wanted else None,
+        gold_citations=sum(cited) / len(cited) if cited and wanted else None,
+        supported_share=len({one.start for one in reply.citations}) / sentences if reply and sentences else None,
+        language_match=question_language(answer.text) == question.language if answer and answer.text else None,
     )
 
 
+def _lost_in(question: GoldenQuestion, record: Record) -> Loss:
+    """Blame the first step that went wrong."""
+    if record.error:
+        return "error"
+    if not question.answerable:
+        return "refusal"
+    if question.relevant and not recall_at(record.found_documents, question.relevant, FOUND):
+        return "retrieval"
+    if not holds_gold(question, record.sent, record.sent_documents):
+        return "packing"
+    return "refusal" if record.answer is not None and record.answer.refused else "model"
+
+
 def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) -> dict[str, object]:
-    """Return the run's figures.  Shares are in [0, 1], times in milliseconds, None where nothing was counted."""
-    scores = [score(question, record) for question, record in zip(questions, records, strict=True)]
-    answerable = [item for item in scores if item.answerable]
-    unanswerable = [item for item in scores if not item.answerable]
-    answered_by_model = [record.answer for record in records if record.answer is not None and record.answer.model]
+    """Return the run's figures.  Shares are in [0, 1], times in milliseconds, None where nothing was counted.
+
+    Top names are those of the product's own answers; ``ceiling`` and ``floor`` are there where they were asked.
+    """
+    own = scores_of(questions, records, "own")
+    replies = [record.answer for record in records if record.arm == "own" and record.answer is not None]
+    written = [record.answer for record in records if record.answer is not None and record.answer.model]
+    arms = {name: scores_of(questions, records, name) for name in ARMS if name != "own"}
+    return {
+        **_quality(own),
+        "intervals": _intervals(own, arms["ceiling"]),
+        **_citations(own),
+        "language_match": _mean([item.language_match for item in own]),
+        "tokens": _tokens([record for record in records if record.arm == "own"]),
+        **{name: _of_arm(scores, records, name) for name, scores in arms.items() if scores},
+        "share_of_ceiling": _share(own, arms["ceiling"]),
+        "lost_in": {name: sum(item.lost_in == name for item in own if item.answerable) for name in LOSSES},
+        **_parts(own),
+        "errors": sorted(f"{item.question_id}: {item.error}" for item in own if item.error),
+        "latency_ms": _latency([record for record in records if record.arm == "own"]),
+        "quoted": _mean([answer.quoted for answer in replies if not answer.refused]),
+        "model": ", ".join(sorted({answer.model for answer in written})),
+        "stand_in": any(answer.stand_in for answer in written),
+    }
+
+
+def wrong(questions: Sequence[GoldenQuestion], records: Sequence[Record]) -> list[Score]:
+    """Return the scores of the questions that were not answered rightly by the product, in order."""
+    return [item for item in scores_of(questions, records, "own") if not item.right]
+
+
+def scores_of(questions: Sequence[GoldenQuestion], records: Sequence[Record], arm: Arm) -> list[Score]:
+    """Return one arm's scores in the order of the questions; where the own passage is missing there is no ceiling."""
+    asked = {record.question_id: record for record in records if record.arm == arm and record.error != NO_PASSAGE}
+    return [score(question, asked[question.question_id]) for question in questions if question.question_id in asked]
+
+
+def _quality(scores: Sequence[Score]) -> dict[str, object]:
     return {
         "n": len(scores),
         "accuracy": _mean([item.right for item in scores]),
+        "token_f1": _mean([item.token_f1 for item in scores]),
+        "rouge_l": _mean([item.rouge_l for item in scores]),
+    }
+
+
+def _citations(scores: Sequence[Score]) -> dict[str, object]:
+    return {
+        "supported_sentences": _mean([item.supported_share for item in scores]),
+        "citation_precision": _mean([item.gold_citations for item in scores]),
+        "citation_recall": _mean([item.gold_cited for item in scores]),
+    }
+
+
+def _intervals(own: Sequence[Score], ceiling: Sequence[Score]) -> dict[str, object]:
+    pairs = _paired(own, ceiling)
+    return {
+        "accuracy": mean_interval([float(item.right) for item in own]),
+        "token_f1": mean_interval([item.token_f1 for item in own if item.token_f1 is not None]),
+        "rouge_l": mean_interval([item.rouge_l for item in own if item.rouge_l is not None]),
+        "share_of_ceiling": ratio_interval([float(one) for one, _ in pairs], [float(other) for _, other in pairs]),
+    }
+
+
+def _of_arm(scores: Sequence[Score], records: Sequence[Record], name: str) -> dict[str, object]:
+    interval = mean_interval([float(item.right) for item in scores])
+    tokens = _tokens([record for record in records if record.arm == name])
+    return {**_quality(scores), "intervals": {"accuracy": interval}, "tokens": tokens}
+
+
+def _share(own: Sequence[Score], ceiling: Sequence[Score]) -> float | None:
+    """Return own accuracy over the ceiling's on the questions that have both; None where the ceiling is 0."""
+    pairs = _paired(own, ceiling)
+    reached = sum(other for _, other in pairs)
+    return round(sum(one for one, _ in pairs) / reached, 4) if reached else None
+
+
+def _paired(own: Sequence[Score], ceiling: Sequence[Score]) -> list[tuple[bool, bool]]:
+    reached = {item.question_id: item.right for item in ceiling}
+    return [(item.right, reached[item.question_id]) for item in own if item.question_id in reached]
+
+
+def _parts(scores: Sequence[Score]) -> dict[str, object]:
+    """Return the figures of kinds of questions: with and without an answer, by language, by what makes them hard."""
+    answerable = [item for item in scores if item.answerable]
+    unanswerable = [item for item in scores if not item.answerable]
+    kinds = Counter(item.kind for item in scores)
+    return {
         "answers": {
             "n": len(answerable),
             "accuracy": _mean([item.right for item in answerable]),
-            "token_f1": _mean([item.token_f1 for item in answerable]),
             "gold_cited": _mean([item.gold_cited for item in answerable]),
-            "supported_sentences": _mean([item.supported_share for item in scores]),
-            "language_match": _mean([item.language_match for item in scores]),
         },
         "retrieval": {
             "n": len([item for item in answerable if item.recall_at_1 is not None]),
@@ -97,38 +203,25 @@ def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) ->
             for language in sorted({item.language for item in scores})
         },
         "by_kind": {
-            kind: {
-                "n": len([item for item in scores if item.kind == kind]),
-                "accuracy": _mean([item.right for item in scores if item.kind == kind]),
-            }
-            for kind in sorted({item.kind for item in scores})
+            kind: {"n": kinds[kind], "accuracy": _mean([item.right for item in scores if item.kind == kind])}
+            for kind in sorted(kinds)
         },
-        "errors": sorted(f"{item.question_id}: {item.error}" for item in scores if item.error),
-        "latency_ms": _latency(records),
-        "model": ", ".join(sorted({answer.model for answer in answered_by_model})),
-        "stand_in": any(answer.stand_in for answer in answered_by_model),
     }
 
 
-def wrong(questions: Sequence[GoldenQuestion], records: Sequence[Record]) -> list[Score]:
-    """Return the scores of the questions that were not answered rightly, in order."""
-    scores = [score(question, record) for question, record in zip(questions, records, strict=True)]
-    return [item for item in scores if not item.right]
-
-
-def _latency(records: Sequence[Record]) -> dict[str, dict[str, object]]:
-    stages = {
-        stage: Percentiles.of(
-            [
-                span.duration_ms
-                for record in records
-                if record.answer is not None
-                for span in record.answer.spans
-                if span.name == stage
-            ]
-        )
-        for stage in STAGES
+def _tokens(records: Sequence[Record]) -> dict[str, float | None]:
+    """Return mean tokens a question that the model was asked."""
+    asked = [record.tokens for record in records if record.tokens.prompt]
+    return {
+        "prompt": _mean([tokens.prompt for tokens in asked]),
+        "generated": _mean([tokens.generated for tokens in asked]),
+        "evidence": _mean([tokens.evidence for tokens in asked]),
     }
+
+
+def _latency(records: Sequence[Record]) -> Mapping[str, Mapping[str, object]]:
+    spans = [span for record in records if record.answer is not None for span in record.answer.spans]
+    stages = {stage: Percentiles.of([span.duration_ms for span in spans if span.name == stage]) for stage in STAGES}
     until = {
         "until_evidence": Percentiles.of([item.evidence_ms for item in records if item.evidence_ms is not None]),
         "until_first_token": Percentiles.of(

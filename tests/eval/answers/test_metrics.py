@@ -1,8 +1,25 @@
 """Hand-worked cases in both languages."""
 
-import pytest
+import json
 
-from eval.answers.metrics import best_token_f1, holds, is_right, key_points_hit, normalise, token_f1
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.answers.metrics import (
+    best_rouge_l,
+    best_token_f1,
+    holds,
+    is_right,
+    key_points_hit,
+    longest_common_subsequence,
+    normalise,
+    numbers_within,
+    rouge_l,
+    says,
+    token_f1,
+)
+from tests.eval import REFERENCE_VALUES
 
 
 @pytest.mark.parametrize(
@@ -48,3 +65,55 @@ def test_token_f1_by_hand() -> None:
     assert token_f1("abc", "xyz") == 0.0
     assert best_token_f1("7 days", ["no", "7 days"]) == 1.0
     assert best_token_f1("7 days", []) == 0.0
+
+
+def test_rouge_l_agrees_with_rouge_score() -> None:
+    """Values of Google's rouge-score (it needs NLTK); in Chinese it was given the characters apart."""
+    known = json.loads((REFERENCE_VALUES / "rouge_score.json").read_text("utf-8"))
+    assert known["library"] == "rouge-score 0.1.2"
+    for text, reference, value in known["cases"]:
+        assert rouge_l(text, reference) == pytest.approx(value, abs=1e-6)
+
+
+def test_rouge_l_by_hand_in_both_languages() -> None:
+    # "b d" is common: 2 of 3 and 2 of 4
+    assert rouge_l("b c d", "a b d e") == pytest.approx(2 * (2 / 3) * 0.5 / (2 / 3 + 0.5))
+    # 七天 is common: 2 of 3 characters and 2 of 4
+    assert rouge_l("七天内", "七个天数") == pytest.approx(2 * (2 / 3) * 0.5 / (2 / 3 + 0.5))
+    assert (rouge_l("", ""), rouge_l("", "a"), rouge_l("a", "")) == (1.0, 0.0, 0.0)
+    assert best_rouge_l("a b", ["x", "a b"]) == 1.0
+    assert best_rouge_l("a b", []) == 0.0
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
+def test_the_longest_common_subsequence_is_that_of_the_textbook(one: list[str], other: list[str]) -> None:
+    lengths = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
+    for row, left in enumerate(one, start=1):
+        for column, right in enumerate(other, start=1):
+            best = max(lengths[row - 1][column], lengths[row][column - 1])
+            lengths[row][column] = lengths[row - 1][column - 1] + 1 if left == right else best
+    assert longest_common_subsequence(one, other) == lengths[-1][-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "expected"),
+    [
+        ("It is party politics.", "art", False),
+        ("They rule the United States.", "United States", True),
+        ("United States territories", "the United States", True),
+        ("It took 25.5 days", "25", False),
+        ("In the 1990s", "1990", False),
+        ("共有鼓、锣、钹和板。", "鼓、锣、钹和板", True),
+        ("共有鼓锣钹和板", "鼓、锣、钹和板", True),
+        ("Müller did", "Müller", True),
+        ("anything", "", False),
+    ],
+)
+def test_a_span_is_said_in_whole_words(text: str, span: str, expected: bool) -> None:
+    assert says(text, span) is expected
+
+
+def test_numbers_must_come_from_somewhere() -> None:
+    assert numbers_within("It takes 1,000 days", "1000 days or more")
+    assert not numbers_within("It takes 7 days", "17 days")
+    assert numbers_within("no numbers")

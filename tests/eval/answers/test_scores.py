@@ -1,8 +1,10 @@
 """Scores against cases worked out by hand; the empty case is defined."""
 
+from dataclasses import replace
+
 import pytest
 
-from eval.answers.runner import Record
+from eval.answers.runner import NO_PASSAGE, Record, TokenCounts
 from eval.answers.scores import score, summarise, wrong
 from eval.percentiles import Percentiles
 from ingest.golden import GoldenQuestion
@@ -96,3 +98,50 @@ def test_an_empty_run_has_no_numbers() -> None:
     assert summary["n"] == 0
     assert summary["accuracy"] is None
     assert summary["stand_in"] is False
+
+
+def lost(found: tuple[str, ...], sent: str, given: Answer | None, error: str = "") -> str:
+    one = replace(record("a", given, documents=found, error=error), found_documents=found, sent=sent)
+    return score(QUESTIONS[0], one).lost_in
+
+
+def test_the_first_step_that_went_wrong_is_blamed() -> None:
+    bad, refusal = answer("17 days"), answer("no", refused=True)
+    assert lost(("d2",), "", bad) == "retrieval"
+    assert lost(("d2", "d3", "d4", "d5", "d6", "d1"), "7 days", bad) == "retrieval", "six documents down"
+    assert lost(("d2",), "", refusal) == "retrieval", "the refusal was right about what was found"
+    assert lost(("d1",), "not many days", bad) == "packing"
+    assert lost(("d1",), "7 days", refusal) == "refusal"
+    assert lost(("d1",), "7 days", bad) == "model"
+    assert lost(("d1",), "7 days", None, "ModelTimedOut") == "error"
+    assert lost(("d2",), "", answer("7 days")) == "", "right all the same"
+
+
+def test_the_ceiling_is_compared_on_the_same_questions() -> None:
+    own = [record(name, answer("7 days" if name == "a" else "no idea")) for name in "ab"]
+    ceiling = [replace(record(name, answer("7 days")), arm="ceiling") for name in "ab"]
+    missing = replace(record("c", None, error=NO_PASSAGE), arm="ceiling")
+    summary = summarise(QUESTIONS[:3], [*own, *ceiling, record("c", answer("7 days")), missing])
+    assert summary["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert summary["share_of_ceiling"] == 0.5, "of c, which has no passage, there is no ceiling"
+    reached = summary["ceiling"]
+    assert isinstance(reached, dict)
+    assert (reached["n"], reached["accuracy"]) == (2, 1.0)
+    assert "floor" not in summary
+    intervals = summary["intervals"]
+    assert isinstance(intervals, dict)
+    assert intervals["share_of_ceiling"] == (0.0, 1.0)
+
+
+def test_citations_are_counted_by_the_document_they_point_into() -> None:
+    both = record("a", answer("7 days", cited=("d1", "d2")))
+    none = record("b", answer("7 days", unsupported=1))
+    summary = summarise(QUESTIONS[:2], [both, none])
+    assert (summary["citation_precision"], summary["citation_recall"]) == (0.5, 0.5)
+    assert summary["supported_sentences"] == 0.5
+
+
+def test_tokens_are_those_of_questions_that_the_model_was_asked() -> None:
+    asked = replace(record("a", answer("7 days")), tokens=TokenCounts(prompt=300, generated=20, evidence=100))
+    summary = summarise(QUESTIONS[:2], [asked, record("b", answer("no", refused=True))])
+    assert summary["tokens"] == {"prompt": 300.0, "generated": 20.0, "evidence": 100.0}

@@ -1,0 +1,175 @@
+"""``python -m eval answers``, and ``python -m eval`` alone: right answers, tokens and times.
+
+``answers`` asks the questions that have an answer, in three arms; without a command all are asked, in the desk's
+own knowledge base and the product's own way.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from eval.answers.arms import ARMS, Arm, MeteredGenerator, WatchedRetriever, arm
+from eval.answers.runner import Instruments, Record, run
+from eval.answers.scores import summarise, wrong
+from eval.dataset import KNOWLEDGE_DIR
+from eval.knowledge import knowledge_folder, knowledge_name
+from eval.question_options import chosen_sets, chosen_settings, question_parser, run_name, write_json
+from eval.question_sets import QuestionSet
+from eval.runs import Run
+from eval.tables import print_report, question_bar
+from eval.words import words
+from rag.errors import AnswerdeskError, SettingsError
+from rag.factory import build_parts
+from rag.pipeline import PipelineParts
+from rag.retrieval.embedder import open_embedder
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+from rag.terminal import fail, terminal_language
+
+EXAMPLES = """\
+examples:
+  python -m eval answers                                     the sample questions on the sample knowledge base
+  python -m eval answers --corpus docs.jsonl --questions asked.jsonl --limit 50 --json figures.json
+  python -m eval answers --kb shop --questions asked.jsonl --run monday --no-think
+  python -m eval answers --arms own --context top5           five whole passages instead of chosen sentences
+"""
+
+
+def answers_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``python -m eval answers``."""
+    parser = question_parser(
+        "answers",
+        "Ask questions that have an answer, in the product's own way, with the right passage (ceiling) and without any "
+        "(floor); report accuracy, overlap, citations, tokens and times.  回答质量",
+        EXAMPLES,
+        sets=False,
+    )
+    add_answer_options(parser)
+    parser.add_argument(
+        "--arms", type=_arms, default=ARMS, metavar="LIST", help="of own,ceiling,floor (default: all)  对照方式"
+    )
+    parser.add_argument(
+        "--context", choices=["own", "top5"], default="own", help="what own sends to the model  发送给模型的内容"
+    )
+    return parser
+
+
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that asks the model."""
+    thinking = parser.add_mutually_exclusive_group()
+    thinking.add_argument(
+        "--think", dest="think", action="store_true", default=None, help="always let the model think  先思考"
+    )
+    thinking.add_argument("--no-think", dest="think", action="store_false", help="never  直接回答")
+    parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
+
+
+def _arms(value: str) -> tuple[Arm, ...]:
+    given = value.split(",")
+    unknown = [name for name in given if name not in ARMS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: {', '.join(ARMS)}")
+    return tuple(name for name in ARMS if name in given)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run gave."""
+
+    summary: dict[str, object]
+    questions: QuestionSet
+    records: tuple[Record, ...]
+
+
+def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
+    """Return what answers the set's questions, over the knowledge base that they are asked of."""
+    embedder = open_embedder(settings)
+    store = KnowledgeStore(knowledge_folder(one, settings, embedder))
+    return build_parts(settings, store, embedder=embedder)
+
+
+def measure(
+    one: QuestionSet, parts: PipelineParts, kept: Run, arguments: argparse.Namespace, console: Console
+) -> Measured:
+    """Ask what the run does not hold yet, save every answer, and score all.
+
+    Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
+    """
+    parts.ensure_server()
+    instruments = Instruments(MeteredGenerator(parts.generator), WatchedRetriever(parts.retriever), parts.count_tokens)
+    watched = replace(parts, generator=instruments.meter, retriever=instruments.retriever)
+    identity = {
+        "command": "answers",
+        "set": one.name,
+        "knowledge": knowledge_name(parts.store.folder),
+        "generation": parts.store.require_generation(),
+        "model": parts.generator.model,
+        "stand_in": parts.generator.stand_in,
+        "think": arguments.think,
+        "context": arguments.context,
+        "arms": list(arguments.arms),
+    }
+    kept.begin(identity, one.questions)
+    asks = {name: arm(name, watched, arguments.context) for name in arguments.arms}
+    with question_bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(one.name, total=len(one.questions) * len(asks))
+        records = run(
+            asks,
+            one.questions,
+            kept.folder / "records.jsonl",
+            instruments,
+            think=arguments.think,
+            progress=lambda record: bar.advance(task),
+        )
+    summary = summarise(one.questions, records) | {
+        "context": arguments.context,
+        "generation": parts.store.require_generation(),
+        "records": str(kept.folder),
+    }
+    kept.save_figures(summary)
+    return Measured(summary, one, records)
+
+
+def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_questions: bool) -> int:
+    """Run the command and return its exit code."""
+    arguments = parser.parse_args(argv)
+    console, language = Console(), terminal_language()
+    name = ""
+    try:
+        name = run_name(arguments)
+        settings = chosen_settings(arguments)
+        measured = measure(
+            one := _chosen_set(arguments, all_questions=all_questions),
+            open_parts(one, settings),
+            Run.named(name, settings),
+            arguments,
+            console,
+        )
+        print_report(measured.summary, wrong(measured.questions.questions, measured.records), console, language)
+        write_json(arguments.json, measured.summary)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
+        return 130
+    return 0
+
+
+def _chosen_set(arguments: argparse.Namespace, *, all_questions: bool) -> QuestionSet:
+    sets = chosen_sets(arguments, sample=None if all_questions else KNOWLEDGE_DIR)
+    if len(sets) != 1:
+        raise SettingsError(reason=words("one_set", terminal_language(), count=len(sets)))
+    one = sets[0]
+    if not all_questions:
+        asked = tuple(question for question in one.questions if question.answerable)
+        if not asked:
+            raise SettingsError(reason=words("no_answerable", terminal_language(), questions=one.name))
+        one = replace(one, questions=asked)
+    return one.drawn(arguments.limit, arguments.seed)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``answers`` and return its exit code."""
+    return run_command(answers_parser(), argv, all_questions=False)
