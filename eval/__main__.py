@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from eval import calibrate_reader, chunk_size_command, ingest_command, large_command
 from eval.answers import command as answers_command
 from eval.question_options import question_parser
+from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
 
 EXAMPLES = """\
@@ -17,6 +18,7 @@ examples:
   python -m eval --run monday                 go on with a run that was interrupted
   python -m eval answers --help               answers beside the same model's ceiling and floor
   python -m eval retrieval --help             the search alone, without a model
+  python -m eval refusal --help               are questions without an answer refused, and only those?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
   python -m eval chunk-size --help            the search with several sizes of passages
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[Sequence[str]], int]] = {
         "answers": answers_command.main,
         "retrieval": retrieval_command.main,
+        "refusal": refusal_command.main,
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,

@@ -8,7 +8,10 @@ from eval.question_sets import QuestionSet
 from ingest.chunking import recipe
 from ingest.console import ProgressConsole
 from ingest.pipeline import ingest
+from rag.factory import build_parts
+from rag.pipeline import PipelineParts
 from rag.protocols import Embedder
+from rag.retrieval.embedder import open_embedder
 from rag.retrieval.token_vectors import CENTRE_PATH
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -25,6 +28,16 @@ def knowledge_folder(one: QuestionSet, settings: Settings, embedder: Embedder) -
     store.require_generation()
     store.close()
     return own.knowledge_dir
+
+
+def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
+    """Return what answers a set's questions, over the knowledge base that they are asked of.
+
+    The model server stays the desk's.  Raises a ``KnowledgeError``, or ``EmbedderMissing``.
+    """
+    embedder = open_embedder(settings)
+    store = KnowledgeStore(knowledge_folder(one, settings, embedder))
+    return build_parts(settings, store, embedder=embedder)
 
 
 def knowledge_name(folder: Path) -> str:

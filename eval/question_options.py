@@ -73,6 +73,13 @@ def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_D
     return sets or [QuestionSet.load(sample, GOLDEN_DIR)]
 
 
+def only_set(sets: Sequence[QuestionSet]) -> QuestionSet:
+    """Return the one set that was chosen.  Raises ``SettingsError`` where there are several."""
+    if len(sets) != 1:
+        raise SettingsError(reason=words("one_set", terminal_language(), count=len(sets)))
+    return sets[0]
+
+
 def run_name(arguments: argparse.Namespace) -> str:
     """Return the run's name: the time of day where none was given.  Raises ``SettingsError`` for a path."""
     given = str(arguments.run)

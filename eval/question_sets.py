@@ -38,6 +38,13 @@ class QuestionSet:
             raise SettingsError(reason=words("no_relevant", terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
+    def answerable(self) -> "QuestionSet":
+        """Return the questions that have an answer.  Raises ``SettingsError`` when none has."""
+        usable = tuple(one for one in self.questions if one.answerable)
+        if not usable:
+            raise SettingsError(reason=words("no_answerable", terminal_language(), questions=self.name))
+        return replace(self, questions=usable)
+
     def drawn(self, limit: int, seed: int) -> "QuestionSet":
         """Return ``limit`` of the questions, by the seed; all where it is not positive."""
         return replace(self, questions=drawn(self.questions, limit, seed))

@@ -42,7 +42,7 @@ def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console:
 
 def _figures(summary: Mapping[str, object], language: Language) -> Table:
     table = Table(words("figure", language), words("value", language), title=words("answers", language))
-    for name, value in _flat(summary, skip=_APART):
+    for name, value in flat_rows(summary, skip=_APART):
         table.add_row(name, value)
     kinds = summary["by_kind"]
     assert isinstance(kinds, dict)
@@ -61,17 +61,20 @@ def _latency(summary: Mapping[str, object], language: Language) -> Table:
     return table
 
 
-def _flat(values: Mapping[str, object], skip: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
+def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
+    """Return (name, value) of all figures, those of parts behind the part's name and a point."""
     rows: list[tuple[str, str]] = []
     for name, value in values.items():
         if name in skip:
             continue
         if isinstance(value, Mapping):
-            rows += _flat(value, skip, prefix=f"{prefix}{name}.")
+            rows += flat_rows(value, skip, prefix=f"{prefix}{name}.")
         else:
             rows.append((prefix + name, _share(value)))
     return rows
 
 
 def _share(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return " – ".join(_share(one) for one in value)
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -47,6 +47,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "run_damaged": ("{path} is not a run of this program", "{path} 不是本程序的运行记录"),
     "corpus_or_kb": ("give --corpus or --kb, not both", "--corpus 与 --kb 只能选一个"),
     "no_relevant": ("no question in {questions} names a relevant document", "{questions} 中没有注明相关文档的问题"),
+    "refusals": ("Refusals", "拒答质量"),
+    "no_fit": (
+        "nobody fitted when the model {model} means a refusal; do so with: python -m eval calibrate refusal",
+        "模型 {model} 尚未校准拒答，请先运行：python -m eval calibrate refusal",
+    ),
+    "one_kind": (
+        "All questions have an answer, or none has: there is no AUROC. Questions of another product: --other FILE",
+        "题目全部可回答或全部不可回答，无法计算 AUROC。可用 --other 文件 加入其他产品的问题。",
+    ),
     "one_set": ("one set of questions at a time, not {count}", "每次只能测一个题集，现为 {count} 个"),
     "no_answerable": ("no question in {questions} has an answer", "{questions} 中没有可回答的问题"),
     "no_sets": (

@@ -134,9 +134,9 @@ class Pipeline:
         else:
             yield Completed(refusal(asked))
 
-    def read(self, question: str) -> Reading:
-        """Ask the model only whether the passages found hold the answer.  Errors are those of ``stream``."""
-        asked, _ = self._asked(question)
+    def read(self, question: str, *, earlier: Sequence[str] = ()) -> Reading:
+        """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
+        asked, _ = self._asked(question, earlier=earlier)
         with self._parts.admission.ticket(cancelled=asked.cancelled) as ticket:
             for _ in ticket.waits():
                 pass

@@ -20,7 +20,7 @@ from rag.answering.prompt import build_messages
 from rag.answering.question import needs_thought
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Generator, Message
-from rag.retrieval.follow_up import in_context
+from rag.retrieval.follow_up import leans
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -103,9 +103,9 @@ class WatchedRetriever:
         """Forget the last retrieval."""
         self.documents = ()
 
-    def retrieve(self, question: str, language: Language, trace: Trace) -> Retrieval:
+    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
         """Return what the retriever returns."""
-        found = self._retriever.retrieve(question, language, trace)
+        found = self._retriever.retrieve(question, language, trace, earlier=earlier)
         self.documents = tuple(dict.fromkeys(one.chunk.document_id for one in found.chunks))
         return found
 
@@ -128,7 +128,7 @@ class OwnArm:
 
     def __call__(self, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
         """Yield the pipeline's events."""
-        return self.pipeline.stream(question.question, think=think)
+        return self.pipeline.stream(question.question, earlier=[question.previous], think=think)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,13 @@ class ModelAlone:
         evidence = gold_evidence(question, parts, generation) if self.has_passage else ()
         if self.has_passage and not evidence:
             return
-        text, language = in_context(question.question, question.previous), question_language(question.question)
+        text, language = question.question, question_language(question.question)
+        previous = question.previous if leans(text) else ""
+        together = f"{previous}\n{text}".strip()
         yield Retrieved(evidence, True, 1.0, generation)
-        messages = build_messages(text, evidence, language)
+        messages = build_messages(text, evidence, language, previous)
         if not self.has_passage:
-            messages = [Message("system", _FLOOR[language]), Message("user", text)]
+            messages = [Message("system", _FLOOR[language]), Message("user", together)]
         parts.ensure_server()
         budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)
         is_to_think = needs_thought(question.question) if think is None else think
@@ -160,7 +162,7 @@ class ModelAlone:
             elif part.text:
                 yield AnswerDelta(part.text) if isinstance(part, GeneratedText) else ThinkingDelta(part.text)
         assert governed is not None  # govern ends with it or raises
-        grounding = ground(governed.text, evidence, text)
+        grounding = ground(governed.text, evidence, together)
         trace.record("total", trace.elapsed_ms())
         yield Completed(
             Answer(

@@ -14,18 +14,21 @@ from eval.answers.arms import ARMS, Arm, MeteredGenerator, WatchedRetriever, arm
 from eval.answers.runner import Instruments, Record, run
 from eval.answers.scores import summarise, wrong
 from eval.dataset import KNOWLEDGE_DIR
-from eval.knowledge import knowledge_folder, knowledge_name
-from eval.question_options import chosen_sets, chosen_settings, question_parser, run_name, write_json
+from eval.knowledge import knowledge_name, open_parts
+from eval.question_options import (
+    chosen_sets,
+    chosen_settings,
+    only_set,
+    question_parser,
+    run_name,
+    write_json,
+)
 from eval.question_sets import QuestionSet
 from eval.runs import Run
 from eval.tables import print_report, question_bar
 from eval.words import words
-from rag.errors import AnswerdeskError, SettingsError
-from rag.factory import build_parts
+from rag.errors import AnswerdeskError
 from rag.pipeline import PipelineParts
-from rag.retrieval.embedder import open_embedder
-from rag.settings import Settings
-from rag.storage.store import KnowledgeStore
 from rag.terminal import fail, terminal_language
 
 EXAMPLES = """\
@@ -81,13 +84,6 @@ class Measured:
     summary: dict[str, object]
     questions: QuestionSet
     records: tuple[Record, ...]
-
-
-def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
-    """Return what answers the set's questions, over the knowledge base that they are asked of."""
-    embedder = open_embedder(settings)
-    store = KnowledgeStore(knowledge_folder(one, settings, embedder))
-    return build_parts(settings, store, embedder=embedder)
 
 
 def measure(
@@ -158,16 +154,8 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_que
 
 
 def _chosen_set(arguments: argparse.Namespace, *, all_questions: bool) -> QuestionSet:
-    sets = chosen_sets(arguments, sample=None if all_questions else KNOWLEDGE_DIR)
-    if len(sets) != 1:
-        raise SettingsError(reason=words("one_set", terminal_language(), count=len(sets)))
-    one = sets[0]
-    if not all_questions:
-        asked = tuple(question for question in one.questions if question.answerable)
-        if not asked:
-            raise SettingsError(reason=words("no_answerable", terminal_language(), questions=one.name))
-        one = replace(one, questions=asked)
-    return one.drawn(arguments.limit, arguments.seed)
+    one = only_set(chosen_sets(arguments, sample=None if all_questions else KNOWLEDGE_DIR))
+    return (one if all_questions else one.answerable()).drawn(arguments.limit, arguments.seed)
 
 
 def main(argv: Sequence[str]) -> int:

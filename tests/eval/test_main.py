@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eval import __main__ as command
+from eval import knowledge
 from eval.answers import command as answers_command
 from eval.question_sets import QuestionSet
 from rag.errors import OllamaUnavailable
@@ -193,7 +194,7 @@ def test_a_run_stays_in_its_folder(
 def test_no_knowledge_base_is_one_sentence(
     questions: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(answers_command, "open_embedder", lambda settings: None)
+    monkeypatch.setattr(knowledge, "open_embedder", lambda settings: None)
     assert command.main(["--questions", str(questions)]) == 3
     captured = capsys.readouterr().err
     assert captured.count("\n") == 1

@@ -41,7 +41,7 @@ ANSWER = Answer("7 days", "en", False, "hm", (), (), (), "scripted", True, 1)
 class Nothing:
     """Finds nothing."""
 
-    def retrieve(self, question: str, language: Language, trace: Trace) -> Retrieval:
+    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
         return Retrieval((), 0.0, False, 1)
 
 

@@ -1,0 +1,139 @@
+"""How well questions whose answer is there are told from others: by the search alone, or with the model as reader."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from eval.bootstrap import mean_interval
+from eval.logistic import (
+    auroc,
+    calibration_error,
+    fit_logistic,
+    held_out_logits,
+    probabilities_of,
+    threshold_at,
+)
+from eval.percentiles import Percentiles
+from ingest.golden import GoldenQuestion
+
+By = Literal["retrieval", "reader"]
+
+ALLOWED_FALSE_REFUSALS = 0.05
+_FOLDS, _REPEATS = 5, 5
+_DIGITS = 4
+_SMALLEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of one question: how probable its answer is, in [0, 1], and whether it is refused for that.
+
+    ``retrieval`` is what the search alone says.  ``yes`` is the reader's, None where it was not asked, or said neither.
+    """
+
+    question_id: str
+    kind: str
+    answerable: bool
+    probability: float
+    refused: bool
+    retrieval: float
+    yes: float | None
+    duration_ms: float
+
+
+JUDGEMENTS = TypeAdapter(Judgement)
+Judge = Callable[[GoldenQuestion], Judgement]
+
+
+def of_another_product(questions: Sequence[GoldenQuestion]) -> tuple[GoldenQuestion, ...]:
+    """Return another product's questions as ones that cannot be answered here."""
+    return tuple(
+        replace(
+            one,
+            question_id=f"other-{one.question_id}",
+            answerable=False,
+            answers=(),
+            key_points=(),
+            relevant=(),
+            kind="other",
+        )
+        for one in questions
+    )
+
+
+def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
+    """Return shares in [0, 1]; None where one of the two kinds of questions is missing.
+
+    ``refused_...`` are by the threshold in use, ``..._at_5`` by the one at which 5 % of the answerable questions of
+    this very set are refused.  ``own_fit`` is what two numbers fitted on the set's own questions (Platt) would do.
+    """
+    labels = np.array([one.answerable for one in judgements], dtype=np.bool_)
+    scores = np.array([one.probability for one in judgements], dtype=np.float64)
+    refused = np.array([one.refused for one in judgements], dtype=np.float64)
+    searched = np.array([one.retrieval for one in judgements], dtype=np.float64)
+    both = bool(labels.any() and (~labels).any())
+    threshold = threshold_at(scores, labels, ALLOWED_FALSE_REFUSALS) if labels.any() else 0.0
+    kinds = sorted({one.kind for one in judgements if not one.answerable})
+    return {
+        "n": len(judgements),
+        "n_unanswerable": int((~labels).sum()),
+        "auroc": _rounded(auroc(scores, labels)) if both else None,
+        "refused_unanswerable": _mean(refused[~labels].tolist()),
+        "refused_answerable": _mean(refused[labels].tolist()),
+        "ece": _rounded(calibration_error(scores, labels)) if len(judgements) else None,
+        "refused_unanswerable_at_5": _mean((scores < threshold)[~labels].tolist()) if labels.any() else None,
+        "auroc_of_retrieval": _rounded(auroc(searched, labels)) if both else None,
+        "intervals": {
+            "refused_unanswerable": mean_interval(refused[~labels].tolist()),
+            "refused_answerable": mean_interval(refused[labels].tolist()),
+        },
+        "by_kind": {
+            kind: {
+                "n": sum(not one.answerable and one.kind == kind for one in judgements),
+                "refused": _mean([one.refused for one in judgements if not one.answerable and one.kind == kind]),
+            }
+            for kind in kinds
+        },
+        "own_fit": _own_fit(judgements),
+        "reliability": reliability(judgements),
+        "latency_ms": asdict(Percentiles.of([one.duration_ms for one in judgements])),
+    }
+
+
+def reliability(judgements: Sequence[Judgement], bins: int = 10) -> list[dict[str, float]]:
+    """Return what ``ece`` sums up: for each bin of probabilities how many, their mean, and the share answerable."""
+    found: list[dict[str, float]] = []
+    for number in range(bins):
+        inside = [one for one in judgements if min(int(one.probability * bins), bins - 1) == number]
+        if inside:
+            said = sum(one.probability for one in inside) / len(inside)
+            true = sum(one.answerable for one in inside) / len(inside)
+            found.append({"n": len(inside), "said": _rounded(said), "true": _rounded(true)})
+    return found
+
+
+def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
+    """Return how Platt's two numbers do on questions that they were not fitted on; None with too few questions."""
+    labels = np.array([one.answerable for one in judgements], dtype=np.bool_)
+    if min(labels.sum(), (~labels).sum()) < _FOLDS:
+        return None
+    scores = np.clip([one.probability for one in judgements], _SMALLEST, 1 - _SMALLEST)
+    logits = np.log(scores / (1 - scores))[:, None]
+    held_out = np.mean([held_out_logits(logits, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
+    fitted = fit_logistic(logits, labels)
+    return {
+        "slope": _rounded(float(fitted.weights[0])),
+        "intercept": _rounded(fitted.intercept),
+        "ece": _rounded(calibration_error(probabilities_of(held_out), labels)),
+    }
+
+
+def _mean(values: Sequence[float | bool]) -> float | None:
+    return _rounded(sum(values) / len(values)) if values else None
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DIGITS)
