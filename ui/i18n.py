@@ -43,6 +43,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Paste or type the customer's words; Enter asks, Shift+Enter breaks the line",
             "粘贴或输入客户的话；按 Enter 提问，Shift+Enter 换行",
         ),
+        "ask_on_placeholder": (
+            "Ask on about this; for another matter choose “New question” first",
+            "接着追问；如果是另一件事，请先点“新问题”",
+        ),
         "ask": ("Ask", "提问"),
         "thinking_switch": ("Thinking", "思考"),
         "thinking_auto": ("Auto", "自动"),

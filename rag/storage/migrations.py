@@ -190,4 +190,9 @@ def _error_in_both_languages(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE turn SET error_zh = error_en")
 
 
-TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages)
+def _conversations(connection: sqlite3.Connection) -> None:
+    """Keep which turn a question goes on from; empty where it begins a conversation."""
+    connection.execute("ALTER TABLE turn ADD COLUMN follows TEXT NOT NULL DEFAULT ''")
+
+
+TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages, _conversations)

@@ -23,7 +23,7 @@ RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "ans
 
 _COLUMNS = (
     "turn_id, session, created_at, question, language, state, evidence, answer, partial_text, thinking, "
-    "error_class, error_en, error_zh"
+    "error_class, error_en, error_zh, follows"
 )
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
@@ -34,7 +34,7 @@ class Turn:
 
     ``partial_text`` and ``thinking`` are what the model had said; ``answer`` is set once it is complete.
     ``error_class`` is a name from ``rag.errors``, ``error_en`` and ``error_zh`` are its sentences; all are empty where
-    nothing failed.
+    nothing failed.  ``follows`` is the id of the turn that the question goes on from, or empty.
     """
 
     turn_id: str
@@ -50,6 +50,7 @@ class Turn:
     error_class: str = ""
     error_en: str = ""
     error_zh: str = ""
+    follows: str = ""
 
     @property
     def running(self) -> bool:
@@ -79,7 +80,7 @@ class TurnStore:
         self._owner = _process_mark(os.getpid())
         self.fail_abandoned()
 
-    def add(self, question: str, *, session: str, language: Language) -> Turn:
+    def add(self, question: str, *, session: str, language: Language, follows: str = "") -> Turn:
         """Keep a new question as ``queued`` and return its turn, with a random, URL-safe id."""
         turn = Turn(
             turn_id=secrets.token_urlsafe(12),
@@ -87,10 +88,11 @@ class TurnStore:
             created_at=datetime.now(UTC),
             question=question,
             language=language,
+            follows=follows,
         )
         with self._database.transaction() as connection:
             connection.execute(
-                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*_to_row(turn), self._owner),
             )
         return turn
@@ -111,6 +113,19 @@ class TurnStore:
         if row is None:
             raise KeyError(turn_id)
         return _from_row(row)
+
+    def questions_before(self, turn: Turn, limit: int) -> tuple[str, ...]:
+        """Return the questions that the turn goes on from, oldest first, the last ``limit`` of them."""
+        questions: list[str] = []
+        follows = turn.follows
+        with self._database.reading() as connection:
+            while follows and len(questions) < limit:
+                row = connection.execute("SELECT question, follows FROM turn WHERE turn_id = ?", (follows,)).fetchone()
+                if row is None:
+                    break
+                questions.append(row["question"])
+                follows = row["follows"]
+        return tuple(reversed(questions))
 
     def list(self, session: str, *, limit: int = 30, offset: int = 0) -> tuple[Turn, ...]:
         """Return a session's turns, newest first."""
@@ -172,6 +187,7 @@ def _to_row(turn: Turn) -> tuple[str | None, ...]:
         turn.error_class,
         turn.error_en,
         turn.error_zh,
+        turn.follows,
     )
 
 
@@ -190,4 +206,5 @@ def _from_row(row: sqlite3.Row) -> Turn:
         error_class=row["error_class"],
         error_en=row["error_en"],
         error_zh=row["error_zh"],
+        follows=row["follows"],
     )

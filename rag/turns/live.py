@@ -34,6 +34,7 @@ class LiveTurn:
             asked_at=record.created_at,
             question=record.question,
             language=record.language,
+            follows=record.follows,
         )
         self._stage_began_at = time.monotonic()
 

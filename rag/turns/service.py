@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from rag.turns.unforeseen import log_unforeseen
 logger = logging.getLogger(__name__)
 
 _REMEMBERED_TOKENS = 4096
+_EARLIER_QUESTIONS = 4
 _LOOK_FOR_ABANDONED_EVERY_SECONDS = 5.0
 
 
@@ -31,6 +32,7 @@ class AnswerPipeline(Protocol):
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
@@ -94,15 +96,16 @@ class TurnService:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
 
-    def submit(self, token: str, question: str, session: str, think: bool | None = None) -> str:
+    def submit(self, token: str, question: str, session: str, think: bool | None = None, *, follows: str = "") -> str:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
-        ``think`` None leaves the choice to the settings.  A question that cannot be worked on becomes a failed turn.
+        ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on
+        from.  A question that cannot be worked on becomes a failed turn.
         """
         with self._lock:
             if token in self._turn_of_token:
                 return self._turn_of_token[token]
-            record = self._store.add(question, session=session, language=question_language(question))
+            record = self._store.add(question, session=session, language=question_language(question), follows=follows)
             live = LiveTurn(record)
             self._live[record.turn_id] = live
             self._turn_of_token[token] = record.turn_id
@@ -181,7 +184,9 @@ class TurnService:
         if live.snapshot.final:
             return
         try:
-            events = self._pipeline().stream(live.record.question, think=think, cancelled=live.cancelled)
+            earlier = self._store.questions_before(live.record, _EARLIER_QUESTIONS)
+            pipeline = self._pipeline()
+            events = pipeline.stream(live.record.question, earlier=earlier, think=think, cancelled=live.cancelled)
             try:
                 for event in events:
                     if not live.apply(event):

@@ -48,6 +48,7 @@ class TurnSnapshot:
     ``ahead`` and ``wait_seconds`` are set while queued (``wait_seconds`` None: unknown).  ``stages`` are the finished
     stages of a turn of this process, by the names of ``rag.tracing``; ``stage_ms`` is how long the present one has
     taken.  A complete answer brings its own, finer times.  ``generation`` is 0 until retrieval has named it.
+    ``follows`` is the id of the turn that the question goes on from, or empty.
     """
 
     turn_id: str
@@ -68,6 +69,7 @@ class TurnSnapshot:
     stage_ms: float = 0.0
     answer: Answer | None = None
     failure: Failure | None = None
+    follows: str = ""
 
     @property
     def final(self) -> bool:
@@ -122,4 +124,5 @@ def from_record(record: Turn) -> TurnSnapshot:
         text=answer.text if answer is not None else record.partial_text,
         answer=answer,
         failure=failure,
+        follows=record.follows,
     )

@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -41,6 +41,7 @@ class Gates:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], threading.Event] = defaultdict(threading.Event)
         self._scenes: dict[str, str] = {}
+        self.earlier: dict[str, Sequence[str]] = {}
 
     def prepare(self, question: str, scene: str, until: str) -> None:
         """Name the scene that a question plays, and open its gates before the stage ``until``, and no others.
@@ -73,11 +74,13 @@ class ScenePipeline:
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         question = clean_question(question, 8000)
+        self._gates.earlier[question] = earlier
         for step in steps(self._gates.scene(question), question_language(question)):
             if isinstance(step, str):
                 self._gates.wait(question, step, cancelled)
@@ -128,10 +131,18 @@ async def _set(request: Request) -> Response:
     return JSONResponse({})
 
 
+async def _earlier(request: Request) -> Response:
+    return JSONResponse(GATES.earlier[request.query_params["question"]])
+
+
 def application() -> st.App:
     """Return the desk's own application around the scripted page."""
     script = Path(__file__).with_name("scripted_page.py")
-    routes = [Route("/scripted/let", _let, methods=["POST"]), Route("/scripted/set", _set, methods=["POST"])]
+    routes = [
+        Route("/scripted/let", _let, methods=["POST"]),
+        Route("/scripted/set", _set, methods=["POST"]),
+        Route("/scripted/earlier", _earlier),
+    ]
     return desk_application(script, services, routes)
 
 

@@ -112,6 +112,33 @@ def test_retry_asks_the_same_words_as_a_new_turn(harness: Harness) -> None:
     assert [row.question for row in harness.turns.history("local")] == ["How long?", "How long?"]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_begun(
+    harness: Harness, language: Language
+) -> None:
+    questions = ("How long may I return it?", "And to Norway?", "Which battery?")
+    for question in questions:
+        harness.gates.prepare(question, "done", "all")
+    test = page(harness, language)
+    for question in questions[:2]:
+        test.chat_input(key="question").set_value(question).run()
+        harness.turns.wait(test.query_params["turn"], lambda _: False, timeout_seconds=10)
+    assert test.chat_input(key="question").placeholder == word("ask_on_placeholder", language)
+    test.run()
+    test.button(key="retry").click().run()
+    harness.turns.wait(test.query_params["turn"], lambda _: False, timeout_seconds=10)
+    assert harness.gates.earlier[questions[1]] == (questions[0],)
+    test.button(key="new").click().run()
+    assert test.chat_input(key="question").placeholder == word("ask_placeholder", language)
+    test.chat_input(key="question").set_value(questions[2]).run()
+    harness.turns.wait(test.query_params["turn"], lambda _: False, timeout_seconds=10)
+    assert {question: tuple(harness.gates.earlier[question]) for question in questions} == {
+        questions[0]: (),
+        questions[1]: (questions[0],),
+        questions[2]: (),
+    }
+
+
 @pytest.mark.parametrize(("choice", "think"), [("auto", None), ("on", True), ("off", False)])
 def test_the_thinking_switch_reaches_the_pipeline(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, choice: str, think: bool | None
@@ -119,9 +146,9 @@ def test_the_thinking_switch_reaches_the_pipeline(
     asked: list[bool | None] = []
     submit = harness.turns.submit
 
-    def spy(token: str, question: str, session: str, think: bool | None = None) -> str:
+    def spy(token: str, question: str, session: str, think: bool | None = None, *, follows: str = "") -> str:
         asked.append(think)
-        return submit(token, question, session, think)
+        return submit(token, question, session, think, follows=follows)
 
     monkeypatch.setattr(harness.turns, "submit", spy)
     test = page(harness)

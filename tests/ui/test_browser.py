@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -73,6 +74,26 @@ def test_an_earlier_question_is_opened_from_the_history(open_desk: OpenDesk) -> 
     expect(desk.view).to_have_count(0)
     expect(desk.page).not_to_have_url(re.compile("turn="))
     expect(desk.box).to_be_focused()
+
+
+def test_a_question_beside_a_turn_goes_on_from_it(open_desk: OpenDesk, scripted_address: str) -> None:
+    desk = open_desk("zh")
+    first, second, third = "追问：收到多久内可以退？", "追问：那邮费呢？", "追问：电池怎么换？"
+    for question in (first, second):
+        desk.ask(desk.prepare(question=question))
+        expect(desk.page.locator(".question")).to_have_text(question)
+        desk.reaches("done")
+    expect(desk.box).to_have_attribute("placeholder", word("ask_on_placeholder", "zh"))
+    desk.page.keyboard.press("Alt+n")
+    expect(desk.box).to_have_attribute("placeholder", word("ask_placeholder", "zh"))
+    desk.ask(desk.prepare(question=third))
+    expect(desk.page.locator(".question")).to_have_text(third)
+    desk.reaches("done")
+    asked = {
+        question: httpx.get(f"{scripted_address}/scripted/earlier", params={"question": question}).json()
+        for question in (first, second, third)
+    }
+    assert asked == {first: [], second: [first], third: []}
 
 
 def test_a_turn_that_is_not_kept_says_so(open_desk: OpenDesk) -> None:

@@ -78,7 +78,7 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
             )
             _draw_buttons(context, snapshot)
         st.chat_input(
-            word("ask_placeholder", language),
+            word("ask_placeholder" if snapshot is None else "ask_on_placeholder", language),
             key="question",
             max_chars=20_000,
             on_submit=_ask,
@@ -118,7 +118,8 @@ def _draw_empty(context: PageContext, *, missing: bool) -> None:
 
 
 def _ask(context: PageContext, token: str) -> None:
-    _submit(context, token, str(st.session_state["question"] or ""))
+    """Ask what was typed: a question that goes on from the turn that is shown."""
+    _submit(context, token, str(st.session_state["question"] or ""), follows=current_turn())
 
 
 def _ask_topic(context: PageContext, token: str) -> None:
@@ -126,14 +127,14 @@ def _ask_topic(context: PageContext, token: str) -> None:
 
 
 def _retry(context: PageContext, snapshot: TurnSnapshot, token: str) -> None:
-    _submit(context, token, snapshot.question)
+    _submit(context, token, snapshot.question, follows=snapshot.follows)
 
 
-def _submit(context: PageContext, token: str, question: str) -> None:
+def _submit(context: PageContext, token: str, question: str, *, follows: str = "") -> None:
     if not question.strip():
         return
     think = _THINK[st.session_state.get("think") or "auto"]
-    turn_id = context.services.turns.submit(token, question, LOCAL_SESSION, think=think)
+    turn_id = context.services.turns.submit(token, question, LOCAL_SESSION, think=think, follows=follows)
     show_turn(turn_id)
     use_up_token()
     st.session_state["asked_turn"] = turn_id

@@ -50,6 +50,17 @@ def test_a_session_lists_its_own_turns_newest_first(tmp_path: Path) -> None:
     assert store.list("nobody") == ()
 
 
+def test_a_turn_knows_the_questions_that_it_goes_on_from(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path / "turns.db")
+    turn = store.add("first", session="a", language="en")
+    for question in ("second", "third", "fourth"):
+        turn = store.add(question, session="a", language="en", follows=turn.turn_id)
+    store.add("elsewhere", session="a", language="en")
+    assert store.questions_before(store.get(turn.turn_id), 9) == ("first", "second", "third")
+    assert store.questions_before(turn, 2) == ("second", "third")
+    assert store.questions_before(store.add("?", session="a", language="en", follows="gone"), 9) == ()
+
+
 def test_ids_are_random_and_fit_into_an_address(tmp_path: Path) -> None:
     store = TurnStore(tmp_path / "turns.db")
     ids = {store.add("q", session="a", language="en").turn_id for _ in range(50)}

@@ -74,17 +74,20 @@ class StepPipeline:
     def __init__(self, steps: Sequence[Step] = EVENTS) -> None:
         self.steps = steps
         self.asked: list[tuple[str, bool | None]] = []
+        self.earlier: list[Sequence[str]] = []
         self.closed = 0
 
     def stream(
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         self.asked.append((question, think))
+        self.earlier.append(earlier)
         try:
             for step in self.steps:
                 if isinstance(step, threading.Event):
@@ -209,6 +212,18 @@ def test_stopping_keeps_what_was_written_and_closes_the_stream(start: Start) -> 
     assert pipeline.closed == 1
     turns.cancel(turn_id)  # a second time, and an unknown one, do nothing
     turns.cancel("unknown")
+
+
+def test_a_question_that_goes_on_brings_the_ones_before_it(start: Start) -> None:
+    pipeline = StepPipeline()
+    turns = start(pipeline)
+    turn_id = ""
+    for number in range(6):
+        turn_id = turns.submit(f"token-{number}", f"question {number}", "local", follows=turn_id)
+        assert ended(turns, turn_id).state == "done"
+    assert pipeline.earlier[:2] == [(), ("question 0",)]
+    assert pipeline.earlier[-1] == ("question 1", "question 2", "question 3", "question 4")
+    assert turns.snapshot(turn_id).follows != ""  # type: ignore[union-attr]
 
 
 def test_events_after_a_stop_change_nothing(start: Start) -> None:
