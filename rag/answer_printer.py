@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from rag.answering.citations import ground
+from rag.answering.conflicts import find_conflicts
 from rag.answering.sentences import split_sentences
 from rag.schema import (
     Answer,
@@ -28,6 +29,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "expired": ("expired on {date}", "{date} 起失效"),
     "updated": ("of {date}", "{date} 更新"),
     "internal": ("for staff only", "仅供内部"),
+    "conflict": (
+        "[{number}] and [{other}] disagree: “{quote}” / “{other_quote}”",
+        "[{number}] 与 [{other}] 说法不一：“{quote}” / “{other_quote}”",
+    ),
     "queued": ("{ahead} ahead{wait}", "前面还有 {ahead} 个{wait}"),
     "quoted_instead": (
         "The passages do not support most of that. In their own words:",
@@ -104,6 +109,10 @@ class AnswerPrinter:
         self._line(words("evidence" if event.answerable else "near", self._language))
         for passage in event.evidence:
             self._line(self._styled(f"  [{passage.number}] {self._title(passage)}", _DIM))
+        for conflict in find_conflicts(event.evidence):
+            numbers = {"number": conflict.number, "other": conflict.other_number}
+            quotes = {"quote": one_line(conflict.quote), "other_quote": one_line(conflict.other_quote)}
+            self._line(self._styled(f"  {words('conflict', self._language, **numbers, **quotes)}", _WARN))
         self._line("")
 
     def _title(self, passage: Evidence) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answering.conflicts import newest_first
 from rag.answering.draft import Asked, draft, refusal
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.language import question_language
@@ -188,7 +189,7 @@ class Pipeline:
             found = parts.sentence_scores(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
             return None if found is None else list(found)
 
-        passages = pack(retrieval, parts.store, limits)
+        passages = newest_first(pack(retrieval, parts.store, limits))
         ranked = RankedSentences(passages, question, scores, parts.count_tokens)
         sent, quoted = ranked.to_send(parts.settings.prompt_evidence_tokens), ranked.to_quote()
         return tuple(replace(passage, sent=sent[at], quoted=quoted[at]) for at, passage in enumerate(passages))

@@ -167,6 +167,21 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two passages that say the same but for a figure, a date or a "not".
+
+    ``quote`` is passage ``number``'s sentence, which holds where their dates tell; ``other_quote`` the other one's.
+    """
+
+    number: int
+    other_number: int
+    document_id: str
+    other_document_id: str
+    quote: str
+    other_quote: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpanTime:
     """How long one stage took, in milliseconds.  The names are listed in ``rag/tracing.py``."""
 
@@ -180,7 +195,7 @@ class Answer:
 
     ``refused`` means that the knowledge base does not hold the answer, and ``text`` says so.  ``model`` is then empty
     where retrieval alone decided it, and names the model where that one found nothing in the passages.
-    ``stand_in`` is True when the model only stands in for DeepSeek-R1.
+    ``stand_in`` is True when the model only stands in for DeepSeek-R1.  ``conflicts`` are those between the passages.
     """
 
     text: str
@@ -193,6 +208,7 @@ class Answer:
     model: str
     stand_in: bool
     generation: int
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def quoted(self) -> bool:

@@ -125,6 +125,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "evidence_count": ("{count} passages", "{count} 个段落"),
         "nearest": ("Nearest articles", "最接近的文章"),
         "near_not_enough": ("Near, not enough", "相近，但不足以回答"),
+        "conflict": ("Passage {number} says otherwise: {quote}", "第 {number} 条说法不同：{quote}"),
         "cited_once": ("Cited once", "引用 1 次"),
         "cited_often": ("Cited {count} times", "引用 {count} 次"),
         "internal": ("Internal, do not quote", "内部资料，勿引用"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from rag import errors
+from rag.answering.conflicts import find_conflicts
 from rag.answering.quotation import quoted_lines
 from rag.errors import AnswerdeskError
 from rag.schema import Evidence, Language, SpanTime
@@ -106,8 +107,27 @@ def evidence_data(snapshot: TurnSnapshot, language: Language) -> Data:
         "turn": snapshot.turn_id,
         "searching": not snapshot.evidence and not snapshot.final,
         "note": word("near_not_enough", language) if refused and snapshot.evidence else "",
-        "passages": [_passage_data(passage, snapshot, sentences, language) for passage in snapshot.evidence],
+        "passages": [
+            {
+                **_passage_data(passage, snapshot, sentences, language),
+                "conflicts": _conflict_lines(passage, snapshot.evidence, language),
+            }
+            for passage in snapshot.evidence
+        ],
     }
+
+
+def _conflict_lines(passage: Evidence, evidence: Sequence[Evidence], language: Language) -> list[str]:
+    """Return for each passage that says otherwise which one it is and what it says."""
+    lines = []
+    for conflict in find_conflicts(evidence):
+        if passage.number == conflict.number:
+            lines.append(
+                word("conflict", language, number=conflict.other_number, quote=plain_text(conflict.other_quote))
+            )
+        elif passage.number == conflict.other_number:
+            lines.append(word("conflict", language, number=conflict.number, quote=plain_text(conflict.quote)))
+    return lines
 
 
 def said(snapshot: TurnSnapshot, language: Language) -> str:

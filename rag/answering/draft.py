@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import Grounding, ground
+from rag.answering.conflicts import find_conflicts
 from rag.answering.generation_clock import GenerationClock
 from rag.answering.governor import Budget, Governed, govern
 from rag.answering.not_found import says_not_found
@@ -157,4 +158,5 @@ def _answer(
         model=author.model,
         stand_in=author.stand_in,
         generation=asked.generation,
+        conflicts=find_conflicts(asked.evidence),
     )

@@ -1,6 +1,9 @@
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+
+import pytest
 
 from rag.answer_printer import AnswerPrinter, printable, times_line
 from rag.answering.citations import ground
@@ -44,6 +47,15 @@ def printed(events: Sequence[Event], *, language: Language = "en", color: bool =
 
 def deltas(text: str, size: int = 3) -> list[Event]:
     return [AnswerDelta(text[start : start + size]) for start in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "[1] and [2] disagree: “{}” / “{}”"), ("zh", "[1] 与 [2] 说法不一：“{}” / “{}”")]
+)
+def test_passages_that_conflict_are_named(language: Language, words: str) -> None:
+    other = replace(PASSAGES[0], number=2, document_id="c.md", text=RULE.replace("30", "14"), updated_on=None)
+    shown = printed([Retrieved((PASSAGES[0], other), True, 0.9, 3)], language=language)
+    assert words.format(RULE, other.text) in shown
 
 
 def test_an_answer_with_its_notes() -> None:

@@ -35,6 +35,7 @@ def test_the_names_in_the_json_stay() -> None:
         "model",
         "stand_in",
         "generation",
+        "conflicts",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

@@ -16,7 +16,7 @@ from rag.errors import (
     OllamaUnavailable,
     TurnFailed,
 )
-from rag.schema import Citation, SpanTime
+from rag.schema import Citation, Language, SpanTime
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, refusal
 from ui.reply_text import reply_data
@@ -90,6 +90,20 @@ def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> Non
         ((cited, title, why),) = data["sentences"][0]["cites"]  # type: ignore[index]
         assert (cited, title) == (number, f"Passage {number}: {passage.title}")
         assert why.startswith(doubt)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Passage 2 says otherwise: You have 30 days to return it."), ("zh", "第 2 条说法不同：You have 30 days")],
+)
+def test_passages_that_conflict_name_each_other(language: Language, words: str) -> None:
+    first = replace(evidence("en")[0], title="Returns", heading_path=(), text="You have 14 days to return it.")
+    second = replace(first, number=2, document_id="other.md", text="You have 30 days to return it.")
+    data = evidence_data(replace(DONE, answer=None, state="searching", evidence=(first, second)), language)
+    one, other = data["passages"]  # type: ignore[misc]
+    assert one["conflicts"][0].startswith(words)  # type: ignore[index]
+    assert "14" in other["conflicts"][0]  # type: ignore[index]
+    assert [passage["conflicts"] for passage in evidence_data(DONE, language)["passages"]] == [[]] * 5  # type: ignore[index,attr-defined]
 
 
 def test_passages_say_what_is_internal_outdated_and_cited() -> None:

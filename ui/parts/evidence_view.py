@@ -45,6 +45,7 @@ summary::-webkit-details-marker { display: none; }
   flex-wrap: wrap; gap: 0 .7rem; }
 .internal { color: var(--ad-error); font-weight: 600; }
 .expired { color: var(--ad-warn); font-weight: 600; }
+.conflict { grid-column: 2; font-size: .8125rem; color: var(--ad-warn); font-weight: 600; }
 .cited { color: var(--ad-accent); }
 .passage { padding: .1rem .65rem .65rem; font-size: .875rem; color: var(--ad-quiet); display: grid; gap: .4rem;
   overflow-x: auto; }
@@ -126,6 +127,7 @@ class Evidence {
     for (const name of ["internal", "expired", "date", "cited"]) {
       if (passage[name]) meta.append(element("span", name, passage[name]));
     }
+    for (const line of passage.conflicts) summary.append(element("span", "conflict", line));
     const text = card.appendChild(element("div", "passage"));
     text.lang = passage.lang;
     text.append(...passage.blocks.map((block) => this.block(block)));
