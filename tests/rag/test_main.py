@@ -86,6 +86,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "model",
         "stand_in",
         "generation",
+        "conflicts",
     ]
     assert set(row["citations"][0]) == {
         "start",
