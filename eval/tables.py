@@ -68,7 +68,7 @@ def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "
         if name in skip:
             continue
         if isinstance(value, Mapping):
-            rows += flat_rows(value, skip, prefix=f"{prefix}{name}.")
+            rows += flat_rows(value, (), prefix=f"{prefix}{name}.")
         else:
             rows.append((prefix + name, _share(value)))
     return rows

@@ -4,16 +4,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from rag.answer_printer import AnswerPrinter
 from rag.answering.question import clean_question
-from rag.errors import AnswerCancelled, AnswerdeskError, KnowledgeError, ServingError, SettingsError
+from rag.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
+from rag.errors import AnswerCancelled, AnswerdeskError, ServingError, SettingsError
 from rag.pipeline import Pipeline
-from rag.schema import Language
+from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
 from rag.terminal import terminal_language
 
@@ -23,7 +24,10 @@ _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
   python -m rag ask --no-think --json "退款多久到账？"
   echo "E07" | python -m rag ask -
-  python -m rag batch questions.jsonl > answers.jsonl     one {"id": ..., "question": ...} a line
+  python -m rag batch conversations.jsonl answers.jsonl --kb shop
+      lines of {"id": "c1", "turns": [{"user": "Do you ship to Oslo?", "assistant": "Yes."}, {"user": "How fast?"}]};
+      each gives the answer's JSON with its id; what answers.jsonl holds is not asked again
+  python -m rag batch questions.jsonl > answers.jsonl     lines of {"id": ..., "question": ...}
 
 exit codes: 0 answered or refused, 2 the question or a setting, 3 the knowledge base, 4 the model server, 5 set-up"""
 
@@ -72,43 +76,39 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
 
 
 def _batch(options: argparse.Namespace, language: Language) -> int:
-    """Answer a file of questions; a question that fails is reported on its line and the rest goes on."""
-    del language
-    questions = list(_questions_of(options.file))
+    """Answer a file of conversations; one that fails is reported on its line and the rest goes on."""
+    conversations = read_conversations(_read(options.file), options.file)
+    out = AnswerFile(options.out, conversations) if options.out else None
     pipeline = _build(_settings(options))
+
+    def answer(one: Conversation) -> Answer:
+        return pipeline.answer(one.question, earlier=one.earlier, think=options.think, top_k=options.top_k)
+
+    left = [one for one in conversations if out is None or not out.is_done(one)]
     code = 0
-    for question_id, question in questions:
-        row: dict[str, object] = {"id": question_id, "question": question}
-        try:
-            answer = pipeline.answer(question, think=options.think, top_k=options.top_k)
-            row["answer"] = answer.to_json()
-        except (KnowledgeError, SettingsError):
-            raise  # would meet every other question as well
-        except AnswerdeskError as error:
-            row["error"] = {"kind": type(error).__name__, "en": error.text("en"), "zh": error.text("zh")}
-            code = code or error.exit_code
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+    if out is None:
+        for row, asked_code in answered(left, answer):
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+            code = code or asked_code
+        return code
+    out.tidy()
+    try:
+        with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
+            for row, asked_code in answered(left, answer):
+                out.write(row)
+                advance()
+                code = code or asked_code
+    finally:
+        out.tidy()
     return code
 
 
-def _questions_of(name: str) -> Iterator[tuple[str, str]]:
-    """Yield (id, question) of a JSONL file, or of standard input for ``-``.  Raises ``SettingsError``."""
+def _read(name: str) -> bytes:
+    """Return a file's bytes, or those of standard input for ``-``.  Raises ``SettingsError``."""
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        lines = raw.decode("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(reason=f"{name} cannot be read as UTF-8 text ({type(error).__name__})") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise SettingsError(reason=f"{name}:{number}: not JSON ({error.msg})") from error
-        question = row.get("question") if isinstance(row, dict) else row
-        if not isinstance(question, str):
-            raise SettingsError(reason=f"{name}:{number}: 'question' must be a string")
-        yield str(row.get("id", number)) if isinstance(row, dict) else str(number), question
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise SettingsError(reason=f"{name} cannot be read ({type(error).__name__})") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -130,7 +130,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("question", help="the question, or - to read it from standard input  问题")
             command.add_argument("--json", action="store_true", help="print the final answer as JSON  输出 JSON")
         else:
-            command.add_argument("file", help='lines of {"id": ..., "question": ...}, or -  文件')
+            command.add_argument("file", help='lines of {"id": ..., "turns": [{"user": ...}]}, or -  对话文件')
+            command.add_argument("out", nargs="?", type=Path, help="file of the answers; it is gone on with  回答文件")
         thinking = command.add_mutually_exclusive_group()
         thinking.add_argument(
             "--think", dest="think", action="store_true", default=None, help="let the model think first  先思考"

@@ -6,6 +6,7 @@
     │   ├── QuestionTooLong
     │   └── QuestionWithoutWords
     ├── SettingsError                       2
+    │   ├── BatchLinesUnusable
     │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
@@ -49,6 +50,7 @@ Foreign exceptions are translated where they arise (``raise OllamaUnavailable(..
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -129,6 +131,47 @@ class SettingsError(AnswerdeskError):
     exit_code = 2
     en = "A setting cannot be used: {reason}"
     zh = "设置无效：{reason}"
+
+
+class BatchLinesUnusable(SettingsError):
+    """``lines`` of the file ``name`` are none of a batch: pairs of a number from 1 and a key of ``REASONS``."""
+
+    en = "{name}:{number}: {reason}"
+    zh = "{name} 第 {number} 行：{reason}"
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "json": ("this is no JSON", "不是有效的 JSON"),
+        "object": (
+            'an object like {"id": ..., "turns": [...]} is expected',
+            '应为 {"id": ..., "turns": [...]} 形式的对象',
+        ),
+        "id": ('"id" must be a string or a whole number', '"id" 应为字符串或整数'),
+        "twice": ("another line has the same id", "另一行使用了相同的 id"),
+        "question": ('"question" must be a string', '"question" 应为字符串'),
+        "turns": (
+            '"turns" must be objects with "user" or "assistant", strings, and the last one the user\'s alone',
+            '"turns" 应为含 "user" 或 "assistant" 字符串的对象，且最后一轮只能是用户',
+        ),
+        "not_asked": (
+            "this is no answer to the questions given; name another file for the answers",
+            "这不是所给问题的回答，请另外指定输出文件",
+        ),
+    }
+
+    def __init__(self, *, name: str, lines: Sequence[tuple[int, str]]) -> None:
+        unknown = {reason for _, reason in lines} - self.REASONS.keys()
+        if unknown or not lines:
+            raise ValueError(f"unknown reasons {sorted(unknown)}, or no line at all; known: {sorted(self.REASONS)}")
+        self._name, self._lines = printable(name), tuple(lines)
+        super().__init__(name=name, lines=self._lines)
+
+    def text(self, language: Language) -> str:
+        """Return a sentence for each line."""
+        place = 1 if language == "zh" else 0
+        sentence = self.zh if place else self.en
+        return "\n".join(
+            sentence.format(name=self._name, number=number, reason=self.REASONS[reason][place])
+            for number, reason in self._lines
+        )
 
 
 class PortTaken(SettingsError):
