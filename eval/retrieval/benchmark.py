@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from eval.bootstrap import mean_interval
 from eval.knowledge import knowledge_folder, knowledge_name
 from eval.percentiles import Percentiles
 from eval.question_sets import QuestionSet
@@ -31,6 +32,13 @@ class Ranking:
     duration_ms: float
 
 
+METRICS = {
+    "recall_at_1": (recall_at, 1),
+    "recall_at_5": (recall_at, 5),
+    "recall_at_10": (recall_at, 10),
+    "mrr_at_10": (reciprocal_rank_at, 10),
+    "ndcg_at_10": (ndcg_at, 10),
+}
 RANKINGS = TypeAdapter(Ranking)
 
 
@@ -99,18 +107,13 @@ def asking(
 def figures(rankings: Sequence[Ranking]) -> dict[str, object]:
     """Return the means over questions, in [0, 1], and the times of one question."""
     times = Percentiles.of([one.duration_ms for one in rankings])
+    measured = {
+        name: [metric(one.documents, one.relevant, k) for one in rankings] for name, (metric, k) in METRICS.items()
+    }
     return {
         "n": len(rankings),
-        **{
-            name: _mean([metric(one.documents, one.relevant, k) for one in rankings])
-            for name, metric, k in (
-                ("recall_at_1", recall_at, 1),
-                ("recall_at_5", recall_at, 5),
-                ("recall_at_10", recall_at, 10),
-                ("mrr_at_10", reciprocal_rank_at, 10),
-                ("ndcg_at_10", ndcg_at, 10),
-            )
-        },
+        **{name: _mean(values) for name, values in measured.items()},
+        "intervals": {name: mean_interval(values) for name, values in measured.items()},
         "latency_ms": {"p50": times.p50, "p95": times.p95, "p99": times.p99},
     }
 
@@ -119,11 +122,9 @@ def summarise(by_set: dict[str, Sequence[Ranking]]) -> dict[str, object]:
     """Return the means over the sets, each counting alike, and under ``by_set`` the figures of each."""
     every = {name: figures(rankings) for name, rankings in by_set.items()}
     together = figures([ranking for rankings in by_set.values() for ranking in rankings])
-    means = {
-        name: _mean([float(str(one[name])) for one in every.values()])
-        for name in together
-        if name not in ("n", "latency_ms")
-    }
+    means = {name: _mean([float(str(one[name])) for one in every.values()]) for name in METRICS}
+    if len(every) > 1:
+        del together["intervals"]  # those of the questions thrown together are not those of the sets' mean
     return {**together, **means, "by_set": every}
 
 

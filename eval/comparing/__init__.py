@@ -1,0 +1,1 @@
+"""Runs held against each other, against other software, and shown on a page."""

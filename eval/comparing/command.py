@@ -1,0 +1,125 @@
+"""``python -m eval compare``: two runs question by question, or this product beside LangChain's stock pipelines."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from eval.comparing.pairs import Comparison, compared
+from eval.comparing.values import arm_of, values_of
+from eval.question_options import EXIT_CODES, write_json
+from eval.runs import Run
+from eval.words import words
+from rag.errors import AnswerdeskError, SettingsError
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.terminal import fail, terminal_language
+
+EXAMPLES = """\
+examples:
+  python -m eval compare monday tuesday                 win, tie or loss of the second run, question by question
+  python -m eval compare monday:ceiling monday          the product against the same model with the right passage
+  python -m eval compare retrieval-a/cmrc2018 retrieval-b/cmrc2018 --json figures.json
+  python -m eval compare langchain --help               beside LangChain's stock pipelines, in the same run
+"""
+_SHOWN = 20
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval compare",
+        description="Compare two runs on the questions that both have, with an exact sign test.  逐题比较两次运行",
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("first", metavar="RUN_A", help="name or folder of a run; RUN:ceiling for another arm  运行甲")
+    parser.add_argument("second", metavar="RUN_B", help="the run that wins or loses  运行乙")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    return parser
+
+
+def compare_runs(first: str, second: str, settings: Settings) -> dict[str, object]:
+    """Return every measure's comparison, and under ``questions`` each one's outcome by the first measure.
+
+    Raises ``SettingsError`` where the runs have no measure, or no question, in common.
+    """
+    by_name = {}
+    for given in (first, second):
+        name, arm = arm_of(given)
+        by_name[given] = values_of(Run.find(name, settings), arm)
+    one, other = by_name[first], by_name[second]
+    shared = [measure for measure in one if measure in other and one[measure].keys() & other[measure].keys()]
+    if not shared:
+        raise SettingsError(reason=words("nothing_shared", terminal_language(), first=first, second=second))
+    outcomes = {
+        key: _outcome(other[shared[0]][key] - one[shared[0]][key])
+        for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())
+    }
+    measures = [compared(measure, one[measure], other[measure]) for measure in shared]
+    return {
+        "first": first,
+        "second": second,
+        "measures": {found.measure: asdict(found) for found in measures},
+        "questions": outcomes,
+    }
+
+
+def _outcome(difference: float) -> str:
+    return "win" if difference > 0 else "loss" if difference < 0 else "tie"
+
+
+def print_comparison(measures: Sequence[Comparison], first: str, second: str, console: Console) -> None:
+    """Print a row a measure."""
+    language = terminal_language()
+    titles = [words(key, language) for key in ("figure", "count")]
+    more = [words(key, language) for key in ("difference", "interval", "wins", "ties", "losses", "p_value")]
+    table = Table(*titles, first, second, *more, title=words("compared", language))
+    for one in measures:
+        low, high = one.interval or (0.0, 0.0)
+        shown = [f"{value:.3f}" for value in (one.first, one.second)]
+        counts = [str(count) for count in (one.wins, one.ties, one.losses)]
+        table.add_row(
+            one.measure,
+            str(one.n),
+            *shown,
+            f"{one.difference:+.3f}",
+            f"{low:+.3f} – {high:+.3f}",
+            *counts,
+            f"{one.p_value:.3f}",
+        )
+    console.print(table)
+    main = measures[0]
+    verdict = "differs" if main.is_significant else "may_be_chance"
+    console.print(words(verdict, language, measure=main.measure, p=f"{main.p_value:.3f}"), markup=False, soft_wrap=True)
+
+
+def _print_questions(outcomes: dict[str, str], console: Console, language: Language) -> None:
+    for outcome in ("loss", "win"):
+        found = [key for key, value in outcomes.items() if value == outcome]
+        if found:
+            ids = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")
+            console.print(f"{words(f'{outcome}_of', language)} {ids}", markup=False, highlight=False, soft_wrap=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    if argv[:1] == ["langchain"]:
+        from eval.comparing import langchain_command  # brings LangChain, torch and sentence-transformers
+
+        return langchain_command.main(argv[1:])
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+    try:
+        found = compare_runs(arguments.first, arguments.second, load_settings())
+        measures, outcomes = found["measures"], found["questions"]
+        assert isinstance(measures, dict) and isinstance(outcomes, dict)
+        rows = [Comparison(**values) for values in measures.values()]
+        print_comparison(rows, arguments.first, arguments.second, console)
+        _print_questions(outcomes, console, language)
+        write_json(arguments.json, found)
+    except AnswerdeskError as error:
+        return fail(error)
+    return 0

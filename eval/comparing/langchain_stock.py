@@ -1,0 +1,120 @@
+"""LangChain's stock retrieval and answers, as its tutorials build them, over the same documents, embedder and model.
+
+``RecursiveCharacterTextSplitter`` at 1,000 characters with 200 of overlap, ``HuggingFaceEmbeddings`` on the same
+weights, ``FAISS``; and ``EnsembleRetriever`` of that and ``BM25Retriever``, half and half.  Nothing is mended: no
+prefix is told to the embedder, and BM25 splits at white space, of which Chinese has none.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rag.schema import Document
+
+System = Literal["faiss", "ensemble"]
+SYSTEMS: tuple[System, ...] = ("faiss", "ensemble")
+
+CHUNK_CHARACTERS, OVERLAP_CHARACTERS = 1000, 200
+SEARCHED_CHUNKS = 20
+ANSWERED_FROM_CHUNKS = 4
+"""What ``as_retriever`` gives where nobody says otherwise."""
+
+_PROMPT = """You are an assistant for question-answering tasks. Use the following pieces of retrieved context to \
+answer the question. If you don't know the answer, just say that you don't know. Use three sentences maximum and keep \
+the answer concise.
+Question: {input}
+Context: {context}
+Answer:"""  # rlm/rag-prompt of LangChain's hub
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """The model that answers: its name in the Ollama at ``url``, and what ours is given as well."""
+
+    name: str
+    url: str
+    context_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockAnswer:
+    """A reply, the documents it was made from, best first, what of them was sent, and Ollama's counts of tokens."""
+
+    text: str
+    documents: tuple[str, ...]
+    sent: str
+    prompt_tokens: int
+    generated_tokens: int
+
+
+class StockPipelines:
+    """Both stock pipelines over the same chunks."""
+
+    def __init__(self, documents: Sequence[Document], embedder_folder: Path) -> None:
+        """Cut and embed; takes as long as the torch encoder takes."""
+        from langchain_classic.retrievers import EnsembleRetriever
+        from langchain_community.embeddings import HuggingFaceEmbeddings
+        from langchain_community.retrievers import BM25Retriever
+        from langchain_community.vectorstores import FAISS
+        from langchain_core.documents import Document as StockDocument
+        from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+        splitter = RecursiveCharacterTextSplitter(chunk_size=CHUNK_CHARACTERS, chunk_overlap=OVERLAP_CHARACTERS)
+        chunks = splitter.split_documents(
+            [
+                StockDocument(page_content=f"{one.title}\n{one.text}", metadata={"id": one.document_id})
+                for one in documents
+            ]
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # LangChain announces the end of its own parts
+            embeddings = HuggingFaceEmbeddings(model_name=str(embedder_folder))
+        vectors = FAISS.from_documents(chunks, embeddings)
+        words = BM25Retriever.from_documents(chunks, k=SEARCHED_CHUNKS)
+        near = vectors.as_retriever(search_kwargs={"k": SEARCHED_CHUNKS})
+        both = EnsembleRetriever(retrievers=[words, near], weights=[0.5, 0.5])
+        self.chunks = len(chunks)
+        self._retrievers: Mapping[System, Any] = {"faiss": near, "ensemble": both}
+        self._for_answers: Mapping[System, Any] = {"faiss": vectors.as_retriever(), "ensemble": both}
+
+    def search(self, system: System, question: str) -> tuple[str, ...]:
+        """Return the documents found, best first, each once."""
+        return _documents(self._retrievers[system].invoke(question))
+
+    def answering(self, system: System, model: ChatModel) -> Callable[[str], StockAnswer]:
+        """Return what answers a question: the stock retrieval chain with the hub's prompt."""
+        from langchain_classic.chains import create_retrieval_chain
+        from langchain_classic.chains.combine_documents import create_stuff_documents_chain
+        from langchain_core.callbacks import UsageMetadataCallbackHandler
+        from langchain_core.prompts import ChatPromptTemplate
+        from langchain_core.runnables import RunnableLambda
+        from langchain_ollama import ChatOllama
+
+        chat = ChatOllama(
+            model=model.name, base_url=model.url, num_ctx=model.context_tokens, num_predict=model.answer_tokens
+        )
+        retriever = self._for_answers[system]
+        first = RunnableLambda(lambda asked: retriever.invoke(asked["input"])[:ANSWERED_FROM_CHUNKS])
+        stuff = create_stuff_documents_chain(chat, ChatPromptTemplate.from_template(_PROMPT))
+        chain = create_retrieval_chain(first, stuff)
+
+        def answer(question: str) -> StockAnswer:
+            usage = UsageMetadataCallbackHandler()
+            found = chain.invoke({"input": question}, config={"callbacks": [usage]})
+            counts = list(usage.usage_metadata.values())
+            return StockAnswer(
+                text=str(found["answer"]).strip(),
+                documents=_documents(found["context"]),
+                sent="\n".join(one.page_content for one in found["context"]),
+                prompt_tokens=sum(one["input_tokens"] for one in counts),
+                generated_tokens=sum(one["output_tokens"] for one in counts),
+            )
+
+        return answer
+
+
+def _documents(chunks: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(chunk.metadata["id"]) for chunk in chunks))
