@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.answering.alignment import is_at_odds
 from rag.answering.language import question_language
 from rag.answering.passage_spans import QuotableSpan, quotable_spans
 from rag.answering.quantities import Quantity
@@ -22,6 +23,7 @@ _WORDS_ENOUGH = 0.5
 _WORDS_ENOUGH_WITH_FACTS = 0.25
 _OWN_WORDS_ENOUGH = 0.35
 _SAME_TOPIC = 0.3
+_ALIKE_WORDS = 2
 _SECOND_SPAN_GAIN = 0.2
 _QUESTION_WORD_WEIGHT = 0.35
 """Words that the answer took over from the question need less support than those it brings itself."""
@@ -54,6 +56,7 @@ class Grounding:
 class _Claim:
     """A sentence of the answer as it is compared: its statement and the weight of each of its words."""
 
+    text: str
     statement: Statement
     weights: dict[str, float]
     language: Language
@@ -107,7 +110,7 @@ def _claim(sentence: str, question: str) -> _Claim:
     statement = read_statement(sentence)
     asked = content_words(question)
     weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}
-    return _Claim(statement, weights, question_language(sentence))
+    return _Claim(sentence, statement, weights, question_language(sentence))
 
 
 def _support(claim: _Claim, context: _Context) -> list[QuotableSpan]:
@@ -115,6 +118,9 @@ def _support(claim: _Claim, context: _Context) -> list[QuotableSpan]:
 
     A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
     """
+    alike = [span.text for span in context.spans if _is_alike(claim, span)]
+    if is_at_odds(claim.text, alike):
+        return []
     fitting = _comparable(claim, [span for span in context.spans if _fits(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
     allowed = [span for span in fitting if span not in opposed]
@@ -222,6 +228,11 @@ def _coverage(claim: _Claim, spans: Sequence[QuotableSpan]) -> float:
         for word, weight in claim.weights.items()
     )
     return said / total
+
+
+def _is_alike(claim: _Claim, span: QuotableSpan) -> bool:
+    """Tell whether a sentence may say something of what the claim is about."""
+    return len(claim.statement.words & span.own.words) >= _ALIKE_WORDS
 
 
 def _quantities_said(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) -> float:

@@ -29,6 +29,7 @@ class QuotableSpan:
     passage_index: int
     start: int
     end: int
+    text: str
     own: Statement
     around: Statement
     is_row: bool = False
@@ -59,6 +60,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
             passage_index,
             passage.start + span.start,
             passage.start + span.end,
+            text,
             read_statement(text),
             read_statement(around),
             in_row,

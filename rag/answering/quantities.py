@@ -68,7 +68,7 @@ _MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTH_NAMES if name != "may"
 _SMALL_NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 """
-_ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split())} | {
+ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split())} | {
     "twenty": 20,
     "thirty": 30,
     "forty": 40,
@@ -95,7 +95,7 @@ _RANGE = re.compile(
 )
 _PLAIN = re.compile(rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)(?:\s*-?{_UNIT})?")
 _WORDED = re.compile(
-    rf"(?:(?<![a-z])(?P<english>{'|'.join(_ENGLISH_NUMBERS)})[ -]|(?P<chinese>[一二两三四五六七八九十百]+)\s*)"
+    rf"(?:(?<![a-z])(?P<english>{'|'.join(ENGLISH_NUMBERS)})[ -]|(?P<chinese>[一二两三四五六七八九十百]+)\s*)"
     rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
 )
 _YEAR = "calendar year"
@@ -179,16 +179,16 @@ def _numbers(match: re.Match[str], *values: str) -> set[Quantity]:
 
 
 def _worded(match: re.Match[str]) -> set[Quantity]:
-    value = _ENGLISH_NUMBERS[match["english"]] if match["english"] else _chinese_number(match["chinese"])
+    value = ENGLISH_NUMBERS[match["english"]] if match["english"] else chinese_number(match["chinese"])
     if match["counted"] and value <= 1:
         return set()  # an article or a pronoun
     return {Quantity(str(value), _unit(match, str(value)))}
 
 
-def _chinese_number(numeral: str) -> int:
-    """Read numerals below a thousand: ``十五``, ``二十``, ``一百二十``.
+def chinese_number(numeral: str) -> int:
+    """Read a numeral below a thousand: ``十五``, ``二十``, ``一百二十``.
 
-    >>> _chinese_number("十五"), _chinese_number("两"), _chinese_number("一百八十")
+    >>> chinese_number("十五"), chinese_number("两"), chinese_number("一百八十")
     (15, 2, 180)
     """
     hundreds, _, below = numeral.rpartition("百")

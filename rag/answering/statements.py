@@ -102,7 +102,7 @@ def read_statement(text: str) -> Statement:
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
     """Return the stems and pairs of characters that carry a text's meaning; numbers and codes are left out."""
-    return frozenset(_stem(term) for term in terms(text) if _is_content(term))
+    return frozenset(stem(term) for term in terms(text) if _is_content(term))
 
 
 def contradicts(claim: Statement, source: Statement, *, sure_overlap: float = 0.5, margin: float = 0.34) -> bool:
@@ -133,13 +133,20 @@ def _clauses(text: str) -> Iterator[Clause]:
             yield Clause(content_words(piece), denials % 2 == 1)
 
 
+def plain_denials(text: str) -> str:
+    """Return a folded text without words that look like denials and deny nothing, and with one word for "for free"."""
+    for pattern, sense in _SAME_SENSE:
+        text = pattern.sub(sense, text)
+    return _NO_DENIALS.sub(" ", text)
+
+
 def _is_content(term: str) -> bool:
     if is_unspaced(term):
         return not any(character in _CHINESE_STOP_CHARACTERS for character in term)
     return not is_code(term) and len(term) > 1 and term not in _ENGLISH_STOP
 
 
-def _stem(term: str) -> str:
+def stem(term: str) -> str:
     """Cut an English word's ending off, roughly: both sides of a comparison lose the same."""
     if is_unspaced(term):
         return term

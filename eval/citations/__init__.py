@@ -1,0 +1,1 @@
+"""How well citations are computed, on sentences whose support is known."""
