@@ -37,6 +37,7 @@ _AFFIRMED = (
     (re.compile(r"(?<![不没未])可以|(?<![不未])需要|(?<![不未])支持|(?<![不])必须|(?<![不没未])能够"), "不"),
     (re.compile(r"(?<![不但还若就只总于也都正便可凡要像算老更])是(?![否非])"), "不"),
 )
+_DENIES_ANYHOW = re.compile(r"\b(?:no|not|nor|none|only|neither|without)\b|[不没无未仅只]", re.IGNORECASE)
 _CHINESE_OPPOSITES = {
     "不可以": "可以", "不能": "能", "不会": "会", "不是": "是", "不支持": "支持", "不需要": "需要", "不得": "可以",
     "不允许": "允许", "不提供": "提供", "没有": "有", "无需": "需要", "无法": "可以",
@@ -75,8 +76,8 @@ def _wrong_number(sentence: str, numbers_around: Sequence[str], draw: random.Ran
 
 
 def _number_from_elsewhere(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
-    own = set(numbers_in(sentence))
-    others = [number for number in numbers_around if number not in own]
+    own = {_value(number) for number in numbers_in(sentence)}
+    others = [number for number in numbers_around if _value(number) not in own]
     return _with_number(sentence, draw, lambda number: draw.choice(others)) if others else None
 
 
@@ -87,10 +88,14 @@ def _with_number(sentence: str, draw: random.Random, replacement: Callable[[str]
     return _replaced(sentence, draw.choice(found), replacement) if found else None
 
 
+def _value(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
 def _other_number(number: str, draw: random.Random) -> str:
     if "." in number:
         return f"{float(number) + draw.choice((1, 2, 0.5)):.{len(number.split('.')[1])}f}"
-    value = int(number.replace(",", ""))
+    value = int(_value(number))
     return str(value + draw.choice((1, 2, 3, 5, 10)) * max(1, value // 20))
 
 
@@ -114,7 +119,7 @@ def _wrong_date(sentence: str, numbers_around: Sequence[str], draw: random.Rando
 
 def _wrong_unit(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     for unit, other in _UNITS:
-        after = rf"(?<=\d)(\s?){unit}" + (r"\b" if unit.isascii() else "")
+        after = rf"(?<=[1-9])(\s?){unit}" + (r"\b" if unit.isascii() else "")
         before = rf"\b{unit}(\s?)(?=\d)" if unit.isupper() else None
         for pattern in filter(None, (after, before)):
             if match := re.search(pattern, sentence):
@@ -139,7 +144,7 @@ def _denial_dropped(sentence: str, numbers_around: Sequence[str], draw: random.R
 
 
 def _denial_added(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
-    if any(pattern.search(sentence) for pattern, _ in _DENIED):
+    if any(pattern.search(sentence) for pattern, _ in _DENIED) or _DENIES_ANYHOW.search(sentence):
         return None  # two denials make no opposite
     for pattern, instead in _AFFIRMED:
         if match := pattern.search(sentence):

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from rag.answering.quantities import ENGLISH_NUMBERS, chinese_number, fold
+from rag.answering.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
 from rag.answering.statements import plain_denials, stem
 
 _DENIAL = "¬"
 _DENYING = frozenset("not no never none nor neither without unable nothing 不 没 沒 無 无 未 勿".split())  # noqa: SIM905
 _PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
 _TOKEN = re.compile(r"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:\.\d+)?|[a-z]+|\||[一二两三四五六七八九十百]+|[\u3400-\u9fff]")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_SCALES = {"万": "0" * 4, "亿": "0" * 8}
 
 _AROUND_TOKENS = 8
 """Tokens on each side of a place that are compared."""
@@ -70,7 +68,7 @@ def read_tokens(text: str) -> tuple[str, ...]:
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
     """
-    folded = plain_denials(_THOUSANDS.sub("", fold(text))).replace("cannot", "can not")
+    folded = plain_denials(written_out(fold(text))).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
     return tuple(token for match in _TOKEN.finditer(folded) for token in _read(match.group()))
 

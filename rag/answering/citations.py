@@ -24,6 +24,7 @@ _WORDS_ENOUGH_WITH_FACTS = 0.25
 _OWN_WORDS_ENOUGH = 0.35
 _SAME_TOPIC = 0.3
 _ALIKE_WORDS = 2
+_SAME_CLAUSE = 0.5
 _SECOND_SPAN_GAIN = 0.2
 _QUESTION_WORD_WEIGHT = 0.35
 """Words that the answer took over from the question need less support than those it brings itself."""
@@ -40,6 +41,15 @@ _STATES_NOTHING = re.compile(
     r"|i(?:['’]m| am) (?:sorry|happy to)|sorry\b|the documents? (?:do|does) not"
     r"|您好|你好|亲|感谢|谢谢|不客气|希望(?:以上|这|能|对)|如(?:果您?)?(?:还)?有(?:其他|任何|更多|别的|疑问|问题)"
     r"|如需(?:更多|进一步)|祝您|欢迎|抱歉|很抱歉|资料中没有|根据(?:以上|所给|提供的)?资料[，,：:]?$)",
+    re.IGNORECASE,
+)
+
+
+# What can be put as a denial without having one.
+_RESTRICTS = re.compile(
+    r"\b(?:only|except|exclud|instead|clos|stop|end|expire|reject|refus|fail|prevent|forbid|forbidden|prohibit|lack|miss|until"
+    r"|unless|before|rather|different|separate|limit|block|lock|disable|remove|lose|lost|off|out of|less|few|rare|deny|denie|unable|unavailable|unsupported|unlikely|invalid|incorrect|incomplete)"
+    r"|[仅只除拒停禁闭消失缺少无非止另别过错异限]|以外|之前|才",
     re.IGNORECASE,
 )
 
@@ -273,6 +283,8 @@ def _is_enough(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) 
     across_languages = any(_language(span, context) != claim.language for span in spans)
     if across_languages:
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
+    if _denies_by_itself(claim, context):
+        return False
     shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
     if found:
         # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
@@ -280,6 +292,25 @@ def _is_enough(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) 
     needed = _WORDS_ENOUGH_WITH_FACTS if codes else _WORDS_ENOUGH
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
     return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
+
+
+def _denies_by_itself(claim: _Claim, context: _Context) -> bool:
+    """Tell whether a clause denies something of which no sentence denies or restricts anything."""
+    return any(
+        clause.denies
+        and len(clause.words) > 1
+        and not any(
+            len(clause.words & span.own.words) >= _SAME_CLAUSE * len(clause.words) and _restricts(span)
+            for span in context.spans
+        )
+        for clause in claim.statement.clauses
+    )
+
+
+def _restricts(span: QuotableSpan) -> bool:
+    return _RESTRICTS.search(span.text) is not None or any(
+        clause.denies for clause in (*span.own.clauses, *span.around.clauses)
+    )
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
 
 _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chinese forms), each a regular expression
     "working day": (r"(?:working|business)[ -]days?", "个?工作日"),
@@ -18,18 +19,32 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
     "EUR": (r"eur|euros?|€", "欧元"),
     "GBP": (r"gbp|pounds?|£|quid", "英镑"),
     "CNY": (r"cny|rmb|yuan|¥", "元|块钱?"),
+    "USD": (r"usd|us dollars?|dollars?|(?:us)?\$", "美元|美金"),
+    "HKD": (r"hkd", "港元|港币"),
+    "JPY": (r"jpy|yen", "日元"),
     "NOK": (r"nok|norwegian kron\w+", "挪威克朗"),
     "CHF": (r"chf|swiss francs?", "瑞士法郎"),
     "point": (r"points?", "个?积分|分(?!钟)"),
     "discount tenth": (r"(?!)", "折"),
     "mm": (r"mm|millimet\w+", "毫米"),
     "cm": (r"cm|centimet\w+", "厘米|公分"),
-    "m²": (r"m2|square met\w+", "平方米|平米"),
+    "m²": (r"sqm|square met\w+", "平方米|平米"),
     "m": (r"m|met(?:re|er)s?", "米"),
     "kg": (r"kg|kilos?|kilograms?", "千克|公斤"),
     "g": (r"g|grams?", "克"),
     "ml": (r"ml|millilit\w+", "毫升"),
     "l": (r"l|lit(?:re|er)s?", "升"),
+    "km": (r"km|kilomet(?:re|er)s?", "公里|千米"),
+    "km²": (r"sqkm|square kilomet\w+", "平方公里|平方千米"),
+    "mile": (r"miles?|mi", "英里"),
+    "foot": (r"feet|foot|ft", "英尺"),
+    "inch": (r"inch(?:es)?", "英寸|寸"),
+    "yard": (r"yards?|yd", "码"),
+    "acre": (r"acres?", "英亩"),
+    "hectare": (r"hectares?|ha", "公顷"),
+    "tonne": (r"tonnes?|tons?", "吨"),
+    "pound weight": (r"lbs?", "磅"),
+    "TB": (r"tb", "TB"),
     "GB": (r"gb", "GB"),
     "MB": (r"mb", "MB"),
     "Mbps": (r"mbps|mbit/s", "兆带宽"),
@@ -37,7 +52,12 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
     "mAh": (r"mah", "毫安时"),
     "Wh": (r"wh", "瓦时"),
     "W": (r"w|watts?", "瓦"),
+    "kW": (r"kw|kilowatts?", "千瓦"),
+    "kWh": (r"kwh", "千瓦时|度电"),
     "V": (r"v|volts?", "伏"),
+    "A": (r"amps?|amperes?", "安培"),
+    "MHz": (r"mhz", "兆赫"),
+    "ms": (r"ms|milliseconds?", "毫秒"),
     "dB": (r"db|decibels?", "分贝"),
     "degree": (r"°c|°|degrees?", "摄氏度|度"),
     "person": (r"people|persons?|members?", "人|名|位"),
@@ -48,7 +68,7 @@ _UNIT = rf"(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
 _UNIT_FORMS = tuple(
     (name, re.compile(rf"(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
 )
-_CURRENCY_BEFORE = r"(?:(?P<currency>eur|€|gbp|£|cny|rmb|¥|nok|chf)\s*)?"
+_CURRENCY_BEFORE = r"(?:(?P<currency>eur|€|gbp|£|cny|rmb|¥|usd|us\$|\$|hkd|nok|chf)\s*)?"
 
 _MONTH_NAMES = [
     "january",
@@ -80,7 +100,7 @@ ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split
 _CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 
 _CODE = re.compile(
-    r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
+    r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
 )
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
@@ -101,6 +121,10 @@ _WORDED = re.compile(
 _YEAR = "calendar year"
 _CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SQUARE = re.compile(r"(?<=\d)\s*(k?m)2(?![a-z\d])")  # would pass for a code
+_SCALES = {"万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12, "thousand": 3, "million": 6, "billion": 9}
+"""Words by which a number is multiplied: the power of ten."""
+_SCALED = re.compile(rf"(?<![\d.])(\d+(?:\.\d+)?)\s*({'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-z])")
 _DASH = re.compile(r"(?<=\d)\s*(?:[–—~～至到]|to(?= \d)|and(?= \d))\s*(?=\d)")
 
 
@@ -135,7 +159,7 @@ def read_figures(text: str) -> Figures:
     >>> sorted(figures.quantities), sorted(figures.codes)
     ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
     """
-    rest = _DASH.sub("-", _THOUSANDS.sub("", fold(text)))
+    rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(fold(text))))
     codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
     rest = _CODE.sub(" ", rest)
     found: set[Quantity] = set()
@@ -157,6 +181,17 @@ def read_figures(text: str) -> Figures:
 def fold(text: str) -> str:
     """Return the text with one width and in small letters.  Not of the same length as the text."""
     return unicodedata.normalize("NFKC", text).lower()
+
+
+def written_out(folded: str) -> str:
+    """Return a folded text whose numbers have all their digits and no separators: ``1.5 million``, ``150万``.
+
+    >>> written_out("1,500 seats, 1.5 million"), written_out("40 万元")
+    ('1500 seats, 1500000', '400000元')
+    """
+    return _SCALED.sub(
+        lambda match: f"{(Decimal(match[1]) * 10 ** _SCALES[match[2]]).normalize():f}", _THOUSANDS.sub("", folded)
+    )
 
 
 def _plain_number(digits: str) -> str:
