@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from eval.citations.known_sentences import ELSEWHERE, SUPPORTED_KINDS, KnownSentence, foreign_sentence, known_sentences
 from eval.citations.faults import KINDS, numbers_in, planted
+from eval.citations.known_sentences import ELSEWHERE, SUPPORTED_KINDS, KnownSentence, foreign_sentence, known_sentences
 from ingest.golden import GoldenQuestion
 from rag.answering.citations import Grounding, ground
 from rag.schema import Evidence
@@ -48,14 +48,12 @@ def check(
     every = [sentence for _, _, sentences in found for sentence in sentences]
     draw = random.Random(seed)
     return [
-        one
-        for question, evidence, sentences in found
-        for one in _checked(question, evidence, sentences, every, draw)
+        one for question, evidence, sentences in found for one in _checked(question, evidence, sentences, every, draw)
     ]
 
 
 def figures(checked: Sequence[Checked]) -> dict[str, object]:
-    """Return precision, recall and the share of faults marked, in [0, 1], and the same by kind; None without a sample."""
+    """Return precision, recall and the share of faults marked, in [0, 1], as well by kind; None without a sample."""
     supported = [one for one in checked if one.kind in SUPPORTED_KINDS and not one.fault]
     foreign = [one for one in checked if one.kind == ELSEWHERE]
     faults = [one for one in checked if one.fault]

@@ -9,8 +9,23 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_NUMBER = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)?(?![\w.,]*\d)(?![A-Za-z])|(?<=[\u4e00-\u9fff])\d+(?:\.\d+)?(?!\.?\d)(?![A-Za-z])")
-_MONTHS = ("January February March April June July August September October November December").split()
+_NUMBER = re.compile(
+    r"(?<![\w.,-])\d+(?:[.,]\d+)?(?![\w.,]*\d)(?![A-Za-z])"
+    r"|(?<=[\u4e00-\u9fff])\d+(?:\.\d+)?(?!\.?\d)(?![A-Za-z])"
+)
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)})\b")
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)(?=\s*年|\b)")
 _CHINESE_MONTH = re.compile(r"(?<!\d)(1[0-2]|[1-9])(?=月)")
@@ -18,30 +33,64 @@ _CODE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{1,4}-?\d{2,5}(?![A-Za-z0-9])")
 _NUMBER_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "thirty")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
 _CHINESE_NUMBERS = "两三四五六七八九"
-_CHINESE_NUMBER = re.compile(rf"(?<![一二三四五六七八九十百千万第])[{_CHINESE_NUMBERS}](?=[个天年月次位名人种条项倍周层座部件台小])")
-_UNITS = (
-    ("days", "weeks"), ("day", "week"), ("hours", "minutes"), ("hour", "minute"), ("weeks", "months"),
-    ("months", "years"), ("minutes", "hours"), ("years", "months"), ("GBP", "EUR"), ("EUR", "GBP"),
-    ("kg", "g"), ("cm", "m"), ("km", "m"), ("metres", "centimetres"),
-    ("个工作日", "个月"), ("小时", "天"), ("分钟", "小时"), ("天", "个月"), ("个月", "天"), ("元", "万元"), ("公斤", "克"), ("厘米", "米"),
-)  # fmt: skip
-
-_DENIED = (
+_COUNTED = "个天年月次位名人种条项倍周层座部件台小"
+_CHINESE_NUMBER = re.compile(rf"(?<![一二三四五六七八九十百千万第])[{_CHINESE_NUMBERS}](?=[{_COUNTED}])")
+_OTHER_UNITS = {
+    "days": "weeks",
+    "day": "week",
+    "hours": "minutes",
+    "hour": "minute",
+    "weeks": "months",
+    "months": "years",
+    "minutes": "hours",
+    "years": "months",
+    "GBP": "EUR",
+    "EUR": "GBP",
+    "kg": "g",
+    "cm": "m",
+    "km": "m",
+    "metres": "centimetres",
+    "个工作日": "个月",
+    "小时": "天",
+    "分钟": "小时",
+    "天": "个月",
+    "个月": "天",
+    "元": "万元",
+    "公斤": "克",
+    "厘米": "米",
+}
+_ENGLISH_DENIED = (
     (re.compile(r"\bcannot\b"), "can"),
-    (re.compile(r"\b(is|are|was|were|can|could|will|would|must|should|may|did|does|do|has|have)(?: not|n['’]t)\b"), r"\1"),
+    (
+        re.compile(
+            r"\b(is|are|was|were|can|could|will|would|must|should|may|did|does|do|has|have)(?: not|n['’]t)\b",
+        ),
+        r"\1",
+    ),
     (re.compile(r"\bnever\b"), "always"),
-    (re.compile(r"(?:不可以|不能|不会|不是|不支持|不需要|不得|不允许|不提供|没有|无需|无法)"), ""),
 )
-_AFFIRMED = (
-    (re.compile(r"\b(is|are|was|were|can|could|will|would|must|should)\b(?! not\b)(?!n['’]t)"), r"\1 not"),
-    (re.compile(r"(?<![不没未])可以|(?<![不未])需要|(?<![不未])支持|(?<![不])必须|(?<![不没未])能够"), "不"),
-    (re.compile(r"(?<![不但还若就只总于也都正便可凡要像算老更])是(?![否非])"), "不"),
-)
-_DENIES_ANYHOW = re.compile(r"\b(?:no|not|nor|none|only|neither|without)\b|[不没无未仅只]", re.IGNORECASE)
+_ENGLISH_AFFIRMED = re.compile(r"\b(?:is|are|was|were|can|could|will|would|must|should)\b(?! not\b)(?!n['’]t)")
 _CHINESE_OPPOSITES = {
-    "不可以": "可以", "不能": "能", "不会": "会", "不是": "是", "不支持": "支持", "不需要": "需要", "不得": "可以",
-    "不允许": "允许", "不提供": "提供", "没有": "有", "无需": "需要", "无法": "可以",
-}  # fmt: skip
+    "不可以": "可以",
+    "不能": "能",
+    "不会": "会",
+    "不是": "是",
+    "不支持": "支持",
+    "不需要": "需要",
+    "不得": "可以",
+    "不允许": "允许",
+    "不提供": "提供",
+    "没有": "有",
+    "无需": "需要",
+    "无法": "可以",
+}
+_CHINESE_DENIED = re.compile("|".join(_CHINESE_OPPOSITES))
+_CHINESE_AFFIRMED = re.compile(
+    r"(?<![不没未])(?:可以|能够)|(?<![不未])(?:需要|支持|必须)|(?<![不但还若就只总于也都正便可凡要像算老更])是(?![否非])"
+)
+_DENIES_ANYHOW = re.compile(
+    r"\b(?:no|not|nor|none|only|neither|without|never|cannot)\b|n['’]t\b|[不没无未仅只]", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +104,10 @@ class Fault:
 def planted(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> list[Fault]:
     """Return the sentence once with each kind of fault that can be planted in it.
 
-    ``numbers_around`` are numbers of the evidence that the sentence does not hold: a model that confuses two rows takes
-    one of these.
+    ``numbers_around`` are numbers of the evidence: a model that confuses two rows takes one of these.
     """
-    faults = []
-    for kind, plant in KINDS.items():
-        text = plant(sentence, numbers_around, draw)
-        if text is not None and text != sentence:
-            faults.append(Fault(kind, text))
-    return faults
+    found = ((kind, plant(sentence, numbers_around, draw)) for kind, plant in KINDS.items())
+    return [Fault(kind, text) for kind, text in found if text is not None and text != sentence]
 
 
 def numbers_in(text: str) -> list[str]:
@@ -72,20 +116,22 @@ def numbers_in(text: str) -> list[str]:
 
 
 def _wrong_number(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
-    return _with_number(sentence, draw, lambda number: _other_number(number, draw))
+    match = _drawn_number(sentence, draw)
+    return _with(sentence, match, _other_number(match.group(), draw)) if match else None
 
 
 def _number_from_elsewhere(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     own = {_value(number) for number in numbers_in(sentence)}
     others = [number for number in numbers_around if _value(number) not in own]
-    return _with_number(sentence, draw, lambda number: draw.choice(others)) if others else None
+    match = _drawn_number(sentence, draw)
+    return _with(sentence, match, draw.choice(others)) if match and others else None
 
 
-def _with_number(sentence: str, draw: random.Random, replacement: Callable[[str], str]) -> str | None:
+def _drawn_number(sentence: str, draw: random.Random) -> re.Match[str] | None:
     found = [match for match in _NUMBER.finditer(sentence) if not _YEAR.fullmatch(match.group())]
     # a list's own number says nothing
     found = [match for match in found if match.start() > 0 or not sentence[match.end() :].startswith((".", "、", ")"))]
-    return _replaced(sentence, draw.choice(found), replacement) if found else None
+    return draw.choice(found) if found else None
 
 
 def _value(number: str) -> float:
@@ -101,61 +147,55 @@ def _other_number(number: str, draw: random.Random) -> str:
 
 def _wrong_number_word(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     if match := _NUMBER_WORD.search(sentence):
-        return _replaced(sentence, match, lambda word: _other(_NUMBER_WORDS, word.lower(), draw))
+        return _with(sentence, match, _other(_NUMBER_WORDS, match.group().lower(), draw))
     if match := _CHINESE_NUMBER.search(sentence):
-        return _replaced(sentence, match, lambda word: _other(_CHINESE_NUMBERS, word, draw))
+        return _with(sentence, match, _other(_CHINESE_NUMBERS, match.group(), draw))
     return None
 
 
 def _wrong_date(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     if match := _YEAR.search(sentence):
-        return _replaced(sentence, match, lambda year: str(int(year) + draw.choice((-7, -2, -1, 1, 3, 10))))
+        return _with(sentence, match, str(int(match.group()) + draw.choice((-7, -2, -1, 1, 3, 10))))
     if match := _MONTH.search(sentence):
-        return _replaced(sentence, match, lambda month: _other(_MONTHS, month, draw))
+        return _with(sentence, match, _other(_MONTHS, match.group(), draw))
     if match := _CHINESE_MONTH.search(sentence):
-        return _replaced(sentence, match, lambda month: _other([str(one) for one in range(1, 13)], month, draw))
+        return _with(sentence, match, _other([str(month) for month in range(1, 13)], match.group(), draw))
     return None
 
 
 def _wrong_unit(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
-    for unit, other in _UNITS:
-        after = rf"(?<=[1-9])(\s?){unit}" + (r"\b" if unit.isascii() else "")
-        before = rf"\b{unit}(\s?)(?=\d)" if unit.isupper() else None
-        for pattern in filter(None, (after, before)):
-            if match := re.search(pattern, sentence):
-                return _replaced(sentence, match, lambda found, unit=unit, other=other: found.replace(unit, other))
+    for unit, other in _OTHER_UNITS.items():
+        after = rf"(?<=[1-9])\s?{unit}" + (r"\b" if unit.isascii() else "")  # 0 of this is 0 of that
+        before = rf"\b{unit}(?=\s?\d)" if unit.isupper() else "(?!)"
+        if match := re.search(f"{after}|{before}", sentence):
+            return _with(sentence, match, match.group().replace(unit, other))
     return None
 
 
 def _wrong_code(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     match = _CODE.search(sentence)
-    return (
-        _replaced(sentence, match, lambda code: code[:-1] + _other("0123456789", code[-1], draw)) if match else None
-    )
+    return _with(sentence, match, match.group()[:-1] + _other("0123456789", match.group()[-1], draw)) if match else None
 
 
 def _denial_dropped(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
-    for pattern, instead in _DENIED:
+    for pattern, instead in _ENGLISH_DENIED:
         if match := pattern.search(sentence):
-            return _replaced(
-                sentence, match, lambda found, match=match, instead=instead: _CHINESE_OPPOSITES.get(found) or match.expand(instead)
-            )
-    return None
+            return _with(sentence, match, match.expand(instead))
+    match = _CHINESE_DENIED.search(sentence)
+    return _with(sentence, match, _CHINESE_OPPOSITES[match.group()]) if match else None
 
 
 def _denial_added(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
-    if any(pattern.search(sentence) for pattern, _ in _DENIED) or _DENIES_ANYHOW.search(sentence):
+    if _DENIES_ANYHOW.search(sentence):
         return None  # two denials make no opposite
-    for pattern, instead in _AFFIRMED:
-        if match := pattern.search(sentence):
-            return _replaced(
-                sentence, match, lambda found, match=match, instead=instead: instead + found if instead == "不" else match.expand(instead)
-            )
-    return None
+    if match := _ENGLISH_AFFIRMED.search(sentence):
+        return _with(sentence, match, f"{match.group()} not")
+    match = _CHINESE_AFFIRMED.search(sentence)
+    return _with(sentence, match, f"不{match.group()}") if match else None
 
 
-def _replaced(sentence: str, match: re.Match[str], replacement: Callable[[str], str]) -> str:
-    return sentence[: match.start()] + replacement(match.group()) + sentence[match.end() :]
+def _with(sentence: str, match: re.Match[str], instead: str) -> str:
+    return sentence[: match.start()] + instead + sentence[match.end() :]
 
 
 def _other(choices: Sequence[str], own: str, draw: random.Random) -> str:

@@ -32,7 +32,9 @@ _ASKED_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _ASKED_WHAT_IS = re.compile(r"^(?:who|what) (?P<verb>is|are|was|were) (?P<rest>(?!it\b)[^?]+)\?$", re.IGNORECASE)
-_ASKED_IN_CHINESE = re.compile(r"(?:是|为)(?:什么|谁|哪里|多少|哪一年|哪个|哪些)[？?]?$|在(?:哪里|哪儿|何处)[？?]?$|有(?:哪些|什么)[？?]?$")
+_ASKED_IN_CHINESE = re.compile(
+    r"(?:是|为)(?:什么|谁|哪里|多少|哪一年|哪个|哪些)[？?]?$|在(?:哪里|哪儿|何处)[？?]?$|有(?:哪些|什么)[？?]?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,7 @@ def foreign_sentence(
     """Return a verbatim sentence of another question whose document is not in the evidence."""
     here = {passage.document_id for passage in evidence}
     fitting = [
-        one
-        for one in others
-        if one.kind == "verbatim" and not any(place.document_id in here for place in one.places)
+        one for one in others if one.kind == "verbatim" and not any(place.document_id in here for place in one.places)
     ]
     chosen = draw.choice(fitting) if fitting else None
     return replace(chosen, question_id=question.question_id, kind=ELSEWHERE, places=(), gold=()) if chosen else None

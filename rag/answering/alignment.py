@@ -19,7 +19,11 @@ from rag.answering.statements import plain_denials, stem
 _DENIAL = "¬"
 _DENYING = frozenset("not no never none nor neither without unable nothing 不 没 沒 無 无 未 勿".split())  # noqa: SIM905
 _PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
-_TOKEN = re.compile(r"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:\.\d+)?|[a-z]+|\||[一二两三四五六七八九十百]+|[\u3400-\u9fff]")
+_TOKEN = re.compile(
+    r"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[一二两三四五六七八九十百]+|[\u3400-\u9fff]"
+)
+
+_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
 
 _AROUND_TOKENS = 8
 """Tokens on each side of a place that are compared."""
@@ -68,9 +72,14 @@ def read_tokens(text: str) -> tuple[str, ...]:
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
     """
-    folded = plain_denials(written_out(fold(text))).replace("cannot", "can not")
+    folded = plain_denials(_CLOCK.sub(_of_24_hours, written_out(fold(text)))).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
     return tuple(token for match in _TOKEN.finditer(folded) for token in _read(match.group()))
+
+
+def _of_24_hours(match: re.Match[str]) -> str:
+    hour, minutes, half = match.groups()
+    return f"{int(hour) % 12 + (12 if half == 'p' else 0)}:{minutes or '00'}"
 
 
 def _read(found: str) -> Iterator[str]:
@@ -133,7 +142,7 @@ class Differing:
     def wrong_denials(self) -> Iterator[int]:
         """Yield the place of a denial that only one side has, where that is all the difference."""
         own = self.claim[self.start : self.end]
-        is_inside = 0 < self.start and self.end < len(self.claim)
+        is_inside = self.start > 0 and self.end < len(self.claim)
         if is_inside and max(len(own), len(self.other)) <= _NEAREST_TOKENS and _denies(own) != _denies(self.other):
             yield self.start + own.index(_DENIAL) if _DENIAL in own else _gap(self.start)
 
@@ -143,7 +152,7 @@ def _are_different_numbers(one: str, other: str) -> bool:
 
 
 def _gap(place: int) -> int:
-    """Number the gap before a token, so that it cannot be taken for a token."""
+    """Return a number for the gap before a token that cannot be taken for a token's place."""
     return -place - 1
 
 

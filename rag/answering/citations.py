@@ -1,38 +1,18 @@
 """On what each sentence of an answer rests, found after the answer was written: the model is asked for nothing.
 
-A sentence is held against every sentence, list item and table row of the evidence.  It is supported where its numbers
-with their units, its codes and enough of its content words recur, in one place or two, and no clause says the opposite.
-Greetings, offers of help and questions state nothing and are left alone; whatever else is not supported is marked.
-Pure functions: no model, no clock, no randomness.
+Greetings, offers of help and questions state nothing and are left alone; every other sentence is held against the
+evidence (``support.py``), and whatever is not supported is marked.  Pure functions: no model, no clock, no randomness.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answering.alignment import is_at_odds
-from rag.answering.language import question_language
 from rag.answering.passage_spans import QuotableSpan, quotable_spans
-from rag.answering.quantities import Quantity
 from rag.answering.sentences import split_sentences
-from rag.answering.statements import Statement, content_words, contradicts, read_statement
-from rag.schema import Citation, Evidence, Language, TextSpan
-
-# Fitted on tests/rag/answering/labelled_sentences.jsonl.
-_WORDS_ENOUGH = 0.5
-_WORDS_ENOUGH_WITH_FACTS = 0.25
-_OWN_WORDS_ENOUGH = 0.35
-_SAME_TOPIC = 0.3
-_ALIKE_WORDS = 2
-_SAME_CLAUSE = 0.5
-_SECOND_SPAN_GAIN = 0.2
-_QUESTION_WORD_WEIGHT = 0.35
-"""Words that the answer took over from the question need less support than those it brings itself."""
-_AROUND_WEIGHT = 0.7
-"""Words found only above a sentence (title, headings, a table's header) count less than those in it."""
-_LOOSE_QUANTITY_WEIGHT = 0.9
-_RANK_PENALTY = 0.01
-_EXPIRED_PENALTY = 0.3
+from rag.answering.statements import read_statement
+from rag.answering.support import Claim, Context, supporting_spans
+from rag.schema import Citation, Evidence, TextSpan
 
 _STATES_NOTHING = re.compile(
     r"\s*(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
@@ -45,40 +25,12 @@ _STATES_NOTHING = re.compile(
 )
 
 
-# What can be put as a denial without having one.
-_RESTRICTS = re.compile(
-    r"\b(?:only|except|exclud|instead|clos|stop|end|expire|reject|refus|fail|prevent|forbid|forbidden|prohibit|lack|miss|until"
-    r"|unless|before|rather|different|separate|limit|block|lock|disable|remove|lose|lost|off|out of|less|few|rare|deny|denie|unable|unavailable|unsupported|unlikely|invalid|incorrect|incomplete)"
-    r"|[仅只除拒停禁闭消失缺少无非止另别过错异限]|以外|之前|才",
-    re.IGNORECASE,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Grounding:
     """What an answer rests on.  ``unsupported`` are sentences that state something which no passage says."""
 
     citations: tuple[Citation, ...]
     unsupported: tuple[TextSpan, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A sentence of the answer as it is compared: its statement and the weight of each of its words."""
-
-    text: str
-    statement: Statement
-    weights: dict[str, float]
-    language: Language
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What all sentences of an answer are held against."""
-
-    evidence: Sequence[Evidence]
-    spans: Sequence[QuotableSpan]
-    question: Statement
 
 
 def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Grounding:
@@ -88,14 +40,14 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     has two.  ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.
     """
     spans = [span for index, passage in enumerate(evidence) for span in quotable_spans(passage, index)]
-    context = _Context(evidence, spans, read_statement(question))
+    context = Context(evidence, spans, read_statement(question))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
     for sentence in split_sentences(text):
         written = text[sentence.start : sentence.end]
         if states_nothing(written):
             continue
-        support = _support(_claim(written, question), context)
+        support = supporting_spans(Claim.read(written, question), context)
         citations.extend(_citation(sentence, span, evidence[span.passage_index]) for span in support)
         if not support:
             unsupported.append(sentence)
@@ -114,203 +66,6 @@ def states_nothing(sentence: str) -> bool:
     if not statement.words or sentence.rstrip().endswith(("?", "？", ":", "：")):
         return True
     return _STATES_NOTHING.match(sentence) is not None
-
-
-def _claim(sentence: str, question: str) -> _Claim:
-    statement = read_statement(sentence)
-    asked = content_words(question)
-    weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}
-    return _Claim(sentence, statement, weights, question_language(sentence))
-
-
-def _support(claim: _Claim, context: _Context) -> list[QuotableSpan]:
-    """Return the one or two spans that the claim rests on, the best first; none where it rests on nothing.
-
-    A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
-    """
-    alike = [span.text for span in context.spans if _is_alike(claim, span)]
-    if is_at_odds(claim.text, alike):
-        return []
-    fitting = _comparable(claim, [span for span in context.spans if _fits(claim, span, context)], context)
-    opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
-    allowed = [span for span in fitting if span not in opposed]
-    best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
-    if best is None:
-        return []
-    best_score = _score(claim, [best], context)
-    if any(_score(claim, [span], context) > best_score for span in opposed):
-        return []
-    pairs = [[best, other] for other in allowed if other is not best and _adds(claim, best, other, context)]
-    pair = max(pairs, key=lambda spans: _score(claim, spans, context), default=[best])
-    chosen = pair if _score(claim, pair, context) - best_score >= _SECOND_SPAN_GAIN else [best]
-    return chosen if _is_enough(claim, chosen, context) else []
-
-
-def _comparable(claim: _Claim, spans: list[QuotableSpan], context: _Context) -> list[QuotableSpan]:
-    """Leave out the spans in the other language where one in the claim's own is about the same thing.
-
-    Across languages only figures can be compared, and 72 hours of something else are soon found.
-    """
-    own = [span for span in spans if _language(span, context) == claim.language]
-    is_own_topic = any(_coverage(claim, [span]) >= _SAME_TOPIC for span in own)
-    return own if is_own_topic else spans
-
-
-def _language(span: QuotableSpan, context: _Context) -> Language:
-    return context.evidence[span.passage_index].language
-
-
-def _adds(claim: _Claim, best: QuotableSpan, other: QuotableSpan, context: _Context) -> bool:
-    """Tell whether a second place is worth naming: it says a figure that the first does not, or is of the same passage.
-
-    More of the words alone can be had anywhere.
-    """
-    missing = _missing_quantities(claim, [best], context)
-    if missing:
-        is_related = bool(claim.weights.keys() & other.own.words) or claim.language != _language(other, context)
-        return is_related and len(_missing_quantities(claim, [best, other], context)) < len(missing)
-    return not claim.statement.quantities and best.passage_index == other.passage_index
-
-
-def _fits(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:
-    if span.is_row and claim.language == _language(span, context):
-        # A row is about what its own cells name: the table's header alone does not make it the right one.
-        shared = claim.statement.words & span.own.words or claim.statement.codes & span.own.codes
-        if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
-            return False
-    return _codes_agree(claim, span, context) and _names_agree(claim, span, context)
-
-
-def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
-    """Tell whether a claim takes its figure from one column of a row and names another column of the same unit."""
-    named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]
-    others = [cell for cell in span.cells if cell not in named]
-    taken = {quantity.unit for cell in others for quantity in cell.quantities & statement.quantities}
-    return any(
-        quantity.unit in taken and not cell.quantities & statement.quantities
-        for cell in named
-        for quantity in cell.quantities
-    )
-
-
-def _codes_agree(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:
-    """Tell whether a code stands in or above the span; where those name none, the passage or the question may."""
-    said = span.own.codes | span.around.codes
-    if claim.statement.codes & said or not claim.statement.codes:
-        return True
-    passage = read_statement(context.evidence[span.passage_index].text).codes
-    return not said and claim.statement.codes <= passage | context.question.codes
-
-
-def _names_agree(claim: _Claim, span: QuotableSpan, context: _Context) -> bool:
-    passage = context.evidence[span.passage_index]
-    if claim.language != passage.language:
-        return True
-    known = " ".join((passage.title, *passage.heading_path, passage.text)).lower()
-    return all(name in known or name in context.question.names for name in claim.statement.names)
-
-
-def _score(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) -> float:
-    quantities = claim.statement.quantities
-    facts = _quantities_said(claim, spans, context) / len(quantities) if quantities else 0.0
-    codes = any(claim.statement.codes & span.own.codes for span in spans)
-    rank = min(span.passage_index for span in spans)
-    expired = any(context.evidence[span.passage_index].expired_on is not None for span in spans)
-    return (
-        _coverage(claim, spans)
-        + facts
-        + 0.3 * codes
-        - _RANK_PENALTY * rank
-        - _RANK_PENALTY * len(spans)
-        - _EXPIRED_PENALTY * expired
-    )
-
-
-def _coverage(claim: _Claim, spans: Sequence[QuotableSpan]) -> float:
-    """Return the weighted share in [0, 1] of the claim's words that the spans say."""
-    total = sum(claim.weights.values())
-    if total == 0:
-        return 0.0
-    own = frozenset(word for span in spans for word in span.own.words)
-    around = frozenset(word for span in spans for word in span.around.words)
-    said = sum(
-        weight * (1.0 if word in own else _AROUND_WEIGHT if word in around else 0.0)
-        for word, weight in claim.weights.items()
-    )
-    return said / total
-
-
-def _is_alike(claim: _Claim, span: QuotableSpan) -> bool:
-    """Tell whether a sentence may say something of what the claim is about."""
-    return len(claim.statement.words & span.own.words) >= _ALIKE_WORDS
-
-
-def _quantities_said(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) -> float:
-    """Count the claim's quantities in the spans, those that lack a unit on one side a little less."""
-    exact = frozenset(quantity for span in spans for quantity in span.own.quantities)
-    missing = _missing_quantities(claim, spans, context)
-    loose = claim.statement.quantities - exact - missing
-    return len(claim.statement.quantities & exact) + _LOOSE_QUANTITY_WEIGHT * len(loose)
-
-
-def _missing_quantities(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) -> frozenset[Quantity]:
-    said = [quantity for span in spans for quantity in (*span.own.quantities, *span.around.quantities)]
-    near = [
-        quantity
-        for index in {span.passage_index for span in spans}
-        for quantity in read_statement(context.evidence[index].text).quantities
-    ]
-    return frozenset(quantity for quantity in claim.statement.quantities if not _is_said(quantity, said, near))
-
-
-def _is_said(quantity: Quantity, said: Sequence[Quantity], near: Sequence[Quantity]) -> bool:
-    """Tell whether a quantity is said; without a unit on one side only if the passage gives that number no other."""
-    if quantity in said:
-        return True
-    other_unit = any(other.value == quantity.value and not quantity.agrees_with(other) for other in near)
-    return not other_unit and any(quantity.agrees_with(other) for other in said)
-
-
-def _is_enough(claim: _Claim, spans: Sequence[QuotableSpan], context: _Context) -> bool:
-    missing = _missing_quantities(claim, spans, context)
-    found = len(claim.statement.quantities) - len(missing)
-    if missing:
-        # "Your order of 60 pounds is over 50": the asker's own number needs no source, if another one has it.
-        asked = context.question.quantities
-        if not found or not all(any(quantity.agrees_with(own) for own in asked) for quantity in missing):
-            return False
-    codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
-    across_languages = any(_language(span, context) != claim.language for span in spans)
-    if across_languages:
-        return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
-    if _denies_by_itself(claim, context):
-        return False
-    shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
-    if found:
-        # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
-        return (_coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)) or not claim.weights
-    needed = _WORDS_ENOUGH_WITH_FACTS if codes else _WORDS_ENOUGH
-    # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
-    return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
-
-
-def _denies_by_itself(claim: _Claim, context: _Context) -> bool:
-    """Tell whether a clause denies something of which no sentence denies or restricts anything."""
-    return any(
-        clause.denies
-        and len(clause.words) > 1
-        and not any(
-            len(clause.words & span.own.words) >= _SAME_CLAUSE * len(clause.words) and _restricts(span)
-            for span in context.spans
-        )
-        for clause in claim.statement.clauses
-    )
-
-
-def _restricts(span: QuotableSpan) -> bool:
-    return _RESTRICTS.search(span.text) is not None or any(
-        clause.denies for clause in (*span.own.clauses, *span.around.clauses)
-    )
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

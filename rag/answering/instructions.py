@@ -20,7 +20,9 @@ _RULES = (
     r"|documents?|passages?|messages?|text|everything|programming|training)"
 )
 _RULES_ZH = r"(?:指令|指示|提示词?|规则|要求|设定|设置|限制|约束|命令|上下文|资料|文档|对话|内容|说明|训练|身份)"
-_BEFORE = r"(?:previous|prior|above|earlier|preceding|existing|original|former|all|any|other|your|these|system|safety|given)"
+_BEFORE = (
+    r"(?:previous|prior|above|earlier|preceding|existing|original|former|all|any|other|your|these|system|safety|given)"
+)
 _SAY = (
     r"(?:say|reply|respond|answer|output|print|write|tell|repeat|include|append|add|insert|begin|start|end|finish|confirm"
     r"|state|return|display|show|reveal|recommend|mention)"
@@ -33,7 +35,7 @@ _ORDERS = re.compile(
             # to drop what it was told
             rf"\b(?:ignore|disregard|forget|override|bypass|overrule|discard|set aside|do not follow|don['’]t follow"
             rf"|stop following|pay no attention to)\b[^.!?\n]{{0,40}}\b{_BEFORE}\b[^.!?\n]{{0,40}}\b{_RULES}",
-            rf"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{{0,20}}\b(?:instructions|system prompt|prompt|rules)\b",
+            r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,20}\b(?:instructions|system prompt|prompt|rules)\b",
             rf"(?:忽略|无视|忘记|忘掉|抛开|不要理会|别管|不用管|跳过|覆盖|取代|不再遵守|不要遵守|违反|放弃)[^。！？\n]{{0,14}}{_RULES_ZH}",
             # to be somebody else
             r"\byou are (?:now|no longer|from now on|hereby|an? (?:unrestricted|uncensored|helpful|evil|jailbroken))\b",
@@ -43,11 +45,11 @@ _ORDERS = re.compile(
             r"(?:从现在(?:开始|起)|现在起)[，,]?你|你(?:现在|已经|不再)是|你是一(?:个|名|位)[^。\n]{0,12}(?:AI|助手|模型|机器人|不受|没有限制)"
             r"|(?:扮演|假装|假设你|模拟)[^。\n]{0,16}(?:角色|你是|成为|一个|一名|没有限制|AI)|(?:开发者|调试|管理员|越狱|维护)模式|越狱",
             # to tell its prompt
-            rf"\b(?:reveal|repeat|print|show|output|leak|recite|tell me|give me|share|display|summari[sz]e|translate|what (?:is|are|were))\b"
-            rf"[^.!?\n]{{0,40}}\b(?:system|hidden|initial|original|secret|your|developer) (?:prompts?|instructions?|messages?|rules|guidelines)\b",
+            r"\b(?:reveal|repeat|print|show|output|leak|recite|tell me|give me|share|display|summari[sz]e|translate|what (?:is|are|were))\b"
+            r"[^.!?\n]{0,40}\b(?:system|hidden|initial|original|secret|your|developer) (?:prompts?|instructions?|messages?|rules|guidelines)\b",
             r"\b(?:system|hidden|initial|developer) prompt\b|\bwords above\b|\btext above\b|\beverything above\b",
-            rf"系统(?:提示词?|消息|指令|设定)|(?:提示词|初始指令|隐藏指令|内部指令)"
-            rf"|(?:复述|重复|输出|告诉我|说出|透露|打印|展示|翻译)[^。！？\n]{{0,12}}你的(?:指令|规则|设定|要求|提示)",
+            r"系统(?:提示词?|消息|指令|设定)|(?:提示词|初始指令|隐藏指令|内部指令)"
+            r"|(?:复述|重复|输出|告诉我|说出|透露|打印|展示|翻译)[^。！？\n]{0,12}你的(?:指令|规则|设定|要求|提示)",
             # what a machine is to say
             rf"{_MACHINE}[^.!?。！？\n]{{0,24}}\b(?:must|should|shall|has to|have to|needs? to|is to|are to|will now|please)\b"
             rf"[^.!?。！？\n]{{0,30}}\b{_SAY}",
