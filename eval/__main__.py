@@ -8,6 +8,7 @@ from eval import calibrate_reader, chunk_size_command, ingest_command, large_com
 from eval.answers import command as answers_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
+from eval.citations import command as citations_command
 from eval.question_options import question_parser
 from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
@@ -23,6 +24,7 @@ examples:
   python -m eval refusal --help               are questions without an answer refused, and only those?
   python -m eval compare --help               two runs question by question; or LangChain's stock pipelines
   python -m eval report --help                runs as one HTML page with plots
+  python -m eval citations --help             is every sentence's support found, and every planted fault marked?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
   python -m eval chunk-size --help            the search with several sizes of passages
@@ -51,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "refusal": refusal_command.main,
         "compare": compare_command.main,
         "report": report_command.main,
+        "citations": citations_command.main,
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,

@@ -19,10 +19,10 @@ from rag.answering.statements import plain_denials, stem
 _DENIAL = "¬"
 _DENYING = frozenset("not no never none nor neither without unable nothing 不 没 沒 無 无 未 勿".split())  # noqa: SIM905
 _PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
+_CHINESE_NUMERALS = "一二两三四五六七八九十百"
 _TOKEN = re.compile(
-    r"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[一二两三四五六七八九十百]+|[\u3400-\u9fff]"
+    rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[\u3400-\u9fff]"  # codes first
 )
-
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
 
 _AROUND_TOKENS = 8
@@ -89,7 +89,7 @@ def _read(found: str) -> Iterator[str]:
         yield _DENIAL
     elif found in ENGLISH_NUMBERS:
         yield str(ENGLISH_NUMBERS[found])
-    elif found[0] in "一二两三四五六七八九十百":
+    elif found[0] in _CHINESE_NUMERALS:
         yield str(chinese_number(found)) if len(found) > 1 or found != "一" else "一"
     elif found[0].isdigit():
         yield found.rstrip("0").rstrip(".") if "." in found else found.lstrip("0") or "0"

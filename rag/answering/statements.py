@@ -26,7 +26,8 @@ _DENIALS = re.compile(
 )
 # Words with a denying part that deny nothing, and comparisons ("no later than"), whose sense lies in the number.
 _NO_DENIALS = re.compile(
-    r"\bnothing to do with\b|\bno (?:later|more|less|fewer|sooner) than\b|\bnot (?:only|later than|more than|less than)\b|\bno\.? ?(?=\d)"
+    r"\bnothing to do with\b|\bno (?:later|more|less|fewer|sooner) than\b"
+    r"|\bnot (?:only|later than|more than|less than)\b|\bno\.? ?(?=\d)"
     r"|不同|不过|不仅|不但|不论|不管|不断|不久|不然|不锈钢|不妨|不等|不限|不(?:超过|少于|低于|高于|多于|小于|大于|晚于|早于|足|满)"
     r"|无论|无理由|无线|无人|未来|没错|要不要|(.)不\1|有没有|无痕|禁用"
 )
