@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from eval.dataset import GOLDEN_DIR, drawn
+from eval.knowledge import knowledge_name, open_parts
 from eval.logistic import (
     auroc,
     calibration_error,
@@ -26,14 +26,30 @@ from eval.logistic import (
     refused_when_held_out,
     threshold_at,
 )
-from eval.tables import question_bar, words
-from ingest.golden import GoldenQuestion, load_questions
+from eval.question_options import (
+    chosen_sets,
+    chosen_settings,
+    only_set,
+    question_parser,
+    run_name,
+    write_json,
+)
+from eval.question_sets import QuestionSet
+from eval.runs import Run, keep_asking
+from eval.tables import question_bar
+from eval.words import words
+from ingest.golden import GoldenQuestion
 from rag.answering.reader import READING_PATH, Reading, ReadingFit, reading_features
 from rag.errors import AnswerdeskError, SettingsError
-from rag.factory import build_pipeline
-from rag.settings import load_settings
+from rag.pipeline import Pipeline, PipelineParts
 from rag.terminal import fail, terminal_language
 
+EXAMPLES = """\
+examples:
+  python -m eval calibrate refusal                           on the sample questions, asked of the desk's knowledge base
+  python -m eval calibrate refusal --kb shop --questions mine.jsonl --dry-run
+  python -m eval calibrate refusal --run monday              go on with a run that was interrupted
+"""
 FALSE_REFUSALS = 0.04
 """A little under the 5 % that are meant: on questions that were not seen, somewhat more are refused."""
 
@@ -54,26 +70,18 @@ class Judged:
 
 
 def read_all(
-    read: Callable[[str], Reading],
+    read: Callable[[GoldenQuestion], Reading],
     questions: Sequence[GoldenQuestion],
     path: Path,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[Judged], None] = lambda judged: None,
 ) -> list[Judged]:
     """Ask what ``path`` does not hold yet, one JSONL line a question, and return all."""
-    adapter = TypeAdapter(Judged)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    done = {one.question_id: one for one in map(adapter.validate_json, (line for line in lines if line.endswith("\n")))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(line for line in lines if line.endswith("\n")), encoding="utf-8")
-    with path.open("a", encoding="utf-8") as file:
-        for question in questions:
-            if question.question_id not in done:
-                one = Judged(question.question_id, question.answerable, read(question.question))
-                file.write(adapter.dump_json(one).decode() + "\n")
-                file.flush()
-                done[question.question_id] = one
-            progress()
-    return [done[question.question_id] for question in questions]
+
+    def judge(question: GoldenQuestion) -> Judged:
+        return Judged(question.question_id, question.answerable, read(question))
+
+    items = [(question.question_id, question) for question in questions]
+    return keep_asking(path, TypeAdapter(Judged), items, judge, lambda judged: judged.question_id, progress)
 
 
 def fit(judged: Sequence[Judged]) -> tuple[ReadingFit, dict[str, float]]:
@@ -115,12 +123,12 @@ def _features(reading: Reading) -> tuple[float, float, float]:
     return reading_features(yes=reading.yes or 0.0, retrieval=reading.retrieval, language=reading.language)
 
 
-def save(model: str, fitted: ReadingFit, figures: dict[str, float], questions: Path, path: Path = READING_PATH) -> None:
+def save(model: str, fitted: ReadingFit, figures: dict[str, float], questions: str, path: Path = READING_PATH) -> None:
     """Write a model's fit, and on what and when it was made, beside those of other models."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content["fits"][model] = asdict(fitted)
     content.setdefault("fitted", {})[model] = {
-        "on": questions.name,
+        "on": questions,
         "when": date.today().isoformat(),
         "how": "logistic regression, penalty 1 on the standardised features; the threshold leaves "
         f"{FALSE_REFUSALS:.0%} of the answerable questions refused; figures from held-out parts",
@@ -129,43 +137,59 @@ def save(model: str, fitted: ReadingFit, figures: dict[str, float], questions: P
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def main(arguments: Sequence[str]) -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = question_parser(
+        "calibrate refusal",
+        "Fit when a model's reading means a refusal, on questions with and without an answer.  校准拒答",
+        EXAMPLES,
+        sets=False,
+    )
+    parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
+    parser.add_argument("--dry-run", action="store_true", help="report, but leave the fit in use as it is  只报告")
+    return parser
+
+
+def measure(one: QuestionSet, parts: PipelineParts, kept: Run, console: Console) -> list[Judged]:
+    """Read what the run does not hold yet.  Raises ``SettingsError`` when it measured something else."""
+    identity = {
+        "command": "calibrate refusal",
+        "set": one.name,
+        "knowledge": knowledge_name(parts.store.folder),
+        "generation": parts.store.require_generation(),
+        "model": parts.generator.model,
+    }
+    kept.begin(identity, one.questions)
+    pipeline = Pipeline(parts)
+    with question_bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(words("questions", terminal_language()), total=len(one.questions))
+        return read_all(
+            lambda question: pipeline.read(question.question, earlier=[question.previous]),
+            one.questions,
+            kept.folder / "records.jsonl",
+            lambda judged: bar.advance(task),
+        )
+
+
+def main(argv: Sequence[str]) -> int:
     """Run ``calibrate refusal`` and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m eval calibrate refusal", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument(
-        "--questions", type=Path, default=GOLDEN_DIR, help="JSONL file or folder (default: data/golden)"
-    )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N questions, drawn by --seed")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kb", default="", metavar="NAME", help="knowledge base (default: the desk's)")
-    parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)")
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run; an unfinished one is resumed")
-    parser.add_argument("--dry-run", action="store_true", help="report, but leave the fit in use as it is")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write fit and figures to FILE")
-    options = parser.parse_args(arguments)
+    arguments = _parser().parse_args(argv)
     console = Console()
+    name = ""
     try:
-        changes = {"model": options.model, "knowledge_base": options.kb}
-        settings = load_settings().changed(**{name: value for name, value in changes.items() if value})
-        questions = drawn(load_questions(options.questions), options.limit, options.seed)
-        pipeline = build_pipeline(settings)
-        model = pipeline.start_model()
-        run = options.run or f"reading-{model.replace(':', '-').replace('/', '-')}-{pipeline.generation}"
-        with question_bar(console) as bar:
-            task = bar.add_task(words("questions", terminal_language()), total=len(questions))
-            path = settings.data_dir / "runs" / run / "readings.jsonl"
-            judged = read_all(pipeline.read, questions, path, lambda: bar.advance(task))
-        fitted, figures = fit(judged)
+        name = run_name(arguments)
+        settings = chosen_settings(arguments)
+        one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
+        parts = open_parts(one, settings)
+        parts.ensure_server()
+        model = parts.generator.model
+        fitted, figures = fit(measure(one, parts, Run.named(name, settings), console))
+        console.print_json(data={"model": model, "fit": asdict(fitted), "figures": figures})
+        write_json(arguments.json, {"model": model, "fit": asdict(fitted), **figures})
+        if not arguments.dry_run:
+            save(model, fitted, figures, one.name)
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("interrupted", terminal_language(), run=run), markup=False, soft_wrap=True)
+        console.print(words("resume", terminal_language(), run=name), markup=False, soft_wrap=True)
         return 130
-    console.print_json(data={"model": model, "fit": asdict(fitted), "figures": figures})
-    if options.json:
-        options.json.write_text(json.dumps({"model": model, "fit": asdict(fitted), **figures}, indent=2) + "\n")
-    if not options.dry_run:
-        save(model, fitted, figures, options.questions)
     return 0

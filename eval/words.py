@@ -37,10 +37,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "--corpus and --questions are given in pairs: {corpora} and {questions}",
         "--corpus 与 --questions 须成对给出：现为 {corpora} 个与 {questions} 个",
     ),
-    "interrupted": (
-        "Interrupted; the answers so far are kept. Go on with: python -m eval --run {run}",
-        "已中断，已有回答均已保存。继续运行：python -m eval --run {run}",
-    ),
     "run_differs": (
         "the run {run} measured something else ({what}); give --run another name",
         "运行 {run} 测量的内容不同（{what}），请换一个 --run 名称",

@@ -51,10 +51,10 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "run" / "readings.jsonl"
     asked: list[str] = []
 
-    def read(text: str) -> Reading:
+    def read(question: GoldenQuestion) -> Reading:
         if len(asked) == 2:
             raise KeyboardInterrupt
-        asked.append(text)
+        asked.append(question.question)
         return Reading("en", 0.5, 0.25)
 
     with pytest.raises(KeyboardInterrupt):
@@ -76,7 +76,7 @@ def test_a_fit_is_written_beside_others(tmp_path: Path) -> None:
     path = tmp_path / "reading.json"
     path.write_text(json.dumps({"fits": {}}))
     fitted, figures = fit(judged())
-    save("a:1b", fitted, figures, Path("golden"), path)
-    save("b:7b", fitted, figures, Path("golden"), path)
+    save("a:1b", fitted, figures, "golden", path)
+    save("b:7b", fitted, figures, "golden", path)
     assert load_reading_fit("a:1b", path) == fitted
     assert set(json.loads(path.read_text())["fitted"]) == {"a:1b", "b:7b"}
