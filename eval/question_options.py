@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
-from eval.question_sets import QuestionSet, sets_in
+from eval.question_sets import QuestionSet, kept_questions, sets_in
 from eval.words import words
 from rag.errors import SettingsError
 from rag.settings import Settings, load_settings
@@ -56,13 +56,15 @@ def chosen_settings(arguments: argparse.Namespace) -> Settings:
 def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_DIR) -> list[QuestionSet]:
     """Return what is to be asked, before anything is drawn.
 
-    Corpora with their questions, the sets of a folder, or a knowledge base; with none of these, the sample questions,
-    of the ``sample`` documents or, where that is None, of the desk's knowledge base.  Raises ``SettingsError`` where
-    the options contradict each other.
+    Corpora with their questions, the sets of a folder, or a knowledge base, with the regression questions that it keeps
+    where no others are given; with none of these, the sample questions, of the ``sample`` documents or, where that is
+    None, of the desk's knowledge base.  Raises ``SettingsError`` where the options contradict each other.
     """
     folder = getattr(arguments, "sets", None)
     if arguments.kb and (arguments.corpus or folder):
         raise SettingsError(reason=words("corpus_or_kb", terminal_language()))
+    if arguments.kb and not arguments.questions and (kept := kept_questions(chosen_settings(arguments))):
+        return [QuestionSet(arguments.kb, None, kept)]
     if arguments.kb or (arguments.questions and not arguments.corpus and not folder):
         return [QuestionSet.load(None, path) for path in arguments.questions or [GOLDEN_DIR]]
     if len(arguments.corpus) != len(arguments.questions):
@@ -97,6 +99,10 @@ def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
 
 
 def write_json(path: Path | None, figures: Mapping[str, object]) -> None:
-    """Write the figures, if a file was named."""
-    if path is not None:
+    """Write the figures, if a file was named.  Raises ``SettingsError`` where it cannot be written."""
+    if path is None:
+        return
+    try:
         path.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(reason=f"{path}: {error.strerror}") from error

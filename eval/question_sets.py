@@ -7,6 +7,9 @@ from eval.dataset import drawn
 from eval.words import words
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError, SourceMissing
+from rag.settings import Settings
+from rag.storage.regression import RegressionQuestions
+from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 
 CORPUS_NAME, QUESTIONS_NAME = "corpus.jsonl", "questions.jsonl"
@@ -39,8 +42,8 @@ class QuestionSet:
         return replace(self, questions=usable)
 
     def answerable(self) -> "QuestionSet":
-        """Return the questions that have an answer.  Raises ``SettingsError`` when none has."""
-        usable = tuple(one for one in self.questions if one.answerable)
+        """Return the questions whose answer is known.  Raises ``SettingsError`` when none is."""
+        usable = tuple(one for one in self.questions if one.answerable and (one.key_points or one.answers))
         if not usable:
             raise SettingsError(reason=words("no_answerable", terminal_language(), questions=self.name))
         return replace(self, questions=usable)
@@ -60,3 +63,28 @@ def sets_in(folder: Path) -> list[QuestionSet]:
     if not found:
         raise SettingsError(reason=words("no_sets", terminal_language(), folder=folder))
     return [QuestionSet.load(corpus, corpus.with_name(QUESTIONS_NAME)) for corpus in found]
+
+
+def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
+    """Return the regression questions that a knowledge base keeps; what their answer rests on counts as the answer.
+
+    Raises ``KnowledgeBaseMissing``.
+    """
+    store = KnowledgeStore(settings.knowledge_dir)
+    store.require_generation()
+    kept = [(one.number, one.asked) for one in RegressionQuestions(store).all()]
+    store.close()
+    return tuple(
+        GoldenQuestion(
+            question_id=f"kept-{number}",
+            question=asked.question,
+            language=asked.language,
+            answerable=True,
+            answers=(asked.quote,) if asked.quote else (),
+            key_points=((asked.quote,),) if asked.quote else (),
+            relevant=asked.document_ids,
+            kind=asked.origin,
+            quote=asked.quote,
+        )
+        for number, asked in kept
+    )

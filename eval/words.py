@@ -84,7 +84,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "题目全部可回答或全部不可回答，无法计算 AUROC。可用 --other 文件 加入其他产品的问题。",
     ),
     "one_set": ("one set of questions at a time, not {count}", "每次只能测一个题集，现为 {count} 个"),
-    "no_answerable": ("no question in {questions} has an answer", "{questions} 中没有可回答的问题"),
+    "no_answerable": ("no question in {questions} has a known answer", "{questions} 中没有已知答案的问题"),
     "no_sets": (
         "no corpus.jsonl beside a questions.jsonl in {folder}",
         "{folder} 中没有同时包含 corpus.jsonl 和 questions.jsonl 的文件夹",

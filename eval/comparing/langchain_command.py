@@ -18,6 +18,7 @@ from eval.question_options import chosen_sets, chosen_settings, only_set, questi
 from eval.question_sets import QuestionSet
 from eval.retrieval import benchmark
 from eval.retrieval.benchmark import RANKINGS, Ranking
+from eval.retrieval.command import MEASURES
 from eval.runs import Run, keep_asking
 from eval.tables import question_bar
 from eval.words import words
@@ -40,7 +41,6 @@ Needs the extra: pip install 'answerdesk[compare]'.  LangChain's parts are its t
 docs/quality.md for what that means.  Every system's run can be compared and reported by its name, RUN/SYSTEM.
 """
 _NEEDED = ("langchain_classic", "langchain_community", "rank_bm25")
-_FIGURES = ("recall_at_1", "recall_at_5", "mrr_at_10", "ndcg_at_10")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -178,10 +178,12 @@ def _in_one(question: GoldenQuestion) -> str:
 def print_figures(figures: dict[str, dict[str, object]], console: Console) -> None:
     """Print a row a system, of what it found and, where it was asked, of what it answered."""
     language = terminal_language()
-    table = Table(words("system", language), "n", *_FIGURES, "p50 ms", "p99 ms", title=words("found", language))
+    table = Table(
+        words("system", language), "n", *MEASURES.values(), "p50 ms", "p99 ms", title=words("found", language)
+    )
     for name, one in figures["retrieval"].items():
         assert isinstance(one, dict)
-        values = [f"{one[key]:.3f}" for key in _FIGURES]
+        values = [f"{one[key]:.3f}" for key in MEASURES]
         table.add_row(name, str(one["n"]), *values, str(one["latency_ms"]["p50"]), str(one["latency_ms"]["p99"]))
     console.print(table)
     if "answers" not in figures:
@@ -219,6 +221,7 @@ def main(argv: Sequence[str]) -> int:
         if arguments.answers:
             figures["answers"] = measure_answers(one, stock, parts, kept, arguments)
         print_figures(figures, console)
+        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, figures)
     except AnswerdeskError as error:
         return fail(error)

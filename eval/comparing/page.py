@@ -10,6 +10,7 @@ from eval.comparing.pairs import Comparison
 from eval.comparing.svg import Bar, Point, bar_chart, reliability_chart
 from eval.page_words import words
 from eval.runs import Run
+from rag.errors import SettingsError
 from rag.schema import Language
 
 _STYLE = """
@@ -49,9 +50,13 @@ def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Com
 def _section(run: Run, language: Language) -> str:
     identity, figures = run.identity(), run.figures()
     command = str(identity.get("command"))
-    draw = {"answers": _answers, "retrieval": _retrieval, "refusal": _refusal}[command]
+    sections = {"answers": _answers, "retrieval": _retrieval, "refusal": _refusal}
+    if command not in sections:
+        raise SettingsError(reason=words("no_section", language, run=run.folder.name, command=command))
     heading = f"{run.folder.name}: {words(command, language)}"
-    return f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{draw(run, figures, language)}"
+    return (
+        f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{sections[command](run, figures, language)}"
+    )
 
 
 def _identity(identity: Figures, figures: Figures, language: Language) -> str:
@@ -75,11 +80,12 @@ def _answers(run: Run, figures: Figures, language: Language) -> str:
             if isinstance(of_arm, Mapping):
                 label = f"{words(name, language)}, {words(arm, language)}"
                 bars += _bars([(label, of_arm.get(name))], of_arm.get("intervals"), name, group)
-    lost = _numbers(figures, "lost_in")
+    counts = _numbers(figures, "lost_in")
+    lost = [Bar(words(f"lost_{name}", language), count, f"{count:.0f}") for name, count in counts.items()]
     parts = [
         bar_chart(words("quality", language), bars, 1.0),
         bar_chart(words("citations", language), _bars([(words(k, language), figures.get(k)) for k in _SHARES]), 1.0),
-        bar_chart(words("lost_in", language), [Bar(words(k, language), v, f"{v:.0f}") for k, v in lost.items()]),
+        bar_chart(words("lost_in", language), lost),
         _tokens(figures, language),
         _latency(figures, language),
         _wrong(run, language),
@@ -158,7 +164,7 @@ def _wrong(run: Run, language: Language) -> str:
         question = asked[score.question_id]
         gold = question.key_points if gold_kind(question) == "key_points" else question.answers
         wanted = "; ".join(" / ".join(one) if isinstance(one, tuple) else one for one in gold)
-        where = words(score.lost_in, language) if score.lost_in else ""
+        where = words(f"lost_{score.lost_in}", language) if score.lost_in else ""
         cells = (score.question_id, question.question, wanted, replies.get(score.question_id, ""), where)
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     if not rows:

@@ -34,7 +34,7 @@ examples:
   python -m eval retrieval --sets FOLDER --limit 100        every subfolder with corpus.jsonl and questions.jsonl
   python -m eval retrieval --kb shop --questions asked.jsonl --run monday
 """
-_MEASURES = {
+MEASURES = {
     "recall_at_1": "R@1",
     "recall_at_5": "R@5",
     "recall_at_10": "R@10",
@@ -80,13 +80,13 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     by_set, times = summary["by_set"], summary["latency_ms"]
     assert isinstance(by_set, dict) and isinstance(times, dict)
     if len(by_set) > 1:
-        sets = Table(words("set", language), "n", *_MEASURES.values())
+        sets = Table(words("set", language), "n", *MEASURES.values())
         for name, values in by_set.items():
-            sets.add_row(name, str(values["n"]), *(f"{values[key]:.3f}" for key in _MEASURES))
+            sets.add_row(name, str(values["n"]), *(f"{values[key]:.3f}" for key in MEASURES))
         console.print(sets)
     table = Table(words("figure_of_sets", language), words("value", language), title=words("found", language))
     table.add_row("n", str(summary["n"]))
-    for key in _MEASURES:
+    for key in MEASURES:
         table.add_row(key, f"{summary[key]:.3f}")
     for name, value in times.items():
         table.add_row(f"latency_ms.{name}", str(value))

@@ -143,3 +143,11 @@ def test_a_page_that_cannot_be_written_is_one_sentence(
     (Run.named("monday", settings).folder / "figures.json").unlink()
     assert main(["report", "monday", "--html", str(tmp_path / "page.html")]) == 2
     assert "figures.json" in capsys.readouterr().err
+
+
+def test_runs_of_other_commands_have_no_page(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run.named("fitted", settings)
+    run.begin({"command": "calibrate refusal"}, QUESTIONS)
+    run.save_figures({})
+    assert main(["report", "fitted", "--html", "never.html"]) == 2
+    assert "calibrate refusal" in capsys.readouterr().err

@@ -1,0 +1,19 @@
+"""Every sentence is there in both languages, with the same places to fill."""
+
+import string
+from collections.abc import Mapping
+
+import pytest
+
+from eval import page_words, words
+
+
+def _placeholders(template: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(template) if name)
+
+
+@pytest.mark.parametrize("table", [words._WORDS, page_words._WORDS], ids=["terminal", "page"])
+def test_both_languages_fill_the_same_places(table: Mapping[str, tuple[str, str]]) -> None:
+    for key, (english, chinese) in table.items():
+        assert _placeholders(english) == _placeholders(chinese), key
+        assert english and chinese, key
