@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from eval import calibrate_reader, chunk_size_command, ingest_command, large_command
 from eval.answers import command as answers_command
+from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
-from eval.citations import command as citations_command
 from eval.question_options import question_parser
 from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
