@@ -14,8 +14,8 @@ from ingest.structure import Unit, pieces, units
 from rag.protocols import Embedder
 from rag.schema import Chunk, Document
 
-RECIPE_VERSION = 2
-"""To be raised when the same text would be cut differently, so that known documents are cut again."""
+RECIPE_VERSION = 3
+"""To be raised when the same text would be cut differently, or into other terms: known documents are cut again then."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
 _WHOLE_DOCUMENT = 1.5  # times chunk_tokens: short support pages are better whole (measured: see RETRIEVAL)

@@ -7,6 +7,7 @@
     │   └── QuestionWithoutWords
     ├── SettingsError                       2
     │   ├── BatchLinesUnusable
+    │   ├── GlossaryUnusable
     │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
@@ -172,6 +173,26 @@ class BatchLinesUnusable(SettingsError):
             sentence.format(name=self._name, number=number, reason=self.REASONS[reason][place])
             for number, reason in self._lines
         )
+
+
+class GlossaryUnusable(SettingsError):
+    """A team's glossary at ``path`` cannot be used in ``line``.  ``reason`` is one of the keys in ``REASONS``."""
+
+    en = "The glossary {path} cannot be used, line {line}: {reason}"
+    zh = "术语表 {path} 第 {line} 行无法使用：{reason}"
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "unreadable": ("it is not a readable UTF-8 text", "不是可读取的 UTF-8 文本"),
+        "long": ("there may be 10,000 lines at the most", "最多 10,000 行"),
+        "single": ("it needs two words or more, separated by commas", "至少要有两个词，用逗号分隔"),
+        "wordy": ("a word may have 64 characters at the most", "每个词最多 64 个字符"),
+        "signs": ("a word needs letters or figures", "每个词要有文字或数字"),
+    }
+
+    def text(self, language: Language) -> str:
+        """Return the sentence with the reason in the same language."""
+        reason = self.REASONS[str(self.details["reason"])][1 if language == "zh" else 0]
+        path = printable(str(self.details["path"]))
+        return (self.zh if language == "zh" else self.en).format(path=path, line=self.details["line"], reason=reason)
 
 
 class PortTaken(SettingsError):

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     embedder_threads: int = Field(default=0, ge=0, description="0: all cores")
     candidates: int = Field(default=50, ge=5, le=500, description="hits taken from each leg before fusion")
     top_k: int = Field(default=5, ge=1, le=20, description="passages kept as evidence")
+    glossary: Path | None = Field(
+        default=None, description="words that mean the same, a set a line (docs/retrieval.md)"
+    )
     refusal_threshold: float | None = Field(default=None, ge=0, le=1, description="empty: the fitted one")
 
     # the answer

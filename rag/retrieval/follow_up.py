@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
-from rag.retrieval.query import Query, joined_tokens
+from rag.retrieval.characters import simplified
+from rag.retrieval.query import Query, Wording, joined_tokens
 from rag.retrieval.terms import terms
 from rag.schema import Language
 
@@ -72,17 +73,17 @@ def leans(question: str) -> bool:
     return _LEANS.search(question) is not None or len(set(terms(question))) <= 3
 
 
-def ask_in_context(embedder: Embedder, question: str, language: Language, previous: str) -> Query:
+def ask_in_context(embedder: Embedder, wording: Wording, language: Language, previous: str) -> Query:
     """Embed the question alone, and behind the one before it, and join the two; alone where both are too long.
 
     ``previous`` is not empty.
     """
-    both = embedder.embed_queries([question, in_context(question, previous)])
+    both = embedder.embed_queries([wording.embedded, in_context(wording.embedded, simplified(previous))])
     alone, behind = both.tokens
     count = len(alone.numbers)
     first = len(behind.numbers) - count
     if first < 1 or not np.array_equal(behind.numbers[first + 1 :], alone.numbers[1:]):  # the embedder cut its end off
-        return Query.of(question, language, QueryVectors(both.vectors[:1], (alone,)))
+        return Query.worded(wording, language, QueryVectors(both.vectors[:1], (alone,)))
     own = QueryTokens(behind.numbers[first:], behind.vectors[first:])
     before = QueryTokens(behind.numbers[:first], behind.vectors[:first])
     tokens, shares = joined_tokens(
@@ -90,12 +91,11 @@ def ask_in_context(embedder: Embedder, question: str, language: Language, previo
         (own, 1 - _ALONE_SHARE),
         (before, EARLIER_SHARE),
     )
-    own_terms = dict.fromkeys(terms(question), 1.0)
     return Query(
-        question=question,
+        question=wording.question,
         language=language,
         vector=_between(both.vectors),
-        terms=dict.fromkeys(terms(previous), EARLIER_SHARE) | own_terms,
+        terms=dict.fromkeys(terms(previous), EARLIER_SHARE) | wording.terms,
         tokens=tokens,
         shares=shares,
     )

@@ -122,6 +122,11 @@ class Bm25Index:
             for term, df in self._frequencies(wanted).items()
         }
 
+    def frequency(self, term: str) -> int:
+        """Return in how many chunks the term is."""
+        number = term_number(term)
+        return sum(part.postings.frequency(number) for parts in self._parts.values() for part, _ in parts)
+
     def _frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
         """Return for the distinct terms in how many chunks each is."""
         postings = [part.postings for parts in self._parts.values() for part, _ in parts]

@@ -11,11 +11,13 @@ from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
 from rag.retrieval.follow_up import ask_in_context, last_said
 from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import similarities, weighed
-from rag.retrieval.query import Query
+from rag.retrieval.query import Query, Wording
 from rag.retrieval.ranking import final_scores
 from rag.retrieval.search import Search, Searched
 from rag.retrieval.signals import read_signals
+from rag.retrieval.spelling import corrected
 from rag.retrieval.terms import terms
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
@@ -55,6 +57,7 @@ class Retriever:
         self._confidence = confidence or load_confidence(embedder.model_id)
         asked = settings.refusal_threshold
         self._threshold = self._confidence.threshold if asked is None else asked
+        self._glossary = glossary_of(settings.glossary, settings.knowledge_dir)
         self._view: GenerationView | None = None
         self._opening = threading.Lock()
 
@@ -71,15 +74,18 @@ class Retriever:
 
     def find(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Found:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
+        view = self._current_view()
         with trace.span("embed"):
-            query = self._query(question, language, last_said(earlier))
+            query = self._query(view, question, language, last_said(earlier))
         with trace.span("search"):
-            return find_in(self._current_view(), self._store, query, self._limit)
+            return find_in(view, self._store, query, self._limit)
 
-    def _query(self, question: str, language: Language, previous: str) -> Query:
+    def _query(self, view: GenerationView, question: str, language: Language, previous: str) -> Query:
+        mended = corrected(question, view.lexical.frequency)
+        wording = Wording(mended, self._glossary.alternatives(mended))
         if previous:
-            return ask_in_context(self._embedder, question, language, previous)
-        return Query.of(question, language, self._embedder.embed_queries([question]))
+            return ask_in_context(self._embedder, wording, language, previous)
+        return Query.worded(wording, language, self._embedder.embed_queries([wording.embedded]))
 
     def _current_view(self) -> GenerationView:
         """Return the current generation, opened by the first question that sees it."""

@@ -7,6 +7,8 @@ so a term holds letters, digits and ``POINT`` only.
 import re
 import unicodedata
 
+from rag.retrieval.characters import simplified
+
 POINT = "\ue000"
 """Stands for the point in ``3.5`` inside a term: a private-use character, which FTS5 takes for a letter."""
 
@@ -17,6 +19,7 @@ LONGEST_TERM = 64
 _UNSPACED = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = rf"[^\W_{_UNSPACED}]+"
 _TOKEN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<word>{_WORD}(?:[-._'’]{_WORD})*)")
+_SPACED_CODE = re.compile(r"(?<![^\W_])([A-Z]{1,4})[ \u00a0](\d{2,6})(?![^\W_]|[.,]\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _JOINT = re.compile(r"[-._'’]")
 _APOSTROPHE = re.compile(r"['’]")
@@ -26,16 +29,18 @@ _PIECE = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)*")
 def terms(text: str) -> list[str]:
     """Return the terms of ``text`` in reading order, repeated as often as they occur.
 
-    Full-width and half-width forms, upper and lower case are the same.  A code counts as a whole and in its parts, so
-    that ``W-203``, ``w203`` and ``203`` meet.
+    Full-width and half-width forms, upper and lower case, traditional and simplified characters are the same.  A code
+    counts as a whole and in its parts, so that ``W-203``, ``w203``, ``W 203`` and ``203`` meet.
 
     >>> terms("报警 Ｗ-203")
     ['报警', 'w203', '203']
     """
     found: list[str] = []
-    for token in _TOKEN.finditer(_THOUSANDS.sub("", unicodedata.normalize("NFKC", text).lower())):
+    plain = unicodedata.normalize("NFKC", text)
+    for token in _TOKEN.finditer(_THOUSANDS.sub("", plain.lower())):
         run = token["unspaced"]
-        found.extend(_pairs(run) if run else _word_forms(token["word"]))
+        found.extend(_pairs(simplified(run)) if run else _word_forms(token["word"]))
+    found.extend(match[1].lower() + match[2] for match in _SPACED_CODE.finditer(plain))
     return [term for term in found if len(term) <= LONGEST_TERM]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rag.protocols import QueryTokens, QueryVectors
 from rag.retrieval.follow_up import EARLIER_SHARE, ask_in_context, last_said, leans
-from rag.retrieval.query import Query
+from rag.retrieval.query import Query, Wording
 from rag.testing import HashEmbedder
 
 EMBEDDER = HashEmbedder()
@@ -47,7 +47,7 @@ def test_words_that_lean_on_what_was_said(question: str, expected: bool) -> None
 
 
 def test_the_earlier_question_counts_by_its_share() -> None:
-    query = ask_in_context(EMBEDDER, "how many days", "en", "refund to a card in days")
+    query = ask_in_context(EMBEDDER, Wording("how many days"), "en", "refund to a card in days")
     assert query.terms == {
         "how": 1,
         "many": 1,
@@ -71,7 +71,7 @@ class ShortEmbedder(HashEmbedder):
 @pytest.mark.parametrize("question", ["one two three four five six", "?"])
 def test_where_the_end_would_be_cut_off_the_question_is_searched_alone(question: str) -> None:
     embedder = ShortEmbedder()
-    query = ask_in_context(embedder, question, "en", "a b c d e f g" if len(question) > 1 else "...")
+    query = ask_in_context(embedder, Wording(question), "en", "a b c d e f g" if len(question) > 1 else "...")
     alone = Query.of(question, "en", embedder.embed_queries([question]))
     assert query.terms == alone.terms
     assert query.shares.tolist() == alone.shares.tolist()
@@ -80,7 +80,7 @@ def test_where_the_end_would_be_cut_off_the_question_is_searched_alone(question:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_two_texts_make_a_query(question: str, previous: str) -> None:
-    query = ask_in_context(EMBEDDER, question, "zh", previous)
+    query = ask_in_context(EMBEDDER, Wording(question), "zh", previous)
     assert isinstance(query.tokens, QueryTokens)
     assert len(query.shares) == len(query.tokens.numbers) == len(query.tokens.vectors)
     assert np.linalg.norm(query.vector) == pytest.approx(1, abs=1e-5)

@@ -114,6 +114,23 @@ def test_a_follow_up_leans_on_the_question_before_and_a_new_topic_does_not(
     assert found.chunks[0].chunk.document_id == expected
 
 
+@pytest.mark.parametrize(
+    ("question", "language", "expected"),
+    [
+        ("簽收後可以無理由退貨嗎", "zh", "退货"),
+        ("error W 203", "en", "w203"),
+        ("error Ｗ－２０３", "en", "w203"),
+        ("replace the batery of the dorobell", "en", "battery"),
+    ],
+)
+def test_other_ways_of_writing_find_the_same(
+    retriever: Retriever, question: str, language: Language, expected: str
+) -> None:
+    found = retriever.retrieve(question, language, Trace()).chunks
+    assert found[0].chunk.document_id == expected
+    assert found[0].bm25 is not None
+
+
 def test_confidence_decides(settings: Settings, retriever: Retriever) -> None:
     sure = retriever.retrieve("battery of the doorbell", "en", Trace())
     unsure = retriever.retrieve("weather in Bristol tomorrow", "en", Trace())
