@@ -25,6 +25,7 @@ from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.protocols import Generator
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context, last_said, leans
 from rag.schema import Answer, Completed, Event, Evidence, Language, Queued, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
@@ -38,7 +39,15 @@ _LARGEST_TOP_K = 20
 class Retrieves(Protocol):
     """What the pipeline needs of ``rag.retrieval.retriever.Retriever``."""
 
-    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
+    def retrieve(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Retrieval:
         """Return the passages found, best first, and whether they can hold the answer."""
 
 
@@ -101,12 +110,15 @@ class Pipeline:
         question: str,
         *,
         earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
     ) -> Answer:
         """Return the answer as a whole.  Arguments and errors are those of ``stream``."""
-        for event in self.stream(question, earlier=earlier, think=think, top_k=top_k, cancelled=cancelled):
+        for event in self.stream(
+            question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
+        ):
             if isinstance(event, Completed):
                 return event.answer
         raise AssertionError("a stream ends with Completed or an error")
@@ -116,6 +128,7 @@ class Pipeline:
         question: str,
         *,
         earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
@@ -123,11 +136,14 @@ class Pipeline:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
         ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
-        them, that one is searched and read with it.  ``think`` None leaves the choice to the settings; ``top_k`` in
-        [1, 20] limits the passages found.  Setting ``cancelled``, or closing the iterator, frees the model within a
-        quarter of a second.  Raises an ``AnswerdeskError``; what was yielded before stays valid, evidence above all.
+        them, that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None
+        leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  Setting ``cancelled``, or
+        closing the iterator, frees the model within a quarter of a second.  Raises an ``AnswerdeskError``; what was
+        yielded before stays valid, evidence above all.
         """
-        asked, retrieval = self._asked(question, earlier=earlier, think=think, top_k=top_k, cancelled=cancelled)
+        asked, retrieval = self._asked(
+            question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
+        )
         answerable = retrieval.answerable and bool(asked.evidence)
         yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
         if answerable:
@@ -151,6 +167,7 @@ class Pipeline:
         question: str,
         *,
         earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
@@ -163,7 +180,7 @@ class Pipeline:
         text = clean_question(question, parts.settings.question_limit_characters)
         language = question_language(text)
         earlier = [visible(one) for one in earlier]
-        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier)
+        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=filters)
         previous = last_said(earlier) if leans(text) else ""
         with trace.span("pack"):
             evidence = self._packed(in_context(text, previous), retrieval, limit)

@@ -20,6 +20,7 @@ from rag.answering.prompt import build_messages
 from rag.answering.question import needs_thought
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Generator, Message
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import leans
 from rag.schema import (
     Answer,
@@ -103,9 +104,17 @@ class WatchedRetriever:
         """Forget the last retrieval."""
         self.documents = ()
 
-    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
+    def retrieve(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Retrieval:
         """Return what the retriever returns."""
-        found = self._retriever.retrieve(question, language, trace, earlier=earlier)
+        found = self._retriever.retrieve(question, language, trace, earlier=earlier, filters=filters)
         self.documents = tuple(dict.fromkeys(one.chunk.document_id for one in found.chunks))
         return found
 

@@ -1,13 +1,16 @@
 """One generation of the knowledge base, opened for searching: its vectors, its postings, and its tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.errors import EmbedderMismatch
 from rag.protocols import FloatMatrix
+from rag.retrieval.filters import Filters, permitted_chunks
 from rag.retrieval.generation_index import GenerationIndex, LanguageIndex, is_of_former_format
 from rag.retrieval.index_builder import IndexLimits, build_index
 from rag.retrieval.index_part import Part, StoredPart
@@ -50,6 +53,7 @@ class LanguageVectors:
         kept = np.ones(self._base.count, np.bool_)
         kept[index.retired] = False
         self._kept = None if kept.all() else Selection(kept)
+        self._fresh_kept: Selection | None = None
         self._count = index.count
         self._mean = index.moments.total / index.count
         self._second_moment = index.moments.products / index.count
@@ -58,8 +62,21 @@ class LanguageVectors:
         """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine."""
         hits = self._base.vectors.search(query, limit, self._kept)
         if self._fresh.count:
-            hits = sorted([*hits, *self._fresh.vectors.search(query, limit)], key=lambda hit: -hit.score)
+            fresh = self._fresh.vectors.search(query, limit, self._fresh_kept)
+            hits = sorted([*hits, *fresh], key=lambda hit: -hit.score)
         return hits[:limit]
+
+    def only(self, permitted: NDArray[np.int64]) -> "LanguageVectors":
+        """Return the same, in which only these chunks, ascending, are found; what is usual stays that of all."""
+        fewer = copy(self)
+        kept = np.isin(self._base.chunk_ids, permitted)
+        if self._kept is not None:
+            shown = np.zeros(self._base.count, np.bool_)
+            shown[self._kept.rows] = True
+            kept &= shown
+        fewer._kept = Selection(kept)
+        fewer._fresh_kept = Selection(np.isin(self._fresh.chunk_ids, permitted))
+        return fewer
 
     def nearest_exactly(self, queries: FloatMatrix, limit: int, at_once: int) -> list[list[int]]:
         """Return for n unit queries, float32 [n, dimension], the nearest chunks, by comparing every vector.
@@ -138,6 +155,15 @@ class GenerationView:
             if isinstance(of_disk, StoredPart) and isinstance(part, Part)
         }
         return cls._of(index, generation, store, parts)
+
+    def only(self, store: KnowledgeStore, filters: Filters) -> Self:
+        """Return the same generation, in which only documents that the filters let pass are found."""
+        vectors = {name: one for name, one in self.vectors.items() if filters.language in (None, name)}
+        if not filters.restrict:
+            return replace(self, vectors=vectors)
+        permitted = permitted_chunks(store, self.generation, filters)
+        fewer = {language: one.only(permitted) for language, one in vectors.items()}
+        return replace(self, vectors=fewer, lexical=self.lexical.only(permitted))
 
     @classmethod
     def _of(cls, index: GenerationIndex, generation: int, store: KnowledgeStore, parts: Mapping[str, Part]) -> Self:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,18 @@ class Bm25Index:
             for language, one in languages.items()
         }
         self._count = sum(part.count for parts in self._parts.values() for part, _ in parts)
+
+    def only(self, permitted: NDArray[np.int64]) -> "Bm25Index":
+        """Return the same, in which only these chunks, ascending, are found; frequencies stay those of all."""
+        fewer = copy(self)
+        fewer._parts = {
+            language: tuple(
+                (part, np.union1d(retired, np.flatnonzero(~np.isin(part.chunk_ids, permitted))))
+                for part, retired in parts
+            )
+            for language, parts in self._parts.items()
+        }
+        return fewer
 
     def search(self, query: str, limit: int) -> list[Hit]:
         """Return up to ``limit`` hits, best first; none when no term of the query is indexed."""

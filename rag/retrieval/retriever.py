@@ -1,7 +1,7 @@
 """From a question to the passages that may answer it: embed, search both legs in both languages, rank, load, judge."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from rag.protocols import Embedder
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, Signals, load_confidence
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import ask_in_context, last_said
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
@@ -29,6 +30,9 @@ RANKED_CHUNKS = 40
 
 KEPT_CHUNKS = 20
 """Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
+
+
+_KEPT_FILTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +63,53 @@ class Retriever:
         self._threshold = self._confidence.threshold if asked is None else asked
         self._glossary = glossary_of(settings.glossary, settings.knowledge_dir)
         self._view: GenerationView | None = None
+        self._fewer: Mapping[tuple[int, Filters], GenerationView] = {}
         self._opening = threading.Lock()
 
-    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
+    def retrieve(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Retrieval:
         """Return the best chunks, and how probable it is that they hold the answer.
 
-        ``earlier`` are the conversation's earlier questions, oldest first.  Raises ``KnowledgeBaseMissing``,
-        ``EmbedderMismatch`` or ``IndexDamaged``.
+        ``earlier`` are the conversation's earlier questions, oldest first; ``filters`` say which documents may be found
+        at all.  Raises ``KnowledgeBaseMissing``, ``EmbedderMismatch`` or ``IndexDamaged``.
         """
-        found = self.find(question, language, trace, earlier=earlier)
+        found = self.find(question, language, trace, earlier=earlier, filters=filters)
         probability = self._confidence.probability(found.signals)
         answerable = bool(found.chunks) and probability >= self._threshold
         return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens)
 
-    def find(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Found:
+    def find(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Found:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
         with trace.span("embed"):
             query = self._query(view, question, language, last_said(earlier))
         with trace.span("search"):
-            return find_in(view, self._store, query, self._limit)
+            return find_in(self._filtered(view, filters), self._store, query, self._limit)
+
+    def _filtered(self, view: GenerationView, filters: Filters) -> GenerationView:
+        """Return what the filters leave of a generation; the last ones asked for are kept."""
+        if filters == EVERYTHING:
+            return view
+        key = view.generation, filters
+        fewer = self._fewer.get(key) or view.only(self._store, filters)
+        self._fewer = {**{old: kept for old, kept in self._fewer.items() if old != key}, key: fewer}
+        self._fewer = dict(list(self._fewer.items())[-_KEPT_FILTERS:])
+        return fewer
 
     def _query(self, view: GenerationView, question: str, language: Language, previous: str) -> Query:
         mended = corrected(question, view.lexical.frequency)

@@ -12,6 +12,7 @@ from rag.answering.reader import ReadingFit
 from rag.errors import AnswerCancelled, ModelStoppedHalfway, OllamaUnavailable, QuestionEmpty, QueueFull, SettingsError
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.serving.admission import Admission
 from rag.settings import Settings
@@ -29,10 +30,20 @@ class ScriptedRanking:
         self.answerable = answerable
         self.asked: list[tuple[str, Language]] = []
         self.earlier: list[Sequence[str]] = []
+        self.filters: list[Filters] = []
 
-    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
+    def retrieve(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Retrieval:
         self.asked.append((question, language))
         self.earlier.append(earlier)
+        self.filters.append(filters)
         with trace.span("search"):
             return found(self.store, ("returns.md", 0), ("zh.md", 0), answerable=self.answerable)
 
@@ -344,6 +355,13 @@ def test_the_earlier_question_is_read_with_one_that_leans_on_it(tmp_path: Path, 
     *_, before, last = messages[-1].content.splitlines()
     assert last == f"Question: {question}"
     assert (before == "Earlier question, already answered: Can I return a kettle?") is is_read
+
+
+def test_filters_reach_the_search(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.pipeline.answer("How long?", filters=Filters(language="en", product="kettle"))
+    desk.pipeline.answer("How long?")
+    assert desk.ranking.filters == [Filters(language="en", product="kettle"), EVERYTHING]
 
 
 def test_bad_arguments(tmp_path: Path) -> None:

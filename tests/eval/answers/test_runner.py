@@ -10,6 +10,7 @@ from eval.answers.runner import NO_PASSAGE, Instruments, Record, ask, run
 from ingest.golden import GoldenQuestion
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.protocols import GenerationFinished, GenerationPart, Message
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -41,7 +42,15 @@ ANSWER = Answer("7 days", "en", False, "hm", (), (), (), "scripted", True, 1)
 class Nothing:
     """Finds nothing."""
 
-    def retrieve(self, question: str, language: Language, trace: Trace, *, earlier: Sequence[str] = ()) -> Retrieval:
+    def retrieve(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Retrieval:
         return Retrieval((), 0.0, False, 1)
 
 

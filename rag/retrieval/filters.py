@@ -1,0 +1,63 @@
+"""Which documents may be found at all: of one language, of one product, not older than a day."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.retrieval.glossary import folded
+from rag.schema import Language
+from rag.storage.store import VISIBLE, KnowledgeStore
+
+PRODUCT_FIELDS = ("product", "products", "产品", "meta.product")
+"""Fields of a document's own words that name its products, separated by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a document must be to be found; what is None or empty asks nothing.
+
+    ``language`` is the document's.  ``since`` is the earliest day of its last change: one without a date is left out.
+    ``product`` is one of its products, in any width and case.
+    """
+
+    language: Language | None = None
+    since: date | None = None
+    product: str = ""
+
+    @property
+    def restrict(self) -> bool:
+        """Whether anything is left out by more than its language."""
+        return self.since is not None or bool(self.product)
+
+
+EVERYTHING = Filters()
+
+
+def permitted_chunks(store: KnowledgeStore, generation: int, filters: Filters) -> NDArray[np.int64]:
+    """Return the chunks of the generation whose documents the filters let pass, ascending."""
+    since = filters.since.isoformat() if filters.since is not None else None
+    with store.reading() as connection:
+        documents = connection.execute(
+            f"SELECT document_key, metadata FROM document WHERE {VISIBLE.format('document')} "
+            "AND (:since IS NULL OR updated_on >= :since)",
+            {"generation": generation, "since": since},
+        ).fetchall()
+        keys = [row["document_key"] for row in documents if _is_of(filters.product, row["metadata"])]
+        rows = connection.execute(
+            f"SELECT chunk_id FROM chunk WHERE {VISIBLE.format('chunk')} "
+            "AND document_key IN (SELECT value FROM json_each(:keys)) ORDER BY chunk_id",
+            {"generation": generation, "keys": json.dumps(keys)},
+        )
+        return np.fromiter((row[0] for row in rows), np.int64)
+
+
+def _is_of(product: str, metadata: str) -> bool:
+    if not product:
+        return True
+    fields: Mapping[str, str] = json.loads(metadata)
+    named = [name for field in PRODUCT_FIELDS for name in folded(fields.get(field, "")).replace("，", ",").split(",")]
+    return folded(product).strip() in [name.strip() for name in named]
