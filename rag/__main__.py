@@ -5,7 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,6 +16,7 @@ from rag.answering.question import clean_question
 from rag.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
 from rag.errors import AnswerCancelled, AnswerdeskError, ServingError, SettingsError
 from rag.pipeline import Pipeline
+from rag.retrieval.filters import Filters
 from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
 from rag.terminal import terminal_language
@@ -23,6 +26,7 @@ _INTERRUPTED = 130  # what a shell gives for Ctrl-C
 _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
   python -m rag ask --no-think --json "退款多久到账？"
+  python -m rag ask --product "Drift R3" --since 2026-01-01 "How do I clean the brush?"
   echo "E07" | python -m rag ask -
   python -m rag batch conversations.jsonl answers.jsonl --kb shop
       lines of {"id": "c1", "turns": [{"user": "Do you ship to Oslo?", "assistant": "Yes."}, {"user": "How fast?"}]};
@@ -59,15 +63,16 @@ def _question(argument: str) -> str:
 def _ask(options: argparse.Namespace, language: Language) -> int:
     settings = _settings(options)
     question = clean_question(_question(options.question), settings.question_limit_characters)
+    asking = _asking(options, language)
     pipeline = _build(settings)
     if options.json:
-        answer = pipeline.answer(question, think=options.think, top_k=options.top_k)
+        answer = pipeline.answer(question, **asking)
         print(json.dumps(answer.to_json(), ensure_ascii=False))
         return 0
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     printer = AnswerPrinter(sys.stdout, language, question, color=color)
     try:
-        for event in pipeline.stream(question, think=options.think, top_k=options.top_k):
+        for event in pipeline.stream(question, **asking):
             printer.show(event)
     except (AnswerdeskError, KeyboardInterrupt):
         printer.interrupt()
@@ -77,12 +82,13 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
 
 def _batch(options: argparse.Namespace, language: Language) -> int:
     """Answer a file of conversations; one that fails is reported on its line and the rest goes on."""
+    asking = _asking(options, language)
     conversations = read_conversations(_read(options.file), options.file)
     out = AnswerFile(options.out, conversations) if options.out else None
     pipeline = _build(_settings(options))
 
     def answer(one: Conversation) -> Answer:
-        return pipeline.answer(one.question, earlier=one.earlier, think=options.think, top_k=options.top_k)
+        return pipeline.answer(one.question, earlier=one.earlier, **asking)
 
     left = [one for one in conversations if out is None or not out.is_done(one)]
     code = 0
@@ -140,7 +146,33 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--model", help="a model of this Ollama  模型名称")
         command.add_argument("--top-k", type=int, help="passages that may be found, 1 to 20  资料条数")
         command.add_argument("--kb", help="name of the knowledge base  知识库名称")
+        _add_filters(command)
     return parser
+
+
+def _add_filters(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--language-of-sources", choices=("en", "zh"), help="only documents in this language  资料语言"
+    )
+    command.add_argument("--since", metavar="DAY", help="only documents changed on this day or later  资料日期")
+    command.add_argument("--product", default="", metavar="NAME", help="only documents of this product  产品名称")
+
+
+def _asking(options: argparse.Namespace, language: Language) -> dict[str, Any]:
+    return {"filters": _filters(options, language), "think": options.think, "top_k": options.top_k}
+
+
+def _filters(options: argparse.Namespace, language: Language) -> Filters:
+    """Return which documents may be found.  Raises ``SettingsError``."""
+    try:
+        since = date.fromisoformat(options.since) if options.since is not None else None
+    except ValueError as error:
+        reason = {
+            "en": f"--since: {options.since} is not a day like 2026-01-31",
+            "zh": f"--since：{options.since} 不是形如 2026-01-31 的日期",
+        }[language]
+        raise SettingsError(reason=reason) from error
+    return Filters(options.language_of_sources, since, options.product)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

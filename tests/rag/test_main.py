@@ -160,3 +160,23 @@ def test_ctrl_c_ends_in_words(
 
 def _interrupted(*arguments: object, **named: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("offline")
+def test_filters_leave_out_what_may_not_be_found(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["ask", "--json", "--no-think", "How long can I send an item back?"]
+    assert command.main([*asked, "--language-of-sources", "en", "--since", "2026-04-01"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert {citation["document_id"] for citation in row["citations"]} == {"returns.md"}
+    assert command.main([*asked, "--product", "Drift R9"]) == 0
+    assert json.loads(capsys.readouterr().out)["refused"]
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(("lang", "words"), [("en_GB.UTF-8", "is not a day like"), ("zh_CN.UTF-8", "不是形如")])
+def test_a_day_that_is_none_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lang: str, words: str
+) -> None:
+    monkeypatch.setenv("LANG", lang)
+    assert command.main(["ask", "How long?", "--since", "last week"]) == 2
+    assert words in capsys.readouterr().err
