@@ -29,9 +29,9 @@ from eval.logistic import (
 from eval.question_options import (
     chosen_sets,
     chosen_settings,
+    finish,
     only_set,
     question_parser,
-    run_name,
     write_json,
 )
 from eval.question_sets import QuestionSet
@@ -40,9 +40,9 @@ from eval.tables import question_bar
 from eval.words import words
 from ingest.golden import GoldenQuestion
 from rag.answering.reader import READING_PATH, Reading, ReadingFit, reading_features
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.pipeline import Pipeline, PipelineParts
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 
 EXAMPLES = """\
 examples:
@@ -174,9 +174,8 @@ def main(argv: Sequence[str]) -> int:
     """Run ``calibrate refusal`` and return its exit code."""
     arguments = _parser().parse_args(argv)
     console = Console()
-    name = ""
-    try:
-        name = run_name(arguments)
+
+    def work(name: str) -> None:
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
         parts = open_parts(one, settings)
@@ -187,9 +186,5 @@ def main(argv: Sequence[str]) -> int:
         write_json(arguments.json, {"model": model, "fit": asdict(fitted), **figures})
         if not arguments.dry_run:
             save(model, fitted, figures, one.name)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(words("resume", terminal_language(), run=name), markup=False, soft_wrap=True)
-        return 130
-    return 0
+
+    return finish(arguments, console, work)

@@ -2,17 +2,20 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+
+from rich.console import Console
 
 from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.question_sets import QuestionSet, kept_questions, sets_in
 from eval.words import words
-from rag.errors import SettingsError
+from rag.errors import AnswerdeskError, SettingsError
 from rag.settings import Settings, load_settings
-from rag.terminal import terminal_language
+from rag.terminal import fail, terminal_language
 
+INTERRUPTED = 130
 EXIT_CODES = """\
 exit codes: 0 measured, 2 usage, 3 no knowledge base or nothing to ingest, 4 no model server, 5 the embedder is missing,
   130 interrupted (the run can be resumed)
@@ -88,6 +91,20 @@ def run_name(arguments: argparse.Namespace) -> str:
     if Path(given).name != given:
         raise SettingsError(reason=words("run_name", terminal_language(), run=given))
     return given or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+
+
+def finish(arguments: argparse.Namespace, console: Console, work: Callable[[str], None]) -> int:
+    """Do the work of a run that can be gone on with, under its name, and return the command's exit code."""
+    name = str(arguments.run)
+    try:
+        name = run_name(arguments)
+        work(name)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        console.print(words("resume", terminal_language(), run=name), markup=False, soft_wrap=True)
+        return INTERRUPTED
+    return 0
 
 
 def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:

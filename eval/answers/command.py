@@ -18,18 +18,16 @@ from eval.knowledge import knowledge_name, open_parts
 from eval.question_options import (
     chosen_sets,
     chosen_settings,
+    finish,
     only_set,
     question_parser,
-    run_name,
     write_json,
 )
 from eval.question_sets import QuestionSet
 from eval.runs import Run
 from eval.tables import print_report, question_bar
-from eval.words import words
-from rag.errors import AnswerdeskError
 from rag.pipeline import PipelineParts
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 
 EXAMPLES = """\
 examples:
@@ -131,26 +129,17 @@ def measure(
 def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_questions: bool) -> int:
     """Run the command and return its exit code."""
     arguments = parser.parse_args(argv)
-    console, language = Console(), terminal_language()
-    name = ""
-    try:
-        name = run_name(arguments)
+    console = Console()
+
+    def work(name: str) -> None:
         settings = chosen_settings(arguments)
-        measured = measure(
-            one := _chosen_set(arguments, all_questions=all_questions),
-            open_parts(one, settings),
-            Run.named(name, settings),
-            arguments,
-            console,
-        )
-        print_report(measured.summary, wrong(measured.questions.questions, measured.records), console, language)
+        one = _chosen_set(arguments, all_questions=all_questions)
+        measured = measure(one, open_parts(one, settings), Run.named(name, settings), arguments, console)
+        not_right = wrong(measured.questions.questions, measured.records)
+        print_report(measured.summary, not_right, console, terminal_language())
         write_json(arguments.json, measured.summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
-        return 130
-    return 0
+
+    return finish(arguments, console, work)
 
 
 def _chosen_set(arguments: argparse.Namespace, *, all_questions: bool) -> QuestionSet:

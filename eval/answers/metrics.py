@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 _TOKEN = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
@@ -71,17 +72,23 @@ def token_f1(text: str, reference: str) -> float:
 
     Two empty texts agree (1.0), one empty text does not (0.0).
     """
-    precision, recall = token_overlap(text, reference)
-    return _harmonic(precision, recall)
+    return _harmonic(*_overlap(tokens(text), tokens(reference)))
 
 
-def token_overlap(text: str, reference: str) -> tuple[float, float]:
-    """Return in [0, 1] how much of the text is in the reference, and how much of the reference in the text."""
+def pair_overlap(text: str, reference: str) -> tuple[float, float]:
+    """Return in [0, 1] how many of the text's pairs of tokens are in the reference, and the other way round.
+
+    Pairs tell what is said; single words are shared by whatever speaks about the same.
+    """
     found, wanted = tokens(text), tokens(reference)
+    return _overlap(list(pairwise(found)), list(pairwise(wanted)))
+
+
+def _overlap(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> tuple[float, float]:
     if not found or not wanted:
         return (1.0, 1.0) if found == wanted else (0.0, 0.0)
-    overlap = sum((Counter(found) & Counter(wanted)).values())
-    return overlap / len(found), overlap / len(wanted)
+    shared = sum((Counter(found) & Counter(wanted)).values())
+    return shared / len(found), shared / len(wanted)
 
 
 def rouge_l(text: str, reference: str) -> float:

@@ -14,7 +14,7 @@ from eval.answers.runner import RECORDS, Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.comparing.langchain_stock import SYSTEMS, ChatModel, StockAnswer, StockPipelines, System
 from eval.knowledge import open_parts
-from eval.question_options import chosen_sets, chosen_settings, only_set, question_parser, run_name, write_json
+from eval.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.question_sets import QuestionSet
 from eval.retrieval import benchmark
 from eval.retrieval.benchmark import RANKINGS, Ranking
@@ -24,13 +24,13 @@ from eval.tables import question_bar
 from eval.words import words
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.embedder_folder import reference_folder
 from rag.schema import Answer
 from rag.settings import Settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 
 EXAMPLES = """\
 examples:
@@ -197,7 +197,7 @@ def print_figures(figures: dict[str, dict[str, object]], console: Console) -> No
     console.print(table)
 
 
-def _documents(parts: PipelineParts) -> StockPipelines:
+def _stock(parts: PipelineParts) -> StockPipelines:
     store, generation = parts.store, parts.store.require_generation()
     documents = [store.document(name, generation) for name in store.origins(generation)]
     return StockPipelines(documents, reference_folder(parts.settings))
@@ -207,25 +207,20 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    name = ""
-    try:
+
+    def work(name: str) -> None:
         missing = [package for package in _NEEDED if find_spec(package) is None]
         if missing:
             raise SettingsError(reason=words("extra_missing", language, packages=", ".join(missing)))
-        name = run_name(arguments)
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
         parts, kept = open_parts(one, settings), Run.named(name, settings)
-        stock = _documents(parts)
+        stock = _stock(parts)
         figures = {"retrieval": measure_found(one, stock, settings, kept, console)}
         if arguments.answers:
             figures["answers"] = measure_answers(one, stock, parts, kept, arguments)
         print_figures(figures, console)
         console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, figures)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
-        return 130
-    return 0
+
+    return finish(arguments, console, work)

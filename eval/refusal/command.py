@@ -17,9 +17,9 @@ from eval.knowledge import knowledge_name, open_parts
 from eval.question_options import (
     chosen_sets,
     chosen_settings,
+    finish,
     only_set,
     question_parser,
-    run_name,
     write_json,
 )
 from eval.question_sets import QuestionSet
@@ -30,10 +30,10 @@ from eval.words import words
 from ingest.golden import GoldenQuestion, load_questions
 from rag.answering.language import question_language
 from rag.answering.reader import ReadingFit
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.pipeline import Pipeline, PipelineParts
 from rag.schema import Language
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.tracing import Trace
 
 EXAMPLES = """\
@@ -167,19 +167,14 @@ def _chosen_set(arguments: argparse.Namespace) -> QuestionSet:
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
-    console, language = Console(), terminal_language()
-    name = ""
-    try:
-        name = run_name(arguments)
+    console = Console()
+
+    def work(name: str) -> None:
         settings = chosen_settings(arguments)
         one = _chosen_set(arguments)
         by: By = "reader" if arguments.reader else "retrieval"
         summary = measure(one, open_parts(one, settings), Run.named(name, settings), by, console)
-        print_figures(summary, console, language)
+        print_figures(summary, console, terminal_language())
         write_json(arguments.json, summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
-        return 130
-    return 0
+
+    return finish(arguments, console, work)

@@ -11,8 +11,8 @@ from eval.question_options import (
     by_name,
     chosen_sets,
     chosen_settings,
+    finish,
     question_parser,
-    run_name,
     write_json,
 )
 from eval.question_sets import QuestionSet
@@ -20,12 +20,11 @@ from eval.retrieval.benchmark import Ranking, run, summarise
 from eval.runs import Run
 from eval.tables import question_bar
 from eval.words import words
-from rag.errors import AnswerdeskError
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 
 EXAMPLES = """\
 examples:
@@ -97,9 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    name = ""
-    try:
-        name = run_name(arguments)
+
+    def work(name: str) -> None:
         sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         settings = chosen_settings(arguments)
         kept = Run.named(name, settings)
@@ -107,9 +105,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_figures(summary, console, language)
         console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
-        return 130
-    return 0
+
+    return finish(arguments, console, work)

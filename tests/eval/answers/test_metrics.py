@@ -15,6 +15,7 @@ from eval.answers.metrics import (
     longest_common_subsequence,
     normalise,
     numbers_within,
+    pair_overlap,
     rouge_l,
     says,
     token_f1,
@@ -117,3 +118,10 @@ def test_numbers_must_come_from_somewhere() -> None:
     assert numbers_within("It takes 1,000 days", "1000 days or more")
     assert not numbers_within("It takes 7 days", "17 days")
     assert numbers_within("no numbers")
+
+
+def test_pairs_of_words_by_hand() -> None:
+    # a-b, b-c, c-d of a-b, b-c, c-x, x-y, y-z
+    assert pair_overlap("a b c d", "a b c x y z") == (pytest.approx(2 / 3), pytest.approx(2 / 5))
+    assert pair_overlap("b a", "a b") == (0.0, 0.0)
+    assert pair_overlap("a", "a") == (1.0, 1.0)
