@@ -19,6 +19,7 @@ from rich.console import Console
 
 from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.logistic import (
+    FALSE_REFUSALS,
     Labels,
     Matrix,
     auroc,
@@ -47,9 +48,6 @@ SIGNALS_OF_FIT = {
     E5: ("gain", "lead", "unknown", "codes", "foreign"),
     ANY_EMBEDDER: ("unknown", "codes", "chinese"),
 }
-FALSE_REFUSALS = 0.04
-"""A little under the 5 % that are meant: on questions that were not seen, somewhat more are refused."""
-
 _FOLDS, _REPEATS = 5, 5
 _DIGITS = 4
 _UNDECIDED = Confidence(0.0, {}, 0.0)  # the file that is about to be written is not asked

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from eval.knowledge import knowledge_name, open_parts
 from eval.logistic import (
+    FALSE_REFUSALS,
     auroc,
     calibration_error,
     fit_logistic,
@@ -50,9 +51,6 @@ examples:
   python -m eval calibrate refusal --kb shop --questions mine.jsonl --dry-run
   python -m eval calibrate refusal --run monday              go on with a run that was interrupted
 """
-FALSE_REFUSALS = 0.04
-"""A little under the 5 % that are meant: on questions that were not seen, somewhat more are refused."""
-
 QUOTE_PRECISION = 0.7
 """A quotation takes the place of a reply without support where at least this share of such questions has an answer."""
 

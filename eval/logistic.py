@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 
+FALSE_REFUSALS = 0.04
+"""A little under the 5 % that are meant: on questions that were not seen, somewhat more are refused."""
+
 _STEPS = 100
 _CONVERGED = 1e-10
 _SMALLEST_SPREAD = 1e-12

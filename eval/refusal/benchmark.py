@@ -9,11 +9,13 @@ from pydantic import TypeAdapter
 
 from eval.bootstrap import mean_interval
 from eval.logistic import (
+    FALSE_REFUSALS,
     auroc,
     calibration_error,
     fit_logistic,
     held_out_logits,
     probabilities_of,
+    refused_when_held_out,
     threshold_at,
 )
 from eval.percentiles import Percentiles
@@ -68,7 +70,7 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
     """Return shares in [0, 1]; None where one of the two kinds of questions is missing.
 
     ``refused_...`` are by the threshold in use, ``..._at_5`` by the one at which 5 % of the answerable questions of
-    this very set are refused.  ``own_fit`` is what two numbers fitted on the set's own questions (Platt) would do.
+    this very set are refused.  ``own_fit`` is what a fit and a threshold on the set's other questions (Platt) would do.
     """
     labels = np.array([one.answerable for one in judgements], dtype=np.bool_)
     scores = np.array([one.probability for one in judgements], dtype=np.float64)
@@ -116,7 +118,10 @@ def reliability(judgements: Sequence[Judgement], bins: int = 10) -> list[dict[st
 
 
 def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
-    """Return how Platt's two numbers do on questions that they were not fitted on; None with too few questions."""
+    """Return how Platt's two numbers, and a threshold, do on questions that they were not fitted on.
+
+    None with too few questions.
+    """
     labels = np.array([one.answerable for one in judgements], dtype=np.bool_)
     if min(labels.sum(), (~labels).sum()) < _FOLDS:
         return None
@@ -124,7 +129,10 @@ def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
     logits = np.log(scores / (1 - scores))[:, None]
     held_out = np.mean([held_out_logits(logits, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
     fitted = fit_logistic(logits, labels)
+    refused = refused_when_held_out(logits, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
     return {
+        "refused_unanswerable": _rounded(float(refused[~labels].mean())),
+        "refused_answerable": _rounded(float(refused[labels].mean())),
         "slope": _rounded(float(fitted.weights[0])),
         "intercept": _rounded(fitted.intercept),
         "ece": _rounded(calibration_error(probabilities_of(held_out), labels)),

@@ -73,6 +73,8 @@ def test_a_fit_on_the_sets_own_questions_mends_probabilities_that_say_too_much()
     own = found["own_fit"]
     assert isinstance(own, dict)
     assert own["slope"] == pytest.approx(0.25, abs=0.05)
+    assert own["refused_answerable"] == pytest.approx(0.04, abs=0.02)
+    assert own["refused_unanswerable"] > 2 * own["refused_answerable"]
     assert own["ece"] < 0.06 < float(str(found["ece"]))
 
 
