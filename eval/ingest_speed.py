@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from eval.ingest_bars import Result, encoder_result, langchain_result
@@ -18,14 +20,14 @@ from rag.storage.store import KnowledgeStore
 Say = Callable[[str], None]
 
 _CHUNKS_A_FILE = {True: 4.6, False: 2.3}  # mixed formats, Markdown alone; measured
-_BATCH = 64
+_BATCH = 32
 
 
 def measure_encoder(folder: Path, chunks: int, seed: int, settings: Settings, embedder: Embedder, say: Say) -> Result:
     """Ingest a folder of mixed formats twice, into empty knowledge bases, and in between give the encoder its passages.
 
-    So a machine that grows busier bears on both sides alike.  The encoder gets them sorted by length.  ``cpu_ratio``
-    compares processor time instead: what would be left if nothing went on at the same time.
+    So a machine that grows busier bears on both sides alike.  The encoder gets them sorted by length, on all cores.
+    ``cpu_ratio`` compares processor time instead: what would be left if nothing went on at the same time.
     """
     say("writing corpus")
     write_corpus(folder / "corpus", round(chunks / _CHUNKS_A_FILE[True]), seed)
@@ -34,7 +36,7 @@ def measure_encoder(folder: Path, chunks: int, seed: int, settings: Settings, em
     first = _ingest(folder / "corpus", folder / "first", settings, embedder)
     texts = sorted(_embedded_texts(first[0], folder / "first", settings), key=lambda text: -len(text.encode()))
     say("encoding")
-    encoder = _encode(texts, embedder)
+    encoder = _encode(texts, embedder, settings.embedder_threads or len(os.sched_getaffinity(0)))
     say("ingesting again")
     second = _ingest(folder / "corpus", folder / "second", settings, embedder)
     seconds, cpu_seconds = ((one + other) / 2 for one, other in zip(first[1:], second[1:], strict=True))
@@ -74,10 +76,11 @@ def _ingest(corpus: Path, data_dir: Path, settings: Settings, embedder: Embedder
     return summary, time.perf_counter() - began_at, _cpu_seconds() - cpu_began_at
 
 
-def _encode(texts: Sequence[str], embedder: Embedder) -> tuple[float, float]:
+def _encode(texts: Sequence[str], embedder: Embedder, threads: int) -> tuple[float, float]:
+    batches = [texts[begin : begin + _BATCH] for begin in range(0, len(texts), _BATCH)]
     began_at, cpu_began_at = time.perf_counter(), _cpu_seconds()
-    for begin in range(0, len(texts), _BATCH):
-        embedder.embed_passages(texts[begin : begin + _BATCH])
+    with ThreadPoolExecutor(threads) as pool:
+        deque(pool.map(embedder.embed_passages, batches), maxlen=0)
     return time.perf_counter() - began_at, _cpu_seconds() - cpu_began_at
 
 

@@ -1,4 +1,4 @@
-"""Vectors for the passages that have none yet, made in a thread of their own while files are read and cut.
+"""Vectors for the passages that have none yet, made in threads of their own while files are read and cut.
 
 Passages of one length are embedded together, which wastes least on padding: they are sorted within windows.  The first
 windows are small, so that the embedder has something to do soon.  Which passages share a batch depends on their order
@@ -22,7 +22,7 @@ FIRST_WINDOW = 128
 LARGEST_WINDOW = 2048
 """Passages sorted together; a window has twice as many as the one before it until this is reached."""
 
-_BATCH = 64  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
+_BATCH = 32  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
 _MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
 _SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
@@ -43,20 +43,22 @@ def require_same_embedder(store: KnowledgeStore, embedder: Embedder) -> None:
 
 
 class PassageEmbedding:
-    """Embeds what it is offered and keeps it in the table; a context manager, because it owns a thread.
+    """Embeds what it is offered and keeps it in the table; a context manager, because it owns ``threads`` threads.
 
     Passages of the same text are embedded once.  All writing is done in the caller's thread, by ``collect``, and by
     ``offer`` and ``finish``, which call it.  With ``anew`` vectors of former runs count for nothing and are
     replaced.
     """
 
-    def __init__(self, table: EmbeddingTable, embedder: Embedder, *, anew: bool = False) -> None:
+    def __init__(self, table: EmbeddingTable, embedder: Embedder, *, anew: bool = False, threads: int = 1) -> None:
         self._table = table
         self._embedder = embedder
         self._anew = anew
         self._given: queue.SimpleQueue[tuple[Future[PassageVectors], list[str]] | None] = queue.SimpleQueue()
-        # not an executor's: that one would be waited for at the end of the process, so that Ctrl-C took a whole batch
-        threading.Thread(target=self._embed_given, name="embedding", daemon=True).start()
+        self._threads = threads
+        for _ in range(threads):
+            # no executor's: that would be waited for at the end of the process, so that Ctrl-C took a whole batch
+            threading.Thread(target=self._embed_given, name="embedding", daemon=True).start()
         self._window = FIRST_WINDOW
         self._waiting: dict[bytes, str] = {}
         self._batches: deque[tuple[Sequence[bytes], Future[PassageVectors]]] = deque()
@@ -72,7 +74,8 @@ class PassageEmbedding:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for _, vectors in self._batches:
             vectors.cancel()
-        self._given.put(None)
+        for _ in range(self._threads):
+            self._given.put(None)
 
     def offer(self, passages: Mapping[bytes, str]) -> None:
         """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""
@@ -135,7 +138,7 @@ class PassageEmbedding:
         self._window = min(2 * self._window, LARGEST_WINDOW)
 
     def _embed_given(self) -> None:
-        """Run in the embedding thread: whatever happens here is handed to the thread that waits."""
+        """Run in an embedding thread: whatever happens here is handed to the thread that waits."""
         while (given := self._given.get()) is not None:
             vectors, batch = given
             if not vectors.set_running_or_notify_cancel():

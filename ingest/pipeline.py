@@ -5,6 +5,7 @@ killed leaves the former generation whole; the next one throws its rows away, wh
 again, which took minutes.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -85,7 +86,8 @@ def ingest(
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
             if keep_vectors:
                 table.forget_damaged()
-            with PassageEmbedding(table, embedder, anew=rebuild and not keep_vectors) as embedding:
+            anew, cores = rebuild and not keep_vectors, settings.embedder_threads or len(os.sched_getaffinity(0))
+            with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
                 run = _Run(
                     writer, embedder, embedding, settings, progress or (lambda _: None), rebuild=rebuild, reread=reread
                 )

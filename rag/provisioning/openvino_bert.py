@@ -72,9 +72,7 @@ class _Builder:
         return self._norm("embeddings.LayerNorm", ops.add(ops.add(words, kind), placed))
 
     def _layer(self, name: str, hidden: _Node, bias: _Node) -> _Node:
-        query, key, value = (
-            self._heads(self._linear(f"{name}.attention.self.{part}", hidden)) for part in ("query", "key", "value")
-        )
+        query, key, value = map(self._heads, self._query_key_value(f"{name}.attention.self", hidden))
         attended = ops.scaled_dot_product_attention(query, key, value, bias)
         joined = ops.reshape(ops.transpose(attended, _axes(0, 2, 1, 3)), _axes(0, 0, self._shape.hidden_size), True)
         projected = self._linear(f"{name}.attention.output.dense", joined)
@@ -88,6 +86,16 @@ class _Builder:
         split = ops.reshape(projected, _axes(0, 0, heads, self._shape.hidden_size // heads), True)
         return ops.transpose(split, _axes(0, 2, 1, 3))
 
+    def _query_key_value(self, name: str, hidden: _Node) -> list[_Node]:
+        """Multiply once, so that the activations are put into 8 bits once; each row keeps its own scale."""
+        parts = [f"{name}.{part}" for part in ("query", "key", "value")]
+        weight, bias = (
+            np.concatenate([self._weights[f"{part}.{kind}"] for part in parts]) for kind in ("weight", "bias")
+        )
+        product = ops.matmul(hidden, _in_8_bits(weight, f"{name}.weight"), False, True, name=name)
+        split = ops.split(ops.add(product, ops.constant(bias, name=f"{name}.bias")), _integer(2), len(parts))
+        return [split.output(number) for number in range(len(parts))]
+
     def _linear(self, name: str, hidden: _Node) -> _Node:
         product = ops.matmul(hidden, self._matrix(f"{name}.weight"), False, True, name=name)
         return ops.add(product, self._constant(f"{name}.bias"))
@@ -100,9 +108,13 @@ class _Builder:
         return ops.constant(self._weights[name], name=name)
 
     def _matrix(self, name: str) -> _Node:
-        """[rows, columns] as float32, kept as int8 and a scale of each row."""
-        whole, scales = to_8_bits(self._weights[name])
-        return ops.multiply(ops.convert(ops.constant(whole, name=name), "f32"), ops.constant(scales))
+        return _in_8_bits(self._weights[name], name)
+
+
+def _in_8_bits(matrix: FloatMatrix, name: str) -> _Node:
+    """[rows, columns] as float32, kept as int8 and a scale of each row."""
+    whole, scales = to_8_bits(matrix)
+    return ops.multiply(ops.convert(ops.constant(whole, name=name), "f32"), ops.constant(scales))
 
 
 def _mean_of_length_one(hidden: _Node, keep: _Node) -> _Node:

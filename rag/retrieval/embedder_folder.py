@@ -24,9 +24,10 @@ PASSAGE_PREFIX = "passage: "
 
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
-OPENVINO_MODEL = "model-2.xml"
+OPENVINO_MODEL = "model-3.xml"
 """Its number goes up with every change of the graph, so that a folder of an older program counts as not whole and is
-made anew.  The first gave a text's vector alone; the second gives its tokens' vectors as well."""
+made anew.  The first gave a text's vector alone; the second gave its tokens' vectors as well; the third asks a layer's
+query, key and value in one multiplication, with the same result."""
 
 INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
 EMBEDDING, TOKEN_VECTORS = "embedding", "token_vectors"
