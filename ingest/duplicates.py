@@ -10,7 +10,7 @@ one of 28,203 pairs of different pages; SimHash of the same runs found 10 % of t
 import hashlib
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -61,21 +61,29 @@ def sketch(document_key: int, text: str) -> Sketch:
     """Return what a document looks like; white space does not count."""
     body = hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
     words = terms(text)
-    starts = range(max(1, len(words) - _RUN + 1))
-    runs = {zlib.crc32("\x1f".join(words[start : start + _RUN]).encode()) for start in starts}
+    windows: Iterable[Sequence[str]] = [words]
+    if len(words) > _RUN:
+        windows = zip(*(words[start:] for start in range(_RUN)), strict=False)
+    runs = {zlib.crc32("\x1f".join(window).encode()) for window in windows}
     hashes = np.fromiter(runs, np.uint64, len(runs))
     with np.errstate(over="ignore"):
         mixed = (_FACTORS[:, None] * hashes[None, :] + _OFFSETS[:, None]) >> np.uint64(32)
     return Sketch(document_key, body, mixed.min(axis=1).astype(np.uint32))
 
 
-def keep_sketches(table: SketchTable, generation: int) -> list[int]:
-    """Sketch the generation's documents that are new; return their keys."""
-    new: list[int] = []
-    for batch in table.unsketched(generation):
-        table.add([sketch(key, text) for key, text in batch])
-        new += [key for key, _ in batch]
-    return new
+def sketch_new(writer: KnowledgeWriter, generation: int, between: Callable[[], None]) -> list[int]:
+    """Sketch the generation's documents that are new and return their keys; ``between`` is called after some hundreds.
+
+    A disk too full for that is no failure: there is nothing to tell then.
+    """
+    table, new = SketchTable(writer.database), list[int]()
+    with suppress(StorageFull):
+        for batch in table.unsketched(generation):
+            table.add([sketch(key, text) for key, text in batch])
+            new += [key for key, _ in batch]
+            between()
+        return new
+    return []
 
 
 def duplicates_of(table: SketchTable, generation: int, new: Iterable[int] | None = None) -> Duplicates:
@@ -86,12 +94,9 @@ def duplicates_of(table: SketchTable, generation: int, new: Iterable[int] | None
     return _found(table, table.all(generation), None if new is None else set(new))
 
 
-def new_duplicates(writer: KnowledgeWriter, generation: int) -> Duplicates:
-    """Sketch what came with a generation, and find its duplicates; a disk too full for that is no failure."""
-    table = SketchTable(writer.database)
-    with suppress(StorageFull):
-        return duplicates_of(table, generation, keep_sketches(table, generation))
-    return NO_DUPLICATES
+def new_duplicates(writer: KnowledgeWriter, generation: int, sketched: Sequence[int]) -> Duplicates:
+    """Find the duplicates that came with a generation, with the documents that ``sketch_new`` returned."""
+    return duplicates_of(SketchTable(writer.database), generation, sketched) if sketched else NO_DUPLICATES
 
 
 def find_duplicates(folder: Path) -> Duplicates:

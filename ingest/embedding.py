@@ -103,10 +103,14 @@ class PassageEmbedding:
             self._write_next()
         return self.done > done_before
 
-    def finish(self) -> Iterator[int]:
-        """Embed all that was offered; yield ``done`` after each batch."""
+    def begin(self) -> None:
+        """Let all that was offered be embedded, without waiting for it."""
         if self._waiting:
             self._begin_window()
+
+    def finish(self) -> Iterator[int]:
+        """Embed all that was offered; yield ``done`` after each batch."""
+        self.begin()
         while self._batches:
             self._write_next()
             yield self.done

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from ingest.chunking import recipe
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.document_writing import DocumentWriting
-from ingest.duplicates import NO_DUPLICATES, new_duplicates
+from ingest.duplicates import NO_DUPLICATES, new_duplicates, sketch_new
 from ingest.embedding import PassageEmbedding, require_same_embedder
 from ingest.gate import Gate
 from ingest.gate_report import GateReport
@@ -222,7 +223,7 @@ class _Run:
         """Embed what has no vector yet and publish, if anything is different from before."""
         store = KnowledgeStore(self._writer.folder)
         differs = self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1
-        report = self._embed_and_publish(table, gate) if differs else None
+        report, sketched = self._embed_and_publish(table, gate) if differs else (None, [])
         try:
             current = store.generation_info(store.require_generation())
         finally:
@@ -244,39 +245,32 @@ class _Run:
             generation=current.generation,
             published=published,
             gate=report,
-            duplicates=new_duplicates(self._writer, self._generation) if published else NO_DUPLICATES,
+            duplicates=new_duplicates(self._writer, self._generation, sketched) if published else NO_DUPLICATES,
         )
 
-    def _embed_and_publish(self, table: EmbeddingTable, gate: Gate) -> GateReport | None:
+    def _embed_and_publish(self, table: EmbeddingTable, gate: Gate) -> tuple[GateReport | None, list[int]]:
+        """Return what the gate said, and which documents are new, as sketched while the embedder was at work."""
         self._report("embedding")
-        for _ in self._embedding.finish():
-            self._report("embedding")
-        for _ in self._embedding.sweep(self._generation):
+        self._embedding.begin()
+        sketched = sketch_new(self._writer, self._generation, partial(self._keep_arrived_vectors, "embedding"))
+        for _ in chain(self._embedding.finish(), self._embedding.sweep(self._generation)):
             self._report("embedding")
         self._report("publishing")
         change = GenerationChange(self._added, self._changed, self._retired)
         limits = IndexLimits.of(self._settings)
-        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder, limits)
+        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder, limits), sketched
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)
         self._report("reading", failure)
 
     def _report(self, stage: Stage, failure: DocumentUnreadable | None = None) -> None:
-        self._progress(
-            IngestProgress(
-                stage,
-                self._files_done,
-                self._files_total,
-                self._embedding.done,
-                self._embedding.found,
-                failure,
-            )
-        )
+        counts = self._files_done, self._files_total, self._embedding.done, self._embedding.found
+        self._progress(IngestProgress(stage, *counts, failure))
 
-    def _keep_arrived_vectors(self) -> None:
+    def _keep_arrived_vectors(self, stage: Stage = "reading") -> None:
         if self._embedding.collect():
-            self._report("reading")
+            self._report(stage)
 
     def _take(self, read: Document, source: SourceFile) -> LiveDocument:
         met = self._ids.classify(read, source)

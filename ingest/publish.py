@@ -80,11 +80,11 @@ def write_index(
     folder = generation_folder(writer.folder, generation)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     former = generation_folder(writer.folder, generation - 1)
-    index = next_index(writer.database, generation, former, *space, limits or IndexLimits.of(load_settings()))
+    chosen = limits or IndexLimits.of(load_settings())
     try:
         with storage_errors(writer.folder):
             unfinished.mkdir(parents=True)
-            index.write(unfinished)
+            next_index(writer.database, generation, former, *space, chosen, unfinished).write(unfinished)
             _sync_folder(unfinished)
             unfinished.rename(folder)
             _sync_folder(folder.parent)

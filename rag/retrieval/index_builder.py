@@ -1,21 +1,23 @@
 """A generation's index: made from the one before where little has changed, else anew from the database."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rag.errors import EmbedderMismatch, IndexDamaged
-from rag.retrieval.generation_index import GenerationIndex, LanguageIndex, Moments, empty_part
-from rag.retrieval.index_part import Part
-from rag.retrieval.postings import PostingsBuilder
+from rag.retrieval.generation_index import AnyPart, GenerationIndex, LanguageIndex, Moments, empty_part
+from rag.retrieval.index_files import PartEntry
+from rag.retrieval.index_part import Part, StoredPart, write_postings, write_vectors
+from rag.retrieval.postings import Postings, PostingsBuilder
 from rag.retrieval.token_weights import TokenWeights
-from rag.retrieval.vector_index import VectorIndexBuilder, sample_size
+from rag.retrieval.vector_index import FaissVectorIndex, VectorIndexBuilder, sample_size
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.connection import Database
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.index_source import IndexRows, IndexSource
+from rag.storage.index_source import IndexSource, VectorRows
 from rag.storage.store import KnowledgeStore
 
 
@@ -39,11 +41,13 @@ def next_index(
     model_id: str,
     dimension: int,
     limits: IndexLimits,
+    folder: Path | None = None,
 ) -> GenerationIndex:
     """Return the index of a generation that is written and not yet published.
 
     ``former`` is the folder of the generation before.  Where that cannot be read, or where the database shows
-    other chunks than came out, everything is made anew: the database is the truth.
+    other chunks than came out, everything is made anew, in ``folder`` as ``build_index`` does: the database is the
+    truth.
     """
     try:
         index = _changed(GenerationIndex.open(former, model_id), database, generation, limits)
@@ -55,7 +59,7 @@ def next_index(
             generation
         ):
             return index
-    return build_index(database, generation, model_id, dimension, limits)
+    return build_index(database, generation, model_id, dimension, limits, folder)
 
 
 def _changed(
@@ -73,39 +77,99 @@ def _changed(
 
 
 def build_index(
-    database: Database | KnowledgeStore, generation: int, model_id: str, dimension: int, limits: IndexLimits
+    database: Database | KnowledgeStore,
+    generation: int,
+    model_id: str,
+    dimension: int,
+    limits: IndexLimits,
+    folder: Path | None = None,
 ) -> GenerationIndex:
-    """Make everything anew from the rows that a generation shows, without holding them all."""
+    """Make everything anew from the rows that a generation shows, without holding them all.
+
+    With the ``folder`` that the index is to be written to, what is made of one language is written there and forgotten
+    before the next is begun, postings first: no more is in memory than one language's vectors, or all postings.
+    Raises ``OSError`` then.
+    """
     source = IndexSource(database, model_id, dimension)
-    builders: dict[Language, _LanguageBuilder] = {}
+    counts = source.counts(generation)
+    bases = {language: _Base(source, generation, language, folder) for language in counts}
+    for base in bases.values():
+        base.collect_terms()
+    passages = sum(base.collected for base in bases.values())
+    mean_length = sum(base.length for base in bases.values()) / max(1, passages)
+    for base in bases.values():
+        base.finish_postings(mean_length)
     weights = TokenWeights.none()
-    for language, count in source.counts(generation).items():
-        sample = None
-        if count > limits.exact_chunks:
-            sample = source.vectors_of(source.spread_ids(generation, language, sample_size(count)))
-        builders[language] = _LanguageBuilder(VectorIndexBuilder(dimension, sample, count), Moments.none(dimension))
-    for rows in source.index_rows(generation):
-        builders[rows.language].add(rows)
-        weights = weights.changed(rows.token_numbers, len(rows.chunk_ids))
-    length = sum(builder.postings.length for builder in builders.values())
-    mean_length = length / max(1, weights.passages)
-    languages = {language: builder.finish(dimension, mean_length) for language, builder in builders.items()}
+    languages: dict[Language, LanguageIndex] = {}
+    for language, base in bases.items():
+        languages[language], weights = base.with_vectors(dimension, counts[language], limits, weights)
     return GenerationIndex(model_id, dimension, languages, weights, mean_length)
 
 
-class _LanguageBuilder:
-    """Takes the rows of one language as they come."""
+class _Base:
+    """One language's base in the making.  The methods are called once each, in their order here."""
 
-    def __init__(self, vectors: VectorIndexBuilder, moments: Moments) -> None:
-        self.vectors = vectors
-        self.postings = PostingsBuilder()
-        self._moments = moments
+    def __init__(self, source: IndexSource, generation: int, language: Language, folder: Path | None) -> None:
+        self._source = source
+        self._generation = generation
+        self._language = language
+        self._folder = folder
+        self._name = f"{language}-base"
+        self._builder = PostingsBuilder()
+        self._postings: Postings | None = None
+        self._files: dict[str, str] = {}
 
-    def add(self, rows: IndexRows) -> None:
-        self.vectors.add(rows.chunk_ids, rows.vectors)
-        self.postings.add(rows.terms)
-        self._moments = self._moments.changed(rows.vectors)
+    def collect_terms(self) -> None:
+        for terms in self._source.terms(self._generation, self._language):
+            self._builder.add(terms)
 
-    def finish(self, dimension: int, mean_length: float) -> LanguageIndex:
-        base = Part(self.vectors.finish(), self.postings.finish(mean_length))
-        return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), self._moments)
+    @property
+    def length(self) -> int:
+        """How many terms there are in all."""
+        return self._builder.length
+
+    @property
+    def collected(self) -> int:
+        """How many chunks they are of."""
+        return self._builder.count
+
+    def finish_postings(self, mean_length: float) -> None:
+        postings = self._builder.finish(mean_length)
+        if self._folder is None:
+            self._postings = postings
+        elif postings.count:
+            self._files |= write_postings(self._folder, self._name, postings)
+
+    def with_vectors(
+        self, dimension: int, count: int, limits: IndexLimits, weights: TokenWeights
+    ) -> tuple[LanguageIndex, TokenWeights]:
+        """Return the language's index, and the weights with its tokens counted as well."""
+        sample = None
+        if count > limits.exact_chunks:
+            ids = self._source.spread_ids(self._generation, self._language, sample_size(count))
+            sample = self._source.vectors_of(ids)
+        builder = VectorIndexBuilder(dimension, sample, count)
+        del sample
+        if builder.is_clustered:
+            builder.make_room(rows.vectors for rows in self._rows())
+        moments = Moments.none(dimension)
+        for rows in self._rows():
+            builder.add(rows.chunk_ids, rows.vectors)
+            moments = moments.changed(rows.vectors)
+            weights = weights.changed(rows.token_numbers, len(rows.chunk_ids))
+        base = self._kept(builder.finish())
+        return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), moments), weights
+
+    def _rows(self) -> Iterator[VectorRows]:
+        return self._source.vectors(self._generation, self._language)
+
+    def _kept(self, vectors: FaissVectorIndex) -> AnyPart:
+        if len(vectors) != self.collected:
+            raise IndexDamaged(reason=f"{self.collected} chunks have terms and {len(vectors)} have vectors")
+        if self._postings is not None:
+            return Part(vectors, self._postings)
+        if self._folder is None or not len(vectors):
+            return empty_part(vectors.dimension)
+        files = self._files | write_vectors(self._folder, self._name, vectors)
+        entry = PartEntry(len(vectors), vectors.probes, files)
+        return StoredPart(self._folder, self._name, entry, vectors.chunk_ids)

@@ -41,12 +41,7 @@ class Part:
         """Write the files ``name.*``; they have reached the disk on return.  None, and no file, where it is empty."""
         if not self.count:
             return None
-        postings = {key: getattr(self.postings, key) for key in _ARRAYS}
-        files = {
-            f"{name}.faiss": write_file(folder / f"{name}.faiss", self.vectors.write),
-            f"{name}.chunks.npz": save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": self.chunk_ids}),
-            f"{name}.postings.npz": save_arrays(folder / f"{name}.postings.npz", postings),
-        }
+        files = write_vectors(folder, name, self.vectors) | write_postings(folder, name, self.postings)
         return PartEntry(self.count, self.vectors.probes, files)
 
 
@@ -92,13 +87,29 @@ class StoredPart:
         )
 
     def write(self, folder: Path, name: str) -> PartEntry | None:
-        """Share the files with another generation's folder.  Raises ``OSError``."""
+        """Share the files with another generation's folder, unless they are there.  Raises ``OSError``."""
+        if (folder, name) == (self.folder, self.name):
+            return self.entry
         files = {}
         for file, sha256 in self.entry.files.items():
             shared = name + file.removeprefix(self.name)
             share_file(self.folder / file, folder / shared)
             files[shared] = sha256
         return PartEntry(self.count, self.entry.probes, files)
+
+
+def write_vectors(folder: Path, name: str, vectors: FaissVectorIndex) -> dict[str, str]:
+    """Write a part's vectors and chunk numbers; return each file's sha256 once it has reached the disk."""
+    return {
+        f"{name}.faiss": write_file(folder / f"{name}.faiss", vectors.write),
+        f"{name}.chunks.npz": save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": vectors.chunk_ids}),
+    }
+
+
+def write_postings(folder: Path, name: str, postings: Postings) -> dict[str, str]:
+    """Write a part's postings; return the file's sha256 once it has reached the disk."""
+    arrays = {key: getattr(postings, key) for key in _ARRAYS}
+    return {f"{name}.postings.npz": save_arrays(folder / f"{name}.postings.npz", arrays)}
 
 
 def _arrays(folder: Path, name: str, entry: PartEntry) -> dict[str, NDArray[np.generic]]:

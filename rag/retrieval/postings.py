@@ -9,9 +9,10 @@ so that a search only adds numbers up.  That is exact: no passage is left out be
 """
 
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Self
 
@@ -28,6 +29,9 @@ _ROWS_AT_MOST = 1 << 24
 def term_number(term: str) -> int:
     """Return the number of 64 bits by which a term is known."""
     return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+_remembered_number = lru_cache(maxsize=1 << 15)(term_number)  # a batch of passages shares most of its words with others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,28 +100,53 @@ class Postings:
         return sums
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """Some passages' ``terms``, uint64 ascending, and ``keys``, uint64 ascending: place among them, passage, times."""
+
+    terms: NDArray[np.uint64]
+    keys: NDArray[np.uint64]
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        return (self.keys >> (_IMPACT_BITS + _ROW_BITS)).astype(np.int64)
+
+    def frequencies(self) -> NDArray[np.int64]:
+        """Return in how many of the passages each of the terms is."""
+        return np.bincount(self.places, minlength=len(self.terms))
+
+
 class PostingsBuilder:
-    """Collects passages batch by batch, so that their texts need not be held together."""
+    """Collects passages batch by batch, so that neither their texts nor their vocabulary need be held together.
+
+    Holds eight bytes for each term of each passage, and gives them back while it writes the six that are kept.
+    """
 
     def __init__(self) -> None:
-        self._vocabulary: defaultdict[str, int] = defaultdict()
-        self._vocabulary.default_factory = self._vocabulary.__len__
-        self._keys: list[NDArray[np.uint64]] = []
+        self._runs: deque[_Run] = deque()
         self._lengths: list[NDArray[np.int64]] = []
-        self._count = 0
+        self.count = 0
+        """How many passages were added."""
 
     def add(self, texts: Iterable[str]) -> None:
         """Add passages, each given as its terms joined by blanks."""
         split = [text.split() for text in texts]
+        if self.count + len(split) > _ROWS_AT_MOST:
+            raise ValueError(f"more than {_ROWS_AT_MOST} passages")
+        if not split:
+            return
         lengths = np.array([len(terms) for terms in split], dtype=np.int64)
-        if self._count + len(split) > _ROWS_AT_MOST or len(self._vocabulary) > _ROWS_AT_MOST:
-            raise ValueError(f"more than {_ROWS_AT_MOST} passages or terms")
-        numbers = np.fromiter(map(self._vocabulary.__getitem__, chain.from_iterable(split)), np.int64, lengths.sum())
-        rows = np.repeat(np.arange(self._count, self._count + len(split)), lengths)
-        keys, times = np.unique(_keys(numbers, rows), return_counts=True)
-        self._keys.append(keys | np.minimum(times, (1 << 16) - 1).astype(np.uint64))
+        vocabulary: defaultdict[str, int] = defaultdict()
+        vocabulary.default_factory = vocabulary.__len__
+        numbers = np.fromiter(map(vocabulary.__getitem__, chain.from_iterable(split)), np.int64, lengths.sum())
+        hashes = np.fromiter(map(_remembered_number, vocabulary), np.uint64, len(vocabulary))
+        terms, places = np.unique(hashes, return_inverse=True)
+        rows = np.repeat(np.arange(self.count, self.count + len(split)), lengths)
+        keys, times = np.unique(_keys(places[numbers], rows), return_counts=True)
+        keys |= np.minimum(times, (1 << 16) - 1).astype(np.uint64)
+        self._runs.append(_Run(terms, keys))
         self._lengths.append(lengths)
-        self._count += len(split)
+        self.count += len(split)
 
     @property
     def length(self) -> int:
@@ -125,27 +154,30 @@ class PostingsBuilder:
         return int(sum(lengths.sum() for lengths in self._lengths))
 
     def finish(self, mean_length: float) -> Postings:
-        """Return the postings, once.  ``mean_length`` counts the terms of a passage."""
+        """Return the postings, once.  ``mean_length`` counts the terms of a passage.
+
+        Every term's room is known before the first posting is written, so that nothing is sorted or moved.
+        """
         lengths = np.concatenate([np.empty(0, np.int64), *self._lengths])
         norms = (K1 * (1 - B + B * lengths / max(mean_length, 1e-9))).astype(np.float32)
-        for part in self._keys:
-            times = (part & np.uint64(0xFFFF)).astype(np.float32)
-            rows = (part >> _IMPACT_BITS) & np.uint64(_ROWS_AT_MOST - 1)
-            impacts = (times * np.float32(K1 + 1) / (times + norms[rows])).astype(np.float16)
-            part &= ~np.uint64(0xFFFF)
-            part |= impacts.view(np.uint16)
-        hashes = np.array([term_number(term) for term in self._vocabulary], dtype=np.uint64)
-        order = np.argsort(hashes)
-        places = np.empty(len(order), dtype=np.uint64)
-        places[order] = np.arange(len(order), dtype=np.uint64)
-        keys = np.concatenate([np.empty(0, np.uint64), *self._keys])
-        self._keys = []
-        self._vocabulary.clear()
-        low = np.uint64((1 << int(_IMPACT_BITS + _ROW_BITS)) - 1)
-        for begin in range(0, len(keys), 1 << 22):  # in place and in pieces: this is the largest array of all
-            part = keys[begin : begin + (1 << 22)]
-            part[:] = (places[part >> (_IMPACT_BITS + _ROW_BITS)] << (_IMPACT_BITS + _ROW_BITS)) | (part & low)
-        return Postings(*_sorted_arrays(hashes[order], keys), self._count)
+        terms = np.unique(np.concatenate([np.empty(0, np.uint64), *(run.terms for run in self._runs)]))
+        offsets = np.zeros(len(terms) + 1, dtype=np.int64)
+        for run in self._runs:
+            offsets[np.searchsorted(terms, run.terms) + 1] += run.frequencies()
+        np.cumsum(offsets, out=offsets)
+        rows, impacts = np.empty(offsets[-1], np.uint32), np.empty(offsets[-1], np.float16)
+        free = offsets[:-1].copy()
+        while self._runs:
+            run = self._runs.popleft()
+            frequencies, places = run.frequencies(), np.searchsorted(terms, run.terms)
+            begins = free[places] - (np.cumsum(frequencies) - frequencies)
+            targets = begins[run.places] + np.arange(len(run.keys))
+            own_rows = ((run.keys >> _IMPACT_BITS) & np.uint64(_ROWS_AT_MOST - 1)).astype(np.uint32)
+            times = (run.keys & np.uint64(0xFFFF)).astype(np.float32)
+            rows[targets] = own_rows
+            impacts[targets] = (times * np.float32(K1 + 1) / (times + norms[own_rows])).astype(np.float16)
+            free[places] += frequencies
+        return Postings(terms, offsets, rows, impacts, self.count)
 
 
 def _keys(terms: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -18,7 +18,7 @@ LONGEST_TERM = 64
 # Ideographs, kana and Hangul: scripts that are written without blanks or whose pairs of characters serve as well.
 _UNSPACED = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = rf"[^\W_{_UNSPACED}]+"
-_TOKEN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<word>{_WORD}(?:[-._'’]{_WORD})*)")
+_TOKEN = re.compile(rf"([{_UNSPACED}]+)|({_WORD}(?:[-._'’]{_WORD})*)")
 _SPACED_CODE = re.compile(r"(?<![^\W_])([A-Z]{1,4})[ \u00a0](\d{2,6})(?![^\W_]|[.,]\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _JOINT = re.compile(r"[-._'’]")
@@ -37,9 +37,11 @@ def terms(text: str) -> list[str]:
     """
     found: list[str] = []
     plain = unicodedata.normalize("NFKC", text)
-    for token in _TOKEN.finditer(_THOUSANDS.sub("", plain.lower())):
-        run = token["unspaced"]
-        found.extend(_pairs(simplified(run)) if run else _word_forms(token["word"]))
+    for run, word in _TOKEN.findall(_THOUSANDS.sub("", plain.lower())):
+        if word.isalpha():
+            found.append(word)
+        else:
+            found.extend(_pairs(simplified(run)) if run else _word_forms(word))
     found.extend(match[1].lower() + match[2] for match in _SPACED_CODE.finditer(plain))
     return [term for term in found if len(term) <= LONGEST_TERM]
 
@@ -59,7 +61,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _word_forms(word: str) -> list[str]:
-    """Return a word, or the whole of a compound and then its parts of two characters and more."""
+    """Return a word with its apostrophe left out, or a compound's whole and its parts of two characters and more."""
     word = _APOSTROPHE.sub("", word)
     if word.isalpha():
         return [word]

@@ -6,10 +6,10 @@ found 99 % of the ten nearest when it was built.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -210,7 +210,8 @@ class _Nearest:
 class VectorIndexBuilder:
     """Takes vectors batch by batch, so that they are in memory once.
 
-    With a ``sample`` of them, float32 [s, dimension], the index is clustered, for ``count`` vectors in all.
+    With a ``sample`` of them, float32 [s, dimension], the index is clustered, for ``count`` vectors in all.  If these
+    are then shown to ``make_room`` before they are added, no cluster has to grow: growing takes twice the memory.
     """
 
     def __init__(self, dimension: int, sample: FloatMatrix | None = None, count: int = 0) -> None:
@@ -226,6 +227,23 @@ class VectorIndexBuilder:
             self._clustered.cp.min_points_per_centroid = 1  # silences a warning on the terminal
             self._clustered.train(sample)
             self._nearest = _Nearest.of(sample)
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether ``make_room`` is of use."""
+        return self._clustered is not None
+
+    def make_room(self, batches: Iterable[FloatMatrix]) -> None:
+        """Look at all vectors, batch by batch, that are going to be added to a clustered index."""
+        if self._clustered is None:
+            return
+        lists: Any = self._clustered.invlists  # faiss says that it may be None
+        sizes: NDArray[np.int64] = np.zeros(self._clustered.nlist, dtype=np.int64)
+        for rows in batches:
+            sizes = sizes + np.bincount(self._flat.search(rows, 1)[1][:, 0], minlength=len(sizes))
+        for number, size in enumerate(sizes.tolist()):
+            lists.resize(number, size)
+            lists.resize(number, 0)  # keeps its room
 
     def add(self, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> None:
         """Add n rows of length 1 under n chunk numbers.  Raises ``ValueError`` where they are not what they must be."""

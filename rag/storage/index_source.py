@@ -14,13 +14,14 @@ from rag.schema import Language
 from rag.storage.connection import Database
 from rag.storage.store import VISIBLE, KnowledgeStore
 
+_EMBEDDED = "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model"
 _INDEX_ROWS = (
-    "SELECT chunk_id, language, vector, token_numbers, terms FROM chunk "
-    "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model "
+    f"SELECT chunk_id, language, vector, token_numbers, terms FROM chunk {_EMBEDDED} "
     "LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
 )
+_OF_LANGUAGE = f"WHERE {VISIBLE.format('chunk')} AND language = :language ORDER BY chunk_id"
 _ADDED = "chunk.first_generation = :generation AND chunk.last_generation IS NULL"
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 1024  # some megabytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,15 @@ class IndexRows:
     chunk_ids: NDArray[np.int64]
     vectors: FloatMatrix
     terms: tuple[str, ...]
+    token_numbers: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorRows:
+    """Numbers of n chunks, int64 [n], their vectors, float32 [n, dimension], and the distinct tokens of each, int32."""
+
+    chunk_ids: NDArray[np.int64]
+    vectors: FloatMatrix
     token_numbers: NDArray[np.int32]
 
 
@@ -52,6 +62,31 @@ class IndexSource:
         another length.
         """
         yield from self._index_rows(f"WHERE {VISIBLE.format('chunk')} ORDER BY chunk_id", generation)
+
+    def vectors(self, generation: int, language: Language) -> Iterator[VectorRows]:
+        """Yield the generation's vectors of one language, some at a time, ascending by chunk.
+
+        Chunks without a vector are left out.  Raises ``IndexDamaged`` at a vector of another length.
+        """
+        parameters = {"generation": generation, "model": self._model_id, "language": language}
+        with self._database.reading() as connection:
+            cursor = connection.execute(
+                f"SELECT chunk_id, vector, token_numbers FROM chunk {_EMBEDDED} {_OF_LANGUAGE}", parameters
+            )
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield VectorRows(_numbers(rows), self._matrix(rows), _tokens(rows))
+
+    def terms(self, generation: int, language: Language) -> Iterator[tuple[str, ...]]:
+        """Yield the terms, joined by blanks, of the chunks whose ``vectors`` are yielded, in the same order."""
+        parameters = {"generation": generation, "model": self._model_id, "language": language}
+        with self._database.reading() as connection:
+            cursor = connection.execute(
+                f"SELECT terms FROM chunk {_EMBEDDED} LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
+                f"{_OF_LANGUAGE}",
+                parameters,
+            )
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield tuple(row["terms"] or "" for row in rows)
 
     def added_rows(self, generation: int) -> Iterator[IndexRows]:
         """Yield what the generation shows and the one before did not; as fast as it is little."""
@@ -125,10 +160,10 @@ class IndexSource:
                     own = [row for row in rows if row["language"] == language]
                     yield IndexRows(
                         language=language,
-                        chunk_ids=np.array([row["chunk_id"] for row in own], dtype=np.int64),
+                        chunk_ids=_numbers(own),
                         vectors=self._matrix(own),
                         terms=tuple(row["terms"] or "" for row in own),
-                        token_numbers=np.frombuffer(b"".join(_sound(row["token_numbers"]) for row in own), dtype="<i4"),
+                        token_numbers=_tokens(own),
                     )
 
     def _matrix(self, rows: Sequence[sqlite3.Row]) -> FloatMatrix:
@@ -137,6 +172,14 @@ class IndexSource:
                 raise IndexDamaged(reason=f"vector of chunk {row['chunk_id']} has {len(row['vector'])} bytes")
         content = b"".join(row["vector"] for row in rows)
         return np.frombuffer(content, dtype="<f4").reshape(len(rows), self._dimension)
+
+
+def _numbers(rows: Sequence[sqlite3.Row]) -> NDArray[np.int64]:
+    return np.array([row["chunk_id"] for row in rows], dtype=np.int64)
+
+
+def _tokens(rows: Sequence[sqlite3.Row]) -> NDArray[np.int32]:
+    return np.frombuffer(b"".join(_sound(row["token_numbers"]) for row in rows), dtype="<i4")
 
 
 def _sound(token_numbers: bytes | None) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.boilerplate import RepeatedLine, find_boilerplate
 from ingest.duplicate_words import duplicate_lines, summary_line
-from ingest.duplicates import Duplicates, NearPair, duplicates_of, find_duplicates, keep_sketches, sketch
+from ingest.duplicates import Duplicates, NearPair, duplicates_of, find_duplicates, sketch, sketch_new
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.sketches import SketchTable
 from rag.storage.writer import KnowledgeWriter
@@ -109,7 +109,7 @@ def test_sketches_are_made_once(twice: Desk) -> None:
     twice.ingest()
     writer = KnowledgeWriter(twice.settings.knowledge_dir)
     table = SketchTable(writer.database)
-    assert keep_sketches(table, 1) == []
+    assert sketch_new(writer, 1, lambda: None) == []
     assert duplicates_of(table, 1, []) == Duplicates()
     assert len(duplicates_of(table, 1).same) == 1
     writer.close()

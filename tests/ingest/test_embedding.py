@@ -1,5 +1,6 @@
 """Passages are embedded once, sorted by length within windows, and what was known is left alone."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -96,3 +97,34 @@ def test_an_embedder_that_fails_is_heard(table: EmbeddingTable) -> None:
         embedding.offer({bytes(32): "poison"})
         with pytest.raises(RuntimeError, match="poison"):
             finish(embedding)
+
+
+def test_which_thread_was_quicker_decides_nothing(tmp_path: Path) -> None:
+    """The one that is given the longest passages is kept waiting until the others are done."""
+
+    class Waiting(BatchKeeper):
+        def __init__(self, patient: bool) -> None:
+            super().__init__()
+            self._others_done = threading.Semaphore(0)
+            self._patient = patient
+
+        def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
+            if self._patient and "first" in texts:
+                assert self._others_done.acquire(timeout=60)
+            found = super().embed_passages(texts)
+            self._others_done.release()
+            return found
+
+    given = {bytes(32): "first " + "long " * 99} | passages(*range(1, 300))
+    kept = []
+    for patient, threads in ((False, 1), (True, 3)):
+        database = Database(tmp_path / f"{threads}.db", KNOWLEDGE_MIGRATIONS, create=True)
+        table = EmbeddingTable(database, "hash-64", 64)
+        with PassageEmbedding(table, Waiting(patient), threads=threads) as embedding:
+            embedding.offer(given)
+            assert finish(embedding) == 300
+        with database.reading() as connection:
+            rows = connection.execute("SELECT content_hash, vector, token_signs FROM embedding ORDER BY rowid")
+            kept.append([tuple(row) for row in rows])
+        database.close()
+    assert kept[0] == kept[1]

@@ -15,6 +15,7 @@ from rag.retrieval.generation_index import GenerationIndex
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits, build_index, next_index
 from rag.retrieval.index_files import MANIFEST_NAME, STATE_NAME
+from rag.retrieval.index_part import StoredPart
 from rag.schema import Language
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
@@ -76,6 +77,36 @@ def test_changes_add_up_to_what_is_made_anew(tmp_path: Path) -> None:
         assert index.count == KnowledgeStore(tmp_path).generation_info(generation).chunk_count
         assert index.changes > 0
         assert_same(index, rebuilt(tmp_path, generation))
+
+
+@pytest.mark.parametrize("exact_chunks", [1000, 5])
+def test_made_in_its_folder_it_is_the_same(tmp_path: Path, exact_chunks: int) -> None:
+    publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
+    limits = IndexLimits(exact_chunks, merge_share=1.0)
+    place = tmp_path / "place"
+    place.mkdir()
+    index = build_index(KnowledgeStore(tmp_path), 1, MODEL, 16, limits, place)
+    assert all(isinstance(one.base, StoredPart) for one in index.languages.values())
+    index.write(place)
+    found, expected = GenerationIndex.open(place, MODEL).loaded({}), rebuilt(tmp_path, 1)
+    assert_same(found, expected)
+    for language, one in found.languages.items():
+        other = expected.languages[language].base.loaded({})
+        base = one.base.loaded({})
+        for mine, its in zip(base.vectors.contents(), other.vectors.contents(), strict=True):
+            np.testing.assert_array_equal(mine, its)
+        np.testing.assert_array_equal(base.postings.fingerprints(), other.postings.fingerprints())
+    assert found.mean_length == expected.mean_length
+
+
+def test_chunks_without_a_vector_are_in_no_half_of_the_index(tmp_path: Path) -> None:
+    publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
+    store = KnowledgeStore(tmp_path)
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM embedding WHERE rowid <= 5")
+    index = rebuilt(tmp_path, 1)
+    assert index.count == len(TEXTS) - 5
+    assert all(one.base.loaded({}).postings.count == one.base.count for one in index.languages.values())
 
 
 def test_a_changed_index_finds_what_one_made_anew_finds(tmp_path: Path) -> None:

@@ -131,6 +131,25 @@ def test_clusters_find_what_one_by_one_finds(clustered: FaissVectorIndex, crowd:
     assert found / 1000 >= 0.98
 
 
+def test_room_that_was_made_changes_nothing(clustered: FaissVectorIndex, crowd: FloatMatrix) -> None:
+    builder = VectorIndexBuilder(16, crowd[::2], len(crowd))
+    builder.make_room(crowd[begin : begin + 700] for begin in range(0, len(crowd), 700))
+    for begin in range(0, len(crowd), 1000):
+        builder.add(np.arange(begin, begin + 1000) + 5, crowd[begin : begin + 1000])
+    roomy = builder.finish()
+    assert roomy.probes == clustered.probes
+    np.testing.assert_array_equal(roomy.contents()[1], crowd)
+    for row in crowd[:20]:
+        assert roomy.search(row[None], 20) == clustered.search(row[None], 20)
+
+
+def test_an_index_that_compares_one_by_one_needs_no_room() -> None:
+    builder = VectorIndexBuilder(2)
+    builder.make_room([VECTORS])
+    builder.add(IDS, VECTORS)
+    assert len(builder.finish()) == 3
+
+
 def test_clusters_keep_vectors_as_they_are(clustered: FaissVectorIndex, crowd: FloatMatrix, tmp_path: Path) -> None:
     path = tmp_path / "clustered.faiss"
     clustered.write(path)
