@@ -9,11 +9,10 @@ one of 28,203 pairs of different pages; SimHash of the same runs found 10 % of t
 
 import hashlib
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,7 @@ _RUN = 3  # terms
 _GENERATOR = np.random.default_rng(20)
 _FACTORS = _GENERATOR.integers(1, 2**61, SKETCH_NUMBERS, dtype=np.uint64) | np.uint64(1)
 _OFFSETS = _GENERATOR.integers(0, 2**61, SKETCH_NUMBERS, dtype=np.uint64)
+_PAIRS_AT_ONCE = 1 << 14
 _LARGEST_CROWD = 50
 """Of more documents with one band in common only neighbours are compared: a form filled in a thousand times would
 otherwise make half a million pairs."""
@@ -108,36 +108,35 @@ def find_duplicates(folder: Path) -> Duplicates:
         kept = table.all(generation)
         fresh = [sketch(key, text) for batch in table.unsketched(generation) for key, text in batch]
         if fresh:
-            kept = Sketches(
-                np.concatenate([kept.document_keys, np.array([one.document_key for one in fresh], dtype=np.int64)]),
-                [*kept.bodies, *(one.body for one in fresh)],
-                np.concatenate([kept.numbers, np.stack([one.numbers for one in fresh])]),
-            )
+            numbers = [one.numbers.astype("<u4").tobytes() for one in fresh]
+            keys, bodies = [one.document_key for one in fresh], [one.body for one in fresh]
+            kept = Sketches.joined([kept, Sketches.of(keys, bodies, numbers)])
         return _found(table, kept, None)
     finally:
         store.close()
 
 
 def _found(table: SketchTable, sketches: Sketches, new: set[int] | None) -> Duplicates:
-    keys = sketches.document_keys.tolist()
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for place, body in enumerate(sketches.bodies):
-        groups[body].append(place)
-    same = [group for group in groups.values() if len(group) > 1 and _touches(group, keys, new)]
-    firsts = np.array([group[0] for group in groups.values()], dtype=np.int64)  # one of each text is enough
-    near = _near_places(sketches.numbers[firsts]) if len(firsts) else {}
-    pairs = {
-        (int(firsts[first]), int(firsts[second])): similarity
-        for (first, second), similarity in near.items()
-        if _touches((int(firsts[first]), int(firsts[second])), keys, new)
-    }
-    wanted = sorted({place for group in (*same, *pairs) for place in group})
-    names = table.names([keys[place] for place in wanted])
+    keys = sketches.document_keys
+    if not len(keys):
+        return NO_DUPLICATES
+    is_new = np.ones(len(keys), np.bool_) if new is None else np.isin(keys, list(new))
+    order = np.lexsort((sketches.bodies[:, 1], sketches.bodies[:, 0]))
+    starts, sizes = _crowds((sketches.bodies[order[1:]] != sketches.bodies[order[:-1]]).any(axis=1))
+    groups = [order[start : start + size] for start, size in zip(starts, sizes, strict=True) if size > 1]
+    same = [group.tolist() for group in groups if is_new[group].any()]
+    firsts = np.sort(order[starts])  # one of each text is enough
+    near, similarities = _near_places(sketches.numbers[firsts], is_new[firsts])
+    near = firsts[near]
+    wanted = np.unique(np.concatenate([near.ravel(), *map(np.asarray, same)])).tolist()
+    names = table.names(keys[wanted].tolist())
+    name = {place: names[int(keys[place])] for place in wanted}
+    best_first = np.argsort(-similarities, kind="stable")
     return Duplicates(
-        same=tuple(sorted(tuple(sorted(names[keys[place]] for place in group)) for group in same)),
+        same=tuple(sorted(tuple(sorted(name[place] for place in group)) for group in same)),
         near=tuple(
-            NearPair(*_in_order(names[keys[first]], names[keys[second]]), similarity)
-            for (first, second), similarity in sorted(pairs.items(), key=lambda item: -item[1])
+            NearPair(*_in_order(name[int(first)], name[int(second)]), float(similarity))
+            for (first, second), similarity in zip(near[best_first], similarities[best_first], strict=True)
         ),
     )
 
@@ -146,32 +145,60 @@ def _in_order(first: str, second: str) -> tuple[str, str]:
     return (first, second) if first <= second else (second, first)
 
 
-def _touches(group: Sequence[int], keys: Sequence[int], new: set[int] | None) -> bool:
-    return new is None or any(keys[place] in new for place in group)
+def _crowds(differs: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where equal rows begin and how many they are, of which ``differs`` from the one before, bool [n - 1]."""
+    starts = np.concatenate([[0], np.flatnonzero(differs) + 1])
+    return starts, np.diff(np.concatenate([starts, [len(differs) + 1]]))
 
 
-def _near_places(numbers: NDArray[np.uint32]) -> dict[tuple[int, int], float]:
-    """Return pairs of rows of uint32 [n, 64] that are alike, with their similarity."""
-    candidates: set[tuple[int, int]] = set()
+def _near_places(
+    numbers: NDArray[np.uint32], is_new: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return pairs of rows of uint32 [n, 64] that are alike and one of them new, int64 [m, 2], and their similarity."""
+    found = np.empty(0, dtype=np.int64)  # both rows in one number
     width = SKETCH_NUMBERS // BANDS
     for band in range(BANDS):
         with np.errstate(over="ignore"):
             mixed = (numbers[:, band * width : (band + 1) * width].astype(np.uint64) * _FACTORS[:width]).sum(axis=1)
-        order = np.argsort(mixed, kind="stable")
-        ends = np.flatnonzero(np.diff(mixed[order])) + 1
-        starts = np.concatenate([[0], ends])
-        sizes = np.diff(np.concatenate([starts, [len(order)]]))
-        for crowd in np.flatnonzero(sizes > 1):
-            candidates.update(_pairs(order[starts[crowd] : starts[crowd] + sizes[crowd]].tolist()))
-    alike: dict[tuple[int, int], float] = {}
-    for first, second in sorted(candidates):
-        similarity = float(np.mean(numbers[first] == numbers[second]))
-        if similarity >= NEARLY:
-            alike[first, second] = round(similarity, 2)
-    return alike
+        near = [found]
+        for pairs in _candidates(np.argsort(mixed, kind="stable"), mixed):
+            asked = pairs[is_new[pairs].any(axis=1)]
+            asked = asked[_similarities(numbers, asked) >= NEARLY]
+            near.append(asked[:, 0] * len(numbers) + asked[:, 1])
+        found = np.unique(np.concatenate(near))
+    pairs = np.stack(np.divmod(found, len(numbers)), axis=1)
+    return pairs, _similarities(numbers, pairs).round(2)
 
 
-def _pairs(members: Sequence[int]) -> Iterable[tuple[int, int]]:
-    if len(members) > _LARGEST_CROWD:
-        return pairwise(members)
-    return ((first, second) for place, first in enumerate(members) for second in members[place + 1 :])
+def _similarities(numbers: NDArray[np.uint32], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    found = np.empty(len(pairs), dtype=np.float64)
+    for begin in range(0, len(pairs), _PAIRS_AT_ONCE):
+        first, second = pairs[begin : begin + _PAIRS_AT_ONCE].T
+        found[begin : begin + len(first)] = (numbers[first] == numbers[second]).mean(axis=1)
+    return found
+
+
+def _candidates(order: NDArray[np.int64], mixed: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
+    """Yield pairs of rows of the same value, int64 [m, 2] with the smaller one first, some thousands at a time."""
+    waiting, count = list[NDArray[np.int64]](), 0
+    starts, sizes = _crowds(np.diff(mixed[order]) != 0)
+    for crowd in np.flatnonzero(sizes > 1):
+        waiting.append(order[starts[crowd] : starts[crowd] + sizes[crowd]][_places(int(sizes[crowd]))])
+        count += len(waiting[-1])
+        if count > _PAIRS_AT_ONCE:
+            yield np.concatenate(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def _places(size: int) -> NDArray[np.int64]:
+    """Return which members of a crowd are compared, int64 [m, 2]."""
+    if size > _LARGEST_CROWD:
+        return np.stack([np.arange(size - 1), np.arange(1, size)], axis=1)
+    return _all_pairs(size)
+
+
+@cache
+def _all_pairs(size: int) -> NDArray[np.int64]:
+    return np.stack(np.triu_indices(size, 1), axis=1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.errors import EmbedderMismatch, IndexDamaged
 from rag.retrieval.generation_index import AnyPart, GenerationIndex, LanguageIndex, Moments, empty_part
@@ -19,6 +20,8 @@ from rag.storage.connection import Database
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.index_source import IndexSource, VectorRows
 from rag.storage.store import KnowledgeStore
+
+_TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met before are looked through
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +156,16 @@ class _Base:
         if builder.is_clustered:
             builder.make_room(rows.vectors for rows in self._rows())
         moments = Moments.none(dimension)
+        uncounted, passages = list[NDArray[np.int32]](), 0
         for rows in self._rows():
             builder.add(rows.chunk_ids, rows.vectors)
             moments = moments.changed(rows.vectors)
-            weights = weights.changed(rows.token_numbers, len(rows.chunk_ids))
+            uncounted.append(rows.token_numbers)
+            passages += len(rows.chunk_ids)
+            if sum(map(len, uncounted)) > _TOKENS_AT_ONCE:
+                weights, passages = weights.changed(np.concatenate(uncounted), passages), 0
+                uncounted.clear()
+        weights = weights.changed(np.concatenate([np.empty(0, np.int32), *uncounted]), passages)
         base = self._kept(builder.finish())
         return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), moments), weights
 

@@ -219,6 +219,7 @@ class VectorIndexBuilder:
         self._clustered: faiss.IndexIVFFlat | None = None
         self._nearest: _Nearest | None = None
         self._chunk_ids: list[NDArray[np.int64]] = []
+        self._clusters = np.empty(0, np.int64)  # of the rows that room was made for
         if sample is not None:
             faiss.omp_set_num_threads(os.cpu_count() or 1)
             clusters = min(clusters_for(count), len(sample))
@@ -234,14 +235,13 @@ class VectorIndexBuilder:
         return self._clustered is not None
 
     def make_room(self, batches: Iterable[FloatMatrix]) -> None:
-        """Look at all vectors, batch by batch, that are going to be added to a clustered index."""
+        """Look at all vectors, batch by batch, that are going to be added to a clustered index in the same order."""
         if self._clustered is None:
             return
+        found = [self._flat.search(rows, 1)[1][:, 0] for rows in batches]
+        self._clusters = np.concatenate([self._clusters, *found])
         lists: Any = self._clustered.invlists  # faiss says that it may be None
-        sizes: NDArray[np.int64] = np.zeros(self._clustered.nlist, dtype=np.int64)
-        for rows in batches:
-            sizes = sizes + np.bincount(self._flat.search(rows, 1)[1][:, 0], minlength=len(sizes))
-        for number, size in enumerate(sizes.tolist()):
+        for number, size in enumerate(np.bincount(self._clusters, minlength=self._clustered.nlist).tolist()):
             lists.resize(number, size)
             lists.resize(number, 0)  # keeps its room
 
@@ -255,10 +255,12 @@ class VectorIndexBuilder:
         if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # also refuses NaN
             raise ValueError(f"vectors must be of length 1; they are between {lengths.min()} and {lengths.max()}")
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
-        index = self._flat if self._clustered is None else self._clustered
-        if self._nearest is not None:
-            self._nearest.pass_by(rows, int(index.ntotal))
-        index.add(rows)
+        if self._clustered is None or self._nearest is None:
+            self._flat.add(rows)
+        else:
+            begin = int(self._clustered.ntotal)
+            self._nearest.pass_by(rows, begin)
+            _add_to_clusters(self._clustered, rows, self._clusters[begin : begin + len(rows)])
         self._chunk_ids.append(chunk_ids.astype(np.int64))
 
     def finish(self) -> FaissVectorIndex:
@@ -269,6 +271,15 @@ class VectorIndexBuilder:
         if self._clustered is None or self._nearest is None:
             return FaissVectorIndex(self._flat, chunk_ids)
         return FaissVectorIndex(self._clustered, chunk_ids, _probes(self._clustered, self._nearest))
+
+
+def _add_to_clusters(index: faiss.IndexIVFFlat, rows: FloatMatrix, clusters: NDArray[np.int64]) -> None:
+    """Add rows to the cluster of each, int64 [n], which is looked for where it is not given."""
+    if len(clusters) < len(rows):
+        index.add(rows)
+        return
+    places = np.ascontiguousarray(clusters, dtype=np.int64)
+    index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(places))
 
 
 def _probes(index: faiss.IndexIVFFlat, nearest: _Nearest) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from rag.storage.store import VISIBLE, KnowledgeStore
 SKETCH_NUMBERS = 64
 BANDS = 16
 _TEXTS_AT_ONCE = 256
+_SKETCHES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,29 @@ class Sketch:
 
 @dataclass(frozen=True, slots=True)
 class Sketches:
-    """n documents: their ids, ``bodies`` and ``numbers``, uint32 [n, 64]."""
+    """n documents: their keys, int64 [n], their ``bodies`` as uint64 [n, 2], and ``numbers``, uint32 [n, 64]."""
 
     document_keys: NDArray[np.int64]
-    bodies: Sequence[bytes]
+    bodies: NDArray[np.uint64]
     numbers: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, document_keys: Sequence[int], bodies: Sequence[bytes], numbers: Sequence[bytes]) -> Self:
+        """Take them as they are kept; ``numbers`` are little-endian."""
+        return cls(
+            np.array(document_keys, dtype=np.int64),
+            np.frombuffer(b"".join(bodies), dtype="<u8").reshape(-1, 2),
+            np.frombuffer(b"".join(numbers), dtype="<u4").reshape(-1, SKETCH_NUMBERS),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the documents of all parts, at least one, in their order."""
+        return cls(
+            np.concatenate([part.document_keys for part in parts]),
+            np.concatenate([part.bodies for part in parts]),
+            np.concatenate([part.numbers for part in parts]),
+        )
 
 
 class SketchTable:
@@ -70,15 +90,16 @@ class SketchTable:
 
     def all(self, generation: int) -> Sketches:
         """Return the sketches of the generation's documents, in the order of their keys."""
+        parts = [Sketches.of((), (), ())]
         with self._database.reading() as connection:
-            rows = connection.execute(
+            cursor = connection.execute(
                 "SELECT document_key, body, numbers FROM document_sketch WHERE document_key IN (SELECT document_key "
                 f"FROM document INDEXED BY document_visible WHERE {VISIBLE.format('document')}) ORDER BY document_key",
                 {"generation": generation},
-            ).fetchall()
-        numbers = np.frombuffer(b"".join(row["numbers"] for row in rows), dtype="<u4").reshape(-1, SKETCH_NUMBERS)
-        keys = np.array([row["document_key"] for row in rows], dtype=np.int64)
-        return Sketches(keys, [row["body"] for row in rows], numbers.astype(np.uint32))
+            )
+            while rows := cursor.fetchmany(_SKETCHES_AT_ONCE):
+                parts.append(Sketches.of(*zip(*rows, strict=True)))
+        return Sketches.joined(parts)
 
     def names(self, document_keys: Sequence[int]) -> dict[int, str]:
         """Return the ids of documents by their keys."""
