@@ -79,7 +79,8 @@ class PassageEmbedding:
 
     def offer(self, passages: Mapping[bytes, str]) -> None:
         """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""
-        self.collect()
+        for _ in self.collect():
+            pass
         unknown = [digest for digest in passages if digest not in self._offered]
         known = set() if self._anew else self._table.known(unknown)
         for digest in unknown:
@@ -96,12 +97,11 @@ class PassageEmbedding:
             self._write_next()
             yield self.done
 
-    def collect(self) -> bool:
-        """Write what has been embedded meanwhile; tell whether there was anything."""
-        done_before = self.done
+    def collect(self) -> Iterator[int]:
+        """Write what has been embedded meanwhile; yield ``done`` after each batch."""
         while self._batches and self._batches[0][1].done():
             self._write_next()
-        return self.done > done_before
+            yield self.done
 
     def begin(self) -> None:
         """Let all that was offered be embedded, without waiting for it."""

@@ -269,7 +269,7 @@ class _Run:
         self._progress(IngestProgress(stage, *counts, failure))
 
     def _keep_arrived_vectors(self, stage: Stage = "reading") -> None:
-        if self._embedding.collect():
+        for _ in self._embedding.collect():
             self._report(stage)
 
     def _take(self, read: Document, source: SourceFile) -> LiveDocument:
