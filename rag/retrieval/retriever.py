@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from rag.retrieval.follow_up import ask_in_context, last_said
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import similarities, weighed
+from rag.retrieval.parts import parts_of, with_best_of_parts
 from rag.retrieval.query import Query, Wording
 from rag.retrieval.ranking import final_scores
 from rag.retrieval.search import Search, Searched
@@ -96,10 +97,24 @@ class Retriever:
     ) -> Found:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
+        parts = parts_of(question)
+        before = [last_said(earlier), *parts]  # a part leans on the one before it: "and how do I return it?"
         with trace.span("embed"):
-            query = self._query(view, question, language, last_said(earlier))
+            queries = [self._query(view, question, language, last_said(earlier))]
+            queries += [self._query(view, part, language, before[place]) for place, part in enumerate(parts)]
         with trace.span("search"):
-            return find_in(self._filtered(view, filters), self._store, query, self._limit)
+            fewer = self._filtered(view, filters)
+            whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
+            return self._joined(whole, others) if others else whole
+
+    def _joined(self, whole: Found, parts: Sequence[Found]) -> Found:
+        """Return what was found for the whole question with each part's best chunk near its beginning.
+
+        The signals are those of the surest: a question is worth an answer where one of its parts is.
+        """
+        chunks = with_best_of_parts(whole.chunks, [part.chunks for part in parts])
+        surest = max([whole, *parts], key=lambda found: self._confidence.probability(found.signals))
+        return replace(whole, chunks=chunks, signals=surest.signals)
 
     def _filtered(self, view: GenerationView, filters: Filters) -> GenerationView:
         """Return what the filters leave of a generation; the last ones asked for are kept."""

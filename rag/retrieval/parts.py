@@ -1,0 +1,79 @@
+"""The parts of a question that asks for several things: "How long is the warranty, and how do I return it?".
+
+Without a model: a question is cut where one clause ends and another one that asks for something begins.  What does not
+ask ("I bought a kettle") stays with the part behind it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rag.schema import RetrievedChunk
+
+MOST_PARTS = 3
+_UNTOUCHED, _EARLY = 1, 3
+"""So many first chunks of the whole question stay where they are; among so many a part's document is early enough."""
+
+_SHORTEST_CHARACTERS = 4
+_ENGLISH_ASKS = (
+    r"(?:(?:how|what|which|when|where|who|whose|why)\b|(?:can|could|do|does|did|is|are|was|were|will|would|should|may"
+    r"|must|have|has)\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
+)
+_CHINESE_ASKS = re.compile(
+    r"多少|多久|多长|多大|几|怎么|怎样|如何|什么|哪|谁|吗|是否|能不能|要不要|可不可以|可以不|有没有|会不会|啥|呢"
+)
+_ENDS = re.compile(
+    r"[?？;；\n]+"
+    rf"|,?\s+(?:and|but|or)\s+(?:also\s+|then\s+)?(?={_ENGLISH_ASKS})"
+    rf"|,\s+(?={_ENGLISH_ASKS})"
+    r"|[，,。]?\s*(?:以及|并且|还有|另外|同时|而且)\s*|[，,。]\s*(?=[^，,。]*[\u4e00-\u9fff])",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(rf"(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)
+
+
+def parts_of(question: str) -> tuple[str, ...]:
+    """Return the parts, three at the most; none where the question asks for one thing.
+
+    >>> parts_of("How long is the warranty and how do I return it?")
+    ('How long is the warranty', 'how do I return it')
+    >>> parts_of("Do you sell kettles and toasters?"), parts_of("我买的门锁，保修多久，修一次多少钱？")
+    ((), ('我买的门锁 保修多久', '修一次多少钱'))
+    """
+    parts: list[str] = []
+    waiting: list[str] = []
+    for clause in _ENDS.split(question):
+        text = clause.strip(" \t,，。")
+        if not text:
+            continue
+        waiting.append(text)
+        if _asks(text) and sum(map(len, waiting)) >= _SHORTEST_CHARACTERS:
+            parts.append(" ".join(waiting))
+            waiting = []
+    if waiting and parts:
+        parts[-1] = " ".join([parts[-1], *waiting])
+    return tuple(parts) if 1 < len(parts) <= MOST_PARTS else ()
+
+
+def _asks(clause: str) -> bool:
+    return _CHINESE_ASKS.search(clause) is not None or _ASKS.match(clause) is not None
+
+
+def with_best_of_parts(
+    chunks: Sequence[RetrievedChunk], parts: Sequence[Sequence[RetrievedChunk]]
+) -> tuple[RetrievedChunk, ...]:
+    """Return the chunks with the best one of each part among the first, behind those that answer the whole best.
+
+    A part whose best document stands there already brings nothing new.  Scores go down as before.
+    """
+    merged = list(chunks)
+    place = _UNTOUCHED
+    for found in parts:
+        best = next(iter(found), None)
+        firsts = {one.chunk.document_id for one in merged[: max(place, _EARLY)]}
+        if best is None or best.chunk.document_id in firsts:
+            continue
+        merged = [one for one in merged if one.chunk.chunk_id != best.chunk.chunk_id]
+        merged.insert(place, replace(best, score=merged[min(place, len(merged)) - 1].score if merged else best.score))
+        place += 1
+    return tuple(merged[: len(chunks)]) if chunks else tuple(merged)
