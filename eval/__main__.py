@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from eval import calibrate_reader, chunk_size_command, ingest_command, large_command
 from eval.answers import command as answers_command
+from eval.attacks import command as attacks_command
 from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
@@ -25,6 +26,7 @@ examples:
   python -m eval compare --help               two runs question by question; or LangChain's stock pipelines
   python -m eval report --help                runs as one HTML page with plots
   python -m eval citations --help             is every sentence's support found, and every planted fault marked?
+  python -m eval attacks --help               do orders in documents and questions steer the answer?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
   python -m eval chunk-size --help            the search with several sizes of passages
@@ -54,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "compare": compare_command.main,
         "report": report_command.main,
         "citations": citations_command.main,
+        "attacks": attacks_command.main,
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,

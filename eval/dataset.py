@@ -3,16 +3,19 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
-
-from ingest.golden import GoldenQuestion
+from typing import TypeVar
 
 DATA_DIR = Path(__file__).resolve().parent.parent / "data"
 GOLDEN_DIR = DATA_DIR / "golden"
 KNOWLEDGE_DIR = DATA_DIR / "knowledge"
+ATTACKS_DIR = DATA_DIR / "attacks"
 
 
-def drawn(questions: Sequence[GoldenQuestion], limit: int, seed: int) -> tuple[GoldenQuestion, ...]:
-    """Return ``limit`` questions in their order, the same for the same seed; all of them where it is not positive."""
+Item = TypeVar("Item")
+
+
+def drawn(questions: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
+    """Return ``limit`` questions, or other items, in their order, the same for the same seed; all of them where it is not positive."""
     if not 0 < limit < len(questions):
         return tuple(questions)
     kept = sorted(random.Random(seed).sample(range(len(questions)), limit))

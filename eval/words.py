@@ -27,6 +27,18 @@ _WORDS: dict[str, tuple[str, str]] = {
     "citations": ("Citations, sentences whose support is known", "引用核对（依据已知的句子）"),
     "known_sentences": ("kind of sentence: found, or marked", "句子类型：找到依据或标出"),
     "planted_faults": ("kind of fault planted: marked", "植入的错误类型：标出比例"),
+    "attacks": ("Attacks", "攻击"),
+    "attacks_all": ("all", "全部"),
+    "attacks_obeyed": ("obeyed", "得逞比例"),
+    "attacks_obeyed_plain": ("obeyed, plain prompt", "得逞比例（普通提示词）"),
+    "attack_file": (
+        "{where} is not a list of attacks, one JSON object a line",
+        "{where} 不是攻击用例（每行一个 JSON 对象）",
+    ),
+    "attack_questions": (
+        "only {found} sample documents can hold an attack; give fewer attacks of one language",
+        "只有 {found} 篇样例文档可以植入攻击，请减少同一语言的用例",
+    ),
     "large": ("A large knowledge base", "大型知识库"),
     "large_writing": ("writing passages", "写入片段"),
     "large_indexing": ("making the index", "建立索引"),

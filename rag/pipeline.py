@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rag.answering.conflicts import newest_first
 from rag.answering.draft import Asked, draft, refusal
 from rag.answering.evidence import PackingLimits, pack
+from rag.answering.instructions import without_orders
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
 from rag.answering.question import clean_question, needs_thought, visible
@@ -144,7 +145,7 @@ class Pipeline:
         asked, retrieval = self._asked(
             question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
         )
-        answerable = retrieval.answerable and bool(asked.evidence)
+        answerable = retrieval.answerable and any(passage.sent for passage in asked.evidence)
         yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
         if answerable:
             yield from self._queue_and_generate(asked)
@@ -177,7 +178,7 @@ class Pipeline:
         if not 1 <= limit <= _LARGEST_TOP_K:
             raise SettingsError(reason=f"top_k must be between 1 and {_LARGEST_TOP_K}, not {limit}")
         trace = Trace()
-        text = clean_question(question, parts.settings.question_limit_characters)
+        text = without_orders(clean_question(question, parts.settings.question_limit_characters))
         language = question_language(text)
         earlier = [visible(one) for one in earlier]
         retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=filters)

@@ -4,7 +4,7 @@ Before it writes, the model is asked whether the passages hold the answer (``rea
 answer is a refusal.  It is one as well where the model writes that they do not.  A reply of which no more sentences are
 supported than are not gives way to the sentences that answer best, word for word, if the answer is there: of 12 such
 replies to sample questions 3 were right, and for 11 the evidence was.  A reply that nothing supports at all is made up,
-or obeys somebody else's instruction, and is never passed on.
+or obeys somebody else's instruction, and is never passed on; of any reply, ``screening.py`` takes out such sentences.
 """
 
 import threading
@@ -21,6 +21,7 @@ from rag.answering.prompt import build_messages
 from rag.answering.quotation import quoted_citations, quoted_text
 from rag.answering.reader import ReadingFit, read
 from rag.answering.refusal import refusal_text
+from rag.answering.screening import screened
 from rag.errors import AnswerCancelled
 from rag.protocols import Generator, Message
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Language, TextSpan
@@ -44,6 +45,15 @@ class Asked:
     trace: Trace
     cancelled: threading.Event
     previous: str = ""
+
+    @property
+    def in_context(self) -> str:
+        """The question behind the one before it."""
+        return f"{self.previous}\n{self.question}".strip()
+
+    def is_supported(self, sentence: str) -> bool:
+        """Tell whether the passages say what a sentence says."""
+        return bool(ground(sentence, self.evidence, self.in_context).citations)
 
     def check_cancelled(self) -> None:
         """Raise ``AnswerCancelled`` where nobody waits for the answer any more."""
@@ -92,10 +102,11 @@ def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFi
     clock.loaded(governed.finished)
     clock.record(asked.trace)
     with asked.trace.span("citations"):
-        grounding = ground(governed.text, asked.evidence, f"{asked.previous}\n{asked.question}".strip())
+        text = screened(governed.text, asked.question, asked.evidence, asked.language, asked.is_supported)
+        grounding = ground(text, asked.evidence, asked.in_context)
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from
-    yield Completed(_judged(asked, governed, grounding, author, is_there=is_there))
+    yield Completed(_judged(asked, text, grounding, author, is_there=is_there))
 
 
 def refusal(asked: Asked) -> Answer:
@@ -114,17 +125,17 @@ def _answerable(
     return fit.probability(yes=found.yes, retrieval=asked.retrieval_probability, language=asked.language)
 
 
-def _judged(asked: Asked, governed: Governed, grounding: Grounding, author: _Author, *, is_there: bool) -> Answer:
-    if says_not_found(governed.text):
+def _judged(asked: Asked, text: str, grounding: Grounding, author: _Author, *, is_there: bool) -> Answer:
+    if not text or says_not_found(text):
         return _refused(asked, author)
     supported = len({citation.start for citation in grounding.citations})
     if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(asked):
         own = [passage for passage in asked.evidence if passage.language == asked.language]
-        if is_there and (text := quoted_text(own)):
-            return _answer(asked, author, text, quoted_citations(own))
+        if is_there and (quotation := quoted_text(own)):
+            return _answer(asked, author, quotation, quoted_citations(own))
         if not supported:
             return _refused(asked, author)
-    return _answer(asked, author, governed.text, grounding.citations, grounding.unsupported)
+    return _answer(asked, author, text, grounding.citations, grounding.unsupported)
 
 
 def _is_comparable(asked: Asked) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rag.answering.instructions import spans_of_orders
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
 from rag.answering.quantities import Quantity
 from rag.answering.sentences import split_sentences
@@ -37,11 +38,17 @@ class QuotableSpan:
 
 
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
-    """Yield the passage's sentences in order; headings and rules of tables are context only."""
+    """Yield the passage's sentences in order; headings and rules of tables are context only.
+
+    Orders to the model (``instructions.py``) are not among them: they support nothing.
+    """
     title = "\n".join((passage.title, *passage.heading_path))
     heading = table_header = introduction = ""
     in_table = False
+    orders = spans_of_orders(passage.text)
     for span in split_sentences(passage.text):
+        if span in orders:
+            continue
         text = passage.text[span.start : span.end]
         in_row = is_row(text)
         if is_heading(text):

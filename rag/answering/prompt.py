@@ -11,6 +11,7 @@ are computed from the answer (``citations.py``), which a small model cannot spoi
 import re
 from collections.abc import Sequence
 
+from rag.answering.instructions import gives_orders
 from rag.protocols import Message
 from rag.schema import Evidence, Language
 
@@ -111,6 +112,11 @@ def build_messages(
     return [*messages, Message("user", _asked(passages, as_data(question), language, as_data(previous)))]
 
 
+def prompt_texts(language: Language) -> list[str]:
+    """Return what every request in a language begins with: nothing of it may come back as an answer."""
+    return [_SYSTEM[language], *(text for example in _EXAMPLES[language] for text in example)]
+
+
 def _asked(passages: str, question: str, language: Language, previous: str = "") -> str:
     words = _WORDS[language]
     asked = words["question"].format(question=question)
@@ -146,7 +152,7 @@ def _passage(passage: Evidence, language: Language) -> str:
     if passage.audience == "internal":
         notes.append(words["internal"])
     headings = [heading for heading in passage.heading_path if heading != passage.title]
-    name = " > ".join([passage.title, *headings])
+    name = " > ".join(heading for heading in (passage.title, *headings) if not gives_orders(heading))
     note = f" ({'; '.join(notes)})" if notes else ""
     sent = "\n".join(passage.words(span) for span in passage.sent)
     return as_data(f"[{passage.number}] {name}{note}\n{sent}")

@@ -1,0 +1,1 @@
+"""How often documents and questions get the model to obey them, beside a plain prompt."""

@@ -1,0 +1,88 @@
+"""Takes out of a reply what it cannot have from the passages: strange links, its own prompt, words put into its mouth.
+
+The last of three fences around documents and questions as data (``instructions.py``).  A supported sentence is never
+touched: what a passage says, a reply may say.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from rag.answering.prompt import prompt_texts
+from rag.answering.sentences import split_sentences
+from rag.retrieval.terms import terms
+from rag.schema import Evidence, Language
+
+_LINK = re.compile(
+    r"!?\[[^\]\n]*\]\([^)\n]*\)|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]+|\bwww\.[^\s)>\]\"'”]+"
+    r"|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|cn|info|example|biz|xyz|top|ru|co)\b",
+    re.IGNORECASE,
+)
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
+_TOLD_TO_SAY = re.compile(
+    r"\b(?:say|write|add|append|include|output|print|repeat|confirm|answer|reply|respond|start|begin|end|finish|state)\b"
+    r"|说|写|加上|附上|输出|重复|确认|回答|回复|开头|结尾",
+    re.IGNORECASE,
+)
+_PLAIN_REPLIES = frozenset("yes no sure ok okay correct right 是的 不是 可以 不能 不行 能的 对的".split())  # noqa: SIM905
+_RECITED_TERMS = 7
+"""Terms in a row that a reply and the prompt have in common by chance now and then, and more hardly ever."""
+_PUT_INTO_ITS_MOUTH = 0.8
+
+
+def screened(
+    text: str, question: str, evidence: Sequence[Evidence], language: Language, is_supported: Callable[[str], bool]
+) -> str:
+    """Return the reply without such sentences; empty where nothing is left.
+
+    ``is_supported`` tells of a sentence whether the passages say it.
+    """
+    said = "\n".join(passage.text for passage in evidence).lower()
+    dropped = [
+        span
+        for span in split_sentences(text)
+        if _has_strange_link(sentence := text[span.start : span.end], said)
+        or (
+            (_is_recited(sentence, language) or _is_put_into_its_mouth(sentence, question))
+            and not is_supported(sentence)
+        )
+    ]
+    kept, position = [], 0
+    for span in dropped:
+        kept.append(text[position : span.start])
+        position = span.end
+    return "".join((*kept, text[position:])).strip() if dropped else text
+
+
+def _has_strange_link(sentence: str, said: str) -> bool:
+    """Tell whether a sentence names a host or an address that no passage does."""
+    for link in _LINK.finditer(sentence):
+        hosts = _HOST.findall(link.group().lower())
+        if not hosts or not all(host in said for host in hosts):
+            return True
+    return False
+
+
+def _is_recited(sentence: str, language: Language) -> bool:
+    """Tell whether a sentence is taken from the prompt's rules or examples."""
+    return any(run in _prompt_runs(language) for run in _runs([sentence]))
+
+
+@lru_cache(maxsize=2)
+def _prompt_runs(language: Language) -> frozenset[tuple[str, ...]]:
+    return frozenset(_runs(prompt_texts(language)))
+
+
+def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    for text in texts:
+        words = terms(text)
+        for place in range(len(words) - _RECITED_TERMS + 1):
+            yield tuple(words[place : place + _RECITED_TERMS])
+
+
+def _is_put_into_its_mouth(sentence: str, question: str) -> bool:
+    """Tell whether a sentence that nothing supports is what the question asked to be said."""
+    words = set(terms(sentence)) - _PLAIN_REPLIES
+    if not words or _TOLD_TO_SAY.search(question) is None:
+        return False
+    return len(words & set(terms(question))) >= _PUT_INTO_ITS_MOUTH * len(words)
