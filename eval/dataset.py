@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def drawn(questions: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
-    """Return ``limit`` questions, or other items, in their order, the same for the same seed; all of them where it is not positive."""
+    """Return ``limit`` items in their order, the same for the same seed; all of them where it is not positive."""
     if not 0 < limit < len(questions):
         return tuple(questions)
     kept = sorted(random.Random(seed).sample(range(len(questions)), limit))
