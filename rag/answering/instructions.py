@@ -46,9 +46,11 @@ _TELL = (
 
 _ORDERS = (
     # to drop what it was told
-    r"\b(?:ignore|disregard|forget|overrid(?:es?|ing)|bypass|overrules?|discard|set aside|(?:do not|don['’]t|stop) follow(?:ing)?"
-    rf"|pay no attention to)\b[^.!?\n]{{0,40}}\b{_TOLD}\b[^.!?\n]{{0,40}}\b{_RULES}",
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,20}\b(?:instructions|system prompt|prompt|rules|documents)\b",
+    r"\b(?:ignore|disregard|forget|overrid(?:es?|ing)|bypass|overrules?|discard|set aside"
+    r"|(?:do not|don['’]t|stop) follow(?:ing)?|pay no attention to)\b"
+    rf"[^.!?\n]{{0,40}}\b{_TOLD}\b[^.!?\n]{{0,40}}\b{_RULES}",
+    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,20}"
+    r"\b(?:instructions|system prompt|prompt|rules|documents)\b",
     rf"{_DROP_IN_CHINESE}[^。！？\n]{{0,8}}{_TOLD_IN_CHINESE}[^。！？\n]{{0,10}}{_RULES_IN_CHINESE}",
     # to be somebody else
     r"\byou are (?:no longer|hereby|an? (?:unrestricted|uncensored|evil|jailbroken)|now (?:an?|called) )",
@@ -93,15 +95,15 @@ _REPLY_ORDERS = (
 # One of these is in all that the patterns match: looking for them first is twenty times as quick.
 _SIGNS = tuple(
     """
-ignore|disregard|forget|overrid|bypass|overrul|discard|set aside|not follow|n't follow|n’t follow|stop follow|no attention
-you are no|you are hereby|unrestricted|uncensored|evil|jailbr|from now on|henceforth|pretend|act as|play as| mode|prompt
-do anything now|instruction|guideline|your rules|your message|words above|text above|everything above|hidden|initial|secret|to wh|to any
-original|llm|language model|assistant|bot|gpt|deepseek|<|inst]|system|developer|directive|answer|repl|respon|output|print
-asked
-忽略|无视|忘记|忘掉|抛开|理会|别管|不用管|跳过|覆盖|取代|遵守|放弃|从现在|现在起|你现在|你不再|你是一|扮演|假装|假设|模式
-提示|指令|指示|规则|设定|要求|人工智能|大模型|语言模型|助手|机器人|智能客服|资料>|ai |ai:|ai,|ai必|ai请|ai应|ai需|ai要|ai只|ai助
-回答|回复|答复|输出|程序
-""".strip()
+ignore|disregard|forget|overrid|bypass|overrul|discard|set aside|not follow|n't follow|n’t follow|stop follow
+no attention|you are no|you are hereby|unrestricted|uncensored|evil|jailbr|from now on|henceforth|pretend|act as
+play as| mode|prompt|do anything now|instruction|guideline|your rules|your message|words above|text above
+everything above|hidden|initial|secret|to wh|to any|original|llm|language model|assistant|bot|gpt|deepseek|<|inst]
+system|developer|directive|answer|repl|respon|output|print|asked
+忽略|无视|忘记|忘掉|抛开|理会|别管|不用管|跳过|覆盖|取代|遵守|放弃|从现在|现在起|你现在|你不再|你是一|扮演|假装|假设
+模式|提示|指令|指示|规则|设定|要求|人工智能|大模型|语言模型|助手|机器人|智能客服|资料>|回答|回复|答复|输出|程序
+ai |ai:|ai,|ai必|ai请|ai应|ai需|ai要|ai只|ai助
+""".strip("\n")
     .replace("\n", "|")
     .split("|")
 )
