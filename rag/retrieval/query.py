@@ -20,7 +20,8 @@ ALTERNATIVE_SHARE = 1.0
 class Query:
     """``vector`` is float32 [1, dimension] of length 1; ``shares``, float64 [q], are those of the ``tokens``.
 
-    ``question`` is in the user's own words, mended; ``terms`` may hold more than its own.
+    ``question`` is in the user's own words, mended; ``terms`` may hold more than its own.  What is near ``wider``, a
+    second vector like the first, is looked at as well.
     """
 
     question: str
@@ -29,6 +30,7 @@ class Query:
     terms: Mapping[str, float]
     tokens: QueryTokens
     shares: NDArray[np.float64]
+    wider: FloatMatrix | None = None
 
     @classmethod
     def of(cls, question: str, language: Language, vectors: QueryVectors) -> Self:

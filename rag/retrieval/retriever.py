@@ -147,7 +147,7 @@ class Retriever:
 
 def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> Found:
     """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg."""
-    searched = Search(view, query.language, query.vector, query.terms).run(limit)
+    searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
     asked = weighed(query.tokens, view.weights.of(query.tokens.numbers) * query.shares)
     ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
     loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
@@ -172,7 +172,8 @@ class _Ranked:
 
 def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> list[_Ranked]:
     """Return the candidates, best first."""
-    hits = [searched.seen[chunk_id] for chunk_id in fuse(searched.by_meaning, searched.by_words)[:RANKED_CHUNKS]]
+    fused = fuse(searched.by_meaning, searched.by_words)[:RANKED_CHUNKS]
+    hits = [searched.seen[chunk_id] for chunk_id in dict.fromkeys([*fused, *searched.wider])]
     signs = view.tokens.token_signs([hit.chunk_id for hit in hits])
     kept = [hit for hit in hits if hit.chunk_id in signs]
     late = dict(

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
 from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
+from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.search import Search
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -129,6 +132,20 @@ def test_other_ways_of_writing_find_the_same(
     found = retriever.retrieve(question, language, Trace()).chunks
     assert found[0].chunk.document_id == expected
     assert found[0].bm25 is not None
+
+
+def test_what_is_near_the_second_vector_is_looked_at_as_well(settings: Settings, retriever: Retriever) -> None:
+    store = KnowledgeStore(settings.knowledge_dir)
+    view = GenerationView.open(store, store.require_generation(), HashEmbedder().model_id)
+    own, wider = HashEmbedder().embed_queries(["battery of the doorbell", "a refund reaches your card"]).vectors
+    alone = Search(view, "en", own[np.newaxis], {"battery": 1.0}).run(1)
+    both = Search(view, "en", own[np.newaxis], {"battery": 1.0}, wider[np.newaxis]).run(1)
+    names = {number: chunk.document_id for number, chunk in store.chunks(both.seen, view.generation).items()}
+    assert alone.wider == ()
+    assert "refund" not in {names[number] for number in alone.seen}
+    assert "refund" in {names[number] for number in both.wider}
+    assert both.by_meaning == alone.by_meaning
+    assert all(both.seen[number] == hit for number, hit in alone.seen.items())
 
 
 def test_confidence_decides(settings: Settings, retriever: Retriever) -> None:
