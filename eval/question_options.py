@@ -25,7 +25,7 @@ exit codes: 0 measured, 2 usage, 3 no knowledge base or nothing to ingest, 4 no 
 def question_parser(command: str, description: str, examples: str, *, sets: bool = True) -> argparse.ArgumentParser:
     """Return a parser of ``python -m eval COMMAND`` with the shared options; ``examples`` end its help."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m eval {command}".strip(),
+        prog=command if command.startswith("python") else f"python -m eval {command}".strip(),
         description=description,
         epilog=f"{examples}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
