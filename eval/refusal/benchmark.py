@@ -70,7 +70,8 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
     """Return shares in [0, 1]; None where one of the two kinds of questions is missing.
 
     ``refused_...`` are by the threshold in use, ``..._at_5`` by the one at which 5 % of the answerable questions of
-    this very set are refused.  ``own_fit`` is what a fit and a threshold on the set's other questions (Platt) would do.
+    this very set are refused: ``threshold_at_5``, which by the search alone is what ``ANSWERDESK_REFUSAL_THRESHOLD``
+    may be set to.  ``own_fit`` is what a fit (Platt) and a threshold on the set's other questions would do.
     """
     labels = np.array([one.answerable for one in judgements], dtype=np.bool_)
     scores = np.array([one.probability for one in judgements], dtype=np.float64)
@@ -87,6 +88,7 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
         "refused_answerable": _mean(refused[labels].tolist()),
         "ece": _rounded(calibration_error(scores, labels)) if len(judgements) else None,
         "refused_unanswerable_at_5": _mean((scores < threshold)[~labels].tolist()) if labels.any() else None,
+        "threshold_at_5": _rounded(threshold) if labels.any() else None,
         "auroc_of_retrieval": _rounded(auroc(searched, labels)) if both else None,
         "intervals": {
             "refused_unanswerable": mean_interval(refused[~labels].tolist()),
