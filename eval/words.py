@@ -79,6 +79,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The difference in {measure} may be chance (probability {p}); ask more questions to be sure.",
         "{measure} 的差异可能出于偶然（概率 {p}），需要更多题目才能确定。",
     ),
+    "evidence_tokens": (
+        "evidence tokens a question: {first:.0f} and {second:.0f} ({share:.0%})",
+        "每题资料词元数：{first:.0f} 与 {second:.0f}（{share:.0%}）",
+    ),
     "loss_of": ("worse:", "变差："),
     "win_of": ("better:", "变好："),
     "nothing_shared": (

@@ -56,6 +56,13 @@ def says(text: str, span: str) -> bool:
     return bool(wanted) and together and all(holds(text, number) for number in _NUMBER.findall(normalise(span)))
 
 
+def has_numbers_of(text: str, references: Sequence[str]) -> bool | None:
+    """Tell whether the text has all numbers of one of the references; None where none of them has a number."""
+    numbered = [found for one in references if (found := set(_NUMBER.findall(normalise_lines(one))))]
+    own = set(_NUMBER.findall(normalise_lines(text)))
+    return any(found <= own for found in numbered) if numbered else None
+
+
 def numbers_within(text: str, *sources: str) -> bool:
     """Tell whether every number of ``text`` occurs in one of the sources."""
     known = {number for source in sources for number in _NUMBER.findall(normalise_lines(source))}

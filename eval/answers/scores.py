@@ -7,7 +7,7 @@ from typing import Literal
 
 from eval.answers.arms import ARMS, Arm
 from eval.answers.gold import holds_gold, is_right_reply
-from eval.answers.metrics import best_rouge_l, best_token_f1
+from eval.answers.metrics import best_rouge_l, best_token_f1, has_numbers_of
 from eval.answers.runner import NO_PASSAGE, Record
 from eval.bootstrap import mean_interval, ratio_interval
 from eval.percentiles import Percentiles
@@ -41,6 +41,7 @@ class Score:
     lost_in: Loss
     token_f1: float | None
     rouge_l: float | None
+    numbers_right: bool | None
     recall_at_1: float | None
     recall_at_5: float | None
     reciprocal_rank: float | None
@@ -71,6 +72,7 @@ def score(question: GoldenQuestion, record: Record) -> Score:
         lost_in="" if right else _lost_in(question, record),
         token_f1=best_token_f1(reply.text, question.answers) if reply and compared else None,
         rouge_l=best_rouge_l(reply.text, question.answers) if reply and compared else None,
+        numbers_right=has_numbers_of(reply.text, question.answers) if reply and compared else None,
         recall_at_1=recall_at(record.evidence_documents, question.relevant, 1) if wanted else None,
         recall_at_5=recall_at(record.evidence_documents, question.relevant, 5) if wanted else None,
         reciprocal_rank=reciprocal_rank_at(record.evidence_documents, question.relevant, 10) if wanted else None,
@@ -138,6 +140,7 @@ def _quality(scores: Sequence[Score]) -> dict[str, object]:
         "accuracy": _mean([item.right for item in scores]),
         "token_f1": _mean([item.token_f1 for item in scores]),
         "rouge_l": _mean([item.rouge_l for item in scores]),
+        "numbers_right": _mean([item.numbers_right for item in scores]),
     }
 
 

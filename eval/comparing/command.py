@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.comparing.pairs import Comparison, compared
-from eval.comparing.values import arm_of, values_of
+from eval.comparing.values import arm_of, evidence_tokens, values_of
 from eval.question_options import EXIT_CODES, write_json
 from eval.runs import Run
 from eval.words import words
@@ -44,13 +44,13 @@ def _parser() -> argparse.ArgumentParser:
 def compare_runs(first: str, second: str, settings: Settings) -> dict[str, object]:
     """Return every measure's comparison, and under ``questions`` each one's outcome by the first measure.
 
+    ``evidence_tokens`` are means of the questions for which both models were asked, and the second's share of the
+    first's; None where there are none.
+
     Raises ``SettingsError`` where the runs have no measure, or no question, in common.
     """
-    by_name = {}
-    for given in (first, second):
-        name, arm = arm_of(given)
-        by_name[given] = values_of(Run.find(name, settings), arm)
-    one, other = by_name[first], by_name[second]
+    sides = [(Run.find(name, settings), arm) for name, arm in map(arm_of, (first, second))]
+    one, other = (values_of(run, arm) for run, arm in sides)
     shared = [measure for measure in one if measure in other and one[measure].keys() & other[measure].keys()]
     if not shared:
         raise SettingsError(reason=words("nothing_shared", terminal_language(), first=first, second=second))
@@ -64,7 +64,16 @@ def compare_runs(first: str, second: str, settings: Settings) -> dict[str, objec
         "second": second,
         "measures": {found.measure: asdict(found) for found in measures},
         "questions": outcomes,
+        "evidence_tokens": _tokens(*(evidence_tokens(run, arm) for run, arm in sides)),
     }
+
+
+def _tokens(first: dict[str, float], second: dict[str, float]) -> dict[str, float] | None:
+    shared = first.keys() & second.keys()
+    before, after = sum(first[key] for key in shared), sum(second[key] for key in shared)
+    if not before:
+        return None
+    return {"first": before / len(shared), "second": after / len(shared), "share": round(after / before, 4)}
 
 
 def _outcome(difference: float) -> str:
@@ -119,6 +128,8 @@ def main(argv: Sequence[str]) -> int:
         rows = [Comparison(**values) for values in measures.values()]
         print_comparison(rows, arguments.first, arguments.second, console)
         _print_questions(outcomes, console, language)
+        if isinstance(tokens := found["evidence_tokens"], dict):
+            console.print(words("evidence_tokens", language, **tokens), markup=False, highlight=False, soft_wrap=True)
         write_json(arguments.json, found)
     except AnswerdeskError as error:
         return fail(error)

@@ -10,7 +10,7 @@ from html import escape
 
 _WIDTH, _ROW, _LABEL, _SHOWN = 640, 26, 190, 110
 _PLOT = _WIDTH - _LABEL - _SHOWN
-_SQUARE, _MARGIN = 300, 44
+_SQUARE, _MARGIN = 320, 54
 
 
 @dataclass(frozen=True, slots=True)

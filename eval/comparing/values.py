@@ -41,6 +41,14 @@ def values_of(run: Run, arm: Arm = "own") -> Values:
     raise SettingsError(reason=words("run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 
+def evidence_tokens(run: Run, arm: Arm) -> dict[str, float]:
+    """Return how much evidence the model was sent, by question, where it was asked; none of a run without answers."""
+    if run.identity().get("command") != "answers":
+        return {}
+    records = [one for one in run.records(RECORDS) if one.arm == arm and one.tokens.prompt]
+    return {one.question_id: float(one.tokens.evidence) for one in records}
+
+
 def arm_of(name: str) -> tuple[str, Arm]:
     """Split ``RUN:ARM``; the arm is the product's own where none is named.
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from eval.answers.metrics import (
     best_rouge_l,
     best_token_f1,
+    has_numbers_of,
     holds,
     is_right,
     key_points_hit,
@@ -125,3 +126,10 @@ def test_pairs_of_words_by_hand() -> None:
     assert pair_overlap("a b c d", "a b c x y z") == (pytest.approx(2 / 3), pytest.approx(2 / 5))
     assert pair_overlap("b a", "a b") == (0.0, 0.0)
     assert pair_overlap("a", "a") == (1.0, 1.0)
+
+
+def test_the_numbers_of_one_known_answer_are_enough() -> None:
+    assert has_numbers_of("It takes 7 to 10 days.", ["7-10 days", "two weeks"]) is True
+    assert has_numbers_of("It takes 7 days.", ["7-10 days"]) is False
+    assert has_numbers_of("It takes 1,000 days.", ["five", "1000"]) is True
+    assert has_numbers_of("It takes 7 days.", ["a week"]) is None

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from eval.__main__ import main
-from eval.answers.runner import Record
+from eval.answers.runner import Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.comparing.values import arm_of, values_of
 from eval.refusal.benchmark import Judgement, figures
@@ -67,6 +67,22 @@ def test_win_tie_and_loss_question_by_question(
     assert (right["wins"], right["ties"], right["losses"], right["n"]) == (3, 2, 1, 6)
     assert right["p_value"] == pytest.approx(2 * (1 + 4) / 16)
     assert saved["questions"]["a"] == "loss"
+
+
+def test_evidence_is_compared_where_both_models_were_asked(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, evidence in (("top5", {"a": 800, "b": 600, "c": 0}), ("own", {"a": 250, "b": 240, "d": 200})):
+        records = [
+            replace(record(key, RIGHT), tokens=TokenCounts(prompt=900 if evidence.get(key) else 0, evidence=count))
+            for key, count in ({one.question_id: 0 for one in QUESTIONS} | evidence).items()
+        ]
+        save(Run.named(name, settings), "answers", QUESTIONS, list(records))
+    written = tmp_path / "figures.json"
+    assert main(["compare", "top5", "own", "--json", str(written)]) == 0
+    tokens = json.loads(written.read_text("utf-8"))["evidence_tokens"]
+    assert tokens == {"first": 700.0, "second": 245.0, "share": 0.35}
+    assert "700 and 245 (35%)" in capsys.readouterr().out
 
 
 def test_an_arm_is_a_run_of_its_own(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
