@@ -35,6 +35,8 @@ def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
 
     The model server stays the desk's.  Raises a ``KnowledgeError``, or ``EmbedderMissing``.
     """
+    if one.corpus is None:
+        KnowledgeStore(settings.knowledge_dir).require_generation()  # told before the embedder is loaded
     embedder = open_embedder(settings)
     store = KnowledgeStore(knowledge_folder(one, settings, embedder))
     return build_parts(settings, store, embedder=embedder)
