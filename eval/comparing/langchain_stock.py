@@ -55,13 +55,17 @@ class StockPipelines:
 
     def __init__(self, documents: Sequence[Document], embedder_folder: Path) -> None:
         """Cut and embed; takes as long as the torch encoder takes."""
-        from langchain_classic.retrievers import EnsembleRetriever
-        from langchain_community.embeddings import HuggingFaceEmbeddings
-        from langchain_community.retrievers import BM25Retriever
-        from langchain_community.vectorstores import FAISS
-        from langchain_core.documents import Document as StockDocument
-        from langchain_text_splitters import RecursiveCharacterTextSplitter
+        with warnings.catch_warnings():  # LangChain announces the end of its own parts
+            warnings.simplefilter("ignore")
+            from langchain_classic.retrievers import EnsembleRetriever
+            from langchain_community.embeddings import HuggingFaceEmbeddings
+            from langchain_community.retrievers import BM25Retriever
+            from langchain_community.vectorstores import FAISS
+            from langchain_core.documents import Document as StockDocument
+            from langchain_text_splitters import RecursiveCharacterTextSplitter
 
+            warnings.simplefilter("ignore")  # its import puts its own announcements first again
+            embeddings = HuggingFaceEmbeddings(model_name=str(embedder_folder))
         splitter = RecursiveCharacterTextSplitter(chunk_size=CHUNK_CHARACTERS, chunk_overlap=OVERLAP_CHARACTERS)
         chunks = splitter.split_documents(
             [
@@ -69,9 +73,6 @@ class StockPipelines:
                 for one in documents
             ]
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # LangChain announces the end of its own parts
-            embeddings = HuggingFaceEmbeddings(model_name=str(embedder_folder))
         vectors = FAISS.from_documents(chunks, embeddings)
         words = BM25Retriever.from_documents(chunks, k=SEARCHED_CHUNKS)
         near = vectors.as_retriever(search_kwargs={"k": SEARCHED_CHUNKS})
