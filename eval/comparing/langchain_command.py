@@ -101,7 +101,11 @@ def measure_answers(
     figures: dict[str, object] = {"answerdesk": answers_command.measure(asked, parts, own, arguments, console).summary}
     settings = parts.settings
     model = ChatModel(
-        parts.generator.model, settings.ollama_url, settings.context_tokens, settings.answer_budget_tokens
+        name=parts.generator.model,
+        url=settings.ollama_url,
+        context_tokens=settings.context_tokens,
+        answer_tokens=settings.answer_budget_tokens,
+        think=bool(arguments.think),
     )
     ask_stock = {system: _answering(stock.answering(system, model), parts) for system in SYSTEMS}
     with question_bar(console, disable=not console.is_terminal) as bar:

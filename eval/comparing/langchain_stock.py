@@ -31,12 +31,16 @@ Answer:"""  # rlm/rag-prompt of LangChain's hub
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
-    """The model that answers: its name in the Ollama at ``url``, and what ours is given as well."""
+    """The model that answers: its name in the Ollama at ``url``, and what ours is given as well.
+
+    Thinking is switched off unless ``think``: left to itself, the stand-in's whole reply would arrive as a thought.
+    """
 
     name: str
     url: str
     context_tokens: int
     answer_tokens: int
+    think: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,11 @@ class StockPipelines:
         from langchain_ollama import ChatOllama
 
         chat = ChatOllama(
-            model=model.name, base_url=model.url, num_ctx=model.context_tokens, num_predict=model.answer_tokens
+            model=model.name,
+            base_url=model.url,
+            num_ctx=model.context_tokens,
+            num_predict=model.answer_tokens,
+            reasoning=model.think,
         )
         retriever = self._for_answers[system]
         first = RunnableLambda(lambda asked: retriever.invoke(asked["input"])[:ANSWERED_FROM_CHUNKS])
