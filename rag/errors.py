@@ -34,6 +34,7 @@
     │   ├── ModelStoppedHalfway
     │   ├── ModelSaidNothing
     │   ├── QueueFull
+    │   ├── WaitedTooLong
     │   ├── AnswerCancelled
     │   └── AnswerInterrupted
     ├── TurnError                           6     a question that was asked before
@@ -451,6 +452,13 @@ class QueueFull(ServingError):
 
     en = "Too many questions are waiting ({waiting}); please try again in a moment."
     zh = "排队的问题过多（{waiting} 个），请稍后重试。"
+
+
+class WaitedTooLong(ServingError):
+    """No slot became free within ``seconds``."""
+
+    en = "The model did not become free within {seconds:.0f} s. The passages found are shown; please ask again later."
+    zh = "模型在 {seconds:.0f} 秒内一直没有空闲。已显示找到的资料，请稍后再次提问。"
 
 
 class AnswerCancelled(ServingError):

@@ -42,7 +42,7 @@ def build_parts(
         store=store,
         retriever=Retriever(store, embedder, settings),
         generator=generator,
-        admission=Admission(settings.parallel_slots, settings.max_waiting),
+        admission=Admission.of(settings),
         count_tokens=embedder.count_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
         ensure_server=lambda: ensure_running(settings),

@@ -30,6 +30,8 @@ from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context, last_said, leans
 from rag.schema import Answer, Completed, Event, Evidence, Language, Queued, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
+from rag.serving.durations import Work
+from rag.serving.line import Request
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
@@ -133,14 +135,16 @@ class Pipeline:
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
+        owner: str = "",
     ) -> Iterator[Event]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
         ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
         them, that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None
-        leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  Setting ``cancelled``, or
-        closing the iterator, frees the model within a quarter of a second.  Raises an ``AnswerdeskError``; what was
-        yielded before stays valid, evidence above all.
+        leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  The line before the model is
+        fair among ``owner``s; empty: this process.  Setting ``cancelled``, or closing the iterator, frees the model
+        within a quarter of a second.  Raises an ``AnswerdeskError``; what was yielded before stays valid, evidence
+        above all.
         """
         asked, retrieval = self._asked(
             question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
@@ -148,7 +152,7 @@ class Pipeline:
         answerable = retrieval.answerable and any(passage.sent for passage in asked.evidence)
         yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
         if answerable:
-            yield from self._queue_and_generate(asked)
+            yield from self._queue_and_generate(asked, self._request(asked, owner, follows_up=bool(earlier)))
         else:
             yield Completed(refusal(asked))
 
@@ -218,9 +222,14 @@ class Pipeline:
         setting = self._parts.settings.thinking
         return needs_thought(question) if setting == "auto" else setting == "on"
 
-    def _queue_and_generate(self, asked: Asked) -> Iterator[Event]:
+    def _request(self, asked: Asked, owner: str, *, follows_up: bool) -> Request:
+        """Say what the line may know: how long the prompt is behind its beginning, and whether there is a thought."""
+        messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+        return Request(Work(self._parts.count_tokens(messages[-1].content), asked.think), owner, follows_up)
+
+    def _queue_and_generate(self, asked: Asked, request: Request) -> Iterator[Event]:
         waiting_since = time.perf_counter()
-        with self._parts.admission.ticket(cancelled=asked.cancelled) as ticket:
+        with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
             has_waited = False
             for wait in ticket.waits():
                 has_waited = True

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(default=1800, ge=0)
     first_token_timeout_seconds: float = Field(default=120.0, gt=0)
     token_timeout_seconds: float = Field(default=60.0, gt=0)
-    max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot")
+    max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot, of all programs")
+    wait_limit_seconds: float = Field(default=900.0, gt=0, description="after which a waiting question is given up")
 
     # retrieval
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"

@@ -75,6 +75,13 @@ def ask_token() -> str:
     return cast(str, st.session_state["ask_token"])
 
 
+def tab_owner() -> str:
+    """Return who this browser tab is in the model's line: a number of its own, which is kept nowhere."""
+    if "line_owner" not in st.session_state:
+        st.session_state["line_owner"] = f"tab {secrets.token_hex(8)}"
+    return cast(str, st.session_state["line_owner"])
+
+
 def use_up_token() -> None:
     """Forget the token; the box is drawn with a new one."""
     st.session_state.pop("ask_token", None)

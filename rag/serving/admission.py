@@ -5,30 +5,42 @@
 
 A caller that is itself an iterator and must pass the waiting on takes the ticket instead:
 
-    with admission.ticket(cancelled=stop) as ticket:
+    with admission.ticket(Request(owner="agent-7"), cancelled=stop) as ticket:
         for wait in ticket.waits():           # ends when the slot is ours; empty when one was free at once
             yield Queued(wait.ahead, wait.wait_seconds)
         ...                                   # a slot is held here
 
-The line is first come, first served, over all threads of this process.  A ticket that is closed, cancelled or
-abandoned by an exception gives its place or its slot back at once.
+The line (``line.py``) is one for all processes of this machine that use the same model server, where it has a file to
+live in; it is fair among owners.  A ticket that is closed, cancelled or abandoned by an exception gives its place or
+its slot back at once, and so does a process that dies, however it does.
 """
 
-import heapq
+import logging
+import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
-from rag.errors import AnswerCancelled, QueueFull
+from rag.errors import AnswerCancelled, QueueFull, WaitedTooLong
+from rag.serving.durations import Durations
+from rag.serving.line import Line, LineState, Place, Request
+from rag.settings import Settings
 
-_NEWEST_WEIGHT = 0.3  # of the newest duration in the average: about the last five answers count
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
 _NEWS_EVERY_SECONDS = 1.0  # the estimate shrinks while nothing moves, so waiting callers hear it again
-_LOOK_EVERY_SECONDS = 0.1  # how soon a cancelled caller leaves the line
+_LOOK_EVERY_SECONDS = 0.05  # how soon a cancelled caller leaves the line, and what other processes did is seen
+_ESTIMATE_EVERY_SECONDS = 0.25
+_ANYTHING = Request()
+_LINE_FILE = "line-1.db"  # with the number of its tables' form: an older program uses another line
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +68,18 @@ class Occupancy:
 class Ticket:
     """One caller's place: waiting, then holding a slot, then closed.  Use it as a context manager."""
 
-    def __init__(self, admission: "Admission", cancelled: threading.Event | None) -> None:
+    def __init__(self, admission: "Admission", number: int, cancelled: threading.Event | None) -> None:
         self._admission = admission
+        self.number = number
         self._cancelled = cancelled
+        self._joined_at = time.monotonic()
         self.admitted = threading.Event()
-        self.admitted_at = 0.0
 
     def waits(self) -> Iterator[Wait]:
         """Yield the place in the line at once, when it changes and every second; end when a slot is held.
 
-        Raises ``AnswerCancelled`` within 0.1 s after the ``cancelled`` event was set.
+        Raises ``AnswerCancelled`` within 0.1 s after the ``cancelled`` event was set, and ``WaitedTooLong`` where the
+        admission has a limit.
         """
         last: Wait | None = None
         told_at = 0.0
@@ -82,6 +96,7 @@ class Ticket:
             if wait is not None and (moved or now - told_at >= _NEWS_EVERY_SECONDS):
                 last, told_at = wait, now
                 yield wait
+            self._admission.check_waited(now - self._joined_at)
             self.admitted.wait(_LOOK_EVERY_SECONDS)
 
     def close(self, *, finished: bool = True) -> None:
@@ -103,35 +118,68 @@ class Ticket:
 class Admission:
     """The slots of one model and the line before them.
 
+    Without a ``path`` the line is this object's own; with one it is shared by all that name the same ``path`` and
+    ``server``.  A file that cannot be used (a full disk, a damaged one) is done without: questions are answered all the
+    same, and the log tells.  ``clock`` gives seconds, the same in all processes.
+
     >>> admission = Admission(slots=1, max_waiting=8)
     >>> with admission.slot():
     ...     admission.occupancy().running
     1
     """
 
-    def __init__(self, slots: int, max_waiting: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        slots: int,
+        max_waiting: int,
+        *,
+        path: Path | None = None,
+        server: str = "",
+        wait_limit_seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if slots < 1:
             raise ValueError(f"slots must be at least 1, not {slots}")
         if max_waiting < 0:
             raise ValueError(f"max_waiting must not be negative, not {max_waiting}")
         self._slots = slots
         self._max_waiting = max_waiting
+        self._wait_limit_seconds = wait_limit_seconds
+        self._path = path
+        self._server = server
         self._clock = clock
-        self._lock = threading.Lock()
-        self._running: set[Ticket] = set()
-        self._waiting: deque[Ticket] = deque()
-        self._average_seconds: float | None = None
+        self._lock = threading.RLock()
+        self._tickets: dict[int, Ticket] = {}
+        self._line: Line | None = None  # opened by the first question: building an object writes nothing
+        self._state = LineState()
+        self._durations = Durations(())
+        self._estimates: tuple[float, LineState, list[float | None]] = (0.0, LineState(), [])
+        self._look_due_at = 0.0
 
-    def ticket(self, *, cancelled: threading.Event | None = None) -> Ticket:
+    @classmethod
+    def of(cls, settings: Settings) -> "Admission":
+        """Return the admission that all programs with these settings' cache folder and model server share."""
+        url = urlsplit(settings.ollama_url)
+        return cls(
+            settings.parallel_slots,
+            settings.max_waiting,
+            path=settings.cache_dir / "admission" / _LINE_FILE,
+            server=f"{url.hostname}:{url.port or 11434}",
+            wait_limit_seconds=settings.wait_limit_seconds,
+        )
+
+    def ticket(self, request: Request = _ANYTHING, *, cancelled: threading.Event | None = None) -> Ticket:
         """Join the line, or take a free slot.  Raises ``QueueFull`` when ``max_waiting`` callers wait already."""
-        ticket = Ticket(self, cancelled)
         with self._lock:
-            if len(self._running) < self._slots and not self._waiting:
-                self._admit(ticket)
-            elif len(self._waiting) >= self._max_waiting:
-                raise QueueFull(waiting=len(self._waiting))
-            else:
-                self._waiting.append(ticket)
+            number, state = self._reliably(
+                lambda line: line.join(request, slots=self._slots, max_waiting=self._max_waiting)
+            )
+            if number is None:
+                self._take_in(state)
+                raise QueueFull(waiting=len(state.waiting))
+            ticket = Ticket(self, number, cancelled)
+            self._tickets[number] = ticket
+            self._take_in(state)
         return ticket
 
     @contextmanager
@@ -149,49 +197,87 @@ class Admission:
             yield
 
     def occupancy(self) -> Occupancy:
-        """Return how many run and wait now."""
+        """Return how many run and wait now, in all processes."""
         with self._lock:
-            return Occupancy(self._slots, len(self._running), len(self._waiting), self._average_seconds)
+            self._look()
+            state = self._state
+            return Occupancy(self._slots, len(state.running), len(state.waiting), self._durations.average_seconds)
 
     def place_of(self, ticket: Ticket) -> Wait | None:
         """Return where a ticket stands; None when it holds a slot or was closed."""
         with self._lock:
-            if ticket not in self._waiting:
+            if ticket.number in self._tickets and time.monotonic() >= self._look_due_at:
+                self._look()
+            before = [place.ticket for place in self._state.waiting]
+            if self._tickets.get(ticket.number) is not ticket or ticket.number not in before:
                 return None
-            before = self._waiting.index(ticket)
-            return Wait(before + len(self._running), self._estimate_seconds(before))
+            ahead = before.index(ticket.number)
+            return Wait(ahead + len(self._state.running), self._waits_seconds()[ahead])
+
+    def check_waited(self, seconds: float) -> None:
+        """Raise ``WaitedTooLong`` where nobody is to wait for so long."""
+        if self._wait_limit_seconds is not None and seconds >= self._wait_limit_seconds:
+            raise WaitedTooLong(seconds=self._wait_limit_seconds)
 
     def leave(self, ticket: Ticket, *, finished: bool) -> None:
         """Take a ticket out and let the next one in."""
         with self._lock:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-            elif ticket in self._running:
-                self._running.remove(ticket)
-                if finished:
-                    self._learn(self._clock() - ticket.admitted_at)
-            while self._waiting and len(self._running) < self._slots:
-                self._admit(self._waiting.popleft())
+            if self._tickets.pop(ticket.number, None) is None:
+                return
+            self._take_in(self._reliably(lambda line: line.leave(ticket.number, slots=self._slots, finished=finished)))
 
-    def _admit(self, ticket: Ticket) -> None:
-        ticket.admitted_at = self._clock()
-        self._running.add(ticket)
-        ticket.admitted.set()
+    def close(self) -> None:
+        """Give up this process's tickets and the line's file; the next question opens it again."""
+        with self._lock:
+            if self._line is not None:
+                self._line.close()
+            self._line = None
+            self._tickets.clear()
+            self._state = LineState()
 
-    def _learn(self, duration_seconds: float) -> None:
-        if self._average_seconds is None:
-            self._average_seconds = duration_seconds
-        else:
-            self._average_seconds += _NEWEST_WEIGHT * (duration_seconds - self._average_seconds)
+    def _look(self) -> None:
+        self._look_due_at = time.monotonic() + _LOOK_EVERY_SECONDS
+        self._take_in(self._reliably(lambda line: line.look(slots=self._slots)))
 
-    def _estimate_seconds(self, before: int) -> float | None:
-        """Play the line forward: every answer takes the average, a running one what is left of it."""
-        average = self._average_seconds
-        if average is None:
-            return None
+    def _take_in(self, state: LineState) -> None:
+        """Keep the line as it was just seen, and wake those of this process whose turn it is."""
+        if state.finished != self._state.finished:
+            self._durations = Durations(state.finished)
+        self._state = state
+        for place in state.running:
+            ticket = self._tickets.get(place.ticket)
+            if ticket is not None:
+                ticket.admitted.set()
+
+    def _reliably(self, work: Callable[[Line], Result]) -> Result:
+        """Do something with the line; where its file fails, with one of this process alone, from now on."""
+        try:
+            return work(self._opened())
+        except (sqlite3.Error, OSError) as error:
+            if self._path is None:
+                raise
+            logger.warning("the line of %s is not shared any more: %s", self._path, type(error).__name__)
+        self._path, self._line = None, None
+        ours = [place for place in (*self._state.running, *self._state.waiting) if place.ticket in self._tickets]
+        self._opened().adopt(ours, self._state.finished)
+        return work(self._opened())
+
+    def _opened(self) -> Line:
+        if self._line is None:
+            self._line = Line(self._path, self._server, self._clock)
+        return self._line
+
+    def _waits_seconds(self) -> list[float | None]:
+        """Return the estimates of all who wait, next one first; made anew when the line moved or time went on."""
         now = self._clock()
-        free_in = [max(0.0, average - (now - ticket.admitted_at)) for ticket in self._running]
-        heapq.heapify(free_in)
-        for _ in range(before):
-            heapq.heappush(free_in, heapq.heappop(free_in) + average)
-        return free_in[0]
+        made_at, state, waits = self._estimates
+        if state is not self._state or now - made_at >= _ESTIMATE_EVERY_SECONDS:
+            running = [(place.work, _elapsed(place, now)) for place in self._state.running]
+            waiting = [place.work for place in self._state.waiting]
+            waits = self._durations.waits_seconds(running, waiting, self._slots)
+            self._estimates = (now, self._state, waits)
+        return waits
+
+
+def _elapsed(place: Place, now: float) -> float:
+    return now - place.admitted_at if place.admitted_at is not None else 0.0

@@ -36,6 +36,7 @@ class AnswerPipeline(Protocol):
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
+        owner: str = "",
     ) -> Iterator[Event]:
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
 
@@ -96,11 +97,21 @@ class TurnService:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
 
-    def submit(self, token: str, question: str, session: str, think: bool | None = None, *, follows: str = "") -> str:
+    def submit(
+        self,
+        token: str,
+        question: str,
+        session: str,
+        think: bool | None = None,
+        *,
+        follows: str = "",
+        owner: str = "",
+    ) -> str:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
         ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on
-        from.  A question that cannot be worked on becomes a failed turn.
+        from.  ``owner`` is who takes turns with the others in the model's line; empty: the session.  A question that
+        cannot be worked on becomes a failed turn.
         """
         with self._lock:
             if token in self._turn_of_token:
@@ -111,7 +122,7 @@ class TurnService:
             self._turn_of_token[token] = record.turn_id
             while len(self._turn_of_token) > _REMEMBERED_TOKENS:
                 self._turn_of_token.popitem(last=False)
-            future = self._workers.submit(self._answer, live, think)
+            future = self._workers.submit(self._answer, live, think, owner or session)
         future.add_done_callback(partial(self._settle, live))
         return record.turn_id
 
@@ -180,13 +191,15 @@ class TurnService:
         except KeyError as error:
             raise TurnMissing from error
 
-    def _answer(self, live: LiveTurn, think: bool | None) -> None:
+    def _answer(self, live: LiveTurn, think: bool | None, owner: str) -> None:
         if live.snapshot.final:
             return
         try:
             earlier = self._store.questions_before(live.record, _EARLIER_QUESTIONS)
             pipeline = self._pipeline()
-            events = pipeline.stream(live.record.question, earlier=earlier, think=think, cancelled=live.cancelled)
+            events = pipeline.stream(
+                live.record.question, earlier=earlier, think=think, cancelled=live.cancelled, owner=owner
+            )
             try:
                 for event in events:
                     if not live.apply(event):

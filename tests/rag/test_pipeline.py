@@ -14,7 +14,8 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
-from rag.serving.admission import Admission
+from rag.serving.admission import Admission, Ticket
+from rag.serving.line import Request
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, Script, ScriptedGenerator
@@ -313,6 +314,26 @@ def test_waiting_is_told(tmp_path: Path) -> None:
     rest = list(events)
     assert Queued(0) in rest
     assert isinstance(rest[-1], Completed)
+
+
+def test_the_line_is_told_who_asks_how_much_and_whether_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    requests: list[Request] = []
+    take = desk.admission.ticket
+
+    def spy(request: Request, *, cancelled: threading.Event | None = None) -> Ticket:
+        requests.append(request)
+        return take(request, cancelled=cancelled)
+
+    monkeypatch.setattr(desk.admission, "ticket", spy)
+    list(desk.pipeline.stream("How long?"))
+    list(desk.pipeline.stream("How long?", earlier=["Can I return it?"], think=True, owner="agent 7"))
+    first, second = requests
+    assert (first.owner, first.follows_up, first.work.thinks) == ("", False, False)
+    assert (second.owner, second.follows_up, second.work.thinks) == ("agent 7", True, True)
+    assert 0 < first.work.prompt_tokens < 1000
 
 
 def test_cancelling_in_the_line_and_in_mid_answer(tmp_path: Path) -> None:

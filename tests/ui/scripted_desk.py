@@ -78,6 +78,7 @@ class ScenePipeline:
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
+        owner: str = "",
     ) -> Iterator[Event]:
         question = clean_question(question, 8000)
         self._gates.earlier[question] = earlier

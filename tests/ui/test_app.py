@@ -146,15 +146,31 @@ def test_the_thinking_switch_reaches_the_pipeline(
     asked: list[bool | None] = []
     submit = harness.turns.submit
 
-    def spy(token: str, question: str, session: str, think: bool | None = None, *, follows: str = "") -> str:
+    def spy(token: str, question: str, session: str, think: bool | None = None, **options: str) -> str:
         asked.append(think)
-        return submit(token, question, session, think, follows=follows)
+        return submit(token, question, session, think, **options)
 
     monkeypatch.setattr(harness.turns, "submit", spy)
     test = page(harness)
     test.session_state["think"] = choice
     test.chat_input(key="question").set_value("How long?").run()
     assert asked == [think]
+
+
+def test_each_tab_takes_its_own_turns_in_the_line(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners: list[str] = []
+    submit = harness.turns.submit
+
+    def spy(token: str, question: str, session: str, think: bool | None = None, *, follows: str, owner: str) -> str:
+        owners.append(owner)
+        return submit(token, question, session, think, follows=follows, owner=owner)
+
+    monkeypatch.setattr(harness.turns, "submit", spy)
+    first = page(harness)
+    first.chat_input(key="question").set_value("How long?").run()
+    page(harness).chat_input(key="question").set_value("How long?").run()
+    assert len(owners) == len(set(owners)) == 2
+    assert all(owners)
 
 
 def test_an_unknown_turn_is_said_and_the_page_goes_on(harness: Harness) -> None:

@@ -75,6 +75,7 @@ class StepPipeline:
         self.steps = steps
         self.asked: list[tuple[str, bool | None]] = []
         self.earlier: list[Sequence[str]] = []
+        self.owners: list[str] = []
         self.closed = 0
 
     def stream(
@@ -85,9 +86,11 @@ class StepPipeline:
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
+        owner: str = "",
     ) -> Iterator[Event]:
         self.asked.append((question, think))
         self.earlier.append(earlier)
+        self.owners.append(owner)
         try:
             for step in self.steps:
                 if isinstance(step, threading.Event):
@@ -194,6 +197,14 @@ def test_the_thinking_switch_reaches_the_pipeline(start: Start) -> None:
     for number, think in enumerate((None, True, False)):
         ended(turns, turns.submit(f"token-{number}", "q", "local", think=think))
     assert pipeline.asked == [("q", None), ("q", True), ("q", False)]
+
+
+def test_the_line_is_told_who_asks(start: Start) -> None:
+    pipeline = StepPipeline()
+    turns = start(pipeline, workers=1)
+    ended(turns, turns.submit("token-1", "q", "local"))
+    ended(turns, turns.submit("token-2", "q", "local", owner="tab 1"))
+    assert pipeline.owners == ["local", "tab 1"]
 
 
 def test_stopping_keeps_what_was_written_and_closes_the_stream(start: Start) -> None:

@@ -1,0 +1,301 @@
+"""The line before the model's slots, in one SQLite file that all processes of this machine share, or in memory.
+
+Fair among owners: a waiting ticket has a round, its owner's next one, and rounds are served one after another
+(start-time fair queueing, Goyal, Vin and Cheng 1996).  However many tickets one owner has, another's next one lets only
+one of them pass.  Within a round the follow-ups of a conversation come first, then whoever came first.
+
+What is kept is disposable: places, and how long the last answers took.  No question and no answer is in it.
+"""
+
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rag.serving.durations import REMEMBERED, Finished, Work
+from rag.serving.presence import Presence
+
+_BUSY_SECONDS = 5.0
+_LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
+_ALONE = "alone"  # the only process of a line in memory
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS ticket (
+    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+    server TEXT NOT NULL,
+    process TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    follows_up INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    thinks INTEGER NOT NULL,
+    admitted_at REAL
+);
+CREATE TABLE IF NOT EXISTS served (
+    server TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    PRIMARY KEY (server, owner)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS finished (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    server TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    thinks INTEGER NOT NULL,
+    seconds REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ticket_of_server ON ticket (server);
+CREATE INDEX IF NOT EXISTS finished_of_server ON finished (server, number);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller wants of the model.  ``owner`` is whose turn it is, empty: the process's.
+
+    ``follows_up`` goes on from a question of the same conversation.
+    """
+
+    work: Work = field(default_factory=Work)
+    owner: str = ""
+    follows_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A ticket in the line.  ``admitted_at`` is in seconds of the line's clock, None while it waits."""
+
+    ticket: int
+    process: str
+    work: Work
+    admitted_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """The whole line: who runs, who waits, next one first, and the last answers, oldest first."""
+
+    running: tuple[Place, ...] = ()
+    waiting: tuple[Place, ...] = ()
+    finished: tuple[Finished, ...] = ()
+
+
+class Line:
+    """The tickets of the server called ``server``; ``path`` None: of this object alone.  Safe from many threads.
+
+    Raises ``sqlite3.Error`` and ``OSError``, which ``Admission`` knows how to do without.
+    """
+
+    def __init__(self, path: Path | None, server: str, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._server = server
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._presence = Presence(path.parent / "present") if path is not None else None
+        self._process = self._presence.name if self._presence is not None else _ALONE
+        self._connection = _open(path)
+        weakref.finalize(self, self._connection.close)
+        self._state: LineState | None = None
+        self._seen_version = -1
+        self._dead_due_at = 0.0
+
+    def join(self, request: Request, *, slots: int, max_waiting: int) -> tuple[int | None, LineState]:
+        """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already."""
+        owner = request.owner or self._process
+        with self._transaction() as connection:
+            self._forget_dead(connection)
+            self._admit(connection, slots)
+            running, waiting = self._count(connection)
+            if running >= slots and waiting >= max_waiting:
+                return None, self._read(connection)
+            cursor = connection.execute(
+                "INSERT INTO ticket (server, process, owner, round, follows_up, prompt_tokens, thinks) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._server,
+                    self._process,
+                    owner,
+                    self._next_round(connection, owner),
+                    request.follows_up,
+                    request.work.prompt_tokens,
+                    request.work.thinks,
+                ),
+            )
+            self._admit(connection, slots)
+            return cursor.lastrowid, self._read(connection)
+
+    def leave(self, ticket: int, *, slots: int, finished: bool) -> LineState:
+        """Take a ticket out, learn from it where its answer is ``finished``, and let the next one in."""
+        with self._transaction() as connection:
+            row = connection.execute("SELECT * FROM ticket WHERE ticket = ?", (ticket,)).fetchone()
+            if row is not None:
+                connection.execute("DELETE FROM ticket WHERE ticket = ?", (ticket,))
+                if finished and row["admitted_at"] is not None:
+                    self._learn(connection, row, self._clock() - row["admitted_at"])
+            self._forget_dead(connection)
+            self._admit(connection, slots)
+            return self._read(connection)
+
+    def look(self, *, slots: int) -> LineState:
+        """Return the line as it is now; whoever looks also lets the next ones in and takes out those of the dead.
+
+        Cheap while nothing moves.
+        """
+        with self._lock:
+            state = self._unchanged()
+            if state is not None:
+                return state
+        with self._transaction() as connection:
+            self._forget_dead(connection)
+            self._admit(connection, slots)
+            return self._read(connection)
+
+    def adopt(self, places: Sequence[Place], finished: Sequence[Finished]) -> None:
+        """Take over what another line held, in its order; tickets keep their numbers."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO ticket VALUES (?, ?, ?, 'ticket ' || ?, ?, 0, ?, ?, ?)",
+                [
+                    (
+                        place.ticket,
+                        self._server,
+                        self._process,
+                        place.ticket,
+                        number,
+                        place.work.prompt_tokens,
+                        place.work.thinks,
+                        place.admitted_at,
+                    )
+                    for number, place in enumerate(places)
+                ],
+            )
+            connection.executemany(
+                "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
+                [(self._server, one.work.prompt_tokens, one.work.thinks, one.seconds) for one in finished],
+            )
+
+    def close(self) -> None:
+        """Leave, with all tickets of this process."""
+        with self._lock:
+            self._connection.close()
+            if self._presence is not None:
+                self._presence.close()
+
+    def _unchanged(self) -> LineState | None:
+        """Return what was read last, unless somebody wrote since or it is time to look for the dead."""
+        state = self._state
+        if state is None or self._version() != self._seen_version:
+            return None
+        if self._presence is not None and time.monotonic() >= self._dead_due_at:
+            self._dead_due_at = time.monotonic() + _LOOK_FOR_DEAD_EVERY_SECONDS
+            processes = {place.process for place in (*state.running, *state.waiting)}
+            if not all(self._presence.is_alive(name) for name in processes):
+                return None
+        return state
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            connection = self._connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                self._seen_version = self._version()  # before the end, behind which others may write
+                connection.execute("COMMIT")
+            except BaseException:
+                self._state = None
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _version(self) -> int:
+        """Return a number that changes when another connection has written."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _forget_dead(self, connection: sqlite3.Connection) -> None:
+        if self._presence is None:
+            return
+        for (process,) in connection.execute("SELECT DISTINCT process FROM ticket").fetchall():
+            if not self._presence.is_alive(process):
+                connection.execute("DELETE FROM ticket WHERE process = ?", (process,))
+
+    def _count(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        row = connection.execute(
+            "SELECT count(admitted_at), count(*) - count(admitted_at) FROM ticket WHERE server = ?", (self._server,)
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def _admit(self, connection: sqlite3.Connection, slots: int) -> None:
+        running, waiting = self._count(connection)
+        for _ in range(min(slots - running, waiting)):
+            row = connection.execute(
+                "SELECT ticket, owner, round FROM ticket WHERE server = ? AND admitted_at IS NULL "
+                "ORDER BY round, follows_up DESC, ticket LIMIT 1",
+                (self._server,),
+            ).fetchone()
+            connection.execute("UPDATE ticket SET admitted_at = ? WHERE ticket = ?", (self._clock(), row["ticket"]))
+            # An owner whose last round is behind the one now served is as good as a new one, so it is forgotten.
+            connection.execute("DELETE FROM served WHERE server = ? AND round < ?", (self._server, row["round"]))
+            connection.execute("REPLACE INTO served VALUES (?, ?, ?)", (self._server, row["owner"], row["round"]))
+
+    def _next_round(self, connection: sqlite3.Connection, owner: str) -> int:
+        """Return the round that is served now, or the one after the owner's last."""
+        row = connection.execute(
+            "SELECT (SELECT max(round) FROM served WHERE server = :server), "
+            "(SELECT max(round) + 1 FROM served WHERE server = :server AND owner = :owner), "
+            "(SELECT max(round) + 1 FROM ticket WHERE server = :server AND owner = :owner)",
+            {"server": self._server, "owner": owner},
+        ).fetchone()
+        return max(int(one or 0) for one in row)
+
+    def _learn(self, connection: sqlite3.Connection, row: sqlite3.Row, seconds: float) -> None:
+        connection.execute(
+            "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
+            (self._server, row["prompt_tokens"], row["thinks"], seconds),
+        )
+        connection.execute(
+            "DELETE FROM finished WHERE server = :server AND number <= (SELECT number FROM finished "
+            "WHERE server = :server ORDER BY number DESC LIMIT 1 OFFSET :kept)",
+            {"server": self._server, "kept": REMEMBERED},
+        )
+
+    def _read(self, connection: sqlite3.Connection) -> LineState:
+        tickets = connection.execute(
+            "SELECT * FROM ticket WHERE server = ? ORDER BY round, follows_up DESC, ticket", (self._server,)
+        ).fetchall()
+        places = [Place(row["ticket"], row["process"], _work(row), row["admitted_at"]) for row in tickets]
+        done = connection.execute("SELECT * FROM finished WHERE server = ? ORDER BY number", (self._server,)).fetchall()
+        self._state = LineState(
+            running=tuple(place for place in places if place.admitted_at is not None),
+            waiting=tuple(place for place in places if place.admitted_at is None),
+            finished=tuple(Finished(_work(row), row["seconds"]) for row in done),
+        )
+        return self._state
+
+
+def _work(row: sqlite3.Row) -> Work:
+    return Work(row["prompt_tokens"], bool(row["thinks"]))
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path if path is not None else ":memory:",
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,  # transactions are begun and ended in words
+        check_same_thread=False,  # one thread at a time, see the lock
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        if path is not None:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
