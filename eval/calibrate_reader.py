@@ -1,8 +1,9 @@
-"""``python -m eval calibrate refusal``: fits when a model's reading of the passages means a refusal.
+"""``python -m eval calibrate refusal``: fits, on a knowledge base's own questions, when an answer is a refusal.
 
-Every question with and without an answer in the knowledge base is retrieved, and the model is asked whether the answer
-is there (``rag/answering/reader.py``); nothing is generated.  What it said is kept question by question, so that an
-interrupted run goes on.  A logistic regression is fitted and judged on parts that were held out.
+Every question is retrieved: Platt's two numbers and a threshold for the search come from that
+(``calibrate_search.py``).  With questions of both kinds the model is asked as well whether the answer is there
+(``rag/answering/reader.py``); nothing is generated.  What it said is kept question by question, so that an interrupted
+run goes on.  All is judged on parts that were held out, and kept beside the knowledge base.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from eval.calibrate_search import calibrate_search, searched
 from eval.knowledge import knowledge_name, open_parts
 from eval.logistic import (
     FALSE_REFUSALS,
@@ -43,12 +45,15 @@ from ingest.golden import GoldenQuestion
 from rag.answering.reader import READING_PATH, Reading, ReadingFit, reading_features
 from rag.errors import SettingsError
 from rag.pipeline import Pipeline, PipelineParts
+from rag.storage.calibration import read_calibration, save_calibration
 from rag.terminal import terminal_language
 
 EXAMPLES = """\
 examples:
   python -m eval calibrate refusal                           on the sample questions, asked of the desk's knowledge base
-  python -m eval calibrate refusal --kb shop --questions mine.jsonl --dry-run
+  python -m eval calibrate refusal --kb shop --questions mine.jsonl
+  python -m eval calibrate refusal --kb shop --questions mine.jsonl --search     the search alone, without a model
+  python -m eval calibrate refusal --dry-run                 report, and change nothing
   python -m eval calibrate refusal --run monday              go on with a run that was interrupted
 """
 QUOTE_PRECISION = 0.7
@@ -143,7 +148,11 @@ def _parser() -> argparse.ArgumentParser:
         sets=False,
     )
     parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
+    parser.add_argument("--search", action="store_true", help="calibrate the search alone; no model  只校准检索")
     parser.add_argument("--dry-run", action="store_true", help="report, but leave the fit in use as it is  只报告")
+    parser.add_argument(
+        "--shipped", action="store_true", help="keep the model's fit as every knowledge base's  作为默认"
+    )
     return parser
 
 
@@ -177,12 +186,23 @@ def main(argv: Sequence[str]) -> int:
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
         parts = open_parts(one, settings)
-        parts.ensure_server()
-        model = parts.generator.model
-        fitted, figures = fit(measure(one, parts, Run.named(name, settings), console))
-        console.print_json(data={"model": model, "fit": asdict(fitted), "figures": figures})
-        write_json(arguments.json, {"model": model, "fit": asdict(fitted), **figures})
-        if not arguments.dry_run:
-            save(model, fitted, figures, one.name)
+        found, search_figures = calibrate_search(searched(one.questions, parts))
+        figures: dict[str, object] = {"search": {"fit": asdict(found), **search_figures}}
+        sections: dict[str, dict[str, object]] = {"search": asdict(found)}
+        if not arguments.search:
+            parts.ensure_server()
+            model = parts.generator.model
+            fitted, of_reader = fit(measure(one, parts, Run.named(name, settings), console))
+            figures |= {"model": model, "fit": asdict(fitted), "figures": of_reader}
+            if arguments.shipped and not arguments.dry_run:
+                save(model, fitted, of_reader, one.name)
+            readers = read_calibration(parts.store.folder).get("readers", {})
+            sections["readers"] = {**readers, model: asdict(fitted)}
+        console.print_json(data=figures)
+        write_json(arguments.json, figures)
+        if not (arguments.dry_run or arguments.shipped):
+            made = {"on": one.name, "when": date.today().isoformat(), "generation": parts.store.require_generation()}
+            path = save_calibration(parts.store.folder, {**sections, "made": made})
+            console.print(words("calibrated", terminal_language(), path=path), markup=False, soft_wrap=True)
 
     return finish(arguments, console, work)

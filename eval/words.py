@@ -24,6 +24,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "no_model": ("no model was called", "未调用模型"),
     "records": ("every question's record: {records}", "逐题记录：{records}"),
     "questions": ("questions", "题目"),
+    "calibrated": ("Kept for this knowledge base in {path}", "已保存到本知识库的 {path}"),
+    "too_few": (
+        "at least {least} questions with an answer are needed, not {found}",
+        "至少需要 {least} 个有答案的问题，现有 {found} 个",
+    ),
     "citations": ("Citations, sentences whose support is known", "引用核对（依据已知的句子）"),
     "known_sentences": ("kind of sentence: found, or marked", "句子类型：找到依据或标出"),
     "planted_faults": ("kind of fault planted: marked", "植入的错误类型：标出比例"),

@@ -8,6 +8,7 @@
     ├── SettingsError                       2
     │   ├── BatchLinesUnusable
     │   ├── GlossaryUnusable
+    │   ├── CalibrationDamaged
     │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
@@ -133,6 +134,13 @@ class SettingsError(AnswerdeskError):
     exit_code = 2
     en = "A setting cannot be used: {reason}"
     zh = "设置无效：{reason}"
+
+
+class CalibrationDamaged(SettingsError):
+    """The file with a knowledge base's own calibration, at ``path``, is none."""
+
+    en = "{path} is damaged: run python -m eval calibrate refusal again, or delete it."
+    zh = "{path} 已损坏：请重新运行 python -m eval calibrate refusal，或删除该文件。"
 
 
 class BatchLinesUnusable(SettingsError):

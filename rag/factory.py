@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from rag.answering.generator import OllamaGenerator
+from rag.answering.reader import reading_fit_of
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
@@ -45,6 +46,7 @@ def build_parts(
         admission=Admission.of(settings),
         count_tokens=embedder.count_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
+        reading_fit=lambda model: reading_fit_of(store.folder, model),
         ensure_server=lambda: ensure_running(settings),
         warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

@@ -195,7 +195,7 @@ class Pipeline:
             language=language,
             think=self._is_to_think(text, think),
             evidence=evidence,
-            retrieval_probability=retrieval.answerable_probability,
+            retrieval_probability=retrieval.shipped_probability,
             generation=retrieval.generation,
             trace=trace,
             cancelled=cancelled or threading.Event(),

@@ -18,6 +18,7 @@ from typing import Self
 
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
+from rag.storage.calibration import read_calibration
 
 READING_PATH = Path(__file__).with_name("reading.json")
 
@@ -75,6 +76,12 @@ def load_reading_fit(model: str, path: Path = READING_PATH) -> ReadingFit | None
     """Return the fit for a model by its name in Ollama; None where there is none."""
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
     return ReadingFit.from_json(fits[model]) if model in fits else None
+
+
+def reading_fit_of(folder: Path, model: str) -> ReadingFit | None:
+    """Return a model's fit for the knowledge base in a folder: its own, else the shipped one, else None."""
+    own = read_calibration(folder).get("readers", {}).get(model)
+    return ReadingFit.from_json(own) if isinstance(own, dict) else load_reading_fit(model)
 
 
 @dataclass(frozen=True, slots=True)

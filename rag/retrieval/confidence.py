@@ -16,14 +16,16 @@ from typing import Self
 
 CONFIDENCE_PATH = Path(__file__).with_name("confidence.json")
 ANY_EMBEDDER = "any"
+_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What the search says about whether the answer is there.
 
-    ``gain`` is what the best passage's cosine has over the mean one between two passages of its language: the level of
-    the cosines is another in each language and each knowledge base.  In [0, 1], by inverse document frequency:
+    ``late`` is the best passage's late interaction.  ``gain`` is what the best passage's cosine has over the mean one
+    between two passages of its language: the level of the cosines is another in each language and knowledge base.  In
+    [0, 1], by inverse document frequency:
     ``coverage``, how much of the question's terms the first passages hold together; ``unknown``, how much of them no
     passage at all holds.  ``codes`` is the share of the question's codes and numbers that the first passages hold, 1
     where it has none.  ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  ``lead`` is what
@@ -32,6 +34,7 @@ class Signals:
     that words cannot tell.
     """
 
+    late: float = 0.0
     gain: float = 0.0
     coverage: float = 0.0
     unknown: float = 0.0
@@ -74,6 +77,33 @@ class Confidence:
         weights = value["weights"]
         assert isinstance(weights, dict)
         return cls(float(str(value["intercept"])), weights, float(str(value["threshold"])))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCalibration:
+    """What a knowledge base's own questions say of the probabilities: Platt's two numbers, and the threshold.
+
+    J. Platt, Probabilistic outputs for support vector machines, 1999.  Without questions that have no answer the
+    probabilities stay as they are, and only the threshold is the knowledge base's own.
+
+    >>> round(OwnCalibration(slope=2.0, intercept=-1.0, threshold=0.3).probability(0.5), 3)
+    0.269
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    threshold: float = 0.0
+
+    def probability(self, shipped: float) -> float:
+        """Return the calibrated probability in [0, 1] for what the shipped fit says."""
+        kept = min(max(shipped, _SMALLEST), 1 - _SMALLEST)
+        logit = self.slope * math.log(kept / (1 - kept)) + self.intercept
+        return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Self:
+        """Build it from ``search`` of a knowledge base's calibration."""
+        return cls(*(float(str(value[name])) for name in ("slope", "intercept", "threshold")))
 
 
 @lru_cache(maxsize=4)

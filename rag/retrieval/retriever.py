@@ -8,7 +8,7 @@ import numpy as np
 
 from rag.protocols import Embedder
 from rag.retrieval.candidates import DenseHit, fuse
-from rag.retrieval.confidence import Confidence, Signals, load_confidence
+from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, load_confidence
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import ask_in_context, last_said
 from rag.retrieval.generation_view import GenerationView
@@ -23,6 +23,7 @@ from rag.retrieval.spelling import corrected
 from rag.retrieval.terms import terms
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
+from rag.storage.calibration import read_calibration
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -60,8 +61,7 @@ class Retriever:
         self._embedder = embedder
         self._limit = settings.candidates
         self._confidence = confidence or load_confidence(embedder.model_id)
-        asked = settings.refusal_threshold
-        self._threshold = self._confidence.threshold if asked is None else asked
+        self._asked_threshold = settings.refusal_threshold
         self._glossary = glossary_of(settings.glossary, settings.knowledge_dir)
         self._view: GenerationView | None = None
         self._fewer: Mapping[tuple[int, Filters], GenerationView] = {}
@@ -82,9 +82,15 @@ class Retriever:
         at all.  Raises ``KnowledgeBaseMissing``, ``EmbedderMismatch`` or ``IndexDamaged``.
         """
         found = self.find(question, language, trace, earlier=earlier, filters=filters)
-        probability = self._confidence.probability(found.signals)
-        answerable = bool(found.chunks) and probability >= self._threshold
-        return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens)
+        shipped = self._confidence.probability(found.signals)
+        own = read_calibration(self._store.folder).get("search")
+        calibration = OwnCalibration.from_json(own) if own else None
+        probability = calibration.probability(shipped) if calibration else shipped
+        threshold = self._asked_threshold
+        if threshold is None:
+            threshold = calibration.threshold if calibration else self._confidence.threshold
+        answerable = bool(found.chunks) and probability >= threshold
+        return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped)
 
     def find(
         self,

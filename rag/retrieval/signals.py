@@ -30,6 +30,7 @@ def read_signals(
     total = sum(weight.idf for weight in weights.values())
     best = dense[0] if dense else None
     return Signals(
+        late=max(late, default=0.0),
         gain=best.gain if best else 0.0,
         coverage=_share(weights, held),
         unknown=_share(weights, {term for term, weight in weights.items() if weight.chunks == 0}),

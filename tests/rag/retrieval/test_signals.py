@@ -19,6 +19,7 @@ def test_by_hand() -> None:
     dense = [DenseHit(1, 0.9, 3.5, 0.05, "zh", True), DenseHit(2, 0.8, 2.0, 0.0, "en", False)]
     signals = read_signals(dense, {2: 2.0, 3: 4.0}, [chunk("the fee", 0.6), chunk("error W-203", 0.7)], WEIGHTS)
     assert signals == Signals(
+        late=0.7,
         gain=0.05,
         coverage=pytest.approx(4 / 8),
         unknown=pytest.approx(4 / 8),
