@@ -33,6 +33,9 @@ LEAST_QUESTIONS = 20
 """Questions with an answer: fewer cannot show which 4 % of them to refuse."""
 
 _FOLDS, _REPEATS = 5, 5
+LEAST_UNANSWERABLE = _FOLDS
+"""Questions without an answer: each part that is held out needs one; with fewer only the threshold is fitted."""
+
 _DIGITS = 4
 _SMALLEST = 1e-6
 
@@ -72,7 +75,7 @@ def calibrate_search(found: Sequence[SearchedQuestion]) -> tuple[OwnCalibration,
     if labels.sum() < LEAST_QUESTIONS:
         counts = {"least": LEAST_QUESTIONS, "found": int(labels.sum())}
         raise SettingsError(reason=words("too_few", terminal_language(), **counts))
-    if (~labels).sum() < _FOLDS:
+    if (~labels).sum() < LEAST_UNANSWERABLE:
         threshold = threshold_at(logits[:, 0], labels, FALSE_REFUSALS)
         return _rounded(1.0, 0.0, threshold), {"n": len(found), "n_unanswerable": int((~labels).sum())}
     held_out = np.mean([held_out_logits(logits, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)

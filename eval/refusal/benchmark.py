@@ -8,14 +8,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from eval.bootstrap import mean_interval
+from eval.calibrate_search import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from eval.logistic import (
-    FALSE_REFUSALS,
     auroc,
     calibration_error,
-    fit_logistic,
-    held_out_logits,
-    probabilities_of,
-    refused_when_held_out,
     threshold_at,
 )
 from eval.percentiles import Percentiles
@@ -24,9 +20,7 @@ from ingest.golden import GoldenQuestion
 By = Literal["retrieval", "reader"]
 
 ALLOWED_FALSE_REFUSALS = 0.05
-_FOLDS, _REPEATS = 5, 5
 _DIGITS = 4
-_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +114,12 @@ def reliability(judgements: Sequence[Judgement], bins: int = 10) -> list[dict[st
 
 
 def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
-    """Return how Platt's two numbers, and a threshold, do on questions that they were not fitted on.
-
-    None with too few questions.
-    """
-    labels = np.array([one.answerable for one in judgements], dtype=np.bool_)
-    if min(labels.sum(), (~labels).sum()) < _FOLDS:
+    """Return what a calibration on the set's other questions would do; None with too few of either kind."""
+    answerable = sum(one.answerable for one in judgements)
+    if answerable < LEAST_QUESTIONS or len(judgements) - answerable < LEAST_UNANSWERABLE:
         return None
-    scores = np.clip([one.probability for one in judgements], _SMALLEST, 1 - _SMALLEST)
-    logits = np.log(scores / (1 - scores))[:, None]
-    held_out = np.mean([held_out_logits(logits, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
-    fitted = fit_logistic(logits, labels)
-    refused = refused_when_held_out(logits, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
-    return {
-        "refused_unanswerable": _rounded(float(refused[~labels].mean())),
-        "refused_answerable": _rounded(float(refused[labels].mean())),
-        "slope": _rounded(float(fitted.weights[0])),
-        "intercept": _rounded(fitted.intercept),
-        "ece": _rounded(calibration_error(probabilities_of(held_out), labels)),
-    }
+    calibration, figures = calibrate_search([SearchedQuestion(one.answerable, one.probability) for one in judgements])
+    return {**figures, "slope": calibration.slope, "intercept": calibration.intercept}
 
 
 def _mean(values: Sequence[float | bool]) -> float | None:
