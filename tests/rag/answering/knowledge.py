@@ -37,7 +37,8 @@ def found(store: KnowledgeStore, *places: tuple[str, int], answerable: bool = Tr
     generation = store.current_generation()
     chunks = [store.document_chunks(document_id, generation)[ordinal] for document_id, ordinal in places]
     ranked = tuple(RetrievedChunk(chunk, 1.0 / rank) for rank, chunk in enumerate(chunks, start=1))
-    return Retrieval(ranked, 0.9 if answerable else 0.1, answerable, generation)
+    probability = 0.9 if answerable else 0.1
+    return Retrieval(ranked, probability, answerable, generation, shipped_probability=probability)
 
 
 def _new_document(article: Article) -> NewDocument:
