@@ -14,12 +14,12 @@ import numpy as np
 
 from eval.generated_knowledge import Sample, generated_question, write_generated
 from eval.large_desk import Desk, OpenEmbedder
-from eval.percentiles import Percentiles
 from ingest.chunking import recipe
 from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
 from ingest.publish import publish
+from rag.percentiles import Percentiles
 from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits

@@ -5,11 +5,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from rich.console import Console
 
 from rag.answer_printer import AnswerPrinter
 from rag.answering.question import clean_question
@@ -19,6 +20,7 @@ from rag.pipeline import Pipeline
 from rag.retrieval.filters import Filters
 from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
+from rag.storage.turn_times import TurnTimesTable
 from rag.terminal import terminal_language
 
 _INTERRUPTED = 130  # what a shell gives for Ctrl-C
@@ -32,6 +34,7 @@ _EXAMPLES = """examples:
       lines of {"id": "c1", "turns": [{"user": "Do you ship to Oslo?", "assistant": "Yes."}, {"user": "How fast?"}]};
       each gives the answer's JSON with its id; what answers.jsonl holds is not asked again
   python -m rag batch questions.jsonl > answers.jsonl     lines of {"id": ..., "question": ...}
+  python -m rag latency --since 24h                       p50/p95/p99 of the desk's answers, and the objective
 
 exit codes: 0 answered or refused, 2 the question or a setting, 3 the knowledge base, 4 the model server, 5 set-up"""
 
@@ -109,6 +112,21 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     return code
 
 
+def _latency(options: argparse.Namespace, language: Language) -> int:
+    """Show where the time of the desk's recorded turns went."""
+    from rag.latency import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
+
+    since = since_of(options.since, datetime.now(UTC), language)
+    times = TurnTimesTable(load_settings().turns_path)
+    report = measure_latency(times, since)
+    times.close()
+    if options.json:
+        print(json.dumps(report.to_json(), ensure_ascii=False))
+    else:
+        show_latency(report, language, Console())
+    return 0
+
+
 def _read(name: str) -> bytes:
     """Return a file's bytes, or those of standard input for ``-``.  Raises ``SettingsError``."""
     try:
@@ -124,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="ask | batch")
+    commands = parser.add_subparsers(required=True, metavar="ask | batch | latency")
     actions: tuple[tuple[str, Callable[[argparse.Namespace, Language], int], str], ...] = (
         ("ask", _ask, "answer one question  回答一个问题"),
         ("batch", _batch, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
@@ -147,6 +165,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--top-k", type=int, help="passages that may be found, 1 to 20  资料条数")
         command.add_argument("--kb", help="name of the knowledge base  知识库名称")
         _add_filters(command)
+    described = "times of the recorded turns  已记录提问的耗时"
+    command = commands.add_parser("latency", help=described, description=described)
+    command.set_defaults(action=_latency)
+    command.add_argument("--since", metavar="TIME", help="only turns of the last 90m, 24h, 7d  时间范围")
+    command.add_argument("--json", action="store_true", help="print the figures as JSON  输出 JSON")
     return parser
 
 

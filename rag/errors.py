@@ -9,6 +9,7 @@
     │   ├── BatchLinesUnusable
     │   ├── GlossaryUnusable
     │   ├── CalibrationDamaged
+    │   ├── MetricsPortTaken
     │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
@@ -209,6 +210,13 @@ class PortTaken(SettingsError):
 
     en = "Port {port} is taken by another program; name another one: make run PORT=8502"
     zh = "端口 {port} 已被其他程序占用，请换一个端口：make run PORT=8502"
+
+
+class MetricsPortTaken(SettingsError):
+    """Another program listens at ``port``, which was to be that of the metrics."""
+
+    en = "Port {port} is taken by another program; give ANSWERDESK_METRICS_PORT another one, or 0 for no metrics."
+    zh = "端口 {port} 已被其他程序占用，请为 ANSWERDESK_METRICS_PORT 换一个端口，或设为 0 关闭指标。"
 
 
 class KnowledgeError(AnswerdeskError):

@@ -273,9 +273,14 @@ class AnswerDelta:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The answer as a whole, with its citations and times."""
+    """The answer as a whole, with its citations and times.
+
+    ``generated_tokens`` of thought and answer took the model ``generation_ms``; both are 0 where it was not asked.
+    """
 
     answer: Answer
+    generated_tokens: int = 0
+    generation_ms: float = 0.0
 
 
 Event = Queued | Retrieved | ThinkingDelta | AnswerDelta | Completed

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot, of all programs")
     wait_limit_seconds: float = Field(default=900.0, gt=0, description="after which a waiting question is given up")
 
+    # watching
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="the desk's /metrics for Prometheus; 0: none")
+
     # retrieval
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
     embedder_threads: int = Field(default=0, ge=0, description="0: all cores")

@@ -13,7 +13,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -75,6 +75,14 @@ def serve(port: int, console: Console, *, browser: bool) -> None:
     desk_application().run(config=config)
 
 
+def _metrics(settings: Settings) -> AbstractContextManager[None]:
+    if not settings.metrics_port:
+        return nullcontext()
+    from rag.metrics import metrics_served  # brings the Prometheus client, for those who ask for it
+
+    return metrics_served(settings)
+
+
 def _announce(address: str, port: int, console: Console, started_at: float, browser: bool) -> None:
     opener = build_opener(ProxyHandler({}))
     while time.monotonic() - started_at < _READY_SECONDS:
@@ -126,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _require_free(options.port)
         started = prepare(settings, console)
         try:
-            serve(options.port, console, browser=_has_display() and not options.no_browser)
+            with _metrics(settings):
+                serve(options.port, console, browser=_has_display() and not options.no_browser)
         finally:
             if started:
                 stop(settings)

@@ -14,8 +14,8 @@ from eval.logistic import (
     calibration_error,
     threshold_at,
 )
-from eval.percentiles import Percentiles
 from ingest.golden import GoldenQuestion
+from rag.percentiles import Percentiles
 
 By = Literal["retrieval", "reader"]
 

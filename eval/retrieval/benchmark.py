@@ -9,12 +9,12 @@ from pydantic import TypeAdapter
 
 from eval.bootstrap import mean_interval
 from eval.knowledge import knowledge_folder, knowledge_name
-from eval.percentiles import Percentiles
 from eval.question_sets import QuestionSet
 from eval.retrieval.metrics import ndcg_at, recall_at, reciprocal_rank_at
 from eval.runs import Run, keep_asking
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
+from rag.percentiles import Percentiles
 from rag.protocols import Embedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings

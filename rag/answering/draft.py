@@ -106,7 +106,8 @@ def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFi
         grounding = ground(text, asked.evidence, asked.in_context)
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from
-    yield Completed(_judged(asked, text, grounding, author, is_there=is_there))
+    answer = _judged(asked, text, grounding, author, is_there=is_there)
+    yield Completed(answer, governed.finished.generated_tokens, governed.finished.generation_ms)
 
 
 def refusal(asked: Asked) -> Answer:

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from rag.serving.durations import REMEMBERED, Finished, Work
@@ -156,22 +156,11 @@ class Line:
     def adopt(self, places: Sequence[Place], finished: Sequence[Finished]) -> None:
         """Take over what another line held, in its order; tickets keep their numbers."""
         with self._transaction() as connection:
-            connection.executemany(
-                "INSERT INTO ticket VALUES (?, ?, ?, 'ticket ' || ?, ?, 0, ?, ?, ?)",
-                [
-                    (
-                        place.ticket,
-                        self._server,
-                        self._process,
-                        place.ticket,
-                        number,
-                        place.work.prompt_tokens,
-                        place.work.thinks,
-                        place.admitted_at,
-                    )
-                    for number, place in enumerate(places)
-                ],
-            )
+            for number, place in enumerate(places):
+                connection.execute(
+                    "INSERT INTO ticket VALUES (?1, ?2, ?3, 'ticket ' || ?1, ?4, 0, ?5, ?6, ?7)",
+                    (place.ticket, self._server, self._process, number, *astuple(place.work), place.admitted_at),
+                )
             connection.executemany(
                 "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
                 [(self._server, one.work.prompt_tokens, one.work.thinks, one.seconds) for one in finished],

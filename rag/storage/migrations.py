@@ -195,4 +195,32 @@ def _conversations(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE turn ADD COLUMN follows TEXT NOT NULL DEFAULT ''")
 
 
-TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages, _conversations)
+def _turn_times(connection: sqlite3.Connection) -> None:
+    """Keep where the time of each turn went apart from its texts, so that a month of it is read in a moment.
+
+    ``evidence`` is a stage as well: all until the passages are shown.  Turns from before have their answer's spans.
+    """
+    for statement in (
+        """CREATE TABLE turn_span (
+            span INTEGER PRIMARY KEY AUTOINCREMENT,
+            turn_number INTEGER NOT NULL REFERENCES turn (turn_number) ON DELETE CASCADE,
+            asked_at TEXT NOT NULL,
+            stage TEXT NOT NULL,
+            duration_ms REAL NOT NULL
+        )""",
+        """INSERT INTO turn_span (turn_number, asked_at, stage, duration_ms)
+            SELECT turn_number, created_at, json_extract(value, '$.name'), json_extract(value, '$.duration_ms')
+            FROM turn, json_each(turn.answer, '$.spans') WHERE turn.answer IS NOT NULL""",
+        """INSERT INTO turn_span (turn_number, asked_at, stage, duration_ms)
+            SELECT turn_number, asked_at, 'evidence', sum(duration_ms) FROM turn_span
+            WHERE stage IN ('embed', 'search', 'pack') GROUP BY turn_number""",
+        "CREATE INDEX turn_span_of_stage ON turn_span (stage, asked_at, duration_ms)",
+        "CREATE INDEX turn_span_of_turn ON turn_span (turn_number, stage)",
+        "ALTER TABLE turn ADD COLUMN generated_tokens INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE turn ADD COLUMN generation_ms REAL NOT NULL DEFAULT 0",
+        "CREATE INDEX turn_measured ON turn (created_at, state, generated_tokens, generation_ms)",
+    ):
+        connection.execute(statement)
+
+
+TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages, _conversations, _turn_times)

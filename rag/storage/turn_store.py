@@ -17,6 +17,7 @@ from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import TURN_MIGRATIONS
+from rag.storage.turn_times import TurnTimes, write_times
 
 TurnState = Literal["queued", "searching", "thinking", "answering", "done", "refused", "failed", "stopped"]
 RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "answering")
@@ -97,14 +98,16 @@ class TurnStore:
             )
         return turn
 
-    def update(self, turn: Turn) -> None:
-        """Write the turn over its older self.  Raises ``KeyError`` where its id is unknown."""
+    def update(self, turn: Turn, times: TurnTimes | None = None) -> None:
+        """Write the turn over its older self, and where its time went.  Raises ``KeyError`` where its id is unknown."""
         turn_id, *values = _to_row(turn)
         assignments = ", ".join(f"{column} = ?" for column in _COLUMNS.split(", ")[1:])
         with self._database.transaction() as connection:
             cursor = connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
             if cursor.rowcount == 0:
                 raise KeyError(turn_id)
+            if times is not None:
+                write_times(connection, turn.turn_id, times)
 
     def get(self, turn_id: str) -> Turn:
         """Return one turn.  Raises ``KeyError`` where its id is unknown."""

@@ -4,8 +4,9 @@ import threading
 import time
 from dataclasses import replace
 
-from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, Retrieved, SpanTime, ThinkingDelta
+from rag.schema import AnswerDelta, Completed, Event, Queued, Retrieved, SpanTime, ThinkingDelta
 from rag.storage.turn_store import Turn
+from rag.storage.turn_times import TurnTimes
 from rag.turns.snapshot import FINAL_VERSION, Failure, TurnSnapshot, TurnState
 
 _STAGE_OF_STATE: dict[TurnState, str] = {
@@ -37,6 +38,20 @@ class LiveTurn:
             follows=record.follows,
         )
         self._stage_began_at = time.monotonic()
+        self._generated = (0, 0.0)
+
+    def times(self) -> TurnTimes | None:
+        """Return where the time of a turn that has ended went; None while it runs.
+
+        Of one that ended early only the time until its passages is known: the rest was cut off.
+        """
+        snapshot = self.snapshot
+        if not snapshot.final:
+            return None
+        if snapshot.answer is not None:
+            return TurnTimes(snapshot.answer.spans, *self._generated)
+        found = snapshot.answerable is not None
+        return TurnTimes(tuple(stage for stage in snapshot.stages[:1] if found))
 
     def read(self) -> TurnSnapshot:
         """Return the present snapshot with its running stage's time, and remember that somebody looked."""
@@ -69,8 +84,8 @@ class LiveTurn:
                     self._move(replace(before, state="thinking", thinking=before.thinking + text))
                 case AnswerDelta(text=text):
                     self._move(replace(before, state="answering", text=before.text + text))
-                case Completed(answer=answer):
-                    self._complete(answer)
+                case Completed():
+                    self._complete(event)
             return True
 
     def end(self, state: TurnState, failure: Failure) -> bool:
@@ -90,7 +105,9 @@ class LiveTurn:
         self.snapshot = replace(snapshot, version=self.snapshot.version + 1)
         self.changed.notify_all()
 
-    def _complete(self, answer: Answer) -> None:
+    def _complete(self, completed: Completed) -> None:
+        answer = completed.answer
+        self._generated = (completed.generated_tokens, completed.generation_ms)
         self._finish(
             replace(
                 self.snapshot,

@@ -226,7 +226,7 @@ class TurnService:
     def _write(self, live: LiveTurn) -> bool:
         """Write the turn as it is.  Where that fails it stays readable in this process."""
         try:
-            self._store.update(to_record(live.record, live.snapshot))
+            self._store.update(to_record(live.record, live.snapshot), live.times())
         except AnswerdeskError as error:
             logger.error("turn not written: %s", type(error).__name__)
             return False

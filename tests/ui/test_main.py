@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -122,6 +123,37 @@ def test_a_taken_port_is_told_before_anything_begins(
     assert desk.main(["--port", str(taken)]) == 2
     assert f"Port {taken} is taken" in capsys.readouterr().err
     assert steps.done == []
+
+
+def test_metrics_are_served_while_the_desk_is_where_a_port_is_set(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = Settings(
+        data_dir=tmp_path, cache_dir=tmp_path, ollama_host=f"127.0.0.1:{free_port()}", metrics_port=port
+    )
+    monkeypatch.setattr(desk, "load_settings", lambda: settings)
+    seen: list[bytes] = []
+
+    def serve(desk_port: int, console: Console, *, browser: bool) -> None:
+        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            seen.append(answer.read())
+
+    monkeypatch.setattr(desk, "serve", serve)
+    assert desk.main(["--port", str(free_port())]) == 0
+    assert b"answerdesk_turns_total" in seen[0]
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # the port is free again
+
+
+def test_a_taken_port_of_the_metrics_is_said_and_nothing_stays_behind(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, taken: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=tmp_path, cache_dir=tmp_path, metrics_port=taken)
+    monkeypatch.setattr(desk, "load_settings", lambda: settings)
+    assert desk.main(["--port", str(free_port())]) == 2
+    assert f"Port {taken} is taken" in capsys.readouterr().err
+    assert steps.done[-1] == "stop"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from eval.answers.runner import NO_PASSAGE, Record, TokenCounts
 from eval.answers.scores import score, summarise, wrong
-from eval.percentiles import Percentiles
 from ingest.golden import GoldenQuestion
+from rag.percentiles import Percentiles
 from rag.schema import Answer, Citation, SpanTime, TextSpan
 from tests.eval.cases import question, record
 

@@ -23,6 +23,7 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.storage.turn_store import TurnStore
+from rag.storage.turn_times import Outcomes, TurnTimesTable
 from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, TurnService, TurnSnapshot
 
 PASSAGE = "Refunds are open for 7 days after signing."
@@ -205,6 +206,23 @@ def test_the_line_is_told_who_asks(start: Start) -> None:
     ended(turns, turns.submit("token-1", "q", "local"))
     ended(turns, turns.submit("token-2", "q", "local", owner="tab 1"))
     assert pipeline.owners == ["local", "tab 1"]
+
+
+def test_times_are_kept_of_what_was_answered_and_until_the_evidence_of_what_was_not(
+    start: Start, tmp_path: Path
+) -> None:
+    completed = Completed(ANSWER, generated_tokens=40, generation_ms=2000.0)
+    ended_early: list[Step] = [*EVENTS[:6], ModelStoppedHalfway(partial_text="You have 7 days.")]
+    scripts: list[list[Step]] = [[*EVENTS[:-1], completed], ended_early, [KnowledgeBaseMissing(folder=tmp_path)]]
+    for steps in scripts:
+        turns = start(StepPipeline(steps))
+        ended(turns, turns.submit("token", "How long?", "local"))
+    times = TurnTimesTable(tmp_path / "turns.db")
+    assert times.durations_ms("embed") == [5.0]
+    assert len(times.durations_ms("evidence")) == 2
+    assert times.durations_ms("thinking") == []
+    assert times.outcomes() == Outcomes({"done": 1, "failed": 2}, generated_tokens=40, generation_ms=2000.0)
+    assert times.failed_without_evidence() == 1
 
 
 def test_stopping_keeps_what_was_written_and_closes_the_stream(start: Start) -> None:
