@@ -11,6 +11,7 @@ What is decided here, and why:
   sentence.
 """
 
+import re
 from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +36,11 @@ HELD_CHARACTERS = {"zh": 12, "en": 32}
 """Length of an answer's beginning by which its language is judged, where no sentence ends before."""
 
 _LOOK_FOR_LOOPS_EVERY_PARTS = 8
-_WRONG_IDEOGRAPHS = 6
+_WRONG_IDEOGRAPHS = 4
+_WRONG_IDEOGRAPHS_A_WORD = 0.5
+"""An English sentence may have a Chinese name or word in it, a short one among few words too."""
 _WRONG_LATIN_WORDS = 4
+_LATIN_WORD = re.compile("[A-Za-z]{2,}")
 _SENTENCE_ENDS = "。！？!?\n"
 _WHOLE_ENDS = '。！？.!?)）"”|'
 
@@ -193,13 +197,21 @@ def _is_looping(parts: Sequence[str]) -> bool:
 def is_in_other_language(text: str, wanted: Language) -> bool:
     """Tell whether a text is surely in the other language; codes, prices and names alone are in neither.
 
+    A Chinese sentence with English names and terms in it is Chinese, however many these are.
+
     >>> is_in_other_language("GBP 30 (EUR 35).", "zh"), is_in_other_language("You have thirty days to", "zh")
     (False, True)
+    >>> is_in_other_language("Drift R3 是 UK version，可以加入 Matter", "en")
+    True
+    >>> is_in_other_language("保修 is a warranty", "en")
+    False
     """
+    if wanted == "en":
+        ideographs = sum("\u4e00" <= character <= "\u9fff" for character in text)
+        words = len(_LATIN_WORD.findall(text))
+        return ideographs >= max(_WRONG_IDEOGRAPHS, _WRONG_IDEOGRAPHS_A_WORD * words)
     if question_language(text) == wanted:
         return False
-    if wanted == "en":
-        return sum("\u4e00" <= character <= "\u9fff" for character in text) >= _WRONG_IDEOGRAPHS
     return sum(word.isalpha() and word.islower() for word in text.split()) >= _WRONG_LATIN_WORDS
 
 
