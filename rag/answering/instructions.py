@@ -148,6 +148,13 @@ def spans_of_orders(text: str) -> frozenset[TextSpan]:
     return frozenset(found)
 
 
+@lru_cache(maxsize=512)
+def spans_without_orders(text: str) -> tuple[TextSpan, ...]:
+    """Return a passage's sentences that are about the matter, in their order."""
+    orders = spans_of_orders(text)
+    return tuple(span for span in split_sentences(text) if span not in orders)
+
+
 def without_orders(question: str) -> str:
     """Return a question without the sentences that order the model about; as it is where nothing else would be left.
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rag.answering.instructions import spans_of_orders
+from rag.answering.instructions import spans_without_orders
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
 from rag.answering.quantities import Quantity
-from rag.answering.sentences import split_sentences
 from rag.answering.statements import Statement, content_words, read_statement
 from rag.schema import Evidence
 
@@ -45,10 +44,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     title = "\n".join((passage.title, *passage.heading_path))
     heading = table_header = introduction = ""
     in_table = False
-    orders = spans_of_orders(passage.text)
-    for span in split_sentences(passage.text):
-        if span in orders:
-            continue
+    for span in spans_without_orders(passage.text):
         text = passage.text[span.start : span.end]
         in_row = is_row(text)
         if is_heading(text):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from rag.answering.instructions import spans_of_orders
+from rag.answering.instructions import spans_without_orders
 from rag.answering.prompt import prompt_texts
 from rag.answering.sentences import split_sentences
 from rag.retrieval.terms import terms
@@ -38,7 +38,7 @@ def screened(
 
     ``is_supported`` tells of a sentence whether the passages say it.
     """
-    said = "\n".join(map(_said, evidence)).lower()
+    said = "\n".join(map(_said, evidence)).lower() if _LINK.search(text) else ""
     dropped = [
         span
         for span in split_sentences(text)
@@ -57,9 +57,7 @@ def screened(
 
 def _said(passage: Evidence) -> str:
     """Return what a passage says, without orders to the model."""
-    orders = spans_of_orders(passage.text)
-    spans = (span for span in split_sentences(passage.text) if span not in orders)
-    return "\n".join(passage.text[span.start : span.end] for span in spans)
+    return "\n".join(passage.text[span.start : span.end] for span in spans_without_orders(passage.text))
 
 
 def _has_strange_link(sentence: str, said: str) -> bool:

@@ -1,7 +1,7 @@
 """Which places of the evidence a sentence rests on, if any.
 
 A sentence is held against every sentence, list item and table row of the evidence.  It is supported where its numbers
-with their units, its codes and enough of its content words recur, in one place or two, and nothing says the opposite:
+with their units, its codes and enough of its content words recur, in up to three places, and nothing says the opposite:
 no clause of the place (``statements.contradicts``), no number or denial in the same words elsewhere (``alignment.py``).
 """
 
