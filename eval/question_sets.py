@@ -41,6 +41,20 @@ class QuestionSet:
             raise SettingsError(reason=words("no_relevant", terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
+    def for_other_language(self) -> "QuestionSet":
+        """Return the questions whose answer is in two languages, without the documents of the question's own.
+
+        Raises ``SettingsError`` when there is none.
+        """
+        usable = tuple(
+            replace(one, relevant=one.in_other_language, without=one.relevant)
+            for one in self.questions
+            if one.answerable and one.in_other_language
+        )
+        if not usable:
+            raise SettingsError(reason=words("no_other_language", terminal_language(), questions=self.name))
+        return replace(self, questions=usable)
+
     def answerable(self) -> "QuestionSet":
         """Return the questions whose answer is known.  Raises ``SettingsError`` when none is."""
         usable = tuple(one for one in self.questions if one.answerable and (one.key_points or one.answers))

@@ -63,6 +63,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "run_damaged": ("{path} is not a run of this program", "{path} 不是本程序的运行记录"),
     "corpus_or_kb": ("give --corpus or --kb, not both", "--corpus 与 --kb 只能选一个"),
     "no_relevant": ("no question in {questions} names a relevant document", "{questions} 中没有注明相关文档的问题"),
+    "no_other_language": (
+        "no question in {questions} names documents of another language (meta.cross_lingual_relevant)",
+        "{questions} 中没有注明另一种语言相关文档（meta.cross_lingual_relevant）的问题",
+    ),
     "system": ("system", "系统"),
     "extra_missing": (
         "{packages} not installed; install the extra: pip install 'answerdesk[compare]'",

@@ -17,6 +17,8 @@ class GoldenQuestion:
     model answers in full words.  ``relevant`` are document ids, any of which holds the answer.  ``kind`` says what
     makes the question hard (``typo``, ``two_part``, ``near_miss``, ...).  ``previous`` is the user's turn before, where
     the question goes on from one.  ``quote`` is what the answer rests on, word for word, where that is known.
+    ``in_other_language`` are documents that hold the same answer in another language, ``without`` ones that are to be
+    taken as not there.
     """
 
     question_id: str
@@ -29,6 +31,8 @@ class GoldenQuestion:
     kind: str = ""
     previous: str = ""
     quote: str = ""
+    in_other_language: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
@@ -82,7 +86,8 @@ def _question(row: Mapping[str, object], *, where: str) -> GoldenQuestion:
         else ((answers,) if answers else ())
     )
     meta = row.get("meta")
-    kind = meta.get("kind") if isinstance(meta, dict) else None
+    about = meta if isinstance(meta, dict) else {}
+    kind = about.get("kind")
     quote = row.get("quote")
     return GoldenQuestion(
         question_id=question_id,
@@ -95,6 +100,7 @@ def _question(row: Mapping[str, object], *, where: str) -> GoldenQuestion:
         kind=kind if isinstance(kind, str) else "",
         previous=_last_user_turn(row.get("history")),
         quote=quote if isinstance(quote, str) else "",
+        in_other_language=_strings(about.get("cross_lingual_relevant"), where),
     )
 
 

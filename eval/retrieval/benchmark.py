@@ -16,6 +16,7 @@ from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.percentiles import Percentiles
 from rag.protocols import Embedder
+from rag.retrieval.filters import Filters
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -55,7 +56,9 @@ def run(
     """
     folder = knowledge_folder(one, settings, embedder)
     store = KnowledgeStore(folder)
-    identity = {"command": "retrieval", "set": one.name, "generation": store.require_generation()}
+    identity: dict[str, object] = {"command": "retrieval", "set": one.name, "generation": store.require_generation()}
+    if any(question.without for question in one.questions):
+        identity["left_out"] = "answers in the question's own language"
     kept.begin({**identity, "embedder": embedder.model_id, "knowledge": knowledge_name(folder)}, one.questions)
     ask_one = asking(store, one.questions, settings, embedder)
     found = keep_asking(
@@ -95,7 +98,11 @@ def asking(
     def ask_one(question: GoldenQuestion) -> Ranking:
         began_at = time.perf_counter()
         retrieval = retriever.retrieve(
-            question.question, question_language(question.question), Trace(), earlier=[question.previous]
+            question.question,
+            question_language(question.question),
+            Trace(),
+            earlier=[question.previous],
+            filters=Filters(without=frozenset(question.without)),
         )
         duration_ms = (time.perf_counter() - began_at) * 1000
         documents = tuple(dict.fromkeys(found.chunk.document_id for found in retrieval.chunks))

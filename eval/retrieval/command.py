@@ -31,6 +31,7 @@ examples:
   python -m eval retrieval                                  the sample questions on the sample knowledge base
   python -m eval retrieval --corpus docs.jsonl --questions asked.jsonl --json figures.json
   python -m eval retrieval --sets FOLDER --limit 100        every subfolder with corpus.jsonl and questions.jsonl
+  python -m eval retrieval --corpus docs.jsonl --questions asked.jsonl --other-language
   python -m eval retrieval --kb shop --questions asked.jsonl --run monday
 """
 MEASURES = {
@@ -43,11 +44,17 @@ MEASURES = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    return question_parser(
+    parser = question_parser(
         "retrieval",
         "Ask questions whose relevant documents are known; report how well those are found, and how fast.  检索质量",
         EXAMPLES,
     )
+    parser.add_argument(
+        "--other-language",
+        action="store_true",
+        help="as if the answer were there in the other language only (meta.cross_lingual_relevant)  仅另一种语言有答案",
+    )
+    return parser
 
 
 def measure(
@@ -98,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
 
     def work(name: str) -> None:
-        sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        asked = QuestionSet.for_other_language if arguments.other_language else QuestionSet.with_relevant
+        sets = [asked(one).drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         settings = chosen_settings(arguments)
         kept = Run.named(name, settings)
         summary = measure(sets, settings, open_embedder(settings), kept, console)

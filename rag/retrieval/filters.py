@@ -1,4 +1,4 @@
-"""Which documents may be found at all: of one language, of one product, not older than a day."""
+"""Which documents may be found at all: of one language, of one product, not older than a day, not one of these."""
 
 import json
 from collections.abc import Mapping
@@ -21,17 +21,18 @@ class Filters:
     """What a document must be to be found; what is None or empty asks nothing.
 
     ``language`` is the document's.  ``since`` is the earliest day of its last change: one without a date is left out.
-    ``product`` is one of its products, in any width and case.
+    ``product`` is one of its products, in any width and case.  ``without`` are ids of documents that are left out.
     """
 
     language: Language | None = None
     since: date | None = None
     product: str = ""
+    without: frozenset[str] = frozenset()
 
     @property
     def restrict(self) -> bool:
         """Whether anything is left out by more than its language."""
-        return self.since is not None or bool(self.product)
+        return self.since is not None or bool(self.product) or bool(self.without)
 
 
 EVERYTHING = Filters()
@@ -42,11 +43,15 @@ def permitted_chunks(store: KnowledgeStore, generation: int, filters: Filters) -
     since = filters.since.isoformat() if filters.since is not None else None
     with store.reading() as connection:
         documents = connection.execute(
-            f"SELECT document_key, metadata FROM document WHERE {VISIBLE.format('document')} "
+            f"SELECT document_key, document_id, metadata FROM document WHERE {VISIBLE.format('document')} "
             "AND (:since IS NULL OR updated_on >= :since)",
             {"generation": generation, "since": since},
         ).fetchall()
-        keys = [row["document_key"] for row in documents if _is_of(filters.product, row["metadata"])]
+        keys = [
+            row["document_key"]
+            for row in documents
+            if row["document_id"] not in filters.without and _is_of(filters.product, row["metadata"])
+        ]
         rows = connection.execute(
             f"SELECT chunk_id FROM chunk WHERE {VISIBLE.format('chunk')} "
             "AND document_key IN (SELECT value FROM json_each(:keys)) ORDER BY chunk_id",

@@ -128,6 +128,41 @@ def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pyt
     assert saved["latency_ms"].keys() == {"p50", "p95", "p99"}
 
 
+@pytest.fixture
+def in_two_languages(tmp_path: Path) -> QuestionSet:
+    texts = {"en-1": "refund R7", "zh-1": "退款 R7", "en-2": "battery B2"}
+    corpus, questions = tmp_path / "corpus.jsonl", tmp_path / "questions.jsonl"
+    rows = [{"id": key, "title": "", "text": text} for key, text in texts.items()]
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    crossed = {"cross_lingual_relevant": ["zh-1"]}
+    asked = [
+        {"id": "1", "question": "refund R7", "lang": "en", "relevant": ["en-1"], "meta": crossed},
+        {"id": "2", "question": "battery B2", "lang": "en", "relevant": ["en-2"]},
+    ]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in asked))
+    return QuestionSet.load(corpus, questions)
+
+
+def test_an_answer_in_the_other_language_is_looked_for_without_the_own(
+    in_two_languages: QuestionSet, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    (crossed,) = run(in_two_languages.for_other_language(), settings, HashEmbedder(), Run.named("a", settings))
+    assert crossed.relevant == ("zh-1",)
+    assert set(crossed.documents) == {"zh-1", "en-2"}
+    usual = run(in_two_languages, settings, HashEmbedder(), Run.named("b", settings))
+    assert usual[0].documents[0] == "en-1"
+    with pytest.raises(SettingsError):
+        run(in_two_languages, settings, HashEmbedder(), Run.named("a", settings))
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_set_in_one_language_cannot_be_crossed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--other-language"]
+    assert retrieval_command.main([*arguments, "--questions", str(folder / "first" / "questions.jsonl")]) == 2
+    assert "cross_lingual_relevant" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("surroundings")
 def test_a_limit_draws_by_the_seed(folder: Path, tmp_path: Path) -> None:
     arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--limit", "1", "--seed", "3"]

@@ -55,6 +55,8 @@ def found(retriever: Retriever, filters: Filters) -> set[str]:
         (Filters(since=date(2026, 5, 2)), set()),
         (Filters(product="Drift"), set()),
         (Filters(product="lock", since=OLD), set()),
+        (Filters(product="drift r3", without=frozenset({"r3"})), {"刷子"}),
+        (Filters(language="zh", without=frozenset({"刷子"})), set()),
     ],
 )
 def test_only_what_passes_is_found_by_meaning_and_by_words(
