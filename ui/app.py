@@ -10,10 +10,10 @@ import streamlit as st
 
 from rag.errors import AnswerdeskError
 from rag.turns import Failure
-from ui.app_pages import desk
 from ui.formats import format_age
 from ui.history import draw_history
 from ui.i18n import word
+from ui.navigation import navigate
 from ui.parts.page_shell import draw_shell
 from ui.parts.page_style import apply_page_style
 from ui.services import DeskServices, KnowledgeState, ModelState, shared_services
@@ -35,29 +35,15 @@ def run(services: Callable[[], DeskServices] = shared_services) -> None:
     apply_page_style()
     try:
         context = page_context(services())
-        page = _navigate(context)
+        page = navigate(context)
         with st.container(key="page"):
             _draw_head(context)
             page.run()
-        with st.sidebar:
-            draw_history(context)
+        if page.url_path == "":  # the default page, which is the desk
+            with st.sidebar:
+                draw_history(context)
     except AnswerdeskError as error:
         st.error(failure_sentence(Failure.of(error), language))
-
-
-def _navigate(context: PageContext) -> "st.Page":
-    """Offer the pages that there are; with a single one Streamlit shows no menu."""
-    language = context.language
-    pages = [
-        st.Page(
-            lambda: desk.render(context),
-            title=word("desk", language),
-            icon=":material/support_agent:",
-            url_path="desk",
-            default=True,
-        )
-    ]
-    return st.navigation(pages)
 
 
 def _draw_head(context: PageContext) -> None:

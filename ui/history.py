@@ -6,7 +6,7 @@ from rag.turns import TurnState, TurnSummary
 from ui.formats import format_clock
 from ui.i18n import word
 from ui.parts.choice_list import Choice, chosen, draw_choices
-from ui.session import LOCAL_SESSION, PageContext, current_turn, show_turn
+from ui.session import PageContext, current_turn, show_turn
 
 _ROWS_AT_A_TIME = 30
 _LONGEST_ROW = 120
@@ -17,7 +17,7 @@ def draw_history(context: PageContext) -> None:
     """Draw the list, newest first, with a button above it that starts anew."""
     language = context.language
     limit = int(st.session_state.get("history_limit", _ROWS_AT_A_TIME))
-    rows = context.services.turns.history(LOCAL_SESSION, limit=limit)
+    rows = context.services.turns.history(context.user.name, limit=limit)
     st.button(word("new_question", language), key="new", shortcut="alt+n", width="stretch", on_click=_start_anew)
     draw_choices(
         "history",

@@ -168,6 +168,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Connection lost. Your text is safe; reconnecting.",
             "连接已断开，内容已保留，正在重连。",
         ),
+        "not_permitted": ("You may not see this.", "您没有查看权限。"),
         "turn_missing": ("This question is not kept here.", "这里没有保存该问题。"),
         "page_failed": (
             "Something failed (no. {number}). Nothing was lost.",

@@ -9,24 +9,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from rag.schema import Language
+from rag.storage.access import LOCAL_USER, User
 from ui.i18n import language_of_locale
 from ui.services import DeskServices
 from ui.turn_data import Reading
-
-LOCAL_SESSION = "local"
-"""Whose turns these are.  One installation serves one agent, who sees all of its turns in every browser; with sign-in
-this becomes the agent's id."""
 
 _LANGUAGES = ("zh", "en")
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What a page is drawn with."""
+    """What a page is drawn with.  ``user`` is who is there now: read anew at each run."""
 
     services: DeskServices
     language: Language
     reading: Reading
+    user: User = LOCAL_USER
 
 
 def page_context(services: DeskServices) -> PageContext:

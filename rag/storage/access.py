@@ -2,10 +2,36 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from rag.errors import AccessDenied
 from rag.schema import Audience
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
+
+Role = Literal["agent", "lead", "admin"]
+ROLES: tuple[Role, ...] = ("agent", "lead", "admin")
+"""What somebody may do, each one all that the ones before it may.  What they may read is another matter: ``scopes``."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who uses the desk.  ``scopes`` are the names of what they may read; None: every knowledge base."""
+
+    name: str
+    role: Role
+    scopes: frozenset[str] | None = None
+
+    def is_at_least(self, role: Role) -> bool:
+        """Tell whether they may do what this role may.
+
+        >>> User("lin", "lead").is_at_least("agent"), User("lin", "lead").is_at_least("admin")
+        (True, False)
+        """
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+LOCAL_USER = User("local", "admin")
+"""Whoever sits at the machine, where the desk asks nobody to sign in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ui.parts.choice_list import Choice, chosen, draw_choices
 from ui.parts.evidence_view import NO_EVIDENCE, draw_evidence
 from ui.parts.reply_editor import draw_reply
 from ui.reply_text import reply_data
-from ui.session import LOCAL_SESSION, PageContext, ask_token, current_turn, show_turn, tab_owner, use_up_token
+from ui.session import PageContext, ask_token, current_turn, show_turn, tab_owner, use_up_token
 from ui.turn_data import answer_data, evidence_data, feed_data
 
 _WAIT_FOR_EVIDENCE_SECONDS = 0.3
@@ -135,7 +135,7 @@ def _submit(context: PageContext, token: str, question: str, *, follows: str = "
         return
     think = _THINK[st.session_state.get("think") or "auto"]
     turns = context.services.turns
-    turn_id = turns.submit(token, question, LOCAL_SESSION, think=think, follows=follows, owner=tab_owner())
+    turn_id = turns.submit(token, question, context.user.name, think=think, follows=follows, owner=tab_owner())
     show_turn(turn_id)
     use_up_token()
     st.session_state["asked_turn"] = turn_id

@@ -1,0 +1,47 @@
+"""The pages, and who may see them.  A page that is not in somebody's role says so, by link as well."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import streamlit as st
+
+from rag.storage.access import Role
+from ui.app_pages import desk
+from ui.i18n import word
+from ui.session import PageContext
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One page: its key is its word in ``ui/i18n.py`` and its address; ``role`` is the least that sees it."""
+
+    key: str
+    icon: str
+    role: Role
+    render: Callable[[PageContext], None]
+
+
+PAGES: tuple[PageEntry, ...] = (PageEntry("desk", ":material/support_agent:", "agent", desk.render),)
+"""In the menu's order; the first is the one that the bare address opens."""
+
+
+def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Page":
+    """Offer the pages of this role, and return the one that the address names; with a single one there is no menu."""
+    return st.navigation([_page(entry, context, is_first=entry is pages[0]) for entry in pages])
+
+
+def _page(entry: PageEntry, context: PageContext, *, is_first: bool) -> "st.Page":
+    permitted = context.user.is_at_least(entry.role)
+    return st.Page(
+        partial(entry.render if permitted else _refuse, context),
+        title=word(entry.key, context.language),
+        icon=entry.icon,
+        url_path=entry.key,
+        default=is_first,
+        visibility="visible" if permitted else "hidden",
+    )
+
+
+def _refuse(context: PageContext) -> None:
+    st.warning(word("not_permitted", context.language))
