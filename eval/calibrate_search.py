@@ -4,7 +4,6 @@ Levels do not carry over from one knowledge base to another: the same cosine is 
 have an answer are enough for the threshold; some without one make the probabilities probabilities as well.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from eval.words import words
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.errors import SettingsError
+from rag.logits import logistic, logit_of
 from rag.pipeline import PipelineParts
 from rag.retrieval.confidence import OwnCalibration
 from rag.terminal import terminal_language
@@ -37,7 +37,6 @@ LEAST_UNANSWERABLE = _FOLDS
 """Questions without an answer: each part that is held out needs one; with fewer only the threshold is fitted."""
 
 _DIGITS = 4
-_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,7 @@ class SearchedQuestion:
     @property
     def logit(self) -> float:
         """The probability's logit."""
-        kept = min(max(self.probability, _SMALLEST), 1 - _SMALLEST)
-        return math.log(kept / (1 - kept))
+        return logit_of(self.probability)
 
 
 def searched(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> list[SearchedQuestion]:
@@ -97,5 +95,5 @@ def calibrate_search(found: Sequence[SearchedQuestion]) -> tuple[OwnCalibration,
 
 
 def _rounded(slope: float, intercept: float, threshold_logit: float) -> OwnCalibration:
-    threshold = 1 / (1 + math.exp(-threshold_logit))
-    return OwnCalibration(round(slope, _DIGITS), round(intercept, _DIGITS), round(threshold, _DIGITS + 2))
+    threshold = round(logistic(threshold_logit), _DIGITS + 2)
+    return OwnCalibration(round(slope, _DIGITS), round(intercept, _DIGITS), threshold)

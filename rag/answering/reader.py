@@ -8,7 +8,6 @@ writes; a model without one is not asked.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Generator as GeneratorObject
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+from rag.logits import logistic, logit_of
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
 from rag.storage.calibration import read_calibration
@@ -32,7 +32,6 @@ _ASKED: dict[Language, str] = {
     "zh": "这个问题的答案在资料里吗？回答 yes 或 no。",
 }
 _YES, _NO = frozenset({"yes", "是", "有", "在"}), frozenset({"no", "否", "没有", "没", "不", "不在"})
-_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class ReadingFit:
         """Return the probability in [0, 1]; ``yes`` and ``retrieval`` are such themselves."""
         by_yes, by_retrieval, by_chinese = reading_features(yes=yes, retrieval=retrieval, language=language)
         logit = self.intercept + self.yes * by_yes + self.retrieval * by_retrieval + self.chinese * by_chinese
-        return 1 / (1 + math.exp(-logit))
+        return logistic(logit)
 
     @classmethod
     def from_json(cls, value: Mapping[str, float]) -> Self:
@@ -68,7 +67,7 @@ class ReadingFit:
 
 def reading_features(*, yes: float, retrieval: float, language: Language) -> tuple[float, float, float]:
     """Return what a fit weighs: the logits of both probabilities, and 1 for a Chinese question."""
-    return _logit(yes), _logit(retrieval), float(language == "zh")
+    return logit_of(yes), logit_of(retrieval), float(language == "zh")
 
 
 @lru_cache(maxsize=8)
@@ -130,7 +129,3 @@ def yes_probability(first_token: Sequence[tuple[str, float]]) -> float | None:
     yes = sum(probability for token, probability in first_token if token.strip().lower() in _YES)
     no = sum(probability for token, probability in first_token if token.strip().lower() in _NO)
     return yes / (yes + no) if yes + no >= _LEAST_MASS else None
-
-
-def _logit(probability: float) -> float:
-    return math.log((probability + _SMALLEST) / (1 - probability + _SMALLEST))

@@ -7,16 +7,16 @@ words alone.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+from rag.logits import logistic, logit_of
+
 CONFIDENCE_PATH = Path(__file__).with_name("confidence.json")
 ANY_EMBEDDER = "any"
-_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class Confidence:
 
     def probability(self, signals: Signals) -> float:
         """Return the probability in [0, 1] that the passages hold the answer."""
-        logit = self.intercept + sum(weight * getattr(signals, name) for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+        weighed = sum(weight * getattr(signals, name) for name, weight in self.weights.items())
+        return logistic(self.intercept + weighed)
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Self:
@@ -96,9 +96,7 @@ class OwnCalibration:
 
     def probability(self, shipped: float) -> float:
         """Return the calibrated probability in [0, 1] for what the shipped fit says."""
-        kept = min(max(shipped, _SMALLEST), 1 - _SMALLEST)
-        logit = self.slope * math.log(kept / (1 - kept)) + self.intercept
-        return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+        return logistic(self.slope * logit_of(shipped) + self.intercept)
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Self:
