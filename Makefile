@@ -24,7 +24,8 @@ run: environment  ## set everything up, ingest the sample knowledge base, open t
 setup: environment  ## virtual environment, Ollama, a model, the embedder (once)
 	@$(BIN)/python -m rag.provisioning
 
-test: setup-test check  ## set everything up, run every check and every test
+test: setup-test check  ## set everything up, run every check, every example and every test
+	@$(BIN)/python -m pytest --doctest-modules $(filter-out tests,$(CODE)) $(PYTEST_OPTIONS)
 	@HYPOTHESIS_PROFILE=whole $(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
 	@$(BIN)/python -m pytest -m real $(PYTEST_OPTIONS)
 

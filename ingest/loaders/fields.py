@@ -72,7 +72,7 @@ def first_line(text: str) -> str:
 def text_language(text: str) -> Language:
     """Return ``zh`` where more than 15 % of the letters are ideographs: Chinese pages are full of English names.
 
-    >>> text_language("在 Settings > Privacy 里打开 Bluetooth"), text_language("The 退款 button")
+    >>> text_language("在 Settings 里打开 Bluetooth"), text_language("The button 退款 gives it back")
     ('zh', 'en')
     """
     letters = len(_LETTER.findall(text))

@@ -123,7 +123,7 @@ def read(generator: Generator, messages: Sequence[Message], language: Language, 
 def yes_probability(first_token: Sequence[tuple[str, float]]) -> float | None:
     """Return how probable "yes" is beside "no", from the candidates for the first token; None where neither is.
 
-    >>> yes_probability([("Yes", 0.6), (" no", 0.2), ("The", 0.1)])
+    >>> yes_probability([("Yes", 0.5), (" no", 0.25), ("The", 0.1), (" yes", 0.25)])
     0.75
     """
     yes = sum(probability for token, probability in first_token if token.strip().lower() in _YES)

@@ -17,7 +17,7 @@ def repetition_start(text: str) -> int | None:
     three times: lists of similar short lines are none.
 
     >>> repetition_start("Yes. " + "It is free. " * 6), repetition_start("It is free. It is free of charge.")
-    (17, None)
+    (15, None)
     """
     periodic = _periodic_end(text)
     return periodic if periodic is not None else _repeated_run(text)

@@ -48,7 +48,7 @@ def in_context(question: str, previous: str = "") -> str:
     r"""Return the question behind the user's last turn, as one text.
 
     >>> in_context("Which is more important?", "What is market cap, what is NAV?")
-    'What is market cap, what is NAV?\\nWhich is more important?'
+    'What is market cap, what is NAV?\nWhich is more important?'
     """
     return f"{previous}\n{question}" if previous else question
 
