@@ -90,6 +90,7 @@ def report_json(report: Difference | IngestSummary, language: Language) -> dict[
     values = {**report_fields(report), "failures": failures}
     if isinstance(report, Difference):
         return values
+    del values["changes"]  # of a rehearsal, which no command makes
     return {**values, "gate": gate_json(report.gate), "duplicates": duplicates_json(report.duplicates)}
 
 

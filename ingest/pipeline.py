@@ -15,15 +15,14 @@ from pathlib import Path
 from ingest.chunking import recipe
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.document_writing import DocumentWriting
-from ingest.duplicates import NO_DUPLICATES, new_duplicates, sketch_new
+from ingest.duplicates import sketch_new
 from ingest.embedding import PassageEmbedding, require_same_embedder
 from ingest.gate import Gate
-from ingest.gate_report import GateReport
 from ingest.identity import DocumentIds, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
-from ingest.publish import publish_if_good
+from ingest.publish import Outcome, as_before, publish_if_good, rehearse
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.recovery import set_aside_if_damaged
@@ -51,6 +50,7 @@ def ingest(
     keep_vectors: bool = False,
     reread: bool = False,
     force: bool = False,
+    rehearsal: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> IngestSummary:
@@ -61,7 +61,8 @@ def ingest(
     ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
     ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
     what has no sound vector.  A generation that answers the knowledge base's regression questions worse than the
-    current one (``ingest.gate``) is built and not published, unless ``force`` is given.
+    current one (``ingest.gate``) is built and not published, unless ``force`` is given.  A ``rehearsal`` publishes
+    nothing and says what would be.
 
     Files are read and passages embedded at the same time; documents are taken, numbered and written in the order of
     their files.  ``progress`` is called in this thread.  ``reader`` is for callers that ingest often: it reads alone,
@@ -89,16 +90,15 @@ def ingest(
                 table.forget_damaged()
             anew, cores = rebuild and not keep_vectors, settings.embedder_threads or len(os.sched_getaffinity(0))
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
-                run = _Run(
-                    writer, embedder, embedding, settings, progress or (lambda _: None), rebuild=rebuild, reread=reread
-                )
+                report = progress or (lambda _: None)
+                run = _Run(writer, embedder, embedding, settings, report, rebuild=rebuild, reread=reread)
                 gate = Gate(writer, embedder, settings, force=force)
                 run.read(discovery, reader)
                 if run.nothing_known:
                     raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
                 run.cut_the_others_again()
                 run.retire_missing(discovery, gate, prune=prune)
-                return run.finish(discovery, table, gate, started_at)
+                return run.finish(discovery, table, gate, started_at, rehearsal=rehearsal)
         finally:
             writer.close()
 
@@ -219,16 +219,15 @@ class _Run:
         for begin in range(0, len(missing) if self._added_bodies else 0, _TEXTS_AT_ONCE):
             yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
-    def finish(self, discovery: Discovery, table: EmbeddingTable, gate: Gate, started_at: float) -> IngestSummary:
+    def finish(
+        self, discovery: Discovery, table: EmbeddingTable, gate: Gate, started_at: float, *, rehearsal: bool
+    ) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
-        store = KnowledgeStore(self._writer.folder)
-        differs = self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1
-        report, sketched = self._embed_and_publish(table, gate) if differs else (None, [])
-        try:
-            current = store.generation_info(store.require_generation())
-        finally:
-            store.close()
-        published = current.generation == self._generation
+        if self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1:
+            outcome = self._embed_and_publish(table, gate, rehearsal=rehearsal)
+            embedded = self._embedding.done
+        else:
+            outcome, embedded = as_before(self._writer, self._generation - 1), 0
         return IngestSummary(
             added=self._added,
             changed=self._changed,
@@ -238,27 +237,29 @@ class _Run:
             missing=self._missing,
             failures=tuple(self._failures),
             unsupported=discovery.unsupported,
-            documents=current.document_count,
-            chunks=current.chunk_count,
-            embedded=self._embedding.done if differs else 0,
+            documents=outcome.documents,
+            chunks=outcome.chunks,
+            embedded=embedded,
             seconds=time.monotonic() - started_at,
-            generation=current.generation,
-            published=published,
-            gate=report,
-            duplicates=new_duplicates(self._writer, self._generation, sketched) if published else NO_DUPLICATES,
+            generation=outcome.generation,
+            published=outcome.published,
+            gate=outcome.gate,
+            duplicates=outcome.duplicates,
+            changes=outcome.changes,
         )
 
-    def _embed_and_publish(self, table: EmbeddingTable, gate: Gate) -> tuple[GateReport | None, list[int]]:
-        """Return what the gate said, and which documents are new, as sketched while the embedder was at work."""
+    def _embed_and_publish(self, table: EmbeddingTable, gate: Gate, *, rehearsal: bool) -> Outcome:
         self._report("embedding")
         self._embedding.begin()
         sketched = sketch_new(self._writer, self._generation, partial(self._keep_arrived_vectors, "embedding"))
         for _ in chain(self._embedding.finish(), self._embedding.sweep(self._generation)):
             self._report("embedding")
         self._report("publishing")
-        change = GenerationChange(self._added, self._changed, self._retired)
         limits = IndexLimits.of(self._settings)
-        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder, limits), sketched
+        if rehearsal:
+            return rehearse(self._writer, self._generation, gate, self._embedder, limits, sketched)
+        change = GenerationChange(self._added, self._changed, self._retired)
+        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder, limits, sketched)
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)

@@ -3,9 +3,12 @@
 import contextlib
 import os
 import shutil
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ingest.changes import NO_CHANGES, Changes, changes_between
+from ingest.duplicates import NO_DUPLICATES, Duplicates, new_duplicates
 from ingest.gate import Gate
 from ingest.gate_report import GateReport
 from rag.errors import StorageFull
@@ -14,8 +17,24 @@ from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.store import GenerationChange, GenerationInfo, generation_folder
+from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore, generation_folder, visible_counts
 from rag.storage.writer import KnowledgeWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What serves after an ingest, what it holds, and what the gate said; None where nothing was asked.
+
+    Of a rehearsal ``documents``, ``chunks``, ``changes`` and ``duplicates`` are those that were not published.
+    """
+
+    generation: int
+    documents: int
+    chunks: int
+    gate: GateReport | None = None
+    published: bool = False
+    changes: Changes = NO_CHANGES
+    duplicates: Duplicates = NO_DUPLICATES
 
 
 def publish(
@@ -43,8 +62,9 @@ def publish_if_good(
     gate: Gate,
     embedder: Embedder,
     limits: IndexLimits | None = None,
-) -> GateReport | None:
-    """Publish a generation if the gate lets it pass, and return what the gate said; None where nothing was asked.
+    sketched: Sequence[int] = (),
+) -> Outcome:
+    """Publish a generation if the gate lets it pass.  ``sketched`` are its new documents, for their duplicates.
 
     Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
     the current one, and its vectors are kept by their texts anyway.
@@ -53,13 +73,47 @@ def publish_if_good(
     report = gate.judge(generation)
     if report is not None and not (report.passed or report.forced):
         writer.begin()
-        return report
+        return as_before(writer, generation - 1, report)
     if report is not None:
         change = replace(change, lost=len(report.lost), forced=report.forced)
-    writer.publish(generation, embedder.model_id, embedder.dimension, change)
+    info = writer.publish(generation, embedder.model_id, embedder.dimension, change)
     gate.settle(generation)
     tidy_up(writer, table)
-    return report
+    duplicates = new_duplicates(writer, generation, sketched)
+    return Outcome(generation, info.document_count, info.chunk_count, report, published=True, duplicates=duplicates)
+
+
+def rehearse(
+    writer: KnowledgeWriter,
+    generation: int,
+    gate: Gate,
+    embedder: Embedder,
+    limits: IndexLimits | None = None,
+    sketched: Sequence[int] = (),
+) -> Outcome:
+    """Do all that publishing a generation does but the last step: say what it would hold, and undo it.
+
+    ``sketched`` are its new documents, for their duplicates.  The vectors of its passages stay, so that publishing it
+    afterwards takes seconds.
+    """
+    write_index(writer, generation, (embedder.model_id, embedder.dimension), limits)
+    report = gate.judge(generation)
+    with writer.database.reading() as connection:
+        documents, chunks = visible_counts(connection, generation)
+    changes = changes_between(writer.database, generation - 1, generation)
+    duplicates = new_duplicates(writer, generation, sketched)
+    writer.begin()
+    return Outcome(generation - 1, documents, chunks, report, changes=changes, duplicates=duplicates)
+
+
+def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Outcome:
+    """Say that the generation serves on, and what it holds."""
+    store = KnowledgeStore(writer.folder)
+    try:
+        info = store.generation_info(generation)
+    finally:
+        store.close()
+    return Outcome(generation, info.document_count, info.chunk_count, report)
 
 
 def write_index(

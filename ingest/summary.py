@@ -3,13 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import PlainSerializer, PlainValidator
+
+from ingest.changes import NO_CHANGES, Changes
 from ingest.duplicates import NO_DUPLICATES, Duplicates
 from ingest.gate_report import GateReport
 from rag.errors import DocumentUnreadable
 
 Stage = Literal["reading", "embedding", "publishing"]
+
+Unreadable = Annotated[
+    DocumentUnreadable,
+    PlainValidator(lambda given: given if isinstance(given, DocumentUnreadable) else DocumentUnreadable(**given)),
+    PlainSerializer(lambda error: error.details),
+]
+"""The error, which crosses to another process as its details."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class IngestProgress:
     files_total: int = 0
     passages_done: int = 0
     passages_total: int = 0
-    failure: DocumentUnreadable | None = None
+    failure: Unreadable | None = None
 
 
 ReportProgress = Callable[[IngestProgress], None]
@@ -41,6 +51,9 @@ class IngestSummary:
     count what the generation holds, ``embedded`` the passages that went through the embedder.  ``published`` is False
     when nothing had changed, or when ``gate``, which is None where no regression questions were asked, stayed shut.
     ``duplicates`` are those of documents that came with this generation.
+
+    Of a rehearsal ``documents`` and ``chunks`` count what would be published, ``changes`` says what that changes, and
+    ``generation`` is still the current one, 0 where there is none.
     """
 
     added: int
@@ -49,7 +62,7 @@ class IngestSummary:
     retired: int
     moved: int
     missing: int
-    failures: tuple[DocumentUnreadable, ...]
+    failures: tuple[Unreadable, ...]
     unsupported: tuple[Path, ...]
     documents: int
     chunks: int
@@ -59,6 +72,7 @@ class IngestSummary:
     published: bool
     gate: GateReport | None = None
     duplicates: Duplicates = NO_DUPLICATES
+    changes: Changes = NO_CHANGES
 
     @property
     def shut_out(self) -> bool:

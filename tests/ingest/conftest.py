@@ -46,7 +46,13 @@ class Desk:
         return path
 
     def ingest(
-        self, *paths: Path, prune: bool = False, rebuild: bool = False, reread: bool = False, force: bool = False
+        self,
+        *paths: Path,
+        prune: bool = False,
+        rebuild: bool = False,
+        reread: bool = False,
+        force: bool = False,
+        rehearsal: bool = False,
     ) -> IngestSummary:
         """Ingest the manual, or other paths; ``embedder.embedded`` then holds what this run embedded."""
         self.embedder.embedded.clear()
@@ -58,6 +64,7 @@ class Desk:
             rebuild=rebuild,
             reread=reread,
             force=force,
+            rehearsal=rehearsal,
             progress=self.progress.append,
             reader=self.reader,
         )
