@@ -20,6 +20,7 @@
     │   ├── GenerationGone
     │   ├── NoRegressionQuestions
     │   ├── IngestRunning
+    │   ├── IngestStopped
     │   ├── StorageFull
     │   │   └── NoRoomToOpen
     │   ├── SourceMissing
@@ -282,6 +283,13 @@ class IngestRunning(KnowledgeError):
 
     en = "Another ingest is writing this knowledge base ({holder}); wait for it to end and run again."
     zh = "另一个导入任务正在写入该知识库（{holder}），请等它结束后重试。"
+
+
+class IngestStopped(KnowledgeError):
+    """Somebody stopped an ingest, or its process was ended."""
+
+    en = "The import was stopped before its end; what was published before still serves."
+    zh = "导入在完成前已停止；此前发布的知识库仍可使用。"
 
 
 class StorageFull(KnowledgeError):
