@@ -156,6 +156,21 @@ class Pipeline:
         else:
             yield Completed(refusal(asked))
 
+    @property
+    def parts(self) -> PipelineParts:
+        """What it is made of."""
+        return self._parts
+
+    def limits(self, chunks: int | None = None) -> PackingLimits:
+        """Return how much may be packed, of ``chunks`` of the ranking; None: of as many as the settings say."""
+        settings = self._parts.settings
+        limit = settings.top_k if chunks is None else chunks
+        return PackingLimits(self._parts.count_tokens, settings.evidence_budget_tokens, limit, self._parts.today())
+
+    def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[Asked, Retrieval]:
+        """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
+        return self._asked(question, earlier=earlier)
+
     def read(self, question: str, *, earlier: Sequence[str] = ()) -> Reading:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
         asked, _ = self._asked(question, earlier=earlier)
@@ -205,13 +220,12 @@ class Pipeline:
 
     def _packed(self, question: str, retrieval: Retrieval, chunks: int) -> tuple[Evidence, ...]:
         parts = self._parts
-        limits = PackingLimits(parts.count_tokens, parts.settings.evidence_budget_tokens, chunks, parts.today())
 
         def scores(passage: Evidence, spans: Sequence[TextSpan]) -> Sequence[float] | None:
             found = parts.sentence_scores(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
             return None if found is None else list(found)
 
-        passages = newest_first(pack(retrieval, parts.store, limits))
+        passages = newest_first(pack(retrieval, parts.store, self.limits(chunks)))
         ranked = RankedSentences(passages, question, scores, parts.count_tokens)
         sent, quoted = ranked.to_send(parts.settings.prompt_evidence_tokens), ranked.to_quote()
         return tuple(replace(passage, sent=sent[at], quoted=quoted[at]) for at, passage in enumerate(passages))

@@ -102,7 +102,8 @@ class Retrieval:
     """What retrieval found for one question, and how sure it is that the answer is in there.
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
-    questions where it has a calibration; ``shipped_probability`` is what it would be without.  ``generation`` is the
+    questions where it has a calibration; ``shipped_probability`` is what it would be without, ``threshold`` from where
+    on it is answered.  ``generation`` is the
     knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/sentence_similarity.py``).
     """
 
@@ -112,6 +113,7 @@ class Retrieval:
     generation: int
     tokens: QuestionTokens | None = field(default=None, compare=False, repr=False)
     shipped_probability: float = 0.0
+    threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

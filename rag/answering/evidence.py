@@ -8,6 +8,7 @@ are left out, also where their document has room for them: their sentences crowd
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Literal
 
 from rag.answering.sentences import split_sentences
 from rag.answering.statements import read_statement
@@ -40,33 +41,58 @@ class _Selection:
     ranks: dict[int, int] = field(default_factory=dict)
 
 
+Fate = Literal["shown", "repeats", "no_room", "beyond"]
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What became of a chunk of the ranking.
+
+    It is ``shown``, or it ``repeats`` another one, its ``tokens`` had ``no_room`` in the budget, or enough were found
+    before it (``beyond``).  ``tokens`` is 0 where they were not counted.
+    """
+
+    found: RetrievedChunk
+    fate: Fate
+    tokens: int = 0
+    repeats: Chunk | None = None
+
+
+def consider(retrieval: Retrieval, limits: PackingLimits) -> list[Considered]:
+    """Go through the ranking, best first, and say of each chunk whether it is shown."""
+    considered: list[Considered] = []
+    told: list[tuple[Chunk, _Told]] = []
+    spent = 0
+    for found in retrieval.chunks:
+        if len(told) == limits.chunks:
+            considered.append(Considered(found, "beyond"))
+            continue
+        own = _Told.by(found.chunk)
+        repeated = next((chunk for chunk, other in told if own.repeats(other)), None)
+        if repeated is not None:
+            considered.append(Considered(found, "repeats", repeats=repeated))
+            continue
+        told.append((found.chunk, own))
+        cost = limits.count_tokens(found.chunk.text)
+        has_room = spent + cost <= limits.budget_tokens
+        spent += cost if has_room else 0
+        considered.append(Considered(found, "shown" if has_room else "no_room", cost))
+    return considered
+
+
 def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
     """Return numbered passages in the order of the prompt: the best first, expired rules after all others.
 
     ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
     disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
     """
-    ranked = _without_repeats(retrieval.chunks, limits.chunks)
-    selections = _select_found(ranked, retrieval.generation, store, limits)
+    considered = consider(retrieval, limits)
+    selections = _select_found(considered, retrieval.generation, store)
     if not selections:
-        return _trimmed_first(ranked, retrieval.generation, store, limits)
+        return _trimmed_first(retrieval, store, limits)
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
     passages.sort(key=lambda pair: (pair[1].expired_on is not None, pair[0]))
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
-
-
-def _without_repeats(ranked: Iterable[RetrievedChunk], limit: int) -> list[RetrievedChunk]:
-    """Return the first ``limit`` chunks that do not say what a better one says already."""
-    kept: list[RetrievedChunk] = []
-    told: list[_Told] = []
-    for found in ranked:
-        if len(kept) == limit:
-            break
-        own = _Told.by(found.chunk)
-        if not any(own.repeats(other) for other in told):
-            kept.append(found)
-            told.append(own)
-    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +112,13 @@ class _Told:
         return self.figures == other.figures and shared >= _SAME_WORDS * together
 
 
-def _select_found(
-    ranked: Iterable[RetrievedChunk], generation: int, store: KnowledgeStore, limits: PackingLimits
-) -> dict[str, _Selection]:
-    """Take the found chunks that fit, best first."""
+def _select_found(considered: Iterable[Considered], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:
+    """Take the chunks that are shown, best first."""
     selections: dict[str, _Selection] = {}
-    spent = 0
-    for rank, found in enumerate(ranked):
-        chunk = found.chunk
-        cost = limits.count_tokens(chunk.text)
-        if spent + cost > limits.budget_tokens:
+    for rank, one in enumerate(considered):
+        if one.fate != "shown":
             continue
-        spent += cost
+        chunk = one.found.chunk
         if chunk.document_id not in selections:
             selections[chunk.document_id] = _Selection(
                 store.document(chunk.document_id, generation), store.document_chunks(chunk.document_id, generation)
@@ -170,16 +191,14 @@ def expired_on(document: Document, today: date) -> date | None:
     return last_day if last_day < today else None
 
 
-def _trimmed_first(
-    ranked: Sequence[RetrievedChunk], generation: int, store: KnowledgeStore, limits: PackingLimits
-) -> tuple[Evidence, ...]:
+def _trimmed_first(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
     """Return the beginning of the best chunk, for a budget that is smaller than every chunk."""
-    for found in ranked[:1]:
+    for found in retrieval.chunks[:1]:
         chunk = found.chunk
         ends = [span.end for span in split_sentences(chunk.text)]
         fitting = [end for end in ends if limits.count_tokens(chunk.text[:end]) <= limits.budget_tokens]
         end = fitting[-1] if fitting else _longest_fitting(chunk.text, limits)
-        document = store.document(chunk.document_id, generation)
+        document = store.document(chunk.document_id, retrieval.generation)
         return (_evidence(document, chunk, (chunk.start, chunk.start + end), limits.today),)
     return ()
 

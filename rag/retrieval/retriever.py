@@ -38,6 +38,15 @@ _KEPT_FILTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """One question on its way into one generation: the whole of it, and its parts where it asks for several things."""
+
+    view: GenerationView
+    whole: Query
+    parts: tuple[Query, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The best chunks of one generation, and what they say about whether the answer is among them."""
 
@@ -90,7 +99,7 @@ class Retriever:
         if threshold is None:
             threshold = calibration.threshold if calibration else self._confidence.threshold
         answerable = bool(found.chunks) and probability >= threshold
-        return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped)
+        return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold)
 
     def find(
         self,
@@ -102,16 +111,23 @@ class Retriever:
         filters: Filters = EVERYTHING,
     ) -> Found:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
+        with trace.span("embed"):
+            prepared = self.prepare(question, language, earlier=earlier)
+        with trace.span("search"):
+            fewer = self._filtered(prepared.view, filters)
+            queries = prepared.whole, *prepared.parts
+            whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
+            return self._joined(whole, others) if others else whole
+
+    def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> Prepared:
+        """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
         parts = parts_of(question)
         before = [last_said(earlier), *parts]  # a part leans on the one before it: "and how do I return it?"
-        with trace.span("embed"):
-            queries = [self._query(view, question, language, last_said(earlier))]
-            queries += [self._query(view, part, language, before[place]) for place, part in enumerate(parts)]
-        with trace.span("search"):
-            fewer = self._filtered(view, filters)
-            whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
-            return self._joined(whole, others) if others else whole
+        whole = self._query(view, question, language, last_said(earlier))
+        return Prepared(
+            view, whole, tuple(self._query(view, part, language, before[place]) for place, part in enumerate(parts))
+        )
 
     def _joined(self, whole: Found, parts: Sequence[Found]) -> Found:
         """Return what was found for the whole question with each part's best chunk near its beginning.
@@ -154,8 +170,8 @@ class Retriever:
 def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> Found:
     """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg."""
     searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
-    asked = weighed(query.tokens, view.weights.of(query.tokens.numbers) * query.shares)
-    ranked = _ranked(view, searched, asked)[:KEPT_CHUNKS]
+    asked = tokens_of(view, query)
+    ranked = rank(view, searched, asked)[:KEPT_CHUNKS]
     loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
     chunks = tuple(
         RetrievedChunk(loaded[one.hit.chunk_id], one.score, one.hit.cosine, one.bm25, one.late)
@@ -166,8 +182,13 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
     return Found(chunks, signals, view.generation, asked)
 
 
+def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:
+    """Return a query's tokens with their weights in one generation."""
+    return weighed(query.tokens, view.weights.of(query.tokens.numbers) * query.shares)
+
+
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class Ranked:
     """A candidate with its scores: ``bm25`` None where words did not find it, ``late`` where no tokens are kept."""
 
     hit: DenseHit
@@ -176,7 +197,7 @@ class _Ranked:
     score: float
 
 
-def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> list[_Ranked]:
+def rank(view: GenerationView, searched: Searched, asked: QuestionTokens) -> list[Ranked]:
     """Return the candidates, best first."""
     fused = fuse(searched.by_meaning, searched.by_words)[:RANKED_CHUNKS]
     hits = [searched.seen[chunk_id] for chunk_id in dict.fromkeys([*fused, *searched.wider])]
@@ -196,7 +217,7 @@ def _ranked(view: GenerationView, searched: Searched, asked: QuestionTokens) -> 
         late=np.array([late[hit.chunk_id] for hit in hits]) if len(late) == len(hits) else None,
     )
     return [
-        _Ranked(
+        Ranked(
             hits[place], searched.bm25.get(hits[place].chunk_id), late.get(hits[place].chunk_id), float(scores[place])
         )
         for place in np.argsort(-scores, kind="stable")

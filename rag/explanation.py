@@ -1,0 +1,192 @@
+"""Why was this (not) found?  One question, from its words to what the model would be sent, and no model is asked.
+
+Everything comes from the parts that answer: the retriever's search, the packing of passages, the choice of sentences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rag.answering.draft import Asked
+from rag.answering.evidence import Considered, consider
+from rag.answering.prompt import build_messages
+from rag.pipeline import Pipeline
+from rag.protocols import Message
+from rag.retrieval.inspection import Inspected, TermUse, inspect
+from rag.retrieval.retriever import Retriever
+from rag.schema import Chunk, Evidence, Language, Retrieval, TextSpan
+
+Fate = Literal["sent", "shown", "repeats", "no_room", "beyond", "not_kept", "not_compared", "not_found"]
+"""What became of a chunk, from best to worst.
+
+``sent``: the model reads sentences of it; ``shown`` as evidence only; it ``repeats`` a better one; the budget had
+``no_room``; enough were found before it (``beyond``); it was not among the best that are kept (``not_kept``), not near
+enough to be compared token by token (``not_compared``), or no leg brought it at all (``not_found``).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One chunk: what the search saw of it, and what became of it.
+
+    ``place`` counts the ranking that goes to the packing, from 1; None where it is not in there.  It differs from
+    ``seen.rank`` where a part of the question brought it.  ``tokens`` are the chunk's, 0 where nobody counted them;
+    ``sent_tokens`` those of its sentences that the model reads, and ``passage`` the number of the passage that shows
+    it, 0 for none.  ``repeats`` is the chunk that says the same.
+    """
+
+    seen: Inspected
+    fate: Fate
+    place: int | None = None
+    tokens: int = 0
+    sent_tokens: int = 0
+    passage: int = 0
+    repeats: Chunk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A budget in embedder tokens: ``used`` of ``limit``."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``searched`` is the question as it was searched: cleaned, mended; ``parts`` are searched as well.
+
+    ``chunks`` are all that were found, in the order of the ranking; ``chosen`` those of the document that was asked
+    about.  It would be answered where ``probability`` reaches ``threshold``.  ``messages`` are what the model would be
+    sent, the last one with the passages; they are not sent where it is not ``answerable``.
+    """
+
+    question: str
+    searched: str
+    language: Language
+    parts: tuple[str, ...]
+    terms: tuple[TermUse, ...]
+    probability: float
+    threshold: float
+    answerable: bool
+    chunks: tuple[Explained, ...]
+    chosen: tuple[Explained, ...]
+    evidence: tuple[Evidence, ...]
+    shown: Spent
+    sent: Spent
+    messages: tuple[Message, ...]
+    generation: int
+    top_k: int
+    candidates: int
+
+
+def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Explanation:
+    """Follow one question through the pipeline, up to the model.
+
+    ``document_id`` names a document that was expected.  Raises a ``QuestionError`` or a ``KnowledgeError``.
+    """
+    parts = pipeline.parts
+    retriever = parts.retriever
+    if not isinstance(retriever, Retriever):
+        raise TypeError(f"only a Retriever shows how it searches, not {type(retriever).__name__}")
+    asked, retrieval = pipeline.prepare(question)
+    prepared = retriever.prepare(asked.question, asked.language)
+    limit = parts.settings.candidates
+    seen = inspect(prepared, parts.store, limit, document_id)
+    considered = consider(retrieval, pipeline.limits())
+    chunks = _explained(seen.chunks, retrieval, considered, asked.evidence, pipeline)
+    known = {one.seen.chunk.chunk_id: one for one in chunks}
+    return Explanation(
+        question=asked.question,
+        searched=seen.searched,
+        language=asked.language,
+        parts=seen.parts,
+        terms=seen.terms,
+        probability=retrieval.answerable_probability,
+        threshold=retrieval.threshold,
+        answerable=retrieval.answerable,
+        chunks=chunks,
+        chosen=tuple(_of_chosen(one, known) for one in seen.chosen),
+        evidence=asked.evidence,
+        shown=Spent(
+            sum(parts.count_tokens(passage.text) for passage in asked.evidence), parts.settings.evidence_budget_tokens
+        ),
+        sent=Spent(_sent_tokens(pipeline, asked.evidence), parts.settings.prompt_evidence_tokens),
+        messages=tuple(_messages(asked)),
+        generation=retrieval.generation,
+        top_k=parts.settings.top_k,
+        candidates=limit,
+    )
+
+
+def _messages(asked: Asked) -> Sequence[Message]:
+    return build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+
+
+def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:
+    return sum(pipeline.parts.count_tokens(passage.words(span)) for passage in evidence for span in passage.sent)
+
+
+def _explained(
+    seen: Sequence[Inspected],
+    retrieval: Retrieval,
+    considered: Sequence[Considered],
+    evidence: Sequence[Evidence],
+    pipeline: Pipeline,
+) -> tuple[Explained, ...]:
+    """Return the ranking with what became of each, then what the search saw beside it."""
+    by_chunk = {one.chunk.chunk_id: one for one in seen}
+    explained = []
+    for place, one in enumerate(considered, start=1):
+        found = one.found
+        only_a_part = Inspected(found.chunk, cosine=found.cosine, bm25=found.bm25, late=found.late, score=found.score)
+        passage = _passage_of(found.chunk, evidence) if one.fate in ("shown", "no_room") else None
+        sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0
+        explained.append(
+            Explained(
+                seen=by_chunk.pop(found.chunk.chunk_id, only_a_part),
+                fate=one.fate if passage is None else "sent" if sent_tokens else "shown",
+                place=place,
+                tokens=one.tokens,
+                sent_tokens=sent_tokens,
+                passage=passage.number if passage is not None else 0,
+                repeats=one.repeats,
+            )
+        )
+    rest = [Explained(one, "not_compared" if one.rank is None else "not_kept") for one in by_chunk.values()]
+    return (*explained, *rest)
+
+
+def _of_chosen(one: Inspected, known: dict[int, Explained]) -> Explained:
+    """Return a chunk of the chosen document with its places among all, and what became of it."""
+    explained = known.get(one.chunk.chunk_id)
+    if explained is None:
+        return Explained(one, "not_found")
+    return Explained(
+        one,
+        explained.fate,
+        explained.place,
+        explained.tokens,
+        explained.sent_tokens,
+        explained.passage,
+        explained.repeats,
+    )
+
+
+def _passage_of(chunk: Chunk, evidence: Sequence[Evidence]) -> Evidence | None:
+    """Return the passage that shows the chunk, or its beginning."""
+    return next(
+        (
+            passage
+            for passage in evidence
+            if passage.document_id == chunk.document_id and passage.start <= chunk.start < passage.end
+        ),
+        None,
+    )
+
+
+def _tokens_sent_of(chunk: Chunk, passage: Evidence, pipeline: Pipeline) -> int:
+    """Count the tokens of the chunk's own sentences among those that the model reads."""
+    count = pipeline.parts.count_tokens
+    overlaps = [TextSpan(max(span.start, chunk.start), min(span.end, chunk.end)) for span in passage.sent]
+    return sum(count(passage.words(span)) for span in overlaps if span.start < span.end)

@@ -1,0 +1,164 @@
+"""How a search came to its order: each chunk's rank and score in both legs, and what a chosen document missed by.
+
+The search itself is ``retriever.py``'s; here it is only asked to show what it had in its hands.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.retrieval.candidates import fuse
+from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.late_interaction import similarities
+from rag.retrieval.query import Query
+from rag.retrieval.retriever import Prepared, rank, tokens_of
+from rag.retrieval.search import Search, Searched
+from rag.retrieval.terms import is_code, terms
+from rag.schema import Chunk, Language
+from rag.storage.store import KnowledgeStore
+
+EXACT_PLACES_UP_TO_CHUNKS = 200_000
+"""In a knowledge base up to this size a chosen document's chunks get their places among all."""
+
+_VECTORS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TermUse:
+    """A term of the question, its weight (0 or more), and in how many chunks of all it is."""
+
+    term: str
+    weight: float
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the search saw of one chunk.  Ranks count from 1; None where that step did not have it.
+
+    ``meaning_rank`` and ``words_rank`` are those of the legs, which bring ``candidates`` each; ``fused_rank`` of both
+    together; ``rank`` of the final order of those that were compared token by token (``late``).
+    """
+
+    chunk: Chunk
+    cosine: float | None = None
+    meaning_rank: int | None = None
+    bm25: float | None = None
+    words_rank: int | None = None
+    fused_rank: int | None = None
+    late: float | None = None
+    score: float | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """``searched`` is the question as it was searched, mended; ``chunks`` are all that any leg brought, best first.
+
+    ``parts`` are searched as well where the question asks for several things.  ``chosen`` are the chunks of the
+    document that was asked about, nearest first, with their places among *all* chunks of their language in each leg.
+    """
+
+    searched: str
+    parts: tuple[str, ...]
+    terms: tuple[TermUse, ...]
+    chunks: tuple[Inspected, ...]
+    chosen: tuple[Inspected, ...]
+    generation: int
+
+
+def inspect(prepared: Prepared, store: KnowledgeStore, limit: int, document_id: str = "") -> Inspection:
+    """Search as the retriever that ``prepared`` it does, with ``limit`` hits of each leg, and keep what it had.
+
+    ``document_id`` names a document whose chunks are looked for as well, wherever they are.
+    """
+    view, query = prepared.view, prepared.whole
+    searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
+    found = _inspected(view, store, searched, query)
+    chunks = store.document_chunks(document_id, view.generation) if document_id else ()
+    chosen = _of_document(view, chunks, query, {one.chunk.chunk_id: one for one in found})
+    weights = view.lexical.term_weights(list(query.terms) or terms(query.question))
+    return Inspection(
+        searched=query.question,
+        parts=tuple(part.question for part in prepared.parts),
+        terms=tuple(TermUse(term, weight.idf, weight.chunks) for term, weight in weights.items()),
+        chunks=found,
+        chosen=chosen,
+        generation=view.generation,
+    )
+
+
+def _inspected(view: GenerationView, store: KnowledgeStore, searched: Searched, query: Query) -> tuple[Inspected, ...]:
+    """Return the candidates of both legs: in the final order, then those that were not compared, by their fusion."""
+    by_words = sorted(searched.by_words, key=lambda chunk_id: -searched.by_words[chunk_id])
+    in_meaning = _places([hit.chunk_id for hit in searched.by_meaning])
+    in_words, in_fusion = _places(by_words), _places(fuse(searched.by_meaning, searched.by_words))
+    ranked = {one.hit.chunk_id: one for one in rank(view, searched, tokens_of(view, query))}
+    finally_at = _places(list(ranked))
+    order = list(dict.fromkeys([*ranked, *in_fusion]))
+    loaded = store.chunks(order, view.generation)
+    return tuple(
+        Inspected(
+            chunk=loaded[chunk_id],
+            cosine=searched.seen[chunk_id].cosine,
+            meaning_rank=in_meaning.get(chunk_id),
+            bm25=searched.bm25.get(chunk_id),
+            words_rank=in_words.get(chunk_id),
+            fused_rank=in_fusion.get(chunk_id),
+            late=ranked[chunk_id].late if chunk_id in ranked else None,
+            score=ranked[chunk_id].score if chunk_id in ranked else None,
+            rank=finally_at.get(chunk_id),
+        )
+        for chunk_id in order
+        if chunk_id in loaded
+    )
+
+
+def _of_document(
+    view: GenerationView, chunks: Sequence[Chunk], query: Query, found: Mapping[int, Inspected]
+) -> tuple[Inspected, ...]:
+    """Look at chunks whether the search brought them or not: their places are those among all of their language."""
+    if not chunks or chunks[0].language not in view.vectors:
+        return ()
+    language = chunks[0].language
+    numbers = [chunk.chunk_id for chunk in chunks]
+    signs = view.tokens.token_signs(numbers)
+    kept = [number for number in numbers if number in signs]
+    late = dict(
+        zip(kept, similarities(tokens_of(view, query), [signs[number] for number in kept]).tolist(), strict=True)
+    )
+    cosines = dict(zip(numbers, view.vectors[language].cosines(query.vector, numbers), strict=True))
+    wanted = query.terms if language == query.language else {one: 1.0 for one in query.terms if is_code(one)}
+    bm25 = view.lexical.scores(wanted, language).of(numbers)
+    by_meaning, by_words = _exact_places(view, language, query, wanted)
+    looked = [
+        Inspected(
+            chunk=chunk,
+            cosine=cosines[chunk.chunk_id],
+            meaning_rank=by_meaning.get(chunk.chunk_id),
+            bm25=bm25.get(chunk.chunk_id),
+            words_rank=by_words.get(chunk.chunk_id),
+            fused_rank=found[chunk.chunk_id].fused_rank if chunk.chunk_id in found else None,
+            late=late.get(chunk.chunk_id),
+            score=found[chunk.chunk_id].score if chunk.chunk_id in found else None,
+            rank=found[chunk.chunk_id].rank if chunk.chunk_id in found else None,
+        )
+        for chunk in chunks
+    ]
+    return tuple(sorted(looked, key=lambda one: (one.rank or len(found) + 1, -(one.late or one.cosine or 0.0))))
+
+
+def _exact_places(
+    view: GenerationView, language: Language, query: Query, wanted: Mapping[str, float]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the places of all chunks of one language, by meaning and by words; none where there are too many."""
+    vectors = view.vectors[language]
+    count = vectors.similarities(query.vector).count
+    if count > EXACT_PLACES_UP_TO_CHUNKS:
+        return {}, {}
+    (nearest,) = vectors.nearest_exactly(query.vector, count, _VECTORS_AT_ONCE)
+    worded = [hit.chunk_id for hit in view.lexical.scores(wanted, language).best(count)]
+    return _places(nearest), _places(worded)
+
+
+def _places(chunk_ids: Sequence[int]) -> dict[int, int]:
+    return {chunk_id: place for place, chunk_id in enumerate(chunk_ids, start=1)}
