@@ -38,6 +38,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The passages do not support most of that. In their own words:",
         "资料不支持以上大部分内容，资料原文如下：",
     ),
+    "curated": ("Written by {author}, {date}.", "{author} 撰写，{date}。"),
+    "curated_unsigned": ("Written by a colleague, {date}.", "由同事撰写，{date}。"),
     "wait": (", about {seconds:.0f} s", "，约 {seconds:.0f} 秒"),
     "sources": ("Sources:", "来源："),
     "unsupported": ("no passage says this; check it", "资料中没有这句话的依据，请核实"),
@@ -150,6 +152,7 @@ class AnswerPrinter:
             last = [citation for citation in answer.citations if citation.start == start]
             self._write(self._notes(last, unsupported=any(span.start == start for span in answer.unsupported)))
         self._line("\n")
+        self._show_origin(answer)
         self._show_sources(answer)
         self._line(self._styled(times_line(answer, self._language), _DIM))
         if answer.stand_in:
@@ -177,6 +180,12 @@ class AnswerPrinter:
             if passage.document_id == citation.document_id
             and passage.start <= citation.quote_start < citation.quote_end <= passage.end
         )
+
+    def _show_origin(self, answer: Answer) -> None:
+        if answer.origin is not None:
+            key = "curated" if answer.origin.author else "curated_unsigned"
+            values = {"author": one_line(answer.origin.author), "date": answer.origin.written_at[:10]}
+            self._line(words(key, self._language, **values))
 
     def _show_sources(self, answer: Answer) -> None:
         if answer.unsupported:

@@ -19,6 +19,8 @@
     │   ├── IndexDamaged
     │   ├── GenerationGone
     │   ├── NoRegressionQuestions
+    │   ├── CuratedMissing
+    │   ├── CuratedUnusable
     │   ├── IngestRunning
     │   ├── IngestStopped
     │   ├── StorageFull
@@ -276,6 +278,36 @@ class NoRegressionQuestions(KnowledgeError):
 
     en = "{name} has no questions that name a relevant document; give some: python -m ingest --questions FILE.jsonl"
     zh = "{name} 中没有注明相关文档的问题；请先运行：python -m ingest --questions 文件.jsonl"
+
+
+class CuratedMissing(KnowledgeError):
+    """No curated answer has this ``number``."""
+
+    en = "There is no curated answer no. {number}; see which there are with: python -m rag curated list"
+    zh = "没有编号为 {number} 的人工答案，可用以下命令查看：python -m rag curated list"
+
+
+class CuratedUnusable(KnowledgeError):
+    """An answer that somebody wrote cannot be kept; ``reason`` is one of the keys in ``REASONS``."""
+
+    en = "This answer cannot be kept: {reason}"
+    zh = "无法保存该答案：{reason}"
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "empty": ("question and answer need words", "问题和答案都不能为空"),
+        "long": ("it is longer than 20,000 characters", "答案超过 20000 个字符"),
+        "no_document": ("there is no document {where}", "知识库中没有文档 {where}"),
+    }
+
+    def __init__(self, *, reason: str, where: str = "") -> None:
+        if reason not in self.REASONS:
+            raise ValueError(f"unknown reason {reason!r}; known: {sorted(self.REASONS)}")
+        super().__init__(reason=reason, where=where)
+
+    def text(self, language: Language) -> str:
+        """Return the sentence with the reason in words."""
+        place = 1 if language == "zh" else 0
+        reason = self.REASONS[str(self.details["reason"])][place].format(where=printable(str(self.details["where"])))
+        return (self.en, self.zh)[place].format(reason=reason)
 
 
 class IngestRunning(KnowledgeError):

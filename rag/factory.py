@@ -1,8 +1,11 @@
 """Builds a pipeline: the only module that names concrete adapters."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
+from rag.answering.curated import Curation
 from rag.answering.generator import OllamaGenerator
+from rag.answering.lanes import Lanes
 from rag.answering.reader import reading_fit_of
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
@@ -24,13 +27,14 @@ def build_pipeline(settings: Settings | None = None, scopes: Collection[str] | N
     process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
-    return Pipeline(build_parts(settings, KnowledgeStore(settings.knowledge_dir), scopes))
+    store = KnowledgeStore(settings.knowledge_dir)
+    return Pipeline(replace(build_parts(settings, store, scopes), lanes=Lanes(Curation.of(settings, store))))
 
 
 def build_parts(
     settings: Settings, store: KnowledgeStore, scopes: Collection[str] | None = None, embedder: Embedder | None = None
 ) -> PipelineParts:
-    """Return what a pipeline over ``store`` is made of, which need not be where the settings have theirs.
+    """Return what a pipeline over ``store`` is made of, which need not be where the settings have theirs; no lanes.
 
     Errors are those of ``build_pipeline``.
     """

@@ -25,7 +25,9 @@ from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieve
 class Streams(Protocol):
     """What both faces need of ``rag.pipeline.Pipeline``."""
 
-    def stream(self, question: str, *, think: bool | None = None, top_k: int | None = None) -> Iterator[Event]:
+    def stream(
+        self, question: str, *, think: bool | None = None, top_k: int | None = None, fresh: bool = False
+    ) -> Iterator[Event]:
         """Yield the events of one answer."""
 
 
@@ -47,7 +49,7 @@ class EvidenceRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
         del run_manager
-        events = self.pipeline.stream(query, top_k=self.top_k)
+        events = self.pipeline.stream(query, top_k=self.top_k, fresh=True)
         try:
             first = next(event for event in events if isinstance(event, Retrieved))
         finally:

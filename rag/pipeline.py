@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.answering.conflicts import newest_first
+from rag.answering.curated import Served
 from rag.answering.draft import Asked, draft, refusal
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.instructions import without_orders
+from rag.answering.lanes import Lanes
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
 from rag.answering.question import clean_question, needs_thought, visible
@@ -79,6 +81,7 @@ class PipelineParts:
     ensure_server: Callable[[], object] = lambda: None
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
+    lanes: Lanes | None = None
 
 
 class Pipeline:
@@ -117,10 +120,11 @@ class Pipeline:
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
+        fresh: bool = False,
     ) -> Answer:
         """Return the answer as a whole.  Arguments and errors are those of ``stream``."""
         for event in self.stream(
-            question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
+            question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled, fresh=fresh
         ):
             if isinstance(event, Completed):
                 return event.answer
@@ -136,18 +140,26 @@ class Pipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        fresh: bool = False,
     ) -> Iterator[Event]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
         ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
         them, that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None
         leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  The line before the model is
-        fair among ``owner``s; empty: this process.  Setting ``cancelled``, or closing the iterator, frees the model
+        fair among ``owner``s; empty: this process.  ``fresh`` asks for an answer of the model's own, whatever is there
+        already.  Setting ``cancelled``, or closing the iterator, frees the model
         within a quarter of a second.  Raises an ``AnswerdeskError``; what was yielded before stays valid, evidence
         above all.
         """
+        trace, text = Trace(), self._cleaned(question)
+        served = None if fresh or filters != EVERYTHING else self._served(text, earlier, trace)
+        if served is not None:
+            yield served.retrieved
+            yield served.completed
+            return
         asked, retrieval = self._asked(
-            question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
+            text, trace, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
         )
         answerable = retrieval.answerable and any(passage.sent for passage in asked.evidence)
         yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
@@ -169,11 +181,11 @@ class Pipeline:
 
     def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[Asked, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        return self._asked(question, earlier=earlier)
+        return self._asked(self._cleaned(question), Trace(), earlier=earlier)
 
     def read(self, question: str, *, earlier: Sequence[str] = ()) -> Reading:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
-        asked, _ = self._asked(question, earlier=earlier)
+        asked, _ = self.prepare(question, earlier=earlier)
         with self._parts.admission.ticket(cancelled=asked.cancelled) as ticket:
             for _ in ticket.waits():
                 pass
@@ -182,9 +194,19 @@ class Pipeline:
             found = read(self._parts.generator, messages, asked.language, asked.check_cancelled)
         return Reading(asked.language, asked.retrieval_probability, found.yes)
 
+    def _cleaned(self, question: str) -> str:
+        return without_orders(clean_question(question, self._parts.settings.question_limit_characters))
+
+    def _served(self, text: str, earlier: Sequence[str], trace: Trace) -> Served | None:
+        """Return an answer that is there already."""
+        if self._parts.lanes is None:
+            return None
+        return self._parts.lanes.served(in_context(text, _previous(text, earlier)), question_language(text), trace)
+
     def _asked(
         self,
-        question: str,
+        text: str,
+        trace: Trace,
         *,
         earlier: Sequence[str] = (),
         filters: Filters = EVERYTHING,
@@ -196,12 +218,10 @@ class Pipeline:
         limit = top_k if top_k is not None else parts.settings.top_k
         if not 1 <= limit <= _LARGEST_TOP_K:
             raise SettingsError(reason=f"top_k must be between 1 and {_LARGEST_TOP_K}, not {limit}")
-        trace = Trace()
-        text = without_orders(clean_question(question, parts.settings.question_limit_characters))
         language = question_language(text)
         earlier = [visible(one) for one in earlier]
         retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=filters)
-        previous = last_said(earlier) if leans(text) else ""
+        previous = _previous(text, earlier)
         with trace.span("pack"):
             evidence = self._packed(in_context(text, previous), retrieval, limit)
         asked = Asked(
@@ -267,6 +287,11 @@ class Pipeline:
             except (ModelStoppedHalfway, OllamaUnavailable):
                 if has_spoken or is_last:
                     raise
+
+
+def _previous(text: str, earlier: Sequence[str]) -> str:
+    """Return the question before, where this one may lean on it; else nothing."""
+    return last_said([visible(one) for one in earlier]) if leans(text) else ""
 
 
 def _ms_since(started_at: float) -> float:

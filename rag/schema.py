@@ -1,7 +1,6 @@
 """The values that travel through the product: frozen, typed, free of behaviour beyond their own fields.
 
-Offsets are counted in Unicode code points, half open ``[start, end)``, and always into the text that the field's
-docstring names.  Scores: higher is better everywhere.
+Offsets count code points, ``[start, end)``, into the text that is named.  Scores: higher is better everywhere.
 """
 
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ if TYPE_CHECKING:  # the processes that read files and the terminal's first word
 
 Language = Literal["zh", "en"]
 Audience = Literal["public", "internal"]
+Lane = Literal["curated", "cached", "quotation", "model", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +194,23 @@ class SpanTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Of an answer that was there before: its UTC time (ISO), its generation, a curated one's author and number."""
+
+    written_at: str
+    generation: int
+    author: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The final word on one question.  The field names are the product's JSON and stay.
 
     ``refused`` means that the knowledge base does not hold the answer, and ``text`` says so.  ``model`` is then empty
     where retrieval alone decided it, and names the model where that one found nothing in the passages.
     ``stand_in`` is True when the model only stands in for DeepSeek-R1.  ``conflicts`` are those between the passages.
+    ``origin`` is set in the lanes curated and cached; ``instead_of`` names the error for which passages are quoted.
     """
 
     text: str
@@ -213,6 +224,9 @@ class Answer:
     stand_in: bool
     generation: int
     conflicts: tuple[Conflict, ...] = ()
+    lane: Lane = "model"
+    origin: Origin | None = None
+    instead_of: str = ""
 
     @property
     def quoted(self) -> bool:
@@ -233,12 +247,10 @@ class Answer:
 
 
 def _letters(text: str) -> str:
-    """Return what is left of a text without its layout and punctuation."""
     return "".join(character for character in text if character.isalnum())
 
 
-# --- the events of one answer, in this order: Queued*, Retrieved, ThinkingDelta*, AnswerDelta*, Completed -------------
-# Queued may come again after Retrieved: evidence is shown before the wait for the model begins.
+# --- the events of one answer, in this order: Retrieved, Queued*, ThinkingDelta*, AnswerDelta*, Completed -------------
 
 
 @dataclass(frozen=True, slots=True)

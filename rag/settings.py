@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     temperature: float = Field(default=0.3, ge=0, le=2)
     question_limit_characters: int = Field(default=8000, ge=100)
 
+    # answers that are there already
+    curated_review: bool = Field(default=False, description="a person's answer serves only once a lead approved it")
+    user_name: str = Field(default="", max_length=80, description="who works here, where nobody signs in")
+
     # ingestion
     chunk_tokens: int = Field(default=128, ge=32, le=400, description="embedder tokens of a chunk, about")
     gate_margin: float = Field(

@@ -24,7 +24,7 @@ from rag.answering.refusal import refusal_text
 from rag.answering.screening import screened
 from rag.errors import AnswerCancelled
 from rag.protocols import Generator, Message
-from rag.schema import Answer, Citation, Completed, Event, Evidence, Language, TextSpan
+from rag.schema import Answer, Citation, Completed, Event, Evidence, Lane, Language, TextSpan
 from rag.settings import Settings
 from rag.tracing import Trace
 
@@ -133,7 +133,7 @@ def _judged(asked: Asked, text: str, grounding: Grounding, author: _Author, *, i
     if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(asked):
         own = [passage for passage in asked.evidence if passage.language == asked.language]
         if is_there and (quotation := quoted_text(own)):
-            return _answer(asked, author, quotation, quoted_citations(own))
+            return _answer(asked, author, quotation, quoted_citations(own), lane="quotation")
         if not supported:
             return _refused(asked, author)
     return _answer(asked, author, text, grounding.citations, grounding.unsupported)
@@ -146,7 +146,7 @@ def _is_comparable(asked: Asked) -> bool:
 
 def _refused(asked: Asked, author: _Author) -> Answer:
     text = refusal_text(asked.evidence, asked.language, model_tried=bool(author.model))
-    return _answer(asked, author, text, refused=True)
+    return _answer(asked, author, text, lane="refusal")
 
 
 def _answer(
@@ -156,13 +156,13 @@ def _answer(
     citations: tuple[Citation, ...] = (),
     unsupported: tuple[TextSpan, ...] = (),
     *,
-    refused: bool = False,
+    lane: Lane = "model",
 ) -> Answer:
     asked.trace.record("total", asked.trace.elapsed_ms())
     return Answer(
         text=text,
         language=asked.language,
-        refused=refused,
+        refused=lane == "refusal",
         thinking=author.thinking,
         citations=citations,
         unsupported=unsupported,
@@ -171,4 +171,5 @@ def _answer(
         stand_in=author.stand_in,
         generation=asked.generation,
         conflicts=find_conflicts(asked.evidence),
+        lane=lane,
     )

@@ -19,7 +19,9 @@ class FakePipeline:
         self.asked: list[tuple[str, bool | None, int | None]] = []
         self.was_generating = False
 
-    def stream(self, question: str, *, think: bool | None = None, top_k: int | None = None) -> Iterator[Event]:
+    def stream(
+        self, question: str, *, think: bool | None = None, top_k: int | None = None, fresh: bool = False
+    ) -> Iterator[Event]:
         self.asked.append((question, think, top_k))
         yield Retrieved((PASSAGE,), not self.refused, 0.9, 1)
         self.was_generating = True

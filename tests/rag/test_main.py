@@ -87,6 +87,9 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "stand_in",
         "generation",
         "conflicts",
+        "lane",
+        "origin",
+        "instead_of",
     ]
     assert set(row["citations"][0]) == {
         "start",

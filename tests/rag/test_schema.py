@@ -36,6 +36,9 @@ def test_the_names_in_the_json_stay() -> None:
         "stand_in",
         "generation",
         "conflicts",
+        "lane",
+        "origin",
+        "instead_of",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

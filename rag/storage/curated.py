@@ -1,0 +1,231 @@
+"""Answers that persons wrote or corrected, with what they rest on and their history.
+
+They are in a file of their own beside the knowledge base, ``answers.db``: there they have the knowledge base's scope,
+no ingest that is writing keeps them waiting (they are to serve within a second), and making the base anew loses none.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+from rag.schema import Language
+from rag.storage.connection import Database
+from rag.storage.migrations import ANSWER_MIGRATIONS
+
+ANSWERS_NAME = "answers.db"
+
+CuratedState = Literal["serving", "waiting", "expired", "retired"]
+CuratedAction = Literal["written", "approved", "retired", "replaced", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedSource:
+    """A stretch of a document, in its offsets, and the 32 bytes that tell whether the document is still the same."""
+
+    document_id: str
+    content_hash: bytes
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewCurated:
+    """An answer to be kept.  ``form`` is the question's, ``generation`` the one that its sources were read in."""
+
+    form: str
+    question: str
+    language: Language
+    answer: str
+    author: str
+    generation: int
+    sources: tuple[CuratedSource, ...] = ()
+    valid_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedAnswer:
+    """An answer as it is kept.  ``written_at`` is in UTC; ``gated``: its question joined the regression questions."""
+
+    number: int
+    kept: NewCurated
+    state: CuratedState
+    written_at: datetime
+    gated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedEvent:
+    """What somebody did to an answer; ``person`` is empty where it was nobody: its document changed."""
+
+    at: datetime
+    person: str
+    what: CuratedAction
+    note: str
+
+
+class CuratedAnswers:
+    """The tables ``curated*`` of a knowledge base's ``answers.db``; safe from many threads and processes.
+
+    The file is made with the first answer; without it nothing is found.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = Database(folder / ANSWERS_NAME, ANSWER_MIGRATIONS, create=True)
+
+    def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
+        """Keep an answer; one that is to serve takes the place of the one that did."""
+        kept = new
+        with self._database.transaction() as connection:
+            if state == "serving":
+                _retire_serving(connection, new.form, new.author)
+            cursor = connection.execute(
+                "INSERT INTO curated (form, question, language, answer, state, author, written_at, generation, "
+                "valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    kept.form,
+                    kept.question,
+                    kept.language,
+                    kept.answer,
+                    state,
+                    kept.author,
+                    _now(),
+                    kept.generation,
+                    kept.valid_until.isoformat() if kept.valid_until is not None else None,
+                ),
+            )
+            number = int(cursor.lastrowid or 0)
+            _write_sources(connection, number, new.sources)
+            _record(connection, number, new.author, "written")
+        return self.get(number)
+
+    def approve(self, number: int, person: str, sources: Sequence[CuratedSource], generation: int) -> None:
+        """Let an answer serve, resting on ``sources`` as they are now.  Raises ``KeyError``."""
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT form FROM curated WHERE number = ?", (number,)).fetchone()
+            if row is None:
+                raise KeyError(number)
+            _retire_serving(connection, row["form"], person, but=number)
+            connection.execute(
+                "UPDATE curated SET state = 'serving', generation = ? WHERE number = ?", (generation, number)
+            )
+            connection.execute("DELETE FROM curated_source WHERE number = ?", (number,))
+            _write_sources(connection, number, sources)
+            _record(connection, number, person, "approved")
+
+    def retire(self, number: int, person: str, note: str = "") -> None:
+        """Let an answer serve no more.  Raises ``KeyError``."""
+        self._end(number, "retired", person, note)
+
+    def expire(self, number: int, note: str) -> None:
+        """Let an answer serve no more because what it rests on changed; ``note`` names it.  Raises ``KeyError``."""
+        self._end(number, "expired", "", note)
+
+    def mark_gated(self, number: int) -> None:
+        """Remember that the question joined the regression questions."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE curated SET gated = 1 WHERE number = ?", (number,))
+
+    def serving(self, form: str) -> CuratedAnswer | None:
+        """Return the answer that serves a question of this form."""
+        found = self._select("WHERE form = ? AND state = 'serving'", (form,))
+        return found[0] if found else None
+
+    def get(self, number: int) -> CuratedAnswer:
+        """Return one answer.  Raises ``KeyError``."""
+        found = self._select("WHERE number = ?", (number,))
+        if not found:
+            raise KeyError(number)
+        return found[0]
+
+    def all(self, state: CuratedState | None = None) -> list[CuratedAnswer]:
+        """Return the answers in a state, or all of them, the newest first."""
+        return self._select("WHERE state = ifnull(?, state) ORDER BY number DESC", (state,))
+
+    def events(self, number: int) -> list[CuratedEvent]:
+        """Return what happened to an answer, the oldest first."""
+        if not self._database.exists():
+            return []
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT at, person, what, note FROM curated_event WHERE number = ? ORDER BY event", (number,)
+            ).fetchall()
+        return [CuratedEvent(datetime.fromisoformat(at), person, what, note) for at, person, what, note in rows]
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens a new one."""
+        self._database.close()
+
+    def _end(self, number: int, state: Literal["retired", "expired"], person: str, note: str) -> None:
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE curated SET state = ? WHERE number = ? AND state <> ?", (state, number, state)
+            )
+            if changed.rowcount:
+                _record(connection, number, person, state, note)
+            elif connection.execute("SELECT 1 FROM curated WHERE number = ?", (number,)).fetchone() is None:
+                raise KeyError(number)
+
+    def _select(self, condition: str, values: tuple[object, ...]) -> list[CuratedAnswer]:
+        if not self._database.exists():
+            return []
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT * FROM curated {condition}", values).fetchall()
+            return [_from_row(row, _sources(connection, row["number"])) for row in rows]
+
+
+def _retire_serving(connection: sqlite3.Connection, form: str, person: str, but: int = 0) -> None:
+    for (number,) in connection.execute(
+        "SELECT number FROM curated WHERE form = ? AND state = 'serving' AND number <> ?", (form, but)
+    ).fetchall():
+        connection.execute("UPDATE curated SET state = 'retired' WHERE number = ?", (number,))
+        _record(connection, number, person, "replaced")
+
+
+def _record(connection: sqlite3.Connection, number: int, person: str, what: CuratedAction, note: str = "") -> None:
+    connection.execute(
+        "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
+        (number, _now(), person, what, note),
+    )
+
+
+def _write_sources(connection: sqlite3.Connection, number: int, sources: Sequence[CuratedSource]) -> None:
+    connection.executemany(
+        "INSERT INTO curated_source VALUES (?, ?, ?, ?, ?)",
+        [(number, one.document_id, one.content_hash, one.start, one.end) for one in sources],
+    )
+
+
+def _sources(connection: sqlite3.Connection, number: int) -> tuple[CuratedSource, ...]:
+    rows = connection.execute(
+        "SELECT document_id, content_hash, start_offset, end_offset FROM curated_source "
+        "WHERE number = ? ORDER BY rowid",
+        (number,),
+    )
+    return tuple(CuratedSource(*row) for row in rows)
+
+
+def _from_row(row: sqlite3.Row, sources: tuple[CuratedSource, ...]) -> CuratedAnswer:
+    last_day = row["valid_until"]
+    return CuratedAnswer(
+        number=row["number"],
+        kept=NewCurated(
+            form=row["form"],
+            question=row["question"],
+            language=row["language"],
+            answer=row["answer"],
+            author=row["author"],
+            generation=row["generation"],
+            sources=sources,
+            valid_until=date.fromisoformat(last_day) if last_day is not None else None,
+        ),
+        state=row["state"],
+        written_at=datetime.fromisoformat(row["written_at"]),
+        gated=bool(row["gated"]),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
