@@ -247,7 +247,8 @@ class Pipeline:
 
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks)))
         ranked = RankedSentences(passages, question, scores, parts.count_tokens)
-        sent, quoted = ranked.to_send(parts.settings.prompt_evidence_tokens), ranked.to_quote()
+        budget, far_behind = parts.settings.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations
+        sent, quoted = ranked.to_send(budget, far_behind), ranked.to_quote()
         return tuple(replace(passage, sent=sent[at], quoted=quoted[at]) for at, passage in enumerate(passages))
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:

@@ -59,7 +59,10 @@ class Settings(BaseSettings):
     thinking_budget_tokens: int = Field(default=256, ge=16)
     answer_budget_tokens: int = Field(default=384, ge=16)
     evidence_budget_tokens: int = Field(default=640, ge=64, description="embedder tokens of the passages shown")
-    prompt_evidence_tokens: int = Field(default=240, ge=32, description="embedder tokens of them that the model reads")
+    prompt_evidence_tokens: int = Field(default=320, ge=32, description="embedder tokens of them that the model reads")
+    prompt_evidence_deviations: float = Field(
+        default=2.25, gt=0, description="a sentence further behind the best one is not read, in standard deviations"
+    )
     temperature: float = Field(default=0.3, ge=0, le=2)
     question_limit_characters: int = Field(default=8000, ge=100)
 

@@ -5,6 +5,7 @@ distract it, ``floor`` the model without any passage.  The last two give the mod
 quoted in their place.
 """
 
+import math
 from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -124,7 +125,10 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
     if context == "own":
         return parts
     settings = parts.settings.changed(
-        top_k=WHOLE_CHUNKS, evidence_budget_tokens=_NO_LIMIT_TOKENS, prompt_evidence_tokens=_NO_LIMIT_TOKENS
+        top_k=WHOLE_CHUNKS,
+        evidence_budget_tokens=_NO_LIMIT_TOKENS,
+        prompt_evidence_tokens=_NO_LIMIT_TOKENS,
+        prompt_evidence_deviations=math.inf,
     )
     return replace(parts, settings=settings)
 

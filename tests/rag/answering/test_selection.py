@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -21,8 +22,10 @@ def sent(evidence: Evidence) -> list[str]:
     return [evidence.words(span) for span in evidence.sent]
 
 
-def to_send(evidence: list[Evidence], question: str, scores: SentenceScores, budget: int) -> list[Evidence]:
-    spans = RankedSentences(evidence, question, scores, count_tokens).to_send(budget)
+def to_send(
+    evidence: list[Evidence], question: str, scores: SentenceScores, budget: int, far_behind: float = math.inf
+) -> list[Evidence]:
+    spans = RankedSentences(evidence, question, scores, count_tokens).to_send(budget, far_behind)
     return [replace(passage, sent=own) for passage, own in zip(evidence, spans, strict=True)]
 
 
@@ -40,6 +43,14 @@ def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
     (chosen,) = to_send([passage(text, start=40)], "refund?", by_words("efund"), 12)
     assert sent(chosen) == ["Refunds take 5 days.", "A refund by card takes 7."]
     assert chosen.text == text
+
+
+def test_what_is_far_behind_the_best_is_left_out_though_it_fits() -> None:
+    text = "Refunds take 5 days. " + "The shop has a green door. " * 4 + "A refund by card takes 7."
+    (everything,) = to_send([passage(LONG + text)], "refund?", by_words("efund"), 500)
+    (near,) = to_send([passage(LONG + text)], "refund?", by_words("efund"), 500, far_behind=1.0)
+    assert "green door" in " ".join(sent(everything))
+    assert sent(near) == ["Refunds take 5 days.", "A refund by card takes 7."]
 
 
 def test_a_short_first_passage_goes_whole() -> None:
