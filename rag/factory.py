@@ -20,7 +20,9 @@ from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
 
 
-def build_pipeline(settings: Settings | None = None, scopes: Collection[str] | None = None) -> Pipeline:
+def build_pipeline(
+    settings: Settings | None = None, scopes: Collection[str] | None = None, embedder: Embedder | None = None
+) -> Pipeline:
     """Return the pipeline of these settings, or of the environment's, for a reader who holds ``scopes``; None: for any.
 
     The model server is looked for, and started where it can be, at the first question that needs it; it outlives this
@@ -28,7 +30,7 @@ def build_pipeline(settings: Settings | None = None, scopes: Collection[str] | N
     """
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
-    return Pipeline(replace(build_parts(settings, store, scopes), lanes=Lanes(Curation.of(settings, store))))
+    return Pipeline(replace(build_parts(settings, store, scopes, embedder), lanes=Lanes(Curation.of(settings, store))))
 
 
 def build_parts(

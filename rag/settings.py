@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
 
+LOOPBACKS = ("127.0.0.1", "localhost", "::1")
+"""Where to listen so that only this machine gets in."""
+
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +43,13 @@ class Settings(BaseSettings):
     token_timeout_seconds: float = Field(default=60.0, gt=0)
     max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot, of all programs")
     wait_limit_seconds: float = Field(default=900.0, gt=0, description="after which a waiting question is given up")
+
+    # people
+    sign_in: Literal["auto", "on", "off"] = Field(
+        default="auto", description="whether people sign in; auto: as soon as there is anybody"
+    )
+    sign_in_hours: float = Field(default=12.0, gt=0, le=24 * 31, description="after which one signs in again")
+    host_names: str = Field(default="", description="names that the desk is reached under, separated by commas")
 
     # watching
     metrics_port: int = Field(default=0, ge=0, le=65535, description="the desk's /metrics for Prometheus; 0: none")
@@ -109,6 +119,16 @@ class Settings(BaseSettings):
         """Database of questions and answers."""
         return self.data_dir / "turns.db"
 
+    @property
+    def people_path(self) -> Path:
+        """Database of people, their sign-ins, and who changed what."""
+        return self.data_dir / "people.db"
+
+    @property
+    def knowledge_folder(self) -> Path:
+        """Folder of all knowledge bases."""
+        return self.data_dir / "knowledge"
+
     def document_passwords(self) -> tuple[str, ...]:
         """Return the lines of ``passwords_file``.  Raises ``SettingsError`` where it cannot be read."""
         if self.passwords_file is None:
@@ -118,6 +138,10 @@ class Settings(BaseSettings):
         except (OSError, UnicodeDecodeError) as error:
             reason = f"ANSWERDESK_PASSWORDS_FILE: {self.passwords_file}: {error}"
             raise SettingsError(reason=reason) from error
+
+    def desk_names(self) -> tuple[str, ...]:
+        """Return ``host_names`` one by one."""
+        return tuple(name.strip() for name in self.host_names.split(",") if name.strip())
 
     @property
     def ollama_url(self) -> str:

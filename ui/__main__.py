@@ -17,11 +17,13 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from rag.errors import AnswerdeskError, PortTaken, ServingError
+import psutil
+
+from rag.errors import AnswerdeskError, OpenWithoutSignIn, PortTaken, ServingError
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.steps import provide
 from rag.serving.server import ensure_running, stop
-from rag.settings import Settings, load_settings
+from rag.settings import LOOPBACKS, Settings, load_settings
 from rag.terminal import fail, terminal_language
 
 _DEFAULT_PORT = 8501
@@ -62,17 +64,34 @@ def _start_ollama(settings: Settings, console: Console) -> bool:
         return False
 
 
-def serve(port: int, console: Console, *, browser: bool) -> None:
-    """Serve the desk until it is stopped; its address is printed when the first page can be had."""
+def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, names: Sequence[str] = ()) -> None:
+    """Serve the desk until it is stopped; its address is printed when the first page can be had.
+
+    ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.
+    """
     from ui.server import desk_application  # Streamlit takes a second to import
 
     started_at = time.monotonic()
-    address = f"http://localhost:{port}"
-    announcer = threading.Thread(target=_announce, args=(address, port, console, started_at, browser), daemon=True)
+    announcer = threading.Thread(target=_announce, args=(host, port, console, started_at, browser), daemon=True)
     announcer.start()
     # Said here as well: Streamlit reads .streamlit/config.toml of the folder that one happens to stand in.
-    config = {"server.address": _HOST, "server.port": port, "server.headless": True, "logger.hideWelcomeMessage": True}
+    config = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": True,
+        "server.allowedHosts": allowed_hosts(host, names),
+        "logger.hideWelcomeMessage": True,
+    }
     desk_application().run(config=config)
+
+
+def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:
+    """Return the host names under which a browser may ask for the desk; others are DNS rebinding."""
+    own = ["localhost", "127.0.0.1", "[::1]", "::1"]
+    if host in LOOPBACKS:
+        return [*own, *names]
+    addresses = [address.address for card in psutil.net_if_addrs().values() for address in card]
+    return [*own, socket.gethostname(), socket.getfqdn(), *addresses, *names]
 
 
 def _metrics(settings: Settings) -> AbstractContextManager[None]:
@@ -83,17 +102,36 @@ def _metrics(settings: Settings) -> AbstractContextManager[None]:
     return metrics_served(settings)
 
 
-def _announce(address: str, port: int, console: Console, started_at: float, browser: bool) -> None:
+def _announce(host: str, port: int, console: Console, started_at: float, browser: bool) -> None:
+    address = f"http://localhost:{port}"
+    looked_at = _HOST if host in ("0.0.0.0", "::", *LOOPBACKS) else host
     opener = build_opener(ProxyHandler({}))
     while time.monotonic() - started_at < _READY_SECONDS:
         try:
-            with opener.open(f"http://{_HOST}:{port}/_stcore/health", timeout=_READY_SECONDS):
+            with opener.open(f"http://{looked_at}:{port}/_stcore/health", timeout=_READY_SECONDS):
                 break
         except (URLError, OSError):
             time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
     console.note("serving", address=address)
+    _announce_first_admin(address, console)
     if browser:
         webbrowser.open(address)
+
+
+def _announce_first_admin(address: str, console: Console) -> None:
+    from ui.services import shared_services  # the server has made them by now
+
+    people = shared_services().people
+    if people is not None and people.required() and people.first_admin.wanted():
+        console.note("first_admin", address=address, code=people.first_admin.code)
+
+
+def _require_sign_in(settings: Settings, host: str) -> None:
+    """Raise ``OpenWithoutSignIn`` where other machines could reach a desk that asks nobody who they are."""
+    from ui.services import open_people
+
+    if host not in LOOPBACKS and not open_people(settings).required():
+        raise OpenWithoutSignIn(address=host)
 
 
 def _has_display() -> bool:
@@ -103,12 +141,12 @@ def _has_display() -> bool:
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def _require_free(port: int) -> None:
+def _require_free(host: str, port: int) -> None:
     """Raise ``PortTaken`` before anything long begins."""
-    with closing(socket.socket()) as probe:
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             raise PortTaken(port=port) from error
 
@@ -117,25 +155,48 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ui",
         description="Open the support desk, and bring what it needs.  打开客服工作台，并准备所需的一切。",
-        epilog="ANSWERDESK_MODEL names the model, OLLAMA_HOST a server that runs already.  Ctrl-C ends the desk.",
+        epilog="python -m ui people: who may sign in  谁可以登录.  "
+        "ANSWERDESK_MODEL names the model, OLLAMA_HOST a server that runs already.  Ctrl-C ends the desk.",
     )
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, metavar="N", help="default 8501  端口，默认 8501")
+    parser.add_argument(
+        "--address",
+        default=_HOST,
+        metavar="IP",
+        help="where to listen; default this machine only  监听地址，默认仅本机",
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the address  只显示地址，不打开浏览器")
     return parser
 
 
+def _people(arguments: Sequence[str]) -> int:
+    from ui.people_commands import main as people_main
+
+    try:
+        return people_main(arguments)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open the desk and return the exit code when it has ended."""
-    options = _parser().parse_args(arguments)
+    """Open the desk and return the exit code when it has ended; ``people ...`` is a command of its own."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["people"]:
+        return _people(words[1:])
+    options = _parser().parse_args(words)
     console = Console(terminal_language())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
     try:
         settings = load_settings()
-        _require_free(options.port)
+        _require_sign_in(settings, options.address)
+        _require_free(options.address, options.port)
         started = prepare(settings, console)
         try:
             with _metrics(settings):
-                serve(options.port, console, browser=_has_display() and not options.no_browser)
+                browser = _has_display() and not options.no_browser
+                serve(options.port, console, browser=browser, host=options.address, names=settings.desk_names())
         finally:
             if started:
                 stop(settings)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, SignInNeeded
 from rag.turns import Failure
 from ui.formats import format_age
 from ui.history import draw_history
@@ -16,14 +16,15 @@ from ui.i18n import word
 from ui.navigation import navigate
 from ui.parts.page_shell import draw_shell
 from ui.parts.page_style import apply_page_style
-from ui.services import DeskServices, KnowledgeState, ModelState, shared_services
+from ui.parts.user_menu import draw_signed_out, draw_user
+from ui.services import KnowledgeState, ModelState, SharedServices, shared_services
 from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
 from ui.turn_data import Data, failure_sentence
 
 _SIDEBAR_PIXELS = 230
 
 
-def run(services: Callable[[], DeskServices] = shared_services) -> None:
+def run(services: Callable[[], SharedServices] = shared_services) -> None:
     """Draw the page that the address names.  A test hands in services of its own."""
     language = page_language()
     st.set_page_config(
@@ -42,6 +43,8 @@ def run(services: Callable[[], DeskServices] = shared_services) -> None:
         if page.url_path == "":  # the default page, which is the desk
             with st.sidebar:
                 draw_history(context)
+    except SignInNeeded:
+        draw_signed_out(language)
     except AnswerdeskError as error:
         st.error(failure_sentence(Failure.of(error), language))
 
@@ -59,6 +62,7 @@ def _draw_head(context: PageContext) -> None:
                 stand_in=word("stand_in", language) if model.stand_in else "",
                 focus=current_turn() or "none",
             )
+        draw_user(context)
         st.segmented_control(
             word("language", language),
             ["zh", "en"],

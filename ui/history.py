@@ -17,18 +17,34 @@ def draw_history(context: PageContext) -> None:
     """Draw the list, newest first, with a button above it that starts anew."""
     language = context.language
     limit = int(st.session_state.get("history_limit", _ROWS_AT_A_TIME))
-    rows = context.services.turns.history(context.user.name, limit=limit)
+    team = context.user.is_at_least("lead") and bool(st.session_state.get("history_team"))
+    searched = str(st.session_state.get("history_search") or "").strip()
+    rows = context.services.turns.history(limit=limit, team=team, containing=searched)
     st.button(word("new_question", language), key="new", shortcut="alt+n", width="stretch", on_click=_start_anew)
+    _draw_search(context)
     draw_choices(
         "history",
         [_choice(context, row) for row in rows],
-        words=(word("history", language), word("history_empty", language)),
+        words=(word("history", language), word("history_none_found" if searched else "history_empty", language)),
         look="rows",
         on_choose=lambda: show_turn(chosen("history")),
         current=current_turn(),
     )
     if len(rows) == limit:
         st.button(word("history_more", language), key="history_more", type="tertiary", on_click=_show_more)
+
+
+def _draw_search(context: PageContext) -> None:
+    language = context.language
+    if context.user.is_at_least("lead") and context.people is not None and context.people.required():
+        st.toggle(word("history_team", language), key="history_team")
+    st.text_input(
+        word("history_search", language),
+        key="history_search",
+        max_chars=200,
+        placeholder=word("history_search", language),
+        label_visibility="collapsed",
+    )
 
 
 def _choice(context: PageContext, row: TurnSummary) -> Choice:

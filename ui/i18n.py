@@ -19,8 +19,43 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "language": ("Page language", "页面语言"),
         "history": ("History", "历史记录"),
         "history_empty": ("Questions that were asked appear here.", "提过的问题会显示在这里。"),
+        "history_none_found": ("No question with these words.", "没有包含这些文字的问题。"),
+        "history_search": ("Search the history", "搜索历史记录"),
+        "history_team": ("The team's questions", "团队的问题"),
         "history_more": ("Older questions", "更早的问题"),
         "new_question": ("New question", "新问题"),
+        # people
+        "sign_in": ("Sign in", "登录"),
+        "sign_in_with": ("Sign in with your organisation's account", "使用单位账号登录"),
+        "sign_out": ("Sign out", "退出登录"),
+        "name": ("Name", "用户名"),
+        "password": ("Password", "密码"),
+        "password_new": ("New password, at least {limit} characters", "新密码，至少 {limit} 个字符"),
+        "password_again": ("The same once more", "再次输入新密码"),
+        "password_change": ("Change my password", "修改我的密码"),
+        "password_changed": (
+            "The password is changed. Please sign in with it.",
+            "密码已修改，请用新密码登录。",
+        ),
+        "first_admin": ("First start: make the first admin", "首次启动：创建第一位管理员"),
+        "first_admin_why": (
+            "The code is in the terminal that started the desk.",
+            "验证码显示在启动工作台的终端中。",
+        ),
+        "first_admin_code": ("Code", "验证码"),
+        "first_admin_make": ("Make the admin", "创建管理员"),
+        "role": ("Role", "角色"),
+        "role_agent": ("Agent", "客服"),
+        "role_lead": ("Lead", "组长"),
+        "role_admin": ("Admin", "管理员"),
+        "user_role": ("Role: {role}", "角色：{role}"),
+        "user_scopes": ("May read: {names}", "可用知识库：{names}"),
+        "list_comma": (", ", "、"),
+        "scope": ("Knowledge base", "知识库"),
+        "no_scope": (
+            "No knowledge base is open to you yet. Ask an admin.",
+            "您还没有可用的知识库，请联系管理员。",
+        ),
         # the head line
         "knowledge_base": ("Knowledge base no. {generation}, {age}", "知识库第 {generation} 版，{age}"),
         "knowledge_base_size": (
@@ -228,6 +263,21 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "error_AnswerInterrupted": (
             "The desk was restarted before this answer was complete; please retry.",
             "回答完成前工作台已重启，请重试。",
+        ),
+        "error_SignInNeeded": (
+            "You are not signed in, or your sign-in has ended.",
+            "您尚未登录，或登录已失效。",
+        ),
+        "error_PeopleError": ("You may not do this.", "您没有权限执行此操作。"),
+        "error_PersonUnknown": (
+            "This name may not use the desk. Ask an admin to add it.",
+            "该用户尚未开通，请联系管理员添加。",
+        ),
+        "error_AccessDenied": ("You may not see this.", "您没有查看权限。"),
+        "error_OpenWithoutSignIn": (
+            "This desk can be reached from other machines, but nobody has to sign in. Ask whoever runs it to switch "
+            "sign-in on.",
+            "其他机器可以访问此工作台，但未启用登录。请联系管理员启用登录。",
         ),
         "error_ServingError": (
             "The model cannot answer now. Evidence still works; tell an admin.",

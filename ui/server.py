@@ -8,10 +8,15 @@ from pathlib import Path
 import streamlit as st
 from starlette.routing import BaseRoute
 
+from rag.errors import AnswerdeskError, SignInNeeded
+from rag.turns import Failure
 from rag.turns.unforeseen import log_unforeseen
 from ui.i18n import word
-from ui.services import DeskServices, shared_services
+from ui.parts.user_menu import draw_signed_out
+from ui.services import PeopleServices, SharedServices, shared_services
 from ui.session import page_language
+from ui.sign_in import sign_in_first, sign_in_routes
+from ui.turn_data import failure_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +25,7 @@ APP_SCRIPT = Path(__file__).resolve().with_name("app.py")
 
 def desk_application(
     script: Path = APP_SCRIPT,
-    services: Callable[[], DeskServices] = shared_services,
+    services: Callable[[], SharedServices] = shared_services,
     routes: Sequence[BaseRoute] = (),
 ) -> st.App:
     """Return the application; ``.run(config={"server.port": 8501})`` serves it until it is stopped.
@@ -35,10 +40,28 @@ def desk_application(
         yield
         made.turns.close()
 
-    return st.App(script, lifespan=lifespan, routes=routes, on_script_error=say_in_words)
+    def people() -> PeopleServices | None:
+        return services().people
+
+    return st.App(
+        script,
+        lifespan=lifespan,
+        routes=[*sign_in_routes(people), *routes],
+        middleware=[sign_in_first(people)],
+        on_script_error=say_in_words,
+    )
 
 
 def say_in_words(error: Exception) -> bool:
-    """Show one sentence for an unforeseen error, and log where it arose without what it says (it may quote a text)."""
+    """Show one sentence for what a callback raised.
+
+    An unforeseen error is logged, with where it arose and without what it says (it may quote a text).
+    """
+    if isinstance(error, SignInNeeded):
+        draw_signed_out(page_language())
+        return True
+    if isinstance(error, AnswerdeskError):
+        st.error(failure_sentence(Failure.of(error), page_language()))
+        return True
     st.error(word("page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

@@ -6,17 +6,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import streamlit as st
 
 from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable
+from rag.people.audit import AuditTrail
+from rag.people.directory import People
+from rag.people.first_admin import FirstAdmin
+from rag.people.sign_ins import SignIns
+from rag.protocols import Embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
+from rag.storage.access import LOCAL_USER, User
+from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
-from rag.turns import AnswerPipeline, OnceBuilt, TurnService
+from rag.turns import AnswerPipeline, PersonalTurns, Pipelines, TurnService
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +61,64 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class DeskServices:
-    """None of these waits for an embedder or a model."""
+    """What the pages call, for one person and one knowledge base of theirs.
 
-    turns: TurnService
+    None of these waits for an embedder or a model, and each asks anew whether it may.
+    """
+
+    turns: PersonalTurns
     knowledge: Callable[[], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[Language], tuple[Topic, ...]]
+    knowledge_base: str = "default"
+    knowledge_bases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleServices:
+    """Who may sign in.  ``required`` tells whether anybody has to; where not, whoever sits here may do everything."""
+
+    people: People
+    sign_ins: SignIns
+    audit: AuditTrail
+    required: Callable[[], bool]
+    first_admin: FirstAdmin
+
+
+@dataclass(frozen=True, slots=True)
+class SharedServices:
+    """The program's own, for everybody together: pages get ``of(...)`` and never this."""
+
+    turns: TurnService
+    bases: KnowledgeBases
+    knowledge: Callable[[str], KnowledgeState]
+    model: Callable[[], ModelState]
+    topics: Callable[[str, Language], tuple[Topic, ...]]
+    first_base: str = "default"
+    people: PeopleServices | None = None
+
+    def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
+        """Return the services of whoever ``who`` names, for the knowledge base that they chose.
+
+        One that they may not use gives way to the first that they may.
+        """
+        user = who()
+        names = self.bases.names_for(user)
+        usual = self.first_base if self.first_base in names or user.scopes is None else next(iter(names), "")
+        base = chosen_base if chosen_base in names else usual
+
+        def guarded() -> str:
+            self.bases.require(who(), base)
+            return base
+
+        return DeskServices(
+            turns=PersonalTurns(self.turns, self.bases, who),
+            knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
+            model=self.model,
+            topics=lambda language: self.topics(guarded(), language) if base else (),
+            knowledge_base=base,
+            knowledge_bases=names,
+        )
 
 
 class ModelWatch:
@@ -88,34 +147,66 @@ class ModelWatch:
         self._looked.set()
 
 
-def open_services(settings: Settings) -> DeskServices:
+def open_services(settings: Settings) -> SharedServices:
     """Make the services for these settings, and begin to warm them in the background."""
-    pipeline = OnceBuilt(lambda: _build(settings))
-    store = KnowledgeStore(settings.knowledge_dir)
+    bases = KnowledgeBases(settings.knowledge_folder)
+    pipelines = Pipelines(bases, _Builder(settings))
+    stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
     workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
-    services = DeskServices(
-        turns=TurnService(pipeline, TurnStore(settings.turns_path), workers),
-        knowledge=lambda: _knowledge(store),
+    services = SharedServices(
+        turns=TurnService(pipelines, TurnStore(settings.turns_path), workers),
+        bases=bases,
+        knowledge=lambda name: _knowledge(stores(name)),
         model=ModelWatch(lambda: _look_at_model(settings)),
-        topics=lambda language: _topics(store, language),
+        topics=lambda name, language: _topics(stores(name), language),
+        first_base=settings.knowledge_base,
+        people=open_people(settings),
     )
-    threading.Thread(target=_warm, args=(pipeline, services), name="warm", daemon=True).start()
+    first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
+    threading.Thread(target=_warm, args=(first, services), name="warm", daemon=True).start()
     return services
 
 
+def open_people(settings: Settings) -> PeopleServices:
+    """Return who may sign in; with ``sign_in`` auto, somebody has to as soon as there is anybody."""
+    people = People(settings.people_path)
+    required: Callable[[], bool] = {
+        "on": lambda: True,
+        "off": lambda: False,
+        "auto": lambda: bool(people.list()),
+    }[settings.sign_in]
+    sign_ins = SignIns(settings.people_path, settings.sign_in_hours)
+    audit = AuditTrail(settings.people_path)
+    return PeopleServices(people, sign_ins, audit, required, FirstAdmin(people, sign_ins))
+
+
 @st.cache_resource(show_spinner=False)
-def shared_services() -> DeskServices:
+def shared_services() -> SharedServices:
     """Return the program's one set of services."""
     return open_services(load_settings())
 
 
-def _build(settings: Settings) -> AnswerPipeline:
-    from rag.factory import build_pipeline  # brings the embedder and the indexes: seconds that the page must not wait
+class _Builder:
+    """Builds pipelines that share one embedder."""
 
-    return build_pipeline(settings)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._embedder: Embedder | None = None
+
+    def __call__(self, name: str) -> AnswerPipeline:
+        """Return the pipeline of a knowledge base: seconds, that the page must not wait."""
+        from rag.factory import build_pipeline  # brings the embedder's and the indexes' libraries
+        from rag.retrieval.embedder import open_embedder
+
+        settings = self._settings.changed(knowledge_base=name)
+        KnowledgeStore(settings.knowledge_dir).require_generation()  # before the embedder, which takes seconds
+        with self._lock:
+            self._embedder = self._embedder or open_embedder(settings)
+        return build_pipeline(settings, embedder=self._embedder)
 
 
-def _warm(pipeline: Callable[[], AnswerPipeline], services: DeskServices) -> None:
+def _warm(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
     from rag.pipeline import Pipeline
 
     services.model()

@@ -3,16 +3,22 @@
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import cast
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from rag.errors import OpenWithoutSignIn, SignInNeeded
 from rag.schema import Language
+from rag.settings import LOOPBACKS
 from rag.storage.access import LOCAL_USER, User
 from ui.i18n import language_of_locale
-from ui.services import DeskServices
+from ui.services import DeskServices, PeopleServices, SharedServices
 from ui.turn_data import Reading
+
+COOKIE = "answerdesk_sign_in"
 
 _LANGUAGES = ("zh", "en")
 
@@ -25,14 +31,49 @@ class PageContext:
     language: Language
     reading: Reading
     user: User = LOCAL_USER
+    people: PeopleServices | None = None
 
 
-def page_context(services: DeskServices) -> PageContext:
-    """Read who looks at the page."""
+def page_context(shared: SharedServices) -> PageContext:
+    """Read who looks at the page.  Raises ``SignInNeeded``, or ``OpenWithoutSignIn``."""
     language = page_language()
+    who = partial(_user, shared.people)
+    user = who()
+    services = shared.of(who, str(st.session_state.get("scope") or ""))
     zone = _zone()
     address = (st.context.url or "").partition("?")[0].rstrip("/")
-    return PageContext(services, language, Reading(language, datetime.now(zone), zone, address))
+    return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, shared.people)
+
+
+def _user(people: PeopleServices | None) -> User:
+    """Return who is at this browser: by the cookie of ``ui/sign_in.py``, or by another provider."""
+    if people is None or not people.required():
+        address = str(st.get_option("server.address") or "")
+        if address not in LOOPBACKS:
+            raise OpenWithoutSignIn(address=address or "0.0.0.0")
+        return LOCAL_USER
+    token = st.context.cookies.get(COOKIE, "")
+    if token:
+        return people.sign_ins.user(token)
+    claims = st.user.to_dict()
+    if claims.get("is_logged_in") and claims.get("email") and claims.get("email_verified") is not False:
+        signed_in_at = datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
+        return people.sign_ins.user_of_provider(str(claims["email"]), signed_in_at)
+    raise SignInNeeded
+
+
+def sign_out(people: PeopleServices) -> None:
+    """End this browser's sign-in; the next run finds nobody."""
+    people.sign_ins.end(st.context.cookies.get(COOKIE, ""))
+    if st.user.to_dict().get("is_logged_in"):
+        st.logout()
+
+
+def page_path() -> str:
+    """Return the address of the page without its host, as the browser shows it."""
+    query = urlencode([(name, value) for name, value in st.query_params.items()])
+    path = urlsplit(st.context.url or "/").path or "/"
+    return f"{path}?{query}" if query else path
 
 
 def page_language() -> Language:

@@ -38,6 +38,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "  首次编译约需三到五分钟，仅此一次；日志：{log}",
     ),
     "serving": ("The desk is open: {address}  (Ctrl-C ends it)", "工作台已打开：{address}（按 Ctrl-C 退出）"),
+    "first_admin": (
+        "Nobody can sign in yet. Open {address}/sign-in and make the first admin with this code: {code}",
+        "尚无可登录的用户。请打开 {address}/sign-in，用此验证码创建第一位管理员：{code}",
+    ),
     "interrupted": (
         "Stopped; what has arrived is kept, and the same command goes on from there.",
         "已中断；已完成的部分会保留，重新运行同一命令即可继续。",

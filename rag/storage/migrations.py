@@ -223,7 +223,16 @@ def _turn_times(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages, _conversations, _turn_times)
+def _turn_bases(connection: sqlite3.Connection) -> None:
+    """Keep which knowledge base a turn was asked of: who may not use that one does not see the turn.
+
+    Turns from before were asked of the only one that there was, unless somebody had named another in the settings.
+    """
+    connection.execute("ALTER TABLE turn ADD COLUMN knowledge_base TEXT NOT NULL DEFAULT 'default'")
+    connection.execute("CREATE INDEX turn_of_base ON turn (knowledge_base, turn_number)")
+
+
+TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages, _conversations, _turn_times, _turn_bases)
 
 
 def _curated_tables(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "ans
 
 _COLUMNS = (
     "turn_id, session, created_at, question, language, state, evidence, answer, partial_text, thinking, "
-    "error_class, error_en, error_zh, follows"
+    "error_class, error_en, error_zh, follows, knowledge_base"
 )
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
@@ -35,7 +35,8 @@ class Turn:
 
     ``partial_text`` and ``thinking`` are what the model had said; ``answer`` is set once it is complete.
     ``error_class`` is a name from ``rag.errors``, ``error_en`` and ``error_zh`` are its sentences; all are empty where
-    nothing failed.  ``follows`` is the id of the turn that the question goes on from, or empty.
+    nothing failed.  ``follows`` is the id of the turn that the question goes on from, or empty.  ``knowledge_base`` is
+    the one that was asked: who may not use it must not see the turn.
     """
 
     turn_id: str
@@ -52,6 +53,7 @@ class Turn:
     error_en: str = ""
     error_zh: str = ""
     follows: str = ""
+    knowledge_base: str = "default"
 
     @property
     def running(self) -> bool:
@@ -81,7 +83,9 @@ class TurnStore:
         self._owner = _process_mark(os.getpid())
         self.fail_abandoned()
 
-    def add(self, question: str, *, session: str, language: Language, follows: str = "") -> Turn:
+    def add(
+        self, question: str, *, session: str, language: Language, follows: str = "", knowledge_base: str = "default"
+    ) -> Turn:
         """Keep a new question as ``queued`` and return its turn, with a random, URL-safe id."""
         turn = Turn(
             turn_id=secrets.token_urlsafe(12),
@@ -90,10 +94,11 @@ class TurnStore:
             question=question,
             language=language,
             follows=follows,
+            knowledge_base=knowledge_base,
         )
         with self._database.transaction() as connection:
             connection.execute(
-                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*_to_row(turn), self._owner),
             )
         return turn
@@ -118,24 +123,45 @@ class TurnStore:
         return _from_row(row)
 
     def questions_before(self, turn: Turn, limit: int) -> tuple[str, ...]:
-        """Return the questions that the turn goes on from, oldest first, the last ``limit`` of them."""
+        """Return the questions that the turn goes on from, oldest first, the last ``limit`` of them.
+
+        A question to another knowledge base ends the conversation: it is none of this one's readers' business.
+        """
         questions: list[str] = []
         follows = turn.follows
         with self._database.reading() as connection:
             while follows and len(questions) < limit:
-                row = connection.execute("SELECT question, follows FROM turn WHERE turn_id = ?", (follows,)).fetchone()
+                row = connection.execute(
+                    "SELECT question, follows FROM turn WHERE turn_id = ? AND knowledge_base = ?",
+                    (follows, turn.knowledge_base),
+                ).fetchone()
                 if row is None:
                     break
                 questions.append(row["question"])
                 follows = row["follows"]
         return tuple(reversed(questions))
 
-    def list(self, session: str, *, limit: int = 30, offset: int = 0) -> tuple[Turn, ...]:
-        """Return a session's turns, newest first."""
+    def list(
+        self,
+        session: str | None,
+        *,
+        limit: int = 30,
+        offset: int = 0,
+        knowledge_bases: Collection[str] | None = None,
+        containing: str = "",
+    ) -> tuple[Turn, ...]:
+        """Return turns, newest first: of a session (None: of all), of some knowledge bases (None: of all).
+
+        ``containing`` is text that the question must hold, in any case of its ASCII letters.
+        """
+        bases = json.dumps(sorted(knowledge_bases)) if knowledge_bases is not None else None
         with self._database.reading() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM turn WHERE session = ? ORDER BY turn_number DESC LIMIT ? OFFSET ?",
-                (session, limit, offset),
+                f"SELECT {_COLUMNS} FROM turn WHERE (:session IS NULL OR session = :session) "
+                "AND (:bases IS NULL OR knowledge_base IN (SELECT value FROM json_each(:bases))) "
+                "AND (:text = '' OR instr(lower(question), lower(:text))) "
+                "ORDER BY turn_number DESC LIMIT :limit OFFSET :offset",
+                {"session": session, "bases": bases, "text": containing, "limit": limit, "offset": offset},
             ).fetchall()
         return tuple(_from_row(row) for row in rows)
 
@@ -191,6 +217,7 @@ def _to_row(turn: Turn) -> tuple[str | None, ...]:
         turn.error_en,
         turn.error_zh,
         turn.follows,
+        turn.knowledge_base,
     )
 
 
@@ -210,4 +237,5 @@ def _from_row(row: sqlite3.Row) -> Turn:
         error_en=row["error_en"],
         error_zh=row["error_zh"],
         follows=row["follows"],
+        knowledge_base=row["knowledge_base"],
     )

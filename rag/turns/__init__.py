@@ -1,15 +1,20 @@
 """Answers in the background: who asks gets an id at once and reads snapshots while a worker consumes the pipeline.
 
-    turns = TurnService(OnceBuilt(build_pipeline), TurnStore(settings.turns_path), workers=16)
+    pipelines = Pipelines(KnowledgeBases(settings.data_dir / "knowledge"), build)
+    turns = TurnService(pipelines, TurnStore(settings.turns_path), workers=16)
     turn_id = turns.submit(token, "How long is the warranty?", session="local")
     snapshot = turns.snapshot(turn_id)          # evidence, thought and text so far
     turns.cancel(turn_id)
 
 Every turn is in the store from the moment it was submitted until its end, also when it was stopped or failed; one that
 is not running any more is read from there, so a turn survives its browser tab and this process.
+
+A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of a knowledge base that is not theirs.
 """
 
-from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, TurnService
+from rag.turns.personal import PersonalTurns
+from rag.turns.pipelines import OnceBuilt, Pipelines
+from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
 
 __all__ = [
@@ -19,6 +24,9 @@ __all__ = [
     "Failure",
     "Occupancy",
     "OnceBuilt",
+    "PersonalTurns",
+    "PipelineOf",
+    "Pipelines",
     "TurnService",
     "TurnSnapshot",
     "TurnState",

@@ -36,6 +36,7 @@ class LiveTurn:
             question=record.question,
             language=record.language,
             follows=record.follows,
+            knowledge_base=record.knowledge_base,
         )
         self._stage_began_at = time.monotonic()
         self._generated = (0, 0.0)

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Protocol
 from rag.answering.language import question_language
 from rag.errors import AnswerCancelled, AnswerdeskError, TurnFailed, TurnMissing
 from rag.schema import Event, Retrieved
+from rag.storage.access import LOCAL_USER, User
 from rag.storage.turn_store import TurnStore
 from rag.turns.live import LiveTurn
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
@@ -41,31 +42,16 @@ class AnswerPipeline(Protocol):
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
 
 
+PipelineOf = Callable[[str, User], AnswerPipeline]
+"""Returns the pipeline of the knowledge base of this name, or raises ``AccessDenied`` where the user may not use it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Occupancy:
     """How many turns of this process are with the model, and how many wait for it."""
 
     running: int
     waiting: int
-
-
-class OnceBuilt:
-    """A pipeline that is built at the first call and kept; a build that fails is tried again at the next call.
-
-    So a knowledge base that is created later is served without a restart.
-    """
-
-    def __init__(self, build: Callable[[], AnswerPipeline]) -> None:
-        self._build = build
-        self._lock = threading.Lock()
-        self._built: AnswerPipeline | None = None
-
-    def __call__(self) -> AnswerPipeline:
-        """Return the pipeline; a second caller waits for the first one's build."""
-        with self._lock:
-            if self._built is None:
-                self._built = self._build()
-            return self._built
 
 
 class TurnService:
@@ -79,7 +65,7 @@ class TurnService:
 
     def __init__(
         self,
-        pipeline: Callable[[], AnswerPipeline],
+        pipeline: PipelineOf,
         store: TurnStore,
         workers: int = 16,
         *,
@@ -106,23 +92,32 @@ class TurnService:
         *,
         follows: str = "",
         owner: str = "",
+        knowledge_base: str = "default",
+        user: User = LOCAL_USER,
     ) -> str:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
         ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on
         from.  ``owner`` is who takes turns with the others in the model's line; empty: the session.  A question that
-        cannot be worked on becomes a failed turn.
+        cannot be worked on becomes a failed turn, and so does one of a ``user`` who may not use ``knowledge_base``:
+        that is asked when the search begins, of whoever hands out the pipelines.
         """
         with self._lock:
             if token in self._turn_of_token:
                 return self._turn_of_token[token]
-            record = self._store.add(question, session=session, language=question_language(question), follows=follows)
+            record = self._store.add(
+                question,
+                session=session,
+                language=question_language(question),
+                follows=follows,
+                knowledge_base=knowledge_base,
+            )
             live = LiveTurn(record)
             self._live[record.turn_id] = live
             self._turn_of_token[token] = record.turn_id
             while len(self._turn_of_token) > _REMEMBERED_TOKENS:
                 self._turn_of_token.popitem(last=False)
-            future = self._workers.submit(self._answer, live, think, owner or session)
+            future = self._workers.submit(self._answer, live, think, owner or session, user)
         future.add_done_callback(partial(self._settle, live))
         return record.turn_id
 
@@ -148,13 +143,25 @@ class TurnService:
         if live is not None:
             live.end("stopped", Failure.of(AnswerCancelled()))
 
-    def history(self, session: str, limit: int = 30, offset: int = 0) -> tuple[TurnSummary, ...]:
-        """Return a session's turns, newest first."""
+    def history(
+        self,
+        session: str | None,
+        limit: int = 30,
+        offset: int = 0,
+        *,
+        knowledge_bases: Collection[str] | None = None,
+        containing: str = "",
+    ) -> tuple[TurnSummary, ...]:
+        """Return turns, newest first: of a session (None: of all), of some knowledge bases (None: of all)."""
         rows = []
-        for record in self._store.list(session, limit=limit, offset=offset):
+        for record in self._store.list(
+            session, limit=limit, offset=offset, knowledge_bases=knowledge_bases, containing=containing
+        ):
             live = self._live.get(record.turn_id)
             state: TurnState = live.snapshot.state if live is not None else record.state
-            rows.append(TurnSummary(record.turn_id, record.created_at, record.question, record.language, state))
+            rows.append(
+                TurnSummary(record.turn_id, record.created_at, record.question, record.language, state, record.session)
+            )
         return tuple(rows)
 
     def occupancy(self) -> Occupancy:
@@ -191,12 +198,12 @@ class TurnService:
         except KeyError as error:
             raise TurnMissing from error
 
-    def _answer(self, live: LiveTurn, think: bool | None, owner: str) -> None:
+    def _answer(self, live: LiveTurn, think: bool | None, owner: str, user: User) -> None:
         if live.snapshot.final:
             return
         try:
+            pipeline = self._pipeline(live.record.knowledge_base, user)
             earlier = self._store.questions_before(live.record, _EARLIER_QUESTIONS)
-            pipeline = self._pipeline()
             events = pipeline.stream(
                 live.record.question, earlier=earlier, think=think, cancelled=live.cancelled, owner=owner
             )

@@ -48,7 +48,7 @@ class TurnSnapshot:
     ``ahead`` and ``wait_seconds`` are set while queued (``wait_seconds`` None: unknown).  ``stages`` are the finished
     stages of a turn of this process, by the names of ``rag.tracing``; ``stage_ms`` is how long the present one has
     taken.  A complete answer brings its own, finer times.  ``generation`` is 0 until retrieval has named it.
-    ``follows`` is the id of the turn that the question goes on from, or empty.
+    ``follows`` is the id of the turn that the question goes on from, or empty.  ``knowledge_base`` is what was asked.
     """
 
     turn_id: str
@@ -70,6 +70,7 @@ class TurnSnapshot:
     answer: Answer | None = None
     failure: Failure | None = None
     follows: str = ""
+    knowledge_base: str = "default"
 
     @property
     def final(self) -> bool:
@@ -86,6 +87,7 @@ class TurnSummary:
     question: str
     language: Language
     state: TurnState
+    session: str = ""
 
 
 def to_record(record: Turn, snapshot: TurnSnapshot) -> Turn:
@@ -125,4 +127,5 @@ def from_record(record: Turn) -> TurnSnapshot:
         answer=answer,
         failure=failure,
         follows=record.follows,
+        knowledge_base=record.knowledge_base,
     )

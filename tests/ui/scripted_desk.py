@@ -22,11 +22,13 @@ from rag.answering.language import question_language
 from rag.answering.question import clean_question
 from rag.errors import AnswerCancelled
 from rag.schema import Event, Language
+from rag.settings import Settings
+from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
 from tests.ui.scenes import STAGES, steps
 from ui.server import desk_application
-from ui.services import DeskServices, KnowledgeState, ModelState, Topic
+from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people
 
 OTHER_HOST = "desk.test"
 TOPICS: dict[Language, tuple[str, ...]] = {
@@ -104,14 +106,17 @@ STATE = State()
 
 
 @cache
-def services() -> DeskServices:
+def services() -> SharedServices:
     """Return the one set of services, over a store in the folder named on the command line."""
     pipeline = ScenePipeline(GATES)
-    return DeskServices(
-        turns=TurnService(lambda: pipeline, TurnStore(Path(sys.argv[1]) / "turns.db"), 32),
-        knowledge=lambda: STATE.knowledge,
+    folder = Path(sys.argv[1])
+    return SharedServices(
+        turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 32),
+        bases=KnowledgeBases(folder / "knowledge"),
+        knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
-        topics=lambda language: tuple(Topic(title, language) for title in TOPICS[language]),
+        topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
+        people=open_people(Settings(data_dir=folder)),
     )
 
 

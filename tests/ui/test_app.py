@@ -4,17 +4,19 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from rag.schema import Language
+from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from ui.i18n import word
-from ui.services import DeskServices, KnowledgeState, ModelState, Topic
+from ui.services import KnowledgeState, ModelState, SharedServices, Topic
 
 KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)
 
@@ -26,12 +28,13 @@ class Harness:
         self.gates = Gates()
         self.knowledge = KNOWLEDGE
         pipeline = ScenePipeline(self.gates)
-        self.turns = TurnService(lambda: pipeline, TurnStore(folder / "turns.db"), 4)
-        self.services = DeskServices(
+        self.turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 4)
+        self.services = SharedServices(
             turns=self.turns,
-            knowledge=lambda: self.knowledge,
+            bases=KnowledgeBases(folder / "knowledge"),
+            knowledge=lambda name: self.knowledge,
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
-            topics=lambda language: (Topic("VAT invoices", language),),
+            topics=lambda name, language: (Topic("VAT invoices", language),),
         )
 
 
@@ -146,7 +149,7 @@ def test_the_thinking_switch_reaches_the_pipeline(
     asked: list[bool | None] = []
     submit = harness.turns.submit
 
-    def spy(token: str, question: str, session: str, think: bool | None = None, **options: str) -> str:
+    def spy(token: str, question: str, session: str, think: bool | None = None, **options: Any) -> str:
         asked.append(think)
         return submit(token, question, session, think, **options)
 
@@ -161,9 +164,9 @@ def test_each_tab_takes_its_own_turns_in_the_line(harness: Harness, monkeypatch:
     owners: list[str] = []
     submit = harness.turns.submit
 
-    def spy(token: str, question: str, session: str, think: bool | None = None, *, follows: str, owner: str) -> str:
-        owners.append(owner)
-        return submit(token, question, session, think, follows=follows, owner=owner)
+    def spy(token: str, question: str, session: str, think: bool | None = None, **options: Any) -> str:
+        owners.append(options["owner"])
+        return submit(token, question, session, think, **options)
 
     monkeypatch.setattr(harness.turns, "submit", spy)
     first = page(harness)

@@ -35,7 +35,7 @@ def test_each_text_is_in_its_language(key: str) -> None:
 
 def test_every_word_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.name != "i18n.py")
-    built = re.compile(r"(error_|time_|stage_|model_|thinking_|language_|turn_state_)")
+    built = re.compile(r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_)")
     states = {"searching", "queued", "reading", "thinking", "answering", "done", "refused", "stopped", "failed"}
     unused = [key for key in WORDS if f'"{key}"' not in source and not built.match(key) and key not in states]
     assert unused == []

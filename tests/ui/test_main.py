@@ -46,7 +46,7 @@ class Steps:
     def stop(self, settings: Settings) -> None:
         self.done.append("stop")
 
-    def serve(self, port: int, console: Console, *, browser: bool) -> None:
+    def serve(self, port: int, console: Console, **options: object) -> None:
         self.done.append(f"serve {port}")
 
 
@@ -84,7 +84,7 @@ def test_an_adopted_server_is_not_stopped(steps: Steps) -> None:
 
 
 def test_the_server_is_stopped_after_ctrl_c(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(port: int, console: Console, *, browser: bool) -> None:
+    def interrupted(port: int, console: Console, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(desk, "serve", interrupted)
@@ -135,7 +135,7 @@ def test_metrics_are_served_while_the_desk_is_where_a_port_is_set(
     monkeypatch.setattr(desk, "load_settings", lambda: settings)
     seen: list[bytes] = []
 
-    def serve(desk_port: int, console: Console, *, browser: bool) -> None:
+    def serve(desk_port: int, console: Console, **options: object) -> None:
         with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             seen.append(answer.read())
 

@@ -13,16 +13,16 @@ from rag.testing import build_offline_pipeline
 from rag.turns import TurnService, TurnSnapshot
 from tests.conftest import free_port
 from ui import services as services_module
-from ui.services import DeskServices, ModelState, ModelWatch, open_services
+from ui.services import ModelState, ModelWatch, SharedServices, open_services
 
-Open = Callable[[Settings], DeskServices]
+Open = Callable[[Settings], SharedServices]
 
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    made: list[DeskServices] = []
+    made: list[SharedServices] = []
 
-    def _open(settings: Settings) -> DeskServices:
+    def _open(settings: Settings) -> SharedServices:
         made.append(open_services(settings))
         return made[-1]
 
@@ -35,14 +35,14 @@ def settings_for(folder: Path) -> Settings:
     return Settings(data_dir=folder, ollama_host=f"127.0.0.1:{free_port()}", parallel_slots=1, max_waiting=1)
 
 
-def asked(services: DeskServices, question: str) -> TurnSnapshot:
+def asked(services: SharedServices, question: str) -> TurnSnapshot:
     return services.turns.wait(services.turns.submit("token", question, "local"), lambda _: False, timeout_seconds=60)
 
 
 def test_without_a_knowledge_base_a_question_ends_in_words(opened: Open, tmp_path: Path) -> None:
     services = opened(settings_for(tmp_path))
-    assert services.knowledge().published_at is None
-    assert services.topics("en") == ()
+    assert services.knowledge("default").published_at is None
+    assert services.topics("default", "en") == ()
     turn = asked(services, "How long is the warranty?")
     assert turn.state == "failed"
     assert turn.failure is not None
@@ -61,16 +61,16 @@ def test_an_index_of_another_embedder_is_refused_in_words(opened: Open, tmp_path
 def test_the_head_line_and_the_topics_come_from_the_knowledge_base(opened: Open, tmp_path: Path) -> None:
     build_offline_pipeline(tmp_path)
     services = opened(settings_for(tmp_path))
-    knowledge = services.knowledge()
+    knowledge = services.knowledge("default")
     assert (knowledge.generation, knowledge.documents > 0, knowledge.passages > 0) == (1, True, True)
-    topics = services.topics("zh")
+    topics = services.topics("default", "zh")
     assert 0 < len(topics) <= 3
     assert all(topic.title for topic in topics)
 
 
 def test_the_offline_pipeline_answers_with_citations_through_the_turns(tmp_path: Path) -> None:
     pipeline = build_offline_pipeline(tmp_path)
-    turns = TurnService(lambda: pipeline, TurnStore(tmp_path / "turns.db"), 2)
+    turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(tmp_path / "turns.db"), 2)
     try:
         turn_id = turns.submit("token", "How long can I return an order?", "local")
         turn = turns.wait(turn_id, lambda _: False, timeout_seconds=30)

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from rag.errors import TurnMissing
+from rag.errors import AccessDenied, AnswerdeskError, TurnMissing
 from rag.turns import TurnSnapshot
 from ui.i18n import word
 from ui.parts.answer_view import draw_answer, send_to_answer
@@ -25,7 +25,7 @@ Drawn = tuple[bool, float]
 
 def render(context: PageContext) -> None:
     """Draw the page: frame and slots first, then the turn that the address names."""
-    snapshot, missing = _turn(context)
+    snapshot, unseen = _turn(context)
     with st.container(key="desk"):
         left, right = st.columns([3, 2], gap=None)
     with left.container(key="left"):
@@ -37,26 +37,28 @@ def render(context: PageContext) -> None:
             if reply is not None:
                 draw_reply(reply, context.language)
         else:
-            _draw_empty(context, missing=missing)
+            _draw_empty(context, unseen)
     with right.container(key="right"):
         draw_evidence(NO_EVIDENCE if snapshot is None else evidence_data(snapshot, context.language), context.language)
     if snapshot is not None and not snapshot.final:
         _poll(context, snapshot)
 
 
-def _turn(context: PageContext) -> tuple[TurnSnapshot | None, bool]:
-    """Return the turn to show, and whether the address names one that is not kept."""
+def _turn(context: PageContext) -> tuple[TurnSnapshot | None, str]:
+    """Return the turn to show, and the word for why the one that the address names is not."""
     turn_id = current_turn()
     if not turn_id:
-        return None, False
+        return None, ""
     turns = context.services.turns
     try:
         if st.session_state.pop("just_asked", False):
             found = turns.wait(turn_id, _has_evidence, timeout_seconds=_WAIT_FOR_EVIDENCE_SECONDS)
-            return found, False
-        return turns.snapshot(turn_id), False
+            return found, ""
+        return turns.snapshot(turn_id), ""
     except TurnMissing:
-        return None, True
+        return None, "turn_missing"
+    except AccessDenied:
+        return None, "not_permitted"
 
 
 def _has_evidence(snapshot: TurnSnapshot) -> bool:
@@ -68,6 +70,7 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
     with st.container(key="ask"):
         with st.container(key="ask_row", horizontal=True, vertical_alignment="center"):
             st.markdown(word("question", language), width="stretch")
+            _draw_scope(context)
             st.segmented_control(
                 word("thinking_switch", language),
                 list(_THINK),
@@ -86,6 +89,20 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
         )
 
 
+def _draw_scope(context: PageContext) -> None:
+    """Offer the knowledge bases that this person may use, where there is a choice."""
+    names = context.services.knowledge_bases
+    if len(names) > 1:
+        st.selectbox(
+            word("scope", context.language),
+            names,
+            index=names.index(context.services.knowledge_base),
+            key="scope",
+            label_visibility="collapsed",
+            help=None,
+        )
+
+
 def _draw_buttons(context: PageContext, snapshot: TurnSnapshot | None) -> None:
     language = context.language
     if snapshot is None:
@@ -98,10 +115,13 @@ def _draw_buttons(context: PageContext, snapshot: TurnSnapshot | None) -> None:
         st.button(label, key="stop", shortcut="alt+s", on_click=context.services.turns.cancel, args=(snapshot.turn_id,))
 
 
-def _draw_empty(context: PageContext, *, missing: bool) -> None:
+def _draw_empty(context: PageContext, unseen: str) -> None:
     language = context.language
-    if missing:
-        st.warning(word("turn_missing", language))
+    if unseen:
+        st.warning(word(unseen, language))
+    if not context.services.knowledge_base:
+        st.warning(word("no_scope", language))
+        return
     if context.services.knowledge().published_at is None:
         st.warning(word("error_KnowledgeBaseMissing", language))
         return
@@ -127,15 +147,16 @@ def _ask_topic(context: PageContext, token: str) -> None:
 
 
 def _retry(context: PageContext, snapshot: TurnSnapshot, token: str) -> None:
-    _submit(context, token, snapshot.question, follows=snapshot.follows)
+    _submit(context, token, snapshot.question, follows=snapshot.follows, base=snapshot.knowledge_base)
 
 
-def _submit(context: PageContext, token: str, question: str, *, follows: str = "") -> None:
-    if not question.strip():
+def _submit(context: PageContext, token: str, question: str, *, follows: str = "", base: str = "") -> None:
+    base = base or str(st.session_state.get("scope") or context.services.knowledge_base)
+    if not question.strip() or not base:
         return
     think = _THINK[st.session_state.get("think") or "auto"]
     turns = context.services.turns
-    turn_id = turns.submit(token, question, context.user.name, think=think, follows=follows, owner=tab_owner())
+    turn_id = turns.submit(token, question, base, think, follows=follows, owner=tab_owner())
     show_turn(turn_id)
     use_up_token()
     st.session_state["asked_turn"] = turn_id
@@ -150,7 +171,10 @@ def _poll(context: PageContext, snapshot: TurnSnapshot) -> None:
 
 
 def _tick(context: PageContext, turn_id: str, drawn: Drawn) -> None:
-    snapshot = context.services.turns.snapshot(turn_id)
+    try:
+        snapshot = context.services.turns.snapshot(turn_id)
+    except AnswerdeskError:
+        st.rerun()  # signed out, or out of scope meanwhile: the whole page says so
     if snapshot is None:
         return
     if snapshot.final or _drawn(snapshot) != drawn:

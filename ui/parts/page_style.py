@@ -29,6 +29,10 @@ kbd { font-family: inherit !important; }
 .st-key-head [data-testid="stHorizontalBlock"] { align-items: center; }
 .st-key-language, .st-key-think { width: fit-content; }
 .st-key-language button, .st-key-think button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
+.st-key-user button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
+.st-key-scope { width: 11rem; }
+.st-key-scope [data-baseweb="select"] > div { min-height: 1.75rem; font-size: .8125rem; }
+.st-key-scope [data-baseweb="select"] > div > div { padding-top: 0; padding-bottom: 0; }
 .st-key-think [data-testid="stButtonGroup"] { display: flex; align-items: center; gap: .5rem; }
 .st-key-think label { margin: 0; min-height: 0; }
 .st-key-ask_row [data-testid="stMarkdownContainer"] { margin: 0; }

@@ -121,7 +121,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     services: list[TurnService] = []
 
     def _start(pipeline: AnswerPipeline | Callable[[], AnswerPipeline], **options: float) -> TurnService:
-        provider = pipeline if callable(pipeline) else lambda: pipeline
+        built = pipeline if callable(pipeline) else lambda: pipeline
+        provider = lambda knowledge_base, user: built()  # noqa: E731
         workers = int(options.pop("workers", 4))
         services.append(TurnService(provider, TurnStore(tmp_path / "turns.db"), workers, **options))
         return services[-1]

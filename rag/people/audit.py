@@ -1,0 +1,117 @@
+"""The record of who changed what: it can only grow, and never holds a customer's words."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from rag.people.tables import PEOPLE_MIGRATIONS
+from rag.storage.connection import Database
+
+Change = Literal[
+    "person_added",
+    "person_role",
+    "person_scopes",
+    "person_disabled",
+    "person_enabled",
+    "password_set",
+    "signed_out_everywhere",
+    "published",
+    "rolled_back",
+    "correction",
+    "setting",
+    "model",
+]
+"""What can be recorded.  The words for each are in ``ui/i18n.py`` under ``change_``."""
+
+Detail = str | int | float | bool | None
+_LONGEST_DETAIL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change: ``who`` did ``what`` to ``about`` (a person, a setting, a model, ...), at ``at``, in UTC."""
+
+    number: int
+    at: datetime
+    who: str
+    what: Change
+    about: str
+    details: Mapping[str, Detail]
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, ready for ``json.dumps``."""
+        return asdict(self) | {"at": self.at.isoformat()}
+
+
+def write_change(
+    connection: sqlite3.Connection, who: str, what: Change, about: str, details: Mapping[str, Detail]
+) -> None:
+    """Add an entry within the caller's transaction: either both the change and its entry are kept, or neither."""
+    if what not in get_args(Change):
+        raise ValueError(f"unknown change {what!r}")
+    too_long = [name for name, value in details.items() if isinstance(value, str) and len(value) > _LONGEST_DETAIL]
+    if too_long:
+        raise ValueError(f"a detail is a name or a number, not a text: {too_long}")
+    connection.execute(
+        "INSERT INTO change (at, who, what, about, details) VALUES (?, ?, ?, ?, ?)",
+        (datetime.now(UTC).isoformat(), who, what, about, json.dumps(dict(details), ensure_ascii=False)),
+    )
+
+
+class AuditTrail:
+    """The record in the database of people at ``path``, which is made when it is missing.
+
+    ``details`` are names and numbers (a generation, a role), at most 200 characters each; never a question, an answer
+    or a passage.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> trail = AuditTrail(Path(folder.name) / "people.db")
+    >>> trail.record("lin", "published", "default", generation=12, added=3)
+    >>> [(entry.who, entry.what, entry.about) for entry in trail.entries()]
+    [('lin', 'published', 'default')]
+    >>> trail.close()
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
+
+    def record(self, who: str, what: Change, about: str, **details: Detail) -> None:
+        """Add an entry."""
+        with self._database.transaction() as connection:
+            write_change(connection, who, what, about, details)
+
+    def entries(self, limit: int = 200, before: int | None = None) -> tuple[Entry, ...]:
+        """Return the newest entries first; with ``before`` those with a smaller number."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM change WHERE (:before IS NULL OR change < :before) ORDER BY change DESC LIMIT :limit",
+                {"before": before, "limit": limit},
+            ).fetchall()
+        return tuple(_entry(row) for row in rows)
+
+    def lines(self) -> Iterator[str]:
+        """Yield every entry as a line of JSON, oldest first."""
+        with self._database.reading() as connection:
+            for row in connection.execute("SELECT * FROM change ORDER BY change"):
+                yield json.dumps(_entry(row).to_json(), ensure_ascii=False) + "\n"
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._database.close()
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        number=row["change"],
+        at=datetime.fromisoformat(row["at"]),
+        who=row["who"],
+        what=row["what"],
+        about=row["about"],
+        details=json.loads(row["details"]),
+    )

@@ -1,0 +1,162 @@
+"""The people of an installation: who there is, what they may do, and what they may read."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rag.errors import LastAdmin, PersonTaken, PersonUnknown, PersonUnusable
+from rag.people.audit import Change, Detail, write_change
+from rag.people.tables import PEOPLE_MIGRATIONS
+from rag.storage.access import LOCAL_USER, Role, User
+from rag.storage.connection import Database
+
+_NAME = re.compile(r"[\w.@+-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may be let in.  ``scopes`` None: every knowledge base."""
+
+    name: str
+    role: Role
+    scopes: frozenset[str] | None
+    disabled: bool
+    has_password: bool
+    added_at: datetime
+
+    @property
+    def user(self) -> User:
+        """Return what pages and services ask about."""
+        return User(self.name, self.role, self.scopes)
+
+
+class People:
+    """The directory in the database at ``path``, which is made when it is missing.  Safe from threads and processes.
+
+    Nobody is ever removed, so that a name in the record and beside a turn stays the same person's.  ``by`` is who makes
+    a change; it is recorded together with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
+
+    def list(self) -> tuple[Person, ...]:
+        """Return everybody, by name."""
+        with self._database.reading() as connection:
+            return tuple(_person(row) for row in connection.execute("SELECT * FROM person ORDER BY name"))
+
+    def find(self, name: str) -> Person:
+        """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
+        with self._database.reading() as connection:
+            return _found(connection, name)
+
+    def has_admin(self) -> bool:
+        """Tell whether anybody can let others in."""
+        return any(person.role == "admin" and not person.disabled for person in self.list())
+
+    def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
+        """Let somebody in; an empty ``password_hash`` is for who signs in elsewhere.
+
+        Raises ``PersonTaken``, and ``PersonUnusable`` for a name that cannot be one.
+        """
+        if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
+            raise PersonUnusable(reason="name")
+        with self._changing(by, "person_added", name, role=role, scopes=_said(scopes)) as connection:
+            try:
+                connection.execute(
+                    "INSERT INTO person (name, role, scopes, password, added_at) VALUES (?, ?, ?, ?, ?)",
+                    (name, role, _scopes_text(scopes), password_hash, datetime.now(UTC).isoformat()),
+                )
+            except sqlite3.IntegrityError as error:
+                raise PersonTaken(name=name) from error
+            return _found(connection, name)
+
+    def set_role(self, name: str, role: Role, by: str) -> None:
+        """Give another role.  Raises ``PersonUnknown`` or ``LastAdmin``."""
+        with self._changing(by, "person_role", name, role=role) as connection:
+            connection.execute("UPDATE person SET role = ? WHERE name = ?", (role, _found(connection, name).name))
+            _require_admin(connection, name)
+
+    def set_scopes(self, name: str, scopes: Iterable[str] | None, by: str) -> None:
+        """Say what somebody may read; None: everything.  Raises ``PersonUnknown``."""
+        with self._changing(by, "person_scopes", name, scopes=_said(scopes)) as connection:
+            known = _found(connection, name).name
+            connection.execute("UPDATE person SET scopes = ? WHERE name = ?", (_scopes_text(scopes), known))
+
+    def set_disabled(self, name: str, disabled: bool, by: str) -> None:
+        """Let somebody in no more, which ends their sign-ins, or again.  Raises ``PersonUnknown`` or ``LastAdmin``."""
+        with self._changing(by, "person_disabled" if disabled else "person_enabled", name) as connection:
+            known = _found(connection, name).name
+            connection.execute("UPDATE person SET disabled = ? WHERE name = ?", (disabled, known))
+            _require_admin(connection, name)
+            if disabled:
+                _end_sign_ins(connection, known)
+
+    def set_password(self, name: str, password_hash: str, by: str) -> None:
+        """Give a new password, which ends all sign-ins with the old one.  Raises ``PersonUnknown``."""
+        with self._changing(by, "password_set", name) as connection:
+            known = _found(connection, name).name
+            connection.execute("UPDATE person SET password = ? WHERE name = ?", (password_hash, known))
+            _end_sign_ins(connection, known)
+
+    def sign_out_everywhere(self, name: str, by: str) -> None:
+        """End all sign-ins of somebody, also those of another provider.  Raises ``PersonUnknown``."""
+        with self._changing(by, "signed_out_everywhere", name) as connection:
+            _end_sign_ins(connection, _found(connection, name).name)
+
+    def password_of(self, name: str) -> str:
+        """Return the hash of somebody's password, empty where there is nobody of this name or no password."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT password FROM person WHERE name = ?", (name,)).fetchone()
+        return str(row["password"]) if row is not None else ""
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._database.close()
+
+    @contextmanager
+    def _changing(self, by: str, what: Change, name: str, **details: Detail) -> Iterator[sqlite3.Connection]:
+        with self._database.transaction() as connection:
+            yield connection
+            write_change(connection, by, what, name, details)
+
+
+def _found(connection: sqlite3.Connection, name: str) -> Person:
+    row = connection.execute("SELECT * FROM person WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise PersonUnknown(name=name)
+    return _person(row)
+
+
+def _require_admin(connection: sqlite3.Connection, name: str) -> None:
+    if connection.execute("SELECT 1 FROM person WHERE role = 'admin' AND NOT disabled").fetchone() is None:
+        raise LastAdmin(name=name)
+
+
+def _end_sign_ins(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("DELETE FROM sign_in WHERE name = ?", (name,))
+    connection.execute("UPDATE person SET sign_ins_after = ? WHERE name = ?", (datetime.now(UTC).isoformat(), name))
+
+
+def _scopes_text(scopes: Iterable[str] | None) -> str | None:
+    return json.dumps(sorted(set(scopes))) if scopes is not None else None
+
+
+def _said(scopes: Iterable[str] | None) -> str:
+    return ", ".join(sorted(scopes))[:200] if scopes is not None else "*"
+
+
+def _person(row: sqlite3.Row) -> Person:
+    return Person(
+        name=row["name"],
+        role=row["role"],
+        scopes=frozenset(json.loads(row["scopes"])) if row["scopes"] is not None else None,
+        disabled=bool(row["disabled"]),
+        has_password=bool(row["password"]),
+        added_at=datetime.fromisoformat(row["added_at"]),
+    )

@@ -1,0 +1,45 @@
+"""How the first admin comes about: with a code that only the terminal shows, once."""
+
+import secrets
+import threading
+
+from rag.errors import PersonUnusable
+from rag.people.directory import People
+from rag.people.passwords import hash_password, require_good
+from rag.people.sign_ins import SignedIn, SignIns
+
+_ATTEMPTS_NAME = "first admin"  # no person has this name: it has a space
+_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that is taken for another
+
+
+class FirstAdmin:
+    """Holds the code, in memory only: it is another one after a restart, and of no use once there is an admin."""
+
+    def __init__(self, people: People, sign_ins: SignIns) -> None:
+        letters = "".join(secrets.choice(_SIGNS) for _ in range(12))
+        self.code = "-".join((letters[:4], letters[4:8], letters[8:]))
+        self._people = people
+        self._sign_ins = sign_ins
+        self._lock = threading.Lock()
+
+    def wanted(self) -> bool:
+        """Tell whether there is no admin yet."""
+        return not self._people.has_admin()
+
+    def claim(self, code: str, name: str, password: str, again: str, address: str) -> SignedIn:
+        """Make the admin, who may read everything, and sign them in.
+
+        Raises ``SignInThrottled``, ``PersonUnusable`` (a wrong code too) or ``PersonTaken``.
+        """
+        with self._lock:
+            self._sign_ins.attempt(_ATTEMPTS_NAME, address)
+            given = code.strip().upper().encode("utf-8", "replace")
+            if not self.wanted() or not secrets.compare_digest(given, self.code.encode()):
+                raise PersonUnusable(reason="code")
+            self._sign_ins.forget_attempts(_ATTEMPTS_NAME, address)
+            name = name.strip()
+            require_good(password, name)
+            if password != again:
+                raise PersonUnusable(reason="differs")
+            self._people.add(name, "admin", None, hash_password(password), by="first start")
+        return self._sign_ins.begin(name, password, address)

@@ -1,0 +1,51 @@
+"""The tables of people, in a database of their own: it holds what must not be lost, and no customer's word."""
+
+import sqlite3
+
+
+def _people_tables(connection: sqlite3.Connection) -> None:
+    """People, what they may read, their sign-ins, wrong attempts, and the record of changes.
+
+    A sign-in is kept by the SHA-256 of its token, so that who reads this file can sign in as nobody.  ``scopes`` is a
+    JSON list, or NULL for every knowledge base.  ``password`` is an Argon2 hash; empty: another provider signs them in.
+    The record can be added to and read, and nothing else: triggers refuse the rest.
+    """
+    for statement in (
+        """CREATE TABLE person (
+            name TEXT PRIMARY KEY COLLATE NOCASE,
+            role TEXT NOT NULL CHECK (role IN ('agent', 'lead', 'admin')),
+            scopes TEXT,
+            password TEXT NOT NULL DEFAULT '',
+            disabled INTEGER NOT NULL DEFAULT 0,
+            added_at TEXT NOT NULL,
+            sign_ins_after TEXT NOT NULL DEFAULT ''
+        )""",
+        """CREATE TABLE sign_in (
+            token_hash BLOB PRIMARY KEY,
+            name TEXT NOT NULL REFERENCES person (name),
+            begun_at TEXT NOT NULL,
+            ends_at TEXT NOT NULL
+        )""",
+        "CREATE INDEX sign_in_of ON sign_in (name)",
+        """CREATE TABLE attempt (
+            attempt INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            name TEXT NOT NULL COLLATE NOCASE,
+            address TEXT NOT NULL
+        )""",
+        "CREATE INDEX attempt_at ON attempt (at)",
+        """CREATE TABLE change (
+            change INTEGER PRIMARY KEY AUTOINCREMENT,
+            at TEXT NOT NULL,
+            who TEXT NOT NULL,
+            what TEXT NOT NULL,
+            about TEXT NOT NULL,
+            details TEXT NOT NULL
+        )""",
+        "CREATE TRIGGER change_stays BEFORE UPDATE ON change BEGIN SELECT RAISE(ABORT, 'append only'); END",
+        "CREATE TRIGGER change_is_kept BEFORE DELETE ON change BEGIN SELECT RAISE(ABORT, 'append only'); END",
+    ):
+        connection.execute(statement)
+
+
+PEOPLE_MIGRATIONS = (_people_tables,)

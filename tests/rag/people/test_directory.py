@@ -1,0 +1,137 @@
+"""People and the record of changes, over a real file."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.errors import LastAdmin, PersonTaken, PersonUnknown, PersonUnusable
+from rag.people.audit import AuditTrail
+from rag.people.directory import People
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "people.db"
+
+
+@pytest.fixture
+def people(path: Path) -> Iterator[People]:
+    made = People(path)
+    yield made
+    made.close()
+
+
+def trail_of(path: Path) -> list[tuple[str, str, str, dict[str, object]]]:
+    trail = AuditTrail(path)
+    try:
+        return [(one.who, one.what, one.about, dict(one.details)) for one in reversed(trail.entries())]
+    finally:
+        trail.close()
+
+
+def test_every_change_is_recorded_with_who_made_it(people: People, path: Path) -> None:
+    people.add("root", "admin", None, "", by="terminal")
+    people.add("lin", "agent", ["b", "a"], "", by="root")
+    people.set_role("LIN", "lead", by="root")
+    people.set_scopes("lin", ["a"], by="root")
+    people.set_disabled("lin", True, by="root")
+    people.set_disabled("lin", False, by="root")
+    people.set_password("lin", "$hash", by="lin")
+    people.sign_out_everywhere("lin", by="root")
+    lin = people.find("Lin")
+    assert (lin.name, lin.role, lin.scopes, lin.disabled, lin.has_password) == (
+        "lin", "lead", frozenset({"a"}), False, True
+    )  # fmt: skip
+    assert trail_of(path) == [
+        ("terminal", "person_added", "root", {"role": "admin", "scopes": "*"}),
+        ("root", "person_added", "lin", {"role": "agent", "scopes": "a, b"}),
+        ("root", "person_role", "LIN", {"role": "lead"}),
+        ("root", "person_scopes", "lin", {"scopes": "a"}),
+        ("root", "person_disabled", "lin", {}),
+        ("root", "person_enabled", "lin", {}),
+        ("lin", "password_set", "lin", {}),
+        ("root", "signed_out_everywhere", "lin", {}),
+    ]
+    assert b"$hash" not in json.dumps(trail_of(path)).encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda people: people.set_role("nobody", "lead", by="x"),
+        lambda people: people.set_scopes("nobody", [], by="x"),
+        lambda people: people.set_disabled("nobody", True, by="x"),
+        lambda people: people.set_password("nobody", "", by="x"),
+        lambda people: people.sign_out_everywhere("nobody", by="x"),
+    ],
+)
+def test_nobody_is_changed_and_nothing_recorded(people: People, path: Path, change: Callable[[People], None]) -> None:
+    with pytest.raises(PersonUnknown):
+        change(people)
+    assert trail_of(path) == []
+
+
+def test_a_name_is_given_once_in_any_case(people: People, path: Path) -> None:
+    people.add("Lin", "agent", None, "", by="x")
+    with pytest.raises(PersonTaken):
+        people.add("lin", "admin", None, "", by="x")
+    assert people.find("LIN").role == "agent"
+    assert len(trail_of(path)) == 1
+
+
+@pytest.mark.parametrize("name", ["", "local", "LOCAL", "two words", "a" * 65, "new\nline", "<b>", "a/b", "x\x00"])
+def test_what_is_no_name_is_refused(people: People, name: str) -> None:
+    with pytest.raises(PersonUnusable):
+        people.add(name, "agent", None, "", by="x")
+    assert people.list() == ()
+
+
+def test_the_last_admin_stays(people: People) -> None:
+    people.add("root", "admin", None, "", by="x")
+    people.add("other", "admin", None, "", by="x")
+    people.set_disabled("other", True, by="root")
+    for change in (lambda: people.set_role("root", "lead", by="root"), lambda: people.set_disabled("root", True, "x")):
+        with pytest.raises(LastAdmin):
+            change()
+    assert people.has_admin()
+    assert people.find("root").role == "admin"
+
+
+def test_the_record_can_only_grow(people: People, path: Path) -> None:
+    people.add("root", "admin", None, "", by="x")
+    connection = sqlite3.connect(path)
+    for statement in ("UPDATE change SET who = 'y'", "DELETE FROM change"):
+        with pytest.raises(sqlite3.IntegrityError, match="append only"):
+            connection.execute(statement)
+    connection.close()
+
+
+def test_what_is_recorded_is_a_name_or_a_number_and_comes_out_as_lines(path: Path) -> None:
+    trail = AuditTrail(path)
+    with pytest.raises(ValueError, match="not a text"):
+        trail.record("lin", "setting", "glossary", value="x" * 201)
+    with pytest.raises(ValueError, match="unknown change"):
+        trail.record("lin", "shouted", "default")  # type: ignore[arg-type]
+    trail.record("林", "published", "default", generation=12, forced=False)
+    trail.record("lin", "rolled_back", "default", generation=11)
+    lines = [json.loads(line) for line in trail.lines()]
+    assert [(line["who"], line["what"], line["details"]["generation"]) for line in lines] == [
+        ("林", "published", 12),
+        ("lin", "rolled_back", 11),
+    ]
+    assert [one.number for one in trail.entries(limit=1)] == [2]
+    assert [one.number for one in trail.entries(before=2)] == [1]
+    trail.close()
+
+
+@given(st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=5))
+def test_scopes_come_back_as_a_set(tmp_path_factory: pytest.TempPathFactory, scopes: list[str]) -> None:
+    people = People(tmp_path_factory.mktemp("people") / "people.db")
+    people.add("lin", "agent", scopes, "", by="x")
+    assert people.find("lin").scopes == frozenset(scopes)
+    people.close()

@@ -1,0 +1,185 @@
+"""Sign-ins over a real file: what ends them, and what an attacker meets."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rag.errors import AnswerdeskError, PersonUnknown, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
+from rag.people import passwords
+from rag.people.directory import People
+from rag.people.passwords import hash_password, matches, require_good
+from rag.people.sign_ins import SignIns, Throttle
+from rag.storage.access import User
+
+PASSWORD = "long enough, rarely tried"
+HOME = "192.0.2.7"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 6, 1, 8, tzinfo=UTC).timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Office:
+    """One lead called Lin with a password, and a clock that the test turns."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = Clock()
+        self.people = People(path)
+        self.people.add("Lin", "lead", ["default"], hash_password(PASSWORD), by="test")
+        self.sign_ins = SignIns(path, 12, throttle=Throttle(900, 3, 6, 10), clock=self.clock)
+
+    def wrong(self, name: str = "Lin", address: str = HOME, password: str = "wrong password") -> AnswerdeskError:
+        with pytest.raises(AnswerdeskError) as caught:
+            self.sign_ins.begin(name, password, address)
+        return caught.value
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real Argon2id, with as little memory as it takes."""
+    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords._of_nobody.cache_clear()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path / "people.db")
+    yield made
+    made.sign_ins.close()
+    made.people.close()
+
+
+def test_a_token_names_its_owner_until_its_time_is_over(office: Office, tmp_path: Path) -> None:
+    signed_in = office.sign_ins.begin(" lin ", PASSWORD, HOME)
+    assert office.sign_ins.user(signed_in.token) == User("Lin", "lead", frozenset({"default"}))
+    assert (
+        signed_in.token.encode()
+        not in (tmp_path / "people.db").read_bytes() + (tmp_path / "people.db-wal").read_bytes()
+    )
+    office.clock.now += 12 * 3600 - 1
+    assert office.sign_ins.user(signed_in.token).name == "Lin"
+    office.clock.now += 1
+    with pytest.raises(SignInNeeded):
+        office.sign_ins.user(signed_in.token)
+
+
+@pytest.mark.parametrize("token", ["", "forged", "x" * 10_000, "\udcff", "' OR 1=1 --"])
+def test_a_forged_token_is_nobodys(office: Office, token: str) -> None:
+    office.sign_ins.begin("Lin", PASSWORD, HOME)
+    with pytest.raises(SignInNeeded):
+        office.sign_ins.user(token)
+
+
+@pytest.mark.parametrize("ending", ["signed out", "disabled", "password", "everywhere"])
+def test_what_ends_a_sign_in(office: Office, ending: str) -> None:
+    office.people.add("root", "admin", None, "", by="test")
+    first, second = (office.sign_ins.begin("Lin", PASSWORD, HOME).token for _ in range(2))
+    if ending == "signed out":
+        office.sign_ins.end(first)
+        assert office.sign_ins.user(second).name == "Lin"
+    elif ending == "disabled":
+        office.people.set_disabled("lin", True, by="root")
+        assert isinstance(office.wrong(password=PASSWORD), SignInWrong)
+        office.people.set_disabled("lin", False, by="root")
+    elif ending == "password":
+        office.people.set_password("lin", hash_password("another good one"), by="root")
+    else:
+        office.people.sign_out_everywhere("lin", by="root")
+    with pytest.raises(SignInNeeded):
+        office.sign_ins.user(first)
+
+
+def test_a_role_and_a_scope_act_at_the_next_look(office: Office) -> None:
+    token = office.sign_ins.begin("Lin", PASSWORD, HOME).token
+    office.people.add("root", "admin", None, "", by="test")
+    office.people.set_role("Lin", "agent", by="root")
+    office.people.set_scopes("Lin", [], by="root")
+    assert office.sign_ins.user(token) == User("Lin", "agent", frozenset())
+
+
+def test_wrong_attempts_are_throttled_by_name_and_address(office: Office) -> None:
+    assert [type(office.wrong()) for _ in range(4)] == [SignInWrong] * 3 + [SignInThrottled]
+    throttled = office.wrong(password=PASSWORD)  # the right one is not looked at any more
+    assert isinstance(throttled, SignInThrottled)
+    assert throttled.details == {"seconds": 900}
+    assert isinstance(office.wrong("LIN"), SignInThrottled)
+    assert office.sign_ins.begin("Lin", PASSWORD, "192.0.2.8").token  # from elsewhere one gets in
+    office.clock.now += 901
+    assert office.sign_ins.begin("Lin", PASSWORD, HOME).token
+
+
+def test_an_address_that_tries_many_names_is_throttled_and_so_is_a_name_from_everywhere(office: Office) -> None:
+    assert [type(office.wrong(f"name{number}")) for number in range(7)] == [SignInWrong] * 6 + [SignInThrottled]
+    office.clock.now += 901
+    assert [type(office.wrong(address=f"192.0.2.{number}")) for number in range(11)] == [SignInWrong] * 10 + [
+        SignInThrottled
+    ]
+
+
+def test_many_attempts_at_once_are_counted_as_well(office: Office) -> None:
+    errors: list[AnswerdeskError] = []
+    threads = [threading.Thread(target=lambda: errors.append(office.wrong())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(error, SignInWrong) for error in errors) == 3
+
+
+def test_an_unknown_name_takes_a_look_at_a_password_as_well(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    verify = passwords._hasher.verify
+    monkeypatch.setattr(
+        passwords, "_hasher", type("Spy", (), {"hash": passwords._hasher.hash, "verify": lambda self, kept, tried:
+            looked_at.append(kept) or verify(kept, tried)})()
+    )  # fmt: skip
+    assert str(office.wrong("nobody")) == str(office.wrong("Lin"))
+    assert len(looked_at) == 2
+
+
+def test_another_providers_sign_in_is_known_by_name_time_and_end(office: Office) -> None:
+    office.people.add("mei@example.org", "agent", None, "", by="test")
+    office.clock.now = datetime.now(UTC).timestamp()
+    now = datetime.fromtimestamp(office.clock.now, UTC)
+    assert office.sign_ins.user_of_provider("Mei@example.org", now).role == "agent"
+    with pytest.raises(SignInNeeded):
+        office.sign_ins.user_of_provider("mei@example.org", now - timedelta(hours=12))
+    with pytest.raises(PersonUnknown):
+        office.sign_ins.user_of_provider("eve@example.org", now)
+    office.people.sign_out_everywhere("mei@example.org", by="test")
+    with pytest.raises(SignInNeeded):
+        office.sign_ins.user_of_provider("mei@example.org", now)
+    assert isinstance(office.wrong("mei@example.org", password=""), SignInWrong)  # no password is no empty password
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short", "short"),
+        ("x" * 201, "long"),
+        ("margarethe-w", "is_name"),
+        ("Password12345", "common"),
+        ("aaaaaaaaaaaa", "common"),
+    ],
+)
+def test_a_password_that_is_none_is_refused_in_words(password: str, reason: str) -> None:
+    with pytest.raises(PersonUnusable) as caught:
+        require_good(password, "Margarethe-W")
+    assert caught.value.details["reason"] == reason
+    assert caught.value.text("en") != caught.value.text("zh")
+
+
+def test_a_password_of_any_script_is_kept_and_a_damaged_hash_lets_nobody_in() -> None:
+    kept = hash_password("正确的马电池订书钉😀")
+    assert kept.startswith("$argon2id$")
+    assert matches(kept, "正确的马电池订书钉😀")
+    assert matches(hash_password("ｐａｓｓ５６７８９０"), "pass567890")
+    assert not matches(kept[:-4], "正确的马电池订书钉😀")
+    assert not matches(kept, "x" * 1_000_000)

@@ -1,0 +1,181 @@
+"""Two knowledge bases and somebody who may use one: every way in to the other, on real files."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.errors import AccessDenied, NotPermitted, SignInNeeded, TurnMissing
+from rag.pipeline import Pipeline
+from rag.storage.access import Access, User
+from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.store import KnowledgeStore
+from rag.storage.turn_store import TurnStore
+from rag.storage.writer import KnowledgeWriter
+from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline
+from rag.turns import PersonalTurns, Pipelines, TurnService, TurnSnapshot
+
+SECRET = "The bonus of the board is 4711 crowns a year and is paid in December."
+QUESTION = "How high is the bonus of the board?"
+LIN = User("lin", "agent", frozenset({"default"}))
+MEI = User("mei", "agent", frozenset({"default", "payroll"}))
+BO = User("bo", "lead", frozenset({"default"}))
+ROOT = User("root", "admin")
+
+
+class House:
+    """Two knowledge bases; only ``payroll`` knows the secret."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bases_folder = folder / "bases"
+        self.bases_folder.mkdir()
+        secret = replace(SAMPLE_DOCUMENTS[0], document_id="secret", title="Board", text=SECRET)
+        self.built: dict[str, Pipeline] = {
+            "default": build_offline_pipeline(folder / "one"),
+            "payroll": build_offline_pipeline(folder / "two", [secret]),
+        }
+        for name, place in (("default", "one"), ("payroll", "two")):
+            (self.bases_folder / name).symlink_to(folder / place / "knowledge" / "default")
+        self.bases = KnowledgeBases(self.bases_folder)
+        self.pipelines = Pipelines(self.bases, self.built.__getitem__)
+        self.turns = TurnService(self.pipelines, TurnStore(folder / "turns.db"), 2)
+        self.signed_in = {user.name: user for user in (LIN, MEI, BO, ROOT)}
+
+    def of(self, name: str) -> PersonalTurns:
+        def who() -> User:
+            if name not in self.signed_in:
+                raise SignInNeeded
+            return self.signed_in[name]
+
+        return PersonalTurns(self.turns, self.bases, who)
+
+    def asked(self, user: User, base: str, question: str = QUESTION, follows: str = "") -> TurnSnapshot:
+        turns = self.of(user.name)
+        turn_id = turns.submit(f"{threading.get_ident()} {question} {base}", question, base, follows=follows)
+        return turns.wait(turn_id, lambda _: False, timeout_seconds=30)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.turns.close()
+
+
+def test_who_may_use_both_gets_the_secret_from_one_only(house: House) -> None:
+    assert "4711" in house.asked(MEI, "payroll").text
+    assert "4711" not in str(house.asked(MEI, "default"))
+
+
+def test_asking_is_refused_before_a_turn_is_made(house: House) -> None:
+    for base in ("payroll", "nothing", "../bases/payroll", "", "default/../payroll", "PAYROLL"):
+        with pytest.raises(AccessDenied):
+            house.of("lin").submit("token", QUESTION, base)
+    assert house.turns.history(None) == ()
+
+
+def test_retrieval_is_guarded_by_itself(house: House) -> None:
+    """As if a page had forgotten to ask, or had the service of everybody in its hands."""
+    turn_id = house.turns.submit("token", QUESTION, "lin", knowledge_base="payroll", user=LIN)
+    turn = house.turns.wait(turn_id, lambda _: False, timeout_seconds=30)
+    assert turn.failure is not None
+    assert (turn.state, turn.failure.kind, turn.evidence, turn.text) == ("failed", "AccessDenied", (), "")
+    with pytest.raises(AccessDenied):
+        house.pipelines("payroll", LIN)
+
+
+def test_a_link_to_a_turn_opens_it_within_its_scope_only(house: House) -> None:
+    secret = house.asked(MEI, "payroll")
+    open_one = house.asked(MEI, "default")
+    lin, bo = house.of("lin"), house.of("bo")
+    for turns in (lin, bo):
+        for reach in (
+            lambda turns=turns: turns.snapshot(secret.turn_id),
+            lambda turns=turns: turns.wait(secret.turn_id, lambda _: True, timeout_seconds=0),
+            lambda turns=turns: turns.cancel(secret.turn_id),
+        ):
+            with pytest.raises(AccessDenied):
+                reach()
+        seen = turns.snapshot(open_one.turn_id)
+        assert seen is not None
+        assert seen.question == QUESTION
+    with pytest.raises(TurnMissing):
+        lin.snapshot("no such turn")
+    assert house.of("root").snapshot(secret.turn_id) is not None
+
+
+def test_the_history_and_its_search_leave_the_other_scope_out(house: House) -> None:
+    house.asked(MEI, "payroll", "Secret bonus of the board?")
+    house.asked(MEI, "default", "Bonus for returning an order?")
+    house.asked(LIN, "default", "How long is the warranty?")
+    assert [row.question for row in house.of("mei").history(containing="BONUS")] == [
+        "Bonus for returning an order?",
+        "Secret bonus of the board?",
+    ]
+    assert [row.question for row in house.of("bo").history(team=True, containing="bonus")] == [
+        "Bonus for returning an order?"
+    ]
+    assert [row.session for row in house.of("bo").history(team=True)] == ["lin", "mei"]
+    assert len(house.of("root").history(team=True)) == 3
+    assert [row.question for row in house.of("lin").history()] == ["How long is the warranty?"]
+    assert house.of("lin").history(containing="bonus") == ()
+    assert house.of("lin").history(containing="%") == ()
+    with pytest.raises(NotPermitted):
+        house.of("lin").history(team=True)
+
+
+def test_what_is_taken_away_is_gone_at_the_next_call(house: House) -> None:
+    secret = house.asked(MEI, "payroll")
+    mei = house.of("mei")
+    assert len(mei.history()) == 1
+    house.signed_in["mei"] = replace(MEI, scopes=frozenset({"default"}))
+    assert mei.history() == ()
+    with pytest.raises(AccessDenied):
+        mei.snapshot(secret.turn_id)
+    del house.signed_in["mei"]
+    for reach in (mei.history, lambda: mei.snapshot(secret.turn_id), lambda: mei.submit("t", "q?", "default")):
+        with pytest.raises(SignInNeeded):
+            reach()
+
+
+def test_a_question_goes_on_from_no_turn_of_another_knowledge_base(house: House) -> None:
+    secret = house.asked(MEI, "payroll")
+    for user in (LIN, MEI):
+        turn = house.asked(user, "default", f"And for {user.name}?", follows=secret.turn_id)
+        assert turn.follows == ""
+    record = house.turns._store.add("And?", session="x", language="en", follows=secret.turn_id)
+    assert house.turns._store.questions_before(record, 4) == ()
+    again = house.asked(MEI, "payroll", "And for the staff?", follows=secret.turn_id)
+    assert again.follows == secret.turn_id
+
+
+def test_another_persons_token_makes_a_turn_of_ones_own(house: House) -> None:
+    first = house.of("mei").submit("the same token", QUESTION, "payroll")
+    second = house.of("lin").submit("the same token", "How long is the warranty?", "default")
+    assert first != second
+
+
+def test_only_its_owner_or_a_lead_stops_a_turn(house: House) -> None:
+    turn = house.asked(MEI, "default")
+    with pytest.raises(NotPermitted):
+        house.of("lin").cancel(turn.turn_id)
+    house.of("mei").cancel(turn.turn_id)
+    house.of("bo").cancel(turn.turn_id)
+    house.of("lin").cancel("no such turn")
+
+
+def test_a_knowledge_base_is_its_own_scope_until_it_names_another(house: House) -> None:
+    assert house.bases.names_for(LIN) == ("default",)
+    assert house.bases.names_for(replace(LIN, scopes=frozenset())) == ()
+    assert house.bases.names_for(ROOT) == ("default", "payroll")
+    folder = (house.bases_folder / "default").resolve()
+    writer = KnowledgeWriter(folder)
+    writer.let_read(Access("finance", "internal"))
+    writer.close()
+    assert house.bases.names_for(LIN) == ()
+    assert house.bases.names_for(replace(LIN, scopes=frozenset({"finance"}))) == ("default",)
+    with pytest.raises(AccessDenied):
+        house.bases.store(LIN, "payroll")
+    assert isinstance(house.bases.store(MEI, "payroll"), KnowledgeStore)

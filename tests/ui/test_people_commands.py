@@ -1,0 +1,142 @@
+"""``python -m ui people``: what it does, what it says in both languages, and how it ends."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.people import passwords
+from rag.people.directory import People
+from rag.settings import Settings
+from ui import __main__ as desk
+from ui import people_commands
+
+PASSWORD = "long enough, rarely tried"
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    made = Settings(data_dir=tmp_path)
+    monkeypatch.setattr(people_commands, "load_settings", lambda: made)
+    monkeypatch.setattr(desk, "load_settings", lambda: made)
+    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setenv("LC_ALL", "C")
+    typed(monkeypatch, PASSWORD)
+    return made
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(password + "\n" + password + "\n"))
+
+
+def people(*words: str) -> int:
+    return desk.main(["people", *words])
+
+
+def test_somebody_is_let_in_changed_and_put_out(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert people("add", "root", "--role", "admin", "--all", "--oidc") == 0
+    assert people("add", "lin") == 0
+    assert people("role", "lin", "lead") == 0
+    assert people("scopes", "lin", "--all") == 0
+    assert people("sign-out", "lin") == 0
+    assert people("disable", "lin") == 0
+    assert capsys.readouterr().err == ""
+    assert people("list", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "lin", "role": "lead", "scopes": None, "disabled": True},
+        {"name": "root", "role": "admin", "scopes": None, "disabled": False},
+    ]
+    assert people("enable", "lin") == 0
+    assert people("list") == 0
+    assert people("log") == 0
+    out = capsys.readouterr().out
+    assert "signs in elsewhere" in out
+    entries = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert [(one["what"], one["about"]) for one in entries] == [
+        ("person_added", "root"),
+        ("person_added", "lin"),
+        ("person_role", "lin"),
+        ("person_scopes", "lin"),
+        ("signed_out_everywhere", "lin"),
+        ("person_disabled", "lin"),
+        ("person_enabled", "lin"),
+    ]
+    assert all(one["who"].startswith("terminal (") for one in entries)
+    assert PASSWORD not in out
+
+
+def test_a_password_is_read_and_kept_as_a_hash(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert people("add", "lin", "--role", "admin") == 0
+    typed(monkeypatch, "another good one")
+    assert people("password", "lin") == 0
+    kept = People(settings.people_path)
+    assert passwords.matches(kept.password_of("lin"), "another good one")
+    assert kept.find("lin").scopes == frozenset({"default"})
+    kept.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "english", "chinese"),
+    [
+        (("role", "nobody", "lead"), 7, "There is nobody called nobody", "没有名为 nobody 的用户"),
+        (("add", "two words"), 7, "A name has 1 to 64", "用户名为 1 至 64"),
+        (("add", "LIN", "--oidc"), 7, "called LIN already", "已有名为 LIN 的用户"),
+        (("scopes", "lin", "--kb", "none"), 7, "no knowledge base called none", "没有名为 none 的知识库"),
+        (("disable", "lin"), 7, "last admin", "最后一位管理员"),
+        (("role", "lin", "agent"), 7, "last admin", "最后一位管理员"),
+        (("password", "nobody"), 7, "There is nobody called nobody", "没有名为 nobody 的用户"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_changes_nothing(
+    words: tuple[str, ...],
+    code: int,
+    english: str,
+    chinese: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    people("add", "lin", "--role", "admin", "--oidc")
+    for language, said in (("C", english), ("zh_CN.UTF-8", chinese)):
+        monkeypatch.setenv("LC_ALL", language)
+        typed(monkeypatch, PASSWORD)
+        capsys.readouterr()
+        assert people(*words) == code
+        shown = capsys.readouterr()
+        assert said in shown.err
+        assert "Traceback" not in shown.err
+    people("list", "--json")
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "lin", "role": "admin", "scopes": ["default"], "disabled": False}
+    ]
+
+
+def test_a_short_password_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    typed(monkeypatch, "short")
+    assert people("add", "lin") == 7
+    assert "at least 10 characters" in capsys.readouterr().err
+    people("list", "--json")
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_nobody_yet_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert people("list") == 0
+    assert "Nobody yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("language", "said"), [("C", "Without sign-in"), ("zh_CN.UTF-8", "未启用登录")])
+def test_other_machines_reach_no_desk_without_sign_in(
+    language: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
+    monkeypatch.setattr(desk, "prepare", lambda *_: pytest.fail("it was begun all the same"))
+    assert desk.main(["--address", "0.0.0.0", "--port", "0"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_desk_is_asked_for_under_its_own_names_only() -> None:
+    assert desk.allowed_hosts("127.0.0.1", ()) == ["localhost", "127.0.0.1", "[::1]", "::1"]
+    names = desk.allowed_hosts("0.0.0.0", ["desk.example"])
+    assert "desk.example" in names
+    assert "*" not in names

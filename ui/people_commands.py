@@ -1,0 +1,220 @@
+"""``python -m ui people``: who may use the desk, from the terminal of whoever runs it."""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from rag.errors import PersonUnusable
+from rag.people.audit import AuditTrail
+from rag.people.directory import People, Person
+from rag.people.passwords import hash_password, require_good
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.storage.access import ROLES, User, access_to
+from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.store import KnowledgeStore
+from rag.terminal import terminal_language
+from ui.i18n import word
+
+_WORDS: dict[str, dict[Language, str]] = {
+    "added": {"en": "{name} may sign in now, as {role}.", "zh": "{name} 现在可以登录，角色为{role}。"},
+    "role": {"en": "{name} is {role} from the next click on.", "zh": "{name} 从下一次点击起为{role}。"},
+    "scopes": {"en": "{name} may read: {scopes}", "zh": "{name} 可用知识库：{scopes}"},
+    "disable": {"en": "{name} is signed out and cannot sign in.", "zh": "{name} 已退出，无法再登录。"},
+    "enable": {"en": "{name} may sign in again.", "zh": "{name} 可以重新登录。"},
+    "password": {
+        "en": "{name} has a new password and is signed out everywhere.",
+        "zh": "{name} 的密码已更新，所有登录已失效。",
+    },
+    "sign-out": {"en": "{name} is signed out everywhere.", "zh": "{name} 的所有登录已失效。"},
+    "nobody": {
+        "en": "Nobody yet: the desk asks nobody to sign in, and listens on this machine only.",
+        "zh": "尚无用户：工作台无需登录，且只能在本机使用。",
+    },
+    "all": {"en": "everything", "zh": "全部"},
+    "none": {"en": "nothing", "zh": "无"},
+    "disabled": {"en": "disabled", "zh": "已停用"},
+    "elsewhere": {"en": "signs in elsewhere", "zh": "通过其他系统登录"},
+    "active": {"en": "active", "zh": "正常"},
+    "state": {"en": "state", "zh": "状态"},
+}
+
+
+def _said(key: str, **values: object) -> str:
+    return _WORDS[key][terminal_language()].format(**values)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what is asked and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
+    options = _parser().parse_args(arguments)
+    settings = load_settings()
+    people = People(settings.people_path)
+    try:
+        _COMMANDS[options.command](people, settings, options)
+    finally:
+        people.close()
+    return 0
+
+
+def _list(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    everybody = people.list()
+    if options.json:
+        print(json.dumps([_plain(person) for person in everybody], ensure_ascii=False))
+        return
+    if not everybody:
+        print(_said("nobody"), file=sys.stderr)
+        return
+    table = Table()
+    language = terminal_language()
+    for column in (word("name", language), word("role", language), word("scope", language), _said("state")):
+        table.add_column(column)
+    for person in everybody:
+        table.add_row(person.name, word(f"role_{person.role}", language), _scopes(person), _state(person))
+    Console().print(table)
+
+
+def _add(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    scopes = None if options.all else _known(settings, options.kb or [settings.knowledge_base])
+    password = "" if options.oidc else hash_password(_password(options.name))
+    person = people.add(options.name, options.role, scopes, password, by=_by())
+    print(_said("added", name=person.name, role=word(f"role_{person.role}", terminal_language())))
+
+
+def _role(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    people.set_role(options.name, options.role, by=_by())
+    print(_said("role", name=options.name, role=word(f"role_{options.role}", terminal_language())))
+
+
+def _set_scopes(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    people.set_scopes(options.name, None if options.all else _known(settings, options.kb or []), by=_by())
+    print(_said("scopes", name=options.name, scopes=_scopes(people.find(options.name))))
+
+
+def _set_disabled(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    people.set_disabled(options.name, options.command == "disable", by=_by())
+    print(_said(options.command, name=options.name))
+
+
+def _set_password(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    people.find(options.name)  # before anybody types anything
+    people.set_password(options.name, hash_password(_password(options.name)), by=_by())
+    print(_said("password", name=options.name))
+
+
+def _sign_out(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    people.sign_out_everywhere(options.name, by=_by())
+    print(_said("sign-out", name=options.name))
+
+
+def _log(people: People, settings: Settings, options: argparse.Namespace) -> None:
+    trail = AuditTrail(settings.people_path)
+    try:
+        for line in trail.lines():
+            sys.stdout.write(line)
+    finally:
+        trail.close()
+
+
+_COMMANDS: Mapping[str, Callable[[People, Settings, argparse.Namespace], None]] = {
+    "list": _list,
+    "add": _add,
+    "role": _role,
+    "scopes": _set_scopes,
+    "disable": _set_disabled,
+    "enable": _set_disabled,
+    "password": _set_password,
+    "sign-out": _sign_out,
+    "log": _log,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ui people",
+        description="Who may use the desk, and what they may do and read.  谁可以使用工作台，可以做什么、读什么。",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    listed = commands.add_parser("list", help="everybody  所有用户")
+    listed.add_argument("--json", action="store_true")
+    added = _of_name(commands.add_parser("add", help="let somebody in  添加用户"))
+    added.add_argument("--role", choices=ROLES, default="agent", help="default agent  默认 agent")
+    added.add_argument(
+        "--oidc", action="store_true", help="the name is an e-mail address of your provider  由单位账号登录"
+    )
+    _of_bases(added)
+    role = _of_name(commands.add_parser("role", help="give another role  更改角色"))
+    role.add_argument("role", choices=ROLES)
+    _of_bases(_of_name(commands.add_parser("scopes", help="say what somebody may read  更改可用知识库")))
+    for name, words in (
+        ("disable", "let somebody in no more  停用"),
+        ("enable", "let somebody in again  启用"),
+        ("password", "give a new password  设置新密码"),
+        ("sign-out", "end all sign-ins  使所有登录失效"),
+    ):
+        _of_name(commands.add_parser(name, help=words))
+    commands.add_parser("log", help="who changed what, as JSON lines  变更记录（JSONL）")
+    return parser
+
+
+def _of_name(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("name", metavar="NAME")
+    return parser
+
+
+def _of_bases(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--kb", action="append", metavar="NAME", help="a knowledge base; may be repeated  知识库，可重复"
+    )
+    which.add_argument("--all", action="store_true", help="every knowledge base  全部知识库")
+
+
+def _known(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the scopes, each the name of a knowledge base or what one asks for.  Raises ``PersonUnusable``."""
+    there = KnowledgeBases(settings.knowledge_folder).names()
+    asked = {access_to(KnowledgeStore(settings.knowledge_folder / name)).scope for name in there}
+    for name in names:
+        if name not in {settings.knowledge_base, *there, *asked}:
+            raise PersonUnusable(reason="scope", name=name)
+    return tuple(names)
+
+
+def _password(name: str) -> str:
+    """Ask for a password twice at a terminal; read one line where there is none.  Raises ``PersonUnusable``."""
+    language = terminal_language()
+    if not sys.stdin.isatty():
+        password = sys.stdin.readline().rstrip("\r\n")
+        require_good(password, name)
+        return password
+    password = getpass.getpass(word("password_new", language, limit=10) + ": ")
+    require_good(password, name)
+    if getpass.getpass(word("password_again", language) + ": ") != password:
+        raise PersonUnusable(reason="differs")
+    return password
+
+
+def _by() -> str:
+    return f"terminal ({getpass.getuser()})"
+
+
+def _plain(person: Person) -> dict[str, object]:
+    user: User = person.user
+    scopes = sorted(user.scopes) if user.scopes is not None else None
+    return {"name": user.name, "role": user.role, "scopes": scopes, "disabled": person.disabled}
+
+
+def _scopes(person: Person) -> str:
+    if person.scopes is None:
+        return _said("all")
+    return word("list_comma", terminal_language()).join(sorted(person.scopes)) or _said("none")
+
+
+def _state(person: Person) -> str:
+    if person.disabled:
+        return _said("disabled")
+    return _said("active" if person.has_password else "elsewhere")

@@ -1,0 +1,129 @@
+"""The sign-in forms as whole documents: no script, nothing from elsewhere, the desk's own colours."""
+
+from collections.abc import Mapping
+from html import escape
+from types import MappingProxyType
+from typing import Final, Literal
+from urllib.parse import urlencode
+
+from rag.people.passwords import SHORTEST
+from rag.schema import Language
+from ui.i18n import word
+from ui.parts.look import FONT, TOKENS
+
+Form = Literal["sign_in", "first", "password"]
+
+FORM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+)
+
+_STYLE = f"""
+:root {{ color-scheme: light dark; {TOKENS} }}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0; min-height: 100dvh; display: grid; place-items: center; padding: 1rem;
+  background: var(--ad-panel); color: var(--ad-text); font: 1rem/1.5 {FONT}; }}
+:lang(zh) {{ line-height: 1.6; }}
+main {{ width: min(24rem, 100%); background: var(--ad-page); border: 1px solid var(--ad-line); border-radius: 10px;
+  padding: 1.5rem 1.6rem 1.4rem; }}
+.head {{ display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; font-size: .875rem; }}
+.head b {{ color: var(--ad-quiet); }}
+h1 {{ font-size: 1.3rem; line-height: 1.35; margin: .9rem 0 .2rem; }}
+p {{ margin: .3rem 0 .6rem; color: var(--ad-quiet); font-size: .875rem; }}
+label {{ display: block; font-size: .875rem; font-weight: 600; margin: .8rem 0 .25rem; }}
+input {{ width: 100%; font: inherit; color: inherit; background: var(--ad-page); min-height: 2.6rem;
+  border: 1px solid var(--ad-border); border-radius: 6px; padding: .3rem .7rem; }}
+button, .button {{ display: block; width: 100%; font: inherit; font-weight: 600; text-align: center; cursor: pointer;
+  min-height: 2.6rem; margin-top: 1.2rem; border-radius: 6px; border: 1px solid var(--ad-accent);
+  background: var(--ad-accent); color: var(--ad-page); text-decoration: none; padding: .45rem; }}
+.button {{ background: none; color: var(--ad-accent); margin-top: .7rem; }}
+a {{ color: var(--ad-accent); }}
+:focus-visible {{ outline: 2px solid var(--ad-accent); outline-offset: 2px; }}
+.said {{ border-radius: 6px; padding: .5rem .7rem; margin: .8rem 0 0; color: var(--ad-text); }}
+.error {{ background: var(--ad-error-soft); border-left: 3px solid var(--ad-error); }}
+.done {{ background: var(--ad-good-soft); border-left: 3px solid var(--ad-good); }}
+"""
+
+_ACTIONS: Mapping[Form, tuple[str, str, str]] = {  # path, heading, button
+    "sign_in": ("/sign-in", "sign_in", "sign_in"),
+    "first": ("/sign-in", "first_admin", "first_admin_make"),
+    "password": ("/password", "password_change", "password_change"),
+}
+_LONG_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-CN"}
+
+
+def form_html(
+    form: Form,
+    language: Language,
+    *,
+    next_path: str,
+    name: str = "",
+    error: str = "",
+    done: bool = False,
+    provider: bool = False,
+) -> str:
+    """Return the document.  Everything that somebody else wrote is escaped here."""
+    path, heading, button = _ACTIONS[form]
+    other: Language = "en" if language == "zh" else "zh"
+    other_link = f"{path}?{urlencode({'lang': other, 'next': next_path})}"
+    said = [f'<p class="said error" role="alert">{escape(error)}</p>'] if error else []
+    said += [f'<p class="said done" role="status">{word("password_changed", language)}</p>'] if done else []
+    why = "<p>" + word("first_admin_why", language) + "</p>" if form == "first" else ""
+    elsewhere = (
+        f'<a class="button" href="/auth/login">{word("sign_in_with", language)}</a>'
+        if provider and form == "sign_in"
+        else ""
+    )
+    return f"""<!doctype html>
+<html lang="{_LONG_LANGUAGE[language]}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{word(heading, language)} · {word("product", language)}</title><style>{_STYLE}</style></head>
+<body><main>
+<div class="head"><b>{word("product", language)}</b>
+<a href="{escape(other_link)}" lang="{_LONG_LANGUAGE[other]}">{"English" if other == "en" else "中文"}</a></div>
+<h1>{word(heading, language)}</h1>{why}
+{"".join(said)}
+<form method="post" action="{path}">
+<input type="hidden" name="lang" value="{language}"><input type="hidden" name="next" value="{escape(next_path)}">
+{"".join(_fields(form, language, name))}
+<button type="submit">{word(button, language)}</button>
+</form>{elsewhere}
+</main></body></html>
+"""
+
+
+def _fields(form: Form, language: Language, name: str) -> list[str]:
+    new = word("password_new", language, limit=SHORTEST)
+    again = word("password_again", language)
+    fields = {
+        "code": _field("code", word("first_admin_code", language), "text", "one-time-code", focused=form == "first"),
+        "name": _field(
+            "name", word("name", language), "text", "username", value=name, focused=form == "sign_in" and not name
+        ),
+        "password": _field(
+            "password", word("password", language), "password", "current-password", focused=form == "sign_in"
+        ),
+        "first": _field("password", new, "password", "new-password"),
+        "new": _field("new", new, "password", "new-password"),
+        "again": _field("again", again, "password", "new-password"),
+    }
+    wanted: Mapping[Form, tuple[str, ...]] = {
+        "sign_in": ("name", "password"),
+        "first": ("code", "name", "first", "again"),
+        "password": ("password", "new", "again"),
+    }
+    return [fields[key] for key in wanted[form]]
+
+
+def _field(name: str, label: str, kind: str, complete: str, *, value: str = "", focused: bool = False) -> str:
+    focus = " autofocus" if focused else ""
+    return (
+        f'<label for="{name}">{escape(label)}</label><input id="{name}" name="{name}" type="{kind}" required '
+        f'maxlength="200" autocomplete="{complete}" value="{escape(value)}"{focus} autocapitalize="none" '
+        'spellcheck="false">'
+    )
