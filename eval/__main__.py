@@ -10,6 +10,7 @@ from eval.attacks import command as attacks_command
 from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
+from eval.load import command as load_command
 from eval.question_options import question_parser
 from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
@@ -29,6 +30,7 @@ examples:
   python -m eval attacks --help               do orders in documents and questions steer the answer?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
+  python -m eval load --help                  many sessions at once, beside raw Ollama clients
   python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
 """
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,
+        "load": load_command.main,
     }
     if given and given[0] in commands:
         return commands[given[0]](given[1:])
