@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -13,7 +13,9 @@ from eval.knowledge import knowledge_name, open_parts
 from eval.load import gpu_command
 from eval.load.arrivals import Plan
 from eval.load.desk_arm import DeskArm, open_turns
+from eval.load.desk_process import desk_process
 from eval.load.figures import figures
+from eval.load.page_arm import PageArm, page_arm
 from eval.load.prompts import own_prompts, plain_prompts
 from eval.load.raw_clients import RawArm, RawModel
 from eval.load.records import LINES, Block, LoadRecord, RecordFile
@@ -158,17 +160,34 @@ def _arms(
     model = RawModel.of(parts.settings, parts.generator.model, stand_in=parts.generator.stand_in)
     others = {"raw": lambda: prompts, "top5": lambda: plain_prompts(prompts, parts)}
     arms = [Arm(name, RawArm(name, others[name](), model).ask) for name in arguments.against]
+    opened: AbstractContextManager[DeskArm | PageArm] = (_page if arguments.page else _desk)(arguments, parts, file)
+    with opened as arm:
+        arm.warm(questions[0])
+        yield [Arm(arm.name, arm.ask, arm.process_id), *arms], questions
+
+
+@contextmanager
+def _desk(arguments: argparse.Namespace, parts: PipelineParts, file: RecordFile) -> Iterator[DeskArm]:
     store = TurnStore(file.path.with_name("turns.db"))
     turns = open_turns(Pipeline(parts), store, parts.settings, arguments.sessions)
     desk = DeskArm(turns, think=arguments.think)
     try:
-        desk.warm(questions[0])
-        yield [Arm(desk.name, desk.ask, os.getpid()), *arms], questions
+        yield desk
     finally:
         turns.close()
         for record in desk.lost(store):
             file.keep(record)
         store.close()
+
+
+@contextmanager
+def _page(arguments: argparse.Namespace, parts: PipelineParts, file: RecordFile) -> Iterator[PageArm]:
+    folder = file.path.with_name("desk")
+    with (
+        desk_process(folder, parts.store.folder, parts.settings, think=arguments.think) as desk,
+        page_arm(desk, arguments.sessions) as page,
+    ):
+        yield page
 
 
 def _run(

@@ -1,5 +1,6 @@
 """The product as the desk asks it: a turn is submitted, and its snapshots are read."""
 
+import os
 import secrets
 import threading
 import time
@@ -52,13 +53,14 @@ class _Seen:
 def open_turns(pipeline: Pipeline, store: TurnStore, settings: Settings, sessions: int) -> TurnService:
     """Return a service with as many workers as the desk's has, and at least one a session."""
     workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
-    return TurnService(lambda: pipeline, store, max(workers, sessions))
+    return TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions))
 
 
 class DeskArm:
     """Asks the turn service and waits for the end."""
 
     name = "desk"
+    process_id = os.getpid()
 
     def __init__(self, turns: TurnService, *, think: bool | None) -> None:
         self._turns = turns

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from eval.load.records import Block, LoadRecord
+from eval.load.records import PRODUCT_ARMS, Block, LoadRecord
 from rag.percentiles import Percentiles
 from rag.tracing import STAGES
 
@@ -15,22 +15,23 @@ _MEGABYTE = 1e6
 
 
 def figures(records: Sequence[LoadRecord], blocks: Sequence[Block], sessions: int) -> dict[str, object]:
-    """Return every arm's figures, and how the others compare with ``desk`` where both were run."""
+    """Return every arm's figures, and how the product compares with the others."""
     arms = list(dict.fromkeys(block.arm for block in blocks))
     by_arm = {
         arm: _arm([one for one in records if one.arm == arm], [one for one in blocks if one.arm == arm], sessions)
         for arm in arms
     }
     rates = {arm: {block.round: _rate(records, [block]) for block in blocks if block.arm == arm} for arm in arms}
+    product = next((arm for arm in PRODUCT_ARMS if arm in arms), None)
     against = {
         arm: {
-            "ratio": _ratio(by_arm["desk"]["answers_a_minute"], by_arm[arm]["answers_a_minute"]),
-            "rounds": [_ratio(rates["desk"].get(number), rate) for number, rate in rates[arm].items()],
+            "ratio": _ratio(by_arm[product]["answers_a_minute"], by_arm[arm]["answers_a_minute"]),
+            "rounds": [_ratio(rates[product].get(number), rate) for number, rate in rates[arm].items()],
         }
         for arm in arms
-        if arm != "desk" and "desk" in by_arm
+        if product is not None and arm != product
     }
-    return {"arms": by_arm, "desk_against": against}
+    return {"arms": by_arm, "product_against": against}
 
 
 def _arm(records: Sequence[LoadRecord], blocks: Sequence[Block], sessions: int) -> dict[str, object]:

@@ -16,6 +16,10 @@ Outcome = Literal["answered", "refused", "failed", "unfinished", "lost"]
 """``failed`` was said in words; ``unfinished`` was stopped by us when time was up; ``lost`` has no end at all."""
 
 
+PRODUCT_ARMS = ("desk", "page")
+"""The arms that are the product; a run has one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A remaining wait as it was told, and as it came."""

@@ -43,7 +43,7 @@ def notes(figures: Figures, language: Language) -> list[str]:
         if is_gpu_timed(figures)
         else eval_words("stand_in" if figures.get("stand_in") else "model", language, model=model)
     ]
-    for arm, compared in _mapping(figures, "desk_against").items():
+    for arm, compared in _mapping(figures, "product_against").items():
         ratio, rounds = _mapping(compared).get("ratio"), _mapping(compared).get("rounds")
         if ratio is not None:
             shown = ", ".join(str(one) for one in rounds) if isinstance(rounds, list) else ""

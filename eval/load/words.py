@@ -50,6 +50,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "bar_top5": ("answers a minute against five whole passages", "每分钟回答数与五个完整片段之比"),
     "bar_wait": ("median error of the remaining wait", "剩余等待时间的误差中位数"),
     "bar_evidence": ("evidence, p99", "看到资料，p99"),
+    "bar_page_evidence": ("evidence on the page, p99", "网页上看到资料，p99"),
     "bar_gpu_total": ("whole answer, p99", "完整回答，p99"),
     "bar_memory": ("memory a session", "每个会话的内存"),
     "bar_lost": ("errors / lost turns", "错误 / 丢失的提问"),
@@ -60,6 +61,11 @@ _WORDS: dict[str, tuple[str, str]] = {
         "共 {arms} 组，每组 {seconds:.0f} 秒；届时未答完的问题最多再等 {drain:.0f} 秒（每轮）。",
     ),
     "not_warm": ("the first question was not answered: {error}", "第一个问题未能得到回答：{error}"),
+    "no_desk": ("the desk did not come up; its log: {log}", "工作台未能启动，日志：{log}"),
+    "no_browser": (
+        "--page needs Playwright and Chromium: pip install 'answerdesk[dev]', and the distribution's chromium",
+        "--page 需要 Playwright 与 Chromium：pip install 'answerdesk[dev]'，并安装系统的 chromium",
+    ),
     "kept": ("every question's record: {folder}", "逐题记录：{folder}"),
     "cut_short": (
         "Interrupted; the figures are of what was measured until then.",

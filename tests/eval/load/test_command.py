@@ -84,7 +84,7 @@ def test_arms_take_turns_and_are_asked_the_same(
     saved = json.loads(saved_at.read_text("utf-8"))
     assert saved["arms"]["desk"]["outcomes"]["lost"] == 0
     assert saved["arms"]["top5"]["prompt_tokens"] > 0
-    assert saved["desk_against"]["raw"]["ratio"] > 0
+    assert saved["product_against"]["raw"]["ratio"] > 0
     assert {"embed", "search", "pack", "wait", "total"} <= saved["arms"]["desk"]["stages"].keys()
     printed = capsys.readouterr().out
     assert "A stand-in for a GPU answered, not a model" in printed

@@ -1,5 +1,7 @@
 """Figures against numbers worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from eval.load.bars import bars
@@ -55,12 +57,20 @@ def test_the_wait_that_was_told_is_held_against_the_real_one() -> None:
 
 
 def test_the_product_is_held_against_the_others_of_the_same_run() -> None:
-    against = figures(RECORDS, BLOCKS, sessions=10)["desk_against"]
+    against = figures(RECORDS, BLOCKS, sessions=10)["product_against"]
     assert against == {"raw": {"ratio": 0.667, "rounds": [0.667, 0.667]}}
 
 
+def test_a_page_is_held_against_the_bars_of_a_page() -> None:
+    paged = [replace(one, arm="page") if one.arm == "desk" else one for one in RECORDS]
+    found = figures(paged, [replace(one, arm="page") if one.arm == "desk" else one for one in BLOCKS], sessions=10)
+    assert found["product_against"] == {"raw": {"ratio": 0.667, "rounds": [0.667, 0.667]}}
+    names = [one.name for one in bars(found, gpu_timed=True)]
+    assert names == ["bar_page_evidence", "bar_memory", "bar_lost"]
+
+
 def test_nothing_measured_is_no_number_and_no_bar() -> None:
-    assert figures([], [], sessions=10) == {"arms": {}, "desk_against": {}}
+    assert figures([], [], sessions=10) == {"arms": {}, "product_against": {}}
     empty = figures([], [Block("desk", 0, 0.0)], sessions=10)
     assert empty["arms"]["desk"]["answers_a_minute"] is None  # type: ignore[index]
     assert [one.name for one in bars(empty, gpu_timed=False)] == ["bar_lost"]
