@@ -69,7 +69,7 @@ def _question(argument: str) -> str:
 def _ask(options: argparse.Namespace, language: Language) -> int:
     settings = _settings(options)
     question = clean_question(_question(options.question), settings.question_limit_characters)
-    asking = _asking(options, language)
+    asking = {**_asking(options, language), "fresh": options.fresh, "quote": "only" if options.instant else "never"}
     pipeline = _build(settings)
     if options.json:
         answer = pipeline.answer(question, **asking)
@@ -156,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "ask":
             command.add_argument("question", help="the question, or - to read it from standard input  问题")
             command.add_argument("--json", action="store_true", help="print the final answer as JSON  输出 JSON")
+            command.add_argument("--instant", action="store_true", help="quote the passages, ask no model  仅引用原文")
+            command.add_argument("--fresh", action="store_true", help="give no answer that is there already  重新生成")
         else:
             command.add_argument("file", help='lines of {"id": ..., "turns": [{"user": ...}]}, or -  对话文件')
             command.add_argument("out", nargs="?", type=Path, help="file of the answers; it is gone on with  回答文件")

@@ -34,11 +34,16 @@ _WORDS: dict[str, tuple[str, str]] = {
         "[{number}] 与 [{other}] 说法不一：“{quote}” / “{other_quote}”",
     ),
     "queued": ("{ahead} ahead{wait}", "前面还有 {ahead} 个{wait}"),
+    "quotation": ("In the words of the passages:", "资料原文："),
     "quoted_instead": (
         "The passages do not support most of that. In their own words:",
         "资料不支持以上大部分内容，资料原文如下：",
     ),
     "curated": ("Written by {author}, {date}.", "{author} 撰写，{date}。"),
+    "cached": (
+        "Answered before, {date}, checked against generation {generation}.",
+        "此前已回答（{date}），已按知识库第 {generation} 代核对。",
+    ),
     "curated_unsigned": ("Written by a colleague, {date}.", "由同事撰写，{date}。"),
     "wait": (", about {seconds:.0f} s", "，约 {seconds:.0f} 秒"),
     "sources": ("Sources:", "来源："),
@@ -144,6 +149,8 @@ class AnswerPrinter:
     def _complete(self, answer: Answer) -> None:
         if self._text.strip() != answer.text:  # a refusal, or a repetition that was cut
             self._write("\n" if self._text else "")
+            if answer.lane == "quotation" and not self._text:
+                self._line(self._styled(words("quotation", self._language), _BOLD))
             if answer.quoted and self._text:
                 self._line(self._styled(words("quoted_instead", self._language), _WARN))
             self._write(self._with_notes(answer))
@@ -182,10 +189,12 @@ class AnswerPrinter:
         )
 
     def _show_origin(self, answer: Answer) -> None:
-        if answer.origin is not None:
-            key = "curated" if answer.origin.author else "curated_unsigned"
-            values = {"author": one_line(answer.origin.author), "date": answer.origin.written_at[:10]}
-            self._line(words(key, self._language, **values))
+        if answer.origin is None:
+            return
+        key = answer.lane if answer.origin.author or answer.lane == "cached" else "curated_unsigned"
+        origin = answer.origin
+        values = {"author": one_line(origin.author), "date": origin.written_at[:10], "generation": origin.generation}
+        self._line(words(key, self._language, **values))
 
     def _show_sources(self, answer: Answer) -> None:
         if answer.unsupported:

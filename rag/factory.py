@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from rag.answering.cache import AnswerCache
 from rag.answering.curated import Curation
 from rag.answering.generator import OllamaGenerator
 from rag.answering.lanes import Lanes
@@ -30,7 +31,8 @@ def build_pipeline(
     """
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
-    return Pipeline(replace(build_parts(settings, store, scopes, embedder), lanes=Lanes(Curation.of(settings, store))))
+    lanes = Lanes(Curation.of(settings, store), AnswerCache.of(settings, store))
+    return Pipeline(replace(build_parts(settings, store, scopes, embedder), lanes=lanes))
 
 
 def build_parts(

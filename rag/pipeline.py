@@ -6,8 +6,8 @@ Below the calibrated probability the answer is a refusal, and no model is called
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol
@@ -16,24 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.answering.conflicts import newest_first
-from rag.answering.curated import Served
-from rag.answering.draft import Asked, draft, refusal
+from rag.answering.draft import Asked, quotation, refusal
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.instructions import without_orders
 from rag.answering.lanes import Lanes
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
 from rag.answering.question import clean_question, needs_thought, visible
+from rag.answering.quotation import Quoting
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
-from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
+from rag.drafting import Drafting, DraftingParts
+from rag.errors import AnswerCancelled, ServingError, SettingsError
 from rag.protocols import Generator
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context, last_said, leans
-from rag.schema import Answer, Completed, Event, Evidence, Language, Queued, Retrieval, Retrieved, TextSpan
+from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
-from rag.serving.durations import Work
-from rag.serving.line import Request
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
@@ -92,6 +91,16 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self._drafting = Drafting(
+            DraftingParts(
+                parts.settings,
+                parts.generator,
+                parts.admission,
+                parts.count_tokens,
+                parts.reading_fit,
+                parts.ensure_server,
+            )
+        )
 
     def start_model(self) -> str:
         """Start the model server where that is possible; return the name of the model that will answer.
@@ -121,11 +130,11 @@ class Pipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         fresh: bool = False,
+        quote: Quoting = "never",
     ) -> Answer:
         """Return the answer as a whole.  Arguments and errors are those of ``stream``."""
-        for event in self.stream(
-            question, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled, fresh=fresh
-        ):
+        asking = {"earlier": earlier, "filters": filters, "think": think, "top_k": top_k, "cancelled": cancelled}
+        for event in self.stream(question, **asking, fresh=fresh, quote=quote):  # type: ignore[arg-type]
             if isinstance(event, Completed):
                 return event.answer
         raise AssertionError("a stream ends with Completed or an error")
@@ -141,19 +150,23 @@ class Pipeline:
         cancelled: threading.Event | None = None,
         owner: str = "",
         fresh: bool = False,
+        quote: Quoting = "never",
     ) -> Iterator[Event]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
         ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
         them, that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None
         leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  The line before the model is
-        fair among ``owner``s; empty: this process.  ``fresh`` asks for an answer of the model's own, whatever is there
-        already.  Setting ``cancelled``, or closing the iterator, frees the model
-        within a quarter of a second.  Raises an ``AnswerdeskError``; what was yielded before stays valid, evidence
-        above all.
+        fair among ``owner``s; empty: this process.  ``fresh`` asks for an answer of the model's own,
+        whatever is there already.  ``quote`` gives the sentences that answer best, word for word, in the model's place:
+        where the model cannot answer now, or whenever there are such sentences.  Setting ``cancelled``, or closing the
+        iterator, frees the model within a quarter of a second, unless somebody else waits for the same answer.  Raises
+        an ``AnswerdeskError``; what was yielded before stays valid, evidence above all.
         """
         trace, text = Trace(), self._cleaned(question)
-        served = None if fresh or filters != EVERYTHING else self._served(text, earlier, trace)
+        whole = in_context(text, _previous(text, earlier))
+        lanes = None if filters != EVERYTHING or top_k is not None else self._parts.lanes
+        served = None if lanes is None or fresh else lanes.served(whole, question_language(text), think, trace)
         if served is not None:
             yield served.retrieved
             yield served.completed
@@ -163,10 +176,26 @@ class Pipeline:
         )
         answerable = retrieval.answerable and any(passage.sent for passage in asked.evidence)
         yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
-        if answerable:
-            yield from self._queue_and_generate(asked, self._request(asked, owner, follows_up=bool(earlier)))
-        else:
+        if not answerable:
             yield Completed(refusal(asked))
+            return
+        if quote == "only" and (answer := quotation(asked)) is not None:
+            yield Completed(answer)
+            return
+        has_spoken = False
+        try:
+            with closing(self._drafting.events(asked, owner, follows_up=bool(earlier))) as events:
+                for event in events:
+                    has_spoken = has_spoken or isinstance(event, AnswerDelta)
+                    if lanes is not None and isinstance(event, Completed):
+                        lanes.keep(whole, think, asked.evidence, event)
+                    yield event
+        except ServingError as error:
+            may_quote = quote == "if_needed" and not has_spoken and not isinstance(error, AnswerCancelled)
+            answer = quotation(asked, type(error).__name__) if may_quote else None
+            if answer is None:
+                raise
+            yield Completed(answer)
 
     @property
     def parts(self) -> PipelineParts:
@@ -196,12 +225,6 @@ class Pipeline:
 
     def _cleaned(self, question: str) -> str:
         return without_orders(clean_question(question, self._parts.settings.question_limit_characters))
-
-    def _served(self, text: str, earlier: Sequence[str], trace: Trace) -> Served | None:
-        """Return an answer that is there already."""
-        if self._parts.lanes is None:
-            return None
-        return self._parts.lanes.served(in_context(text, _previous(text, earlier)), question_language(text), trace)
 
     def _asked(
         self,
@@ -257,43 +280,7 @@ class Pipeline:
         setting = self._parts.settings.thinking
         return needs_thought(question) if setting == "auto" else setting == "on"
 
-    def _request(self, asked: Asked, owner: str, *, follows_up: bool) -> Request:
-        """Say what the line may know: how long the prompt is behind its beginning, and whether there is a thought."""
-        messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-        return Request(Work(self._parts.count_tokens(messages[-1].content), asked.think), owner, follows_up)
-
-    def _queue_and_generate(self, asked: Asked, request: Request) -> Iterator[Event]:
-        waiting_since = time.perf_counter()
-        with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
-            has_waited = False
-            for wait in ticket.waits():
-                has_waited = True
-                yield Queued(wait.ahead, wait.wait_seconds)
-            asked.trace.record("wait", _ms_since(waiting_since))
-            if has_waited:
-                yield Queued(0)
-            yield from self._drafted(asked)
-
-    def _drafted(self, asked: Asked) -> Iterator[Event]:
-        """Draft; once more where the model was lost before its first word, for it is started again by then."""
-        parts = self._parts
-        for is_last in (False, True):
-            parts.ensure_server()
-            has_spoken = False
-            try:
-                for event in draft(asked, parts.generator, parts.settings, parts.reading_fit(parts.generator.model)):
-                    has_spoken = True
-                    yield event
-                return
-            except (ModelStoppedHalfway, OllamaUnavailable):
-                if has_spoken or is_last:
-                    raise
-
 
 def _previous(text: str, earlier: Sequence[str]) -> str:
     """Return the question before, where this one may lean on it; else nothing."""
     return last_said([visible(one) for one in earlier]) if leans(text) else ""
-
-
-def _ms_since(started_at: float) -> float:
-    return (time.perf_counter() - started_at) * 1000

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
 
     # answers that are there already
     curated_review: bool = Field(default=False, description="a person's answer serves only once a lead approved it")
+    cached_answers: int = Field(default=2000, ge=0, description="the model's answers kept to be given again; 0: none")
     user_name: str = Field(default="", max_length=80, description="who works here, where nobody signs in")
 
     # ingestion

@@ -119,7 +119,7 @@ class Curation:
             answer=answer,
             author=author,
             generation=generation,
-            sources=tuple(self._source(place, generation) for place in sources),
+            sources=tuple(self.source_of(place) for place in sources),
             valid_until=valid_until,
         )
         kept = self._kept.add(new, "waiting" if self._review else "serving")
@@ -133,7 +133,7 @@ class Curation:
         """
         found = self._get(number)
         generation = self._store.require_generation()
-        sources = [self._source(Place(one.document_id, one.start, one.end), generation) for one in found.kept.sources]
+        sources = [self.source_of(Place(one.document_id, one.start, one.end)) for one in found.kept.sources]
         self._kept.approve(number, person, sources, generation)
         self._join_regression()
 
@@ -179,7 +179,9 @@ class Curation:
                 return source.document_id
         return ""
 
-    def _source(self, place: Place, generation: int) -> CuratedSource:
+    def source_of(self, place: Place) -> CuratedSource:
+        """Return the place with what its document is now.  Raises ``CuratedUnusable`` where there is none."""
+        generation = self._store.require_generation()
         digest = self._digest(place.document_id, generation)
         if digest is None:
             raise CuratedUnusable(reason="no_document", where=place.document_id)

@@ -115,6 +115,20 @@ def refusal(asked: Asked) -> Answer:
     return _refused(asked, _Author())
 
 
+def quotation(asked: Asked, instead_of: str = "") -> Answer | None:
+    """Return the answer that needs no model: the sentences that answer best, word for word; None where none may leave.
+
+    What is for staff only, or holds no longer, is not quoted; the question's own language comes first.  ``instead_of``
+    names the error for which the model does not answer.
+    """
+    usable = [one for one in asked.evidence if one.quoted and one.audience == "public" and one.expired_on is None]
+    own = [one for one in usable if one.language == asked.language] or usable
+    text = quoted_text(own)
+    if not text:
+        return None
+    return replace(_answer(asked, _Author(), text, quoted_citations(own), lane="quotation"), instead_of=instead_of)
+
+
 def _answerable(
     asked: Asked, generator: Generator, messages: list[Message], fit: ReadingFit, clock: GenerationClock
 ) -> float | None:

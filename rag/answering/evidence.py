@@ -183,12 +183,17 @@ def _headings_of_all(document: Document, focus: Chunk, start: int) -> tuple[str,
 
 
 def expired_on(document: Document, today: date) -> date | None:
-    """Return the last day on which the document's rule held if that day is past (``valid_until`` of its own words)."""
+    """Return the last day on which the document's rule held if that day is past."""
+    last_day = last_day_of(document)
+    return last_day if last_day is not None and last_day < today else None
+
+
+def last_day_of(document: Document) -> date | None:
+    """Return the last day on which the document's rule holds (``valid_until`` of its own words); None for ever."""
     try:
-        last_day = date.fromisoformat(document.metadata.get(_EXPIRY_FIELD, "").strip())
+        return date.fromisoformat(document.metadata.get(_EXPIRY_FIELD, "").strip())
     except ValueError:
         return None
-    return last_day if last_day < today else None
 
 
 def _trimmed_first(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:

@@ -66,9 +66,9 @@ ENGLISH_RULES = _rules(
     # prices
     (r"^how much (?:does|do|would|will) (.+) cost$", r"PRICE \1"),
     (r"^what (?:does|do) (.+) cost$", r"PRICE \1"),
-    (r"^what (?:is|are) the (?:price|cost)s? (?:of|for) (.+)$", r"PRICE \1"),
+    (r"^what (?:is|are) the (?:price|cost) (?:of|for) (.+)$", r"PRICE \1"),
     # two words for one
-    (r"\be-?mails?\b", "email"),
+    (r"\be-mail\b", "email"),
     (r"\bwi-fi\b", "wifi"),
     (r"\b(?:sign|log)(?: |-)?in\b", "login"),
     (r"\bsign(?: |-)?up\b", "register"),
@@ -90,11 +90,6 @@ ONE_WORD: Mapping[str, str] = {
     "modify": "change",
 }
 DROPPED_WORDS = frozenset({"a", "an", "the", "my", "our", "的"})
-_KEPT = """
-news always across versus series species lens alias atlas canvas bias gas plus minus thus hers yours theirs windows
-kubernetes postgres sales means goods clothes contents customs earnings savings
-"""
-PLURALS_KEPT = frozenset(_KEPT.split())
 _CAPITALS = "US IT WHO AM OR IN ME DO IS AN AS AT BE BY GO HE IF MY NO OF ON SO TO UP WE CAN"
 FUNCTION_WORDS = frozenset(_CAPITALS.split())
 """In capitals within a sentence these are names, and not the words."""

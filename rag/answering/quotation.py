@@ -6,9 +6,13 @@ in the document is left out: a table's bars and header, the signs before a headi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rag.answering.line_kinds import is_heading, is_row, is_row_rule, without_heading_signs
 from rag.schema import Citation, Evidence, Language, TextSpan
+
+Quoting = Literal["never", "if_needed", "only"]
+"""When the passages are quoted in the model's place: not at all, where it cannot answer now, or without asking it."""
 
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
 

@@ -27,7 +27,6 @@ from rag.answering.question_rules import (
     ENGLISH_RULES,
     FUNCTION_WORDS,
     ONE_WORD,
-    PLURALS_KEPT,
 )
 from rag.retrieval.characters import simplified
 
@@ -43,7 +42,6 @@ _TOKEN = re.compile(
 )
 _FRONT_CLAUSE = re.compile(r"\A((?:if|when|once|after|before) [^,]{3,}?),\s*(.+)\Z", re.DOTALL)
 _END_MARKS = " \t\n.!?,;:。！？，；：~～…"
-_LEAST_PLURAL = 4
 
 
 def ask_the_same(one: str, other: str) -> bool:
@@ -80,19 +78,4 @@ def _word(token: str) -> str:
         return ""
     if token in ENGLISH_NUMBERS and token != "one":
         return str(ENGLISH_NUMBERS[token])
-    return ONE_WORD.get(token) or _singular(token)
-
-
-def _singular(token: str) -> str:
-    """Return a plural's singular, or the third person's verb; names and short words stay as they are.
-
-    >>> _singular("orders"), _singular("categories"), _singular("process"), _singular("ios")
-    ('order', 'category', 'process', 'ios')
-    """
-    if len(token) <= _LEAST_PLURAL or not token.isalpha() or token in PLURALS_KEPT or not token.endswith("s"):
-        return token
-    if token.endswith(("ss", "us", "is")):
-        return token
-    if token.endswith("ies"):
-        return f"{token[:-3]}y"
-    return token[:-2] if token.endswith(("sses", "ches", "shes", "xes")) else token[:-1]
+    return ONE_WORD.get(token, token)

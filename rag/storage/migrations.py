@@ -279,3 +279,24 @@ def _curated_tables(connection: sqlite3.Connection) -> None:
 
 
 ANSWER_MIGRATIONS = (_curated_tables,)
+
+
+def _cached_table(connection: sqlite3.Connection) -> None:
+    """Answers that a model gave, to be given again; ``profile`` says how it was asked."""
+    connection.execute(
+        """CREATE TABLE cached (
+            entry INTEGER PRIMARY KEY AUTOINCREMENT,
+            form TEXT NOT NULL,
+            profile TEXT NOT NULL,
+            generation INTEGER NOT NULL,
+            model TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            evidence TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            last_day TEXT,
+            UNIQUE (form, profile)
+        )"""
+    )
+
+
+CACHE_MIGRATIONS = (_cached_table,)

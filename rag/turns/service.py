@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from rag.answering.language import question_language
+from rag.answering.quotation import Quoting
 from rag.errors import AnswerCancelled, AnswerdeskError, TurnFailed, TurnMissing
 from rag.schema import Event, Retrieved
 from rag.storage.access import LOCAL_USER, User
@@ -38,6 +39,8 @@ class AnswerPipeline(Protocol):
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        fresh: bool = False,
+        quote: Quoting = "never",
     ) -> Iterator[Event]:
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
 
@@ -94,13 +97,15 @@ class TurnService:
         owner: str = "",
         knowledge_base: str = "default",
         user: User = LOCAL_USER,
+        fresh: bool = False,
     ) -> str:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
         ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on
-        from.  ``owner`` is who takes turns with the others in the model's line; empty: the session.  A question that
-        cannot be worked on becomes a failed turn, and so does one of a ``user`` who may not use ``knowledge_base``:
-        that is asked when the search begins, of whoever hands out the pipelines.
+        from.  ``owner`` is who takes turns with the others in the model's line; empty: the session.  ``fresh`` asks for
+        an answer of the model's own, whatever is there already.  Where the model cannot answer, passages are quoted.  A
+        question that cannot be worked on becomes a failed turn, and so does one of a ``user`` who may not use
+        ``knowledge_base``: that is asked when the search begins, of whoever hands out the pipelines.
         """
         with self._lock:
             if token in self._turn_of_token:
@@ -117,7 +122,7 @@ class TurnService:
             self._turn_of_token[token] = record.turn_id
             while len(self._turn_of_token) > _REMEMBERED_TOKENS:
                 self._turn_of_token.popitem(last=False)
-            future = self._workers.submit(self._answer, live, think, owner or session, user)
+            future = self._workers.submit(self._answer, live, think, owner or session, fresh, user)
         future.add_done_callback(partial(self._settle, live))
         return record.turn_id
 
@@ -198,14 +203,20 @@ class TurnService:
         except KeyError as error:
             raise TurnMissing from error
 
-    def _answer(self, live: LiveTurn, think: bool | None, owner: str, user: User) -> None:
+    def _answer(self, live: LiveTurn, think: bool | None, owner: str, fresh: bool, user: User) -> None:
         if live.snapshot.final:
             return
         try:
             pipeline = self._pipeline(live.record.knowledge_base, user)
             earlier = self._store.questions_before(live.record, _EARLIER_QUESTIONS)
             events = pipeline.stream(
-                live.record.question, earlier=earlier, think=think, cancelled=live.cancelled, owner=owner
+                live.record.question,
+                earlier=earlier,
+                think=think,
+                cancelled=live.cancelled,
+                owner=owner,
+                fresh=fresh,
+                quote="if_needed",
             )
             try:
                 for event in events:

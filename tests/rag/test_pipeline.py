@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -413,3 +414,90 @@ def test_the_model_is_named_only_once_its_server_runs(tmp_path: Path) -> None:
     desk.server_error = OllamaUnavailable(host="http://127.0.0.1:1")
     with pytest.raises(OllamaUnavailable):
         desk.pipeline.start_model()
+
+
+def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> None:
+    gate = threading.Event()
+    desk = Desk(tmp_path, says("You have 30 days ", "to send back any item."))
+    desk.generator = ScriptedGenerator(says("You have 30 days ", "to send back any item."), gates={1: gate})
+    desk.pipeline = Pipeline(replace(desk.pipeline.parts, generator=desk.generator))
+    stop = threading.Event()
+    first = desk.pipeline.stream("How long?", cancelled=stop)
+    assert [type(next(first)) for _ in range(2)] == [Retrieved, AnswerDelta]
+    second = desk.pipeline.stream("How long?")
+    assert [type(next(second)) for _ in range(2)] == [Retrieved, AnswerDelta]
+    assert desk.admission.occupancy().running == 1
+    assert desk.admission.occupancy().waiting == 0
+    stop.set()
+    first.close()  # type: ignore[attr-defined]
+    gate.set()
+    *_, completed = second
+    assert isinstance(completed, Completed)
+    assert completed.answer.text == "You have 30 days to send back any item."
+    assert [span.name for span in completed.answer.spans] == ["search", "pack", "wait", "answer", "total"]
+    assert completed.generated_tokens == 0
+    assert len(desk.generator.calls) == 1
+    assert desk.admission.occupancy().running == 0
+
+
+def test_the_last_to_leave_frees_the_slot(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    streams = [desk.pipeline.stream("How long?") for _ in range(2)]
+    for stream in streams:
+        assert [type(next(stream)) for _ in range(2)] == [Retrieved, AnswerDelta]
+    streams[0].close()  # type: ignore[attr-defined]
+    assert desk.admission.occupancy().running == 1
+    streams[1].close()  # type: ignore[attr-defined]
+    assert (desk.admission.occupancy().running, desk.generator.closed) == (0, 1)
+
+
+class QuotingDesk(Desk):
+    """The best passage has a sentence that answers."""
+
+    def __init__(self, folder: Path, script: Script | None = None, **changes: object) -> None:
+        super().__init__(folder, script, **changes)
+        parts = replace(self.pipeline.parts, sentence_scores=lambda retrieval, document_id, spans: [1.0 for _ in spans])
+        self.pipeline = Pipeline(parts)
+
+
+@pytest.mark.parametrize(
+    "error", [OllamaUnavailable(host="h"), QueueFull(waiting=9)], ids=lambda error: type(error).__name__
+)
+def test_where_the_model_cannot_answer_the_passages_are_quoted(tmp_path: Path, error: Exception) -> None:
+    desk = QuotingDesk(tmp_path)
+    desk.server_error = error
+    events = list(desk.pipeline.stream("How long can I send it back?", quote="if_needed"))
+    assert kinds(events) == ["Retrieved", "Completed"]
+    assert isinstance(events[-1], Completed)
+    answer = events[-1].answer
+    assert (answer.text, answer.lane, answer.model) == (RULE, "quotation", "")
+    assert answer.instead_of == type(error).__name__
+    assert answer.quoted
+    assert [(citation.document_id, citation.quote) for citation in answer.citations] == [("returns.md", RULE)]
+    assert [span.name for span in answer.spans] == ["search", "pack", "wait", "total"]
+    with pytest.raises(type(error)):
+        list(desk.pipeline.stream("How long can I send it back?"))
+
+
+def test_an_instant_answer_asks_no_model(tmp_path: Path) -> None:
+    desk = QuotingDesk(tmp_path)
+    answer = desk.pipeline.answer("How long can I send it back?", quote="only")
+    assert (answer.text, answer.lane, answer.instead_of) == (RULE, "quotation", "")
+    assert desk.generator.calls == []
+    assert desk.pipeline.answer("How long can I send it back?", quote="if_needed").lane == "model"
+
+
+def test_nothing_is_quoted_over_what_the_model_began_to_say(tmp_path: Path) -> None:
+    desk = QuotingDesk(tmp_path, says("You have 30 days to send it back, ", "if", ModelStoppedHalfway(partial_text="")))
+    with pytest.raises(ModelStoppedHalfway):
+        list(desk.pipeline.stream("How long can I send it back?", quote="if_needed"))
+
+
+def test_who_stops_is_not_quoted_to(tmp_path: Path) -> None:
+    desk = QuotingDesk(tmp_path)
+    stop = threading.Event()
+    events = desk.pipeline.stream("How long can I send it back?", cancelled=stop, quote="if_needed")
+    next(events)
+    stop.set()
+    with pytest.raises(AnswerCancelled):
+        list(events)

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from rag.answering.language import question_language
 from rag.answering.question import clean_question
+from rag.answering.quotation import Quoting
 from rag.errors import AnswerCancelled
 from rag.schema import Event, Language
 from rag.settings import Settings
@@ -81,6 +82,8 @@ class ScenePipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        fresh: bool = False,
+        quote: Quoting = "never",
     ) -> Iterator[Event]:
         question = clean_question(question, 8000)
         self._gates.earlier[question] = earlier

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.answering.quotation import Quoting
 from rag.errors import AnswerCancelled, KnowledgeBaseMissing, ModelStoppedHalfway, QueueFull, TurnMissing
 from rag.schema import (
     Answer,
@@ -88,6 +89,8 @@ class StepPipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        fresh: bool = False,
+        quote: Quoting = "never",
     ) -> Iterator[Event]:
         self.asked.append((question, think))
         self.earlier.append(earlier)

@@ -1,0 +1,119 @@
+"""The verified cache: a question that was answered before, of the same knowledge base and by the same model.
+
+An answer is given again only where the question is the same in content (``same_question.py``), the knowledge base is at
+the same generation, and model, prompt and budgets are the same.  Only answers that are supported throughout are kept:
+every sentence cited, none from a passage that is internal or outdated, no passages at odds, nothing that was cut.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from rag.answering.curated import Served
+from rag.answering.evidence import last_day_of
+from rag.answering.prompt import prompt_texts
+from rag.answering.same_question import question_form
+from rag.schema import Answer, Citation, Completed, Evidence, Origin, Retrieved
+from rag.settings import Settings
+from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
+from rag.storage.store import KnowledgeStore
+from rag.tracing import Trace
+
+_ASKED_THE_SAME = {
+    "model",
+    "candidates",
+    "top_k",
+    "refusal_threshold",
+    "thinking",
+    "thinking_budget_tokens",
+    "answer_budget_tokens",
+    "evidence_budget_tokens",
+    "prompt_evidence_tokens",
+    "temperature",
+    "embedder",
+}
+"""Settings without which an answer might have been another one."""
+
+
+class AnswerCache:
+    """The cache of one knowledge base.  Safe to use from many threads; other processes share what it keeps.
+
+    Which model answers when none is named in the settings is known from this process's own answers; until the first of
+    them, those of the model that answered last are given.
+    """
+
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        kept: CachedAnswers,
+        settings: Settings,
+        *,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        self._store = store
+        self._kept = kept
+        self._limit = settings.cached_answers
+        self._answer_budget_tokens = settings.answer_budget_tokens
+        self._today = today
+        self._profile = _profile(settings)
+        self._model = ""
+
+    @classmethod
+    def of(cls, settings: Settings, store: KnowledgeStore) -> "AnswerCache":
+        """Return the cache of a knowledge base; nothing is made before there is something to keep."""
+        return cls(store, CachedAnswers(store.folder), settings)
+
+    def answer(self, question: str, think: bool | None, trace: Trace) -> Served | None:
+        """Return the answer that the same question had; None where it must be answered anew."""
+        if self._limit == 0:
+            return None
+        with trace.span("search"):
+            generation = self._store.require_generation()
+            found = self._kept.get(self._key(question, think, generation), self._model)
+        if found is None or (found.last_day is not None and found.last_day < self._today()):
+            return None
+        trace.record("total", trace.elapsed_ms())
+        origin = Origin(found.made_at.isoformat(), found.answer.generation)
+        answer = replace(found.answer, spans=trace.spans(), thinking="", lane="cached", origin=origin)
+        return Served(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
+
+    def keep(self, question: str, think: bool | None, evidence: Sequence[Evidence], completed: Completed) -> bool:
+        """Keep an answer if it may be given again; return whether it was."""
+        answer = completed.answer
+        if answer.model:
+            self._model = answer.model
+        whole = 0 < completed.generated_tokens < self._answer_budget_tokens
+        if self._limit == 0 or not whole or not _is_well_supported(answer, evidence):
+            return False
+        days = [last_day_of(self._store.document(one.document_id, answer.generation)) for one in evidence]
+        last_day = min((day for day in days if day is not None and day >= self._today()), default=None)
+        found = CachedAnswer(answer, tuple(evidence), datetime.now(UTC), last_day)
+        self._kept.keep(self._key(question, think, answer.generation), found, self._limit)
+        return True
+
+    def _key(self, question: str, think: bool | None, generation: int) -> CacheKey:
+        return CacheKey(question_form(question), f"{self._profile} think={think}", generation)
+
+
+def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
+    if answer.lane not in ("model", "quotation") or answer.instead_of:
+        return False
+    if answer.unsupported or answer.conflicts or not answer.citations:
+        return False
+    doubtful = [passage for passage in evidence if passage.audience == "internal" or passage.expired_on is not None]
+    return not any(_is_from(citation, passage) for citation in answer.citations for passage in doubtful)
+
+
+def _is_from(citation: Citation, passage: Evidence) -> bool:
+    return citation.document_id == passage.document_id and passage.start <= citation.quote_start < passage.end
+
+
+def _profile(settings: Settings) -> str:
+    """Return a name for the way in which questions are asked: another prompt or setting has another one."""
+    asked = {
+        "settings": settings.model_dump(mode="json", include=_ASKED_THE_SAME),
+        "prompts": [text for language in ("en", "zh") for text in prompt_texts(language)],
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]

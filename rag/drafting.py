@@ -1,0 +1,107 @@
+"""The model's own answer: a place in the line, a draft, and one of both for all who ask the same at the same time."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Generator as GeneratorObject
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from rag.answering.draft import Asked, draft
+from rag.answering.prompt import build_messages
+from rag.answering.reader import ReadingFit
+from rag.answering.sharing import SharedStreams
+from rag.errors import ModelStoppedHalfway, OllamaUnavailable
+from rag.protocols import Generator
+from rag.schema import AnswerDelta, Completed, Event, Queued, ThinkingDelta
+from rag.serving.admission import Admission
+from rag.serving.durations import Work
+from rag.serving.line import Request
+from rag.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DraftingParts:
+    """What drafting needs; the fields are those of ``rag.pipeline.PipelineParts``."""
+
+    settings: Settings
+    generator: Generator
+    admission: Admission
+    count_tokens: Callable[[str], int]
+    reading_fit: Callable[[str], ReadingFit | None]
+    ensure_server: Callable[[], object]
+
+
+class Drafting:
+    """Asks the model.  Safe to use from many threads.
+
+    Questions with the same words, passages and wish for a thought share one generation while it is in flight.  Each has
+    its own stream: one that is cancelled or closed leaves the others theirs, and the last to leave frees the model.
+    """
+
+    def __init__(self, parts: DraftingParts) -> None:
+        self._parts = parts
+        self._shared: SharedStreams[Event] = SharedStreams()
+
+    def events(self, asked: Asked, owner: str, *, follows_up: bool) -> GeneratorObject[Event, None, None]:
+        """Yield ``Queued`` while others are served, the deltas, and ``Completed``; raise a ``ServingError``."""
+
+        def begin(all_left: threading.Event) -> Iterator[Event]:
+            return self._queue_and_generate(replace(asked, cancelled=all_left), owner, follows_up=follows_up)
+
+        key = (asked.question, asked.previous, asked.think, asked.evidence)
+        joined_at = time.perf_counter()
+        spoke_at = 0.0
+        with closing(self._shared.stream(key, asked.cancelled, begin)) as shared:
+            for event, is_joined in shared:
+                if is_joined and isinstance(event, ThinkingDelta | AnswerDelta):
+                    spoke_at = spoke_at or time.perf_counter()
+                if is_joined and isinstance(event, Completed):
+                    yield _as_joined(event, asked, joined_at, spoke_at or time.perf_counter())
+                else:
+                    yield event
+
+    def _request(self, asked: Asked, owner: str, *, follows_up: bool) -> Request:
+        """Say what the line may know: how long the prompt is behind its beginning, and whether there is a thought."""
+        messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+        return Request(Work(self._parts.count_tokens(messages[-1].content), asked.think), owner, follows_up)
+
+    def _queue_and_generate(self, asked: Asked, owner: str, *, follows_up: bool) -> Iterator[Event]:
+        waiting_since = time.perf_counter()
+        request = self._request(asked, owner, follows_up=follows_up)
+        with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
+            has_waited = False
+            for wait in ticket.waits():
+                has_waited = True
+                yield Queued(wait.ahead, wait.wait_seconds)
+            asked.trace.record("wait", _ms_since(waiting_since))
+            if has_waited:
+                yield Queued(0)
+            yield from self._drafted(asked)
+
+    def _drafted(self, asked: Asked) -> Iterator[Event]:
+        """Draft; once more where the model was lost before its first word, for it is started again by then."""
+        parts = self._parts
+        for is_last in (False, True):
+            parts.ensure_server()
+            has_spoken = False
+            try:
+                for event in draft(asked, parts.generator, parts.settings, parts.reading_fit(parts.generator.model)):
+                    has_spoken = True
+                    yield event
+                return
+            except (ModelStoppedHalfway, OllamaUnavailable):
+                if has_spoken or is_last:
+                    raise
+
+
+def _as_joined(completed: Completed, asked: Asked, joined_at: float, spoke_at: float) -> Completed:
+    """Return the answer with the times of one who joined; the tokens are counted where the generation began."""
+    asked.trace.record("wait", (spoke_at - joined_at) * 1000)
+    asked.trace.record("answer", _ms_since(spoke_at))
+    asked.trace.record("total", asked.trace.elapsed_ms())
+    return Completed(replace(completed.answer, spans=asked.trace.spans()))
+
+
+def _ms_since(started_at: float) -> float:
+    return (time.perf_counter() - started_at) * 1000

@@ -1,0 +1,107 @@
+"""Answers that a model gave, kept to be given again, in ``cached.db`` beside the knowledge base.
+
+A file of its own: whoever deletes it loses nothing but time, and a damaged one harms no answer that a person wrote.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from rag.schema import Answer, Evidence
+from rag.storage.connection import Database
+from rag.storage.migrations import CACHE_MIGRATIONS
+
+CACHE_NAME = "cached.db"
+
+_ANSWER = TypeAdapter(Answer)
+_EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """``form`` is the question's, ``profile`` how the model was asked, ``generation`` the knowledge base's."""
+
+    form: str
+    profile: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """An answer with its passages.  ``made_at`` is in UTC; after ``last_day`` it holds no more."""
+
+    answer: Answer
+    evidence: tuple[Evidence, ...]
+    made_at: datetime
+    last_day: date | None = None
+
+
+class CachedAnswers:
+    """The table ``cached``; safe from many threads and processes.  The file is made with the first answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database = Database(folder / CACHE_NAME, CACHE_MIGRATIONS, create=True)
+
+    def get(self, key: CacheKey, model: str = "") -> CachedAnswer | None:
+        """Return the answer under a key, of one model where ``model`` is given."""
+        if not self._database.exists():
+            return None
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT answer, evidence, made_at, last_day FROM cached "
+                "WHERE form = ? AND profile = ? AND generation = ? AND model = ifnull(nullif(?, ''), model)",
+                (key.form, key.profile, key.generation, model),
+            ).fetchone()
+        if row is None:
+            return None
+        last_day = row["last_day"]
+        return CachedAnswer(
+            _ANSWER.validate_json(row["answer"]),
+            _EVIDENCE.validate_json(row["evidence"]),
+            datetime.fromisoformat(row["made_at"]),
+            date.fromisoformat(last_day) if last_day is not None else None,
+        )
+
+    def keep(self, key: CacheKey, found: CachedAnswer, limit: int) -> None:
+        """Keep an answer in the place of an older one, and no more than the newest ``limit``.
+
+        Those of other generations, and of other models asked in the same way, can serve no more and are deleted.
+        """
+        model = found.answer.model
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM cached WHERE (form = ? AND profile = ?) OR generation < ? OR (profile = ? AND model <> ?)",
+                (key.form, key.profile, key.generation, key.profile, model),
+            )
+            connection.execute(
+                "INSERT INTO cached (form, profile, generation, model, answer, evidence, made_at, last_day) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key.form,
+                    key.profile,
+                    key.generation,
+                    model,
+                    json.dumps(found.answer.to_json(), ensure_ascii=False),
+                    _EVIDENCE.dump_json(found.evidence).decode(),
+                    found.made_at.astimezone(UTC).isoformat(),
+                    found.last_day.isoformat() if found.last_day is not None else None,
+                ),
+            )
+            connection.execute(
+                "DELETE FROM cached WHERE entry <= (SELECT entry FROM cached ORDER BY entry DESC LIMIT 1 OFFSET ?)",
+                (limit,),
+            )
+
+    def count(self) -> int:
+        """Count the answers that are kept."""
+        if not self._database.exists():
+            return 0
+        with self._database.reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM cached").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens a new one."""
+        self._database.close()
