@@ -10,7 +10,7 @@ from eval.attacks import command as attacks_command
 from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
-from eval.load import command as load_command
+from eval.lanes import command as lanes_command
 from eval.question_options import question_parser
 from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
@@ -27,10 +27,10 @@ examples:
   python -m eval compare --help               two runs question by question; or LangChain's stock pipelines
   python -m eval report --help                runs as one HTML page with plots
   python -m eval citations --help             is every sentence's support found, and every planted fault marked?
+  python -m eval cache --help                 is a kept answer ever given to another question? how quickly do they come?
   python -m eval attacks --help               do orders in documents and questions steer the answer?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
-  python -m eval load --help                  many sessions at once, beside raw Ollama clients
   python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
 """
@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "report": report_command.main,
         "citations": citations_command.main,
         "attacks": attacks_command.main,
+        "cache": lanes_command.main,
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,
-        "load": load_command.main,
     }
     if given and given[0] in commands:
         return commands[given[0]](given[1:])
