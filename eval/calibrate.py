@@ -90,16 +90,16 @@ def pooled_weights(sets: Sequence[Sequence[Row]], names: Sequence[str]) -> Matri
     return fit_logistic(np.concatenate(relative), np.concatenate([labels for _, labels in arrays])).weights
 
 
-def fit(rows: Sequence[Row], names: Sequence[str], weights: Matrix | None = None) -> tuple[Confidence, Figures]:
-    """Fit on all rows; the threshold and the figures come from parts that were held out.
+def fit(rows: Sequence[Row], names: Sequence[str], weights: Matrix) -> tuple[Confidence, Figures]:
+    """Fit the common scale of ``weights``, float64 [names], and the level on all rows.
 
-    With ``weights``, float64 [names], only their common scale and the level are fitted.
+    The threshold and the figures come from parts that were held out.
     """
     signals, labels = _arrays(rows, names)
-    seen = signals if weights is None else (signals @ weights)[:, None]
+    seen = (signals @ weights)[:, None]
     logits = np.mean([held_out_logits(seen, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
     whole = fit_logistic(seen, labels)
-    found = whole.weights if weights is None else whole.weights[0] * weights
+    found = whole.weights[0] * weights
     by_name = {name: round(float(weight), _DIGITS) for name, weight in zip(names, found, strict=True)}
     threshold = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
     confidence = Confidence(round(whole.intercept, _DIGITS), by_name, round(threshold, _DIGITS))

@@ -57,7 +57,7 @@ def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # U+2028 may stand in a string
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(reason=f"{file} cannot be read as UTF-8 text ({error.__class__.__name__})") from error
     for number, line in enumerate(lines, start=1):

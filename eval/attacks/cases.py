@@ -54,10 +54,12 @@ def load_attacks(path: Path) -> tuple[Attack, ...]:
     found: list[Attack] = []
     for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = file.read_text(encoding="utf-8").split("\n")  # U+2028 may stand in a string
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(reason=words("attack_file", terminal_language(), where=file)) from error
         for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
                 found.append(adapter.validate_python(json.loads(line)))
             except (ValueError, ValidationError) as error:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.calibrate import fit, judge, report, search_all
+from eval.calibrate import fit, judge, pooled_weights, report, search_all
 from eval.logistic import auroc, calibration_error, fit_logistic, folds, held_out_logits, threshold_at
 from ingest.golden import GoldenQuestion
 from rag.retrieval.confidence import Confidence, Signals
@@ -87,7 +87,8 @@ def test_held_out_scores_do_not_know_their_row() -> None:
 
 
 def test_fit_keeps_its_promise_on_new_questions() -> None:
-    confidence, figures = fit(rows(), ("gain", "coverage"))
+    names = ("gain", "coverage")
+    confidence, figures = fit(rows(), names, pooled_weights([rows()], names))
     assert figures.auroc > 0.95
     assert figures.false_refusals < 0.1
     fresh = judge(rows(seed=7), confidence)

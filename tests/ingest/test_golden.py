@@ -11,7 +11,9 @@ from rag.errors import SettingsError
 
 
 def write(path: Path, *rows: object) -> Path:
-    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    path.write_text(
+        "\n".join(row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows), "utf-8"
+    )
     return path
 
 
@@ -20,7 +22,7 @@ def test_a_row_becomes_a_question(tmp_path: Path) -> None:
         tmp_path / "q.jsonl",
         {
             "id": "a",
-            "question": "多久?",
+            "question": "多久\u2028?",
             "lang": "zh",
             "answerable": True,
             "answers": ["7天"],
@@ -33,6 +35,7 @@ def test_a_row_becomes_a_question(tmp_path: Path) -> None:
     )
     first, second = load_questions(path)
     assert (first.language, first.key_points, first.kind) == ("zh", (("7天", "七天"),), "typo")
+    assert first.question == "多久\u2028?"
     assert second.key_points == (("because", "so"),), "a public set's answers are alternatives"
     assert second.language == "en"
 
