@@ -31,6 +31,7 @@ _ASKED_THE_SAME = {
     "answer_budget_tokens",
     "evidence_budget_tokens",
     "prompt_evidence_tokens",
+    "prompt_evidence_deviations",
     "temperature",
     "embedder",
 }
