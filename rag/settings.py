@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
     # people
     sign_in: Literal["auto", "on", "off"] = Field(
-        default="auto", description="whether people sign in; auto: as soon as there is anybody"
+        default="auto", description="whether people sign in; auto: as soon as there is an admin"
     )
     sign_in_hours: float = Field(default=12.0, gt=0, le=24 * 31, description="after which one signs in again")
     host_names: str = Field(default="", description="names that the desk is reached under, separated by commas")

@@ -36,7 +36,7 @@ def draw_history(context: PageContext) -> None:
 
 def _draw_search(context: PageContext) -> None:
     language = context.language
-    if context.user.is_at_least("lead") and context.people is not None and context.people.required():
+    if context.user.is_at_least("lead") and context.sign_in_required:
         st.toggle(word("history_team", language), key="history_team")
     st.text_input(
         word("history_search", language),

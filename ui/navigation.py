@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.app_pages import desk
+from ui.app_pages import desk, people
 from ui.i18n import word
 from ui.session import PageContext
 
@@ -22,7 +22,10 @@ class PageEntry:
     render: Callable[[PageContext], None]
 
 
-PAGES: tuple[PageEntry, ...] = (PageEntry("desk", ":material/support_agent:", "agent", desk.render),)
+PAGES: tuple[PageEntry, ...] = (
+    PageEntry("desk", ":material/support_agent:", "agent", desk.render),
+    PageEntry("people", ":material/group:", "admin", people.render),
+)
 """In the menu's order; the first is the one that the bare address opens."""
 
 

@@ -36,6 +36,10 @@ _WORDS: dict[str, dict[Language, str]] = {
         "en": "Nobody yet: the desk asks nobody to sign in, and listens on this machine only.",
         "zh": "尚无用户：工作台无需登录，且只能在本机使用。",
     },
+    "no_admin": {
+        "en": "As long as nobody is an admin, nobody has to sign in (ANSWERDESK_SIGN_IN=on asks for it all the same).",
+        "zh": "在有管理员之前无需登录（设置 ANSWERDESK_SIGN_IN=on 可强制登录）。",
+    },
     "all": {"en": "everything", "zh": "全部"},
     "none": {"en": "nothing", "zh": "无"},
     "disabled": {"en": "disabled", "zh": "已停用"},
@@ -83,6 +87,8 @@ def _add(people: People, settings: Settings, options: argparse.Namespace) -> Non
     password = "" if options.oidc else hash_password(_password(options.name))
     person = people.add(options.name, options.role, scopes, password, by=_by())
     print(_said("added", name=person.name, role=word(f"role_{person.role}", terminal_language())))
+    if not people.has_admin():
+        print(_said("no_admin"), file=sys.stderr)
 
 
 def _role(people: People, settings: Settings, options: argparse.Namespace) -> None:

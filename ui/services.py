@@ -12,6 +12,7 @@ from typing import Literal
 import streamlit as st
 
 from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable
+from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
@@ -72,6 +73,8 @@ class DeskServices:
     topics: Callable[[Language], tuple[Topic, ...]]
     knowledge_base: str = "default"
     knowledge_bases: tuple[str, ...] = ()
+    administration: Administration | None = None
+    sign_out: Callable[[str], None] = lambda token: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,10 @@ class SharedServices:
             topics=lambda language: self.topics(guarded(), language) if base else (),
             knowledge_base=base,
             knowledge_bases=names,
+            administration=Administration(self.people.people, self.people.audit, self.bases, who)
+            if self.people is not None
+            else None,
+            sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
         )
 
 
@@ -168,12 +175,12 @@ def open_services(settings: Settings) -> SharedServices:
 
 
 def open_people(settings: Settings) -> PeopleServices:
-    """Return who may sign in; with ``sign_in`` auto, somebody has to as soon as there is anybody."""
+    """Return who may sign in; with ``sign_in`` auto, everybody has to as soon as there is an admin."""
     people = People(settings.people_path)
     required: Callable[[], bool] = {
         "on": lambda: True,
         "off": lambda: False,
-        "auto": lambda: bool(people.list()),
+        "auto": people.has_admin,
     }[settings.sign_in]
     sign_ins = SignIns(settings.people_path, settings.sign_in_hours)
     audit = AuditTrail(settings.people_path)

@@ -25,13 +25,16 @@ _LANGUAGES = ("zh", "en")
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What a page is drawn with.  ``user`` is who is there now: read anew at each run."""
+    """What a page is drawn with.
+
+    ``user`` is who is there now, read anew at each run: to draw by, not to guard by, which the services do themselves.
+    """
 
     services: DeskServices
     language: Language
     reading: Reading
     user: User = LOCAL_USER
-    people: PeopleServices | None = None
+    sign_in_required: bool = False
 
 
 def page_context(shared: SharedServices) -> PageContext:
@@ -42,7 +45,8 @@ def page_context(shared: SharedServices) -> PageContext:
     services = shared.of(who, str(st.session_state.get("scope") or ""))
     zone = _zone()
     address = (st.context.url or "").partition("?")[0].rstrip("/")
-    return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, shared.people)
+    required = shared.people is not None and shared.people.required()
+    return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, required)
 
 
 def _user(people: PeopleServices | None) -> User:
@@ -62,9 +66,9 @@ def _user(people: PeopleServices | None) -> User:
     raise SignInNeeded
 
 
-def sign_out(people: PeopleServices) -> None:
+def sign_out(services: DeskServices) -> None:
     """End this browser's sign-in; the next run finds nobody."""
-    people.sign_ins.end(st.context.cookies.get(COOKIE, ""))
+    services.sign_out(st.context.cookies.get(COOKIE, ""))
     if st.user.to_dict().get("is_logged_in"):
         st.logout()
 

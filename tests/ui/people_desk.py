@@ -1,9 +1,8 @@
 """A scripted desk where people sign in: two knowledge bases, and somebody in each role."""
 
 from pathlib import Path
-from typing import NamedTuple
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
 from rag.people.directory import People
 from rag.people.passwords import hash_password
@@ -11,7 +10,7 @@ from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import Role
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
-from tests.ui.browser import LOCALES
+from tests.ui.browser import LOCALES, Desk
 
 PASSWORD = "long enough, rarely tried"
 PEOPLE: tuple[tuple[str, Role, tuple[str, ...] | None], ...] = (
@@ -34,21 +33,30 @@ def furnish(folder: Path) -> None:
     people.close()
 
 
-class Window(NamedTuple):
-    """What a browser context is opened with."""
-
-    dark: bool = False
-    width: int = 1280
-    height: int = 720
-
-
-def new_page(browser: Browser, language: Language, window: Window = Window()):  # noqa: ANN201, B008
+def new_page(browser: Browser, language: Language, *, dark: bool = False) -> Page:
     """Return an empty page in a browser context of its own."""
     context = browser.new_context(
         locale=LOCALES[language],
         timezone_id="Asia/Shanghai",
-        color_scheme="dark" if window.dark else "light",
-        viewport={"width": window.width, "height": window.height},
+        color_scheme="dark" if dark else "light",
+        viewport={"width": 1280, "height": 720},
     )
     context.set_default_timeout(20_000)
     return context.new_page()
+
+
+def signed_in(page: Page, address: str, language: Language, name: str, path: str = "/") -> Desk:
+    """Go to a page, sign in at the form that comes first, and return the desk."""
+    page.goto(address + path)
+    fill_in(page, name)
+    desk = Desk(page, address, language)
+    desk.settled()
+    return desk
+
+
+def fill_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Send the form."""
+    expect(page.locator("form")).to_be_visible()
+    page.fill("#name", name)
+    page.fill("#password", password)
+    page.click("button[type=submit]")

@@ -98,8 +98,8 @@ def _draw_scope(context: PageContext) -> None:
             names,
             index=names.index(context.services.knowledge_base),
             key="scope",
+            placeholder=word("people_choose_scopes", context.language),
             label_visibility="collapsed",
-            help=None,
         )
 
 

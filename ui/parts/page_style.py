@@ -29,6 +29,8 @@ kbd { font-family: inherit !important; }
 .st-key-head [data-testid="stHorizontalBlock"] { align-items: center; }
 .st-key-language, .st-key-think { width: fit-content; }
 .st-key-language button, .st-key-think button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
+.st-key-page h2 { font-size: 1.3rem; padding: .4rem 0 .2rem; }
+.st-key-page h3 { font-size: 1.05rem; padding: .2rem 0; }
 .st-key-user button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
 .st-key-scope { width: 11rem; }
 .st-key-scope [data-baseweb="select"] > div { min-height: 1.75rem; font-size: .8125rem; }

@@ -67,6 +67,7 @@ class Shell {
     if (languageMoved) {
       for (const heard of this.root.querySelectorAll(".heard")) heard.textContent = "";
       this.words = new Map(data.lang === "en" ? data.streamlit_words.map(([e, c]) => [c, e]) : data.streamlit_words);
+      this.beginnings = [...this.words.keys()].filter((known) => known.endsWith(" "));
       this.translate(document.body);
     }
     if (focusMoved) this.focusSoon();
@@ -127,12 +128,22 @@ class Shell {
     }
   }
   translateText(node) {
-    const other = this.words.get(node.data);
+    const other = this.words.get(node.data) ?? this.otherCount(node.data);
     const within = node.parentElement?.tagName;
     if (other !== undefined && !["SCRIPT", "STYLE", "TEXTAREA"].includes(within)) node.data = other;
   }
+  otherCount(text) {
+    const number = /\d+/.exec(text)?.[0];
+    return number === undefined ? undefined : this.words.get(text.replace(number, "#"))?.replace("#", number);
+  }
+  otherWords(text) {
+    const exact = this.words.get(text);
+    if (exact !== undefined) return exact;
+    const first = this.beginnings.find((known) => text.startsWith(known));
+    return first === undefined ? undefined : this.words.get(first) + text.slice(first.length);
+  }
   translateAttribute(node, name) {
-    const other = this.words.get(node.getAttribute(name));
+    const other = this.otherWords(node.getAttribute(name) ?? "");
     if (other !== undefined) node.setAttribute(name, other);
   }
 }

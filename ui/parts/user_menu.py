@@ -12,8 +12,7 @@ from ui.sign_in import SIGN_IN_PATH
 
 def draw_user(context: PageContext) -> None:
     """Draw the name with what belongs to it; nothing where nobody has to sign in."""
-    people = context.people
-    if people is None or not people.required():
+    if not context.sign_in_required:
         return
     language, user = context.language, context.user
     with st.popover(user.name, key="user"):
@@ -21,7 +20,9 @@ def draw_user(context: PageContext) -> None:
         names = context.services.knowledge_bases
         st.text(word("user_scopes", language, names=word("list_comma", language).join(names) or "–"))
         st.link_button(word("password_change", language), "/password", width="stretch")
-        st.button(word("sign_out", language), key="sign_out", width="stretch", on_click=sign_out, args=(people,))
+        st.button(
+            word("sign_out", language), key="sign_out", width="stretch", on_click=sign_out, args=(context.services,)
+        )
 
 
 def draw_signed_out(language: Language) -> None:

@@ -1,0 +1,234 @@
+"""People at real browsers: they sign in, reach what is theirs, and nothing else by any link."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from rag.people.directory import People
+from rag.schema import Language
+from tests.conftest import free_port
+from tests.ui.browser import NEVER, SCREENSHOTS, Desk
+from tests.ui.conftest import served
+from tests.ui.people_desk import PASSWORD, fill_in, furnish, new_page, signed_in
+from ui.i18n import word
+from ui.session import COOKIE
+
+pytestmark = pytest.mark.real
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+THEMES = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("people")
+    furnish(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with served(folder, free_port()) as served_at:
+        yield served_at
+
+
+@pytest.fixture
+def people(folder: Path) -> Iterator[People]:
+    made = People(folder / "people.db")
+    yield made
+    for person in made.list():
+        if person.disabled:
+            made.set_disabled(person.name, False, by="test")
+    made.set_role("bo", "lead", by="test")
+    made.set_scopes("mei", ["default", "payroll"], by="test")
+    made.close()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[NewPage]:
+    pages: list[Page] = []
+
+    def _open(language: Language = "en", *, dark: bool = False) -> Page:
+        pages.append(new_page(browser, language, dark=dark))
+        return pages[-1]
+
+    yield _open
+    for page in pages:
+        page.context.close()
+
+
+def keep_picture(page: Page, name: str, language: Language, *, dark: bool) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}-{'dark' if dark else 'light'}-{language}.png", animations="disabled")
+
+
+def asked(desk: Desk, question: str) -> str:
+    """Ask and return the turn's id."""
+    desk.ask(desk.prepare(question=question), "done")
+    return desk.turn_id()
+
+
+@THEMES
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_signing_in_leads_to_the_page_that_was_asked_for_and_a_reload_stays(
+    opened: NewPage, address: str, language: Language, dark: bool
+) -> None:
+    page = opened(language, dark=dark)
+    page.goto(f"{address}/?turn=nothing")
+    expect(page.locator("h1")).to_have_text(word("sign_in", language))
+    keep_picture(page, "20-sign-in", language, dark=dark)
+    fill_in(page, "mei", "wrong password")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    keep_picture(page, "21-sign-in-wrong", language, dark=dark)
+    fill_in(page, "mei")
+    desk = Desk(page, address, language)
+    desk.settled()
+    assert "turn=nothing" in page.url
+    expect(page.get_by_text(word("turn_missing", language))).to_be_visible()
+    page.reload()
+    desk.settled()
+    page.locator(".st-key-user button").first.click()
+    expect(page.get_by_text(word("user_role", language, role=word("role_agent", language)))).to_be_visible()
+    desk.shoot(f"22-user-menu-{'dark' if dark else 'light'}")
+    page.locator(".st-key-sign_out button").click()
+    expect(page.get_by_text(word("error_SignInNeeded", language))).to_be_visible()
+    keep_picture(page, "23-signed-out", language, dark=dark)
+    page.goto(address)
+    expect(page.locator("h1")).to_have_text(word("sign_in", language))
+
+
+def test_a_forged_cookie_reaches_nothing_even_past_the_form(opened: NewPage, address: str) -> None:
+    """The page's own connection is asked as well, not only the first request."""
+    page = opened()
+    signed_in(page, address, "en", "lin")
+    forged = {"name": COOKIE, "value": "forged", "url": address}
+    page.context.add_cookies([forged])
+    page.reload()
+    expect(page.locator("form")).to_be_visible()
+    page.route(f"{address}/", lambda route: route.continue_())
+    page.context.add_cookies([{**forged, "name": "_streamlit_user", "value": "forged"}])
+    page.context.clear_cookies(name=COOKIE)
+    page.goto(address)  # with another provider's cookie the page loads, and its script finds nobody
+    expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+    assert page.locator(".st-key-question").count() == 0
+    assert NEVER.search(page.content()) is None
+
+
+@pytest.mark.parametrize("ending", ["disabled", "signed out", "another password"])
+def test_who_is_put_out_finds_nothing_at_the_next_click(
+    opened: NewPage, address: str, people: People, ending: str
+) -> None:
+    page = opened()
+    desk = signed_in(page, address, "en", "lin")
+    if ending == "disabled":
+        people.set_disabled("lin", True, by="test")
+    elif ending == "signed out":
+        people.sign_out_everywhere("lin", by="test")
+    else:
+        people.set_password("lin", people.password_of("lin"), by="test")
+    desk.box.fill("May I still ask?")
+    desk.box.press("Enter")
+    expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+    assert "turn=" not in page.url
+    page.goto(address)
+    fill_in(page, "lin")
+    if ending == "disabled":
+        expect(page.locator("[role=alert]")).to_be_visible()
+    else:
+        desk.settled()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
+    opened: NewPage, address: str, people: People, language: Language
+) -> None:
+    theirs = opened(language)
+    mei = signed_in(theirs, address, language, "mei")
+    theirs.locator(".st-key-scope [role=combobox], .st-key-scope input").first.click()
+    theirs.get_by_role("option", name="payroll").click()
+    mei.settled()
+    secret = "Bonus 4711?" if language == "en" else "奖金 4711 怎么算？"
+    turn_id = asked(mei, secret)
+    mei.shoot("24-scope")
+    for name in ("lin", "bo"):
+        page = opened(language)
+        desk = signed_in(page, address, language, name, f"/?turn={turn_id}")
+        expect(page.get_by_text(word("not_permitted", language))).to_be_visible()
+        assert "4711" not in " ".join(text for _, text in desk.texts())
+        assert page.locator(".st-key-scope").count() == 0
+        if name == "bo":
+            page.get_by_text(word("history_team", language)).click()
+            desk.settled()
+        page.locator(".st-key-history_search input").fill("4711")
+        page.locator(".st-key-history_search input").press("Enter")
+        expect(page.get_by_text(word("history_none_found", language))).to_be_visible()
+        if name == "lin":
+            desk.shoot("25-not-permitted")
+    people.set_scopes("mei", ["default"], by="test")
+    theirs.reload()
+    expect(theirs.get_by_text(word("not_permitted", language))).to_be_visible()
+    expect(theirs.get_by_text(secret)).to_have_count(0)
+
+
+def test_a_turn_of_the_same_scope_is_opened_by_its_link_and_a_lead_sees_the_teams(
+    opened: NewPage, address: str
+) -> None:
+    turn_id = asked(signed_in(opened(), address, "en", "mei"), "Is the heater safe overnight?")
+    lin = signed_in(opened(), address, "en", "lin", f"/?turn={turn_id}")
+    expect(lin.page.locator(".question")).to_have_text("Is the heater safe overnight?")
+    expect(lin.page.locator(".list.rows .row")).to_have_count(0)  # it is not in lin's own history
+    bo = signed_in(opened(), address, "en", "bo")
+    bo.page.get_by_text(word("history_team", "en")).click()
+    expect(bo.page.locator(".list.rows").get_by_text("Is the heater safe overnight?")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_of_another_role_is_refused_by_link_and_at_the_click_after_a_withdrawal(
+    opened: NewPage, address: str, people: People, language: Language
+) -> None:
+    page = opened(language)
+    desk = signed_in(page, address, language, "lin", "/people")
+    expect(page.get_by_text(word("not_permitted", language))).to_be_visible()
+    assert "root" not in " ".join(text for _, text in desk.texts())
+    desk.shoot("26-page-not-permitted")
+    people.set_role("bo", "admin", by="test")
+    other = opened(language)
+    admin = signed_in(other, address, language, "bo", "/people")
+    expect(other.get_by_text(word("people_add", language))).to_be_visible()
+    people.set_role("bo", "lead", by="test")
+    other.locator(".st-key-people_sign_out button").click()
+    expect(other.get_by_text(word("not_permitted", language)).or_(
+        other.get_by_text(word("error_PeopleError", language))).first).to_be_visible()  # fmt: skip
+    assert admin.page.get_by_text(word("people_add", language)).count() == 0
+
+
+@THEMES
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_admin_lets_somebody_in_who_then_signs_in(
+    opened: NewPage, address: str, language: Language, dark: bool
+) -> None:
+    page = opened(language, dark=dark)
+    desk = signed_in(page, address, language, "root", "/people")
+    desk.shoot(f"27-people-{'dark' if dark else 'light'}")
+    name = f"new-{language}-{'d' if dark else 'l'}"
+    page.locator(".st-key-add_name input").fill(name)
+    page.locator(".st-key-add_password input").fill("short")
+    page.get_by_role("button", name=word("people_add_button", language), exact=True).click()
+    expect(page.locator("[data-testid=stAlert]").first).to_contain_text("10")
+    page.locator(".st-key-add_password input").fill(PASSWORD)
+    page.get_by_role("button", name=word("people_add_button", language), exact=True).click()
+    expect(page.get_by_text(word("people_done", language))).to_be_visible()
+    expect(page.get_by_role("cell", name=name)).to_be_visible()
+    desk.check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=word("record_download", language)).click()
+    assert f'"about": "{name}"' in download.value.path().read_text(encoding="utf-8")
+    page.mouse.move(700, 500)
+    page.mouse.wheel(0, 3000)
+    keep_picture(page, "28-record", language, dark=dark)
+    newcomer = signed_in(opened(language), address, language, name)
+    expect(newcomer.page.get_by_text(word("no_scope", language))).to_be_visible()
+    newcomer.shoot("29-no-scope")
