@@ -11,6 +11,7 @@
     │   ├── CalibrationDamaged
     │   ├── MetricsPortTaken
     │   ├── OpenWithoutSignIn
+    │   ├── ModelUnfit
     │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
@@ -67,10 +68,11 @@ Foreign exceptions are translated where they arise (``raise OllamaUnavailable(..
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rag.model_reasons import MODEL_REASONS
 from rag.schema import Language
 
 # control characters, line separators, marks that turn the direction of writing, bytes of a name that are no UTF-8
@@ -237,6 +239,25 @@ class PortTaken(SettingsError):
 
     en = "Port {port} is taken by another program; name another one: make run PORT=8502"
     zh = "端口 {port} 已被其他程序占用，请换一个端口：make run PORT=8502"
+
+
+class ModelUnfit(SettingsError):
+    """``model``, a name or a file, cannot be used as was asked; ``reason`` is one of the keys in ``REASONS``."""
+
+    en = "Model {model}: {reason}"
+    zh = "模型 {model}：{reason}"
+    REASONS: ClassVar[Mapping[str, tuple[str, str]]] = MODEL_REASONS
+
+    def __init__(self, *, model: str | Path, reason: str, what: str = "") -> None:
+        if reason not in self.REASONS:
+            raise ValueError(f"unknown reason {reason!r}; known: {sorted(self.REASONS)}")
+        super().__init__(model=model, reason=reason, what=what)
+
+    def text(self, language: Language) -> str:
+        """Return the sentence with the reason in words."""
+        reason = self.REASONS[str(self.details["reason"])][1 if language == "zh" else 0]
+        what, model = (printable(str(self.details[key])) for key in ("what", "model"))
+        return (self.zh if language == "zh" else self.en).format(model=model, reason=reason.format(what=what))
 
 
 class MetricsPortTaken(SettingsError):
@@ -685,6 +706,10 @@ class DownloadFailed(ProvisioningError):
             "请检查网络后重新运行同一命令，已下载的部分会保留。",
         ),
         "room": ("Free some room and run the same command again.", "请腾出磁盘空间后重新运行同一命令。"),
+        "other_name": (
+            "Check the name and the network; a file is taken with: python -m rag.serving import FILE --name NAME",
+            "请检查名称和网络；已有文件可用 python -m rag.serving import 文件 --name 名称 导入",
+        ),
         "other_model": ("Name another model with MODEL=...", "请用 MODEL=... 指定其他模型。"),
     }
 

@@ -1,5 +1,11 @@
-"""Every setting in one frozen class.  Each is an environment variable: ``ANSWERDESK_`` and the field's name."""
+"""Every setting in one frozen class.  Each is an environment variable: ``ANSWERDESK_`` and the field's name.
 
+Choices that commands make for the product (``python -m rag.serving use``, ``python -m eval calibrate model``) are kept
+in ``settings.json`` of the data folder.  A variable of the environment goes before them.
+"""
+
+import json
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +18,9 @@ from rag.errors import SettingsError
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
+KEPT_NAME = "settings.json"
+KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens")
+"""The settings that commands may choose."""
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -169,5 +178,44 @@ def _checked(values: Mapping[str, object]) -> Settings:
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """Read the environment once.  Raises ``SettingsError`` naming the variable and what is wrong with it."""
-    return _checked({})
+    """Read the environment, and the choices that were kept, once.
+
+    Raises ``SettingsError`` naming the variable, or the file, and what is wrong with it.
+    """
+    environment = _checked({})
+    kept = kept_choices(environment.data_dir)
+    chosen = {name: value for name, value in kept.items() if name not in environment.model_fields_set}
+    return _checked(chosen) if chosen else environment
+
+
+def kept_choices(data_dir: Path) -> dict[str, object]:
+    """Return the choices that were kept in a data folder.  Raises ``SettingsError`` where the file is damaged."""
+    path = data_dir / KEPT_NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(reason=f"{path}: {error}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(reason=f"{path}: {type(found).__name__}")
+    return {name: value for name, value in found.items() if name in KEPT_FIELDS}
+
+
+def keep_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]:
+    """Keep choices for the next start, beside earlier ones; return the variables that go before them.
+
+    Raises ``SettingsError`` where a value cannot be used or the file cannot be written.
+    """
+    settings.changed(**choices)
+    path = settings.data_dir / KEPT_NAME
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = {**kept_choices(settings.data_dir), **choices}
+        partial.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise SettingsError(reason=f"{path}: {error.strerror}") from error
+    named = {name.upper() for name in os.environ}
+    return [variable for name in choices if (variable := f"ANSWERDESK_{name.upper()}") in named]

@@ -37,6 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def do_DELETE(self) -> None:
+        self._answer(json.loads(self._body() or b"{}"))
+
     def do_POST(self) -> None:
         body = self._body()
         if self.path.startswith("/api/blobs/sha256:"):
@@ -90,11 +93,20 @@ class OllamaStub:
         self.blobs: dict[str, bytes] = {}
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.released = threading.Event()
+        self.details: dict[str, Any] = {
+            "template": "<|im_start|>{{ .Prompt }}",
+            "capabilities": ["completion"],
+            "details": {"quantization_level": "Q4_K_M"},
+            "model_info": {"general.architecture": "qwen2"},
+        }
+        self.details_of: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, Answer] = {
             "/api/version": lambda _: (200, [{"version": "0.0.0-stub"}]),
             "/api/tags": lambda _: (200, [{"models": [self._row(name) for name in self.models]}]),
             "/api/ps": lambda _: (200, [{"models": []}]),
             "/api/create": self._create,
+            "/api/show": self._show,
+            "/api/delete": self._delete,
         }
         handler = type("Handler", (_Handler,), {"stub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -125,6 +137,15 @@ class OllamaStub:
     def _create(self, body: dict[str, Any]) -> tuple[int, Rows]:
         self.models.append(body["model"])
         return 200, [{"status": "creating"}, {"status": "success"}]
+
+    def _show(self, body: dict[str, Any]) -> tuple[int, Rows]:
+        if body["model"] not in self.models:
+            return 404, [{"error": f"model '{body['model']}' not found"}]
+        return 200, [{**self.details, **self.details_of.get(body["model"], {})}]
+
+    def _delete(self, body: dict[str, Any]) -> tuple[int, Rows]:
+        self.models.remove(body["model"])
+        return 200, [{}]
 
     @staticmethod
     def _row(name: str) -> dict[str, Any]:

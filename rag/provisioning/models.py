@@ -4,20 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.errors import DownloadFailed, ModelMissing, OllamaRefused, OllamaUnavailable
+from rag.errors import DownloadFailed, ModelMissing
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.model_store import store_folder, stored_models
 from rag.provisioning.packages import catalogue, fetch_packaged
 from rag.provisioning.stand_in import stand_in_recipe
 from rag.serving.client import OllamaClient
 from rag.serving.models import choose_among, default_r1, default_stand_in, is_stand_in
+from rag.serving.pulling import pull
 from rag.serving.server import ensure_running, status, stop
 from rag.settings import Settings
-
-_FIRST_WORD_SECONDS = 8.0
-_SILENCE_SECONDS = 120.0  # Ollama says nothing while it checks the sum of gigabytes
-_NO_CONNECTION = ("no such host", "dial tcp", "timeout", "connection re", "unreachable", "TLS", "EOF")
-_NO_MODEL = ("file does not exist", "not found")
 
 
 def provide_model(settings: Settings, console: Console, name: str = "") -> Outcome:
@@ -66,22 +62,10 @@ class _Provider:
         return error.reason(self._console.language)
 
     def _pull(self, name: str) -> Outcome:
-        """Pull from the registry; one that is silent at the beginning is given up sooner than a running download."""
+        """Pull from the registry.  Raises ``DownloadFailed``."""
         with self._console.progress("downloading", name) as update:
-            arriving = False
-            for silence_seconds in (_FIRST_WORD_SECONDS, _SILENCE_SECONDS):
-                try:
-                    for news in self._client.pull(name, silence_seconds=silence_seconds):
-                        arriving = arriving or news.completed_bytes > 0
-                        update(news.completed_bytes, news.total_bytes)
-                        if news.status == "success":
-                            return Outcome(label(name, self._console), "pulled")
-                except OllamaRefused as error:
-                    raise DownloadFailed(what=name, reason=_reason(error), remedy="other_model") from error
-                except OllamaUnavailable as error:
-                    if not arriving:
-                        raise DownloadFailed(what=name, reason="silent", remedy="other_model") from error
-        raise DownloadFailed(what=name, reason="broken", remedy="again")
+            pull(self._client, name, update)
+        return Outcome(label(name, self._console), "pulled")
 
     def _stand_in(self, name: str) -> Outcome:
         file = catalogue().stand_ins.get(name)
@@ -94,14 +78,6 @@ class _Provider:
             path.unlink()  # Ollama has its own copy now
         self._client.create(stand_in_recipe(name, file))
         return Outcome(label(name, self._console), "packaged", {"count": len(file.parts)})
-
-
-def _reason(error: OllamaRefused) -> str:
-    """Translate Ollama's own words, which have no codes."""
-    said = str(error.details["reason"])
-    if any(words in said for words in _NO_MODEL):
-        return "absent"
-    return "silent" if any(words in said for words in _NO_CONNECTION) else said
 
 
 def _installed(settings: Settings, wanted: str) -> str:

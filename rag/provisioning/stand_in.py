@@ -7,35 +7,9 @@ thought, and a last assistant message that carries ``thinking`` is continued beh
 
 from rag.provisioning.packages import PackagedFile
 from rag.serving.client import ModelRecipe
+from rag.serving.templates import FORMATS
 
-# Ollama reads from the template that the model can think (it mentions .Thinking) and which tags enclose a thought: the
-# first and the last text beside the innermost {{ .Thinking }} (thinking/template.go, InferTags).
-TEMPLATE = """\
-{{- if .System }}<|im_start|>system
-{{ .System }}<|im_end|>
-{{ end }}
-{{- range $i, $_ := .Messages }}
-{{- $last := eq (len (slice $.Messages $i)) 1 }}
-{{- if eq .Role "user" }}<|im_start|>user
-{{ .Content }}<|im_end|>
-{{ else if eq .Role "assistant" }}<|im_start|>assistant
-{{ if and $last .Thinking }}<think>
-{{ .Thinking }}
-</think>
-
-{{ end }}{{ .Content }}{{ if not $last }}<|im_end|>
-{{ end }}
-{{- end }}
-{{- if and $last (ne .Role "assistant") }}<|im_start|>assistant
-<think>
-{{ if not $.Think }}
-</think>
-
-{{ end }}
-{{- end }}
-{{- end }}"""
-
-STOP_TOKENS = ("<|im_start|>", "<|im_end|>")
+_FORMAT = FORMATS["chatml-think"]
 
 # What the model's makers recommend (generation_config.json of Qwen2.5-Coder-Instruct).
 _SAMPLING = {"temperature": 0.7, "top_p": 0.8, "top_k": 20, "repeat_penalty": 1.1}
@@ -47,8 +21,8 @@ def stand_in_recipe(name: str, file: PackagedFile) -> ModelRecipe:
         name=name,
         file_name=file.file,
         sha256=file.sha256,
-        template=TEMPLATE,
-        stop=STOP_TOKENS,
+        template=_FORMAT.template,
+        stop=_FORMAT.stop,
         parameters=_SAMPLING,
         licence=f"{file.made_of}, {file.licence}",
     )

@@ -16,10 +16,15 @@ from urllib.parse import urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from rag.errors import OllamaRefused, OllamaUnavailable
+from rag.progress import Update
+from rag.serving.model_details import ModelDetails
 
 _ANSWER_SECONDS = 10.0
 _PROBE_SECONDS = 2.0
 _WORK_SECONDS = 600.0  # creating a model copies and may quantize gigabytes
+_SHOW_SECONDS = 30.0  # it reads the model's header
+_PIECE_BYTES = 1 << 20
+_JSON = {"Content-Type": "application/json"}
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -44,8 +49,8 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class PullProgress:
-    """News of a running download; both counts are 0 while Ollama speaks of anything but one file."""
+class Progress:
+    """News of a running download or quantization; both counts are 0 while Ollama speaks of anything but one file."""
 
     status: str
     completed_bytes: int
@@ -63,6 +68,24 @@ class ModelRecipe:
     stop: Sequence[str]
     parameters: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
+
+
+def _progress(row: Mapping[str, Any]) -> Progress:
+    return Progress(str(row.get("status", "")), int(row.get("completed", 0)), int(row.get("total", 0)))
+
+
+class _Counted:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: IO[bytes], size: int, update: Update) -> None:
+        self._file, self._size, self._update = file, size, update
+
+    def read(self, count: int = -1) -> bytes:
+        """Read on, in larger pieces than the 8 KiB that http.client asks for, which make gigabytes slow."""
+        del count
+        piece = self._file.read(_PIECE_BYTES)
+        self._update(self._file.tell(), self._size)
+        return piece
 
 
 class OllamaClient:
@@ -111,10 +134,11 @@ class OllamaClient:
                 return False
             raise
 
-    def upload_blob(self, path: Path, sha256: str) -> None:
-        """Give Ollama a file; it verifies the checksum."""
+    def upload_blob(self, path: Path, sha256: str, update: Update = lambda done, total: None) -> None:
+        """Give Ollama a file; it verifies the checksum.  ``update`` hears how much is sent, and of how much."""
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with path.open("rb") as opened:
+            file = _Counted(opened, size, update)
             headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
             request = Request(self._address(f"/api/blobs/sha256:{sha256}"), data=file, headers=headers, method="POST")
             with self._open(request, _WORK_SECONDS):
@@ -129,16 +153,42 @@ class OllamaClient:
             "license": recipe.licence,
             "parameters": {"stop": list(recipe.stop), **recipe.parameters},
         }
-        for _ in self._lines("/api/create", body, silence_seconds=_WORK_SECONDS):
+        for _ in self.make(body):
             pass
 
-    def pull(self, name: str, *, silence_seconds: float) -> Iterator[PullProgress]:
+    def make(self, body: Mapping[str, object]) -> Iterator[Progress]:
+        """Make a model as ``/api/create`` describes it (server/create.go), and yield how far it has come."""
+        for row in self._lines("/api/create", body, silence_seconds=_WORK_SECONDS):
+            yield _progress(row)
+
+    def show(self, name: str) -> ModelDetails:
+        """Return what Ollama knows of a model."""
+        body = json.dumps({"model": name}).encode()
+        request = Request(self._address("/api/show"), data=body, headers=_JSON, method="POST")
+        with self._open(request, _SHOW_SECONDS) as response:
+            return ModelDetails.of(json.loads(response.read()))
+
+    def delete(self, name: str) -> None:
+        """Delete a model; files that another one shares stay."""
+        body = json.dumps({"model": name}).encode()
+        with self._open(Request(self._address("/api/delete"), body, _JSON, method="DELETE"), _ANSWER_SECONDS):
+            pass
+
+    def generate(self, body: Mapping[str, object]) -> dict[str, Any]:
+        """Return ``/api/generate``'s one object for a request that is not streamed."""
+        whole = json.dumps({**body, "stream": False}).encode()
+        request = Request(self._address("/api/generate"), data=whole, headers=_JSON, method="POST")
+        with self._open(request, _WORK_SECONDS) as response:
+            found: dict[str, Any] = json.loads(response.read())
+            return found
+
+    def pull(self, name: str, *, silence_seconds: float) -> Iterator[Progress]:
         """Download a model from the registry.  Closing the iterator stops it; what has arrived is kept by Ollama.
 
         Raises ``OllamaUnavailable`` when nothing is heard for ``silence_seconds``.
         """
         for row in self._lines("/api/pull", {"model": name}, silence_seconds=silence_seconds):
-            yield PullProgress(str(row.get("status", "")), int(row.get("completed", 0)), int(row.get("total", 0)))
+            yield _progress(row)
 
     def _value(self, path: str, key: str, *, timeout: float = _ANSWER_SECONDS) -> Any:  # noqa: ANN401 - JSON
         with self._open(Request(self._address(path)), timeout) as response:
@@ -148,8 +198,7 @@ class OllamaClient:
             return answer[key]
 
     def _lines(self, path: str, body: Mapping[str, object], *, silence_seconds: float) -> Iterator[dict[str, Any]]:
-        headers = {"Content-Type": "application/json"}
-        request = Request(self._address(path), data=json.dumps(body).encode(), headers=headers, method="POST")
+        request = Request(self._address(path), data=json.dumps(body).encode(), headers=_JSON, method="POST")
         with self._open(request, silence_seconds) as response:
             for line in response:
                 row = json.loads(line)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SettingsError
-from rag.settings import Settings, load_settings
+from rag.settings import KEPT_NAME, Settings, keep_choices, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +64,40 @@ def test_passwords_are_the_lines_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("ANSWERDESK_PASSWORDS_FILE", str(tmp_path / "missing"))
     with pytest.raises(SettingsError, match="PASSWORDS_FILE"):
         Settings().document_passwords()
+
+
+def test_a_kept_choice_serves_until_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    assert keep_choices(load_settings(), {"model": "team:7b", "parallel_slots": 3}) == []
+    assert keep_choices(load_settings(), {"context_tokens": 8192}) == []
+    load_settings.cache_clear()
+    found = load_settings()
+    assert (found.model, found.parallel_slots, found.context_tokens) == ("team:7b", 3, 8192)
+    monkeypatch.setenv("ANSWERDESK_PARALLEL_SLOTS", "5")
+    load_settings.cache_clear()
+    assert (load_settings().model, load_settings().parallel_slots) == ("team:7b", 5)
+    assert keep_choices(load_settings(), {"parallel_slots": 2}) == ["ANSWERDESK_PARALLEL_SLOTS"]
+
+
+def test_a_choice_that_cannot_be_used_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    with pytest.raises(SettingsError, match="PARALLEL_SLOTS"):
+        keep_choices(load_settings(), {"parallel_slots": 0})
+    assert not (tmp_path / KEPT_NAME).exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"parallel_slots": "many"}'])
+def test_a_damaged_file_of_choices_is_named(content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    (tmp_path / KEPT_NAME).write_text(content, "utf-8")
+    with pytest.raises(SettingsError, match=r"settings\.json|PARALLEL_SLOTS"):
+        load_settings()
+
+
+def test_a_file_of_choices_cannot_set_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    (tmp_path / KEPT_NAME).write_text('{"top_k": 1, "data_dir": "/elsewhere"}', "utf-8")
+    assert load_settings().top_k == Settings().top_k
+    assert load_settings().data_dir == tmp_path

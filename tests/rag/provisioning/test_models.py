@@ -15,9 +15,10 @@ from rag.provisioning import models
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.models import provide_model
 from rag.provisioning.packages import Catalogue, PackagedFile, PackagedPart
-from rag.provisioning.stand_in import STOP_TOKENS, TEMPLATE
+from rag.serving import pulling
 from rag.serving.models import default_r1, default_stand_in
 from rag.serving.server import ServerStatus
+from rag.serving.templates import FORMATS
 from rag.settings import Settings
 from tests.conftest import REAL_MODEL, free_port
 from tests.ollama_stub import CUT, SILENCE, OllamaStub, Rows
@@ -56,8 +57,8 @@ def small_packages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(models, "catalogue", lambda: Catalogue(files, ()))
     monkeypatch.setattr(models, "fetch_packaged", fetch)
-    monkeypatch.setattr(models, "_FIRST_WORD_SECONDS", 0.2)
-    monkeypatch.setattr(models, "_SILENCE_SECONDS", 0.4)
+    monkeypatch.setattr(pulling, "_FIRST_WORD_SECONDS", 0.2)
+    monkeypatch.setattr(pulling, "_SILENCE_SECONDS", 0.4)
     return fetched
 
 
@@ -142,8 +143,8 @@ def test_the_stand_in_is_made_with_template_and_stop_tokens(stub: OllamaStub, se
     body = next(body for path, body in stub.requests if path == "/api/create")
     assert body["model"] == "stand-in:0.5b"
     assert body["files"] == {"stand-in:0.5b.gguf": f"sha256:{SHA256}"}
-    assert body["template"] == TEMPLATE
-    assert body["parameters"]["stop"] == list(STOP_TOKENS)
+    assert body["template"] == FORMATS["chatml-think"].template
+    assert body["parameters"]["stop"] == list(FORMATS["chatml-think"].stop)
     assert body["license"] == "Small, Apache-2.0"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import OllamaRefused, OllamaUnavailable
-from rag.serving.client import InstalledModel, LoadedModel, ModelRecipe, OllamaClient, PullProgress
+from rag.serving.client import InstalledModel, LoadedModel, ModelRecipe, OllamaClient, Progress
 from tests.conftest import free_port
 from tests.ollama_stub import CUT, SILENCE, OllamaStub
 
@@ -56,9 +56,9 @@ def test_pull_tells_its_progress() -> None:
             ],
         )
         assert list(OllamaClient(stub.url).pull("deepseek-r1:1.5b", silence_seconds=5)) == [
-            PullProgress("pulling manifest", 0, 0),
-            PullProgress("pulling ab", 4, 10),
-            PullProgress("success", 0, 0),
+            Progress("pulling manifest", 0, 0),
+            Progress("pulling ab", 4, 10),
+            Progress("success", 0, 0),
         ]
         assert stub.requests == [("/api/pull", {"model": "deepseek-r1:1.5b"})]
 

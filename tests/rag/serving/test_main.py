@@ -52,7 +52,9 @@ def test_models_marks_the_one_that_answers(
     with OllamaStub(models=["other:1b", "stand-in:0.5b"]) as stub:
         assert run(["models"], stub.url, tmp_path, monkeypatch) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert [line[:15].strip() for line in lines] == ["other:1b", "* stand-in:0.5b"]
+        assert [line[:15].strip() for line in lines[1:3]] == ["other:1b", "* stand-in:0.5b"]
+        assert lines[0].split() == ["model", "disk", "in", "memory", "weights", "template", "thinks"]
+        assert lines[3:] == ["* answers the desk's questions"]
         assert run(["models", "--json"], stub.url, tmp_path, monkeypatch) == 0
         rows = json.loads(capsys.readouterr().out)
         assert [(row["name"], row["chosen"], row["stand_in"]) for row in rows] == [
