@@ -15,6 +15,7 @@ from rag.errors import AnswerdeskError, OllamaUnavailable
 from rag.schema import Language
 from rag.serving.model_commands import add_model_commands, say
 from rag.serving.server import ServerStatus, ensure_running, status, stop, supervised
+from rag.serving.size_command import add_size_command
 from rag.serving.state import ServerFiles
 from rag.serving.supervisor import Supervisor
 from rag.settings import Settings, load_settings
@@ -32,6 +33,8 @@ _EXAMPLES = """examples:
   python -m rag.serving adapter r1:7b-f16 --adapter finance-lora.gguf --as r1:7b-finance
   python -m rag.serving use r1:7b-q4_K_M    the desk answers with it from its next start on
   python -m rag.serving delete r1:7b-f16
+  python -m rag.serving size r1:7b-q4_K_M --slots 4 --context 8192     will it fit, and how fast will it be?
+  python -m rag.serving size downloaded.gguf                           before it is imported; needs no server
   python -m rag.serving stop                stop the one that was started here
 
 OLLAMA_HOST or ANSWERDESK_OLLAMA_HOST says where; ANSWERDESK_PARALLEL_SLOTS, ANSWERDESK_CONTEXT_TOKENS and
@@ -114,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--foreground", action="store_true", help="stay, and stop it with Ctrl-C  留在前台，按 Ctrl-C 停止"
             )
     add_model_commands(commands)
+    add_size_command(commands)
     supervise = commands.add_parser("supervise")  # for server.py alone, so without help
     supervise.add_argument("--lifeline", action="store_true")
     supervise.set_defaults(action=_supervise)

@@ -1,13 +1,42 @@
-"""What this machine has that decides which model fits: memory, and memory on a GPU."""
+"""What this machine has that decides which model fits: cores, memory, and memory on a GPU."""
 
+import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from functools import lru_cache
 
 import psutil
 
 _ASK_SECONDS = 5.0
 BIG_GPU_BYTES = 8_000_000_000  # cards that are sold as 8 GB report a little less than 8 GiB
+
+
+_SYSTEM_BYTES = 2_000_000_000  # the desk, its index and embedder take about one
+_SYSTEM_SHARE = 0.15
+_GPU_SHARE = 0.9  # the driver and the screen have the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Cores that this process may use, memory, and the memory of the largest GPU (0: none)."""
+
+    cores: int
+    memory_bytes: int
+    gpu_bytes: int
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """Return this machine."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cls(cores, memory_bytes(), gpu_memory_bytes())
+
+    @property
+    def budget_bytes(self) -> int:
+        """What a model may take: nine tenths of a GPU, or the memory without what the system and the desk need."""
+        if self.gpu_bytes:
+            return int(self.gpu_bytes * _GPU_SHARE)
+        return max(self.memory_bytes - max(_SYSTEM_BYTES, int(self.memory_bytes * _SYSTEM_SHARE)), 0)
 
 
 def memory_bytes() -> int:

@@ -71,6 +71,101 @@ _WORDS: dict[str, tuple[str, str]] = {
         "But {variables} is set in the environment and goes before that",
         "但环境变量 {variables} 已设置，优先于此选择",
     ),
+    # what a model takes
+    "size_model": (
+        "{name} ({architecture}, {kind}): {layers} layers, {heads} heads, {kv_heads} of them with keys and values of "
+        "{width} numbers; embedding {embedding:,}, vocabulary {vocabulary:,}, trained for {trained:,} tokens",
+        "{name}（{architecture}，{kind}）：{layers} 层，{heads} 个注意力头，其中 {kv_heads} 个有键值，每个 {width} 维，"
+        "词向量 {embedding:,} 维，词表 {vocabulary:,}，训练上下文 {trained:,} 词元",
+    ),
+    "size_machine": (
+        "Machine: {cores} cores, {memory:.1f} GB memory, {gpu}; {budget:.1f} GB for the model",
+        "本机：{cores} 核，{memory:.1f} GB 内存，{gpu}；可供模型使用 {budget:.1f} GB",
+    ),
+    "size_gpu": ("{gpu:.1f} GB on the GPU", "{gpu:.1f} GB 显存"),
+    "size_no_gpu": ("no GPU", "无 GPU"),
+    "size_small_machine": (
+        "This is less than the 4 cores and 8 GB that are usually asked for: expect to wait",
+        "低于通常要求的 4 核和 8 GB，响应会较慢",
+    ),
+    "size_weights": (
+        "Weights:  {parameters:,.1f} million numbers as {kind} = {size:.3f} GB",
+        "权重：    {parameters:,.1f} 百万参数，{kind} = {size:.3f} GB",
+    ),
+    "size_context_cut": (
+        "(the context is {trained:,} tokens, not {asked:,}: the model was trained for no more)",
+        "（上下文为 {trained:,} 词元而非 {asked:,}：模型训练时不超过此长度）",
+    ),
+    "size_kv": (
+        "KV cache: 2 x {layers} layers x {kv_heads} heads x {width} numbers x {context:,} tokens x {slots} slots x "
+        "{number:g} bytes = {size:.3f} GB",
+        "KV 缓存： 2 x {layers} 层 x {kv_heads} 头 x {width} 维 x {context:,} 词元 x {slots} 个并发 x "
+        "{number:g} 字节 = {size:.3f} GB",
+    ),
+    "size_buffers": (
+        "Buffers:  4 bytes x {batch} tokens a batch x ({embedding:,} + {vocabulary:,}), and outputs = {size:.3f} GB",
+        "缓冲区：  4 字节 x 每批 {batch} 词元 x（{embedding:,} + {vocabulary:,}），加输出 = {size:.3f} GB",
+    ),
+    "size_total_fits": (
+        "Together {size:.2f} GB of {budget:.1f} GB: it fits",
+        "合计 {size:.2f} GB，可用 {budget:.1f} GB：放得下",
+    ),
+    "size_total_too_much": (
+        "Together {size:.2f} GB of {budget:.1f} GB: too much; take fewer slots, a smaller context or a smaller "
+        "quantization",
+        "合计 {size:.2f} GB，可用 {budget:.1f} GB：放不下；请减少并发数、缩短上下文或选用更小的量化",
+    ),
+    "size_ps": (
+        "Ollama's /api/ps says {size:.3f} GB: on a CPU it counts neither the input embedding nor the buffers",
+        "Ollama 的 /api/ps 显示 {size:.3f} GB：在 CPU 上它不计输入词向量和缓冲区",
+    ),
+    "size_ps_gpu": (
+        "Ollama's /api/ps says {size:.3f} GB: its own estimate of the buffers, without the input embedding",
+        "Ollama 的 /api/ps 显示 {size:.3f} GB：缓冲区为其自身估算，不计输入词向量",
+    ),
+    "size_ps_now": (
+        "It is loaded now, and /api/ps says {size:.3f} GB: the arithmetic is off by {difference:+.1%}",
+        "模型已加载，/api/ps 显示 {size:.3f} GB：估算误差 {difference:+.1%}",
+    ),
+    "size_slots": (
+        "Slots:    {size:.3f} GB each, so memory would do for {by_memory:,}; they share {cores} cores: {slots} advised",
+        "并发：    每个 {size:.3f} GB，内存可容纳 {by_memory:,} 个；但共用 {cores} 个核，建议 {slots} 个",
+    ),
+    "size_slots_gpu": (
+        "Slots:    {size:.3f} GB each, so memory would do for {by_memory:,}; {slots} advised",
+        "并发：    每个 {size:.3f} GB，显存可容纳 {by_memory:,} 个；建议 {slots} 个",
+    ),
+    "size_rates": (
+        "Measured here on {when}, one answer alone: prompts {prompt:.0f} tokens/s, answers {generation:.1f} tokens/s",
+        "{when} 在本机实测（单个回答）：读取 {prompt:.0f} 词元/秒，生成 {generation:.1f} 词元/秒",
+    ),
+    "size_no_rates": (
+        "Its speed was not measured here yet: python -m rag.serving size {name} --measure",
+        "尚未在本机实测速度：python -m rag.serving size {name} --measure",
+    ),
+    "size_no_rates_file": (
+        "Its speed can be measured once it is imported",
+        "导入后可实测速度",
+    ),
+    "size_variants": (
+        "  weights  on disk        in memory   tokens/s (*: measured; others by the weights that each token reads)",
+        "  量化     磁盘           内存        词元/秒（* 为实测，其余按每词元读取的权重推算）",
+    ),
+    "size_fits": ("fits", "放得下"),
+    "size_does_not_fit": ("does not fit", "放不下"),
+    "size_advice": (
+        "{kind} is the most exact that fits; which is best for your questions tells: python -m eval calibrate model",
+        "放得下的最精确量化是 {kind}；哪种最适合您的问题，请运行：python -m eval calibrate model",
+    ),
+    "size_advice_none": ("None fits on this machine; take a smaller model", "本机放不下任何一种，请换更小的模型"),
+    "size_article": (
+        "For comparison, as published for a 7B model (not measured here): weights, speed, loss of accuracy",
+        "对照：7B 模型的公开数据（非本机实测）：权重大小、速度、精度损失",
+    ),
+    "size_article_rule": (
+        "  its rule: 16 GB of memory: INT8; 8 GB: Q4_K_M; at least 4 cores and 8 GB",
+        "  其建议：16 GB 内存选 INT8，8 GB 选 Q4_K_M；至少 4 核、8 GB",
+    ),
 }
 
 
