@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from eval import calibrate_reader, chunk_size_command, ingest_command, large_command
 from eval.answers import command as answers_command
 from eval.attacks import command as attacks_command
+from eval.calibrate_model import command as calibrate_model_command
 from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
@@ -30,6 +31,7 @@ examples:
   python -m eval cache --help                 is a kept answer ever given to another question? how quickly do they come?
   python -m eval attacks --help               do orders in documents and questions steer the answer?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
+  python -m eval calibrate model --help       quantization, slots and context for this machine and your questions
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
   python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
@@ -68,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return commands[given[0]](given[1:])
     if given[:2] == ["calibrate", "refusal"]:
         return calibrate_reader.main(given[2:])
+    if given[:2] == ["calibrate", "model"]:
+        return calibrate_model_command.main(given[2:])
     return answers_command.run_command(_parser(), given, all_questions=True)
 
 

@@ -18,6 +18,7 @@ from rag.errors import SettingsError
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
+
 KEPT_NAME = "settings.json"
 KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens")
 """The settings that commands may choose."""

@@ -13,7 +13,7 @@ from eval.runs import Run
 from rag.errors import SettingsError
 from rag.schema import Language
 
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--g0:#2f6fb0;--g1:#c98a1b;--g2:#7f7f7f}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-top:1px solid #8886;padding-top:1rem}
@@ -42,7 +42,7 @@ def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Com
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>"
         f'<p class="note">{escape(words("how_to_read", language))}</p>{"".join(parts)}</html>\n'
     )
 

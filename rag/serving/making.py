@@ -65,7 +65,7 @@ class ModelMaker:
             kind = known_kind(kind)
             require_unquantized(source.path, source.quantization)
         self._require_free(name)
-        files = {file_name: f"sha256:{self._sent(path)}" for file_name, path in source.files.items()}
+        files = {file_name: f"sha256:{self.send(path)}" for file_name, path in source.files.items()}
         body: dict[str, object] = {"model": name, "files": files}
         if source.chat_format is not None:
             chat_format = source.chat_format
@@ -98,7 +98,7 @@ class ModelMaker:
             raise ModelUnfit(model=source.name, reason="installed_without_template")
         files = adapter_files(adapter, str(details.metadata.get("general.architecture", "")))
         self._require_free(new_name, of=source.name)
-        sent: Mapping[str, str] = {file_name: f"sha256:{self._sent(path)}" for file_name, path in files.items()}
+        sent: Mapping[str, str] = {file_name: f"sha256:{self.send(path)}" for file_name, path in files.items()}
         self._make(new_name, {"model": new_name, "from": source.name, "adapters": sent})
 
     def _installed(self, name: str) -> InstalledModel:
@@ -115,7 +115,7 @@ class ModelMaker:
         if find_installed(self.client.models(), name) is not None:
             raise ModelUnfit(model=name, reason="taken")
 
-    def _sent(self, path: Path) -> str:
+    def send(self, path: Path) -> str:
         """Give Ollama a file that it may have already; return its sha256."""
         with self.shown("checking", path.name) as update:
             sha256 = _sha256(path, update)

@@ -1,0 +1,141 @@
+"""The calibration as a table in the terminal and as a page with plots."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+
+from rich.table import Table
+
+from eval.calibrate_model.agents import Target
+from eval.calibrate_model.results import MARGIN, Row
+from eval.calibrate_model.words import words
+from eval.comparing.page import STYLE
+from eval.comparing.svg import Bar, bar_chart
+from rag.schema import Language
+
+_FEW = 100
+_GIGABYTE = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a calibration found.  ``reconstructed_from`` is empty where the weights are the makers' own."""
+
+    model: str
+    stand_in: bool
+    reconstructed_from: str
+    rows: tuple[Row, ...]
+    best: Row | None
+    target: Target
+    whole: bool
+    run: str
+
+
+def as_json(findings: Findings) -> dict[str, object]:
+    """Return the figures for programs."""
+    return asdict(findings)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's figures in the order of the heads."""
+    one = row.configuration
+    return (
+        one.kind,
+        str(one.slots),
+        f"{one.context_tokens:,}",
+        str(row.n),
+        "-" if row.accuracy is None else f"{row.accuracy:.0%}",
+        f"{row.prompt_rate:.0f}",
+        f"{row.generation_rate:.1f}",
+        f"{row.load_rate:.1f}",
+        f"{row.memory_bytes / _GIGABYTE:.2f} GB",
+        _seconds(row.p50_ms),
+        _seconds(row.p99_ms),
+        str(row.agents),
+    )
+
+
+_HEADS = (
+    "kind", "slots", "context", "questions", "accuracy", "prompt_rate", "generation_rate", "load_rate", "memory", "p50",
+    "p99", "agents",
+)  # fmt: skip
+
+
+def table(findings: Findings, language: Language) -> Table:
+    """Return the table; the winner's row is bold."""
+    heads = [words(name, language) for name in _HEADS]
+    found = Table(*heads, title=words("title", language, name=findings.model))
+    for row in findings.rows:
+        found.add_row(*cells(row), style="bold" if row == findings.best else "")
+    return found
+
+
+def remarks(findings: Findings, language: Language) -> list[str]:
+    """Return what must be said beside the figures."""
+    target = findings.target
+    found = [
+        words("target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds),
+    ]
+    first = findings.rows[0] if findings.rows else None
+    if first is not None and first.interval is not None and first.compared < _FEW:
+        low, high = first.interval
+        found.append(words("few", language, compared=first.compared, low=low, high=high))
+    if findings.stand_in:
+        found.append(words("stand_in", language, name=findings.model))
+    if findings.reconstructed_from:
+        found.append(words("reconstructed", language, kind=findings.reconstructed_from))
+    if not findings.whole:
+        found.append(words("time_up", language, run=findings.run))
+    if findings.best is None:
+        return [*found, words("no_winner", language)]
+    one = findings.best.configuration
+    best = words("winner", language, kind=one.kind, slots=one.slots, context=one.context_tokens, margin=MARGIN)
+    return [*found, best]
+
+
+def page(findings: Findings, language: Language) -> str:
+    """Return a page that needs nothing but itself."""
+    title = words("title", language, name=findings.model)
+    heads = "".join(f"<th>{escape(words(name, language))}</th>" for name in _HEADS)
+    rows = "".join(
+        "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells(row)) + "</tr>" for row in findings.rows
+    )
+    notes = "".join(f"<p>{escape(remark)}</p>" for remark in remarks(findings, language))
+    plots = "".join(_plots(findings, language))
+    return (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>{notes}"
+        f"<table><tr>{heads}</tr>{rows}</table>{plots}</html>\n"
+    )
+
+
+def _plots(findings: Findings, language: Language) -> list[str]:
+    measures: Mapping[str, Callable[[Row], float]] = {
+        "plot_p99": lambda row: (row.p99_ms or 0.0) / 1000,
+        "plot_speed": lambda row: row.load_rate,
+        "plot_memory": lambda row: row.memory_bytes / _GIGABYTE,
+        "plot_agents": lambda row: float(row.agents),
+    }
+    right = [
+        Bar(_label(row), row.accuracy, f"{row.accuracy:.0%}", row.interval, group=int(row == findings.best))
+        for row in findings.rows
+        if row.accuracy is not None
+    ]
+    charts = [bar_chart(words("plot_accuracy", language), right, 1.0)]
+    for key, value in measures.items():
+        charts.append(bar_chart(words(key, language), _bars(findings, value)))
+    return charts
+
+
+def _bars(findings: Findings, value: Callable[[Row], float]) -> Sequence[Bar]:
+    return [Bar(_label(row), value(row), f"{value(row):.3g}", group=int(row == findings.best)) for row in findings.rows]
+
+
+def _label(row: Row) -> str:
+    one = row.configuration
+    return f"{one.kind}, {one.slots} x {one.context_tokens:,}"
+
+
+def _seconds(value_ms: float | None) -> str:
+    return "-" if value_ms is None else f"{value_ms / 1000:.1f}"
