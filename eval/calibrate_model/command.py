@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _kinds(text: str) -> tuple[str, ...]:
     try:
-        return tuple(one if one == AS_IS else known_kind(one) for one in text.split(","))
+        return tuple(one if one == AS_IS else known_kind(one, "--quantizations") for one in text.split(","))
     except AnswerdeskError as error:
         raise argparse.ArgumentTypeError(error.text(terminal_language())) from error
 

@@ -29,11 +29,14 @@ Shown = Callable[[str, str], AbstractContextManager[Update]]
 """Shows progress: called with a key of ``words`` and what it is about."""
 
 
-def known_kind(kind: str) -> str:
-    """Return the kind of quantization as Ollama spells it.  Raises ``ModelUnfit`` for any that it cannot make."""
+def known_kind(kind: str, of: str | Path) -> str:
+    """Return the kind of quantization as Ollama spells it.
+
+    Raises ``ModelUnfit``, which names ``of``, for any that it cannot make.
+    """
     found = next((one for one in KINDS if one.lower() == kind.lower()), None)
     if found is None:
-        raise ModelUnfit(model=kind, reason="kind", what=kind)
+        raise ModelUnfit(model=of, reason="kind", what=kind)
     return found
 
 
@@ -62,7 +65,7 @@ class ModelMaker:
         nothing is left behind.
         """
         if kind:
-            kind = known_kind(kind)
+            kind = known_kind(kind, source.path)
             require_unquantized(source.path, source.quantization)
         self._require_free(name)
         files = {file_name: f"sha256:{self.send(path)}" for file_name, path in source.files.items()}
@@ -82,7 +85,7 @@ class ModelMaker:
 
     def quantize(self, name: str, kind: str, new_name: str = "") -> str:
         """Make a quantized model of an installed one, with its template and parameters; return its name."""
-        kind = known_kind(kind)
+        kind = known_kind(kind, name)
         source = self._installed(name)
         require_unquantized(source.name, self.client.show(source.name).quantization)
         made = new_name or variant_name(source.name, kind)

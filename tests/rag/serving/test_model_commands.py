@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rag.serving import pulling
+from rag.serving.making import ModelMaker
 from rag.settings import KEPT_NAME
 from tests.ollama_stub import OllamaStub
 from tests.rag.serving.gguf_files import QWEN, write_gguf
@@ -90,6 +91,17 @@ def test_what_cannot_be_done_is_one_sentence(
     assert desk.run(*arguments, language="zh") == code
     assert any("\u4e00" <= character <= "\u9fff" for character in capsys.readouterr().err)
     assert not desk.created()
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(maker: ModelMaker, name: str, kind: str, new_name: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelMaker, "quantize", interrupted)
+    assert desk.run("quantize", "r1:f16", "q8_0") == 130
+    assert capsys.readouterr().out == "Interrupted.\n"
 
 
 def test_a_quantized_model_is_named_after_its_source(desk: Desk) -> None:
