@@ -4,7 +4,8 @@
 another sentence.  So each number of a claim, and each word that denies or is denied, is looked at in its place: the
 claim is aligned token by token with every sentence that is like it (longest common blocks), and where the tokens around
 such a place agree while the place itself does not, the two are at odds.  Another sentence may settle it, if it has the
-claim's own word there and agrees with at least as much around it.
+claim's own word there and agrees with at least as much around it.  Clauses are looked at by themselves as well: in a
+long sentence a word that comes twice is easily aligned with its other place.
 """
 
 import re
@@ -24,6 +25,9 @@ _TOKEN = re.compile(
     rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[\u3400-\u9fff]"  # codes first
 )
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
+
+_CLAUSE_END = re.compile(r"[,;:，；：。、](?!\d)\s*|\.\s+|\s+(?:but|and)\s+")
+_LEAST_CLAUSE_TOKENS = 4
 
 _AROUND_TOKENS = 8
 """Tokens on each side of a place that are compared."""
@@ -51,12 +55,31 @@ def is_at_odds(claim: str, sources: Iterable[str]) -> bool:
     >>> is_at_odds("Gold members have 60 days to return it.", ["Gold members have 60 days to return it.",
     ...     "All others have 30 days to return it."])
     False
+    >>> is_at_odds("100 积分抵 1 元，积分能抵运费。", ["100 积分抵 1 元。", "积分不能抵运费。"])
+    True
     """
-    own = read_tokens(claim)
+    said = list(sources)
+    if _is_part_at_odds(read_tokens(claim), [read_tokens(source) for source in said]):
+        return True
+    clauses = [clause for source in said for clause in _clauses(source)]
+    return any(_is_part_at_odds(own, clauses) for own in _clauses(claim))
+
+
+@lru_cache(maxsize=4096)
+def _clauses(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the tokens of each clause that is long enough to be compared."""
+    clauses = [read_tokens(clause) for clause in _CLAUSE_END.split(text)]
+    return tuple(tokens for tokens in clauses if len(tokens) >= _LEAST_CLAUSE_TOKENS)
+
+
+def _is_part_at_odds(own: Sequence[str], said: Iterable[Sequence[str]]) -> bool:
     agreeing: dict[int, int] = {}
     opposing: dict[int, int] = {}
-    for source in sources:
-        found = align(own, read_tokens(source))
+    every = frozenset(own)
+    for source in said:
+        if len(every.intersection(source)) < _LEAST_AGREEMENT:
+            continue
+        found = align(own, source)
         for best, new in ((agreeing, found.agreeing), (opposing, found.opposing)):
             for place, strength in new.items():
                 best[place] = max(strength, best.get(place, 0))

@@ -221,7 +221,8 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
 
 def _is_alike(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether a sentence may say something of what the claim is about."""
-    return len(claim.statement.words & span.own.words) >= _ALIKE_WORDS
+    shared = len(claim.statement.words & span.own.words)
+    return shared >= _ALIKE_WORDS or (shared > 0 and bool(claim.statement.quantities & span.own.quantities))
 
 
 def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:

@@ -19,6 +19,8 @@ RETURNS = "You can send back any item within 30 days of delivery."
         ("红色常亮表示有外网。", ["红色常亮表示没有外网。"]),
         ("七种云盘都支持快照和加密。", ["三种云盘都支持快照和加密。"]),
         ("At most six members can join a home.", ["At most eight members can join a home."]),
+        ("100 积分抵 1 元，积分能抵运费和安装费。", ["100 积分抵 1 元。", "积分不能抵运费和安装费。"]),
+        ("已绑定的卡能退、不能提现。", ["没有绑定的卡，7 天内可以退；已经绑定的不能退，也不能提现。"]),
     ],
 )
 def test_what_differs_in_one_place_is_at_odds(claim: str, sources: list[str]) -> None:
@@ -36,6 +38,7 @@ def test_what_differs_in_one_place_is_at_odds(claim: str, sources: list[str]) ->
         ("Neither phone nor chat is open on Sundays.", ["Phone and chat are not open on Sundays."]),
         ("It is free of charge.", ["It comes at no extra cost."]),
         ("It was built by hand.", []),
+        ("积分不能抵运费，也不能抵安装费。", ["积分不能抵运费，也不能抵安装费；积分能抵货款。"]),
     ],
 )
 def test_what_agrees_or_cannot_be_compared_is_not(claim: str, sources: list[str]) -> None:

@@ -121,3 +121,9 @@ def test_a_number_that_is_nowhere_is_never_supported(number: int) -> None:
     grounding = ground(sentence, PASSAGES)
     assert grounding.citations == ()
     assert len(grounding.unsupported) == 1
+
+
+def test_a_short_sentence_is_compared_by_its_figure_as_well() -> None:
+    passage = Evidence(1, "a.md", "a.md", "App", (), "You can invite 5 people.", 0, 24, 0, 24, "en")
+    assert ground("You can invite 5 people.", [passage]).citations
+    assert ground("You can not invite 5 people.", [passage]).unsupported
