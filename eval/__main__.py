@@ -12,6 +12,7 @@ from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
 from eval.lanes import command as lanes_command
+from eval.load import command as load_command
 from eval.question_options import question_parser
 from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
@@ -33,6 +34,7 @@ examples:
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval calibrate model --help       quantization, slots and context for this machine and your questions
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
+  python -m eval load --help                  many sessions at once, beside raw Ollama clients
   python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
 """
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,
+        "load": load_command.main,
     }
     if given and given[0] in commands:
         return commands[given[0]](given[1:])

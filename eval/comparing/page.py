@@ -8,6 +8,7 @@ from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.comparing.pairs import Comparison
 from eval.comparing.svg import Bar, Point, bar_chart, reliability_chart
+from eval.load.report import page_section
 from eval.page_words import words
 from eval.runs import Run
 from rag.errors import SettingsError
@@ -50,7 +51,7 @@ def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Com
 def _section(run: Run, language: Language) -> str:
     identity, figures = run.identity(), run.figures()
     command = str(identity.get("command"))
-    sections = {"answers": _answers, "retrieval": _retrieval, "refusal": _refusal}
+    sections = {"answers": _answers, "retrieval": _retrieval, "refusal": _refusal, "load": _load}
     if command not in sections:
         raise SettingsError(reason=words("no_section", language, run=run.folder.name, command=command))
     heading = f"{run.folder.name}: {words(command, language)}"
@@ -124,6 +125,11 @@ def _refusal(run: Run, figures: Figures, language: Language) -> str:
     return bar_chart(words("refusals", language), bars, 1.0) + reliability_chart(
         words("reliability", language), words("said", language), words("true", language), points
     )
+
+
+def _load(run: Run, figures: Figures, language: Language) -> str:
+    del run
+    return page_section(figures, language)
 
 
 def _bars(values: Sequence[tuple[str, object]], intervals: object = None, name: str = "", group: int = 0) -> list[Bar]:

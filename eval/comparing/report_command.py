@@ -27,7 +27,7 @@ examples:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m eval report",
-        description="Write runs of answers, retrieval and refusal as one HTML page with plots.  生成 HTML 报告",
+        description="Write runs of answers, retrieval, refusal and load as one HTML page with plots.  生成 HTML 报告",
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 import pytest
 
 from eval import page_words, words
+from eval.load import words as load_words
 
 
 def _placeholders(template: str) -> list[str]:
     return sorted(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
-@pytest.mark.parametrize("table", [words._WORDS, page_words._WORDS], ids=["terminal", "page"])
+TABLES = {"terminal": words._WORDS, "page": page_words._WORDS, "load": load_words._WORDS}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_both_languages_fill_the_same_places(table: Mapping[str, tuple[str, str]]) -> None:
     for key, (english, chinese) in table.items():
         assert _placeholders(english) == _placeholders(chinese), key

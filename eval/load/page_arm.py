@@ -1,0 +1,176 @@
+"""The product as an agent sees it: the real page in Chromium, a browser context a session."""
+
+import asyncio
+import re
+import shutil
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from eval.answers.gold import is_right_reply
+from eval.load.desk_process import DeskProcess
+from eval.load.records import Asking, LoadRecord, Outcome
+from eval.load.words import words
+from ingest.golden import GoldenQuestion
+from rag.errors import SettingsError
+from rag.terminal import terminal_language
+
+if TYPE_CHECKING:  # a test's tool, which not everybody has installed
+    from playwright.async_api import Locator, Page
+
+Result = TypeVar("Result")
+
+_OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
+_LOOK_FOR_STOP_MS = 1000
+_PAGE_SECONDS = 300.0
+_LOCALES = {"en": "en-GB", "zh": "zh-CN"}
+_PAGE_ERROR = "[data-testid=stException], [data-testid=stAlertContentError]"
+
+
+class _Stopped(Exception):
+    """Nobody waits any more."""
+
+
+@contextmanager
+def page_arm(desk: DeskProcess, sessions: int) -> Iterator["PageArm"]:
+    """Open a browser with as many contexts as sessions.  Raises ``SettingsError`` where there is none."""
+    arm = PageArm(desk)
+    try:
+        arm.open(sessions)
+        yield arm
+    finally:
+        arm.close()
+
+
+class PageArm:
+    """Types questions and watches what appears.  All of the browser lives in one thread; sessions wait for it."""
+
+    name = "page"
+
+    def __init__(self, desk: DeskProcess) -> None:
+        self._desk = desk
+        self.process_id = desk.process_id
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pages", daemon=True)
+        self._pages: list[Page] = []
+        self._closing: list[Coroutine[object, object, None]] = []
+
+    def open(self, sessions: int) -> None:
+        """Start the browser and open all pages."""
+        self._thread.start()
+        self._wait_for(self._open(sessions))
+
+    def close(self) -> None:
+        """Close the browser."""
+        if self._thread.is_alive():
+            for closing in self._closing:
+                self._wait_for(closing)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    def warm(self, question: GoldenQuestion) -> None:
+        """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
+        ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
+        if ended.outcome not in ("answered", "refused"):
+            raise SettingsError(reason=words("not_warm", terminal_language(), error=ended.error))
+
+    def ask(self, asking: Asking) -> LoadRecord:
+        """Ask in the session's own browser context, and return what was seen there."""
+        return self._wait_for(self._ask(asking))
+
+    def _wait_for(self, work: Coroutine[object, object, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _open(self, sessions: int) -> None:
+        try:
+            from playwright.async_api import Error, async_playwright
+        except ImportError as error:
+            raise SettingsError(reason=words("no_browser", terminal_language())) from error
+        driver = await async_playwright().start()
+        self._closing.append(driver.stop())
+        try:
+            browser = await driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        except Error as error:
+            raise SettingsError(reason=words("no_browser", terminal_language())) from error
+        self._closing.insert(0, browser.close())
+        locale = _LOCALES[terminal_language()]
+        for _ in range(sessions):
+            context = await browser.new_context(locale=locale, viewport={"width": 1280, "height": 720})
+            context.set_default_timeout(_PAGE_SECONDS * 1000)
+            page = await context.new_page()
+            await page.goto(self._desk.address)
+            await page.locator(".st-key-question textarea").wait_for()
+            self._pages.append(page)
+
+    async def _ask(self, asking: Asking) -> LoadRecord:
+        from playwright.async_api import Error
+
+        page = self._pages[asking.session]
+        sent_at = time.perf_counter()
+        seen: dict[str, float] = {}
+        outcome: Outcome = "lost"
+        error = text = ""
+        try:
+            outcome, text = await self._follow(page, asking, seen)
+        except _Stopped:
+            outcome = "unfinished"
+        except Error as raised:
+            error = type(raised).__name__
+        if await page.locator(_PAGE_ERROR).count():
+            outcome, error = "failed", "page error"
+        elif outcome == "failed":
+            error = "turn failed"
+        question = asking.question
+        knows = bool(question.answerable and (question.answers or question.key_points))
+        return LoadRecord(
+            arm=self.name,
+            round=asking.round,
+            session=asking.session,
+            question_id=question.question_id,
+            late_ms=(sent_at - asking.due_at) * 1000,
+            evidence_ms=_ms(seen.get("evidence"), asking.due_at),
+            first_word_ms=_ms(seen.get("words"), asking.due_at),
+            total_ms=(time.perf_counter() - asking.due_at) * 1000,
+            outcome=outcome,
+            error=error,
+            right=is_right_reply(question, text) if knows and text else None,
+        )
+
+    async def _follow(self, page: "Page", asking: Asking, seen: dict[str, float]) -> tuple[Outcome, str]:
+        """Return how the turn ended, and the answer's text."""
+        before = re.search(r"[?&]turn=([\w-]+)", page.url)
+        other = f':not([data-turn="{before[1]}"])' if before else ""
+        box = page.locator(".st-key-question textarea")
+        await box.fill(asking.question.question)
+        await box.press("Enter")
+        ended = ", ".join(f".view[data-turn-state={state}]{other}" for state in _OUTCOMES)
+        stages = {
+            "evidence": f'.evidence[data-passages]:not([data-passages="0"]){other}, {ended}',
+            "words": f".view[data-turn-state=thinking]{other}, .view[data-turn-state=answering]{other}, {ended}",
+            "end": ended,
+        }
+        for stage, selector in stages.items():
+            await _appears(page.locator(selector).first, asking)
+            seen[stage] = time.perf_counter()
+        view = page.locator(ended).first
+        state = await view.get_attribute("data-turn-state")
+        return _OUTCOMES[str(state)], await page.locator(".answer").first.inner_text()
+
+
+async def _appears(what: "Locator", asking: Asking) -> None:
+    from playwright.async_api import TimeoutError as NotYet
+
+    while True:
+        try:
+            await what.wait_for(state="attached", timeout=_LOOK_FOR_STOP_MS)
+            return
+        except NotYet:
+            if asking.stop.is_set():
+                raise _Stopped from None
+
+
+def _ms(at: float | None, since: float) -> float | None:
+    return None if at is None else (at - since) * 1000

@@ -1,0 +1,110 @@
+"""What is written down of every question, at once and before anything is computed."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from pydantic import TypeAdapter
+
+from ingest.golden import GoldenQuestion
+from rag.schema import SpanTime
+
+Outcome = Literal["answered", "refused", "failed", "unfinished", "lost"]
+"""``failed`` was said in words; ``unfinished`` was stopped by us when time was up; ``lost`` has no end at all."""
+
+
+PRODUCT_ARMS = ("desk", "page")
+"""The arms that are the product; a run has one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A remaining wait as it was told, and as it came."""
+
+    told_seconds: float
+    real_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRecord:
+    """One question.  Times are milliseconds since the moment for which it was planned; None where it never came.
+
+    ``late_ms`` is how much after that moment it was sent.  ``asked_model`` is False where the product refused alone.
+    """
+
+    arm: str
+    round: int
+    session: int
+    question_id: str
+    late_ms: float
+    evidence_ms: float | None
+    first_word_ms: float | None
+    total_ms: float
+    outcome: Outcome
+    error: str = ""
+    right: bool | None = None
+    asked_model: bool = True
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+    spans: tuple[SpanTime, ...] = ()
+    told: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One arm for a while: all questions of a round, from the first one's moment to the last one's end.
+
+    Memory and ``processor_seconds`` are those of the arm's own process, the product's; 0 where there is none.
+    """
+
+    arm: str
+    round: int
+    seconds: float
+    memory_before_bytes: int = 0
+    memory_peak_bytes: int = 0
+    processor_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One question that is due.
+
+    ``due_at`` is in seconds of ``time.perf_counter``; ``stop`` is set when nobody waits for the answer any more.
+    """
+
+    round: int
+    session: int
+    question: GoldenQuestion
+    due_at: float
+    stop: threading.Event
+
+
+Ask = Callable[[Asking], LoadRecord]
+LINES: TypeAdapter[LoadRecord | Block] = TypeAdapter(LoadRecord | Block)
+
+
+class RecordFile:
+    """Records and blocks, a line each, flushed as they come; safe from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = path.open("ab")
+        self._lock = threading.Lock()
+
+    def keep(self, one: LoadRecord | Block) -> None:
+        """Write one line."""
+        with self._lock:
+            self._file.write(LINES.dump_json(one) + b"\n")
+            self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()

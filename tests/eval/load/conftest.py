@@ -1,0 +1,38 @@
+"""The stand-in for a GPU in a thread, fast enough for tests."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import uvicorn
+
+from eval.load.gpu_timed_server import gpu_timed_application
+from eval.load.gpu_timing import GpuTiming
+
+Serving = Callable[[GpuTiming], str]
+
+
+@contextmanager
+def _served(timing: GpuTiming) -> Iterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(gpu_timed_application(timing), log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listening.close()
+
+
+@pytest.fixture
+def serving() -> Iterator[Serving]:
+    """Start a server with these times and return its address."""
+    with ExitStack() as stack:
+        yield lambda timing: stack.enter_context(_served(timing))
