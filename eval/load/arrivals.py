@@ -65,8 +65,13 @@ class Drive:
         self._ask = ask
         self._keep = keep
         self._stop = threading.Event()
+        self._finish = threading.Event()
         self._failures: list[BaseException] = []
         self._ended_at = 0.0
+
+    def finish(self) -> None:
+        """Begin no further question; those under way may end."""
+        self._finish.set()
 
     def run(self, plan: Plan, questions: Iterator[GoldenQuestion]) -> tuple[int, float]:
         """Return how many questions were asked, and the seconds from the first one's moment to the last one's end.
@@ -93,7 +98,7 @@ class Drive:
 
         def session(number: int) -> None:
             nonlocal asked
-            while not self._stop.is_set():
+            while not (self._stop.is_set() or self._finish.is_set()):
                 with lock:
                     due_at = time.perf_counter()
                     is_over = due_at - began_at >= plan.seconds if plan.questions is None else asked >= plan.questions

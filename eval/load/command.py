@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from eval.knowledge import knowledge_name, open_parts
-from eval.load import gpu_command
+from eval.load import gpu_command, idle_command, kills_command
 from eval.load.arrivals import Plan
-from eval.load.desk_arm import DeskArm, open_turns
+from eval.load.desk_arm import DeskArm, desk_arm
 from eval.load.desk_process import desk_process
 from eval.load.figures import figures
 from eval.load.page_arm import PageArm, page_arm
@@ -35,8 +35,7 @@ from eval.question_sets import QuestionSet
 from eval.runs import Run, read_records
 from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError, SettingsError
-from rag.pipeline import Pipeline, PipelineParts
-from rag.storage.turn_store import TurnStore
+from rag.pipeline import PipelineParts
 from rag.terminal import fail, terminal_language
 
 _LEAST_DRAIN_SECONDS = 120.0
@@ -47,6 +46,8 @@ examples:
   python -m eval load --against raw,top5 --duration 240     and beside clients that send five whole passages
   python -m eval load --rate 6 --against none               six questions a minute, by chance, whatever the answers do
   python -m eval load --page --against none                 in ten browsers
+  python -m eval load idle --help                           one question at a time, and a new process's first passage
+  python -m eval load kills --help                          Ollama killed under load
   python -m eval load gpu-timed-server --help               the product's own share, without a GPU
 """
 
@@ -160,24 +161,14 @@ def _arms(
     model = RawModel.of(parts.settings, parts.generator.model, stand_in=parts.generator.stand_in)
     others = {"raw": lambda: prompts, "top5": lambda: plain_prompts(prompts, parts)}
     arms = [Arm(name, RawArm(name, others[name](), model).ask) for name in arguments.against]
-    opened: AbstractContextManager[DeskArm | PageArm] = (_page if arguments.page else _desk)(arguments, parts, file)
+    opened: AbstractContextManager[DeskArm | PageArm] = (
+        _page(arguments, parts, file)
+        if arguments.page
+        else desk_arm(parts, file, arguments.sessions, think=arguments.think)
+    )
     with opened as arm:
         arm.warm(questions[0])
         yield [Arm(arm.name, arm.ask, arm.process_id), *arms], questions
-
-
-@contextmanager
-def _desk(arguments: argparse.Namespace, parts: PipelineParts, file: RecordFile) -> Iterator[DeskArm]:
-    store = TurnStore(file.path.with_name("turns.db"))
-    turns = open_turns(Pipeline(parts), store, parts.settings, arguments.sessions)
-    desk = DeskArm(turns, think=arguments.think)
-    try:
-        yield desk
-    finally:
-        turns.close()
-        for record in desk.lost(store):
-            file.keep(record)
-        store.close()
 
 
 @contextmanager
@@ -222,8 +213,9 @@ def _run(
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    if argv and argv[0] == "gpu-timed-server":
-        return gpu_command.main(argv[1:])
+    commands = {"gpu-timed-server": gpu_command.main, "kills": kills_command.main, "idle": idle_command.main}
+    if argv and argv[0] in commands:
+        return commands[argv[0]](argv[1:])
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
     try:

@@ -4,15 +4,16 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from eval.answers.gold import is_right_reply
-from eval.load.records import Asking, LoadRecord, Outcome, Told
+from eval.load.records import Asking, LoadRecord, Outcome, RecordFile, Told
 from eval.load.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
-from rag.pipeline import Pipeline
-from rag.settings import Settings
+from rag.pipeline import Pipeline, PipelineParts
 from rag.storage.turn_store import TurnStore
 from rag.terminal import terminal_language
 from rag.turns import TurnService, TurnSnapshot
@@ -50,14 +51,30 @@ class _Seen:
         return tuple(Told(seconds, self.left_queue_at - at) for at, seconds in self.told)
 
 
-def open_turns(pipeline: Pipeline, store: TurnStore, settings: Settings, sessions: int) -> TurnService:
-    """Return a service with as many workers as the desk's has, and at least one a session."""
-    workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
-    return TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions))
+@contextmanager
+def desk_arm(parts: PipelineParts, file: RecordFile, sessions: int, *, think: bool | None) -> Iterator["DeskArm"]:
+    """Serve turns from a store beside ``file``, and note at the end in ``file`` what was lost.
+
+    There are as many workers as the desk's, and at least one a session.
+    """
+    store, pipeline = TurnStore(file.path.with_name("turns.db")), Pipeline(parts)
+    workers = parts.settings.parallel_slots + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+    turns = TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions))
+    desk = DeskArm(turns, think=think)
+    try:
+        yield desk
+    finally:
+        turns.close()
+        for record in desk.lost(store):
+            file.keep(record)
+        store.close()
 
 
 class DeskArm:
-    """Asks the turn service and waits for the end."""
+    """Asks the turn service and waits for the end.
+
+    ``last_word_at`` is when a reply last began, in seconds of ``time.perf_counter``; 0 before the first.
+    """
 
     name = "desk"
     process_id = os.getpid()
@@ -66,6 +83,7 @@ class DeskArm:
         self._turns = turns
         self._think = think
         self._asked: list[tuple[str, LoadRecord]] = []
+        self.last_word_at = 0.0
 
     def warm(self, question: GoldenQuestion) -> None:
         """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
@@ -88,6 +106,7 @@ class DeskArm:
                 self._turns.cancel(turn_id)
             snapshot = self._turns.wait(turn_id, _news_after(snapshot), timeout_seconds=_READ_AGAIN_AFTER_SECONDS)
             seen.look(snapshot)
+            self.last_word_at = max(self.last_word_at, seen.first_word_at or 0.0)
         record = self._record(asking, snapshot, seen, sent_at)
         self._asked.append((turn_id, record))
         return record

@@ -66,6 +66,32 @@ _WORDS: dict[str, tuple[str, str]] = {
         "--page needs Playwright and Chromium: pip install 'answerdesk[dev]', and the distribution's chromium",
         "--page 需要 Playwright 与 Chromium：pip install 'answerdesk[dev]'，并安装系统的 chromium",
     ),
+    "idle_all": ("everything but the model", "除模型外的全部"),
+    "bar_idle_p50": ("everything but the model, p50", "除模型外的全部，p50"),
+    "bar_idle_p99": ("everything but the model, p99", "除模型外的全部，p99"),
+    "bar_start": ("new process to its first passage, median", "新进程到首个片段，中位数"),
+    "killed": (
+        "Ollama killed; it answered again after {down_seconds}, and the model spoke {back_seconds} after that",
+        "已终止 Ollama；{down_seconds} 后恢复响应，再过 {back_seconds} 模型重新输出",
+    ),
+    "kills_foreign": (
+        "an Ollama that this program did not start answers at {url}; give OLLAMA_HOST another port",
+        "{url} 上已有不是由本程序启动的 Ollama，请为 OLLAMA_HOST 指定其他端口",
+    ),
+    "kills_met": (
+        "{kills} kills, {questions} questions: {in_words} ended with a sentence about the model server, the others "
+        "with an answer or a refusal; none lost. The model spoke at the latest {longest} after Ollama answered "
+        "({bar} wanted).",
+        "终止 {kills} 次，共 {questions} 个问题：{in_words} 个以模型服务的说明结束，其余得到回答或拒答，"
+        "无一丢失。Ollama 恢复后，模型最迟 {longest} 重新输出（要求 {bar}）。",
+    ),
+    "kills_missed": (
+        "Not met: {kills} kills, {came_back} came back; of {questions} questions {lost} lost, {unforeseen} failed "
+        "without a sentence of their own; the model spoke at the latest {longest} after Ollama answered ({bar} "
+        "wanted).",
+        "未达标：终止 {kills} 次，恢复 {came_back} 次；{questions} 个问题中丢失 {lost} 个，"
+        "{unforeseen} 个失败且无专门说明；Ollama 恢复后模型最迟 {longest} 重新输出（要求 {bar}）。",
+    ),
     "kept": ("every question's record: {folder}", "逐题记录：{folder}"),
     "cut_short": (
         "Interrupted; the figures are of what was measured until then.",
