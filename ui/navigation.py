@@ -7,9 +7,9 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.app_pages import desk, people
+from ui.app_pages import desk, people, performance
 from ui.i18n import word
-from ui.session import PageContext
+from ui.session import PageContext, take_wanted_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class PageEntry:
 
 PAGES: tuple[PageEntry, ...] = (
     PageEntry("desk", ":material/support_agent:", "agent", desk.render),
+    PageEntry("performance", ":material/speed:", "lead", performance.render),
     PageEntry("people", ":material/group:", "admin", people.render),
 )
 """In the menu's order; the first is the one that the bare address opens."""
@@ -31,7 +32,12 @@ PAGES: tuple[PageEntry, ...] = (
 
 def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Page":
     """Offer the pages of this role, and return the one that the address names; with a single one there is no menu."""
-    return st.navigation([_page(entry, context, is_first=entry is pages[0]) for entry in pages])
+    made = [_page(entry, context, is_first=entry is pages[0]) for entry in pages]
+    shown = st.navigation(made)
+    turn_id = take_wanted_turn()
+    if turn_id:
+        st.switch_page(made[0], query_params={"turn": turn_id, "lang": context.language})
+    return shown
 
 
 def _page(entry: PageEntry, context: PageContext, *, is_first: bool) -> "st.Page":

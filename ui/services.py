@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import streamlit as st
 
@@ -17,18 +17,22 @@ from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
 from rag.people.sign_ins import SignIns
+from rag.performance import PerformanceReports, PersonalPerformance
 from rag.protocols import Embedder
 from rag.schema import Language
+from rag.serving.machine import MachineState, machine_look
 from rag.settings import Settings, load_settings
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
+from rag.storage.turn_times import TurnTimesTable
 from rag.turns import AnswerPipeline, PersonalTurns, Pipelines, TurnService
 
 logger = logging.getLogger(__name__)
 
 _MODEL_LOOK_EVERY_SECONDS = 5.0
+_MACHINE_LOOK_EVERY_SECONDS = 2.0
 _FIRST_LOOK_SECONDS = 0.3
 _MORE_WORKERS_THAN_THE_LINE = 4
 
@@ -75,6 +79,7 @@ class DeskServices:
     knowledge_bases: tuple[str, ...] = ()
     administration: Administration | None = None
     sign_out: Callable[[str], None] = lambda token: None
+    performance: PersonalPerformance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class SharedServices:
     topics: Callable[[str, Language], tuple[Topic, ...]]
     first_base: str = "default"
     people: PeopleServices | None = None
+    reports: PerformanceReports | None = None
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
@@ -124,34 +130,52 @@ class SharedServices:
             administration=Administration(self.people.people, self.people.audit, self.bases, who)
             if self.people is not None
             else None,
+            performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
         )
 
 
-class ModelWatch:
-    """Looks at the model server in the background, when somebody asks and the last look is old."""
+State = TypeVar("State")
 
-    def __init__(self, look: Callable[[], ModelState]) -> None:
+
+class Watch(Generic[State]):
+    """Looks at something in the background, when somebody asks and the last look is old."""
+
+    def __init__(self, look: Callable[[], State], before: State, every_seconds: float) -> None:
         self._look = look
         self._lock = threading.Lock()
-        self._state = ModelState()
+        self._state = before
+        self._every_seconds = every_seconds
         self._looked = threading.Event()
         self._due_at = 0.0
 
-    def __call__(self) -> ModelState:
+    def __call__(self) -> State:
         """Return what was last seen; only the very first call waits, for 0.3 s at the most."""
         with self._lock:
             due = time.monotonic() >= self._due_at
             if due:
-                self._due_at = time.monotonic() + _MODEL_LOOK_EVERY_SECONDS
+                self._due_at = time.monotonic() + self._every_seconds
         if due:
-            threading.Thread(target=self._refresh, name="model-watch", daemon=True).start()
+            threading.Thread(target=self._refresh, name="watch", daemon=True).start()
         self._looked.wait(_FIRST_LOOK_SECONDS)
         return self._state
 
     def _refresh(self) -> None:
         self._state = self._look()
         self._looked.set()
+
+
+class ModelWatch(Watch[ModelState]):
+    """Looks at the model server."""
+
+    def __init__(self, look: Callable[[], ModelState]) -> None:
+        super().__init__(look, ModelState(), _MODEL_LOOK_EVERY_SECONDS)
+
+
+def performance_reports(settings: Settings) -> PerformanceReports:
+    """Return the figures of the recorded turns and of this machine."""
+    machine: Watch[MachineState | None] = Watch(machine_look(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
+    return PerformanceReports(TurnTimesTable(settings.turns_path), machine)
 
 
 def open_services(settings: Settings) -> SharedServices:
@@ -168,6 +192,7 @@ def open_services(settings: Settings) -> SharedServices:
         topics=lambda name, language: _topics(stores(name), language),
         first_base=settings.knowledge_base,
         people=open_people(settings),
+        reports=performance_reports(settings),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_warm, args=(first, services), name="warm", daemon=True).start()

@@ -111,6 +111,21 @@ def show_turn(turn_id: str) -> None:
         st.query_params.pop("turn", None)
 
 
+def want_turn(turn_id: str) -> None:
+    """Open a turn on the desk at the next run, from whichever page this is."""
+    st.session_state["wanted_turn"] = turn_id
+
+
+def wants_turn() -> bool:
+    """Tell whether the next run will open a turn."""
+    return bool(st.session_state.get("wanted_turn"))
+
+
+def take_wanted_turn() -> str:
+    """Return the turn to open now, or an empty string; it is asked for once."""
+    return str(st.session_state.pop("wanted_turn", ""))
+
+
 def ask_token() -> str:
     """Return the token of the question box as it is drawn now: what is sent twice from one box is one turn."""
     if "ask_token" not in st.session_state:

@@ -1,13 +1,14 @@
 """Where the time of the recorded turns went, read from its own small tables and never from the answers."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import AnswerInterrupted
-from rag.schema import SpanTime
+from rag.schema import Language, SpanTime
 from rag.storage.connection import Database
 from rag.storage.migrations import TURN_MIGRATIONS
 
@@ -38,6 +39,28 @@ class Outcomes:
     turns: dict[str, int]
     generated_tokens: int
     generation_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCounts:
+    """What became of a window's turns, how many failed before any passage, and which models answered (stand-in?)."""
+
+    outcomes: Outcomes
+    failed_without_evidence: int
+    models: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlowTurn:
+    """A turn that took ``total_ms``, and the stage that took most of them."""
+
+    turn_id: str
+    asked_at: datetime
+    question: str
+    language: Language
+    state: str
+    total_ms: float
+    worst: SpanTime
 
 
 def write_times(connection: sqlite3.Connection, turn_id: str, times: TurnTimes) -> None:
@@ -104,9 +127,89 @@ class TurnTimesTable:
             ).fetchone()
         return int(row[0])
 
+    def timed(self, since: datetime, bases: Collection[str] | None = None) -> Iterator[tuple[str, float, float]]:
+        """Yield stage, time of asking (seconds since 1970) and milliseconds, oldest first; ``bases`` None: of all."""
+        with self._database.reading() as connection:
+            yield from connection.execute(
+                "SELECT stage, (julianday(asked_at) - 2440587.5) * 86400.0, duration_ms FROM turn_span "
+                f"WHERE asked_at >= :since AND {_OF_BASES} ORDER BY asked_at",
+                {"since": _bound(since), "bases": _listed(bases)},
+            ).fetchall()
+
+    def counts(self, since: datetime, bases: Collection[str] | None = None) -> WindowCounts:
+        """Count what was asked of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
+        values = {"since": _bound(since), "bases": _listed(bases), "failed": AnswerInterrupted.__name__}
+        with self._database.reading() as connection:
+            states = connection.execute(
+                "SELECT state, count(*), sum(generated_tokens), sum(generation_ms) FROM turn "
+                f"WHERE created_at >= :since AND {_OF_BASES} GROUP BY state",
+                values,
+            ).fetchall()
+            late = connection.execute(
+                "SELECT count(*) FROM turn WHERE state = 'failed' AND created_at >= :since AND error_class != :failed "
+                f"AND {_OF_BASES} AND NOT EXISTS (SELECT 1 FROM turn_span "
+                f"WHERE turn_span.turn_number = turn.turn_number AND stage = '{EVIDENCE}')",
+                values,
+            ).fetchone()
+            models = connection.execute(
+                "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
+                f"(SELECT answer FROM turn WHERE created_at >= :since AND answer IS NOT NULL AND {_OF_BASES} "
+                "ORDER BY turn_number DESC LIMIT 200) WHERE json_extract(answer, '$.model') != '' ORDER BY 1",
+                values,
+            ).fetchall()
+        return WindowCounts(
+            outcomes=Outcomes(
+                {str(row[0]): int(row[1]) for row in states},
+                sum(int(row[2]) for row in states),
+                sum(float(row[3]) for row in states),
+            ),
+            failed_without_evidence=int(late[0]),
+            models=tuple((str(row[0]), bool(row[1])) for row in models),
+        )
+
+    def slowest(self, since: datetime, limit: int, bases: Collection[str] | None = None) -> tuple[SlowTurn, ...]:
+        """Return the turns that took longest, slowest first, each with the stage that took most of it."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT turn_number, duration_ms FROM turn_span WHERE stage = 'total' AND asked_at >= :since "
+                f"AND {_OF_BASES} ORDER BY duration_ms DESC LIMIT :limit",
+                {"since": _bound(since), "bases": _listed(bases), "limit": limit},
+            ).fetchall()
+            return tuple(_slow_turn(connection, int(row[0]), float(row[1])) for row in rows)
+
     def close(self) -> None:
         """Close the connections of all threads."""
         self._database.close()
+
+
+_OF_BASES = (
+    "(:bases IS NULL OR turn_number IN (SELECT turn_number FROM turn "
+    "WHERE knowledge_base IN (SELECT value FROM json_each(:bases))))"
+)
+
+
+def _listed(bases: Collection[str] | None) -> str | None:
+    return json.dumps(sorted(bases)) if bases is not None else None
+
+
+def _slow_turn(connection: sqlite3.Connection, number: int, total_ms: float) -> SlowTurn:
+    turn = connection.execute(
+        "SELECT turn_id, created_at, question, language, state FROM turn WHERE turn_number = ?", (number,)
+    ).fetchone()
+    worst = connection.execute(
+        "SELECT stage, duration_ms FROM turn_span WHERE turn_number = ? AND stage NOT IN ('total', ?) "
+        "ORDER BY duration_ms DESC LIMIT 1",
+        (number, EVIDENCE),
+    ).fetchone()
+    return SlowTurn(
+        turn_id=turn["turn_id"],
+        asked_at=datetime.fromisoformat(turn["created_at"]),
+        question=turn["question"],
+        language=turn["language"],
+        state=turn["state"],
+        total_ms=total_ms,
+        worst=SpanTime(worst["stage"], worst["duration_ms"]) if worst is not None else SpanTime("total", total_ms),
+    )
 
 
 def _bound(since: datetime | None) -> str:

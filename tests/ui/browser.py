@@ -101,7 +101,7 @@ class Desk:
     def settled(self) -> None:
         """Wait until the page is connected and its script has run."""
         app = self.page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]")
-        expect(app.and_(self.page.locator("[data-test-script-state=notRunning]"))).to_be_visible(timeout=15_000)
+        expect(app.and_(self.page.locator("[data-test-script-state=notRunning]"))).to_be_visible(timeout=40_000)
         expect(self.page.locator(".shell h1")).to_be_visible()
 
     # what is on the page

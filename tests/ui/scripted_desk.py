@@ -29,7 +29,7 @@ from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
 from tests.ui.scenes import STAGES, steps
 from ui.server import desk_application
-from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people
+from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
 OTHER_HOST = "desk.test"
 TOPICS: dict[Language, tuple[str, ...]] = {
@@ -113,13 +113,15 @@ def services() -> SharedServices:
     """Return the one set of services, over a store in the folder named on the command line."""
     pipeline = ScenePipeline(GATES)
     folder = Path(sys.argv[1])
+    settings = Settings(data_dir=folder, cache_dir=folder, ollama_host="127.0.0.1:9")
     return SharedServices(
         turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 32),
         bases=KnowledgeBases(folder / "knowledge"),
         knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
-        people=open_people(Settings(data_dir=folder)),
+        people=open_people(settings),
+        reports=performance_reports(settings),
     )
 
 

@@ -29,13 +29,15 @@ def test_both_texts_have_the_same_placeholders(key: str) -> None:
 def test_each_text_is_in_its_language(key: str) -> None:
     english, chinese = WORDS[key]
     assert not re.search(r"[\u4e00-\u9fff，。：；（）]", english)
-    without_names = re.sub(r"\{\w+\}|DeepSeek-R1|Enter|Shift|Ctrl\+C", "", chinese)
+    without_names = re.sub(r"\{\w+\}|DeepSeek-R1|Enter|Shift|Ctrl\+C|GB", "", chinese)
     assert not re.search(r"[A-Za-z]{2}", without_names), chinese
 
 
 def test_every_word_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.name != "i18n.py")
-    built = re.compile(r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_)")
+    built = re.compile(
+        r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_|window_|states_|stage_time_)"
+    )
     states = {"searching", "queued", "reading", "thinking", "answering", "done", "refused", "stopped", "failed"}
     unused = [key for key in WORDS if f'"{key}"' not in source and not built.match(key) and key not in states]
     assert unused == []

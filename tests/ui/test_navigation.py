@@ -22,6 +22,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     drawn: list[str] = []
     monkeypatch.setattr(navigation.st, "navigation", lambda pages: pages)
     monkeypatch.setattr(navigation.st, "Page", lambda draw, **options: SimpleNamespace(draw=draw, **options))
+    monkeypatch.setattr(navigation, "take_wanted_turn", lambda: "")
     monkeypatch.setattr(navigation.st, "warning", drawn.append)
     return drawn
 

@@ -31,6 +31,9 @@ kbd { font-family: inherit !important; }
 .st-key-language button, .st-key-think button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
 .st-key-page h2 { font-size: 1.3rem; padding: .4rem 0 .2rem; }
 .st-key-page h3 { font-size: 1.05rem; padding: .2rem 0; }
+.st-key-about [data-testid="stText"] { font-size: .875rem; color: var(--ad-quiet); white-space: normal; }
+.st-key-figures [data-testid="stMetric"] { padding: .45rem .7rem; }
+.st-key-figures [data-testid="stMetricValue"] { font-size: 1.35rem; }
 .st-key-user button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
 .st-key-scope { width: 11rem; }
 .st-key-scope [data-baseweb="select"] > div { min-height: 1.75rem; font-size: .8125rem; }

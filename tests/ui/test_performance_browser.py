@@ -1,0 +1,102 @@
+"""The Performance page at a real browser, over recorded turns, in both languages and themes."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from rag.schema import Answer, Language, SpanTime
+from rag.storage.turn_store import TurnStore
+from rag.storage.turn_times import TurnTimes
+from tests.conftest import free_port
+from tests.ui.conftest import served
+from tests.ui.people_desk import furnish, new_page, signed_in
+from ui.i18n import word
+
+pytestmark = pytest.mark.real
+
+SLOWEST = {"default": "Drift R3 7001?", "payroll": "Drift R3 4711?"}
+
+
+def record(folder: Path) -> None:
+    """Keep twenty answers of the last hour, and a slower one of each knowledge base; ``payroll``'s is the slowest."""
+    store = TurnStore(folder / "turns.db")
+    for number in range(20):
+        _record(store, f"Drift R3 {number}?", "default", number, 5000)
+    _record(store, SLOWEST["default"], "default", 3, 20_000)
+    _record(store, SLOWEST["payroll"], "payroll", 3, 60_000)
+    store.close()
+
+
+def _record(store: TurnStore, question: str, base: str, minutes: int, answer_ms: float) -> None:
+    turn = store.add(question, session="mei", language="en", knowledge_base=base)
+    times = {"embed": 9.0, "search": 30.0, "pack": 20.0, "wait": 300.0, "prompt": 900.0, "answer": answer_ms}
+    spans = tuple(SpanTime(name, ms) for name, ms in (times | {"total": sum(times.values())}).items())
+    answer = Answer("Drift R3.", "en", False, "", (), (), spans, "stand-in:1.5b", True, 1)
+    asked_at = datetime.now(UTC) - timedelta(minutes=minutes)
+    store.update(replace(turn, state="done", answer=answer, created_at=asked_at), TurnTimes(spans, 60, answer_ms))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("performance")
+    furnish(folder)
+    record(folder)
+    with served(folder, free_port()) as served_at:
+        yield served_at
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_lead_sees_where_the_time_goes_and_opens_the_slowest_turn_of_their_scope(
+    browser: Browser, address: str, language: Language, dark: bool
+) -> None:
+    page = new_page(browser, language, dark=dark)
+    desk = signed_in(page, address, language, "bo", "/performance")
+    stages = page.get_by_role("table").filter(has_text=word("stage_time_prompt", language))
+    expect(stages.get_by_role("row").nth(1)).to_contain_text(word("stage_time_answer", language))  # the worst first
+    expect(page.get_by_text(word("figure_burn", language), exact=True)).to_be_visible()
+    expect(page.locator(".st-key-about")).to_contain_text("21")  # payroll's is not counted
+    expect(page.locator(".list .row").first).to_contain_text(SLOWEST["default"])
+    assert "4711" not in " ".join(text for _, text in desk.texts())
+    expect(
+        page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
+    ).to_be_visible()
+    desk.shoot(f"30-performance-{'dark' if dark else 'light'}")
+    page.get_by_text(word("chart_numbers", language)).click()
+    page.mouse.move(700, 500)
+    page.mouse.wheel(0, 3000)
+    expect(page.get_by_text(word("machine_cpu", language, cores=2).split("2")[0]).first).to_be_visible()
+    desk.shoot(f"31-performance-below-{'dark' if dark else 'light'}")
+    page.locator(".list .row").first.click()
+    expect(page.locator(".question")).to_have_text(SLOWEST["default"])
+    assert "turn=" in page.url
+    page.context.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_agent_does_not_see_it_and_an_empty_window_says_so(
+    browser: Browser, address: str, language: Language
+) -> None:
+    page = new_page(browser, language)
+    desk = signed_in(page, address, language, "lin", "/performance")
+    expect(page.get_by_text(word("not_permitted", language))).to_be_visible()
+    assert "7001" not in " ".join(text for _, text in desk.texts())
+    page.context.close()
+
+
+def test_a_live_page_shows_what_was_asked_meanwhile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("live")
+    furnish(folder)
+    with served(folder, free_port()) as address:
+        page = new_page(browser, "en")
+        desk = signed_in(page, address, "en", "root", "/performance")
+        expect(page.get_by_text(word("performance_none", "en"))).to_be_visible()
+        desk.shoot("32-performance-empty")
+        page.get_by_text(word("performance_live", "en")).click()
+        record(folder)
+        expect(page.locator(".list .row").first).to_contain_text(SLOWEST["payroll"])  # without a click
+        page.context.close()
