@@ -11,6 +11,7 @@ from typing import Generic, Literal, TypeVar
 
 import streamlit as st
 
+from rag.answering.curated import Curation
 from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
@@ -27,7 +28,7 @@ from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable
-from rag.turns import AnswerPipeline, PersonalTurns, Pipelines, TurnService
+from rag.turns import AnswerPipeline, PersonalCorrections, PersonalTurns, Pipelines, TurnService
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class DeskServices:
     administration: Administration | None = None
     sign_out: Callable[[str], None] = lambda token: None
     performance: PersonalPerformance | None = None
+    corrections: PersonalCorrections | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class SharedServices:
     first_base: str = "default"
     people: PeopleServices | None = None
     reports: PerformanceReports | None = None
+    corrections: Callable[[Callable[[], User]], PersonalCorrections] | None = None
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
@@ -132,6 +135,7 @@ class SharedServices:
             else None,
             performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
+            corrections=self.corrections(who) if self.corrections is not None else None,
         )
 
 
@@ -182,6 +186,8 @@ def open_services(settings: Settings) -> SharedServices:
     """Make the services for these settings, and begin to warm them in the background."""
     bases = KnowledgeBases(settings.knowledge_folder)
     pipelines = Pipelines(bases, _Builder(settings))
+    people = open_people(settings)
+    curations = lru_cache(maxsize=None)(lambda name: Curation.of(settings.changed(knowledge_base=name)))
     stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
     workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
     services = SharedServices(
@@ -191,8 +197,9 @@ def open_services(settings: Settings) -> SharedServices:
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
         first_base=settings.knowledge_base,
-        people=open_people(settings),
+        people=people,
         reports=performance_reports(settings),
+        corrections=lambda who: PersonalCorrections(curations, bases, who, people.audit, settings.user_name),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_warm, args=(first, services), name="warm", daemon=True).start()

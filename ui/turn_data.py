@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import datetime, tzinfo
 
-from rag import errors
 from rag.answering.conflicts import find_conflicts
 from rag.answering.quotation import quoted_lines
-from rag.errors import AnswerdeskError
 from rag.schema import Evidence, Language, SpanTime
-from rag.turns import Failure, TurnSnapshot
+from rag.turns import TurnSnapshot
 from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, passage_number, plain_text
-from ui.formats import format_clock, format_date, format_duration
-from ui.i18n import WORDS, word
+from ui.formats import format_clock, format_duration
+from ui.i18n import word
 from ui.passage_blocks import Mark, PassageBlock, passage_blocks
-
-Data = dict[str, object]
+from ui.verdict import Data as Data
+from ui.verdict import dated, doubt, notice, said, verdict
+from ui.verdict import failure_sentence as failure_sentence
 
 _ALWAYS_TIMED = ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
 _WORTH_TELLING_MS = 50.0
-_FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "asked_at": format_clock(asked_at, reading.now, language),
         "said": said(snapshot, language),
         "best": _best_match(snapshot, language),
-        "verdict": _verdict(snapshot, sentences, language),
-        "notice": _notice(snapshot, language),
+        "verdict": verdict(snapshot, sentences, language),
+        "notice": notice(snapshot, language),
         "blocks": [_block_data(block) for block in answer_blocks(snapshot.text, sentences)] if snapshot.final else [],
         "sentences": [_sentence_data(sentence, snapshot.evidence, language) for sentence in sentences],
         "times": _times(snapshot, language),
@@ -89,7 +87,7 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
     if snapshot.state == "refused" or snapshot.answerable is False or (answer is not None and answer.quoted):
         return None
     for passage in snapshot.evidence:
-        if passage.quoted and not _doubt(passage, language):
+        if passage.quoted and not doubt(passage, language):
             return {
                 "number": passage.number,
                 "passage": f"{passage.number} · {passage.title}",
@@ -130,60 +128,8 @@ def _conflict_lines(passage: Evidence, evidence: Sequence[Evidence], language: L
     return lines
 
 
-def said(snapshot: TurnSnapshot, language: Language) -> str:
-    """Return what a screen reader hears when the turn reaches this state."""
-    if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
-        return word("done_unsupported", language, count=len(snapshot.answer.unsupported))
-    if snapshot.state == "failed" and snapshot.failure is not None:
-        return _failure_words(snapshot, snapshot.failure, language)
-    if snapshot.state == "queued":
-        return ""  # the place is said by the browser, when it changes
-    return word(snapshot.state, language)
-
-
-def failure_sentence(failure: Failure, language: Language) -> str:
-    """Return why something failed, without the paths, host names and commands that a terminal would be shown."""
-    kind = getattr(errors, failure.kind, AnswerdeskError)
-    return next(word(f"error_{cls.__name__}", language) for cls in kind.__mro__ if f"error_{cls.__name__}" in WORDS)
-
-
-def _failure_words(snapshot: TurnSnapshot, failure: Failure, language: Language) -> str:
-    """Return why a turn ended early; an unforeseen error's own sentence, for it has the number to look for in the log.
-
-    A turn from the store has that sentence in the question's language only.
-    """
-    known = failure.en != failure.zh or snapshot.language == language
-    if failure.kind == "TurnFailed" and known:
-        return failure.zh if language == "zh" else failure.en
-    return failure_sentence(failure, language)
-
-
 def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:
     return judged_sentences(snapshot.answer, snapshot.evidence) if snapshot.answer is not None else ()
-
-
-def _verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data | None:
-    if snapshot.state in ("refused", "stopped", "failed"):
-        kind = "warning" if snapshot.state == "refused" else "bad"
-        return {"kind": kind, "words": word(snapshot.state, language)}
-    if snapshot.state != "done" or not sentences:
-        return None
-    if snapshot.answer is not None and snapshot.answer.quoted:
-        return {"kind": "good", "words": word("quoted", language)}
-    doubtful = {passage.number for passage in snapshot.evidence if _doubt(passage, language)}
-    if any(sentence.unsupported or doubtful.intersection(sentence.numbers) for sentence in sentences):
-        return {"kind": "warning", "words": word("check_marked", language)}
-    return {"kind": "good", "words": word("well_supported", language)}
-
-
-def _notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
-    if snapshot.state == "refused":
-        by_model = snapshot.answer is not None and bool(snapshot.answer.model)
-        return {"kind": "info", "words": word("refused_by_model" if by_model else "refused_why", language)}
-    if snapshot.failure is None:
-        return None
-    asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
-    return {"kind": "info" if asker else "error", "words": _failure_words(snapshot, snapshot.failure, language)}
 
 
 def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
@@ -234,18 +180,11 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
             [
                 number,
                 word("citation", language, number=number, title=passages[number].title),
-                _doubt(passages[number], language),
+                doubt(passages[number], language),
             ]
             for number in sentence.numbers
         ],
     }
-
-
-def _doubt(passage: Evidence, language: Language) -> str:
-    """Return why a passage should not be passed on as it is; an empty string where it may be."""
-    if passage.audience == "internal":
-        return word("internal", language)
-    return _dated("expired_on", passage.expired_on, language)
 
 
 def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data:
@@ -256,8 +195,8 @@ def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence
         "title": passage.title,
         "headings": " › ".join(headings),
         "lang": passage.language,
-        "date": _dated("updated_on", passage.updated_on, language),
-        "expired": _dated("expired_on", passage.expired_on, language),
+        "date": dated("updated_on", passage.updated_on, language),
+        "expired": dated("expired_on", passage.expired_on, language),
         "internal": word("internal", language) if passage.audience == "internal" else "",
         "cited": _cited(len({mark.sentence for mark in marks}), language),
         "blocks": [
@@ -275,10 +214,6 @@ def _marks(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Senten
         for citation in (snapshot.answer.citations if snapshot.answer is not None else ())
         if passage_number(citation, snapshot.evidence) == passage.number
     ]
-
-
-def _dated(key: str, day: date | None, language: Language) -> str:
-    return word(key, language, date=format_date(day, language)) if day is not None else ""
 
 
 def _cited(count: int, language: Language) -> str:

@@ -101,8 +101,9 @@ class Curation:
         author: str,
         sources: Sequence[Place] = (),
         valid_until: date | None = None,
+        reviewed: bool = False,
     ) -> CuratedAnswer:
-        """Keep a person's answer; it serves from now on, or waits for a review.
+        """Keep a person's answer; it serves from now on, or waits for a review, unless it is ``reviewed`` already.
 
         Raises ``CuratedUnusable`` for an empty or overlong text and for a document that is not there.
         """
@@ -122,7 +123,7 @@ class Curation:
             sources=tuple(self.source_of(place) for place in sources),
             valid_until=valid_until,
         )
-        kept = self._kept.add(new, "waiting" if self._review else "serving")
+        kept = self._kept.add(new, "waiting" if self._review and not reviewed else "serving")
         self._join_regression()
         return kept
 

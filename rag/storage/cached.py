@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rag.schema import Answer, Evidence
+from rag.storage.answer_tables import CACHE_MIGRATIONS
 from rag.storage.connection import Database
-from rag.storage.migrations import CACHE_MIGRATIONS
 
 CACHE_NAME = "cached.db"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from rag.schema import Language
+from rag.storage.answer_tables import ANSWER_MIGRATIONS
 from rag.storage.connection import Database
-from rag.storage.migrations import ANSWER_MIGRATIONS
 
 ANSWERS_NAME = "answers.db"
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
 from rag.storage.connection import Database
+from rag.storage.feedback import TurnFeedback
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
 
@@ -80,6 +81,7 @@ class TurnStore:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, TURN_MIGRATIONS, create=True)
+        self.feedback = TurnFeedback(self._database)
         self._owner = _process_mark(os.getpid())
         self.fail_abandoned()
 

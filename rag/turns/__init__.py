@@ -12,6 +12,7 @@ is not running any more is read from there, so a turn survives its browser tab a
 A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of a knowledge base that is not theirs.
 """
 
+from rag.turns.corrections import PersonalCorrections
 from rag.turns.personal import PersonalTurns
 from rag.turns.pipelines import OnceBuilt, Pipelines
 from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, TurnService
@@ -24,6 +25,7 @@ __all__ = [
     "Failure",
     "Occupancy",
     "OnceBuilt",
+    "PersonalCorrections",
     "PersonalTurns",
     "PipelineOf",
     "Pipelines",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rag.errors import NotPermitted, TurnMissing
 from rag.storage.access import User
+from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.turns.service import TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
@@ -30,6 +31,7 @@ class PersonalTurns:
         *,
         follows: str = "",
         owner: str = "",
+        fresh: bool = False,
     ) -> str:
         """Ask a knowledge base; arguments are those of ``TurnService.submit``.
 
@@ -46,6 +48,7 @@ class PersonalTurns:
             think,
             follows=follows,
             owner=owner,
+            fresh=fresh,
             knowledge_base=knowledge_base,
             user=user,
         )
@@ -89,6 +92,26 @@ class PersonalTurns:
             None if team else user.name, limit, offset, knowledge_bases=bases, containing=containing
         )
 
+    def judge(self, turn_id: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
+        """Keep what one thinks of an answer; the last word counts.  Raises ``TurnMissing`` or ``AccessDenied``."""
+        self._seen(turn_id)
+        self._turns.feedback.judge(turn_id, self._who().name, useful=useful, reason=reason)
+
+    def opinion(self, turn_id: str) -> Opinion | None:
+        """Return what was thought of an answer.  Raises ``TurnMissing`` or ``AccessDenied``."""
+        self._seen(turn_id)
+        return self._turns.feedback.opinion(turn_id)
+
+    def record_outcome(self, turn_id: str, outcome: Outcome, changed_share: float = 0.0) -> None:
+        """Keep what became of an answer of one's own; others' are left as they are.
+
+        Raises ``TurnMissing`` or ``AccessDenied``.
+        """
+        turn, user = self._seen(turn_id), self._who()
+        if turn.session == user.name and turn.final:
+            origin = OutcomeOrigin(turn.answer.lane if turn.answer is not None else "", topic_of(turn), group_of(user))
+            self._turns.feedback.record(turn_id, outcome, changed_share, origin)
+
     def _is_of(self, turn_id: str, knowledge_base: str) -> bool:
         try:
             turn = self._turns.snapshot(turn_id)
@@ -101,3 +124,19 @@ class PersonalTurns:
         if turn is None:
             raise TurnMissing
         return turn
+
+
+def topic_of(turn: TurnSnapshot) -> str:
+    """Return where in the knowledge base an answer comes from: the folder of the first document that it cites.
+
+    Of one that cites nothing, that of the first that was found; a document in no folder is a topic by its title.
+    """
+    cited = [citation.document_id for citation in turn.answer.citations] if turn.answer is not None else []
+    titles = {passage.document_id: passage.title for passage in turn.evidence}
+    first = next(iter([*cited, *titles]), "")
+    return first.rpartition("/")[0] or titles.get(first, "")
+
+
+def group_of(user: User) -> str:
+    """Return the name of a person's team: the scopes that they hold; empty for who may read everything."""
+    return ", ".join(sorted(user.scopes or ()))

@@ -15,6 +15,7 @@ from rag.answering.quotation import Quoting
 from rag.errors import AnswerCancelled, AnswerdeskError, TurnFailed, TurnMissing
 from rag.schema import Event, Retrieved
 from rag.storage.access import LOCAL_USER, User
+from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
 from rag.turns.live import LiveTurn
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
@@ -125,6 +126,11 @@ class TurnService:
             future = self._workers.submit(self._answer, live, think, owner or session, fresh, user)
         future.add_done_callback(partial(self._settle, live))
         return record.turn_id
+
+    @property
+    def feedback(self) -> TurnFeedback:
+        """What agents thought of the answers, and what became of them."""
+        return self._store.feedback
 
     def snapshot(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
         """Return the turn as it is now, or None where it has not changed since ``after_version``.

@@ -1,13 +1,14 @@
 """What the scripted desk answers: real passages of the sample knowledge base, and a gate before each stage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
+from rag.answering.quotation import quoted_citations, quoted_text
 from rag.errors import (
     AnswerdeskError,
     EmbedderMismatch,
@@ -26,7 +27,9 @@ from rag.schema import (
     Document,
     Event,
     Evidence,
+    Lane,
     Language,
+    Origin,
     Queued,
     Retrieved,
     SpanTime,
@@ -229,6 +232,43 @@ def refusal(language: Language) -> Answer:
     )
 
 
+def kept_answer(language: Language, lane: Lane) -> Answer:
+    """Return an answer that was there already: the scripted one without the sentence that nothing supports."""
+    whole = complete_answer(language)
+    (doubtful,) = whole.unsupported
+    text = whole.text[: doubtful.start].rstrip("- \n") if lane == "curated" else whole.text
+    author = {"en": "Lin", "zh": "王"}[language] if lane == "curated" else ""
+    return replace(
+        whole,
+        text=text,
+        thinking="",
+        citations=tuple(one for one in whole.citations if one.end <= len(text)),
+        unsupported=(),
+        spans=(SpanTime("search", 0.4), SpanTime("citations", 1.1), SpanTime("total", 1.6)),
+        model="" if lane == "curated" else whole.model,
+        stand_in=lane != "curated",
+        lane=lane,
+        origin=Origin("2026-08-01T09:30:00+00:00", 12, author, 1 if lane == "curated" else 0),
+    )
+
+
+def quotation(language: Language, instead_of: str) -> Answer:
+    """Return the answer that the passages give in their own words."""
+    quoted = [passage for passage in evidence(language) if passage.quoted]
+    return replace(
+        complete_answer(language),
+        text=quoted_text(quoted),
+        thinking="",
+        citations=quoted_citations(quoted),
+        unsupported=(),
+        spans=(SpanTime("embed", 6.0), SpanTime("search", 14.0), SpanTime("pack", 1.2), SpanTime("total", 24.0)),
+        model="",
+        stand_in=False,
+        lane="quotation",
+        instead_of=instead_of,
+    )
+
+
 def hostile_answer(language: Language) -> Answer:
     """Return an answer full of what must stay mere characters."""
     whole = complete_answer(language)
@@ -258,6 +298,10 @@ def steps(scene: str, language: Language) -> list[Step]:
         text = HOSTILE
         return ["search", found, ThinkingDelta("<b>bold thought</b>"), AnswerDelta(text), "end",
                 Completed(hostile_answer(language))]  # fmt: skip
+    if scene in ("curated", "cached"):
+        return [found, Completed(kept_answer(language, scene))]
+    if scene in QUOTED:
+        return ["search", found, "queue", Completed(quotation(language, QUOTED[scene]))]
     if scene in EARLY:
         return ["search", EARLY[scene]]
     start: list[Step] = ["search", found, "queue"]
@@ -281,6 +325,7 @@ def steps(scene: str, language: Language) -> list[Step]:
     return [*story, AnswerDelta(words.answer[half:]), "end", Completed(complete_answer(language))]
 
 
+QUOTED: Mapping[str, str] = {"quoted_queue_full": "QueueFull", "quoted_ollama_down": "OllamaUnavailable"}
 EARLY: Mapping[str, AnswerdeskError | Exception] = {
     "no_knowledge": KnowledgeBaseMissing(folder="/srv/secret/knowledge"),
     "other_embedder": EmbedderMismatch(found="hash-64", expected="multilingual-e5-small"),

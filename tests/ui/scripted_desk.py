@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from rag.answering.curated import Curation
 from rag.answering.language import question_language
 from rag.answering.question import clean_question
 from rag.answering.quotation import Quoting
@@ -25,9 +26,12 @@ from rag.errors import AnswerCancelled
 from rag.schema import Event, Language
 from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
-from rag.turns import TurnService
-from tests.ui.scenes import STAGES, steps
+from rag.testing import HashEmbedder, publish_documents
+from rag.tracing import Trace
+from rag.turns import PersonalCorrections, TurnService
+from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from ui.server import desk_application
 from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
@@ -70,8 +74,11 @@ class Gates:
 class ScenePipeline:
     """Plays scenes; the real pipeline's checks of the question come first."""
 
-    def __init__(self, gates: Gates) -> None:
+    def __init__(self, gates: Gates, curation: Curation | None = None) -> None:
         self._gates = gates
+        self._curation = curation
+        for language in WORDS:
+            evidence(language)  # read from the disk now, while nobody waits for it
 
     def stream(
         self,
@@ -87,6 +94,13 @@ class ScenePipeline:
     ) -> Iterator[Event]:
         question = clean_question(question, 8000)
         self._gates.earlier[question] = earlier
+        written = None
+        if self._curation is not None and not fresh:
+            written = self._curation.answer(question, question_language(question), Trace())
+        if written is not None:
+            yield written.retrieved
+            yield written.completed
+            return
         for step in steps(self._gates.scene(question), question_language(question)):
             if isinstance(step, str):
                 self._gates.wait(question, step, cancelled)
@@ -111,18 +125,28 @@ STATE = State()
 @cache
 def services() -> SharedServices:
     """Return the one set of services, over a store in the folder named on the command line."""
-    pipeline = ScenePipeline(GATES)
     folder = Path(sys.argv[1])
     settings = Settings(data_dir=folder, cache_dir=folder, ollama_host="127.0.0.1:9")
+    curation = Curation.of(settings, knowledge(folder / "knowledge" / "default"))
+    pipeline = ScenePipeline(GATES, curation)
+    bases, people = KnowledgeBases(folder / "knowledge"), open_people(settings)
     return SharedServices(
         turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 32),
-        bases=KnowledgeBases(folder / "knowledge"),
+        bases=bases,
         knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
-        people=open_people(settings),
+        people=people,
         reports=performance_reports(settings),
+        corrections=lambda who: PersonalCorrections(lambda name: curation, bases, who, people.audit),
     )
+
+
+def knowledge(folder: Path) -> KnowledgeStore:
+    """Publish the articles that the scenes quote, so that answers can be written that rest on them."""
+    articles = {place[0]: document(place[0]) for words in WORDS.values() for place in words.passages}
+    publish_documents(folder, list(articles.values()), HashEmbedder())
+    return KnowledgeStore(folder)
 
 
 async def _let(request: Request) -> Response:
@@ -146,6 +170,18 @@ async def _earlier(request: Request) -> Response:
     return JSONResponse(GATES.earlier[request.query_params["question"]])
 
 
+async def _outcome(request: Request) -> Response:
+    feedback, turn_id = services().turns.feedback, request.query_params["turn"]
+    opinion = feedback.opinion(turn_id)
+    return JSONResponse(
+        {
+            "outcome": feedback.outcome(turn_id),
+            "opinion": None if opinion is None else [opinion.useful, opinion.reason],
+            "by_topic": [asdict(one) for one in feedback.by("topic")],
+        }
+    )
+
+
 def application() -> st.App:
     """Return the desk's own application around the scripted page."""
     script = Path(__file__).with_name("scripted_page.py")
@@ -153,6 +189,7 @@ def application() -> st.App:
         Route("/scripted/let", _let, methods=["POST"]),
         Route("/scripted/set", _set, methods=["POST"]),
         Route("/scripted/earlier", _earlier),
+        Route("/scripted/outcome", _outcome),
     ]
     return desk_application(script, services, routes)
 

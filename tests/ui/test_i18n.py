@@ -40,7 +40,8 @@ def test_every_word_is_used() -> None:
         if not path.name.endswith(("i18n.py", "_words.py"))
     )
     built = re.compile(
-        r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_|window_|states_|stage_time_)"
+        r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_|window_|states_|stage_time_|reason_"
+        r"|corrected_)"
     )
     states = {"searching", "queued", "reading", "thinking", "answering", "done", "refused", "stopped", "failed"}
     unused = [key for key in WORDS if f'"{key}"' not in source and not built.match(key) and key not in states]

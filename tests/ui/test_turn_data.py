@@ -16,9 +16,9 @@ from rag.errors import (
     OllamaUnavailable,
     TurnFailed,
 )
-from rag.schema import Citation, Language, SpanTime
+from rag.schema import Citation, Lane, Language, SpanTime
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
-from tests.ui.scenes import WORDS, complete_answer, evidence, refusal
+from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
 from ui.reply_text import reply_data
 from ui.turn_data import Reading, answer_data, evidence_data, failure_sentence, feed_data, said
 
@@ -212,3 +212,40 @@ def test_the_handoff_note_holds_all_that_the_next_person_needs() -> None:
         *dict.fromkeys(f"- {passage.title}" for passage in evidence("en")),
         "Turn: http://localhost:8501/?turn=turn-1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lane", "language", "words"),
+    [
+        ("curated", "en", "Written by Lin, 1 Aug 2026"),
+        ("curated", "zh", "王 撰写，2026年8月1日"),
+        ("cached", "en", "Answered before, checked against no. 12"),
+        ("cached", "zh", "此前已回答，已按第 12 版核对"),
+    ],
+)
+def test_an_answer_that_was_there_says_where_it_comes_from(lane: Lane, language: Language, words: str) -> None:
+    answer = kept_answer(language, lane)
+    kept = replace(DONE, answer=answer, text=answer.text)
+    data = answer_data(kept, replace(READING, language=language))
+    assert data["verdict"] == {"kind": "good", "words": words}
+    assert data["notice"] is None
+    assert bool(data["stand_in"]) is (lane == "cached")
+
+
+def test_an_answer_nobody_signed_is_a_colleagues() -> None:
+    answer = kept_answer("en", "curated")
+    assert answer.origin is not None
+    unsigned = replace(answer, origin=replace(answer.origin, author=""))
+    words = answer_data(replace(DONE, answer=unsigned, text=unsigned.text), READING)["verdict"]["words"]  # type: ignore[index]
+    assert words == "Written by a colleague, 1 Aug 2026"
+
+
+def test_a_quotation_says_why_the_model_does_not_answer() -> None:
+    answer = quotation("en", "QueueFull")
+    data = answer_data(replace(DONE, answer=answer, text=answer.text), READING)
+    assert data["verdict"] == {"kind": "good", "words": "Quoted from the knowledge base"}
+    assert data["notice"] == {
+        "kind": "error",
+        "words": "Too many questions are waiting. Evidence still works; try again in a moment.",
+    }
+    assert data["best"] is None

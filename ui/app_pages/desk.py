@@ -6,6 +6,7 @@ import streamlit as st
 
 from rag.errors import AccessDenied, AnswerdeskError, TurnMissing
 from rag.turns import TurnSnapshot
+from ui.feedback import draw_feedback, keep_discarded, keep_use
 from ui.i18n import word
 from ui.parts.answer_view import draw_answer, send_to_answer
 from ui.parts.choice_list import Choice, chosen, draw_choices
@@ -35,7 +36,8 @@ def render(context: PageContext) -> None:
             draw_answer({**answer_data(snapshot, context.reading), "fresh": fresh}, context.language)
             reply = reply_data(snapshot, context.reading)
             if reply is not None:
-                draw_reply(reply, context.language)
+                draw_reply(reply, context.language, partial(keep_use, context))
+            draw_feedback(context, snapshot)
         else:
             _draw_empty(context, unseen)
     with right.container(key="right"):
@@ -147,16 +149,20 @@ def _ask_topic(context: PageContext, token: str) -> None:
 
 
 def _retry(context: PageContext, snapshot: TurnSnapshot, token: str) -> None:
-    _submit(context, token, snapshot.question, follows=snapshot.follows, base=snapshot.knowledge_base)
+    """Ask again, for an answer of the model's own."""
+    keep_discarded(context, snapshot)
+    _submit(context, token, snapshot.question, follows=snapshot.follows, base=snapshot.knowledge_base, fresh=True)
 
 
-def _submit(context: PageContext, token: str, question: str, *, follows: str = "", base: str = "") -> None:
+def _submit(
+    context: PageContext, token: str, question: str, *, follows: str = "", base: str = "", fresh: bool = False
+) -> None:
     base = base or str(st.session_state.get("scope") or context.services.knowledge_base)
     if not question.strip() or not base:
         return
     think = _THINK[st.session_state.get("think") or "auto"]
     turns = context.services.turns
-    turn_id = turns.submit(token, question, base, think, follows=follows, owner=tab_owner())
+    turn_id = turns.submit(token, question, base, think, follows=follows, owner=tab_owner(), fresh=fresh)
     show_turn(turn_id)
     use_up_token()
     st.session_state["asked_turn"] = turn_id

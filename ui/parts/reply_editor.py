@@ -132,11 +132,23 @@ class Editor {
     const text = this.area.value + (withSources && this.data.sources ? "\n\n" + this.data.sources : "");
     if (await copied(text)) {
       this.say(this.data.words.copied, true);
+      this.left();
     } else {
       this.area.focus();
       this.area.select();
       this.say(this.data.words.copy_failed, false);
     }
+  }
+  left() { // tell what became of the answer: handed over, or how much of it the agent wrote anew
+    const [before, after] = [this.data.text, this.area.value];
+    const most = Math.max(before.length, after.length);
+    let same = 0;
+    while (same < most && before[same] === after[same]) same++;
+    let tail = 0;
+    const room = Math.min(before.length, after.length) - same;
+    while (tail < room && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
+    const changed = before === after ? 0 : Math.min(1, Math.max(1 - (same + tail) / most, 1 / most));
+    this.tell("left", { turn: this.data.turn, mode: this.data.mode, changed });
   }
   say(text, done) {
     const said = this.at("said");
@@ -163,8 +175,9 @@ class Editor {
   }
 }
 
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   const view = (parentElement.answerdeskView ??= new Editor(parentElement));
+  view.tell = setTriggerValue;
   view.draw(data);
   return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
     if (parentElement.isConnected) return;
@@ -180,7 +193,17 @@ def _component() -> Callable[..., object]:
     return st.components.v2.component("answerdesk.reply_editor", html=_FRAME, css=_STYLE, js=_SCRIPT)
 
 
-def draw_reply(data: Data, language: Language) -> None:
-    """Draw the editor; ``data`` is ``ui.reply_text.reply_data``'s."""
+def draw_reply(data: Data, language: Language, on_left: Callable[[Data], None]) -> None:
+    """Draw the editor; ``data`` is ``ui.reply_text.reply_data``'s.
+
+    ``on_left`` is called before the next run when its text was copied, with ``turn``, ``mode`` (reply or handoff) and
+    ``changed``, the share in [0, 1] of the text that the agent changed.
+    """
     words = {name: template(name, language) for name in _WORDS}
-    _component()(key="reply_editor", data={**data, "words": words})
+
+    def told() -> None:
+        left = st.session_state.get("reply_editor", {}).get("left")
+        if left is not None:
+            on_left(dict(left))
+
+    _component()(key="reply_editor", data={**data, "words": words}, on_left_change=told)

@@ -10,6 +10,7 @@ import pytest
 from rag.errors import AccessDenied, NotPermitted, SignInNeeded, TurnMissing
 from rag.pipeline import Pipeline
 from rag.storage.access import Access, User
+from rag.storage.feedback import Opinion
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
@@ -179,3 +180,30 @@ def test_a_knowledge_base_is_its_own_scope_until_it_names_another(house: House) 
     with pytest.raises(AccessDenied):
         house.bases.store(LIN, "payroll")
     assert isinstance(house.bases.store(MEI, "payroll"), KnowledgeStore)
+
+
+def test_what_became_of_an_answer_is_its_askers_and_counted_by_topic_and_team(house: House) -> None:
+    turn = house.asked(LIN, "default", "How long can I send an item back?")
+    lin, bo, feedback = house.of("lin"), house.of("bo"), house.turns.feedback
+    bo.record_outcome(turn.turn_id, "copied")
+    assert feedback.outcome(turn.turn_id) is None, "a lead may look, but what became of it is not theirs to say"
+    lin.record_outcome(turn.turn_id, "edited", 0.5)
+    lin.judge(turn.turn_id, useful=False, reason="tone")
+    assert bo.opinion(turn.turn_id) == Opinion(useful=False, reason="tone")
+    (counts,) = feedback.by("agent_group")
+    assert (counts.name, counts.edited, counts.not_useful) == ("default", 1, 1)
+    (counts,) = feedback.by("topic")
+    assert counts.name in {document.title for document in SAMPLE_DOCUMENTS}
+
+
+def test_nobody_judges_what_they_may_not_see(house: House) -> None:
+    turn = house.asked(MEI, "payroll")
+    for call in (
+        lambda: house.of("lin").judge(turn.turn_id, useful=True),
+        lambda: house.of("lin").opinion(turn.turn_id),
+        lambda: house.of("lin").record_outcome(turn.turn_id, "copied"),
+    ):
+        with pytest.raises(AccessDenied):
+            call()
+    with pytest.raises(TurnMissing):
+        house.of("mei").judge("nowhere", useful=True)

@@ -1,0 +1,134 @@
+"""What agents thought of answers and what became of these, kept beside the turns and counted by topic and by team.
+
+    feedback.record(turn_id, "edited", 0.2, OutcomeOrigin("model", "en/returns", "shop"))
+    feedback.by("topic")            # accepted, edited, discarded and handed over, the largest topic first
+
+Teams and topics are counted, never persons.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from rag.storage.connection import Database
+
+FeedbackReason = Literal["wrong", "outdated", "incomplete", "source", "tone", "language"]
+Outcome = Literal["copied", "edited", "discarded", "handed_over"]
+Grouping = Literal["topic", "agent_group", "lane"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """Whether an answer was of use, and why it was not; ``reason`` is None where nobody said."""
+
+    useful: bool
+    reason: FeedbackReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeOrigin:
+    """Of which lane an answer was, of which topic of the knowledge base, and of which team its agent."""
+
+    lane: str
+    topic: str
+    agent_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """What became of the answers of one topic, team or lane.
+
+    ``changed_share`` in [0, 1] is the mean over those that were edited, None where none was.  ``useful`` and
+    ``not_useful`` count opinions on the same answers.
+    """
+
+    name: str
+    copied: int
+    edited: int
+    discarded: int
+    handed_over: int
+    changed_share: float | None
+    useful: int
+    not_useful: int
+
+
+class TurnFeedback:
+    """The tables ``turn_feedback`` and ``turn_outcome``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def judge(self, turn_id: str, person: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
+        """Keep what somebody thinks of a turn's answer, in the place of what was thought before."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO turn_feedback (turn_number, at, person, useful, reason) "
+                "SELECT turn_number, ?, ?, ?, ? FROM turn WHERE turn_id = ?",
+                (_now(), person, int(useful), "" if useful else reason or "", turn_id),
+            )
+
+    def opinion(self, turn_id: str) -> Opinion | None:
+        """Return what was thought of a turn's answer last; None where nobody said."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT useful, reason FROM turn_feedback JOIN turn USING (turn_number) WHERE turn_id = ?", (turn_id,)
+            ).fetchone()
+        return None if row is None else Opinion(bool(row["useful"]), row["reason"] or None)
+
+    def record(self, turn_id: str, outcome: Outcome, changed_share: float, origin: OutcomeOrigin) -> None:
+        """Keep what became of a turn's answer.
+
+        The last use counts; an answer that was used is not discarded afterwards.  Raises ``ValueError`` for a share
+        outside of [0, 1].
+        """
+        if not 0 <= changed_share <= 1:
+            raise ValueError(f"changed_share must be between 0 and 1, not {changed_share}")
+        kept = "OR IGNORE" if outcome == "discarded" else "OR REPLACE"
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"INSERT {kept} INTO turn_outcome "
+                "(turn_number, at, outcome, changed_share, lane, topic, agent_group) "
+                "SELECT turn_number, ?, ?, ?, ?, ?, ? FROM turn WHERE turn_id = ?",
+                (_now(), outcome, changed_share, origin.lane, origin.topic, origin.agent_group, turn_id),
+            )
+
+    def outcome(self, turn_id: str) -> tuple[Outcome, float] | None:
+        """Return what became of a turn's answer, and the share that was changed; None where nothing is known."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT outcome, changed_share FROM turn_outcome JOIN turn USING (turn_number) WHERE turn_id = ?",
+                (turn_id,),
+            ).fetchone()
+        return None if row is None else (row["outcome"], row["changed_share"])
+
+    def by(
+        self, grouping: Grouping, *, since: datetime | None = None, knowledge_base: str | None = None
+    ) -> list[OutcomeCounts]:
+        """Count outcomes by topic, team or lane, the one with most of them first."""
+        if grouping not in get_args(Grouping):
+            raise ValueError(f"unknown grouping {grouping!r}; known: {get_args(Grouping)}")
+        counts = ", ".join(f"sum(outcome = '{outcome}')" for outcome in get_args(Outcome))
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT turn_outcome.{grouping}, {counts}, avg(CASE outcome WHEN 'edited' THEN changed_share END), "
+                "coalesce(sum(useful), 0), coalesce(sum(1 - useful), 0) "
+                "FROM turn_outcome JOIN turn USING (turn_number) LEFT JOIN turn_feedback USING (turn_number) "
+                "WHERE turn_outcome.at >= ? AND knowledge_base = ifnull(?, knowledge_base) "
+                f"GROUP BY turn_outcome.{grouping} ORDER BY count(*) DESC, turn_outcome.{grouping}",
+                (since.astimezone(UTC).isoformat() if since is not None else "", knowledge_base),
+            ).fetchall()
+        return [OutcomeCounts(*row) for row in rows]
+
+    def reasons(self, *, since: datetime | None = None) -> dict[str, int]:
+        """Count why answers were of no use; an empty reason where nobody said."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT reason, count(*) FROM turn_feedback WHERE useful = 0 AND at >= ? "
+                "GROUP BY reason ORDER BY count(*) DESC, reason",
+                (since.astimezone(UTC).isoformat() if since is not None else "",),
+            ).fetchall()
+        return {reason: count for reason, count in rows}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

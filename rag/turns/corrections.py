@@ -1,0 +1,79 @@
+"""What a person may do with curated answers: an agent corrects, a lead reviews."""
+
+from collections.abc import Callable, Sequence
+
+from rag.answering.curated import Curation, Place
+from rag.errors import NotPermitted
+from rag.people.audit import AuditTrail
+from rag.storage.access import LOCAL_USER, User
+from rag.storage.curated import CuratedAnswer, CuratedState
+from rag.storage.knowledge_bases import KnowledgeBases
+
+
+class PersonalCorrections:
+    """Writes and reviews under somebody's name.  Every call asks anew ``who`` is there, and whether they may.
+
+    ``curations`` gives a knowledge base's; ``audit`` keeps who did what.  Who works where nobody signs in has
+    ``local_name``, or none.
+    """
+
+    def __init__(
+        self,
+        curations: Callable[[str], Curation],
+        bases: KnowledgeBases,
+        who: Callable[[], User],
+        audit: AuditTrail | None = None,
+        local_name: str = "",
+    ) -> None:
+        self._curations = curations
+        self._bases = bases
+        self._who = who
+        self._audit = audit
+        self._local_name = local_name
+
+    def waits_for_review(self, knowledge_base: str) -> bool:
+        """Tell whether what one writes now serves only after a review.  Raises ``AccessDenied``."""
+        return self._of(knowledge_base).waits_for_review and not self._who().is_at_least("lead")
+
+    def write(self, knowledge_base: str, question: str, answer: str, sources: Sequence[Place] = ()) -> CuratedAnswer:
+        """Keep an answer of one's own; a lead's needs no review.  Raises ``AccessDenied`` or ``CuratedUnusable``."""
+        user, curation = self._who(), self._of(knowledge_base)
+        reviewed = user.is_at_least("lead")
+        author = self._name_of(user)
+        kept = curation.write(question, answer, author=author, sources=sources, reviewed=reviewed)
+        self._record(user, knowledge_base, kept.number, kept.state)
+        return kept
+
+    def list(self, knowledge_base: str, state: CuratedState | None = None) -> list[CuratedAnswer]:
+        """Return the answers in a state, or all.  Raises ``AccessDenied``, and ``NotPermitted`` for an agent."""
+        self._lead()
+        return self._of(knowledge_base).all(state)
+
+    def approve(self, knowledge_base: str, number: int) -> None:
+        """Let an answer serve.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
+        user = self._lead()
+        self._of(knowledge_base).approve(number, self._name_of(user))
+        self._record(user, knowledge_base, number, "serving")
+
+    def retire(self, knowledge_base: str, number: int, note: str = "") -> None:
+        """Let an answer serve no more.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
+        user = self._lead()
+        self._of(knowledge_base).retire(number, self._name_of(user), note)
+        self._record(user, knowledge_base, number, "retired")
+
+    def _of(self, knowledge_base: str) -> Curation:
+        self._bases.require(self._who(), knowledge_base)
+        return self._curations(knowledge_base)
+
+    def _lead(self) -> User:
+        user = self._who()
+        if not user.is_at_least("lead"):
+            raise NotPermitted(role="lead")
+        return user
+
+    def _name_of(self, user: User) -> str:
+        return self._local_name if user == LOCAL_USER else user.name
+
+    def _record(self, user: User, knowledge_base: str, number: int, state: CuratedState) -> None:
+        if self._audit is not None:
+            self._audit.record(user.name, "correction", knowledge_base, number=number, state=state)

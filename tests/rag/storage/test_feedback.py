@@ -1,0 +1,73 @@
+"""Opinions and outcomes: the last word counts, and they are counted by topic and by team."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rag.storage.feedback import Opinion, OutcomeCounts, OutcomeOrigin, TurnFeedback
+from rag.storage.turn_store import TurnStore
+
+RETURNS = OutcomeOrigin("model", "en/returns", "shop")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TurnStore:
+    return TurnStore(tmp_path / "turns.db")
+
+
+def asked(store: TurnStore, knowledge_base: str = "default") -> str:
+    return store.add("How long?", session="a", language="en", knowledge_base=knowledge_base).turn_id
+
+
+def test_an_opinion_is_replaced_and_an_unknown_turn_has_none(store: TurnStore) -> None:
+    turn = asked(store)
+    feedback: TurnFeedback = store.feedback
+    assert feedback.opinion(turn) is None
+    feedback.judge(turn, "lin", useful=False, reason="outdated")
+    assert feedback.opinion(turn) == Opinion(useful=False, reason="outdated")
+    assert feedback.reasons() == {"outdated": 1}
+    feedback.judge(turn, "lin", useful=True, reason="outdated")
+    assert feedback.opinion(turn) == Opinion(useful=True)
+    assert feedback.reasons() == {}
+    feedback.judge("nowhere", "lin", useful=True)
+    assert feedback.opinion("nowhere") is None
+
+
+def test_what_was_used_is_not_discarded_afterwards(store: TurnStore) -> None:
+    turn = asked(store)
+    store.feedback.record(turn, "discarded", 0.0, RETURNS)
+    assert store.feedback.outcome(turn) == ("discarded", 0.0)
+    store.feedback.record(turn, "edited", 0.25, RETURNS)
+    store.feedback.record(turn, "discarded", 0.0, RETURNS)
+    assert store.feedback.outcome(turn) == ("edited", 0.25)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        store.feedback.record(turn, "edited", 1.5, RETURNS)
+
+
+def test_outcomes_are_counted_by_topic_team_and_lane(store: TurnStore) -> None:
+    feedback = store.feedback
+    for outcome, share, origin, useful in (
+        ("copied", 0.0, RETURNS, True),
+        ("edited", 0.2, RETURNS, None),
+        ("edited", 0.4, OutcomeOrigin("cached", "en/returns", "web"), False),
+        ("handed_over", 0.0, OutcomeOrigin("refusal", "zh/invoice", "web"), None),
+    ):
+        turn = asked(store)
+        feedback.record(turn, outcome, share, origin)  # type: ignore[arg-type]
+        if useful is not None:
+            feedback.judge(turn, "lin", useful=useful)
+    by_topic = feedback.by("topic")
+    assert [(one.name, one.copied, one.edited, one.handed_over) for one in by_topic] == [
+        ("en/returns", 1, 2, 0),
+        ("zh/invoice", 0, 0, 1),
+    ]
+    assert by_topic[0].changed_share == pytest.approx(0.3)
+    assert (by_topic[0].useful, by_topic[0].not_useful) == (1, 1)
+    assert by_topic[1] == OutcomeCounts("zh/invoice", 0, 0, 0, 1, None, 0, 0)
+    assert [one.name for one in feedback.by("agent_group")] == ["shop", "web"]
+    assert [one.name for one in feedback.by("lane")] == ["model", "cached", "refusal"]
+    assert feedback.by("topic", since=datetime.now(UTC) + timedelta(hours=1)) == []
+    assert feedback.by("topic", knowledge_base="other") == []
+    with pytest.raises(ValueError, match="unknown grouping"):
+        feedback.by("person")  # type: ignore[arg-type]

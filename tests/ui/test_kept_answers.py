@@ -1,0 +1,161 @@
+"""Answers that need no model, and what agents do with answers, in a real browser; each state has a picture."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from rag.schema import Language
+from tests.ui.browser import Desk
+from tests.ui.conftest import OpenDesk
+from ui.i18n import word
+
+pytestmark = pytest.mark.real
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+OWN = {
+    "en": ("Drift R3 no. {}: is it loud?", "It is as loud as a talk: 60 decibels.", "Lin"),
+    "zh": ("Drift R3 第 {} 号声音大吗？", "与说话声相当，60 分贝。", "王"),
+}
+
+
+def kept(desk: Desk) -> dict[str, object]:
+    """Return what the desk has kept about the turn that is shown."""
+    found = httpx.get(f"{desk.address}/scripted/outcome", params={"turn": desk.turn_id()}).json()
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("lane", ["curated", "cached"])
+def test_an_answer_that_was_there_says_where_it_comes_from(open_desk: OpenDesk, language: Language, lane: str) -> None:
+    desk = open_desk(language)
+    question = desk.prepare(lane, question=f"{lane}: Drift R3?" if language == "en" else f"退货问题 {lane[:1]}1？")
+    desk.ask(question, "done")
+    verdict = desk.page.locator(".verdict")
+    if lane == "curated":
+        expect(verdict).to_have_text(re.compile(r"Written by Lin, .*2026" if language == "en" else r"王 撰写，2026"))
+        expect(desk.page.locator(".foot .stand-in")).to_have_count(0)
+    else:
+        expect(verdict).to_have_text(word("answered_before", language, generation=12))
+    expect(desk.page.locator(".unsupported")).to_have_count(0)
+    expect(desk.evidence).to_have_attribute("data-passages", "5")
+    expect(desk.editor).to_be_visible()
+    desk.shoot(f"13-{lane}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scene", ["quoted_queue_full", "quoted_ollama_down"])
+def test_where_the_model_cannot_speak_the_passages_do(open_desk: OpenDesk, language: Language, scene: str) -> None:
+    desk = open_desk(language)
+    question = desk.prepare(scene, question=f"Drift R3, {len(scene)}?" if language == "en" else f"退货，{len(scene)}？")
+    desk.ask(question, "done")
+    error = {"quoted_queue_full": "error_QueueFull", "quoted_ollama_down": "error_OllamaUnavailable"}[scene]
+    expect(desk.page.locator(".notice")).to_have_text(word(error, language))
+    expect(desk.page.locator(".verdict")).to_have_text(word("quoted", language))
+    expect(desk.page.locator(".best")).to_be_hidden()
+    expect(desk.page.locator(".answer .cite").first).to_be_visible()
+    desk.shoot(f"14-{scene}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_thumbs_and_their_reason(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.ask(desk.prepare(), "done")
+    expect(desk.page.locator(".st-key-useful button")).to_be_visible()
+    desk.settled()
+    desk.page.keyboard.press("Alt+u")
+    expect(desk.page.locator(".st-key-useful [data-testid=stBaseButton-primary]")).to_be_visible()
+    assert kept(desk)["opinion"] == [True, None]
+    desk.page.locator(".st-key-not_useful button").click()
+    reasons = desk.page.locator(".st-key-feedback [data-testid=stButtonGroup]")
+    reasons.get_by_text(word("reason_outdated", language)).click()
+    expect(reasons.locator("[data-testid=stBaseButton-pillsActive]")).to_have_text(word("reason_outdated", language))
+    desk.settled()
+    assert kept(desk)["opinion"] == [False, "outdated"]
+    desk.page.locator(".st-key-feedback").scroll_into_view_if_needed()
+    desk.shoot("15-not-useful")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_correction_answers_the_next_same_question_in_another_session(
+    open_desk: OpenDesk, language: Language
+) -> None:
+    asked, answer, _ = OWN[language]
+    question = asked.format(7)
+    desk, other = open_desk(language), open_desk(language)
+    desk.ask(desk.prepare(question=question), "done")
+    expect(desk.page.locator(".st-key-correct button")).to_be_visible()
+    desk.settled()
+    desk.page.keyboard.press("Alt+k")
+    box = desk.page.get_by_label(word("correct_answer", language))
+    expect(box).to_have_value(re.compile("30 days" if language == "en" else "7 天"))
+    expect(desk.page.get_by_label(word("correct_question", language))).to_have_value(question)
+    expect(desk.page.get_by_text(word("correct_serves", language))).to_be_visible()
+    box.scroll_into_view_if_needed()
+    desk.shoot("16-correct")
+    box.fill(answer)
+    desk.page.locator(".st-key-correct_save button").click()
+    expect(desk.page.get_by_text(word("corrected_serving", language))).to_be_visible()
+    desk.shoot("17-corrected")
+    greeting = {"en": f"hello, {question} thanks!", "zh": f"您好，请问{question}"}[language]
+    other.ask(greeting, "done")
+    expect(other.page.locator(".answer")).to_contain_text(answer)
+    expect(other.page.locator(".verdict")).to_have_text(re.compile("Written by|撰写"))
+    other.shoot("18-corrected-other-session")
+    other.page.locator(".st-key-retry button").click()
+    expect(other.page.locator(".answer")).not_to_contain_text(answer)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_correction_without_words_is_one_sentence(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.ask(desk.prepare(question=OWN[language][0].format(8)), "done")
+    desk.page.locator(".st-key-correct button").click()
+    desk.page.get_by_label(word("correct_answer", language)).fill("  ")
+    desk.page.locator(".st-key-correct_save button").click()
+    expect(desk.page.get_by_text(word("error_CuratedUnusable", language))).to_be_visible()
+    desk.check()
+    desk.page.locator(".st-key-correct_leave button").click()
+    expect(desk.page.get_by_label(word("correct_answer", language))).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_became_of_an_answer_is_kept(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desk.ask(desk.prepare(question=OWN[language][0].format(9)), "done")
+    desk.page.locator(".st-key-retry button").click()
+    first = desk.turn_id()
+    desk.page.wait_for_url(lambda address: first not in address)
+    desk.reaches("done")
+    expect(desk.editor).to_be_visible()
+    desk.page.locator(".copy").click()
+    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", language))
+    desk.settled()
+    assert kept(desk)["outcome"] == ["copied", 0.0]
+    desk.editor.press("End")
+    desk.editor.press_sequentially("!!")
+    desk.page.locator(".copy").click()
+    desk.settled()
+    expect(desk.editor).to_have_value(re.compile("!!"))
+    outcome, share = kept(desk)["outcome"]  # type: ignore[misc]
+    assert outcome == "edited"
+    assert 0 < share < 0.1
+    topic = f"{language}/returns"
+    counts = {one["name"]: one for one in kept(desk)["by_topic"]}[topic]  # type: ignore[attr-defined]
+    assert counts["edited"] >= 1
+    assert counts["discarded"] >= 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_note_that_was_copied_is_handed_over(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    question = desk.prepare("refused", question=OWN[language][0].format(10))
+    desk.ask(question, "refused")
+    expect(desk.page.get_by_role("button", name=re.compile(word("write_answer", language)))).to_be_visible()
+    desk.page.locator(".copy").click()
+    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", language))
+    desk.settled()
+    assert kept(desk)["outcome"] == ["handed_over", 0.0]
