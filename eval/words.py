@@ -33,6 +33,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "known_sentences": ("kind of sentence: found, or marked", "句子类型：找到依据或标出"),
     "planted_faults": ("kind of fault planted: marked", "植入的错误类型：标出比例"),
     "cache": ("Answers without a model", "无需模型的回答"),
+    "cache_totals": (
+        "changed|wrong|others'|reworded|hits|in other words|hits",
+        "改动|误命中|命中他题|改写|命中率|他人措辞|命中率",
+    ),
     "cache_changed": ("what was changed: questions, wrong hits", "改动类型：问题数、误命中"),
     "cache_reworded": ("other words for the same: questions, hits", "同义改写：问题数、命中率"),
     "cache_wrong": ("wrong ({kind}): “{kept}” answered “{asked}”", "误命中（{kind}）：“{kept}”的答案给了“{asked}”"),

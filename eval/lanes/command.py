@@ -56,7 +56,8 @@ def measure(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print the counts of each set, then what was changed and reworded, the wrong hits, and the times."""
-    table = Table(words("set", language), *_TOTALS, "worded_by_others_hits", title=words("cache", language))
+    titles = words("cache_totals", language).split("|")
+    table = Table(words("set", language), *titles, title=words("cache", language))
     for name, one in summary.items():
         values = _mapping(one)
         table.add_row(name, *(_number(values[key]) for key in (*_TOTALS, "worded_by_others_hits")))

@@ -69,9 +69,9 @@ def test_thumbs_and_their_reason(open_desk: OpenDesk, language: Language) -> Non
     expect(desk.page.locator(".st-key-useful [data-testid=stBaseButton-primary]")).to_be_visible()
     assert kept(desk)["opinion"] == [True, None]
     desk.page.locator(".st-key-not_useful button").click()
-    reasons = desk.page.locator(".st-key-feedback [data-testid=stButtonGroup]")
-    reasons.get_by_text(word("reason_outdated", language)).click()
-    expect(reasons.locator("[data-testid=stBaseButton-pillsActive]")).to_have_text(word("reason_outdated", language))
+    reason = desk.page.get_by_role("radio", name=word("reason_outdated", language))
+    desk.page.locator(".st-key-feedback").get_by_text(word("reason_outdated", language)).click()
+    expect(reason).to_be_checked()
     desk.settled()
     assert kept(desk)["opinion"] == [False, "outdated"]
     desk.page.locator(".st-key-feedback").scroll_into_view_if_needed()
