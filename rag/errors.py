@@ -25,6 +25,7 @@
     │   ├── CuratedUnusable
     │   ├── IngestRunning
     │   ├── IngestStopped
+    │   ├── UploadUnusable
     │   ├── StorageFull
     │   │   └── NoRoomToOpen
     │   ├── SourceMissing
@@ -452,6 +453,13 @@ class IngestStopped(KnowledgeError):
 
     en = "The import was stopped before its end; what was published before still serves."
     zh = "导入在完成前已停止；此前发布的知识库仍可使用。"
+
+
+class UploadUnusable(KnowledgeError):
+    """A file that was handed in has a name, ``name``, of which nothing can be kept."""
+
+    en = "The file {name} cannot be kept under this name; rename it."
+    zh = "文件 {name} 的名称无法使用，请重命名。"
 
 
 class StorageFull(KnowledgeError):

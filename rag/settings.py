@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         return self.data_dir / "knowledge" / self.knowledge_base
 
     @property
+    def uploads_dir(self) -> Path:
+        """Folder of the files that were handed in for the chosen knowledge base."""
+        return self.data_dir / "uploads" / self.knowledge_base
+
+    @property
     def turns_path(self) -> Path:
         """Database of questions and answers."""
         return self.data_dir / "turns.db"
