@@ -1,0 +1,188 @@
+"""Work that takes longer than a page may wait: done by threads of the program, looked at by any page at any time.
+
+    jobs = Jobs()
+    jobs.start("knowledge default", "check", work, who="lin")
+    jobs.latest("knowledge default").state           # "running", then "done", "failed" or "stopped"
+
+A job belongs to a lane, in which one runs at a time.  It goes on whatever becomes of the page that asked for it.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from rag.errors import AnswerdeskError, IngestRunning, IngestStopped
+from rag.turns import Failure
+from rag.turns.unforeseen import log_unforeseen
+
+logger = logging.getLogger(__name__)
+
+JobState = Literal["running", "done", "failed", "stopped"]
+_LANES_REMEMBERED = 64
+_TROUBLES_REMEMBERED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is now.  ``progress`` and ``result`` are its work's own values; times are in UTC.
+
+    ``troubles`` are what went wrong without ending it, such as files that could not be read.  ``number`` is that of an
+    unforeseen error in the log, empty for others.
+    """
+
+    job_id: int
+    kind: str
+    who: str
+    began_at: datetime
+    state: JobState = "running"
+    progress: object = None
+    troubles: tuple[AnswerdeskError, ...] = ()
+    result: object = None
+    failure: Failure | None = None
+    number: str = ""
+    ended_at: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody is still working on it."""
+        return self.state == "running"
+
+
+@dataclass(slots=True)
+class JobControl:
+    """What the work is given: where it tells how far it is, and how it hears that nobody wants it any more."""
+
+    _change: Callable[..., None]
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _on_stop: list[Callable[[], None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, progress: object, trouble: AnswerdeskError | None = None) -> None:
+        """Show how far it is.  Raises ``IngestStopped`` where it is to end."""
+        if self._stopped.is_set():
+            raise IngestStopped
+        self._change(progress, trouble)
+
+    def when_stopped(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when it is stopped; at once where it was."""
+        with self._lock:
+            self._on_stop.append(call)
+            stopped = self._stopped.is_set()
+        if stopped:
+            call()
+
+    def stop(self) -> None:
+        """End the work as soon as it can be."""
+        with self._lock:
+            self._stopped.set()
+            calls = list(self._on_stop)
+        for call in calls:
+            call()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is to end."""
+        return self._stopped.is_set()
+
+
+Work = Callable[[JobControl], object]
+
+
+class Jobs:
+    """The jobs of one program, the last one of each lane.  Safe to call from any thread."""
+
+    def __init__(self, workers: int = 8) -> None:
+        self._lock = threading.RLock()
+        self._ended = threading.Condition(self._lock)
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._controls: dict[str, JobControl] = {}
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="job")
+        self._count = 0
+        self._closed = False
+
+    def start(self, lane: str, kind: str, work: Work, who: str = "") -> Job:
+        """Begin a job.  Raises ``IngestRunning`` where the lane has one that has not ended."""
+        with self._lock:
+            former = self._jobs.get(lane)
+            if self._closed or (former is not None and former.running):
+                raise IngestRunning(holder=former.who if former is not None else "-")
+            self._count += 1
+            job = Job(self._count, kind, who, datetime.now(UTC))
+            control = JobControl(lambda progress, trouble: self._progress(lane, progress, trouble))
+            self._jobs[lane], self._controls[lane] = job, control
+            self._jobs.move_to_end(lane)
+            self._forget_old()
+            future = self._workers.submit(work, control)
+        future.add_done_callback(partial(self._settle, lane, job.job_id))
+        return job
+
+    def latest(self, lane: str) -> Job | None:
+        """Return the lane's last job; None where there was none, or it was forgotten."""
+        with self._lock:
+            return self._jobs.get(lane)
+
+    def forget(self, lane: str) -> None:
+        """Forget what became of the lane's last job, unless it runs."""
+        with self._lock:
+            job = self._jobs.get(lane)
+            if job is not None and not job.running:
+                del self._jobs[lane]
+
+    def stop(self, lane: str) -> None:
+        """Ask the lane's job to end; it counts as running until it has."""
+        with self._lock:
+            control = self._controls.get(lane)
+        if control is not None:
+            control.stop()
+
+    def wait(self, lane: str, timeout_seconds: float) -> Job | None:
+        """Return the lane's last job, once it has ended or the time is over."""
+        with self._lock:
+            self._ended.wait_for(
+                lambda: lane not in self._jobs or not self._jobs[lane].running, timeout=timeout_seconds
+            )
+            return self._jobs.get(lane)
+
+    def close(self) -> None:
+        """Stop all jobs and wait until they have ended."""
+        with self._lock:
+            self._closed = True
+            lanes = list(self._controls)
+        for lane in lanes:
+            self.stop(lane)
+        self._workers.shutdown(wait=True)
+
+    def _settle(self, lane: str, job_id: int, future: Future[object]) -> None:
+        error = future.exception()
+        with self._lock:
+            job = self._jobs[lane]
+            if job.job_id != job_id:
+                return
+            job = replace(job, ended_at=datetime.now(UTC))
+            if error is None:
+                job = replace(job, state="done", result=future.result())
+            elif isinstance(error, AnswerdeskError):
+                state: JobState = "stopped" if isinstance(error, IngestStopped) else "failed"
+                job = replace(job, state=state, failure=Failure.of(error))
+            else:
+                job = replace(job, state="failed", number=log_unforeseen(logger, "job", error))
+            self._jobs[lane] = job
+            self._controls.pop(lane, None)
+            self._ended.notify_all()
+
+    def _progress(self, lane: str, progress: object, trouble: AnswerdeskError | None) -> None:
+        with self._lock:
+            job = self._jobs[lane]
+            troubles = job.troubles if trouble is None else (*job.troubles, trouble)[:_TROUBLES_REMEMBERED]
+            self._jobs[lane] = replace(job, progress=progress, troubles=troubles)
+
+    def _forget_old(self) -> None:
+        ended = [lane for lane, job in self._jobs.items() if not job.running]
+        for lane in ended[: max(0, len(self._jobs) - _LANES_REMEMBERED)]:
+            del self._jobs[lane]
