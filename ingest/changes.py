@@ -3,7 +3,7 @@
 import difflib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -36,7 +36,7 @@ class DocumentChange:
     """What became of one document; ``former_id`` is set where it ``moved``.
 
     ``passages_before`` and ``passages_after`` count its chunks, 0 where it was or is not there.  ``lines_came`` and
-    ``lines_gone`` count all, ``lines`` holds the first of a changed document.
+    ``lines_gone`` count all, ``lines`` holds the first of them; of a document that is retired or has moved, none.
     """
 
     document_id: str
@@ -88,7 +88,7 @@ def changes_between(database: Database | KnowledgeStore, earlier: int, later: in
         told = [
             *(_changed(connection, gone[name], came[name]) for name in changed[:DOCUMENTS_TOLD]),
             *(_told(came[name], "moved", former_id=former) for name, former in moved.items()),
-            *(_told(came[name], "added") for name in added[:DOCUMENTS_TOLD]),
+            *(_added(connection, came[name]) for name in added[:DOCUMENTS_TOLD]),
             *(_told(gone[name], "retired") for name in retired[:DOCUMENTS_TOLD]),
         ]
     return Changes(len(added), len(changed), len(moved), len(retired), tuple(told[:DOCUMENTS_TOLD]))
@@ -132,6 +132,11 @@ def _told(row: sqlite3.Row, fate: Fate, former_id: str = "") -> DocumentChange:
     if fate == "moved":
         before = after
     return DocumentChange(row["document_id"], row["title"], row["language"], fate, before, after, former_id=former_id)
+
+
+def _added(connection: sqlite3.Connection, row: sqlite3.Row) -> DocumentChange:
+    lines = list(changed_lines("", _text(connection, row)))
+    return replace(_told(row, "added"), lines_came=len(lines), lines=tuple(lines[:LINES_TOLD]))
 
 
 def _changed(connection: sqlite3.Connection, before: sqlite3.Row, after: sqlite3.Row) -> DocumentChange:

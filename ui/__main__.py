@@ -80,6 +80,7 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
         "server.port": port,
         "server.headless": True,
         "server.allowedHosts": allowed_hosts(host, names),
+        "server.maxUploadSize": load_settings().document_limit_megabytes,
         "logger.hideWelcomeMessage": True,
     }
     desk_application().run(config=config)

@@ -9,11 +9,15 @@ from typing import Final
 
 from rag.schema import Language
 from ui.feedback_words import FEEDBACK_WORDS
+from ui.knowledge.why_words import WHY_WORDS
+from ui.knowledge.words import KNOWLEDGE_WORDS
 from ui.people_words import PEOPLE_WORDS
 from ui.performance_words import PERFORMANCE_WORDS
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
+        **KNOWLEDGE_WORDS,
+        **WHY_WORDS,
         # the page
         "product": ("Answerdesk", "答疑台"),
         "desk": ("Desk", "工作台"),

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.app_pages import desk, people, performance
+from ui.app_pages import desk, knowledge, people, performance
 from ui.i18n import word
 from ui.session import PageContext, take_wanted_turn
 
@@ -24,6 +24,7 @@ class PageEntry:
 
 PAGES: tuple[PageEntry, ...] = (
     PageEntry("desk", ":material/support_agent:", "agent", desk.render),
+    PageEntry("knowledge", ":material/menu_book:", "agent", knowledge.render),
     PageEntry("performance", ":material/speed:", "lead", performance.render),
     PageEntry("people", ":material/group:", "admin", people.render),
 )

@@ -38,6 +38,7 @@ def desk_application(
     async def lifespan(_: st.App) -> AsyncIterator[None]:
         made = services()  # returns at once; the embedder and the indexes are loaded by a thread
         yield
+        made.shelf.close()
         made.turns.close()
 
     def people() -> PeopleServices | None:

@@ -29,6 +29,9 @@ from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable
 from rag.turns import AnswerPipeline, PersonalCorrections, PersonalTurns, Pipelines, TurnService
+from ui.jobs import Jobs
+from ui.knowledge.desk import KnowledgeDesk
+from ui.knowledge.shelf import KnowledgeShelf, Record
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ class DeskServices:
     knowledge: Callable[[], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[Language], tuple[Topic, ...]]
+    library: KnowledgeDesk
     knowledge_base: str = "default"
     knowledge_bases: tuple[str, ...] = ()
     administration: Administration | None = None
@@ -104,6 +108,7 @@ class SharedServices:
     knowledge: Callable[[str], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[str, Language], tuple[Topic, ...]]
+    shelf: KnowledgeShelf
     first_base: str = "default"
     people: PeopleServices | None = None
     reports: PerformanceReports | None = None
@@ -128,6 +133,7 @@ class SharedServices:
             knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
             model=self.model,
             topics=lambda language: self.topics(guarded(), language) if base else (),
+            library=KnowledgeDesk(self.shelf, base, who, self.bases.require),
             knowledge_base=base,
             knowledge_bases=names,
             administration=Administration(self.people.people, self.people.audit, self.bases, who)
@@ -196,6 +202,7 @@ def open_services(settings: Settings) -> SharedServices:
         knowledge=lambda name: _knowledge(stores(name)),
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
+        shelf=KnowledgeShelf(settings, Jobs(), pipelines, record=_recorder(people.audit)),
         first_base=settings.knowledge_base,
         people=people,
         reports=performance_reports(settings),
@@ -217,6 +224,13 @@ def open_people(settings: Settings) -> PeopleServices:
     sign_ins = SignIns(settings.people_path, settings.sign_in_hours)
     audit = AuditTrail(settings.people_path)
     return PeopleServices(people, sign_ins, audit, required, FirstAdmin(people, sign_ins))
+
+
+def _recorder(audit: AuditTrail) -> Record:
+    def record(user: User, what: Literal["published", "rolled_back"], name: str, figures: dict[str, int]) -> None:
+        audit.record(user.name, what, name, **figures)
+
+    return record
 
 
 @st.cache_resource(show_spinner=False)

@@ -76,7 +76,10 @@ class LiveDocument:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document without its text, for lists.  ``characters`` counts the text's code points."""
+    """A document without its text, for lists.  ``characters`` counts the text's code points.
+
+    ``root`` is the folder that it was found in; ``valid_until`` is the last day of its rule in its own words, or empty.
+    """
 
     document_id: str
     path: str
@@ -87,6 +90,8 @@ class DocumentRow:
     audience: Audience
     characters: int
     chunk_count: int
+    root: str = ""
+    valid_until: str = ""
 
 
 class KnowledgeStore:
@@ -220,7 +225,8 @@ class KnowledgeStore:
         with self.reading() as connection:
             rows = connection.execute(
                 "SELECT document_id, path, title, language, source, updated_on, audience, length(text) AS characters, "
-                "(SELECT count(*) FROM chunk WHERE chunk.document_key = document.document_key) AS chunk_count "
+                "(SELECT count(*) FROM chunk WHERE chunk.document_key = document.document_key) AS chunk_count, "
+                "root, ifnull(json_extract(metadata, '$.valid_until'), '') AS valid_until "
                 f"FROM document WHERE {VISIBLE.format('document')} ORDER BY document_id",
                 {"generation": generation},
             ).fetchall()

@@ -32,6 +32,8 @@ from rag.testing import HashEmbedder, publish_documents
 from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
+from ui.jobs import Jobs
+from ui.knowledge.shelf import KnowledgeShelf
 from ui.server import desk_application
 from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
@@ -136,6 +138,7 @@ def services() -> SharedServices:
         knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
+        shelf=KnowledgeShelf(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
         people=people,
         reports=performance_reports(settings),
         corrections=lambda who: PersonalCorrections(lambda name: curation, bases, who, people.audit),

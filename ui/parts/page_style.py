@@ -59,10 +59,23 @@ kbd { font-family: inherit !important; }
 .st-key-ask_row [data-testid="stBaseButton-secondary"] p { color: inherit; font-size: .875rem; font-weight: 400; }
 .st-key-feed { position: absolute; height: 1px; overflow: hidden; }
 .st-key-left, .st-key-right { gap: .5rem; }
+[data-testid="InputInstructions"] { display: none; }
+.st-key-desk h2 { font-size: .9375rem; font-weight: 700; padding: .15rem 0; margin: 0; line-height: 1.5; }
+.st-key-desk [data-testid="stHeading"] { min-height: 1.8rem; }
+.st-key-desk [data-testid="stAlertContainer"] { padding: .5rem .8rem; }
+.st-key-desk [data-testid="stAlertContainer"] p { font-size: .9rem; }
+.st-key-kb_top { padding-top: .1rem; }
+.st-key-kb_counts { gap: .15rem .6rem; }
+.st-key-kb_counts .stElementContainer { min-height: 0; }
+.st-key-kb_filter { gap: .6rem; }
+.st-key-desk [data-testid="stWidgetLabel"] { min-height: 1.25rem; }
+.st-key-desk [data-testid="stWidgetLabel"] p { font-size: .8125rem; font-weight: 600; color: var(--ad-quiet); }
 @media (min-width: 901px) {
   .st-key-left, .st-key-right { flex: none; height: calc(100dvh - 3.3rem); overflow-y: auto;
     overscroll-behavior: contain;
     scrollbar-width: thin; }
+  .st-key-page:has(.st-key-kb_top) .st-key-left, .st-key-page:has(.st-key-kb_top) .st-key-right {
+    height: calc(100dvh - 6.1rem); }
   .st-key-left { padding: 0 .9rem 1rem .1rem; }
   .st-key-right { padding: 0 .2rem 1rem .9rem; border-left: 1px solid var(--ad-line); }
   [data-testid="stLayoutWrapper"]:has(> .st-key-ask) { position: sticky; top: 0; z-index: 3; }
@@ -76,6 +89,13 @@ kbd { font-family: inherit !important; }
   [data-testid="stExpandSidebarButton"] { background: var(--ad-page); border-radius: 6px; }
 }
 """
+
+
+PAGE_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="5" fill="#0B5CAD"/>'
+    '<path d="M5 7h14v8H11l-4 3v-3H5z" fill="#fff"/></svg>'
+)
+"""The tab's icon, drawn here: Streamlit's own symbols would be fetched from another machine."""
 
 
 def apply_page_style() -> None:

@@ -1,0 +1,67 @@
+"""``python -m tests.ui.knowledge.served FOLDER PORT``: the real pages over ``Library``, with routes for its gate."""
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ingest.lock import writer_lock
+from rag.storage.access import User
+from rag.storage.turn_store import TurnStore
+from rag.turns import TurnService
+from tests.ui.knowledge.library import Library
+from tests.ui.scripted_desk import GATES, ScenePipeline
+from ui import session
+from ui.server import desk_application
+from ui.services import SharedServices
+
+LOCKS: list[object] = []
+
+
+@cache
+def library() -> Library:
+    """Return the one library of this process, over what is in its folder."""
+    return Library(Path(sys.argv[1]))
+
+
+@cache
+def services() -> SharedServices:
+    """Return the one set of services."""
+    pipeline = ScenePipeline(GATES)
+    turns = TurnService(lambda name, user: pipeline, TurnStore(Path(sys.argv[1]) / "turns.db"), 4)
+    return library().services(turns)
+
+
+async def _set(request: Request) -> Response:
+    asked = await request.json()
+    made = library()
+    if "gate" in asked:
+        (made.gate.set if asked["gate"] == "open" else made.gate.clear)()
+    if "role" in asked:
+        session.LOCAL_USER = User("lin", asked["role"])
+    if asked.get("discard"):
+        made.jobs.wait(made.desk().lane, timeout_seconds=20)
+        made.desk().discard()
+    if "lock" in asked:
+        if asked["lock"]:
+            LOCKS.append(writer_lock(made.settings.knowledge_dir))
+            LOCKS[-1].__enter__()  # type: ignore[attr-defined]
+        else:
+            LOCKS.pop().__exit__(None, None, None)  # type: ignore[attr-defined]
+    return JSONResponse({})
+
+
+def application() -> st.App:
+    """Return the product's own application around the page."""
+    return desk_application(
+        Path(__file__).with_name("page.py"), services, [Route("/library/set", _set, methods=["POST"])]
+    )
+
+
+if __name__ == "__main__":
+    sys.modules["tests.ui.knowledge.served"] = sys.modules["__main__"]
+    application().run(config={"server.port": int(sys.argv[2])})

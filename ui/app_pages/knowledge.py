@@ -1,0 +1,53 @@
+"""The Knowledge page: what the desk knows, how fresh it is, and how to change it safely."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from rag.storage.access import Role
+from ui.i18n import word
+from ui.knowledge.articles import draw_articles
+from ui.knowledge.desk import KnowledgeDesk
+from ui.knowledge.past import draw_history_of_knowledge
+from ui.knowledge.update import draw_update
+from ui.session import PageContext
+
+
+def _draw_why(context: PageContext, desk: KnowledgeDesk) -> None:
+    from ui.knowledge.why import draw_why  # brings the indexes' libraries, which the first page does without
+
+    draw_why(context, desk)
+
+
+_VIEWS: Final[Mapping[str, tuple[Role, Callable[[PageContext, KnowledgeDesk], None]]]] = {
+    "articles": ("agent", draw_articles),
+    "update": ("agent", draw_update),
+    "history": ("agent", draw_history_of_knowledge),
+    "why": ("lead", _draw_why),
+}
+
+
+def render(context: PageContext) -> None:
+    """Draw the part of the page that the address names."""
+    desk = context.services.library
+    language = context.language
+    views = [name for name, (role, _) in _VIEWS.items() if desk.may(role)]
+    named = st.query_params.get("view", "")
+    st.session_state["kb_view"] = named if named in views else views[0]
+    with st.container(key="kb_top"):
+        st.segmented_control(
+            word("kb_views", language),
+            views,
+            required=True,
+            format_func=lambda name: word(f"kb_view_{name}", language),
+            key="kb_view",
+            on_change=_keep_view,
+            label_visibility="collapsed",
+        )
+    with st.container(key="desk"):
+        _VIEWS[st.session_state["kb_view"]][1](context, desk)
+
+
+def _keep_view() -> None:
+    st.query_params["view"] = st.session_state["kb_view"]
