@@ -15,7 +15,7 @@ from ui.history import draw_history
 from ui.i18n import word
 from ui.navigation import navigate
 from ui.parts.page_shell import draw_shell
-from ui.parts.page_style import apply_page_style
+from ui.parts.page_style import PAGE_ICON, apply_page_style
 from ui.parts.user_menu import draw_signed_out, draw_user
 from ui.services import KnowledgeState, ModelState, SharedServices, shared_services
 from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
@@ -29,7 +29,7 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     language = page_language()
     st.set_page_config(
         page_title=word("page_title", language),
-        page_icon=":material/support_agent:",
+        page_icon=PAGE_ICON,
         layout="wide",
         initial_sidebar_state=_SIDEBAR_PIXELS,
     )
