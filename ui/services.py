@@ -31,7 +31,7 @@ from rag.storage.turn_times import TurnTimesTable
 from rag.turns import AnswerPipeline, PersonalCorrections, PersonalTurns, Pipelines, TurnService
 from ui.jobs import Jobs
 from ui.knowledge.desk import KnowledgeDesk
-from ui.knowledge.shelf import KnowledgeShelf, Record
+from ui.knowledge.shelf import KnowledgeShelf, recorder
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +202,7 @@ def open_services(settings: Settings) -> SharedServices:
         knowledge=lambda name: _knowledge(stores(name)),
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
-        shelf=KnowledgeShelf(settings, Jobs(), pipelines, record=_recorder(people.audit)),
+        shelf=KnowledgeShelf(settings, Jobs(), pipelines, record=recorder(people.audit)),
         first_base=settings.knowledge_base,
         people=people,
         reports=performance_reports(settings),
@@ -224,13 +224,6 @@ def open_people(settings: Settings) -> PeopleServices:
     sign_ins = SignIns(settings.people_path, settings.sign_in_hours)
     audit = AuditTrail(settings.people_path)
     return PeopleServices(people, sign_ins, audit, required, FirstAdmin(people, sign_ins))
-
-
-def _recorder(audit: AuditTrail) -> Record:
-    def record(user: User, what: Literal["published", "rolled_back"], name: str, figures: dict[str, int]) -> None:
-        audit.record(user.name, what, name, **figures)
-
-    return record
 
 
 @st.cache_resource(show_spinner=False)

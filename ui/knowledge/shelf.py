@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ingest.job import IngestJob, JobProcess
 from ingest.summary import IngestSummary
 from rag.errors import AnswerdeskError
+from rag.people.audit import AuditTrail
 from rag.schema import Chunk, Document
 from rag.settings import Settings
 from rag.storage.access import User
@@ -66,6 +67,15 @@ class History:
 
     generations: tuple[GenerationInfo, ...] = ()
     oldest_restorable: int = 0
+
+
+def recorder(audit: AuditTrail) -> Record:
+    """Return what takes changes down in the audit trail."""
+
+    def record(user: User, what: Literal["published", "rolled_back"], name: str, figures: dict[str, int]) -> None:
+        audit.record(user.name, what, name, **figures)
+
+    return record
 
 
 def run_in_process(settings: Settings, job: IngestJob, control: JobControl) -> IngestSummary:
