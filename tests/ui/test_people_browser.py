@@ -202,7 +202,7 @@ def test_a_page_of_another_role_is_refused_by_link_and_at_the_click_after_a_with
     other.locator(".st-key-people_sign_out button").click()
     expect(other.get_by_text(word("not_permitted", language)).or_(
         other.get_by_text(word("error_PeopleError", language))).first).to_be_visible()  # fmt: skip
-    assert admin.page.get_by_text(word("people_add", language)).count() == 0
+    expect(admin.page.get_by_text(word("people_add", language))).to_have_count(0)
 
 
 @THEMES
@@ -221,7 +221,8 @@ def test_an_admin_lets_somebody_in_who_then_signs_in(
     page.locator(".st-key-add_password input").fill(PASSWORD)
     page.get_by_role("button", name=word("people_add_button", language), exact=True).click()
     expect(page.get_by_text(word("people_done", language))).to_be_visible()
-    expect(page.get_by_role("cell", name=name)).to_be_visible()
+    expect(page.get_by_role("table", name=word("people", language)).get_by_role("cell", name=name)).to_be_visible()
+    desk.settled()
     desk.check()
     with page.expect_download() as download:
         page.get_by_role("button", name=word("record_download", language)).click()
