@@ -268,10 +268,11 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "This could not be finished. Nothing was lost; please retry.",
             "未能完成，内容没有丢失，请重试。",
         ),
+        # the other pages
+        **FEEDBACK_WORDS,
+        **PEOPLE_WORDS,
+        **PERFORMANCE_WORDS,
     }
-    | dict(FEEDBACK_WORDS)
-    | dict(PEOPLE_WORDS)
-    | dict(PERFORMANCE_WORDS)
 )
 
 

@@ -33,7 +33,19 @@ PAGES: tuple[PageEntry, ...] = (
 
 def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Page":
     """Offer the pages of this role, and return the one that the address names; with a single one there is no menu."""
-    made = [_page(entry, context, is_first=entry is pages[0]) for entry in pages]
+    made: list[st.Page] = []
+    for entry in pages:
+        permitted = context.user.is_at_least(entry.role)
+        made.append(
+            st.Page(
+                partial(entry.render, context) if permitted else partial(_refuse, context, made),
+                title=word(entry.key, context.language),
+                icon=entry.icon,
+                url_path=entry.key,
+                default=not made,
+                visibility="visible" if permitted else "hidden",
+            )
+        )
     shown = st.navigation(made)
     turn_id = take_wanted_turn()
     if turn_id:
@@ -41,17 +53,7 @@ def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Pa
     return shown
 
 
-def _page(entry: PageEntry, context: PageContext, *, is_first: bool) -> "st.Page":
-    permitted = context.user.is_at_least(entry.role)
-    return st.Page(
-        partial(entry.render if permitted else _refuse, context),
-        title=word(entry.key, context.language),
-        icon=entry.icon,
-        url_path=entry.key,
-        default=is_first,
-        visibility="visible" if permitted else "hidden",
-    )
-
-
-def _refuse(context: PageContext) -> None:
+def _refuse(context: PageContext, pages: Sequence["st.Page"]) -> None:
+    """Say so, with the way to the first page: where that is the only one, there is no menu to go by."""
     st.warning(word("not_permitted", context.language))
+    st.page_link(pages[0])

@@ -22,6 +22,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     drawn: list[str] = []
     monkeypatch.setattr(navigation.st, "navigation", lambda pages: pages)
     monkeypatch.setattr(navigation.st, "Page", lambda draw, **options: SimpleNamespace(draw=draw, **options))
+    monkeypatch.setattr(navigation.st, "page_link", lambda page: drawn.append(f"to {page.url_path}"))
     monkeypatch.setattr(navigation, "take_wanted_turn", lambda: "")
     monkeypatch.setattr(navigation.st, "warning", drawn.append)
     return drawn
@@ -47,7 +48,7 @@ def test_a_page_of_another_role_is_not_in_the_menu_and_says_so_by_link(
     page = pages["answer"]
     page.draw()
     if role == "agent":
-        assert (page.visibility, said) == ("hidden", [word("not_permitted", language)])
+        assert (page.visibility, said) == ("hidden", [word("not_permitted", language), "to desk"])
     else:
         assert (page.visibility, said) == ("visible", ["for leads"])
     assert page.title == word("answer", language)

@@ -30,7 +30,7 @@ kbd { font-family: inherit !important; }
 .st-key-language, .st-key-think { width: fit-content; }
 .st-key-language button, .st-key-think button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }
 .st-key-page h2 { font-size: 1.3rem; padding: .4rem 0 .2rem; }
-.st-key-page h3 { font-size: 1.05rem; padding: .2rem 0; }
+.st-key-page h3 { font-size: 1.05rem; padding: .2rem 0 .7rem; }
 .st-key-about [data-testid="stText"] { font-size: .875rem; color: var(--ad-quiet); white-space: normal; }
 .st-key-figures [data-testid="stMetric"] { padding: .45rem .7rem; }
 .st-key-figures [data-testid="stMetricValue"] { font-size: 1.35rem; }
