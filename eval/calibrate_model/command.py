@@ -5,6 +5,7 @@ Each combination is run by an Ollama of its own, asked the team's own questions 
 """
 
 import argparse
+import math
 import shutil
 import sys
 import time
@@ -22,7 +23,7 @@ from eval.calibrate_model.configurations import Configuration, Served, configura
 from eval.calibrate_model.report import Findings, as_json, page, remarks, table
 from eval.calibrate_model.results import rows_of, winner
 from eval.calibrate_model.words import words
-from eval.calibrate_model.workshop import AS_IS, Subject, Workshop, bring_home, subject
+from eval.calibrate_model.workshop import AS_IS, Subject, Workshop, bring_home, made_name, subject
 from eval.knowledge import knowledge_folder, knowledge_name
 from eval.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.question_sets import QuestionSet
@@ -37,7 +38,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.serving.client import OllamaClient
 from rag.serving.making import KINDS, known_kind
 from rag.serving.model_commands import choices_for
-from rag.serving.models import is_stand_in
+from rag.serving.models import find_installed, is_stand_in
 from rag.serving.rates import keep_rates, measure_rates
 from rag.serving.server import ensure_running
 from rag.serving.size_command import shape_of_installed
@@ -55,7 +56,6 @@ examples:
   python -m eval calibrate model --run monday --yes           choose its winner without being asked
 """
 _SERVED = TypeAdapter(Served)
-_LEAST_SECONDS = 1.0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,21 +139,37 @@ class Calibration:
 
     def measure(self) -> tuple[dict[Configuration, tuple[Served, Sequence[Record]]], bool]:
         """Try each configuration for its share of the time; tell whether all were asked everything."""
-        names = self.workshop.prepare(self.subject, self.kinds, reconstruct=self.arguments.reconstruct)
+        names = {kind: made_name(self.subject, kind) for kind in self.kinds}
         tried = configurations(names, self.arguments.slots, self.arguments.contexts)
+        count = len(self.one.questions)
+        if any(len(self._records(one)) < count for one in tried):
+            names = self._prepare(self.kinds, self.deadline)
         found: dict[Configuration, tuple[Served, Sequence[Record]]] = {}
         for number, one in enumerate(tried):
-            found[one] = self._tried(one, (self.deadline - time.monotonic()) / (len(tried) - number))
-        return found, all(len(records) == len(self.one.questions) for _, records in found.values())
+            seconds = (self.deadline - time.monotonic()) / (len(tried) - number)
+            result = self._tried(one, seconds if one.kind in names else 0.0)
+            if result is not None:
+                found[one] = result
+        return found, len(found) == len(tried) and all(len(records) == count for _, records in found.values())
 
-    def _tried(self, one: Configuration, seconds: float) -> tuple[Served, Sequence[Record]]:
+    def _prepare(self, kinds: tuple[str, ...], deadline: float) -> dict[str, str]:
+        reconstruct = bool(self.arguments.reconstruct)
+        return self.workshop.prepare(self.subject, kinds, deadline, reconstruct=reconstruct)
+
+    def _records(self, one: Configuration) -> list[Record]:
+        return read_records(self.kept.folder / f"records-{one.key}.jsonl", RECORDS)
+
+    def _tried(self, one: Configuration, seconds: float) -> tuple[Served, Sequence[Record]] | None:
+        """Try one for so long; what was asked before is not asked again.  None: there was no time at all."""
         records_path = self.kept.folder / f"records-{one.key}.jsonl"
         served_path = self.kept.folder / f"served-{one.key}.json"
-        records = read_records(records_path, RECORDS)
+        records = self._records(one)
         served = _SERVED.validate_json(served_path.read_bytes()) if served_path.exists() else None
         if served is not None and (len(records) == len(self.one.questions) or seconds <= 0):
             return served, records
-        until = time.monotonic() + max(seconds, _LEAST_SECONDS)
+        if seconds <= 0:
+            return None
+        until = time.monotonic() + seconds
         with self.workshop.server(one.slots, one.context_tokens, one.model) as own:
             client = OllamaClient(own.ollama_url)
             weights = shape_of_installed(client, one.model).weights_bytes
@@ -207,7 +223,8 @@ class Calibration:
         if best is None or not self._agreed(findings):
             return
         one, settings = best.configuration, self.workshop.settings
-        if one.kind != AS_IS:
+        if one.kind != AS_IS and find_installed(home.models(), one.model) is None:
+            self._prepare((one.kind,), math.inf)
             bring_home(self.workshop, self.subject, one.model, home)
         choices = choices_for(one.model, home.show(one.model), settings)
         numbers = {"parallel_slots": one.slots, "context_tokens": one.context_tokens}

@@ -6,6 +6,7 @@ The store begins with a link to the model's file; what is made of it stays in th
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ def subject(client: OllamaClient, wanted: str) -> Subject:
     return Subject(found.name, details, file)
 
 
+def made_name(one: Subject, kind: str) -> str:
+    """Return how the model of a kind is called."""
+    return one.name if kind == AS_IS else variant_name(one.name, kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """Where the calibration's server lives: ``folder`` in the run's own."""
@@ -84,8 +90,8 @@ class Workshop:
             finally:
                 stop(own)
 
-    def prepare(self, one: Subject, kinds: tuple[str, ...], *, reconstruct: bool) -> dict[str, str]:
-        """Make what is missing; return the model of each kind.
+    def prepare(self, one: Subject, kinds: tuple[str, ...], deadline: float, *, reconstruct: bool) -> dict[str, str]:
+        """Make what is missing, and nothing more behind the ``deadline`` (monotonic); return the model of each kind.
 
         Raises ``SettingsError`` where quantizations are wanted of a model that is quantized already.
         """
@@ -104,10 +110,13 @@ class Workshop:
                 _copy(maker.client, one, one.name, one.file.name.removeprefix("sha256-"))
             whole = one.name if one.is_whole or not made else self._reconstructed(maker, one)
             for kind in made:
-                names[kind] = variant_name(one.name, kind)
-                if find_installed(maker.client.models(), names[kind]) is None:
-                    maker.quantize(whole, kind, names[kind])
-        return {kind: names[kind] for kind in kinds}
+                name = made_name(one, kind)
+                if find_installed(maker.client.models(), name) is None:
+                    if time.monotonic() >= deadline:
+                        break
+                    maker.quantize(whole, kind, name)
+                names[kind] = name
+        return {kind: names[kind] for kind in kinds if kind in names}
 
     def _reconstructed(self, maker: ModelMaker, one: Subject) -> str:
         name = variant_name(one.name, "f16")
@@ -141,9 +150,7 @@ def _copy(client: OllamaClient, one: Subject, name: str, sha256: str) -> None:
 
 
 def bring_home(workshop: Workshop, one: Subject, name: str, home: OllamaClient) -> None:
-    """Give the team's Ollama the very file that was measured, unless it has a model of that name."""
-    if find_installed(home.models(), name) is not None:
-        return
+    """Give the team's Ollama the very file that was measured."""
     with workshop.server(1, 2048) as own:
         file = Path(OllamaClient(own.ollama_url).show(name).file)
     sha256 = file.name.removeprefix("sha256-")

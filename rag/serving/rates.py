@@ -16,7 +16,8 @@ from rag.serving.client import OllamaClient
 from rag.settings import Settings
 
 _ROUNDS = 3
-_PROMPT_WORDS = 220  # about as many tokens as a support question with its passages has
+_PROMPT_WORDS = 140  # about 400 tokens, as a support question with its passages has
+_WARMING_WORDS = 4
 _ANSWER_TOKENS = 32
 _LETTERS = "abcdefghijklmnoprstuvw"
 _NANOSECONDS = 1e9
@@ -44,7 +45,8 @@ def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, conte
     options = {"num_ctx": context_tokens, "num_predict": _ANSWER_TOKENS, "temperature": 0}
     prompts, answers = [], []
     for number in range(_ROUNDS + 1):
-        text = " ".join("".join(chance.choices(_LETTERS, k=4)) for _ in range(_PROMPT_WORDS))
+        words = _PROMPT_WORDS if number else _WARMING_WORDS
+        text = " ".join("".join(chance.choices(_LETTERS, k=4)) for _ in range(words))
         prompt = f"{number} {text}\nOnce upon a time"
         found = client.generate({"model": model, "prompt": prompt, "raw": True, "options": options})
         if number and found.get("prompt_eval_duration") and found.get("eval_duration"):  # the first one warms up

@@ -4,6 +4,8 @@ import argparse
 import io
 import json
 import sys
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from eval import __main__ as command
+from eval.answers.runner import RECORDS
 from eval.calibrate_model import workshop as workshop_module
 from eval.calibrate_model.agents import Target
 from eval.calibrate_model.command import Calibration
@@ -18,6 +21,7 @@ from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import Findings
 from eval.calibrate_model.results import rows_of
 from eval.calibrate_model.workshop import AS_IS, Workshop, subject
+from eval.question_sets import QuestionSet
 from eval.runs import Run
 from rag.errors import ModelUnfit, SettingsError
 from rag.serving.client import OllamaClient
@@ -108,9 +112,27 @@ def test_a_quantized_model_is_tried_as_it_is_unless_an_f16_may_be_reconstructed(
     run, _ = calibration(stub, tmp_path, yes=True)
     assert run.kinds == (AS_IS,)
     with pytest.raises(SettingsError, match="--reconstruct"):
-        run.workshop.prepare(run.subject, ("q8_0",), reconstruct=False)
+        run.workshop.prepare(run.subject, ("q8_0",), 0.0, reconstruct=False)
     run.arguments.reconstruct = True
     assert run.kinds == ("q8_0", "q4_K_M", "q4_K_S")
+
+
+def test_without_any_time_what_was_measured_before_still_counts(
+    stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = calibration(stub, tmp_path, yes=True)
+    run.arguments.slots, run.arguments.contexts = (1, 2), (4096,)
+    monkeypatch.setattr(Workshop, "prepare", lambda *_, **__: {AS_IS: MODEL})
+    earlier = Configuration(AS_IS, MODEL, 1, 4096)
+    run.kept.folder.mkdir()
+    run = replace(run, one=QuestionSet("mine", None, (question(0), question(1))), deadline=time.monotonic() - 1)
+    assert run.measure() == ({}, False)
+    (run.kept.folder / f"served-{earlier.key}.json").write_text(json.dumps(asdict(SERVED)), encoding="utf-8")
+    records = RECORDS.dump_json(record(0)).decode() + "\n"
+    (run.kept.folder / f"records-{earlier.key}.jsonl").write_text(records, encoding="utf-8")
+    found, whole = run.measure()
+    assert found == {earlier: (SERVED, [record(0)])}
+    assert not whole
 
 
 def test_a_model_whose_file_cannot_be_read_is_refused(stub: OllamaStub, tmp_path: Path) -> None:
