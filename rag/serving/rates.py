@@ -6,6 +6,7 @@ serving/rates.json   {"NAME": {"prompt": 82.1, "generation": 14.5, "weights_byte
 import json
 import random
 import statistics
+import time
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ from rag.settings import Settings
 _ROUNDS = 3
 _PROMPT_WORDS = 140  # about 400 tokens, as a support question with its passages has
 _WARMING_WORDS = 4
+_PATIENCE_SECONDS = 20.0  # behind which no other round is begun: a slow machine is known by one
 _ANSWER_TOKENS = 32
 _LETTERS = "abcdefghijklmnoprstuvw"
 _NANOSECONDS = 1e9
@@ -25,7 +27,7 @@ _NANOSECONDS = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Tokens a second of one answer alone, medians of three; ``weights_bytes`` of the model they were measured with."""
+    """Tokens a second of one answer alone, medians of up to three; ``weights_bytes`` are those of the model."""
 
     prompt: float
     generation: float
@@ -43,8 +45,12 @@ def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, conte
     """
     chance = random.Random(f"{seed} {model} {client.version()}")
     options = {"num_ctx": context_tokens, "num_predict": _ANSWER_TOKENS, "temperature": 0}
-    prompts, answers = [], []
+    prompts: list[float] = []
+    answers: list[float] = []
+    started_at = time.monotonic()
     for number in range(_ROUNDS + 1):
+        if prompts and time.monotonic() - started_at > _PATIENCE_SECONDS:
+            break
         words = _PROMPT_WORDS if number else _WARMING_WORDS
         text = " ".join("".join(chance.choices(_LETTERS, k=4)) for _ in range(words))
         prompt = f"{number} {text}\nOnce upon a time"
