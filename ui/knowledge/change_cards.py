@@ -92,7 +92,7 @@ def _question_card(one: QuestionChange, key: str, tone: str, language: Language)
         lang=lang_of("zh" if is_chinese else "en"),
         mark=word(key, language),
         tone=tone,
-        notes=(Note(places),),
+        notes=(Note(places, name=True),),
     )
 
 

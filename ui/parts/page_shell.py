@@ -62,6 +62,7 @@ STREAMLIT_WORDS: Mapping[str, str] = {
     "# options available.": "共 # 个选项。",
     # of these only the beginning: what follows is the name of something
     "Remove ": "移除 ",
+    "Help for ": "说明：",
     "Show data: ": "显示数据： ",
     "Download as PNG: ": "下载图片： ",
     "Copy Vega-Lite spec: ": "复制图表定义： ",
@@ -69,6 +70,8 @@ STREAMLIT_WORDS: Mapping[str, str] = {
     "Retry": "重试",
     "No results": "没有结果",
     "Upload": "上传",
+    "file upload": "上传文件",
+    "Clear entry": "清空",
     "Drag and drop files here": "将文件拖到此处",
     "50MB per file": "单个文件不超过 50 MB",
     "Select all": "全选",

@@ -89,6 +89,7 @@ function line(data, lang) {
   const kind = { "+": " came", "-": " gone" }[data.sign] ?? "";
   const node = element("div", "line" + kind + (data.quiet ? " quiet" : ""));
   if (!data.quiet && lang) node.lang = lang;
+  node.translate = data.quiet; // a document's own words
   if (data.sign) node.append(element("span", "sign", data.sign === "-" ? "−" : "+"));
   node.append(data.text);
   return node;

@@ -82,7 +82,7 @@ def _opener(browser: Browser, address: str) -> Iterator[OpenPage]:
 
     yield _open
     for window in opened:
-        window.set(role="admin", gate="open", discard=True)
+        window.set(role="admin", gate="open", lock=False, discard=True)
         window.page.context.close()
 
 

@@ -50,7 +50,7 @@ async def _set(request: Request) -> Response:
         if asked["lock"]:
             LOCKS.append(writer_lock(made.settings.knowledge_dir))
             LOCKS[-1].__enter__()  # type: ignore[attr-defined]
-        else:
+        elif LOCKS:
             LOCKS.pop().__exit__(None, None, None)  # type: ignore[attr-defined]
     return JSONResponse({})
 
