@@ -11,9 +11,11 @@ from rag.answering.cache import AnswerCache
 from rag.answering.curated import Curation, Place
 from rag.answering.lanes import Lanes
 from rag.answering.same_question import question_form
+from rag.errors import OllamaUnavailable
 from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
 from rag.schema import Answer, Citation, Completed, Evidence, Retrieved
+from rag.serving.admission import Admission
 from rag.storage.cached import CachedAnswers
 from rag.storage.curated import CuratedAnswers, NewCurated
 
@@ -27,6 +29,7 @@ def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dic
     ``quotation`` counts the questions of which something can be quoted; ``seen_by_others`` is the time from keeping a
     person's answer until another connection to the file has it.
     """
+    parts = _without_model(parts)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         written, others = CuratedAnswers(folder), CuratedAnswers(folder)
@@ -57,21 +60,24 @@ def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dic
 
 
 def _answers_in(pipeline: Pipeline, lane: str) -> Callable[[str], bool]:
-    """Return what answers a question and tells whether this lane did; the model is never asked."""
+    """Return what answers a question and tells whether this lane did; where only the model could, none does."""
 
     def answers(question: str) -> bool:
-        for event in pipeline.stream(question, quote="only"):
-            if isinstance(event, Completed):
-                return event.answer.lane == lane
-            if lane == "quotation" and isinstance(event, Retrieved) and not any(map(_may_be_quoted, event.evidence)):
-                return False  # behind it stands the model
-        return False
+        try:
+            return pipeline.answer(question, quote="only").lane == lane
+        except OllamaUnavailable:
+            return False
 
     return answers
 
 
-def _may_be_quoted(passage: Evidence) -> bool:
-    return bool(passage.quoted) and passage.audience == "public" and passage.expired_on is None
+def _without_model(parts: PipelineParts) -> PipelineParts:
+    """Return the parts with nobody to ask, and a line of their own before nobody."""
+
+    def nobody() -> None:
+        raise OllamaUnavailable(host="-")
+
+    return replace(parts, ensure_server=nobody, admission=Admission(slots=1, max_waiting=0))
 
 
 def _times(questions: Sequence[str], answered: Callable[[str], bool]) -> list[float]:
