@@ -7,6 +7,7 @@ from collections.abc import Generator as GeneratorObject
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from rag.answering.context_fit import ContextFit
 from rag.answering.draft import Asked, draft
 from rag.answering.prompt import build_messages
 from rag.answering.reader import ReadingFit
@@ -42,9 +43,13 @@ class Drafting:
     def __init__(self, parts: DraftingParts) -> None:
         self._parts = parts
         self._shared: SharedStreams[Event] = SharedStreams()
+        self._fit = ContextFit(parts.settings.context_tokens, parts.count_tokens)
 
     def events(self, asked: Asked, owner: str, *, follows_up: bool) -> GeneratorObject[Event, None, None]:
-        """Yield ``Queued`` while others are served, the deltas, and ``Completed``; raise a ``ServingError``."""
+        """Yield ``Queued`` while others are served, the deltas, and ``Completed``.
+
+        Raises a ``ServingError``, or ``PromptTooLong`` before anything is sent.
+        """
 
         def begin(all_left: threading.Event) -> Iterator[Event]:
             return self._queue_and_generate(replace(asked, cancelled=all_left), owner, follows_up=follows_up)
@@ -64,6 +69,9 @@ class Drafting:
     def _request(self, asked: Asked, owner: str, *, follows_up: bool) -> Request:
         """Say what the line may know: how long the prompt is behind its beginning, and whether there is a thought."""
         messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+        settings = self._parts.settings
+        thought = settings.thinking_budget_tokens if asked.think else 0
+        self._fit.require(messages, asked.in_context, settings.answer_budget_tokens + thought)
         return Request(Work(self._parts.count_tokens(messages[-1].content), asked.think), owner, follows_up)
 
     def _queue_and_generate(self, asked: Asked, owner: str, *, follows_up: bool) -> Iterator[Event]:

@@ -4,6 +4,7 @@
     ├── QuestionError                       2     the words that somebody typed
     │   ├── QuestionEmpty
     │   ├── QuestionTooLong
+    │   ├── PromptTooLong
     │   └── QuestionWithoutWords
     ├── SettingsError                       2
     │   ├── BatchLinesUnusable
@@ -136,6 +137,16 @@ class QuestionTooLong(QuestionError):
 
     en = "The question has {characters} characters; please keep it under {limit}."
     zh = "问题共 {characters} 个字符，请控制在 {limit} 个以内。"
+
+
+class PromptTooLong(QuestionError):
+    """The question takes about ``tokens`` of the model's context, in which there is room for ``limit``."""
+
+    en = (
+        "The question is too long for the model (about {tokens} tokens, room for {limit}); "
+        "the passages found are shown. Please keep only the part that matters."
+    )
+    zh = "问题对模型来说过长（约 {tokens} 个词元，最多 {limit} 个）；已显示找到的资料，请只保留关键部分后再提问。"
 
 
 class QuestionWithoutWords(QuestionError):

@@ -196,6 +196,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "The question is too long; please shorten it to the part that matters.",
             "问题太长，请只保留关键部分。",
         ),
+        "error_PromptTooLong": (
+            "The question is too long for the model; please keep only the part that matters.",
+            "问题对模型来说过长，请只保留关键部分。",
+        ),
         "error_QuestionWithoutWords": (
             "The question has no words to search for; please describe the problem in words.",
             "问题中没有可以检索的文字，请用文字描述问题。",

@@ -13,7 +13,7 @@ from ui.i18n import WORDS, word
 
 Data = dict[str, object]
 
-_FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords"}
+_FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords", "PromptTooLong"}
 
 
 def said(snapshot: TurnSnapshot, language: Language) -> str:

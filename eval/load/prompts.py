@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
-from rag.errors import AnswerCancelled
+from rag.errors import AnswerCancelled, QuestionError
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GenerationPart, Message
 from rag.schema import Language
@@ -52,7 +52,7 @@ class _TakesDown:
 def own_prompts(questions: Sequence[GoldenQuestion], parts: PipelineParts, *, think: bool | None) -> dict[str, Prompt]:
     """Return by question id what the product would send for the answer.
 
-    Questions that it refuses without a model have none.  No model is asked.  Raises a ``KnowledgeError``.
+    Questions that it refuses without a model, or cannot ask, have none.  No model is asked.  Raises a ``KnowledgeError``.
     """
     prompts: dict[str, Prompt] = {}
     for question in questions:
@@ -61,6 +61,8 @@ def own_prompts(questions: Sequence[GoldenQuestion], parts: PipelineParts, *, th
         try:
             for _ in Pipeline(quiet).stream(question.question, think=think):
                 pass
+        except QuestionError:
+            continue  # too long to be asked at all
         except AnswerCancelled:
             assert taker.taken is not None  # nobody else cancels
             prompts[question.question_id] = Prompt(question, *taker.taken)

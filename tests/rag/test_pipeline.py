@@ -10,7 +10,15 @@ import pytest
 
 from rag.answering.prompt import build_messages
 from rag.answering.reader import ReadingFit
-from rag.errors import AnswerCancelled, ModelStoppedHalfway, OllamaUnavailable, QuestionEmpty, QueueFull, SettingsError
+from rag.errors import (
+    AnswerCancelled,
+    ModelStoppedHalfway,
+    OllamaUnavailable,
+    PromptTooLong,
+    QuestionEmpty,
+    QueueFull,
+    SettingsError,
+)
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.retrieval.filters import EVERYTHING, Filters
@@ -377,6 +385,17 @@ def test_the_earlier_question_is_read_with_one_that_leans_on_it(tmp_path: Path, 
     *_, before, last = messages[-1].content.splitlines()
     assert last == f"Question: {question}"
     assert (before == "Earlier question, already answered: Can I return a kettle?") is is_read
+
+
+def test_a_question_too_long_for_the_model_is_said_beside_the_evidence_and_never_cut(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, context_tokens=1024)
+    events: list[Event] = []
+    with pytest.raises(PromptTooLong):
+        for event in desk.pipeline.stream("Can I send it back? " + "It was green and large. " * 100):
+            events.append(event)
+    assert kinds(events) == ["Retrieved"]
+    assert desk.generator.calls == []
+    assert desk.admission.occupancy().running == 0
 
 
 def test_filters_reach_the_search(tmp_path: Path) -> None:
