@@ -31,6 +31,7 @@ class DraftingParts:
     count_tokens: Callable[[str], int]
     reading_fit: Callable[[str], ReadingFit | None]
     ensure_server: Callable[[], object]
+    context_tokens: Callable[[], int]
 
 
 class Drafting:
@@ -43,7 +44,7 @@ class Drafting:
     def __init__(self, parts: DraftingParts) -> None:
         self._parts = parts
         self._shared: SharedStreams[Event] = SharedStreams()
-        self._fit = ContextFit(parts.settings.context_tokens, parts.count_tokens)
+        self._fit = ContextFit(parts.context_tokens, parts.count_tokens)
 
     def events(self, asked: Asked, owner: str, *, follows_up: bool) -> GeneratorObject[Event, None, None]:
         """Yield ``Queued`` while others are served, the deltas, and ``Completed``.

@@ -48,6 +48,7 @@
     │   ├── OllamaNotStarted
     │   ├── OllamaRefused
     │   ├── ModelMissing
+    │   ├── ModelTooLarge
     │   ├── ModelTimedOut
     │   ├── ModelStoppedHalfway
     │   ├── ModelSaidNothing
@@ -625,6 +626,19 @@ class ModelMissing(ServingError):
 
     en = "The model {model} is not installed; see which are with: python -m rag.serving models"
     zh = "模型 {model} 尚未安装，可用以下命令查看已安装的模型：python -m rag.serving models"
+
+
+class ModelTooLarge(ServingError):
+    """There is no memory for ``model``, nor for the last thing that was ``tried``."""
+
+    en = (
+        "There is not enough memory for the model {model}, also not with less ({tried}); choose a smaller one with "
+        "ANSWERDESK_MODEL. What fits: python -m rag.serving size"
+    )
+    zh = (
+        "内存不足，无法加载模型 {model}，缩减后仍不够（{tried}）；请用 ANSWERDESK_MODEL 选择更小的模型。"
+        "查看可用规模：python -m rag.serving size"
+    )
 
 
 class ModelTimedOut(ServingError):

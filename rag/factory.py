@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rag.answering.cache import AnswerCache
 from rag.answering.curated import Curation
-from rag.answering.generator import OllamaGenerator
 from rag.answering.lanes import Lanes
+from rag.answering.memory_relief import RelievingGenerator
 from rag.answering.reader import reading_fit_of
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
@@ -45,7 +45,7 @@ def build_parts(
     store.require_generation()
     require_access(access_to(store), settings.knowledge_base, scopes)
     embedder = embedder or open_embedder(settings)
-    generator = OllamaGenerator(settings, lambda: choose_model(settings))
+    generator = RelievingGenerator(settings, lambda: choose_model(settings))
     return PipelineParts(
         settings=settings,
         store=store,
@@ -53,6 +53,7 @@ def build_parts(
         generator=generator,
         admission=Admission.of(settings),
         count_tokens=embedder.count_tokens,
+        context_tokens=lambda: generator.context_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
         reading_fit=lambda model: reading_fit_of(store.folder, model),
         ensure_server=lambda: ensure_running(settings),

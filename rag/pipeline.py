@@ -66,7 +66,8 @@ class PipelineParts:
     a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``).  ``reading_fit`` gives a model's
     fit, None where it is not to be asked whether the answer is there.  ``ensure_server`` starts the
     model server where that is possible and raises a ``ServingError`` where not; ``warm_ups`` are what ``Pipeline.warm``
-    runs.  ``today`` tells which rules have expired.
+    runs.  ``today`` tells which rules have expired.  ``context_tokens`` is what the model reads and writes at once;
+    None: what the settings say.
     """
 
     settings: Settings
@@ -81,6 +82,7 @@ class PipelineParts:
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
     lanes: Lanes | None = None
+    context_tokens: Callable[[], int] | None = None
 
 
 class Pipeline:
@@ -99,6 +101,7 @@ class Pipeline:
                 parts.count_tokens,
                 parts.reading_fit,
                 parts.ensure_server,
+                parts.context_tokens or (lambda: parts.settings.context_tokens),
             )
         )
 

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     model: str = Field(default="", description="empty: DeepSeek-R1 where it is installed, else the stand-in")
     parallel_slots: int = Field(default=2, ge=1, le=64, description="answers generated at once (OLLAMA_NUM_PARALLEL)")
     context_tokens: int = Field(default=4096, ge=1024, le=131072)
+    gpu_layers: int | None = Field(default=None, ge=0, description="layers on the GPU; empty: Ollama decides")
     keep_alive_seconds: int = Field(default=1800, ge=0)
     first_token_timeout_seconds: float = Field(default=120.0, gt=0)
     token_timeout_seconds: float = Field(default=60.0, gt=0)

@@ -228,6 +228,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "The model is not installed. Evidence still works; tell an admin.",
             "模型尚未安装，依据检索仍可使用，请联系管理员。",
         ),
+        "error_ModelTooLarge": (
+            "There is not enough memory for the model; the evidence can be used. Please tell your administrator.",
+            "内存不足，无法加载模型；依据可直接使用，请联系管理员。",
+        ),
         "error_ModelTimedOut": (
             "The model took too long. Evidence can be used as it is.",
             "模型响应超时，依据可直接使用。",

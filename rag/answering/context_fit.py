@@ -15,9 +15,12 @@ _READERS_TOKENS = 40
 
 
 class ContextFit:
-    """Counts prompts by ``count_tokens``, the embedder's; what all requests begin with is counted once."""
+    """Counts prompts by ``count_tokens``, the embedder's; what all requests begin with is counted once.
 
-    def __init__(self, context_tokens: int, count_tokens: Callable[[str], int]) -> None:
+    ``context_tokens`` is asked each time, for it may shrink.
+    """
+
+    def __init__(self, context_tokens: Callable[[], int], count_tokens: Callable[[str], int]) -> None:
         self._context_tokens = context_tokens
         self._count_tokens = count_tokens
         self._counted: dict[str, int] = {}
@@ -31,7 +34,7 @@ class ContextFit:
         begins_with = sum(self._once(message.content) for message in beginning)
         asked = self._count_tokens(last.content)
         needed = (begins_with + asked) * _MODEL_TOKENS_A_TOKEN + _TOKENS_A_MESSAGE * len(messages) + _READERS_TOKENS
-        over = needed + reply_tokens - self._context_tokens
+        over = needed + reply_tokens - self._context_tokens()
         if over > 0:
             own = self._count_tokens(question) * _MODEL_TOKENS_A_TOKEN
             raise PromptTooLong(tokens=round(own), limit=max(0, int(own - over)))

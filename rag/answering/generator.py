@@ -201,7 +201,8 @@ class OllamaGenerator:
 
     def _options(self, max_tokens: int) -> dict[str, Any]:
         # The context is the same in every request: another one makes Ollama load the model again.
-        return {
+        layers = self._settings.gpu_layers
+        return ({} if layers is None else {"num_gpu": layers}) | {
             "num_ctx": self._settings.context_tokens,
             "num_predict": max_tokens,
             "temperature": self._settings.temperature,
@@ -239,8 +240,7 @@ class _HandOver:
         self._items = items
         self._connection = connection
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> None: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
