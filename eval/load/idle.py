@@ -47,7 +47,7 @@ def everything_but_the_model(
     From the question to the answer with its citations, by a generator that takes no time.
     """
     pipeline = Pipeline(replace(parts, generator=NoModel(), ensure_server=lambda: None, reading_fit=lambda model: None))
-    times = []
+    times: list[tuple[float, Answer]] = []
     for number, question in enumerate(questions):
         began_at = time.perf_counter()
         answer = pipeline.answer(question.question, think=False)
@@ -67,7 +67,7 @@ def first_evidence_seconds(knowledge: Path, question: str) -> float:
         **os.environ,
         "ANSWERDESK_DATA_DIR": str(data),
         "ANSWERDESK_KNOWLEDGE_BASE": name,
-        "OLLAMA_HOST": "127.0.0.1:9",  # the discard port: no model is waited for
+        "OLLAMA_HOST": "192.0.2.1",  # nobody's address (RFC 5737): no model server is started or waited for
         "PYTHONUNBUFFERED": "1",
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles everything anew at every start

@@ -52,7 +52,9 @@ class _TakesDown:
 def own_prompts(questions: Sequence[GoldenQuestion], parts: PipelineParts, *, think: bool | None) -> dict[str, Prompt]:
     """Return by question id what the product would send for the answer.
 
-    Questions that it refuses without a model, or cannot ask, have none.  No model is asked.  Raises a ``KnowledgeError``.
+    Questions that it refuses without a model, or cannot ask, have none.  No model is asked.
+
+    Raises a ``KnowledgeError``.
     """
     prompts: dict[str, Prompt] = {}
     for question in questions:
