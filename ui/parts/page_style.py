@@ -60,6 +60,8 @@ kbd { font-family: inherit !important; }
 .st-key-feed { position: absolute; height: 1px; overflow: hidden; }
 .st-key-left, .st-key-right { gap: .5rem; }
 [data-testid="InputInstructions"] { display: none; }
+[data-testid="stBaseButton-primary"]:not(:disabled), [data-testid="stBaseButton-primaryFormSubmit"]:not(:disabled) {
+  color: var(--ad-page); }
 .st-key-desk h2 { font-size: .9375rem; font-weight: 700; padding: .15rem 0; margin: 0; line-height: 1.5; }
 .st-key-desk [data-testid="stHeading"] { min-height: 1.8rem; }
 .st-key-desk [data-testid="stAlertContainer"] { padding: .5rem .8rem; }
