@@ -56,6 +56,7 @@ examples:
   python -m eval calibrate model --run monday --yes           choose its winner without being asked
 """
 _SERVED = TypeAdapter(Served)
+_TABLE_COLUMNS = 130  # narrower, figures would be cut to nothing
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -280,7 +281,7 @@ def main(argv: Sequence[str]) -> int:
         run.begin()
         measured, whole = run.measure()
         findings = run.findings(measured, whole=whole)
-        console.print(table(findings, language))
+        console.print(table(findings, language), width=max(console.width, _TABLE_COLUMNS), crop=False)
         for remark in remarks(findings, language):
             console.print(remark, markup=False, highlight=False, soft_wrap=True)
         path = run.kept.folder / "report.html"
