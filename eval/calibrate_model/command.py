@@ -281,7 +281,7 @@ def main(argv: Sequence[str]) -> int:
         run.begin()
         measured, whole = run.measure()
         findings = run.findings(measured, whole=whole)
-        console.print(table(findings, language), width=max(console.width, _TABLE_COLUMNS), crop=False)
+        Console(width=max(console.width, _TABLE_COLUMNS)).print(table(findings, language))
         for remark in remarks(findings, language):
             console.print(remark, markup=False, highlight=False, soft_wrap=True)
         path = run.kept.folder / "report.html"
