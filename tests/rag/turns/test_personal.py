@@ -18,7 +18,7 @@ from rag.storage.writer import KnowledgeWriter
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline
 from rag.turns import PersonalTurns, Pipelines, TurnService, TurnSnapshot
 
-SECRET = "The bonus of the board is 4711 crowns a year and is paid in December."
+SECRET = "The bonus of the board is forty-seven crowns a year and is paid in December."
 QUESTION = "How high is the bonus of the board?"
 LIN = User("lin", "agent", frozenset({"default"}))
 MEI = User("mei", "agent", frozenset({"default", "payroll"}))
@@ -66,8 +66,8 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_who_may_use_both_gets_the_secret_from_one_only(house: House) -> None:
-    assert "4711" in house.asked(MEI, "payroll").text
-    assert "4711" not in str(house.asked(MEI, "default"))
+    assert "forty-seven" in house.asked(MEI, "payroll").text
+    assert "forty-seven" not in str(house.asked(MEI, "default"))
 
 
 def test_asking_is_refused_before_a_turn_is_made(house: House) -> None:
