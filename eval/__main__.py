@@ -11,6 +11,7 @@ from eval.calibrate_model import command as calibrate_model_command
 from eval.citations import command as citations_command
 from eval.comparing import command as compare_command
 from eval.comparing import report_command
+from eval.gaps import command as gaps_command
 from eval.lanes import command as lanes_command
 from eval.load import command as load_command
 from eval.question_options import question_parser
@@ -36,6 +37,7 @@ examples:
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
   python -m eval load --help                  many sessions at once, beside raw Ollama clients
   python -m eval chunk-size --help            the search with several sizes of passages
+  python -m eval gaps --help                  what the knowledge base lacks, by topic, from the questions of the desk
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
 """
 
@@ -64,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "citations": citations_command.main,
         "attacks": attacks_command.main,
         "cache": lanes_command.main,
+        "gaps": gaps_command.main,
         "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
         "large": large_command.main,

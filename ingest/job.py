@@ -7,18 +7,14 @@ The process runs at a lower priority than the one that answers questions.  It en
 stopped: nothing is published then, and its vectors are kept.
 """
 
-import json
-import os
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 
+from ingest.child import Child
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress
 from rag import errors
 from rag.errors import AnswerdeskError, IngestStopped
@@ -27,8 +23,6 @@ from rag.settings import Settings
 PROGRESS, SUMMARY, FAILURE = "progress", "summary", "failure"
 PROGRESSES = TypeAdapter(IngestProgress)
 SUMMARIES = TypeAdapter(IngestSummary)
-
-_PACKAGES = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +43,25 @@ class JobProcess:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
-        self._stopped = False
-        self._process: subprocess.Popen[str] | None = None
+        self._child = Child("ingest.job_process")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        process = self._process
-        if process is not None:
-            process.kill()  # it has ended, or whoever waited for it has been ended: a kill loses nothing
-            process.communicate()
+        self._child.__exit__(kind, error, at)
 
     def stop(self) -> None:
         """End the ingest; ``ingest`` then raises ``IngestStopped``."""
-        with self._lock:
-            self._stopped = True
-            if self._process is not None:
-                self._process.terminate()
+        self._child.stop()
 
     def ingest(self, job: IngestJob, progress: ReportProgress) -> IngestSummary:
         """Run the job and return what became of it; ``progress`` is called in this thread.
 
         Raises what ``ingest.pipeline.ingest`` raises, and ``IngestStopped`` where it was stopped or its process died.
         """
-        for line in self._replies(job):
-            kind, value = json.loads(line)
+        request = {"settings": self._settings.model_dump(mode="json"), "job": JOBS.dump_python(job, mode="json")}
+        for kind, value in self._child.replies(request):
             if kind == PROGRESS:
                 progress(PROGRESSES.validate_python(value))
             elif kind == SUMMARY:
@@ -83,30 +69,6 @@ class JobProcess:
             else:
                 raise error_from(value)
         raise IngestStopped
-
-    def _replies(self, job: IngestJob) -> IO[str]:
-        search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
-        with self._lock:
-            if self._stopped:
-                raise IngestStopped
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ingest.job_process"],  # -P: nothing is imported from where we stand
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                env={**os.environ, "PYTHONPATH": search_path},
-            )
-        requests, replies = self._process.stdin, self._process.stdout
-        if requests is None or replies is None:
-            raise TypeError("the process was started without pipes")
-        request = {"settings": self._settings.model_dump(mode="json"), "job": JOBS.dump_python(job, mode="json")}
-        try:
-            requests.write(json.dumps(request) + "\n")
-            requests.flush()
-        except BrokenPipeError as error:
-            raise IngestStopped from error
-        return replies
 
 
 def failure_of(error: AnswerdeskError) -> dict[str, object]:

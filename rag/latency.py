@@ -105,6 +105,11 @@ def objective_of(evidence_ms: list[float], failed: int) -> Objective:
     return Objective(EVIDENCE_LIMIT_MS, EVIDENCE_SHARE, n, met, burn)
 
 
+def stage_words(stage: str, language: Language) -> str:
+    """Return what a stage is called."""
+    return _WORDS[stage][language] if stage in _WORDS else stage
+
+
 def since_of(text: str | None, now: datetime, language: Language) -> datetime | None:
     """Return the beginning of a window such as ``90m``, ``24h`` or ``7d``; None for None.  Raises ``SettingsError``."""
     if text is None:

@@ -13,11 +13,13 @@ from ui.knowledge.why_words import WHY_WORDS
 from ui.knowledge.words import KNOWLEDGE_WORDS
 from ui.people_words import PEOPLE_WORDS
 from ui.performance_words import PERFORMANCE_WORDS
+from ui.quality.words import QUALITY_WORDS
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         **KNOWLEDGE_WORDS,
         **WHY_WORDS,
+        **QUALITY_WORDS,
         # the page
         "product": ("Answerdesk", "答疑台"),
         "desk": ("Desk", "工作台"),

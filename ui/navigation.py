@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.app_pages import desk, knowledge, people, performance
+from ui.app_pages import desk, knowledge, people, performance, quality
 from ui.i18n import word
 from ui.session import PageContext, take_wanted_turn
 
@@ -25,6 +25,7 @@ class PageEntry:
 PAGES: tuple[PageEntry, ...] = (
     PageEntry("desk", ":material/support_agent:", "agent", desk.render),
     PageEntry("knowledge", ":material/menu_book:", "agent", knowledge.render),
+    PageEntry("quality", ":material/fact_check:", "lead", quality.render),
     PageEntry("performance", ":material/speed:", "lead", performance.render),
     PageEntry("people", ":material/group:", "admin", people.render),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 import streamlit as st
 
@@ -32,12 +32,14 @@ from rag.turns import AnswerPipeline, PersonalCorrections, PersonalTurns, Pipeli
 from ui.jobs import Jobs
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.shelf import KnowledgeShelf, recorder
+from ui.quality.desk import QualityDesk
+from ui.quality.shelf import QualityShelf
+from ui.watch import Watch
 
 logger = logging.getLogger(__name__)
 
 _MODEL_LOOK_EVERY_SECONDS = 5.0
 _MACHINE_LOOK_EVERY_SECONDS = 2.0
-_FIRST_LOOK_SECONDS = 0.3
 _MORE_WORKERS_THAN_THE_LINE = 4
 
 
@@ -80,6 +82,7 @@ class DeskServices:
     model: Callable[[], ModelState]
     topics: Callable[[Language], tuple[Topic, ...]]
     library: KnowledgeDesk
+    quality: QualityDesk
     knowledge_base: str = "default"
     knowledge_bases: tuple[str, ...] = ()
     administration: Administration | None = None
@@ -109,6 +112,7 @@ class SharedServices:
     model: Callable[[], ModelState]
     topics: Callable[[str, Language], tuple[Topic, ...]]
     shelf: KnowledgeShelf
+    quality: QualityShelf
     first_base: str = "default"
     people: PeopleServices | None = None
     reports: PerformanceReports | None = None
@@ -134,6 +138,7 @@ class SharedServices:
             model=self.model,
             topics=lambda language: self.topics(guarded(), language) if base else (),
             library=KnowledgeDesk(self.shelf, base, who, self.bases.require),
+            quality=QualityDesk(self.quality, base, who, self.bases.require),
             knowledge_base=base,
             knowledge_bases=names,
             administration=Administration(self.people.people, self.people.audit, self.bases, who)
@@ -143,36 +148,6 @@ class SharedServices:
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
             corrections=self.corrections(who) if self.corrections is not None else None,
         )
-
-
-State = TypeVar("State")
-
-
-class Watch(Generic[State]):
-    """Looks at something in the background, when somebody asks and the last look is old."""
-
-    def __init__(self, look: Callable[[], State], before: State, every_seconds: float) -> None:
-        self._look = look
-        self._lock = threading.Lock()
-        self._state = before
-        self._every_seconds = every_seconds
-        self._looked = threading.Event()
-        self._due_at = 0.0
-
-    def __call__(self) -> State:
-        """Return what was last seen; only the very first call waits, for 0.3 s at the most."""
-        with self._lock:
-            due = time.monotonic() >= self._due_at
-            if due:
-                self._due_at = time.monotonic() + self._every_seconds
-        if due:
-            threading.Thread(target=self._refresh, name="watch", daemon=True).start()
-        self._looked.wait(_FIRST_LOOK_SECONDS)
-        return self._state
-
-    def _refresh(self) -> None:
-        self._state = self._look()
-        self._looked.set()
 
 
 class ModelWatch(Watch[ModelState]):
@@ -191,22 +166,29 @@ def performance_reports(settings: Settings) -> PerformanceReports:
 def open_services(settings: Settings) -> SharedServices:
     """Make the services for these settings, and begin to warm them in the background."""
     bases = KnowledgeBases(settings.knowledge_folder)
-    pipelines = Pipelines(bases, _Builder(settings))
+    builder = _Builder(settings)
+    pipelines = Pipelines(bases, builder)
+    turns, jobs = TurnStore(settings.turns_path), Jobs()
     people = open_people(settings)
     curations = lru_cache(maxsize=None)(lambda name: Curation.of(settings.changed(knowledge_base=name)))
     stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
     workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+
+    def corrections(who: Callable[[], User]) -> PersonalCorrections:
+        return PersonalCorrections(curations, bases, who, people.audit, settings.user_name)
+
     services = SharedServices(
-        turns=TurnService(pipelines, TurnStore(settings.turns_path), workers),
+        turns=TurnService(pipelines, turns, workers),
         bases=bases,
         knowledge=lambda name: _knowledge(stores(name)),
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
-        shelf=KnowledgeShelf(settings, Jobs(), pipelines, record=recorder(people.audit)),
+        shelf=KnowledgeShelf(settings, jobs, pipelines, record=recorder(people.audit)),
+        quality=QualityShelf(settings, jobs, pipelines, builder.embedder, curations, turns.feedback, corrections),
         first_base=settings.knowledge_base,
         people=people,
         reports=performance_reports(settings),
-        corrections=lambda who: PersonalCorrections(curations, bases, who, people.audit, settings.user_name),
+        corrections=corrections,
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_warm, args=(first, services), name="warm", daemon=True).start()
@@ -243,13 +225,18 @@ class _Builder:
     def __call__(self, name: str) -> AnswerPipeline:
         """Return the pipeline of a knowledge base: seconds, that the page must not wait."""
         from rag.factory import build_pipeline  # brings the embedder's and the indexes' libraries
-        from rag.retrieval.embedder import open_embedder
 
         settings = self._settings.changed(knowledge_base=name)
         KnowledgeStore(settings.knowledge_dir).require_generation()  # before the embedder, which takes seconds
+        return build_pipeline(settings, embedder=self.embedder())
+
+    def embedder(self) -> Embedder:
+        """Return the one embedder, loaded when it is first asked for.  Raises ``EmbedderMissing``."""
+        from rag.retrieval.embedder import open_embedder
+
         with self._lock:
-            self._embedder = self._embedder or open_embedder(settings)
-        return build_pipeline(settings, embedder=self._embedder)
+            self._embedder = self._embedder or open_embedder(self._settings)
+            return self._embedder
 
 
 def _warm(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:

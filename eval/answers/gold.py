@@ -31,6 +31,12 @@ def gold_kind(question: GoldenQuestion) -> GoldKind:
     return "entry" if min(len(tokens(answer)) for answer in question.answers) > ENTRY_TOKENS else "span"
 
 
+def wanted_words(question: GoldenQuestion) -> str:
+    """Return what a right reply must hold, as a person reads it; empty where nothing is known."""
+    gold = question.key_points if gold_kind(question) == "key_points" else question.answers
+    return "; ".join(" / ".join(one) if isinstance(one, tuple) else one for one in gold)
+
+
 def is_right_reply(question: GoldenQuestion, text: str) -> bool:
     """Tell whether a reply to an answerable question is right."""
     match gold_kind(question):

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.comparing.pairs import Comparison, compared
+from eval.comparing.pairs import Comparison, compared, outcome_of
 from eval.comparing.values import arm_of, evidence_tokens, values_of
 from eval.question_options import EXIT_CODES, write_json
 from eval.runs import Run
@@ -55,7 +55,7 @@ def compare_runs(first: str, second: str, settings: Settings) -> dict[str, objec
     if not shared:
         raise SettingsError(reason=words("nothing_shared", terminal_language(), first=first, second=second))
     outcomes = {
-        key: _outcome(other[shared[0]][key] - one[shared[0]][key])
+        key: outcome_of(other[shared[0]][key] - one[shared[0]][key])
         for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())
     }
     measures = [compared(measure, one[measure], other[measure]) for measure in shared]
@@ -74,10 +74,6 @@ def _tokens(first: dict[str, float], second: dict[str, float]) -> dict[str, floa
     if not before:
         return None
     return {"first": before / len(shared), "second": after / len(shared), "share": round(after / before, 4)}
-
-
-def _outcome(difference: float) -> str:
-    return "win" if difference > 0 else "loss" if difference < 0 else "tie"
 
 
 def print_comparison(measures: Sequence[Comparison], first: str, second: str, console: Console) -> None:

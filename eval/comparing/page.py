@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from eval.answers.gold import gold_kind
+from eval.answers.gold import wanted_words
 from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.comparing.pairs import Comparison
@@ -12,20 +12,28 @@ from eval.load.report import page_section
 from eval.page_words import words
 from eval.runs import Run
 from rag.errors import SettingsError
+from rag.latency import stage_words
 from rag.schema import Language
 
-STYLE = """
-:root{color-scheme:light dark;--g0:#2f6fb0;--g1:#c98a1b;--g2:#7f7f7f}
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-top:1px solid #8886;padding-top:1rem}
+PLOT_STYLE = """
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #8884;
 vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
 figure{margin:1.2rem 0}figcaption{font-weight:600;margin-bottom:.3rem}svg{width:100%;height:auto}
 svg text{fill:currentColor;font-size:12px;dominant-baseline:middle}.label{text-anchor:end}.middle{text-anchor:middle}
 .g0{fill:var(--g0)}.g1{fill:var(--g1)}.g2{fill:var(--g2)}.interval,.axis,.diagonal{stroke:currentColor;fill:none}
-.diagonal{stroke-dasharray:4}circle{opacity:.8}.stand-in{background:#c98a1b;color:#000;padding:.2rem .6rem;
-border-radius:.3rem}.note{color:#777}
+.diagonal{stroke-dasharray:4}circle{opacity:.8}
 """
+"""What the plots and tables look like, given the colours --g0, --g1 and --g2."""
+
+STYLE = (
+    """
+:root{color-scheme:light dark;--g0:#2f6fb0;--g1:#c98a1b;--g2:#7f7f7f}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-top:1px solid #8886;padding-top:1rem}
+.stand-in{background:#c98a1b;color:#000;padding:.2rem .6rem;border-radius:.3rem}.note{color:#777}
+"""
+    + PLOT_STYLE
+)
 _QUALITY = ("accuracy", "token_f1", "rouge_l")
 _SHARES = ("supported_sentences", "citation_precision", "citation_recall", "language_match")
 _RETRIEVAL = ("recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10", "ndcg_at_10")
@@ -51,13 +59,29 @@ def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Com
 def _section(run: Run, language: Language) -> str:
     identity, figures = run.identity(), run.figures()
     command = str(identity.get("command"))
-    sections = {"answers": _answers, "retrieval": _retrieval, "refusal": _refusal, "load": _load}
+    plots = run_plots(run, language)
+    heading = f"{run.folder.name}: {words(command, language)}"
+    wrong_ones = _wrong(run, language) if command == "answers" else ""
+    return f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{plots}{wrong_ones}"
+
+
+def run_plots(run: Run, language: Language) -> str:
+    """Return a finished run's plots with their figures, as HTML that ``PLOT_STYLE`` belongs to.
+
+    Raises ``SettingsError`` where it is not finished, or of a kind that has no plots.
+    """
+    figures = run.figures()
+    command = str(run.identity().get("command"))
+    sections = {
+        "answers": _answers,
+        "retrieval": _retrieval,
+        "refusal": _refusal,
+        "citations": _citations,
+        "load": page_section,
+    }
     if command not in sections:
         raise SettingsError(reason=words("no_section", language, run=run.folder.name, command=command))
-    heading = f"{run.folder.name}: {words(command, language)}"
-    return (
-        f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{sections[command](run, figures, language)}"
-    )
+    return sections[command](figures, language)
 
 
 def _identity(identity: Figures, figures: Figures, language: Language) -> str:
@@ -73,7 +97,7 @@ def _identity(identity: Figures, figures: Figures, language: Language) -> str:
     return f'{badge}<p class="note">{" · ".join(rows)}</p>'
 
 
-def _answers(run: Run, figures: Figures, language: Language) -> str:
+def _answers(figures: Figures, language: Language) -> str:
     bars: list[Bar] = []
     for name in _QUALITY:
         for group, arm in enumerate(("own", "ceiling", "floor")):
@@ -89,7 +113,6 @@ def _answers(run: Run, figures: Figures, language: Language) -> str:
         bar_chart(words("lost_in", language), lost),
         _tokens(figures, language),
         _latency(figures, language),
-        _wrong(run, language),
     ]
     return "".join(parts)
 
@@ -104,8 +127,7 @@ def _tokens(figures: Figures, language: Language) -> str:
     return bar_chart(words("tokens", language), bars)
 
 
-def _retrieval(run: Run, figures: Figures, language: Language) -> str:
-    del run
+def _retrieval(figures: Figures, language: Language) -> str:
     bars: list[Bar] = []
     for name in _RETRIEVAL:
         bars += _bars([(words(name, language), figures.get(name))], figures.get("intervals"), name)
@@ -113,8 +135,18 @@ def _retrieval(run: Run, figures: Figures, language: Language) -> str:
     return bar_chart(words("found", language), bars, 1.0) + bar_chart(words("latency", language), times)
 
 
-def _refusal(run: Run, figures: Figures, language: Language) -> str:
-    del run
+def _citations(figures: Figures, language: Language) -> str:
+    shares = [(words(name, language), figures.get(name)) for name in ("citation_precision", "citation_recall")]
+    bars = _bars([*shares, (words("faults_marked", language), figures.get("faults_marked"))])
+    kinds = figures.get("by_fault")
+    marked = [
+        (words(f"fault_{kind}", language), found.get("marked"))
+        for kind, found in (kinds.items() if isinstance(kinds, Mapping) else ())
+    ]
+    return bar_chart(words("citations", language), bars, 1.0) + bar_chart(words("faults", language), _bars(marked), 1.0)
+
+
+def _refusal(figures: Figures, language: Language) -> str:
     bars: list[Bar] = []
     for name in _REFUSAL:
         bars += _bars([(words(name, language), figures.get(name))], figures.get("intervals"), name)
@@ -125,11 +157,6 @@ def _refusal(run: Run, figures: Figures, language: Language) -> str:
     return bar_chart(words("refusals", language), bars, 1.0) + reliability_chart(
         words("reliability", language), words("said", language), words("true", language), points
     )
-
-
-def _load(run: Run, figures: Figures, language: Language) -> str:
-    del run
-    return page_section(figures, language)
 
 
 def _bars(values: Sequence[tuple[str, object]], intervals: object = None, name: str = "", group: int = 0) -> list[Bar]:
@@ -153,7 +180,7 @@ def _latency(figures: Figures, language: Language) -> str:
     rows = []
     for stage, values in stages.items() if isinstance(stages, Mapping) else ():
         cells = "".join(f'<td class="n">{escape(str(values[key]))}</td>' for key in ("n", "p50", "p95", "p99"))
-        rows.append(f"<tr><td>{escape(stage)}</td>{cells}</tr>")
+        rows.append(f"<tr><td>{escape(stage_words(stage, language))}</td>{cells}</tr>")
     head = "".join(f"<th>{escape(text)}</th>" for text in (words("stage", language), "n", "p50", "p95", "p99"))
     return (
         f"<figure><figcaption>{escape(words('latency', language))}</figcaption>"
@@ -168,10 +195,14 @@ def _wrong(run: Run, language: Language) -> str:
     rows = []
     for score in wrong(questions, records)[:_WRONG_SHOWN]:
         question = asked[score.question_id]
-        gold = question.key_points if gold_kind(question) == "key_points" else question.answers
-        wanted = "; ".join(" / ".join(one) if isinstance(one, tuple) else one for one in gold)
         where = words(f"lost_{score.lost_in}", language) if score.lost_in else ""
-        cells = (score.question_id, question.question, wanted, replies.get(score.question_id, ""), where)
+        cells = (
+            score.question_id,
+            question.question,
+            wanted_words(question),
+            replies.get(score.question_id, ""),
+            where,
+        )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     if not rows:
         return ""

@@ -3,8 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from eval.bootstrap import Interval, mean_interval
+
+Outcome = Literal["win", "tie", "loss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ def compared(measure: str, first: Mapping[str, float], second: Mapping[str, floa
         losses=losses,
         p_value=sign_test(wins, losses),
     )
+
+
+def outcome_of(difference: float) -> Outcome:
+    """Return what a difference, second less first, is to the second run."""
+    return "win" if difference > 0 else "loss" if difference < 0 else "tie"
 
 
 def sign_test(wins: int, losses: int) -> float:

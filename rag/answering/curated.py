@@ -102,9 +102,11 @@ class Curation:
         sources: Sequence[Place] = (),
         valid_until: date | None = None,
         reviewed: bool = False,
+        language: Language | None = None,
     ) -> CuratedAnswer:
         """Keep a person's answer; it serves from now on, or waits for a review, unless it is ``reviewed`` already.
 
+        ``language`` is the question's, where somebody knows better than its words tell.
         Raises ``CuratedUnusable`` for an empty or overlong text and for a document that is not there.
         """
         question, answer = question.strip(), answer.strip()
@@ -116,7 +118,7 @@ class Curation:
         new = NewCurated(
             form=question_form(question),
             question=question,
-            language=question_language(question),
+            language=language or question_language(question),
             answer=answer,
             author=author,
             generation=generation,

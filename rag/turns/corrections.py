@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from rag.answering.curated import Curation, Place
-from rag.errors import NotPermitted
+from rag.errors import CuratedMissing, NotPermitted
 from rag.people.audit import AuditTrail
+from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
-from rag.storage.curated import CuratedAnswer, CuratedState
+from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
 from rag.storage.knowledge_bases import KnowledgeBases
 
 
@@ -60,6 +61,33 @@ class PersonalCorrections:
         user = self._lead()
         self._of(knowledge_base).retire(number, self._name_of(user), note)
         self._record(user, knowledge_base, number, "retired")
+
+    def edit(self, knowledge_base: str, number: int, question: str, answer: str, language: Language) -> CuratedAnswer:
+        """Keep an answer in other words, or under another language; it serves at once in the place of the old one.
+
+        Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing`` or ``CuratedUnusable``.
+        """
+        user, curation = self._lead(), self._of(knowledge_base)
+        old = next((one for one in curation.all() if one.number == number), None)
+        if old is None:
+            raise CuratedMissing(number=number)
+        kept = curation.write(
+            question,
+            answer,
+            author=self._name_of(user),
+            sources=[Place(one.document_id, one.start, one.end) for one in old.kept.sources],
+            valid_until=old.kept.valid_until,
+            reviewed=True,
+            language=language,
+        )
+        self._record(user, knowledge_base, kept.number, kept.state)
+        self.retire(knowledge_base, number, f"→ {kept.number}")
+        return kept
+
+    def history(self, knowledge_base: str, number: int) -> Sequence[CuratedEvent]:
+        """Return who did what to an answer.  Raises ``AccessDenied`` or ``NotPermitted``."""
+        self._lead()
+        return self._of(knowledge_base).history(number)
 
     def _of(self, knowledge_base: str) -> Curation:
         self._bases.require(self._who(), knowledge_base)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from eval import page_words, words
+from eval.gaps import words as gap_words
 from eval.load import words as load_words
 
 
@@ -13,7 +14,12 @@ def _placeholders(template: str) -> list[str]:
     return sorted(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
-TABLES = {"terminal": words._WORDS, "page": page_words._WORDS, "load": load_words._WORDS}
+TABLES = {
+    "terminal": words._WORDS,
+    "page": page_words._WORDS,
+    "load": load_words._WORDS,
+    "gaps": gap_words._WORDS,
+}
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

@@ -31,6 +31,7 @@ from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, publish_documents
 from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService
+from tests.ui.quality.shelf import quality_of
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from ui.jobs import Jobs
 from ui.knowledge.shelf import KnowledgeShelf
@@ -139,6 +140,7 @@ def services() -> SharedServices:
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
         shelf=KnowledgeShelf(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
+        quality=quality_of(folder, pipeline),
         people=people,
         reports=performance_reports(settings),
         corrections=lambda who: PersonalCorrections(lambda name: curation, bases, who, people.audit),

@@ -14,6 +14,7 @@ from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
+from tests.ui.quality.shelf import quality_of
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from ui.i18n import word
@@ -39,6 +40,7 @@ class Harness:
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
             shelf=KnowledgeShelf(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
+            quality=quality_of(folder, pipeline),
         )
 
 

@@ -24,11 +24,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line, or a text of several; ``sign`` is "+" for what came and "-" for what is gone."""
+    """A line, or a text of several; ``sign`` is "+" for what came and "-" for what is gone.
+
+    ``lang`` is the line's own, where it is not the card's.  ``name``: of a file.
+    """
 
     text: str
     sign: Literal["", "+", "-"] = ""
     quiet: bool = False
+    lang: str = ""
+    name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,9 @@ function element(name, className, text) {
 function line(data, lang) {
   const kind = { "+": " came", "-": " gone" }[data.sign] ?? "";
   const node = element("div", "line" + kind + (data.quiet ? " quiet" : ""));
-  if (!data.quiet && lang) node.lang = lang;
-  node.translate = data.quiet; // a document's own words
+  if (data.lang) node.lang = data.lang;
+  else if (!data.quiet && lang) node.lang = lang;
+  node.translate = data.quiet && !data.lang && !data.name; // a document's own words, or a customer's, or a file's name
   if (data.sign) node.append(element("span", "sign", data.sign === "-" ? "−" : "+"));
   node.append(data.text);
   return node;

@@ -18,9 +18,11 @@ from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator
 from rag.turns import TurnService
 from tests.ingest.test_gate import question_file
+from tests.ui.quality.shelf import quality_of
 from ui.jobs import JobControl, Jobs
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.shelf import KnowledgeShelf
+from ui.quality.shelf import QualityShelf
 from ui.services import KnowledgeState, ModelState, SharedServices, Topic
 
 SAMPLE = Path(__file__).parents[3] / "data" / "knowledge"
@@ -103,7 +105,12 @@ class Library:
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
             shelf=self.shelf,
+            quality=self.quality(),
         )
+
+    def quality(self) -> QualityShelf:
+        """Return what the Quality page is given."""
+        return quality_of(self.settings.data_dir, self.pipeline())
 
     def close(self) -> None:
         self.gate.set()

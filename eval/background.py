@@ -1,0 +1,99 @@
+"""An evaluation of a knowledge base on its own questions, in a process of its own: a page can watch it and stop it.
+
+    with EvaluationProcess(settings) as process:
+        process.measure(Evaluation("retrieval", "2026-11-25-101500"), progress=print)
+
+What is asked are the regression questions that the knowledge base keeps.  The run is saved question by question where
+the command keeps records: ``python -m eval COMMAND --kb NAME --run RUN`` goes on with one that was stopped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self, get_args
+
+from pydantic import TypeAdapter
+
+from eval.question_sets import QuestionSet, kept_questions
+from ingest.child import Child
+from ingest.job import FAILURE, PROGRESS, SUMMARY, error_from
+from rag.errors import IngestStopped, NoRegressionQuestions, SettingsError
+from rag.settings import Settings
+
+EvaluationKind = Literal["answers", "retrieval", "refusal", "citations"]
+KINDS: tuple[EvaluationKind, ...] = get_args(EvaluationKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is measured, under which name, on how many of the questions (0: all), the same ones each time."""
+
+    kind: EvaluationKind
+    run: str
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationProgress:
+    """How many questions of how many have been asked."""
+
+    done: int
+    total: int
+
+
+EVALUATIONS = TypeAdapter(Evaluation)
+PROGRESSES = TypeAdapter(EvaluationProgress)
+
+
+def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
+    """Return the knowledge base's own questions that this evaluation can use.
+
+    Raises ``KnowledgeBaseMissing``, and ``NoRegressionQuestions`` where there is none.
+    """
+    name = settings.knowledge_base
+    kept = QuestionSet(name, None, kept_questions(settings))
+    try:
+        usable = {
+            "answers": kept.answerable,
+            "retrieval": kept.with_relevant,
+            "refusal": lambda: kept,
+            "citations": kept.with_relevant,
+        }[evaluation.kind]()
+    except SettingsError as error:
+        raise NoRegressionQuestions(name=name) from error
+    if not usable.questions:
+        raise NoRegressionQuestions(name=name)
+    return usable.drawn(evaluation.limit, seed=0)
+
+
+class EvaluationProcess:
+    """One process for one evaluation; a context manager, because it owns it.  ``stop`` may be called by any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._child = Child("eval.background_process")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._child.__exit__(kind, error, at)
+
+    def stop(self) -> None:
+        """End the evaluation; ``measure`` then raises ``IngestStopped``."""
+        self._child.stop()
+
+    def measure(self, evaluation: Evaluation, progress: Callable[[EvaluationProgress], None]) -> None:
+        """Measure, and save the run; ``progress`` is called in this thread.
+
+        Raises what ends a run (no model server, no embedder, no question), and ``IngestStopped`` where it was stopped.
+        """
+        job = EVALUATIONS.dump_python(evaluation, mode="json")
+        for kind, value in self._child.replies({"settings": self._settings.model_dump(mode="json"), "job": job}):
+            if kind == PROGRESS:
+                progress(PROGRESSES.validate_python(value))
+            elif kind == SUMMARY:
+                return
+            elif kind == FAILURE:
+                raise error_from(value)
+        raise IngestStopped

@@ -1,0 +1,63 @@
+"""``python -m eval.background_process``: one evaluation for ``eval.background``, in a process that may be lost."""
+
+import argparse
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TextIO
+
+from eval.answers import command as answers
+from eval.background import EVALUATIONS, PROGRESSES, Evaluation, EvaluationProgress, chosen_questions
+from eval.citations import command as citations
+from eval.knowledge import knowledge_name, open_parts
+from eval.refusal import command as refusal
+from eval.retrieval import command as retrieval
+from eval.runs import Run
+from eval.tables import WatchedConsole
+from ingest.child import serve_owner, tell
+from ingest.job import FAILURE, PROGRESS, SUMMARY, failure_of
+from rag.errors import AnswerdeskError
+from rag.retrieval.embedder import open_embedder
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+
+_SEED = 0
+
+
+def serve(request: Mapping[str, Any], replies: TextIO) -> None:
+    """Measure what is asked, and write what became of it."""
+    settings = Settings.model_validate(request["settings"])
+    evaluation = EVALUATIONS.validate_python(request["job"])
+    try:
+        measure(evaluation, settings, WatchedConsole(partial(_tell, replies)))
+    except AnswerdeskError as error:
+        tell(replies, FAILURE, failure_of(error))
+    else:
+        tell(replies, SUMMARY, None)
+
+
+def measure(evaluation: Evaluation, settings: Settings, console: WatchedConsole) -> None:
+    """Measure, and save the run with its figures.  Raises as the commands do."""
+    one = chosen_questions(settings, evaluation)
+    console.tell(0, len(one.questions))  # the embedder and the model take their time
+    kept = Run.named(evaluation.run, settings)
+    match evaluation.kind:
+        case "answers":
+            options = argparse.Namespace(think=None, context="own", arms=("own",))
+            answers.measure(one, open_parts(one, settings), kept, options, console)
+        case "retrieval":
+            retrieval.measure([one], settings, open_embedder(settings), kept, console)
+        case "refusal":
+            refusal.measure(one, open_parts(one, settings), kept, "retrieval", console)
+        case "citations":
+            generation = KnowledgeStore(settings.knowledge_dir).require_generation()
+            identity = {"command": "citations", "set": one.name, "knowledge": knowledge_name(settings.knowledge_dir)}
+            kept.begin(identity | {"generation": generation, "seed": _SEED}, one.questions)
+            kept.save_figures(citations.measure([one], settings, _SEED, console))
+
+
+def _tell(replies: TextIO, done: int, total: int) -> None:
+    tell(replies, PROGRESS, PROGRESSES.dump_python(EvaluationProgress(done, total), mode="json"))
+
+
+if __name__ == "__main__":
+    serve_owner(serve)

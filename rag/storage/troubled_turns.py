@@ -1,0 +1,132 @@
+"""Questions that went badly, and answers that rest on passages which contradict each other or had expired.
+
+    troubled = TroubledTurns(settings.turns_path)
+    troubled.unmet("shop", since)       # refused, left without an answer, or of no use to the agent
+    troubled.doubtful("shop", since)    # answers with conflicts, or with passages that held no more
+
+Reads only; without the file there are none.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from rag.schema import Answer, Evidence, Language
+from rag.storage.connection import Database
+from rag.storage.migrations import TURN_MIGRATIONS
+
+Trouble = Literal["refused", "unanswered", "disliked"]
+TROUBLES: tuple[Trouble, ...] = ("refused", "unanswered", "disliked")
+
+_OF_ONE_QUESTION = "'ModelSaidNothing', 'ModelTimedOut', 'ModelStoppedHalfway'"
+"""Errors of one question; with any other the server was away, which says nothing about the knowledge base."""
+
+_NO_MATTER_OF_KNOWLEDGE = "'tone', 'language'"
+
+_ASKED = "knowledge_base = :base AND created_at >= :since"
+_UNMET = f"""SELECT turn_id, created_at, question, language, CASE
+        WHEN state = 'refused' THEN 'refused'
+        WHEN state = 'failed' OR outcome = 'handed_over' THEN 'unanswered'
+        ELSE 'disliked' END AS trouble
+    FROM turn LEFT JOIN turn_feedback USING (turn_number) LEFT JOIN turn_outcome USING (turn_number)
+    WHERE {_ASKED} AND (state = 'refused'
+        OR (state = 'failed' AND error_class IN ({_OF_ONE_QUESTION}))
+        OR (state = 'done' AND (outcome = 'handed_over'
+            OR (useful = 0 AND reason NOT IN ({_NO_MATTER_OF_KNOWLEDGE})))))
+    ORDER BY turn_number DESC LIMIT :limit"""
+
+_DOUBTFUL = f"""SELECT turn_id, created_at, question, language, answer, evidence FROM turn
+    WHERE {_ASKED} AND state = 'done' AND (json_array_length(answer, '$.conflicts') > 0
+        OR instr(evidence, '"expired_on":"'))
+    ORDER BY turn_number DESC LIMIT :limit"""
+
+_EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class UnmetQuestion:
+    """A question that went badly.  ``asked_at`` is in UTC.
+
+    ``refused``: nothing was found that holds the answer; ``unanswered``: the model said nothing in time, or the agent
+    handed the customer over; ``disliked``: an agent found the answer wrong, outdated, incomplete or badly founded.
+    """
+
+    turn_id: str
+    asked_at: datetime
+    question: str
+    language: Language
+    trouble: Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulTurn:
+    """A turn whose passages contradict each other, or of which some had expired."""
+
+    turn_id: str
+    asked_at: datetime
+    question: str
+    language: Language
+    answer: Answer
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCounts:
+    """How many questions were asked, and how many failed for reasons that the knowledge base has no part in."""
+
+    asked: int
+    failed_elsewhere: int
+
+
+class TroubledTurns:
+    """The turns in the database at ``path`` that say what the knowledge base lacks.
+
+    ``since`` is a time with a zone, or None for all; ``limit`` keeps the newest ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, TURN_MIGRATIONS)
+
+    def unmet(self, knowledge_base: str, since: datetime | None, limit: int = 5000) -> list[UnmetQuestion]:
+        """Return the questions that went badly, the newest first."""
+        return [
+            UnmetQuestion(row[0], datetime.fromisoformat(row[1]), row[2], row[3], row[4])
+            for row in self._rows(_UNMET, knowledge_base, since, limit)
+        ]
+
+    def doubtful(self, knowledge_base: str, since: datetime | None, limit: int = 5000) -> list[DoubtfulTurn]:
+        """Return the turns whose passages were at odds or had expired, the newest first."""
+        return [
+            DoubtfulTurn(
+                row[0],
+                datetime.fromisoformat(row[1]),
+                row[2],
+                row[3],
+                Answer.from_json(json.loads(row[4])),
+                _EVIDENCE.validate_json(row[5]),
+            )
+            for row in self._rows(_DOUBTFUL, knowledge_base, since, limit)
+        ]
+
+    def counts(self, knowledge_base: str, since: datetime | None) -> AskedCounts:
+        """Count what was asked."""
+        elsewhere = f"state = 'failed' AND error_class NOT IN ({_OF_ONE_QUESTION})"
+        select = f"SELECT count(*), coalesce(sum({elsewhere}), 0) FROM turn WHERE {_ASKED} LIMIT :limit"
+        return next((AskedCounts(*row) for row in self._rows(select, knowledge_base, since, 1)), AskedCounts(0, 0))
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._database.close()
+
+    def _rows(self, select: str, knowledge_base: str, since: datetime | None, limit: int) -> Iterator[sqlite3.Row]:
+        if not self._database.exists():
+            return
+        asked_since = since.astimezone(UTC).isoformat() if since is not None else ""
+        with self._database.reading() as connection:
+            yield from connection.execute(select, {"base": knowledge_base, "since": asked_since, "limit": limit})

@@ -1,0 +1,54 @@
+"""The Quality page: whether it is getting better, and what should be written next."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from ui.i18n import word
+from ui.knowledge.notices import say_notice
+from ui.quality.compare import draw_compare
+from ui.quality.desk import QualityDesk
+from ui.quality.gaps import draw_gaps
+from ui.quality.jobs import say_busy
+from ui.quality.outcomes import draw_outcomes
+from ui.quality.review import draw_review
+from ui.quality.runs import draw_runs
+from ui.session import PageContext
+
+_VIEWS: Final[Mapping[str, Callable[[PageContext, QualityDesk], None]]] = {
+    "runs": draw_runs,
+    "compare": draw_compare,
+    "review": draw_review,
+    "gaps": draw_gaps,
+    "outcomes": draw_outcomes,
+}
+
+
+def render(context: PageContext) -> None:
+    """Draw the part of the page that the address names."""
+    language = context.language
+    if not context.services.knowledge_base or context.services.knowledge().published_at is None:
+        st.warning(word("knowledge_base_none", language))
+        return
+    desk = context.services.quality
+    named = st.query_params.get("view", "")
+    st.session_state["q_view"] = named if named in _VIEWS else next(iter(_VIEWS))
+    with st.container(key="q_top"):
+        st.segmented_control(
+            word("q_views", language),
+            list(_VIEWS),
+            required=True,
+            format_func=lambda name: word(f"q_view_{name}", language),
+            key="q_view",
+            on_change=_keep_view,
+            label_visibility="collapsed",
+        )
+    with st.container(key="desk"):
+        say_notice(language)
+        say_busy(language)
+        _VIEWS[st.session_state["q_view"]](context, desk)
+
+
+def _keep_view() -> None:
+    st.query_params["view"] = st.session_state["q_view"]
