@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,13 +136,16 @@ class Bm25Index:
             for term, df in self._frequencies(wanted).items()
         }
 
-    def frequency(self, term: str) -> int:
-        """Return in how many chunks the term is."""
-        number = term_number(term)
-        return sum(part.postings.frequency(number) for parts in self._parts.values() for part, _ in parts)
+    def frequencies(self, wanted: Sequence[str]) -> list[int]:
+        """Return in how many chunks each of the terms is."""
+        numbers = np.array([term_number(term) for term in wanted], dtype=np.uint64)
+        found = np.zeros(len(numbers), dtype=np.int64)
+        for part, _ in chain.from_iterable(self._parts.values()):
+            found += part.postings.frequencies(numbers)
+        counts: list[int] = found.tolist()
+        return counts
 
     def _frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
         """Return for the distinct terms in how many chunks each is."""
-        postings = [part.postings for parts in self._parts.values() for part, _ in parts]
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
-        return {term: sum(one.frequency(term_number(term)) for one in postings) for term in distinct}
+        return dict(zip(distinct, self.frequencies(distinct), strict=True))

@@ -57,10 +57,13 @@ class Postings:
         builder.add(texts)
         return builder.finish(mean_length)
 
-    def frequency(self, term: int) -> int:
-        """Return in how many passages the term is."""
-        begin, end = self._place(term)
-        return end - begin
+    def frequencies(self, terms: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return in how many passages each of the terms, uint64 [n], is: int64 [n]."""
+        if not len(self.terms):
+            return np.zeros(len(terms), dtype=np.int64)
+        places = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
+        found = self.offsets[places + 1] - self.offsets[places]
+        return np.where(self.terms[places] == terms, found, 0)
 
     def scores(self, weights: Mapping[int, float]) -> NDArray[np.float32]:
         """Return the BM25 of every passage, float32 [count], for terms with their inverse document frequencies."""

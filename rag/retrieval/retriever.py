@@ -149,7 +149,7 @@ class Retriever:
         return fewer
 
     def _query(self, view: GenerationView, question: str, language: Language, previous: str) -> Query:
-        mended = corrected(question, view.lexical.frequency)
+        mended = corrected(question, view.lexical.frequencies)
         wording = Wording(mended, self._glossary.alternatives(mended))
         if previous:
             return ask_in_context(self._embedder, wording, language, previous)

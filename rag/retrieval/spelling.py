@@ -5,7 +5,8 @@ hashes for a word, whatever the size of the vocabulary.  Figures are never chang
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from string import ascii_lowercase
 
 from rag.retrieval.terms import terms
@@ -13,28 +14,32 @@ from rag.retrieval.terms import terms
 SHORTEST_WORD = 5
 _WORD = re.compile(r"[A-Za-z]{5,32}(?![A-Za-z0-9'’])")
 
-Frequency = Callable[[str], int]
-"""In how many passages a term is."""
+Frequencies = Callable[[Sequence[str]], Sequence[int]]
+"""In how many passages each of some terms is.  All of a word's are asked for at once: some hundred searches."""
 
 
-def corrected(text: str, frequency: Frequency) -> str:
+def corrected(text: str, frequencies: Frequencies) -> str:
     """Return the text with each unknown word of five letters and more as the known word that is nearest, if one is.
 
     Of several known ones the most frequent is taken; a swap of neighbours goes before another keystroke.
 
     >>> known = {"refund": 3, "kettle": 1}
-    >>> corrected("Refudn for the ketle", lambda term: known.get(term, 0))
+    >>> corrected("Refudn for the ketle", lambda terms: [known.get(term, 0) for term in terms])
     'refund for the kettle'
     """
+    words = [*dict.fromkeys(match.group().lower() for match in _WORD.finditer(text))]
+    known = dict(zip(words, frequencies(words), strict=True)) if words else {}
 
     def nearest(match: re.Match[str]) -> str:
         word = match.group().lower()
         before = text[match.start() - 1 : match.start()]
-        if (before.isalnum() and before.isascii()) or terms(word) != [word] or frequency(word):
+        if (before.isalnum() and before.isascii()) or known[word] or terms(word) != [word]:
             return match.group()
-        swapped = [candidate for candidate in _swaps(word) if frequency(candidate)]
-        near = swapped or [candidate for candidate in _edits(word) if frequency(candidate)]
-        return max(near, key=frequency, default=match.group())
+        return most_frequent([*_swaps(word)]) or most_frequent([*_edits(word)]) or match.group()
+
+    def most_frequent(candidates: Sequence[str]) -> str:
+        count, best = max(zip(frequencies(candidates), candidates, strict=True), key=itemgetter(0))
+        return best if count else ""
 
     return _WORD.sub(nearest, text)
 

@@ -57,8 +57,9 @@ def test_batches_are_the_same_as_one() -> None:
 
 def test_frequencies_by_hand() -> None:
     postings = Postings.build(["a a b", "a", "c"], 2.0)
-    assert [postings.frequency(term_number(term)) for term in ("a", "b", "d")] == [2, 1, 0]
-    assert Postings.build([], 1.0).frequency(term_number("a")) == 0
+    asked = np.array([term_number(term) for term in ("a", "b", "d")], dtype=np.uint64)
+    assert postings.frequencies(asked).tolist() == [2, 1, 0]
+    assert Postings.build([], 1.0).frequencies(asked).tolist() == [0, 0, 0]
 
 
 def test_a_fingerprint_tells_other_terms_and_other_numbers_of_them() -> None:
