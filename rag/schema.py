@@ -6,7 +6,8 @@ Offsets count code points, ``[start, end)``, into the text that is named.  Score
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal, Self
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
 
@@ -241,9 +242,15 @@ class Answer:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, object]) -> Self:
+    def from_json(cls, value: Mapping[str, object]) -> "Answer":
         """Build an answer from what ``to_json`` gave (after a round trip through JSON)."""
-        return TypeAdapter(cls).validate_python(value)
+        return _adapter().validate_python(value)
+
+
+@cache
+def _adapter() -> "TypeAdapter[Answer]":
+    """Return what reads an answer; making it takes milliseconds."""
+    return TypeAdapter(Answer)
 
 
 def _letters(text: str) -> str:

@@ -1,5 +1,6 @@
 """What the pages call: made once for the whole program, shared by all browsers, safe from many threads."""
 
+import gc
 import logging
 import threading
 import time
@@ -251,6 +252,8 @@ def _warm(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> N
     except AnswerdeskError as error:
         logger.warning("not warm yet: %s", type(error).__name__)
     else:
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: later collections need not walk over it
         logger.info("warm after %.1f s", time.monotonic() - started_at)
 
 
