@@ -37,7 +37,7 @@ class Child:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         process = self._process
         if process is not None:
-            process.kill()  # it has ended, or whoever waited for it has been ended: a kill loses nothing
+            self._signal(process, signal.SIGKILL)  # it has ended, or nobody waits for it: a kill loses nothing
             process.communicate()
 
     def stop(self) -> None:
@@ -45,7 +45,13 @@ class Child:
         with self._lock:
             self._stopped = True
             if self._process is not None:
-                self._process.terminate()
+                self._signal(self._process, signal.SIGTERM)
+
+    @staticmethod
+    def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+        """Send a signal to the child and to what it started: a helper that goes on would keep its output open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
     def replies(self, request: object) -> Iterator[tuple[str, Any]]:
         """Send the request and yield what is replied, until the process ends.
@@ -63,6 +69,7 @@ class Child:
                 text=True,
                 encoding="utf-8",
                 env={**os.environ, "PYTHONPATH": search_path},
+                start_new_session=True,
             )
         requests, replies = self._process.stdin, self._process.stdout
         if requests is None or replies is None:

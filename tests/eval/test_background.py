@@ -11,11 +11,14 @@ from eval.comparing.page import run_plots
 from eval.comparing.side_by_side import side_by_side
 from eval.runs import Run
 from eval.tables import WatchedConsole
+from ingest.pipeline import ingest
+from rag.answering.language import question_language
 from rag.errors import IngestStopped, NoRegressionQuestions, SettingsError
+from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
-from rag.testing import HashEmbedder, offline_parts
+from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, offline_parts
 
 ASKED = (
     ("How much citric acid goes into the kettle?", "kettle.md", "20 grams"),
@@ -111,9 +114,30 @@ def test_one_that_was_stopped_before_it_began_starts_nothing(settings: Settings)
 
 
 @pytest.mark.real
-def test_it_runs_in_a_process_of_its_own_and_brings_its_errors_back(tmp_path: Path) -> None:
-    settings = offline_parts(tmp_path).settings  # published by another embedder than the real one
+def test_its_errors_come_back_from_its_process(tmp_path: Path) -> None:
+    settings = offline_parts(tmp_path).settings  # it keeps no questions
     told: list[EvaluationProgress] = []
     with EvaluationProcess(settings) as process, pytest.raises(NoRegressionQuestions):
         process.measure(Evaluation("retrieval", "one"), told.append)
     assert told == []
+
+
+@pytest.mark.real
+def test_it_measures_in_a_process_of_its_own_and_can_be_stopped(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    for one in SAMPLE_DOCUMENTS:
+        (manual / one.document_id).write_text(f"# {one.title}\n\n{one.text}\n", encoding="utf-8")
+    ingest([manual], settings, open_embedder(settings))
+    questions = RegressionQuestions(KnowledgeStore(settings.knowledge_dir))
+    for text, document, quote in ASKED:
+        questions.add(RegressionQuestion(text, question_language(text), (document,), quote=quote, origin="correction"))
+    told: list[EvaluationProgress] = []
+    with EvaluationProcess(settings) as process:
+        process.measure(Evaluation("retrieval", "one"), told.append)
+    assert [(one.done, one.total) for one in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert Run.named("one", settings).figures()["recall_at_5"] == 1.0
+    with EvaluationProcess(settings) as process, pytest.raises(IngestStopped):
+        process.measure(Evaluation("retrieval", "two"), lambda progress: process.stop())
+    assert not (Run.named("two", settings).folder / "figures.json").exists()
