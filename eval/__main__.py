@@ -1,6 +1,7 @@
 """``python -m eval``: accuracy, refusals and latency on questions whose answers are known."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -82,4 +83,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Ended from outside it ends as at Ctrl-C: what was measured is kept, and what it started ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -3,7 +3,7 @@
 import argparse
 import socket
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import uvicorn
 from rich.console import Console
@@ -73,7 +73,8 @@ def main(argv: Sequence[str]) -> int:
     with closing(listening):
         _announce(listening, arguments.model, timing)
         config = uvicorn.Config(gpu_timed_application(timing, arguments.model), log_level="error", access_log=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # uvicorn ends what is under way, then raises the signal again
+            uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 
