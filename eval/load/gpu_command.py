@@ -70,11 +70,10 @@ def main(argv: Sequence[str]) -> int:
         listening = _listening(arguments.port)
     except AnswerdeskError as error:
         return fail(error)
-    with closing(listening):
+    with closing(listening), suppress(KeyboardInterrupt):  # uvicorn ends what is under way, then raises the signal again
         _announce(listening, arguments.model, timing)
         config = uvicorn.Config(gpu_timed_application(timing, arguments.model), log_level="error", access_log=False)
-        with suppress(KeyboardInterrupt):  # uvicorn ends what is under way, then raises the signal again
-            uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 
