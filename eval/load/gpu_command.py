@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         listening = _listening(arguments.port)
     except AnswerdeskError as error:
         return fail(error)
-    with closing(listening), suppress(KeyboardInterrupt):  # uvicorn ends what is under way, then raises the signal again
+    with closing(listening), suppress(KeyboardInterrupt):  # uvicorn raises it again when all has ended
         _announce(listening, arguments.model, timing)
         config = uvicorn.Config(gpu_timed_application(timing, arguments.model), log_level="error", access_log=False)
         uvicorn.Server(config).run(sockets=[listening])
