@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from rag.errors import IngestStopped
+from rag.priority import INGEST_GIVES_WAY_BY, give_way
 
 _PACKAGES = Path(__file__).resolve().parent.parent
-_NICER_BY = 10
 
 
 class Child:
@@ -93,8 +93,7 @@ def tell(replies: TextIO, kind: str, value: object) -> None:
 def serve_owner(serve: Callable[[dict[str, Any], TextIO], None]) -> None:
     """Read the request and serve it, in the child; standard output is out of reach of libraries that print."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends us
-    with contextlib.suppress(OSError):
-        os.nice(_NICER_BY)
+    give_way(INGEST_GIVES_WAY_BY)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)
         request = json.loads(sys.stdin.readline())

@@ -23,6 +23,7 @@ from typing import IO
 
 import psutil
 
+from rag.priority import MODEL_GIVES_WAY_BY, give_way
 from rag.serving.processes import ProcessIdentity, end_group, group_members
 from rag.serving.state import Phase, ServerFiles, ServerState, write_state
 
@@ -155,7 +156,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_dying_with_parent() if sys.platform == "linux" else None,
+            preexec_fn=_as_our_child() if sys.platform == "linux" else None,
             bufsize=0,
         )
 
@@ -207,8 +208,11 @@ def clear_leftovers(state: ServerState) -> None:
         end_group(state.ollama, _GRACE_SECONDS)
 
 
-def _dying_with_parent() -> Callable[[], None]:
-    """Return what asks the kernel, between fork and exec, to end the new process when this one is killed."""
+def _as_our_child() -> Callable[[], None]:
+    """Return what asks the kernel, between fork and exec, to end the new process when this one is killed.
+
+    It also lets the new one give way to the desk, whose passages are not to wait for the model.
+    """
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork: afterwards as little as possible may happen
     parent = os.getpid()
 
@@ -216,5 +220,6 @@ def _dying_with_parent() -> Callable[[], None]:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
+        give_way(MODEL_GIVES_WAY_BY)
 
     return ask

@@ -32,5 +32,6 @@ def test_every_lane_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert main(["cache", "--time", "--limit", "12", "--json", str(tmp_path / "figures.json")]) == 0
     (figures,) = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8")).values()
     times = figures["milliseconds"]
-    assert times["curated"]["n"] == times["cached"]["n"] == times["seen_by_others"]["n"] == 12
+    assert times["curated"]["n"] == times["seen_by_others"]["n"] == 12
+    assert 6 < times["cached"]["n"] <= 12, "what rests on an internal or outdated passage is not given again"
     assert times["quotation"]["n"] > 0

@@ -1,0 +1,26 @@
+"""Which of our processes goes first on a machine that is too small for all of them.
+
+The desk finds passages in milliseconds and must not wait for the model, which takes every core for seconds; an ingest
+has hours.  Linux shares the cores among sessions before it looks at single processes (sched(7), autogroups), so a
+session is told to give way, too, where it can be.
+"""
+
+import contextlib
+import os
+
+MODEL_GIVES_WAY_BY, INGEST_GIVES_WAY_BY = 5, 15
+"""Nice levels.  Each is a tenth less of a core that others want as well: at 5 the model keeps a quarter of it."""
+
+_AUTOGROUP = "/proc/self/autogroup"
+
+
+def give_way(by: int) -> None:
+    """Let this process, which leads a session of its own, go behind others by so many nice levels, in [0, 19]."""
+    with contextlib.suppress(OSError):
+        os.nice(by)
+    with contextlib.suppress(OSError):  # a kernel without autogroups
+        session = os.open(_AUTOGROUP, os.O_WRONLY)
+        try:
+            os.write(session, str(by).encode())
+        finally:
+            os.close(session)
