@@ -14,8 +14,9 @@ from rich.table import Table
 
 from eval.ingest_words import words
 from eval.question_sets import QuestionSet, sets_in
-from eval.retrieval.benchmark import Ranking, ask, summarise
+from eval.retrieval.benchmark import ask
 from eval.retrieval.command import advancing
+from eval.retrieval.rankings import Ranking, summarise
 from eval.tables import question_bar
 from eval.words import words as table_words
 from ingest.console import ProgressConsole

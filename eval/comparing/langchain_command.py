@@ -17,8 +17,8 @@ from eval.knowledge import open_parts
 from eval.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.question_sets import QuestionSet
 from eval.retrieval import benchmark
-from eval.retrieval.benchmark import RANKINGS, Ranking
 from eval.retrieval.command import MEASURES
+from eval.retrieval.rankings import RANKINGS, Ranking
 from eval.runs import Run, keep_asking
 from eval.tables import question_bar
 from eval.words import words

@@ -9,7 +9,7 @@ from eval.answers.scores import score
 from eval.comparing.pairs import Outcome, outcome_of
 from eval.comparing.values import MAIN_MEASURES, values_of
 from eval.refusal.benchmark import JUDGEMENTS
-from eval.retrieval.benchmark import RANKINGS
+from eval.retrieval.rankings import RANKINGS
 from eval.runs import Run
 from eval.words import words
 from ingest.golden import GoldenQuestion

@@ -6,7 +6,7 @@ from eval.answers.arms import ARMS, Arm
 from eval.answers.runner import RECORDS
 from eval.answers.scores import Score, scores_of
 from eval.refusal.benchmark import JUDGEMENTS
-from eval.retrieval.benchmark import METRICS, RANKINGS
+from eval.retrieval.rankings import METRICS, RANKINGS
 from eval.runs import Run
 from eval.words import words
 from rag.errors import SettingsError

@@ -16,7 +16,8 @@ from eval.question_options import (
     write_json,
 )
 from eval.question_sets import QuestionSet
-from eval.retrieval.benchmark import Ranking, run, summarise
+from eval.retrieval.benchmark import run
+from eval.retrieval.rankings import Ranking, summarise
 from eval.runs import Run
 from eval.tables import question_bar
 from eval.words import words

@@ -14,8 +14,8 @@ from eval.answers.runner import Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.comparing.values import arm_of, values_of
 from eval.refusal.benchmark import Judgement, figures
-from eval.retrieval.benchmark import Ranking
-from eval.retrieval.benchmark import summarise as summarise_found
+from eval.retrieval.rankings import Ranking
+from eval.retrieval.rankings import summarise as summarise_found
 from eval.runs import Run
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError

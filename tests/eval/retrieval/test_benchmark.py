@@ -9,7 +9,8 @@ import pytest
 from eval import __main__ as command
 from eval.question_sets import QuestionSet, sets_in
 from eval.retrieval import command as retrieval_command
-from eval.retrieval.benchmark import Ranking, figures, run, summarise
+from eval.retrieval.benchmark import run
+from eval.retrieval.rankings import Ranking, figures, summarise
 from eval.runs import Run
 from ingest.golden import load_questions
 from rag.errors import SettingsError, SourceMissing
