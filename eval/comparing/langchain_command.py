@@ -19,6 +19,7 @@ from eval.question_sets import QuestionSet
 from eval.retrieval import benchmark
 from eval.retrieval.command import MEASURES
 from eval.retrieval.rankings import RANKINGS, Ranking
+from eval.retrieval.rankings import figures as figures_of
 from eval.runs import Run, keep_asking
 from eval.tables import question_bar
 from eval.words import words
@@ -67,7 +68,7 @@ def measure_found(
         task = bar.add_task(one.name, total=len(asked.questions) * (1 + len(SYSTEMS)))
         own = Run(kept.folder / "answerdesk")
         rankings = benchmark.run(asked, settings, embedder, own, lambda ranking: bar.advance(task))
-        figures["answerdesk"] = _saved(own, benchmark.figures(rankings))
+        figures["answerdesk"] = _saved(own, figures_of(rankings))
         for system in SYSTEMS:
             own = Run(kept.folder / f"langchain-{system}")
             own.begin(_identity("retrieval", one.name, system), asked.questions)
@@ -79,7 +80,7 @@ def measure_found(
                 lambda ranking: ranking.question_id,
                 lambda ranking: bar.advance(task),
             )
-            figures[f"langchain-{system}"] = _saved(own, benchmark.figures(rankings))
+            figures[f"langchain-{system}"] = _saved(own, figures_of(rankings))
     return figures
 
 
