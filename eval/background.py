@@ -9,15 +9,13 @@ the command keeps records: ``python -m eval COMMAND --kb NAME --run RUN`` goes o
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
 from eval.question_sets import QuestionSet, kept_questions
 from ingest.child import Child
-from ingest.job import FAILURE, PROGRESS, SUMMARY, error_from
-from rag.errors import IngestStopped, NoRegressionQuestions, SettingsError
+from rag.errors import NoRegressionQuestions, SettingsError
 from rag.settings import Settings
 
 EvaluationKind = Literal["answers", "retrieval", "refusal", "citations"]
@@ -66,34 +64,17 @@ def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
     return usable.drawn(evaluation.limit, seed=0)
 
 
-class EvaluationProcess:
-    """One process for one evaluation; a context manager, because it owns it.  ``stop`` may be called by any thread."""
+class EvaluationProcess(Child):
+    """One process for one evaluation."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._child = Child("eval.background_process")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._child.__exit__(kind, error, at)
-
-    def stop(self) -> None:
-        """End the evaluation; ``measure`` then raises ``IngestStopped``."""
-        self._child.stop()
+        super().__init__("eval.background_process", settings)
 
     def measure(self, evaluation: Evaluation, progress: Callable[[EvaluationProgress], None]) -> None:
         """Measure, and save the run; ``progress`` is called in this thread.
 
         Raises what ends a run (no model server, no embedder, no question), and ``IngestStopped`` where it was stopped.
         """
-        job = EVALUATIONS.dump_python(evaluation, mode="json")
-        for kind, value in self._child.replies({"settings": self._settings.model_dump(mode="json"), "job": job}):
-            if kind == PROGRESS:
-                progress(PROGRESSES.validate_python(value))
-            elif kind == SUMMARY:
-                return
-            elif kind == FAILURE:
-                raise error_from(value)
-        raise IngestStopped
+        self.outcome(
+            EVALUATIONS.dump_python(evaluation, mode="json"), lambda value: progress(PROGRESSES.validate_python(value))
+        )

@@ -1,9 +1,7 @@
 """``python -m eval.background_process``: one evaluation for ``eval.background``, in a process that may be lost."""
 
 import argparse
-from collections.abc import Mapping
-from functools import partial
-from typing import Any, TextIO
+from typing import Any
 
 from eval.answers import command as answers
 from eval.background import EVALUATIONS, PROGRESSES, Evaluation, EvaluationProgress, chosen_questions
@@ -13,9 +11,7 @@ from eval.refusal import command as refusal
 from eval.retrieval import command as retrieval
 from eval.runs import Run
 from eval.tables import WatchedConsole
-from ingest.child import serve_owner, tell
-from ingest.job import FAILURE, PROGRESS, SUMMARY, failure_of
-from rag.errors import AnswerdeskError
+from ingest.child import Tell, serve_owner
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -23,16 +19,13 @@ from rag.storage.store import KnowledgeStore
 _SEED = 0
 
 
-def serve(request: Mapping[str, Any], replies: TextIO) -> None:
-    """Measure what is asked, and write what became of it."""
-    settings = Settings.model_validate(request["settings"])
-    evaluation = EVALUATIONS.validate_python(request["job"])
-    try:
-        measure(evaluation, settings, WatchedConsole(partial(_tell, replies)))
-    except AnswerdeskError as error:
-        tell(replies, FAILURE, failure_of(error))
-    else:
-        tell(replies, SUMMARY, None)
+def work(settings: Settings, given: Any, tell: Tell) -> None:  # noqa: ANN401 - JSON
+    """Measure what is asked."""
+
+    def told(done: int, total: int) -> None:
+        tell(PROGRESSES.dump_python(EvaluationProgress(done, total), mode="json"))
+
+    measure(EVALUATIONS.validate_python(given), settings, WatchedConsole(told))
 
 
 def measure(evaluation: Evaluation, settings: Settings, console: WatchedConsole) -> None:
@@ -55,9 +48,5 @@ def measure(evaluation: Evaluation, settings: Settings, console: WatchedConsole)
             kept.save_figures(citations.measure([one], settings, _SEED, console))
 
 
-def _tell(replies: TextIO, done: int, total: int) -> None:
-    tell(replies, PROGRESS, PROGRESSES.dump_python(EvaluationProgress(done, total), mode="json"))
-
-
 if __name__ == "__main__":
-    serve_owner(serve)
+    serve_owner(work)

@@ -1,7 +1,8 @@
 """A process of ours for one long piece of work, which another one of ours owns, talks to and can stop.
 
-The request is one line of JSON on the child's standard input; its replies are lines of JSON, ``[kind, value]``, on
-standard output.  It runs at a lower priority than the process that answers questions, and ends with its owner.
+The request, ``{"settings", "job"}``, is one line of JSON on the child's standard input.  Its replies are lines of JSON,
+``[kind, value]``, on standard output: ``progress`` while it works, and at last ``summary`` or ``failure``.  It runs at
+a lower priority than the process that answers questions, and ends with its owner.
 """
 
 import contextlib
@@ -12,21 +13,29 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rag.errors import IngestStopped
+from rag import errors
+from rag.errors import AnswerdeskError, IngestStopped
 from rag.priority import INGEST_GIVES_WAY_BY, give_way
+from rag.settings import Settings
 
+Tell = Callable[[Any], None]
+"""Takes a progress, as JSON has it."""
+
+_PROGRESS, _SUMMARY, _FAILURE = "progress", "summary", "failure"
 _PACKAGES = Path(__file__).resolve().parent.parent
 
 
 class Child:
     """One run of ``python -m MODULE``; a context manager, because it owns it.  ``stop`` may be called by any thread."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, settings: Settings) -> None:
         self._module = module
+        self._settings = settings
         self._lock = threading.Lock()
         self._stopped = False
         self._process: subprocess.Popen[str] | None = None
@@ -41,11 +50,11 @@ class Child:
             process.communicate()
 
     def stop(self) -> None:
-        """End the work; ``replies`` then come to their end."""
+        """End the work; whoever waits for its outcome gets ``IngestStopped``."""
         with self._lock:
             self._stopped = True
             if self._process is not None:
-                self._signal(self._process, signal.SIGTERM)
+                self._signal(self._process, signal.SIGKILL)  # helpers may ignore SIGTERM; what was kept so far is whole
 
     @staticmethod
     def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
@@ -53,11 +62,22 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
-    def replies(self, request: object) -> Iterator[tuple[str, Any]]:
-        """Send the request and yield what is replied, until the process ends.
+    def outcome(self, job: object, progress: Tell) -> Any:  # noqa: ANN401 - JSON, whose kind the caller knows
+        """Let the job be done and return its summary; ``progress`` is called in this thread.
 
-        Raises ``IngestStopped`` where it was stopped, or died, before it could read.
+        Raises the error that ended the work, and ``IngestStopped`` where it was stopped or its process died.
         """
+        for kind, value in self._replies({"settings": self._settings.model_dump(mode="json"), "job": job}):
+            if kind == _PROGRESS:
+                progress(value)
+            elif kind == _SUMMARY:
+                return value
+            else:
+                raise error_from(value)
+        raise IngestStopped
+
+    def _replies(self, request: object) -> Iterator[tuple[str, Any]]:
+        """Send the request and yield what is replied, until the process ends."""
         search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
         with self._lock:
             if self._stopped:
@@ -84,22 +104,44 @@ class Child:
             yield kind, value
 
 
-def tell(replies: TextIO, kind: str, value: object) -> None:
-    """Write a reply, in the child."""
+def failure_of(error: AnswerdeskError) -> dict[str, object]:
+    """Return an error as plain values."""
+    details = {name: value if isinstance(value, int | float) else str(value) for name, value in error.details.items()}
+    return {"kind": type(error).__name__, "details": details}
+
+
+def error_from(value: dict[str, Any]) -> AnswerdeskError:
+    """Return the error that ``failure_of`` described."""
+    kind, details = getattr(errors, str(value["kind"])), value["details"]
+    made = kind(**details)
+    if not isinstance(made, AnswerdeskError):
+        raise TypeError(f"no error of the product: {value['kind']}")
+    return made
+
+
+def _tell(replies: TextIO, kind: str, value: object) -> None:
     replies.write(json.dumps([kind, value]) + "\n")
     replies.flush()
 
 
-def serve_owner(serve: Callable[[dict[str, Any], TextIO], None]) -> None:
-    """Read the request and serve it, in the child; standard output is out of reach of libraries that print."""
+def serve_owner(work: Callable[[Settings, Any, Tell], object]) -> None:
+    """Read the request and do ``work(settings, job, tell)``, in the child; its result is the summary, as JSON has it.
+
+    Standard output is out of reach of libraries that print.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends us
     give_way(INGEST_GIVES_WAY_BY)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)
         request = json.loads(sys.stdin.readline())
         threading.Thread(target=_end_with_owner, name="owner", daemon=True).start()
-        serve(request, replies)
-        replies.flush()
+        try:
+            settings = Settings.model_validate(request["settings"])
+            summary = work(settings, request["job"], partial(_tell, replies, _PROGRESS))
+        except AnswerdeskError as error:
+            _tell(replies, _FAILURE, failure_of(error))
+        else:
+            _tell(replies, _SUMMARY, summary)
         os._exit(0)  # a thread is still waiting for the end of our input
 
 

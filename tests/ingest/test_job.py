@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ingest.changes import Changes, DocumentChange, Line
+from ingest.child import error_from, failure_of
 from ingest.duplicates import Duplicates, NearPair
 from ingest.gate_report import GateReport, QuestionChange
-from ingest.job import PROGRESSES, SUMMARIES, IngestJob, JobProcess, error_from, failure_of
+from ingest.job import PROGRESSES, SUMMARIES, IngestJob, JobProcess
 from ingest.lock import writer_lock
 from ingest.summary import IngestProgress, IngestSummary
 from rag.errors import AnswerdeskError, DocumentUnreadable, IngestRunning, IngestStopped, SourceMissing, StorageFull
