@@ -26,6 +26,7 @@ from rag.answering.question import clean_question, needs_thought, visible
 from rag.answering.quotation import Quoting
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
+from rag.answering.time_asked import asks_about
 from rag.drafting import Drafting, DraftingParts
 from rag.errors import AnswerCancelled, ServingError, SettingsError
 from rag.protocols import Generator
@@ -272,10 +273,17 @@ class Pipeline:
             return None if found is None else list(found)
 
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks)))
-        ranked = RankedSentences(passages, question, scores, parts.count_tokens)
+        in_force = [one for one in passages if self._held(one, question)] or passages
+        ranked = RankedSentences(in_force, question, scores, parts.count_tokens)
         budget, far_behind = parts.settings.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations
-        sent, quoted = ranked.to_send(budget, far_behind), ranked.to_quote()
-        return tuple(replace(passage, sent=sent[at], quoted=quoted[at]) for at, passage in enumerate(passages))
+        chosen = zip(in_force, ranked.to_send(budget, far_behind), ranked.to_quote(), strict=True)
+        read = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
+        return tuple(read.get(one.number, one) for one in passages)
+
+    def _held(self, passage: Evidence, question: str) -> bool:
+        """Tell whether the passage's rule held at the time that the question is about."""
+        last_day = passage.expired_on
+        return last_day is None or asks_about(question, last_day, self._parts.today())
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

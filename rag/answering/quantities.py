@@ -109,7 +109,7 @@ _CLOCK = re.compile(
 _MONTH_DAY = re.compile(
     rf"(?:(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+)?(?P<name>{_MONTH})(?:\s+(?P<after>\d{{1,2}}))?(?![a-z\d])"
 )
-_CHINESE_MONTH = re.compile(r"(?<!\d)(\d{1,2})\s*月")
+_CHINESE_MONTH = re.compile(r"(?<!\d)(?:(\d{1,2})|(十[一二]?|[一二三四五六七八九]))\s*月")
 _RANGE = re.compile(
     rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)\s*-\s*(?P<high>\d+(?:\.\d+)?)(?:\s*-?{_UNIT})?"
 )
@@ -118,8 +118,10 @@ _WORDED = re.compile(
     rf"(?:(?<![a-z])(?P<english>{'|'.join(ENGLISH_NUMBERS)})[ -]|(?P<chinese>[一二两三四五六七八九十百]+)\s*)"
     rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
 )
-_YEAR = "calendar year"
 _CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")
+CALENDAR_YEAR, MONTH_OF_THE_YEAR = "calendar year", "month of the year"
+"""Units of what is told of a date."""
+
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SQUARE = re.compile(r"(?<=\d)\s*(k?m)2(?![a-z\d])")  # would pass for a code
 _SCALES = {"万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12, "thousand": 3, "million": 6, "billion": 9}
@@ -171,7 +173,7 @@ def read_figures(text: str) -> Figures:
     rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), rest)
     rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
     rest = _MONTH_DAY.sub(lambda match: taken(_month_day(match)), rest)
-    rest = _CHINESE_MONTH.sub(lambda match: taken({Quantity(_plain_number(match[1]), "month of the year")}), rest)
+    rest = _CHINESE_MONTH.sub(lambda match: taken({_chinese_month(match)}), rest)
     rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
     rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
     rest = _WORDED.sub(lambda match: taken(_worded(match)) + (match["counted"] or ""), rest)
@@ -202,7 +204,7 @@ def _plain_number(digits: str) -> str:
 
 def _unit(match: re.Match[str], value: str) -> str:
     name = _unit_name(match.groupdict().get("currency") or match["unit"] or "")
-    return _YEAR if name in ("", "year") and _CALENDAR_YEAR.match(value) else name
+    return CALENDAR_YEAR if name in ("", "year") and _CALENDAR_YEAR.match(value) else name
 
 
 def _unit_name(written: str) -> str:
@@ -234,7 +236,11 @@ def chinese_number(numeral: str) -> int:
 
 
 def _date(year: str, month: str, day: str) -> set[Quantity]:
-    return {Quantity(year, _YEAR), Quantity(_plain_number(month), "month of the year"), Quantity(_plain_number(day))}
+    return {
+        Quantity(year, CALENDAR_YEAR),
+        Quantity(_plain_number(month), MONTH_OF_THE_YEAR),
+        Quantity(_plain_number(day)),
+    }
 
 
 def _month_day(match: re.Match[str]) -> set[Quantity]:
@@ -242,7 +248,12 @@ def _month_day(match: re.Match[str]) -> set[Quantity]:
         return set()  # the verb, more often than the month
     number = next(place for place, name in enumerate(_MONTH_NAMES, start=1) if name.startswith(match["name"]))
     days = {Quantity(_plain_number(day)) for day in (match["day"], match["after"]) if day}
-    return {Quantity(str(number), "month of the year"), *days}
+    return {Quantity(str(number), MONTH_OF_THE_YEAR), *days}
+
+
+def _chinese_month(match: re.Match[str]) -> Quantity:
+    digits, numeral = match.groups()
+    return Quantity(_plain_number(digits) if digits else str(chinese_number(numeral)), MONTH_OF_THE_YEAR)
 
 
 def _clock(match: re.Match[str]) -> Quantity:

@@ -35,8 +35,9 @@ RULE = "You can send back any item within 30 days of delivery."
 
 
 class ScriptedRanking:
-    def __init__(self, store: KnowledgeStore, *, answerable: bool = True) -> None:
+    def __init__(self, store: KnowledgeStore, documents: Sequence[str], *, answerable: bool = True) -> None:
         self.store = store
+        self.documents = documents
         self.answerable = answerable
         self.asked: list[tuple[str, Language]] = []
         self.earlier: list[Sequence[str]] = []
@@ -55,7 +56,7 @@ class ScriptedRanking:
         self.earlier.append(earlier)
         self.filters.append(filters)
         with trace.span("search"):
-            return found(self.store, ("returns.md", 0), ("zh.md", 0), answerable=self.answerable)
+            return found(self.store, *((name, 0) for name in self.documents), answerable=self.answerable)
 
 
 def says(*parts: GenerationPart | Exception | str) -> Script:
@@ -63,16 +64,21 @@ def says(*parts: GenerationPart | Exception | str) -> Script:
     return lambda messages: pieces
 
 
+ARTICLES = (
+    Article("returns.md", [RULE], title="Returns"),
+    Article("zh.md", ["信用卡退款 3–7 个工作日到账。"], title="退款", language="zh"),
+)
+
+
 class Desk:
     """A pipeline with what it is made of."""
 
-    def __init__(self, folder: Path, script: Script | None = None, **changes: object) -> None:
-        self.store = publish(
-            folder / "kb",
-            Article("returns.md", [RULE], title="Returns"),
-            Article("zh.md", ["信用卡退款 3–7 个工作日到账。"], title="退款", language="zh"),
-        )
-        self.ranking = ScriptedRanking(self.store, answerable=bool(changes.pop("answerable", True)))
+    def __init__(
+        self, folder: Path, script: Script | None = None, articles: Sequence[Article] = ARTICLES, **changes: object
+    ) -> None:
+        self.store = publish(folder / "kb", *articles)
+        names = [article.document_id for article in articles]
+        self.ranking = ScriptedRanking(self.store, names, answerable=bool(changes.pop("answerable", True)))
         self.generator = ScriptedGenerator(script or says("You have 30 days ", "to send back any item."))
         self.admission = Admission(slots=1, max_waiting=1)
         self.server_error: Exception | None = None
@@ -120,6 +126,27 @@ def test_one_question(tmp_path: Path) -> None:
     names = [span.name for span in answer.spans]
     assert names == ["search", "pack", "wait", "load", "prompt", "answer", "citations", "total"]
     assert desk.pipeline.answer("How long can I send it back?").text == answer.text
+
+
+OLD_RULE = Article("old.md", ["You could return it within 14 days."], metadata={"valid_until": "2026-03-31"})
+
+
+@pytest.mark.parametrize(
+    ("question", "articles", "is_read"),
+    [
+        ("How long can I send it back?", [OLD_RULE, *ARTICLES], False),
+        ("I ordered it on 12 March. How long can I return it?", [OLD_RULE, *ARTICLES], True),
+        ("去年买的，能退多久？", [OLD_RULE, *ARTICLES], True),
+        ("How long can I send it back?", [OLD_RULE], True),
+    ],
+)
+def test_expired_rules_are_read_for_their_time_only(
+    tmp_path: Path, question: str, articles: Sequence[Article], *, is_read: bool
+) -> None:
+    asked, _ = Desk(tmp_path, articles=articles).pipeline.prepare(question)
+    found = {one.document_id: one for one in asked.evidence}
+    assert sorted(found) == sorted(one.document_id for one in articles)
+    assert bool(found["old.md"].sent) is bool(found["old.md"].quoted) is is_read
 
 
 def test_thinking_is_apart(tmp_path: Path) -> None:
