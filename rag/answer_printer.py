@@ -27,6 +27,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "evidence": ("Passages found:", "找到的资料："),
     "near": ("The nearest passages (not enough for an answer):", "最接近的资料（不足以回答）："),
     "expired": ("expired on {date}", "{date} 起失效"),
+    "starts": ("holds from {date} on", "{date} 起生效"),
     "updated": ("of {date}", "{date} 更新"),
     "internal": ("for staff only", "仅供内部"),
     "conflict": (
@@ -126,6 +127,8 @@ class AnswerPrinter:
         notes = []
         if passage.expired_on is not None:
             notes.append(words("expired", self._language, date=passage.expired_on.isoformat()))
+        if passage.starts_on is not None:
+            notes.append(words("starts", self._language, date=passage.starts_on.isoformat()))
         elif passage.updated_on is not None:
             notes.append(words("updated", self._language, date=passage.updated_on.isoformat()))
         if passage.audience == "internal":

@@ -35,7 +35,8 @@ class EvidenceRetriever(BaseRetriever):
     """The passages that the pipeline would send to its model, best first; no model is asked.
 
     ``page_content`` is the passage; ``metadata`` has ``document_id``, ``source`` (the document's path), ``title``,
-    ``start``, ``end``, ``language``, ``updated_on``, ``expired_on``, ``audience`` and ``number``, all of plain types.
+    ``start``, ``end``, ``language``, ``updated_on``, ``expired_on``, ``starts_on``, ``audience`` and
+    ``number``, all of plain types.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -110,7 +111,7 @@ def _metadata(answer: Answer) -> dict[str, Any]:
 def _document(passage: Evidence) -> LangChainDocument:
     fields = asdict(passage)
     text = fields.pop("text")
-    for name in ("updated_on", "expired_on"):
+    for name in ("updated_on", "expired_on", "starts_on"):
         fields[name] = fields[name].isoformat() if fields[name] is not None else None
     metadata = {**fields, "heading_path": list(passage.heading_path), "source": passage.document_path}
     return LangChainDocument(page_content=text, metadata={**metadata, "link": passage.source})

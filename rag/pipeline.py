@@ -26,7 +26,7 @@ from rag.answering.question import clean_question, needs_thought, visible
 from rag.answering.quotation import Quoting
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
-from rag.answering.time_asked import asks_about
+from rag.answering.time_asked import holds_for
 from rag.drafting import Drafting, DraftingParts
 from rag.errors import AnswerCancelled, ServingError, SettingsError
 from rag.protocols import Generator
@@ -67,7 +67,7 @@ class PipelineParts:
     a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``).  ``reading_fit`` gives a model's
     fit, None where it is not to be asked whether the answer is there.  ``ensure_server`` starts the
     model server where that is possible and raises a ``ServingError`` where not; ``warm_ups`` are what ``Pipeline.warm``
-    runs.  ``today`` tells which rules have expired.  ``context_tokens`` is what the model reads and writes at once;
+    runs.  ``today`` tells which rules are in force.  ``context_tokens`` is what the model reads and writes at once;
     None: what the settings say.
     """
 
@@ -273,17 +273,12 @@ class Pipeline:
             return None if found is None else list(found)
 
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks)))
-        in_force = [one for one in passages if self._held(one, question)] or passages
-        ranked = RankedSentences(in_force, question, scores, parts.count_tokens)
+        relevant = [one for one in passages if holds_for(question, one, parts.today())] or passages
+        ranked = RankedSentences(relevant, question, scores, parts.count_tokens)
         budget, far_behind = parts.settings.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations
-        chosen = zip(in_force, ranked.to_send(budget, far_behind), ranked.to_quote(), strict=True)
+        chosen = zip(relevant, ranked.to_send(budget, far_behind), ranked.to_quote(), strict=True)
         read = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
         return tuple(read.get(one.number, one) for one in passages)
-
-    def _held(self, passage: Evidence, question: str) -> bool:
-        """Tell whether the passage's rule held at the time that the question is about."""
-        last_day = passage.expired_on
-        return last_day is None or asks_about(question, last_day, self._parts.today())
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

@@ -131,8 +131,9 @@ class Evidence:
 
     ``number`` counts from 1 in the order of the prompt.  ``focus_start`` and ``focus_end`` are the document offsets of
     the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the document's rule held,
-    where that day was past when the question was asked; None for what still holds.  In document offsets, both empty for
-    most passages: ``sent`` is what the model reads, ``quoted`` the few sentences that answer best of all.
+    where that day was past when the question was asked, ``starts_on`` the first on which it will hold, where that day
+    was still to come; both None for what holds.  In document offsets, both empty for most passages: ``sent`` is what
+    the model reads, ``quoted`` the few sentences that answer best of all.
     """
 
     number: int
@@ -150,8 +151,14 @@ class Evidence:
     audience: Audience = "public"
     source: str = ""
     expired_on: date | None = None
+    starts_on: date | None = None
     sent: tuple[TextSpan, ...] = ()
     quoted: tuple[TextSpan, ...] = ()
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the document's rule held when the question was asked."""
+        return self.expired_on is None and self.starts_on is None
 
     def words(self, span: TextSpan) -> str:
         """Return the text of a span of the document inside this passage."""

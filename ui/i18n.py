@@ -149,6 +149,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "internal": ("Internal, do not quote", "内部资料，勿引用"),
         "updated_on": ("As of {date}", "更新于 {date}"),
         "expired_on": ("Outdated, was valid until {date}", "已失效，有效期至 {date}"),
+        "starts_on": ("Not in force before {date}", "尚未生效，{date} 起生效"),
         "none_found": ("There is no evidence for this question.", "该问题没有依据。"),
         # the reply
         "reply": ("Reply", "回复"),

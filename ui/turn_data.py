@@ -13,7 +13,7 @@ from ui.formats import format_clock, format_duration
 from ui.i18n import word
 from ui.passage_blocks import Mark, PassageBlock, passage_blocks
 from ui.verdict import Data as Data
-from ui.verdict import dated, doubt, notice, said, verdict
+from ui.verdict import another_time, dated, doubt, notice, said, verdict
 from ui.verdict import failure_sentence as failure_sentence
 
 _ALWAYS_TIMED = ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
@@ -196,7 +196,7 @@ def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence
         "headings": " › ".join(headings),
         "lang": passage.language,
         "date": dated("updated_on", passage.updated_on, language),
-        "expired": dated("expired_on", passage.expired_on, language),
+        "expired": another_time(passage, language),
         "internal": word("internal", language) if passage.audience == "internal" else "",
         "cited": _cited(len({mark.sentence for mark in marks}), language),
         "blocks": [

@@ -92,7 +92,13 @@ def doubt(passage: Evidence, language: Language) -> str:
     """Return why a passage should not be passed on as it is; an empty string where it may be."""
     if passage.audience == "internal":
         return word("internal", language)
-    return dated("expired_on", passage.expired_on, language)
+    return another_time(passage, language)
+
+
+def another_time(passage: Evidence, language: Language) -> str:
+    """Return until or from when a passage's rule holds, where that is not now; else an empty string."""
+    expired = dated("expired_on", passage.expired_on, language)
+    return expired or dated("starts_on", passage.starts_on, language)
 
 
 def dated(key: str, day: date | None, language: Language) -> str:

@@ -29,6 +29,11 @@ _UPDATED = ("updated", "updated_on", "last_updated", "last_modified", "last-modi
 _AUDIENCE = ("audience",)
 _SOURCE = ("source", "source_url", "url", "link")
 _KNOWN = {*_TITLE, *_LANGUAGE, *_UPDATED, *_AUDIENCE, *_SOURCE}
+_DAYS = {
+    "valid_from": ("valid_from", "effective", "effective_from", "effective_date", "生效日期"),
+    "valid_until": ("valid_until", "valid_to", "expires_on", "expiry_date", "失效日期", "有效期至"),
+}
+"""In the metadata: between which days a rule holds, as YYYY-MM-DD, and the names that people give them."""
 
 
 def make_document(
@@ -43,6 +48,9 @@ def make_document(
     if not body:
         raise source.unreadable("empty", where=row_id or "")
     metadata = {name: value[:_METADATA_LIMIT_CHARACTERS] for name, value in fields.items() if name not in _KNOWN}
+    for name, given in _DAYS.items():
+        if day := _date(_first(fields, given)):
+            metadata[name] = day.isoformat()
     title = _first(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.name.stem) if row_id is None else "")
     return Document(
         document_id=source.document_id if row_id is None else row_id,

@@ -2,14 +2,14 @@
 
 An answer is given again only where the question is the same in content (``same_question.py``), the knowledge base is at
 the same generation, and model, prompt and budgets are the same.  Only answers that are supported throughout are kept:
-every sentence cited, none from a passage that is internal or outdated, no passages at odds, nothing that was cut.
+every sentence cited, none from a passage that is internal or not in force, no passages at odds, nothing that was cut.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from rag.answering.curated import Served
 from rag.answering.evidence import last_day_of
@@ -89,6 +89,7 @@ class AnswerCache:
         if self._limit == 0 or not whole or not _is_well_supported(answer, evidence):
             return False
         days = [last_day_of(self._store.document(one.document_id, answer.generation)) for one in evidence]
+        days += [one.starts_on - timedelta(days=1) for one in evidence if one.starts_on is not None]
         last_day = min((day for day in days if day is not None and day >= self._today()), default=None)
         found = CachedAnswer(answer, tuple(evidence), datetime.now(UTC), last_day)
         self._kept.keep(self._key(question, think, answer.generation), found, self._limit)
@@ -103,7 +104,7 @@ def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
         return False
     if answer.unsupported or answer.conflicts or not answer.citations:
         return False
-    doubtful = [passage for passage in evidence if passage.audience == "internal" or passage.expired_on is not None]
+    doubtful = [passage for passage in evidence if passage.audience == "internal" or not passage.is_in_force]
     return not any(_is_from(citation, passage) for citation in answer.citations for passage in doubtful)
 
 

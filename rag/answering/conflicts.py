@@ -48,7 +48,7 @@ class _Sentence:
 def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
     """Return the conflicts between passages, in their order; the passage that holds is named first.
 
-    That is the one that has not expired, then the one of the later date; where both are alike, the first.
+    That is the one that is in force, then the one of the later date; where both are alike, the first.
     """
     return tuple(
         _named(first, second, *pair)
@@ -81,7 +81,7 @@ def _asks(text: str) -> bool:
 
 def _age(passage: Evidence) -> tuple[bool, date]:
     """Return what sorts versions: a greater one holds rather."""
-    return passage.expired_on is None, passage.updated_on or date.min
+    return passage.is_in_force, passage.updated_on or date.min
 
 
 def _are_comparable(one: Evidence, other: Evidence) -> bool:

@@ -121,7 +121,7 @@ def quotation(asked: Asked, instead_of: str = "") -> Answer | None:
     What is for staff only, or holds no longer, is not quoted; the question's own language comes first.  ``instead_of``
     names the error for which the model does not answer.
     """
-    usable = [one for one in asked.evidence if one.quoted and one.audience == "public" and one.expired_on is None]
+    usable = [one for one in asked.evidence if one.quoted and one.audience == "public" and one.is_in_force]
     own = [one for one in usable if one.language == asked.language] or usable
     text = quoted_text(own)
     if not text:

@@ -16,7 +16,7 @@ from rag.retrieval.terms import terms
 from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
 
-_EXPIRY_FIELD = "valid_until"
+_FIRST_DAY, _LAST_DAY = "valid_from", "valid_until"
 _SAME_WORDS = 0.85
 """Share of all words of two chunks that both have, from which on the second is shown no more (a footer, a sentence)."""
 
@@ -81,7 +81,7 @@ def consider(retrieval: Retrieval, limits: PackingLimits) -> list[Considered]:
 
 
 def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
-    """Return numbered passages in the order of the prompt: the best first, expired rules after all others.
+    """Return numbered passages in the order of the prompt: the best first, rules that do not hold now after all others.
 
     ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
     disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
@@ -91,7 +91,7 @@ def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> 
     if not selections:
         return _trimmed_first(retrieval, store, limits)
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
-    passages.sort(key=lambda pair: (pair[1].expired_on is not None, pair[0]))
+    passages.sort(key=lambda pair: (not pair[1].is_in_force, pair[0]))
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
 
 
@@ -173,6 +173,7 @@ def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: da
         audience=document.audience,
         source=document.source,
         expired_on=expired_on(document, today),
+        starts_on=starts_on(document, today),
     )
 
 
@@ -188,10 +189,20 @@ def expired_on(document: Document, today: date) -> date | None:
     return last_day if last_day is not None and last_day < today else None
 
 
+def starts_on(document: Document, today: date) -> date | None:
+    """Return the first day on which the document's rule will hold if that day is still to come."""
+    first_day = _day(document, _FIRST_DAY)
+    return first_day if first_day is not None and first_day > today else None
+
+
 def last_day_of(document: Document) -> date | None:
     """Return the last day on which the document's rule holds (``valid_until`` of its own words); None for ever."""
+    return _day(document, _LAST_DAY)
+
+
+def _day(document: Document, field: str) -> date | None:
     try:
-        return date.fromisoformat(document.metadata.get(_EXPIRY_FIELD, "").strip())
+        return date.fromisoformat(document.metadata.get(field, "").strip())
     except ValueError:
         return None
 

@@ -78,6 +78,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "close": "</documents>",
         "updated": "of {date}",
         "expired": "OUTDATED, valid until {date}",
+        "starts": "NOT YET, valid from {date}",
         "internal": "for staff only",
         "question": "Question: {question}",
         "previous": "Earlier question, already answered: {question}",
@@ -88,6 +89,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "close": "</资料>",
         "updated": "{date}",
         "expired": "已失效，有效期至 {date}",
+        "starts": "尚未生效，{date} 起生效",
         "internal": "仅供内部",
         "question": "问题：{question}",
         "previous": "之前的问题（已回答）：{question}",
@@ -147,6 +149,8 @@ def _passage(passage: Evidence, language: Language) -> str:
     notes = []
     if passage.expired_on is not None:
         notes.append(words["expired"].format(date=passage.expired_on.isoformat()))
+    elif passage.starts_on is not None:
+        notes.append(words["starts"].format(date=passage.starts_on.isoformat()))
     elif passage.updated_on is not None:
         notes.append(words["updated"].format(date=passage.updated_on.isoformat()))
     if passage.audience == "internal":

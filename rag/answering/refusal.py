@@ -38,4 +38,4 @@ def refusal_text(evidence: Sequence[Evidence], language: Language, *, model_trie
 
 
 def _is_current(passage: Evidence) -> bool:
-    return passage.audience == "public" and passage.expired_on is None
+    return passage.audience == "public" and passage.is_in_force

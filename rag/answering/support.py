@@ -34,7 +34,7 @@ _AROUND_WEIGHT = 0.7
 """Words found only above a sentence (title, headings, a table's header) count less than those in it."""
 _LOOSE_QUANTITY_WEIGHT = 0.9
 _RANK_PENALTY = 0.01
-_EXPIRED_PENALTY = 0.3
+_PENALTY_OF_ANOTHER_TIME = 0.3
 
 # What can be put as a denial without having one.
 _RESTRICTS = re.compile(
@@ -194,14 +194,14 @@ def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> flo
     facts = _quantities_said(claim, spans, context) / len(quantities) if quantities else 0.0
     codes = any(claim.statement.codes & span.own.codes for span in spans)
     rank = min(span.passage_index for span in spans)
-    expired = any(context.evidence[span.passage_index].expired_on is not None for span in spans)
+    in_force = all(context.evidence[span.passage_index].is_in_force for span in spans)
     return (
         _coverage(claim, spans)
         + facts
         + 0.3 * codes
         - _RANK_PENALTY * rank
         - _RANK_PENALTY * len(spans)
-        - _EXPIRED_PENALTY * expired
+        - _PENALTY_OF_ANOTHER_TIME * (not in_force)
     )
 
 

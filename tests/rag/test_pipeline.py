@@ -128,25 +128,27 @@ def test_one_question(tmp_path: Path) -> None:
     assert desk.pipeline.answer("How long can I send it back?").text == answer.text
 
 
+NEXT_RULE = Article("next.md", ["You can return it within 60 days."], metadata={"valid_from": "2027-01-01"})
 OLD_RULE = Article("old.md", ["You could return it within 14 days."], metadata={"valid_until": "2026-03-31"})
 
 
 @pytest.mark.parametrize(
-    ("question", "articles", "is_read"),
+    ("question", "articles", "read"),
     [
-        ("How long can I send it back?", [OLD_RULE, *ARTICLES], False),
-        ("I ordered it on 12 March. How long can I return it?", [OLD_RULE, *ARTICLES], True),
-        ("去年买的，能退多久？", [OLD_RULE, *ARTICLES], True),
-        ("How long can I send it back?", [OLD_RULE], True),
+        ("How long can I send it back?", [OLD_RULE, NEXT_RULE, *ARTICLES], set()),
+        ("I ordered it on 12 March. How long can I return it?", [OLD_RULE, NEXT_RULE, *ARTICLES], {"old.md"}),
+        ("去年买的，能退多久？", [OLD_RULE, *ARTICLES], {"old.md"}),
+        ("How long can I return it if I order in January 2027?", [OLD_RULE, NEXT_RULE, *ARTICLES], {"next.md"}),
+        ("How long can I send it back?", [OLD_RULE], {"old.md"}),
     ],
 )
-def test_expired_rules_are_read_for_their_time_only(
-    tmp_path: Path, question: str, articles: Sequence[Article], *, is_read: bool
+def test_rules_of_another_time_are_read_for_that_time_only(
+    tmp_path: Path, question: str, articles: Sequence[Article], read: set[str]
 ) -> None:
     asked, _ = Desk(tmp_path, articles=articles).pipeline.prepare(question)
-    found = {one.document_id: one for one in asked.evidence}
-    assert sorted(found) == sorted(one.document_id for one in articles)
-    assert bool(found["old.md"].sent) is bool(found["old.md"].quoted) is is_read
+    assert {one.document_id for one in asked.evidence} == {one.document_id for one in articles}
+    assert {one.document_id for one in asked.evidence if one.sent and not one.is_in_force} == read
+    assert {one.document_id for one in asked.evidence if one.quoted and not one.is_in_force} == read
 
 
 def test_thinking_is_apart(tmp_path: Path) -> None:

@@ -86,3 +86,16 @@ def test_a_file_without_text_is_empty(tmp_path: Path, content: str) -> None:
 
 def test_a_program_with_the_wrong_name_is_malformed(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.md", b"\x7fELF" + bytes(100)) == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "days"),
+    [
+        ("valid_from: 2026-01-01\nvalid_until: 2026-12-31", ("2026-01-01", "2026-12-31")),
+        ("生效日期: 2026年1月1日\n失效日期: 2026/12/31", ("2026-01-01", "2026-12-31")),
+        ("effective_date: soon\nexpires: 2020-01-01", (None, None)),  # "expires" is how long a web page may be kept
+    ],
+)
+def test_days_between_which_a_rule_holds(tmp_path: Path, fields: str, days: tuple[str | None, str | None]) -> None:
+    document = load_one(tmp_path, "a.md", f"---\n{fields}\n---\n30 days.")
+    assert (document.metadata.get("valid_from"), document.metadata.get("valid_until")) == days

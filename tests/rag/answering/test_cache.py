@@ -30,9 +30,9 @@ class Desk:
         self.generator = ScriptedGenerator(lambda messages: [GeneratedText(reply), FINISHED])
         parts = offline_parts(folder, documents or SAMPLE_DOCUMENTS, generator=self.generator)
         self.settings = Settings.model_validate({**parts.settings.model_dump(), **changes})
-        self.parts = replace(parts, settings=self.settings)
-        self.folder = self.settings.knowledge_dir
         self.day = date(2026, 11, 25)
+        self.parts = replace(parts, settings=self.settings, today=lambda: self.day)
+        self.folder = self.settings.knowledge_dir
         self.kept = CachedAnswers(self.folder)
         self.cache = AnswerCache(parts.store, self.kept, self.settings, today=lambda: self.day)
         lanes = Lanes(Curation(parts.store, CuratedAnswers(self.folder)), self.cache)

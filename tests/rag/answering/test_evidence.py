@@ -63,6 +63,14 @@ def test_a_near_copy_is_passed_over_and_makes_room_unless_a_figure_differs(tmp_p
     assert [passage.document_id for passage in passages] == ["a.md", "other.md", "last.md"]
 
 
+def test_rules_still_to_come_come_last_and_say_so(tmp_path: Path) -> None:
+    later = Article("later.md", ["60 days"], metadata={"valid_from": "2099-01-01"})
+    now = Article("now.md", ["30 days"], metadata={"valid_from": "2025-01-01"})
+    store = publish(tmp_path, later, now)
+    passages = packed(store, found(store, ("later.md", 0), ("now.md", 0)), limits())
+    assert [(one.document_id, one.starts_on) for one in passages] == [("now.md", None), ("later.md", date(2099, 1, 1))]
+
+
 def test_expired_rules_come_last_and_say_so(tmp_path: Path) -> None:
     old = Article("old.md", ["14 days"], metadata={"valid_until": "2026-03-31"}, updated_on=date(2025, 2, 10))
     new = Article("new.md", ["30 days"], metadata={"valid_until": "2027-03-31"}, audience="internal")
