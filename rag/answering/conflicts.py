@@ -9,6 +9,7 @@ import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from itertools import combinations
 from typing import Self
 
@@ -54,7 +55,7 @@ def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
         _named(first, second, *pair)
         for first, second in combinations(evidence, 2)
         if _are_comparable(first, second)
-        for pair in _conflicting(_sentences(first), _sentences(second))
+        for pair in _conflicting(_sentences(first.text), _sentences(second.text))
     )
 
 
@@ -70,9 +71,10 @@ def newest_first(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     return tuple(replace(passage, number=number) for number, passage in enumerate(ordered, start=1))
 
 
-def _sentences(passage: Evidence) -> list[_Sentence]:
-    texts = [passage.text[span.start : span.end] for span in split_sentences(passage.text)]
-    return [_Sentence.of(text) for text in texts if not is_heading(text) and not _asks(text)]
+@lru_cache(maxsize=512)
+def _sentences(passage: str) -> tuple[_Sentence, ...]:
+    texts = [passage[span.start : span.end] for span in split_sentences(passage)]
+    return tuple(_Sentence.of(text) for text in texts if not is_heading(text) and not _asks(text))
 
 
 def _asks(text: str) -> bool:

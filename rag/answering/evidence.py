@@ -8,6 +8,7 @@ are left out, also where their document has room for them: their sentences crowd
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from rag.answering.sentences import split_sentences
@@ -67,7 +68,7 @@ def consider(retrieval: Retrieval, limits: PackingLimits) -> list[Considered]:
         if len(told) == limits.chunks:
             considered.append(Considered(found, "beyond"))
             continue
-        own = _Told.by(found.chunk)
+        own = _told_by(found.chunk.text)
         repeated = next((chunk for chunk, other in told if own.repeats(other)), None)
         if repeated is not None:
             considered.append(Considered(found, "repeats", repeats=repeated))
@@ -102,14 +103,15 @@ class _Told:
     words: frozenset[str]
     figures: frozenset[object]
 
-    @classmethod
-    def by(cls, chunk: Chunk) -> "_Told":
-        statement = read_statement(chunk.text)
-        return cls(frozenset(terms(chunk.text)), statement.quantities | statement.codes)
-
     def repeats(self, other: "_Told") -> bool:
         shared, together = len(self.words & other.words), len(self.words | other.words)
         return self.figures == other.figures and shared >= _SAME_WORDS * together
+
+
+@lru_cache(maxsize=1024)
+def _told_by(text: str) -> _Told:
+    statement = read_statement(text)
+    return _Told(frozenset(terms(text)), statement.quantities | statement.codes)
 
 
 def _select_found(considered: Iterable[Considered], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:

@@ -6,6 +6,7 @@ a heading and a row of a table are sentences of their own; a line that merely wr
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rag.schema import TextSpan
 
@@ -25,11 +26,13 @@ _ABBREVIATION = re.compile(
 )
 _ALWAYS_ABBREVIATION = re.compile(r"(?:e\.g|i\.e|vs|cf|approx|mr|mrs|ms|dr|prof|fig|incl|excl)\.$", re.IGNORECASE)
 _UNSPACED = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_LONGEST_ABBREVIATION = 32  # characters; looking for one in all of a long text would take most of the time
 _WRAPPED_LENGTH_LATIN = 50
 _WRAPPED_LENGTH_UNSPACED = 24
 """A line at least this long that ends without punctuation is taken to wrap; shorter ones are titles, names, cells."""
 
 
+@lru_cache(maxsize=1024)
 def split_sentences(text: str) -> tuple[TextSpan, ...]:
     """Return the sentences' spans: ordered, disjoint, without white space at their ends, covering all other text.
 
@@ -100,10 +103,11 @@ def _ends_sentence(so_far: str, mark: str, rest: str) -> bool:
     if not after.isspace() or _LIST_NUMBER.match(so_far.rsplit("\n", 1)[-1]):
         return False
     following = rest.lstrip()[:1]
-    if mark.startswith("..") or _ALWAYS_ABBREVIATION.search(so_far):
+    last_words = so_far[-_LONGEST_ABBREVIATION:]
+    if mark.startswith("..") or _ALWAYS_ABBREVIATION.search(last_words):
         return mark.startswith("..") and not following.islower()
-    if _ABBREVIATION.search(so_far):
-        return following.isupper() and so_far.lower().endswith(("etc.", "a.m.", "p.m.", "ltd.", "inc.", "co."))
+    if _ABBREVIATION.search(last_words):
+        return following.isupper() and last_words.lower().endswith(("etc.", "a.m.", "p.m.", "ltd.", "inc.", "co."))
     return not following.islower() or bool(_UNSPACED.match(before))
 
 

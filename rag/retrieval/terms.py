@@ -48,7 +48,7 @@ def terms(text: str) -> list[str]:
 
 def is_code(term: str) -> bool:
     """Tell whether a term is a code or number: it means the same in every language."""
-    return any(character.isdigit() for character in term)
+    return not term.isalpha() and any(character.isdigit() for character in term)
 
 
 def is_unspaced(term: str) -> bool:
