@@ -272,7 +272,7 @@ class Pipeline:
             found = parts.sentence_scores(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
             return None if found is None else list(found)
 
-        passages = newest_first(pack(retrieval, parts.store, self.limits(chunks)))
+        passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
         relevant = [one for one in passages if holds_for(question, one, parts.today())] or passages
         ranked = RankedSentences(relevant, question, scores, parts.count_tokens)
         budget, far_behind = parts.settings.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations

@@ -145,7 +145,7 @@ def _judged(asked: Asked, text: str, grounding: Grounding, author: _Author, *, i
         return _refused(asked, author)
     supported = len({citation.start for citation in grounding.citations})
     if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(asked):
-        own = [passage for passage in asked.evidence if passage.language == asked.language]
+        own = [one for one in asked.evidence if one.language == asked.language and one.audience == "public"]
         if is_there and (quotation := quoted_text(own)):
             return _answer(asked, author, quotation, quoted_citations(own), lane="quotation")
         if not supported:

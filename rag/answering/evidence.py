@@ -13,6 +13,7 @@ from typing import Literal
 
 from rag.answering.sentences import split_sentences
 from rag.answering.statements import read_statement
+from rag.answering.time_asked import holds_for
 from rag.retrieval.terms import terms
 from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
@@ -81,8 +82,12 @@ def consider(retrieval: Retrieval, limits: PackingLimits) -> list[Considered]:
     return considered
 
 
-def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
-    """Return numbered passages in the order of the prompt: the best first, rules that do not hold now after all others.
+def pack(
+    retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits, question: str = ""
+) -> tuple[Evidence, ...]:
+    """Return numbered passages in the order of the prompt: the best first, rules of another time after all others.
+
+    Those are rules that hold neither now nor at the time that ``question`` is about.
 
     ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
     disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
@@ -92,7 +97,7 @@ def pack(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> 
     if not selections:
         return _trimmed_first(retrieval, store, limits)
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
-    passages.sort(key=lambda pair: (not pair[1].is_in_force, pair[0]))
+    passages.sort(key=lambda pair: (not holds_for(question, pair[1], limits.today), pair[0]))
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
 
 

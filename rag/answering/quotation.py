@@ -1,7 +1,8 @@
 """The instant answer: the sentences that answer best, word for word, with the place where they stand.
 
 It needs no model, is there with the evidence, and cannot say anything that the documents do not.  Only what is layout
-in the document is left out: a table's bars and header, the signs before a heading.
+in the document is left out: a table's bars and header, the signs before a heading.  A heading goes before the
+sentence right under it, which may mean the contrary without it: "Not covered: rust".
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from rag.schema import Citation, Evidence, Language, TextSpan
 Quoting = Literal["never", "if_needed", "only"]
 """When the passages are quoted in the model's place: not at all, where it cannot answer now, or without asking it."""
 
+_ENDS_A_HEADING = tuple("?？!！:：.。")
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
 
 
@@ -35,13 +37,17 @@ def quoted_lines(passage: Evidence) -> list[QuotedLine]:
     ['L4: Lock is jammed']
     """
     lines = [line for span in passage.quoted for line in _lines(passage, span)]
-    is_rule = [is_row_rule(line.text) for line in lines]
-    kept = [
-        line
-        for place, line in enumerate(lines)
-        if not (is_rule[place] or is_heading(line.text) or (place + 1 < len(lines) and is_rule[place + 1]))
-    ]
-    return [QuotedLine(_readable(line.text, passage.language), line.span) for line in kept or lines]
+    is_rule = [is_row_rule(line.text) for line in lines] + [False]
+    quoted: list[QuotedLine] = []
+    heading: QuotedLine | None = None
+    for place, line in enumerate(lines):
+        if is_heading(line.text):
+            heading = line
+        elif not (is_rule[place] or is_rule[place + 1]):
+            plain = QuotedLine(_readable(line.text, passage.language), line.span)
+            quoted.append(_under(heading, plain, passage) if heading else plain)
+            heading = None
+    return quoted or [QuotedLine(_readable(line.text, passage.language), line.span) for line in lines]
 
 
 def quoted_text(evidence: Sequence[Evidence]) -> str:
@@ -78,6 +84,14 @@ def _lines(passage: Evidence, span: TextSpan) -> Iterator[QuotedLine]:
             start = position + len(line) - len(line.lstrip())
             yield QuotedLine(words, TextSpan(start, start + len(words)))
         position += len(line)
+
+
+def _under(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLine:
+    words = without_heading_signs(heading.text)
+    if words == passage.title or passage.words(TextSpan(heading.span.end, line.span.start)).strip():
+        return line
+    joint = " " if words.endswith(_ENDS_A_HEADING) else _BETWEEN_CELLS[passage.language][0]
+    return QuotedLine(f"{words}{joint}{line.text}", TextSpan(heading.span.start, line.span.end))
 
 
 def _readable(line: str, language: Language) -> str:

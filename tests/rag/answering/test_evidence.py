@@ -80,6 +80,8 @@ def test_expired_rules_come_last_and_say_so(tmp_path: Path) -> None:
     assert [passage.document_id for passage in passages] == ["new.md", "odd.md", "old.md"]
     assert [passage.expired_on for passage in passages] == [None, None, date(2026, 3, 31)]
     assert [passage.audience for passage in passages] == ["internal", "public", "public"]
+    asked = pack(found(store, ("old.md", 0), ("new.md", 0)), store, limits(), "I ordered it in March 2026")
+    assert [passage.document_id for passage in asked] == ["old.md", "new.md"]
 
 
 def test_no_more_chunks_than_asked_for(tmp_path: Path) -> None:

@@ -43,3 +43,17 @@ def test_a_heading_alone_is_better_than_nothing() -> None:
     text = "## Opening hours"
     passage = replace(PASSAGE, text=text, start=0, end=len(text), quoted=(TextSpan(0, len(text)),))
     assert quoted_text([passage]) == "Opening hours"
+
+
+def test_a_sentence_keeps_the_heading_that_turns_its_meaning() -> None:
+    text = "## Not covered\n\nRust and dents.\n\n## What is free?\n\nThe label.\n\n# Fees\n\nAll else."
+    whole = TextSpan(0, len(text))
+    passage = replace(PASSAGE, text=text, start=0, end=len(text), quoted=(whole,))
+    assert quoted_text([passage]) == "Not covered: Rust and dents.\nWhat is free? The label.\nAll else."
+    citations = quoted_citations([passage])
+    assert [one.quote for one in citations] == [
+        "## Not covered\n\nRust and dents.",
+        "## What is free?\n\nThe label.",
+        "All else.",
+    ]
+    assert Answer(quoted_text([passage]), "en", False, "", citations, (), (), "m", False, 1).quoted
