@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 
 from rag.answering.context_fit import ContextFit
 from rag.answering.draft import Asked, draft
+from rag.answering.hosted_generator import generator_at
 from rag.answering.prompt import build_messages
 from rag.answering.reader import ReadingFit
 from rag.answering.sharing import SharedStreams
-from rag.errors import ModelStoppedHalfway, OllamaUnavailable
+from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaUnavailable, ServingError
 from rag.protocols import Generator
 from rag.schema import AnswerDelta, Completed, Event, Queued, ThinkingDelta
 from rag.serving.admission import Admission
 from rag.serving.durations import Work
 from rag.serving.line import Request
+from rag.serving.ticket import Ticket
 from rag.settings import Settings
 
 
@@ -79,29 +81,49 @@ class Drafting:
         waiting_since = time.perf_counter()
         request = self._request(asked, owner, follows_up=follows_up)
         with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
-            has_waited = False
-            for wait in ticket.waits():
-                has_waited = True
-                yield Queued(wait.ahead, wait.wait_seconds)
-            asked.trace.record("wait", _ms_since(waiting_since))
-            if has_waited:
-                yield Queued(0)
-            yield from self._drafted(asked)
+            yield from _admitted(asked, ticket, waiting_since)
+            yield from self._drafted(asked, ticket)
 
-    def _drafted(self, asked: Asked) -> Iterator[Event]:
-        """Draft; once more where the model was lost before its first word, for it is started again by then."""
+    def _drafted(self, asked: Asked, ticket: Ticket) -> Iterator[Event]:
+        """Draft; again where the model was lost before its first word: it is started anew by then, or is elsewhere."""
         parts = self._parts
-        for is_last in (False, True):
+        hosts = parts.admission.host_count
+        for is_last in (*[False] * max(1, hosts - 1), True):
             parts.ensure_server()
+            generator = generator_at(parts.generator, ticket.host)
             has_spoken = False
             try:
-                for event in draft(asked, parts.generator, parts.settings, parts.reading_fit(parts.generator.model)):
+                for event in draft(asked, generator, parts.settings, parts.reading_fit(generator.model)):
                     has_spoken = True
                     yield event
                 return
-            except (ModelStoppedHalfway, OllamaUnavailable):
-                if has_spoken or is_last:
+            except (ModelStoppedHalfway, OllamaUnavailable, ModelMissing, ModelTimedOut) as error:
+                if has_spoken or is_last or not self._may_be_tried_again(error, ticket.host):
                     raise
+            if hosts > 1:
+                waiting_since = time.perf_counter()
+                ticket.put_back()
+                yield from _admitted(asked, ticket, waiting_since)
+
+    def _may_be_tried_again(self, error: ServingError, host: str) -> bool:
+        """Tell whether another host, or this one once it is started anew, may do better."""
+        if isinstance(error, ModelStoppedHalfway | OllamaUnavailable):
+            return True
+        admission = self._parts.admission
+        if isinstance(error, ModelTimedOut):  # after minutes: only where it is not slow but gone
+            return admission.host_count > 1 and not admission.answers(host)
+        return admission.host_count > 1
+
+
+def _admitted(asked: Asked, ticket: Ticket, waiting_since: float) -> Iterator[Event]:
+    """Yield ``Queued`` until a slot is held."""
+    has_waited = False
+    for wait in ticket.waits():
+        has_waited = True
+        yield Queued(wait.ahead, wait.wait_seconds)
+    asked.trace.record("wait", _ms_since(waiting_since))
+    if has_waited:
+        yield Queued(0)
 
 
 def _as_joined(completed: Completed, asked: Asked, joined_at: float, spoke_at: float) -> Completed:

@@ -43,6 +43,7 @@
     │   └── LastAdmin
     ├── ServingError                        4     the model server
     │   ├── OllamaUnavailable
+    │   │   └── NoHostAnswers
     │   ├── OllamaElsewhere
     │   ├── OllamaNotInstalled
     │   ├── OllamaNotStarted
@@ -591,6 +592,13 @@ class OllamaUnavailable(ServingError):
 
     en = "The model server is not running at {host}; start it with: python -m rag.serving start"
     zh = "模型服务未运行（{host}），请启动：python -m rag.serving start"
+
+
+class NoHostAnswers(OllamaUnavailable):
+    """Nothing answers at any of the several ``hosts``."""
+
+    en = "None of the model servers answers ({hosts}); start Ollama on them or change OLLAMA_HOSTS."
+    zh = "所有模型服务均无响应（{hosts}），请在这些主机上启动 Ollama，或修改 OLLAMA_HOSTS。"
 
 
 class OllamaElsewhere(ServingError):

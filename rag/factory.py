@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from rag.answering.cache import AnswerCache
 from rag.answering.curated import Curation
+from rag.answering.hosted_generator import HostedGenerator
 from rag.answering.lanes import Lanes
 from rag.answering.memory_relief import RelievingGenerator
 from rag.answering.reader import reading_fit_of
@@ -14,6 +15,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.serving.admission import Admission
+from rag.serving.hosts import hosts_of
 from rag.serving.models import choose_model
 from rag.serving.server import ensure_running
 from rag.settings import Settings, load_settings
@@ -45,7 +47,12 @@ def build_parts(
     store.require_generation()
     require_access(access_to(store), settings.knowledge_base, scopes)
     embedder = embedder or open_embedder(settings)
-    generator = RelievingGenerator(settings, lambda: choose_model(settings))
+    hosts = hosts_of(settings)
+    generator = (
+        RelievingGenerator(settings, lambda: choose_model(settings))
+        if hosts is None
+        else HostedGenerator(settings, hosts)
+    )
     return PipelineParts(
         settings=settings,
         store=store,

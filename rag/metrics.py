@@ -15,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from rag.errors import MetricsPortTaken, ServingError
 from rag.serving.admission import Admission
-from rag.serving.client import LoadedModel, OllamaClient
+from rag.serving.client import LoadedModel
+from rag.serving.hosts import hosts_of, loaded_models
 from rag.settings import Settings
 from rag.storage.turn_times import TurnTimesTable
 
@@ -48,7 +49,7 @@ class DeskCollector:
     def __init__(self, settings: Settings) -> None:
         self._times = TurnTimesTable(settings.turns_path)
         self._admission = Admission.of(settings)
-        self._ollama = OllamaClient(settings.ollama_url)
+        self._settings = settings
         self._lock = threading.Lock()
         self._last_span = 0
         self._histograms: dict[str, StageHistogram] = {}
@@ -101,11 +102,18 @@ class DeskCollector:
     def _model(self) -> Iterator[Metric]:
         loaded: list[LoadedModel] = []
         try:
-            loaded = self._ollama.loaded()
+            loaded = loaded_models(self._settings)
             answers = 1
         except ServingError:
             answers = 0  # which is what the gauge says
         yield GaugeMetricFamily("answerdesk_model_server_up", "Whether Ollama answers.", value=answers)
+        hosts = hosts_of(self._settings)
+        if hosts is not None:
+            yield GaugeMetricFamily(
+                "answerdesk_model_hosts_usable",
+                "Model servers that answer and have the model, where several are named.",
+                value=len(hosts.slots()),
+            )
         memory = GaugeMetricFamily(
             "answerdesk_model_memory_bytes", "Memory of a loaded model.", labels=["model", "where"]
         )

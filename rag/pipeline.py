@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rag.answering.conflicts import newest_first
 from rag.answering.draft import Asked, quotation, refusal
 from rag.answering.evidence import PackingLimits, pack
+from rag.answering.hosted_generator import generator_at
 from rag.answering.instructions import without_orders
 from rag.answering.lanes import Lanes
 from rag.answering.language import question_language
@@ -224,7 +225,8 @@ class Pipeline:
                 pass
             self._parts.ensure_server()
             messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-            found = read(self._parts.generator, messages, asked.language, asked.check_cancelled)
+            generator = generator_at(self._parts.generator, ticket.host)
+            found = read(generator, messages, asked.language, asked.check_cancelled)
         return Reading(asked.language, asked.retrieval_probability, found.yes)
 
     def _cleaned(self, question: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,7 @@ KEPT_NAME = "settings.json"
 KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens")
 """The settings that commands may choose."""
 
+_DEFAULT_HOST = "127.0.0.1:11434"
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -43,10 +45,16 @@ class Settings(BaseSettings):
 
     # the model server
     ollama_host: str = Field(
-        default="127.0.0.1:11434", validation_alias=AliasChoices("ANSWERDESK_OLLAMA_HOST", "OLLAMA_HOST")
+        default=_DEFAULT_HOST,
+        validation_alias=AliasChoices(
+            "ANSWERDESK_OLLAMA_HOSTS", "ANSWERDESK_OLLAMA_HOST", "OLLAMA_HOSTS", "OLLAMA_HOST"
+        ),
+        description="where Ollama answers; several, separated by commas, share the questions (docs/serving.md)",
     )
     model: str = Field(default="", description="empty: DeepSeek-R1 where it is installed, else the stand-in")
-    parallel_slots: int = Field(default=2, ge=1, le=64, description="answers generated at once (OLLAMA_NUM_PARALLEL)")
+    parallel_slots: int = Field(
+        default=2, ge=1, le=64, description="answers that a host generates at once (OLLAMA_NUM_PARALLEL)"
+    )
     context_tokens: int = Field(default=4096, ge=1024, le=131072)
     gpu_layers: int | None = Field(default=None, ge=0, description="layers on the GPU; empty: Ollama decides")
     keep_alive_seconds: int = Field(default=1800, ge=0)
@@ -121,6 +129,19 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
 
+    @field_validator("ollama_host")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for url in _urls(value):
+            try:
+                parts = urlsplit(url)
+                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError(f"{url} is no address of a model server")
+        return value
+
     @property
     def knowledge_dir(self) -> Path:
         """Folder of the chosen knowledge base: its database and its generations."""
@@ -162,15 +183,34 @@ class Settings(BaseSettings):
 
     @property
     def ollama_url(self) -> str:
-        """Base address of Ollama, with scheme and port; 0.0.0.0 is a place to listen, so it is asked at 127.0.0.1."""
-        host = self.ollama_host if "://" in self.ollama_host else f"http://{self.ollama_host}"
-        scheme, _, rest = host.partition("://")
-        rest = rest.rstrip("/").replace("0.0.0.0", "127.0.0.1")
-        return f"{scheme}://{rest}" if ":" in rest.split("]")[-1] else f"{scheme}://{rest}:11434"
+        """Base address of Ollama, with scheme and port; of several, the one that the model commands speak to."""
+        return self.ollama_urls[0]
+
+    @property
+    def ollama_urls(self) -> tuple[str, ...]:
+        """Base addresses of all hosts named, each once; 0.0.0.0 is a place to listen, so it is asked at 127.0.0.1."""
+        return _urls(self.ollama_host)
+
+    @property
+    def slots_of_all_hosts(self) -> int:
+        """How many answers are generated at once while every host answers."""
+        return self.parallel_slots * len(self.ollama_urls)
 
     def changed(self, **changes: object) -> "Settings":
         """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``."""
         return _checked(self.model_dump() | changes)
+
+
+def _urls(hosts: str) -> tuple[str, ...]:
+    named = [host.strip() for host in hosts.split(",") if host.strip()]
+    return tuple(dict.fromkeys(_url(host) for host in named or [_DEFAULT_HOST]))
+
+
+def _url(host: str) -> str:
+    scheme, _, rest = (host if "://" in host else f"http://{host}").partition("://")
+    rest = rest.rstrip("/").replace("0.0.0.0", "127.0.0.1")
+    rest = f"127.0.0.1{rest}" if rest.startswith(":") else rest
+    return f"{scheme}://{rest}" if ":" in rest.split("]")[-1] else f"{scheme}://{rest}:11434"
 
 
 def _checked(values: Mapping[str, object]) -> Settings:

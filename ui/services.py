@@ -173,7 +173,7 @@ def open_services(settings: Settings) -> SharedServices:
     people = open_people(settings)
     curations = lru_cache(maxsize=None)(lambda name: Curation.of(settings.changed(knowledge_base=name)))
     stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
-    workers = settings.parallel_slots + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+    workers = settings.slots_of_all_hosts + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
 
     def corrections(who: Callable[[], User]) -> PersonalCorrections:
         return PersonalCorrections(curations, bases, who, people.audit, settings.user_name)

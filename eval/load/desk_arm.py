@@ -58,7 +58,7 @@ def desk_arm(parts: PipelineParts, file: RecordFile, sessions: int, *, think: bo
     There are as many workers as the desk's, and at least one a session.
     """
     store, pipeline = TurnStore(file.path.with_name("turns.db")), Pipeline(parts)
-    workers = parts.settings.parallel_slots + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+    workers = parts.settings.slots_of_all_hosts + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
     turns = TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions))
     desk = DeskArm(turns, think=think)
     try:

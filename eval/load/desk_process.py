@@ -46,7 +46,7 @@ def desk_process(folder: Path, knowledge: Path, settings: Settings, *, think: bo
         **os.environ,
         "ANSWERDESK_DATA_DIR": str(folder),
         "ANSWERDESK_KNOWLEDGE_BASE": knowledge.name,
-        "ANSWERDESK_OLLAMA_HOST": settings.ollama_url,
+        "ANSWERDESK_OLLAMA_HOSTS": settings.ollama_host,
         "ANSWERDESK_MODEL": settings.model,
         "ANSWERDESK_THINKING": thinking,
     }

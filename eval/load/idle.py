@@ -67,7 +67,7 @@ def first_evidence_seconds(knowledge: Path, question: str) -> float:
         **os.environ,
         "ANSWERDESK_DATA_DIR": str(data),
         "ANSWERDESK_KNOWLEDGE_BASE": name,
-        "OLLAMA_HOST": "192.0.2.1",  # nobody's address (RFC 5737): no model server is started or waited for
+        "ANSWERDESK_OLLAMA_HOSTS": "192.0.2.1",  # nobody's address (RFC 5737): no model server is started or waited for
         "PYTHONUNBUFFERED": "1",
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles everything anew at every start

@@ -10,6 +10,7 @@ from rag.provisioning.model_store import store_folder, stored_models
 from rag.provisioning.packages import catalogue, fetch_packaged
 from rag.provisioning.stand_in import stand_in_recipe
 from rag.serving.client import OllamaClient
+from rag.serving.hosts import hosts_of
 from rag.serving.models import choose_among, default_r1, default_stand_in, is_stand_in
 from rag.serving.pulling import pull
 from rag.serving.server import ensure_running, status, stop
@@ -20,7 +21,8 @@ def provide_model(settings: Settings, console: Console, name: str = "") -> Outco
     """Make sure that there is a model: ``name``, else the one that the settings name, else the best that can be had.
 
     A server that is not running is started for as long as this takes, and not at all when the store on disk holds the
-    model.  Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``ServingError``.
+    model.  To several hosts none is brought: which should get it, is for whoever runs them to say.
+    Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``ServingError``.
     """
     wanted = name or settings.model
     here = _installed(settings, wanted)
@@ -83,8 +85,13 @@ class _Provider:
 def _installed(settings: Settings, wanted: str) -> str:
     """Return the installed model that serves; empty when there is none.
 
-    Where nothing in particular is wanted, a stand-in of another size does not serve: it is there for tests.
+    Where nothing in particular is wanted, a stand-in of another size does not serve: it is there for tests.  Raises
+    ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used.
     """
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        hosts.require()
+        return choose_among([model for host in hosts.look() for model in host.installed], wanted).name
     if status(settings).running:
         installed = OllamaClient(settings.ollama_url).models()
     else:

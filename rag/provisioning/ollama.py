@@ -16,6 +16,8 @@ def provide_ollama(settings: Settings, console: Console) -> Outcome:
 
     Raises ``ToolMissing``, ``DownloadFailed`` or ``BuildFailed``.
     """
+    if len(settings.ollama_urls) > 1:  # they are used as they are
+        return Outcome(_NAME, "adopted", {"url": ", ".join(settings.ollama_urls)})
     found = status(settings)
     if found.running and not found.managed:
         return Outcome(_NAME, "adopted", {"url": found.url})

@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AnswerdeskError, OllamaUnavailable
 from rag.schema import Language
+from rag.serving.host_commands import hosts_report, say_hosts
+from rag.serving.hosts import hosts_of
 from rag.serving.model_commands import add_model_commands, say
 from rag.serving.server import ServerStatus, ensure_running, status, stop, supervised
 from rag.serving.size_command import add_size_command
@@ -37,8 +39,9 @@ _EXAMPLES = """examples:
   python -m rag.serving size downloaded.gguf                           before it is imported; needs no server
   python -m rag.serving stop                stop the one that was started here
 
-OLLAMA_HOST or ANSWERDESK_OLLAMA_HOST says where; ANSWERDESK_PARALLEL_SLOTS, ANSWERDESK_CONTEXT_TOKENS and
-ANSWERDESK_KEEP_ALIVE_SECONDS tune a server that is started here.
+OLLAMA_HOST or ANSWERDESK_OLLAMA_HOST says where; OLLAMA_HOSTS names several, separated by commas, which share the
+questions and are neither started nor stopped; the commands on models speak to the first.  ANSWERDESK_PARALLEL_SLOTS,
+ANSWERDESK_CONTEXT_TOKENS and ANSWERDESK_KEEP_ALIVE_SECONDS tune a server that is started here.
 
 exit codes: 0 done, 1 not deleted after asking, 2 a name, file or option that cannot be used, 4 no server or no such
   model, 5 the download failed, 130 interrupted"""
@@ -55,10 +58,15 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
 
 
 def _status(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        return say_hosts(hosts_report(settings, hosts), language, as_json=options.json)
     return _say_status(status(settings), language, as_json=options.json)
 
 
 def _start(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    if len(settings.ollama_urls) > 1:
+        return _leave_hosts_alone(options, settings, language)
     # Stopped with SIGTERM, a foreground server must end as it does at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = _say_status(ensure_running(settings, while_we_live=options.foreground), language, as_json=options.json)
@@ -72,7 +80,16 @@ def _start(options: argparse.Namespace, settings: Settings, language: Language) 
     return code
 
 
+def _leave_hosts_alone(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    if not options.json:
+        say("hosts_left_alone", language)
+    return _status(options, settings, language)
+
+
 def _stop(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    if len(settings.ollama_urls) > 1:
+        _leave_hosts_alone(options, settings, language)
+        return 0
     outcome = stop(settings)
     if options.json:
         print(json.dumps({"url": settings.ollama_url, "outcome": outcome}))

@@ -10,49 +10,36 @@ A caller that is itself an iterator and must pass the waiting on takes the ticke
             yield Queued(wait.ahead, wait.wait_seconds)
         ...                                   # a slot is held here
 
-The line (``line.py``) is one for all processes of this machine that use the same model server, where it has a file to
-live in; it is fair among owners.  A ticket that is closed, cancelled or abandoned by an exception gives its place or
-its slot back at once, and so does a process that dies, however it does.
+The line (``line.py``) is one for all processes of this machine that use the same model server, or the same hosts
+(``hosts.py``), where it has a file to live in; it is fair among owners.  A ticket that is closed, cancelled or
+abandoned by an exception gives its place or its slot back at once, and so does a process that dies, however it does.
 """
 
 import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
-from rag.errors import AnswerCancelled, QueueFull, WaitedTooLong
+from rag.errors import QueueFull, WaitedTooLong
 from rag.serving.durations import Durations
+from rag.serving.hosts import Hosts, host_name, hosts_of
 from rag.serving.line import Line, LineState, Place, Request
+from rag.serving.ticket import LOOK_EVERY_SECONDS, Ticket, Wait
 from rag.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_NEWS_EVERY_SECONDS = 1.0  # the estimate shrinks while nothing moves, so waiting callers hear it again
-_LOOK_EVERY_SECONDS = 0.05  # how soon a cancelled caller leaves the line, and what other processes did is seen
 _ESTIMATE_EVERY_SECONDS = 0.25
 _ANYTHING = Request()
-_LINE_FILE = "line-1.db"  # with the number of its tables' form: an older program uses another line
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Where a waiting caller stands.
-
-    ``ahead`` counts the waiting callers before this one and the answers being generated.  ``wait_seconds`` is None
-    until a first answer has shown how long one takes.
-    """
-
-    ahead: int
-    wait_seconds: float | None
+_LINE_FILE = "line-2.db"  # with the number of its tables' form: an older program uses another line
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,62 +52,13 @@ class Occupancy:
     average_seconds: float | None
 
 
-class Ticket:
-    """One caller's place: waiting, then holding a slot, then closed.  Use it as a context manager."""
-
-    def __init__(self, admission: "Admission", number: int, cancelled: threading.Event | None) -> None:
-        self._admission = admission
-        self.number = number
-        self._cancelled = cancelled
-        self._joined_at = time.monotonic()
-        self.admitted = threading.Event()
-
-    def waits(self) -> Iterator[Wait]:
-        """Yield the place in the line at once, when it changes and every second; end when a slot is held.
-
-        Raises ``AnswerCancelled`` within 0.1 s after the ``cancelled`` event was set, and ``WaitedTooLong`` where the
-        admission has a limit.
-        """
-        last: Wait | None = None
-        told_at = 0.0
-        while True:
-            if self._cancelled is not None and self._cancelled.is_set():
-                raise AnswerCancelled
-            if self.admitted.is_set():
-                return
-            wait = self._admission.place_of(self)
-            now = time.monotonic()
-            moved = last is None or (wait is not None and wait.ahead != last.ahead)
-            if wait is None and not self.admitted.is_set():
-                raise AnswerCancelled  # closed by another thread
-            if wait is not None and (moved or now - told_at >= _NEWS_EVERY_SECONDS):
-                last, told_at = wait, now
-                yield wait
-            self._admission.check_waited(now - self._joined_at)
-            self.admitted.wait(_LOOK_EVERY_SECONDS)
-
-    def close(self, *, finished: bool = True) -> None:
-        """Give the place or the slot back; a second call does nothing.
-
-        Only a ``finished`` answer teaches the estimate: one that broke off says nothing about the others' length.
-        """
-        self._admission.leave(self, finished=finished)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close(finished=kind is None)
-
-
 class Admission:
     """The slots of one model and the line before them.
 
     Without a ``path`` the line is this object's own; with one it is shared by all that name the same ``path`` and
-    ``server``.  A file that cannot be used (a full disk, a damaged one) is done without: questions are answered all the
-    same, and the log tells.  ``clock`` gives seconds, the same in all processes.
+    ``server``.  With ``hosts`` there are the slots of those that can be used at the moment.  A file that cannot be used
+    (a full disk, a damaged one) is done without: questions are answered all the same, and the log tells.  ``clock``
+    gives seconds, the same in all processes.
 
     >>> admission = Admission(slots=1, max_waiting=8)
     >>> with admission.slot():
@@ -136,13 +74,15 @@ class Admission:
         path: Path | None = None,
         server: str = "",
         wait_limit_seconds: float | None = None,
+        hosts: Hosts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if slots < 1:
             raise ValueError(f"slots must be at least 1, not {slots}")
         if max_waiting < 0:
             raise ValueError(f"max_waiting must not be negative, not {max_waiting}")
-        self._slots = slots
+        self._slots = {server: slots}
+        self._hosts = hosts
         self._max_waiting = max_waiting
         self._wait_limit_seconds = wait_limit_seconds
         self._path = path
@@ -159,20 +99,31 @@ class Admission:
     @classmethod
     def of(cls, settings: Settings) -> "Admission":
         """Return the admission that all programs with these settings' cache folder and model server share."""
-        url = urlsplit(settings.ollama_url)
+        names = sorted(host_name(url) for url in settings.ollama_urls)
         return cls(
             settings.parallel_slots,
             settings.max_waiting,
             path=settings.cache_dir / "admission" / _LINE_FILE,
-            server=f"{url.hostname}:{url.port or 11434}",
+            server=",".join(names),
             wait_limit_seconds=settings.wait_limit_seconds,
+            hosts=hosts_of(settings),
         )
 
+    @property
+    def host_count(self) -> int:
+        """How many hosts were named, whether they answer or not."""
+        return 1 if self._hosts is None else len(self._hosts.names)
+
     def ticket(self, request: Request = _ANYTHING, *, cancelled: threading.Event | None = None) -> Ticket:
-        """Join the line, or take a free slot.  Raises ``QueueFull`` when ``max_waiting`` callers wait already."""
+        """Join the line, or take a free slot.
+
+        Raises ``QueueFull`` when ``max_waiting`` callers wait already, and ``NoHostAnswers`` or ``ModelMissing`` where
+        none of several hosts can be used.
+        """
+        self.check_hosts()
         with self._lock:
             number, state = self._reliably(
-                lambda line: line.join(request, slots=self._slots, max_waiting=self._max_waiting)
+                lambda line: line.join(request, slots=self._slots_now(), max_waiting=self._max_waiting)
             )
             if number is None:
                 self._take_in(state)
@@ -201,7 +152,14 @@ class Admission:
         with self._lock:
             self._look()
             state = self._state
-            return Occupancy(self._slots, len(state.running), len(state.waiting), self._durations.average_seconds)
+            slots = sum(self._slots_now().values())
+            return Occupancy(slots, len(state.running), len(state.waiting), self._durations.average_seconds)
+
+    def busy(self) -> dict[str, int]:
+        """Return how many questions each host answers now, in all processes; hosts without any are left out."""
+        with self._lock:
+            self._look()
+            return dict(Counter(place.host for place in self._state.running))
 
     def place_of(self, ticket: Ticket) -> Wait | None:
         """Return where a ticket stands; None when it holds a slot or was closed."""
@@ -219,12 +177,32 @@ class Admission:
         if self._wait_limit_seconds is not None and seconds >= self._wait_limit_seconds:
             raise WaitedTooLong(seconds=self._wait_limit_seconds)
 
+    def check_hosts(self) -> None:
+        """Raise ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used."""
+        if self._hosts is not None:
+            self._hosts.require()
+
+    def answers(self, host: str) -> bool:
+        """Look at one of several hosts now, after it failed, and tell whether it answers."""
+        return self._hosts is None or self._hosts.suspect(host)
+
+    def put_back(self, ticket: Ticket) -> None:
+        """Take a ticket's slot away, as its host failed, and let it wait for one of another host."""
+        if ticket.host:
+            self.answers(ticket.host)
+        with self._lock:
+            if self._tickets.get(ticket.number) is ticket:
+                ticket.admitted.clear()
+                self._take_in(self._reliably(lambda line: line.put_back(ticket.number, slots=self._slots_now())))
+
     def leave(self, ticket: Ticket, *, finished: bool) -> None:
         """Take a ticket out and let the next one in."""
         with self._lock:
             if self._tickets.pop(ticket.number, None) is None:
                 return
-            self._take_in(self._reliably(lambda line: line.leave(ticket.number, slots=self._slots, finished=finished)))
+            self._take_in(
+                self._reliably(lambda line: line.leave(ticket.number, slots=self._slots_now(), finished=finished))
+            )
 
     def close(self) -> None:
         """Give up this process's tickets and the line's file; the next question opens it again."""
@@ -235,9 +213,12 @@ class Admission:
             self._tickets.clear()
             self._state = LineState()
 
+    def _slots_now(self) -> Mapping[str, int]:
+        return self._slots if self._hosts is None else self._hosts.slots()
+
     def _look(self) -> None:
-        self._look_due_at = time.monotonic() + _LOOK_EVERY_SECONDS
-        self._take_in(self._reliably(lambda line: line.look(slots=self._slots)))
+        self._look_due_at = time.monotonic() + LOOK_EVERY_SECONDS
+        self._take_in(self._reliably(lambda line: line.look(slots=self._slots_now())))
 
     def _take_in(self, state: LineState) -> None:
         """Keep the line as it was just seen, and wake those of this process whose turn it is."""
@@ -247,6 +228,7 @@ class Admission:
         for place in state.running:
             ticket = self._tickets.get(place.ticket)
             if ticket is not None:
+                ticket.host = place.host
                 ticket.admitted.set()
 
     def _reliably(self, work: Callable[[Line], Result]) -> Result:
@@ -274,7 +256,8 @@ class Admission:
         if state is not self._state or now - made_at >= _ESTIMATE_EVERY_SECONDS:
             running = [(place.work, _elapsed(place, now)) for place in self._state.running]
             waiting = [place.work for place in self._state.waiting]
-            waits = self._durations.waits_seconds(running, waiting, self._slots)
+            slots = max(1, sum(self._slots_now().values()))
+            waits = self._durations.waits_seconds(running, waiting, slots)
             self._estimates = (now, self._state, waits)
         return waits
 

@@ -101,9 +101,9 @@ class OllamaClient:
         """Return Ollama's version; answers or raises within two seconds."""
         return str(self._value("/api/version", "version", timeout=_PROBE_SECONDS))
 
-    def models(self) -> list[InstalledModel]:
+    def models(self, *, timeout_seconds: float = _ANSWER_SECONDS) -> list[InstalledModel]:
         """Return the installed models, newest first."""
-        rows = self._value("/api/tags", "models")
+        rows = self._value("/api/tags", "models", timeout=timeout_seconds)
         return [
             InstalledModel(
                 row["name"],

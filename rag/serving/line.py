@@ -1,5 +1,8 @@
 """The line before the model's slots, in one SQLite file that all processes of this machine share, or in memory.
 
+A line leads to one model server or to several, its hosts.  Whose turn it is goes to the host with the smallest share of
+its slots taken, by whatever line; a follow-up to one whose cache still has its owner's last prompt, if a slot is free.
+
 Fair among owners: a waiting ticket has a round, its owner's next one, and rounds are served one after another
 (start-time fair queueing, Goyal, Vin and Cheng 1996).  However many tickets one owner has, another's next one lets only
 one of them pass.  Within a round the follow-ups of a conversation come first, then whoever came first.
@@ -7,6 +10,7 @@ one of them pass.  Within a round the follow-ups of a conversation come first, t
 What is kept is disposable: places, and how long the last answers took.  No question and no answer is in it.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -17,39 +21,12 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from rag.serving.durations import REMEMBERED, Finished, Work
+from rag.serving.line_tables import open_tables
+from rag.serving.placement import Slots, free_hosts, host_for, remember_prompt
 from rag.serving.presence import Presence
 
-_BUSY_SECONDS = 5.0
 _LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
 _ALONE = "alone"  # the only process of a line in memory
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS ticket (
-    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
-    server TEXT NOT NULL,
-    process TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    round INTEGER NOT NULL,
-    follows_up INTEGER NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    thinks INTEGER NOT NULL,
-    admitted_at REAL
-);
-CREATE TABLE IF NOT EXISTS served (
-    server TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    round INTEGER NOT NULL,
-    PRIMARY KEY (server, owner)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS finished (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    server TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    thinks INTEGER NOT NULL,
-    seconds REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS ticket_of_server ON ticket (server);
-CREATE INDEX IF NOT EXISTS finished_of_server ON finished (server, number);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +43,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A ticket in the line.  ``admitted_at`` is in seconds of the line's clock, None while it waits."""
+    """A ticket in the line.
+
+    ``admitted_at`` is in seconds of the line's clock; None while it waits, and ``host`` is then empty.
+    """
 
     ticket: int
     process: str
     work: Work
     admitted_at: float | None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +67,7 @@ class LineState:
 class Line:
     """The tickets of the server called ``server``; ``path`` None: of this object alone.  Safe from many threads.
 
+    ``slots`` are those of each host that may be asked now; a ticket that was let in to another one stays there.
     Raises ``sqlite3.Error`` and ``OSError``, which ``Admission`` knows how to do without.
     """
 
@@ -96,21 +78,21 @@ class Line:
         self._lock = threading.RLock()
         self._presence = Presence(path.parent / "present") if path is not None else None
         self._process = self._presence.name if self._presence is not None else _ALONE
-        self._connection = _open(path)
+        self._connection = open_tables(path)
         weakref.finalize(self, self._connection.close)
         self._state: LineState | None = None
+        self._state_slots: Slots = {}
         self._seen_version = -1
         self._dead_due_at = 0.0
 
-    def join(self, request: Request, *, slots: int, max_waiting: int) -> tuple[int | None, LineState]:
+    def join(self, request: Request, *, slots: Slots, max_waiting: int) -> tuple[int | None, LineState]:
         """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already."""
         owner = request.owner or self._process
         with self._transaction() as connection:
             self._forget_dead(connection)
             self._admit(connection, slots)
-            running, waiting = self._count(connection)
-            if running >= slots and waiting >= max_waiting:
-                return None, self._read(connection)
+            if not free_hosts(connection, slots) and self._count_waiting(connection) >= max_waiting:
+                return None, self._read(connection, slots)
             cursor = connection.execute(
                 "INSERT INTO ticket (server, process, owner, round, follows_up, prompt_tokens, thinks) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -125,9 +107,9 @@ class Line:
                 ),
             )
             self._admit(connection, slots)
-            return cursor.lastrowid, self._read(connection)
+            return cursor.lastrowid, self._read(connection, slots)
 
-    def leave(self, ticket: int, *, slots: int, finished: bool) -> LineState:
+    def leave(self, ticket: int, *, slots: Slots, finished: bool) -> LineState:
         """Take a ticket out, learn from it where its answer is ``finished``, and let the next one in."""
         with self._transaction() as connection:
             row = connection.execute("SELECT * FROM ticket WHERE ticket = ?", (ticket,)).fetchone()
@@ -137,29 +119,49 @@ class Line:
                     self._learn(connection, row, self._clock() - row["admitted_at"])
             self._forget_dead(connection)
             self._admit(connection, slots)
-            return self._read(connection)
+            return self._read(connection, slots)
 
-    def look(self, *, slots: int) -> LineState:
+    def put_back(self, ticket: int, *, slots: Slots) -> LineState:
+        """Let a ticket wait again at its place, and as soon as possible be let in to a host that it has not been at."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE ticket SET avoided = avoided || ' ' || host, host = NULL, admitted_at = NULL "
+                "WHERE ticket = ? AND host IS NOT NULL",
+                (ticket,),
+            )
+            self._forget_dead(connection)
+            self._admit(connection, slots)
+            return self._read(connection, slots)
+
+    def look(self, *, slots: Slots) -> LineState:
         """Return the line as it is now; whoever looks also lets the next ones in and takes out those of the dead.
 
         Cheap while nothing moves.
         """
         with self._lock:
-            state = self._unchanged()
+            state = self._unchanged(slots)
             if state is not None:
                 return state
         with self._transaction() as connection:
             self._forget_dead(connection)
             self._admit(connection, slots)
-            return self._read(connection)
+            return self._read(connection, slots)
 
     def adopt(self, places: Sequence[Place], finished: Sequence[Finished]) -> None:
         """Take over what another line held, in its order; tickets keep their numbers."""
         with self._transaction() as connection:
             for number, place in enumerate(places):
                 connection.execute(
-                    "INSERT INTO ticket VALUES (?1, ?2, ?3, 'ticket ' || ?1, ?4, 0, ?5, ?6, ?7)",
-                    (place.ticket, self._server, self._process, number, *astuple(place.work), place.admitted_at),
+                    "INSERT INTO ticket VALUES (?1, ?2, ?3, 'ticket ' || ?1, ?4, 0, ?5, ?6, ?7, ?8, '')",
+                    (
+                        place.ticket,
+                        self._server,
+                        self._process,
+                        number,
+                        *astuple(place.work),
+                        place.admitted_at,
+                        place.host or None,
+                    ),
                 )
             connection.executemany(
                 "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
@@ -173,10 +175,10 @@ class Line:
             if self._presence is not None:
                 self._presence.close()
 
-    def _unchanged(self) -> LineState | None:
+    def _unchanged(self, slots: Slots) -> LineState | None:
         """Return what was read last, unless somebody wrote since or it is time to look for the dead."""
         state = self._state
-        if state is None or self._version() != self._seen_version:
+        if state is None or slots != self._state_slots or self._version() != self._seen_version:
             return None
         if self._presence is not None and time.monotonic() >= self._dead_due_at:
             self._dead_due_at = time.monotonic() + _LOOK_FOR_DEAD_EVERY_SECONDS
@@ -211,21 +213,26 @@ class Line:
             if not self._presence.is_alive(process):
                 connection.execute("DELETE FROM ticket WHERE process = ?", (process,))
 
-    def _count(self, connection: sqlite3.Connection) -> tuple[int, int]:
+    def _count_waiting(self, connection: sqlite3.Connection) -> int:
         row = connection.execute(
-            "SELECT count(admitted_at), count(*) - count(admitted_at) FROM ticket WHERE server = ?", (self._server,)
+            "SELECT count(*) FROM ticket WHERE server = ? AND admitted_at IS NULL", (self._server,)
         ).fetchone()
-        return int(row[0]), int(row[1])
+        return int(row[0])
 
-    def _admit(self, connection: sqlite3.Connection, slots: int) -> None:
-        running, waiting = self._count(connection)
-        for _ in range(min(slots - running, waiting)):
+    def _admit(self, connection: sqlite3.Connection, slots: Slots) -> None:
+        while free := free_hosts(connection, slots):
             row = connection.execute(
-                "SELECT ticket, owner, round FROM ticket WHERE server = ? AND admitted_at IS NULL "
+                "SELECT ticket, owner, round, follows_up, avoided FROM ticket WHERE server = ? AND admitted_at IS NULL "
                 "ORDER BY round, follows_up DESC, ticket LIMIT 1",
                 (self._server,),
             ).fetchone()
-            connection.execute("UPDATE ticket SET admitted_at = ? WHERE ticket = ?", (self._clock(), row["ticket"]))
+            if row is None:
+                return
+            host = host_for(connection, row, free)
+            connection.execute(
+                "UPDATE ticket SET admitted_at = ?, host = ? WHERE ticket = ?", (self._clock(), host, row["ticket"])
+            )
+            remember_prompt(connection, host, row, kept=slots[host])
             # An owner whose last round is behind the one now served is as good as a new one, so it is forgotten.
             connection.execute("DELETE FROM served WHERE server = ? AND round < ?", (self._server, row["round"]))
             connection.execute("REPLACE INTO served VALUES (?, ?, ?)", (self._server, row["owner"], row["round"]))
@@ -251,12 +258,18 @@ class Line:
             {"server": self._server, "kept": REMEMBERED},
         )
 
-    def _read(self, connection: sqlite3.Connection) -> LineState:
+    def _read(self, connection: sqlite3.Connection, slots: Slots) -> LineState:
+        """Read the line, and who else is at its hosts by way of another line."""
         tickets = connection.execute(
-            "SELECT * FROM ticket WHERE server = ? ORDER BY round, follows_up DESC, ticket", (self._server,)
+            "SELECT * FROM ticket WHERE server = ? OR host IN (SELECT value FROM json_each(?)) "
+            "ORDER BY round, follows_up DESC, ticket",
+            (self._server, json.dumps(list(slots))),
         ).fetchall()
-        places = [Place(row["ticket"], row["process"], _work(row), row["admitted_at"]) for row in tickets]
+        places = [
+            Place(row["ticket"], row["process"], _work(row), row["admitted_at"], row["host"] or "") for row in tickets
+        ]
         done = connection.execute("SELECT * FROM finished WHERE server = ? ORDER BY number", (self._server,)).fetchall()
+        self._state_slots = dict(slots)
         self._state = LineState(
             running=tuple(place for place in places if place.admitted_at is not None),
             waiting=tuple(place for place in places if place.admitted_at is None),
@@ -267,24 +280,3 @@ class Line:
 
 def _work(row: sqlite3.Row) -> Work:
     return Work(row["prompt_tokens"], bool(row["thinks"]))
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        path if path is not None else ":memory:",
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,  # transactions are begun and ended in words
-        check_same_thread=False,  # one thread at a time, see the lock
-    )
-    try:
-        connection.row_factory = sqlite3.Row
-        if path is not None:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection

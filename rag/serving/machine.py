@@ -7,7 +7,8 @@ import psutil
 
 from rag.errors import ServingError
 from rag.serving.admission import Admission, Occupancy
-from rag.serving.client import LoadedModel, OllamaClient
+from rag.serving.client import LoadedModel
+from rag.serving.hosts import loaded_models
 from rag.settings import Settings
 
 
@@ -38,7 +39,6 @@ class MachineState:
 def machine_look(settings: Settings) -> Callable[[], MachineState]:
     """Return what looks at the machine once; it asks the model server, so it takes up to seconds."""
     admission = Admission.of(settings)
-    ollama = OllamaClient(settings.ollama_url)
     desk = psutil.Process()
     psutil.cpu_percent()  # from here on it is counted
 
@@ -51,7 +51,7 @@ def machine_look(settings: Settings) -> Callable[[], MachineState]:
             used_bytes=memory.total - memory.available,
             total_bytes=memory.total,
             desk_bytes=desk.memory_info().rss,
-            models=_loaded(ollama),
+            models=_loaded(settings),
             gpus=gpus(),
         )
 
@@ -84,8 +84,8 @@ def _gpu(handle: object) -> GpuState:
     return GpuState(str(name), busy, int(memory.used), int(memory.total))
 
 
-def _loaded(ollama: OllamaClient) -> tuple[LoadedModel, ...] | None:
+def _loaded(settings: Settings) -> tuple[LoadedModel, ...] | None:
     try:
-        return tuple(ollama.loaded())
+        return tuple(loaded_models(settings))
     except ServingError:
         return None

@@ -50,11 +50,14 @@ def choose_model(settings: Settings) -> ChosenModel:
     """Return the model to ask.
 
     ``settings.model`` if it is set; else the DeepSeek-R1 that suits this machine, any other DeepSeek-R1 (the smallest,
-    which surely fits), the stand-in that suits, the other stand-in.
+    which surely fits), the stand-in that suits, the other stand-in.  Of several hosts, those that answer count.
 
     Raises ``ModelMissing`` when none of them is installed, and ``OllamaUnavailable``.
     """
-    return choose_among(installed_models(settings), settings.model)
+    from rag.serving.hosts import hosts_of  # it chooses with what is here
+
+    hosts = hosts_of(settings)
+    return choose_among(installed_models(settings), settings.model) if hosts is None else hosts.chosen()
 
 
 def choose_among(installed: Sequence[InstalledModel], wanted: str) -> ChosenModel:

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from rag.errors import OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
 from rag.serving.client import OllamaClient
+from rag.serving.hosts import Hosts, hosts_of
 from rag.serving.install import find_ollama, models_folder
 from rag.serving.processes import group_members
 from rag.serving.state import ServerFiles, ServerState, read_state
@@ -57,7 +58,13 @@ class ServerStatus:
 
 
 def status(settings: Settings) -> ServerStatus:
-    """Look, and change nothing.  Raises nothing when no server answers: ``running`` is False then."""
+    """Look, and change nothing.  Raises nothing when no server answers: ``running`` is False then.
+
+    Several hosts are told as one: ``url`` names those that can be used, or all where none can, comma-separated.
+    """
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        return _status_of(hosts)
     url = settings.ollama_url
     files = ServerFiles.of(settings)
     state = _ours(files)
@@ -81,8 +88,15 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
     """Adopt the Ollama that answers, else start one and wait until it answers.
 
     With ``while_we_live`` a started server ends with this process, however this process ends.  Safe to call from
-    several processes at once.  Raises ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``.
+    several processes at once.  Several hosts are adopted and none of them is started.
+
+    Raises ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``; ``NoHostAnswers`` or ``ModelMissing``
+    where none of several hosts can be used.
     """
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        hosts.require()
+        return _status_of(hosts)
     if _version(settings.ollama_url) is not None:
         return status(settings)
     if not _is_local(settings.ollama_url):
@@ -98,7 +112,12 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
 
 
 def stop(settings: Settings) -> StopOutcome:
-    """End the server that we started, its model runners and its supervisor; leave any other alone."""
+    """End the server that we started, its model runners and its supervisor; leave any other alone.
+
+    Several hosts are all left alone.
+    """
+    if len(settings.ollama_urls) > 1:
+        return "not_ours"
     files = ServerFiles.of(settings)
     if not files.folder.is_dir():
         return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
@@ -151,6 +170,14 @@ def server_environment(settings: Settings) -> dict[str, str]:
     return {**tuned, **os.environ, "OLLAMA_HOST": f"{host}:{url.port or 11434}"}
 
 
+def _status_of(hosts: Hosts) -> ServerStatus:
+    seen = hosts.look()
+    usable = [hosts.url(name) for name in hosts.slots()]
+    versions = dict.fromkeys(host.version for host in seen if host.version)
+    urls = usable or [host.url for host in seen]
+    return ServerStatus(", ".join(urls), bool(usable), ", ".join(versions), managed=False)
+
+
 def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> None:
     find_ollama(settings)  # says in words that there is none, before a process is made to say it
     leftover = read_state(files)
@@ -165,7 +192,7 @@ def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> N
         **os.environ,
         "ANSWERDESK_DATA_DIR": str(settings.data_dir),
         "ANSWERDESK_CACHE_DIR": str(settings.cache_dir),
-        "ANSWERDESK_OLLAMA_HOST": settings.ollama_url,
+        "ANSWERDESK_OLLAMA_HOSTS": settings.ollama_url,  # the variable that goes before all others
         "ANSWERDESK_PARALLEL_SLOTS": str(settings.parallel_slots),
         "ANSWERDESK_CONTEXT_TOKENS": str(settings.context_tokens),
         "ANSWERDESK_KEEP_ALIVE_SECONDS": str(settings.keep_alive_seconds),

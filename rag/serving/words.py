@@ -23,6 +23,30 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The Ollama at {url} was not started here and is left alone",
         "{url} 上的 Ollama 并非由本程序启动，未作改动",
     ),
+    # several hosts
+    "host_usable": (
+        "{name}: Ollama {version}, {model} {memory}; {busy} of {slots} slots busy",
+        "{name}：Ollama {version}，{model} {memory}；{slots} 个并发中 {busy} 个占用",
+    ),
+    "host_loaded": ("in memory ({size:.1f} GB)", "已加载（{size:.1f} GB）"),
+    "host_not_loaded": ("not loaded yet", "尚未加载"),
+    "host_down": ("{name}: left out, no model server answers", "{name}：未使用，没有模型服务响应"),
+    "host_without_model": (
+        "{name}: left out, Ollama {version} does not have {model}; it has {installed}",
+        "{name}：未使用，Ollama {version} 没有模型 {model}；已有 {installed}",
+    ),
+    "host_without_any": (
+        "{name}: left out, Ollama {version} has no model",
+        "{name}：未使用，Ollama {version} 没有模型",
+    ),
+    "hosts_together": (
+        "{usable} of {count} hosts answer together: {busy} of {slots} slots busy, {waiting} waiting",
+        "{count} 台主机中 {usable} 台可用：共 {slots} 个并发，占用 {busy} 个，排队 {waiting} 个",
+    ),
+    "hosts_left_alone": (
+        "Several hosts are named; they are used as they are, and neither started nor stopped here",
+        "已指定多台主机，只使用而不启动或停止它们",
+    ),
     "leave": ("Press Ctrl-C to stop", "按 Ctrl-C 停止"),
     "interrupted": ("Interrupted.", "已中断。"),
     # the models

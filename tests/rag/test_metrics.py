@@ -93,6 +93,23 @@ def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
     assert not [name for name, _ in found if name == "answerdesk_model_memory_bytes"]
 
 
+def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> None:
+    with metrics_served(settings):
+        _, found = scraped(settings)
+    assert ("answerdesk_model_hosts_usable", ()) not in found
+    with OllamaStub(models=["m"]) as other:
+        row = {"name": "m:1", "size": 500, "size_vram": 0, "context_length": 4096}
+        other.answers["/api/ps"] = lambda _: (200, [{"models": [row]}])
+        hosts = f"{settings.ollama_host},{other.url},127.0.0.1:{free_port()}"
+        several = settings.changed(ollama_host=hosts, model="m")
+        with metrics_served(several):
+            _, found = scraped(several)
+    assert found["answerdesk_model_server_up", ()] == 1
+    assert found["answerdesk_model_hosts_usable", ()] == 2
+    assert found["answerdesk_slots", ()] == 2
+    assert found["answerdesk_model_memory_bytes", ("m:1", "host")] == 1100
+
+
 def test_a_taken_port_is_said(settings: Settings) -> None:
     with metrics_served(settings), pytest.raises(MetricsPortTaken) as error, metrics_served(settings):
         pass

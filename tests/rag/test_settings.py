@@ -22,11 +22,44 @@ def _fresh_cache() -> None:
         ("https://gpu-box", "https://gpu-box:11434"),
         ("[::1]:5000", "http://[::1]:5000"),
         ("[::1]", "http://[::1]:11434"),
+        (":11500", "http://127.0.0.1:11500"),
+        ("", "http://127.0.0.1:11434"),
     ],
 )
 def test_ollama_is_named_as_its_own_variable_names_it(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
     monkeypatch.setenv("OLLAMA_HOST", host)
     assert Settings().ollama_url == url
+
+
+HOST_VARIABLES = ("ANSWERDESK_OLLAMA_HOSTS", "ANSWERDESK_OLLAMA_HOST", "OLLAMA_HOSTS", "OLLAMA_HOST")
+
+
+def test_several_hosts_are_named_with_commas_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in HOST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OLLAMA_HOSTS", " gpu-a:11500, http://gpu-b ,gpu-a:11500/,")
+    settings = Settings(parallel_slots=3)
+    assert settings.ollama_urls == ("http://gpu-a:11500", "http://gpu-b:11434")
+    assert settings.ollama_url == "http://gpu-a:11500"
+    assert settings.slots_of_all_hosts == 6
+    monkeypatch.setenv("OLLAMA_HOSTS", "gpu-a")
+    assert Settings().ollama_urls == ("http://gpu-a:11434",)
+
+
+def test_the_first_variable_of_four_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in enumerate(HOST_VARIABLES):
+        monkeypatch.setenv(name, f"host-{place}:1")
+    for place, name in enumerate(HOST_VARIABLES):
+        assert Settings().ollama_url == f"http://host-{place}:1"
+        monkeypatch.delenv(name)
+    assert Settings().ollama_url == "http://127.0.0.1:11434"
+
+
+@pytest.mark.parametrize("hosts", ["gpu-a:many", "gpu-a,ftp://gpu-b", "http://", "gpu-a:99999", "gpu-a:0"])
+def test_an_address_that_cannot_be_one_is_named(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    monkeypatch.setenv("OLLAMA_HOSTS", hosts)
+    with pytest.raises(SettingsError, match=r"OLLAMA_HOST.*no address of a model server"):
+        load_settings()
 
 
 def test_one_variable_moves_everything_that_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from rag.provisioning.console import Console, Outcome
 from rag.serving.server import ServerStatus
 from rag.settings import Settings
 from tests.conftest import free_port
+from tests.ollama_stub import OllamaStub
 from ui import __main__ as desk
 from ui import sample
 
@@ -109,6 +110,25 @@ def test_without_a_model_server_the_desk_still_shows_evidence(
     assert desk.main(["--port", str(port)]) == 0
     assert steps.done == ["ollama", "model", "embedder", "sample", f"serve {port}"]
     assert "Ollama could not be started (out of memory)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("language", "why"), [("C", "no model server answers"), ("zh_CN.UTF-8", "没有模型服务响应")])
+def test_of_several_hosts_it_says_which_are_left_out(
+    steps: Steps,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    language: str,
+    why: str,
+) -> None:
+    gone = f"127.0.0.1:{free_port()}"
+    with OllamaStub(models=["m"]) as stub:
+        several = Settings(data_dir=tmp_path, cache_dir=tmp_path, ollama_host=f"{stub.url},{gone}", model="m")
+        monkeypatch.setenv("LC_ALL", language)
+        monkeypatch.setattr(desk, "load_settings", lambda: several)
+        assert desk.main(["--port", str(free_port())]) == 0
+    [said] = [line for line in capsys.readouterr().out.splitlines() if gone in line]
+    assert why in said
 
 
 @pytest.fixture

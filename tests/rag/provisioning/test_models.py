@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from rag.errors import DownloadFailed, ModelMissing
+from rag.errors import DownloadFailed, ModelMissing, NoHostAnswers
 from rag.provisioning import models
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.models import provide_model
@@ -94,6 +94,21 @@ def test_an_installed_model_is_left_alone(stub: OllamaStub, settings: Settings, 
     assert Said().provide(settings, "deepseek-r1:1.5b").way == "here"
     assert small_packages == []
     assert {path for path, _ in stub.requests} <= {"/api/version", "/api/tags"}
+
+
+def test_to_several_hosts_no_model_is_brought(stub: OllamaStub, settings: Settings, small_packages: list[str]) -> None:
+    several = settings.changed(ollama_host=f"{stub.url},127.0.0.1:{free_port()}")
+    with pytest.raises(ModelMissing):
+        Said().provide(several)
+    stub.models.append("stand-in:0.5b")
+    with pytest.raises(ModelMissing):
+        Said().provide(several.changed(model="deepseek-r1:7b"))
+    named = several.changed(model="stand-in:0.5b")
+    assert Said().provide(named) == Outcome("Model stand-in:0.5b (a stand-in, not DeepSeek-R1)", "here")
+    with pytest.raises(NoHostAnswers):
+        Said().provide(settings.changed(ollama_host=f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}"))
+    assert small_packages == []
+    assert {path for path, _ in stub.requests} == {"/api/version", "/api/tags"}
 
 
 def test_a_stopped_server_is_not_started_for_a_model_that_is_here(

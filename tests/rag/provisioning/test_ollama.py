@@ -53,6 +53,12 @@ def test_a_server_that_answers_is_adopted(settings: Settings) -> None:
     assert outcome == Outcome("Ollama", "adopted", {"url": stub.url})
 
 
+def test_several_hosts_are_used_as_they_are_and_nothing_is_fetched(settings: Settings) -> None:
+    several = settings.changed(ollama_host="gpu-a.invalid,gpu-b.invalid:1")
+    urls = "http://gpu-a.invalid:11434, http://gpu-b.invalid:1"
+    assert provide(several) == (Outcome("Ollama", "adopted", {"url": urls}), "")
+
+
 def test_the_users_own_is_taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ollama, "ollama_on_path", lambda: Path("/opt/ollama"))
     assert provide(settings)[0] == Outcome("Ollama", "on_path", {"path": Path("/opt/ollama")})
