@@ -1,8 +1,9 @@
 """The verified cache: a question that was answered before, of the same knowledge base and by the same model.
 
 An answer is given again only where the question is the same in content (``same_question.py``), the knowledge base is at
-the same generation, and model, prompt and budgets are the same.  Only answers that are supported throughout are kept:
-every sentence cited, none from a passage that is internal or not in force, no passages at odds, nothing that was cut.
+the same generation, and all else that an answer rests on is the same: model, prompts, settings, the glossary's words,
+the calibration.  Only answers that are supported throughout are kept: every sentence cited, none from a passage that is
+internal or not in force, no passages at odds, nothing that was cut.
 """
 
 import hashlib
@@ -15,27 +16,56 @@ from rag.answering.curated import Served
 from rag.answering.evidence import last_day_of
 from rag.answering.prompt import prompt_texts
 from rag.answering.same_question import question_form
+from rag.retrieval.glossary import glossary_of
 from rag.schema import Answer, Citation, Completed, Evidence, Origin, Retrieved
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
+from rag.storage.calibration import read_calibration
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
-_ASKED_THE_SAME = {
-    "model",
-    "candidates",
-    "top_k",
-    "refusal_threshold",
-    "thinking",
-    "thinking_budget_tokens",
-    "answer_budget_tokens",
-    "evidence_budget_tokens",
-    "prompt_evidence_tokens",
-    "prompt_evidence_deviations",
-    "temperature",
-    "embedder",
-}
-"""Settings without which an answer might have been another one."""
+NEVER_MATTERS = frozenset(
+    {
+        # where things are kept, and who may come in
+        "data_dir",
+        "cache_dir",
+        "knowledge_base",
+        "sign_in",
+        "sign_in_hours",
+        "host_names",
+        "user_name",
+        "metrics_port",
+        # how fast, and how long is waited; what was cut short is not kept
+        "parallel_slots",
+        "gpu_layers",
+        "keep_alive_seconds",
+        "first_token_timeout_seconds",
+        "token_timeout_seconds",
+        "max_waiting",
+        "wait_limit_seconds",
+        "embedder_threads",
+        # the other lanes
+        "curated_review",
+        "cached_answers",
+        # what a generation is made with, which has its number
+        "chunk_tokens",
+        "gate_margin",
+        "document_limit_megabytes",
+        "unpacked_limit_megabytes",
+        "archive_limit_entries",
+        "archive_limit_depth",
+        "ocr_limit_pages",
+        "picture_limit_megapixels",
+        "exact_search_chunks",
+        "index_merge_share",
+        "reading_timeout_seconds",
+        "reading_memory_megabytes",
+        "passwords_file",
+        # its words count, wherever they stand
+        "glossary",
+    }
+)
+"""The settings that cannot change an answer.  All others do: a new one counts until somebody knows better."""
 
 
 class AnswerCache:
@@ -58,7 +88,7 @@ class AnswerCache:
         self._limit = settings.cached_answers
         self._answer_budget_tokens = settings.answer_budget_tokens
         self._today = today
-        self._profile = _profile(settings)
+        self._asked = _asked(settings)
         self._model = ""
 
     @classmethod
@@ -96,7 +126,9 @@ class AnswerCache:
         return True
 
     def _key(self, question: str, think: bool | None, generation: int) -> CacheKey:
-        return CacheKey(question_form(question), f"{self._profile} think={think}", generation)
+        rests_on = [*self._asked, read_calibration(self._store.folder)]  # a new calibration holds from now on
+        profile = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:24]
+        return CacheKey(question_form(question), f"{profile} think={think}", generation)
 
 
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
@@ -112,10 +144,10 @@ def _is_from(citation: Citation, passage: Evidence) -> bool:
     return citation.document_id == passage.document_id and passage.start <= citation.quote_start < passage.end
 
 
-def _profile(settings: Settings) -> str:
-    """Return a name for the way in which questions are asked: another prompt or setting has another one."""
-    asked = {
-        "settings": settings.model_dump(mode="json", include=_ASKED_THE_SAME),
-        "prompts": [text for language in ("en", "zh") for text in prompt_texts(language)],
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]
+def _asked(settings: Settings) -> tuple[object, ...]:
+    """Return what decides how questions are asked, as JSON has it.  Raises ``GlossaryUnusable``."""
+    return (
+        settings.model_dump(mode="json", exclude=set(NEVER_MATTERS)),
+        [text for language in ("en", "zh") for text in prompt_texts(language)],
+        glossary_of(settings.glossary, settings.knowledge_dir).sets,
+    )

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.cache import AnswerCache
+from rag.answering.cache import NEVER_MATTERS, AnswerCache
 from rag.answering.curated import Curation
 from rag.answering.lanes import Lanes
+from rag.errors import GlossaryUnusable
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GenerationFinished
 from rag.schema import Completed, Conflict, Document, Retrieved, TextSpan
 from rag.settings import Settings
 from rag.storage.cached import CACHE_NAME, CachedAnswers
+from rag.storage.calibration import CALIBRATION_NAME, save_calibration
 from rag.storage.curated import CuratedAnswers
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts, publish_documents
 from rag.tracing import Trace
@@ -95,6 +97,71 @@ def test_another_generation_model_prompt_or_day_has_no_use_for_it(tmp_path: Path
     assert desk.cache.answer(QUESTION, None, Trace()) is None
     assert desk.lane() == "model"
     assert desk.kept.count() == 1
+
+
+OTHER_VALUES: dict[str, object] = {
+    "ollama_host": "other:11434",
+    "model": "other",
+    "context_tokens": 2048,
+    "embedder": "openvino",
+    "candidates": 20,
+    "top_k": 2,
+    "refusal_threshold": 0.123,
+    "thinking": "on",
+    "thinking_budget_tokens": 99,
+    "answer_budget_tokens": 99,
+    "evidence_budget_tokens": 99,
+    "prompt_evidence_tokens": 99,
+    "prompt_evidence_deviations": 1.5,
+    "temperature": 0.9,
+    "question_limit_characters": 999,
+}
+"""Of every setting that decides about an answer, another value than the desk's."""
+
+
+def test_every_setting_decides_or_is_known_not_to() -> None:
+    assert not NEVER_MATTERS & set(OTHER_VALUES)
+    assert NEVER_MATTERS | set(OTHER_VALUES) == set(Settings.model_fields)
+
+
+def test_an_answer_serves_under_the_same_deciding_settings_only(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.lane()
+    for name, value in OTHER_VALUES.items():
+        other = AnswerCache(desk.parts.store, desk.kept, desk.settings.changed(**{name: value}))
+        assert other.answer(QUESTION, None, Trace()) is None, name
+    elsewhere = desk.settings.changed(parallel_slots=7, user_name="Lin", chunk_tokens=64, metrics_port=9100)
+    assert AnswerCache(desk.parts.store, desk.kept, elsewhere).answer(QUESTION, None, Trace()) is not None
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_other_words_in_the_glossary_ask_anew(tmp_path: Path, named: bool) -> None:
+    desk = Desk(tmp_path)
+    desk.lane()
+    path = (tmp_path if named else desk.folder) / "glossary.txt"
+    settings = desk.settings.changed(glossary=path) if named else desk.settings
+
+    def serves() -> bool:
+        return AnswerCache(desk.parts.store, desk.kept, settings).answer(QUESTION, None, Trace()) is not None
+
+    path.write_text("# no words yet\n", encoding="utf-8")
+    assert serves()
+    path.write_text("item, parcel\n", encoding="utf-8")
+    assert not serves()
+    path.write_text("# none again\n", encoding="utf-8")
+    assert serves()
+    path.write_text("alone\n", encoding="utf-8")
+    with pytest.raises(GlossaryUnusable):
+        serves()
+
+
+def test_another_calibration_asks_anew_at_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    assert (desk.lane(), desk.lane()) == ("model", "cached")
+    save_calibration(desk.folder, {"readers": {"scripted": {"slope": 1.0}}})
+    assert desk.cache.answer(QUESTION, None, Trace()) is None
+    (desk.folder / CALIBRATION_NAME).unlink()
+    assert desk.lane() == "cached"
 
 
 def test_an_answer_of_another_model_is_forgotten(tmp_path: Path) -> None:
