@@ -260,4 +260,30 @@ def _feedback(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-TURN_MIGRATIONS = (_turn_tables, _error_in_both_languages, _conversations, _turn_times, _turn_bases, _feedback)
+def _turn_citations(connection: sqlite3.Connection) -> None:
+    """Keep which documents each answer cites, apart from the answers and in the order in which they are counted."""
+    for statement in (
+        """CREATE TABLE turn_citation (
+            knowledge_base TEXT NOT NULL,
+            asked_at TEXT NOT NULL,
+            turn_number INTEGER NOT NULL REFERENCES turn (turn_number) ON DELETE CASCADE,
+            document_id TEXT NOT NULL,
+            PRIMARY KEY (knowledge_base, asked_at, turn_number, document_id)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX turn_citation_of_turn ON turn_citation (turn_number)",
+        """INSERT INTO turn_citation (knowledge_base, asked_at, turn_number, document_id)
+            SELECT DISTINCT knowledge_base, created_at, turn_number, json_extract(value, '$.document_id')
+            FROM turn, json_each(turn.answer, '$.citations') WHERE state = 'done' AND turn.answer IS NOT NULL""",
+    ):
+        connection.execute(statement)
+
+
+TURN_MIGRATIONS = (
+    _turn_tables,
+    _error_in_both_languages,
+    _conversations,
+    _turn_times,
+    _turn_bases,
+    _feedback,
+    _turn_citations,
+)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
 from rag.storage.connection import Database
+from rag.storage.document_uses import write_citations
 from rag.storage.feedback import TurnFeedback
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
@@ -113,6 +114,8 @@ class TurnStore:
             cursor = connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
             if cursor.rowcount == 0:
                 raise KeyError(turn_id)
+            if turn.state == "done" and turn.answer is not None:
+                write_citations(connection, turn.turn_id, (citation.document_id for citation in turn.answer.citations))
             if times is not None:
                 write_times(connection, turn.turn_id, times)
 

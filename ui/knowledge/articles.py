@@ -1,5 +1,6 @@
 """What is in the knowledge base: counts, a list with filters, and one article cut into its passages."""
 
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import streamlit as st
@@ -8,14 +9,27 @@ from rag.schema import Chunk, Language
 from ui.formats import format_date
 from ui.i18n import word
 from ui.knowledge.desk import KnowledgeDesk
-from ui.knowledge.listing import AGE_BANDS, AgeBand, Filter, columns, counts, expiry, filtered, table_rows
+from ui.knowledge.listing import (
+    AGE_BANDS,
+    USE_ORDERS,
+    AgeBand,
+    Filter,
+    UseOrder,
+    columns,
+    counts,
+    expiry,
+    filtered,
+    table_rows,
+)
 from ui.knowledge.shelf import OpenedArticle, Source
+from ui.knowledge.uses import WINDOW_DAYS
 from ui.parts.plain_table import chosen_row, draw_table, lang_of
 from ui.parts.text_cards import Card, Note, TextLine, draw_cards
 from ui.session import PageContext
 
 _ROWS_AT_A_TIME = 100
 _OPEN_UP_TO = 12
+_FILTER_WIDTH_PIXELS = 138
 
 
 def draw_articles(context: PageContext, desk: KnowledgeDesk) -> None:
@@ -36,14 +50,15 @@ def _draw_list(context: PageContext, desk: KnowledgeDesk) -> None:
     with st.container(key="kb_counts", horizontal=True):
         for text, tone in counts(rows, today, language):
             st.badge(text, color="orange" if tone else "gray")
-    sources = desk.sources()
-    found = filtered(rows, _filter(language, sources), today)
+    sources, uses = desk.sources(), desk.uses()
+    found = filtered(rows, _filter(language, sources), today, uses)
+    shown = word("kb_shown", language, shown=len(found), count=len(rows), days=WINDOW_DAYS)
     limit = int(st.session_state.get("kb_limit", _ROWS_AT_A_TIME))
     draw_table(
         "kb_articles",
         columns(language),
-        table_rows(found[:limit], today, language, source_names(sources, language)),
-        words=(word("kb_shown", language, shown=len(found), count=len(rows)), word("kb_no_match", language)),
+        table_rows(found[:limit], today, language, source_names(sources, language), uses),
+        words=(shown, word("kb_no_match", language)),
         on_choose=lambda: show_article(chosen_row("kb_articles")),
         current=shown_article(),
     )
@@ -55,44 +70,33 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
     """Draw the filter's fields and return what they say."""
     roots = {source.root: source for source in sources}
     names = source_names(sources, language)
-    with st.container(key="kb_filter", horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input(
-            word("kb_find", language),
-            key="kb_find",
-            placeholder=word("kb_find_hint", language),
-            type="search",
-            live=True,
-        )
-        chosen_language = st.selectbox(
-            word("kb_language", language),
-            ["", "zh", "en"],
-            format_func=lambda name: word(f"language_{name}" if name else "kb_all", language),
-            key="kb_language",
-            filter_mode=None,
-            width=110,
-        )
-        chosen_root = st.selectbox(
-            word("kb_source", language),
-            ["", *roots],
-            format_func=lambda root: names[root] if root else word("kb_all", language),
-            key="kb_source",
-            filter_mode=None,
-            width=140,
-        )
-        chosen_age = st.selectbox(
-            word("kb_age", language),
-            ["", *AGE_BANDS],
-            format_func=lambda band: word(f"kb_age_{band}" if band else "kb_all", language),
-            key="kb_age",
-            filter_mode=None,
-            width=150,
-        )
-    return Filter(
-        words or "",
-        cast("Language", chosen_language or ""),
-        chosen_root or "",
-        cast("AgeBand", chosen_age or ""),
+    words = st.text_input(
+        word("kb_find", language),
+        key="kb_find",
+        placeholder=word("kb_find_hint", language),
+        type="search",
+        live=True,
     )
+
+    def choice(key: str, options: Sequence[str], name_of: Callable[[str], str]) -> str:
+        chosen = st.selectbox(
+            word(key, language),
+            ["", *options],
+            format_func=lambda option: name_of(option) if option else word("kb_all", language),
+            key=key,
+            filter_mode=None,
+            width=_FILTER_WIDTH_PIXELS,
+        )
+        return chosen or ""
+
+    with st.container(key="kb_filter", horizontal=True, vertical_alignment="bottom"):
+        return Filter(
+            words or "",
+            cast("Language", choice("kb_language", ["zh", "en"], lambda name: word(f"language_{name}", language))),
+            choice("kb_source", list(roots), names.__getitem__),
+            cast("AgeBand", choice("kb_age", AGE_BANDS, lambda band: word(f"kb_age_{band}", language))),
+            cast("UseOrder", choice("kb_use", USE_ORDERS, lambda use: word(f"kb_use_{use}", language))),
+        )
 
 
 def source_names(sources: tuple[Source, ...], language: Language) -> dict[str, str]:

@@ -16,6 +16,7 @@ from rag.storage.access import Role, User
 from rag.storage.store import DocumentRow, GenerationInfo
 from ui.jobs import Job, JobControl
 from ui.knowledge.shelf import Checked, History, KnowledgeShelf, OpenedArticle, Source, real_pipeline
+from ui.knowledge.uses import Uses
 
 
 class KnowledgeDesk:
@@ -35,6 +36,11 @@ class KnowledgeDesk:
         """Return every article, without its text."""
         self._permitted("agent")
         return self.shelf.articles(self.name)
+
+    def uses(self) -> Uses | None:
+        """Return how often each article was cited and disliked in the last 90 days; None until that is counted."""
+        self._permitted("agent")
+        return self.shelf.uses(self.name)
 
     def article(self, document_id: str) -> OpenedArticle | None:
         """Return one article with its passages; None where it is not there (any more)."""

@@ -8,25 +8,35 @@ from pathlib import Path
 from typing import Literal
 
 from rag.schema import Language
+from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
 from ui.formats import format_date
 from ui.i18n import word
+from ui.knowledge.uses import Uses
 from ui.parts.plain_table import Cell, Column, Row, lang_of
 
 AgeBand = Literal["quarter", "year", "older", "undated", "expired"]
 AGE_BANDS: tuple[AgeBand, ...] = ("quarter", "year", "older", "undated", "expired")
 
+UseOrder = Literal["cited", "disliked", "unused"]
+USE_ORDERS: tuple[UseOrder, ...] = ("cited", "disliked", "unused")
+
+_NO_USE = DocumentUse()
 _QUARTER_DAYS, _YEAR_DAYS = 92, 366
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What articles are looked for; what is empty asks nothing.  ``words`` must all be in title or name."""
+    """What articles are looked for; what is empty asks nothing.  ``words`` must all be in title or name.
+
+    ``use`` takes those that were cited or disliked, the most first, or those that no answer cites.
+    """
 
     words: str = ""
     language: Language | Literal[""] = ""
     root: str = ""
     age: AgeBand | Literal[""] = ""
+    use: UseOrder | Literal[""] = ""
 
 
 def age_of(row: DocumentRow, today: date) -> AgeBand:
@@ -48,10 +58,10 @@ def expiry(valid_until: str) -> date | None:
         return None
 
 
-def filtered(rows: Iterable[DocumentRow], wanted: Filter, today: date) -> list[DocumentRow]:
-    """Return the articles that a filter lets pass, in their order."""
+def filtered(rows: Iterable[DocumentRow], wanted: Filter, today: date, uses: Uses | None = None) -> list[DocumentRow]:
+    """Return the articles that a filter lets pass; while the uses are not counted, nothing is asked of them."""
     words = wanted.words.casefold().split()
-    return [
+    found = [
         row
         for row in rows
         if (not wanted.language or row.language == wanted.language)
@@ -59,6 +69,14 @@ def filtered(rows: Iterable[DocumentRow], wanted: Filter, today: date) -> list[D
         and (not wanted.age or age_of(row, today) == wanted.age)
         and all(one in f"{row.title}\n{row.document_id}".casefold() for one in words)
     ]
+    return _by_use(found, wanted.use, uses) if wanted.use and uses is not None else found
+
+
+def _by_use(rows: list[DocumentRow], use: UseOrder, uses: Uses) -> list[DocumentRow]:
+    if use == "unused":
+        return [row for row in rows if row.document_id not in uses]
+    counted = [(getattr(uses.get(row.document_id, _NO_USE), use), row) for row in rows]
+    return [row for count, row in sorted(counted, key=lambda one: -one[0]) if count]
 
 
 def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list[tuple[str, str]]:
@@ -91,11 +109,19 @@ def columns(language: Language) -> list[Column]:
         Column(word("kb_source", language)),
         Column(word("kb_updated", language)),
         Column(word("kb_passages", language), "figure"),
+        Column(word("kb_cited", language), "figure"),
+        Column(word("kb_disliked", language), "figure"),
     ]
 
 
-def table_rows(rows: Iterable[DocumentRow], today: date, language: Language, source_names: dict[str, str]) -> list[Row]:
-    """Return the list's rows."""
+def table_rows(
+    rows: Iterable[DocumentRow],
+    today: date,
+    language: Language,
+    source_names: dict[str, str],
+    uses: Uses | None = None,
+) -> list[Row]:
+    """Return the list's rows; ``uses`` None: they are not counted yet."""
     return [
         Row(
             row.document_id,
@@ -105,10 +131,18 @@ def table_rows(rows: Iterable[DocumentRow], today: date, language: Language, sou
                 Cell(source_names.get(row.root, Path(row.root).name), names=True),
                 _age_cell(row, today, language),
                 Cell(str(row.chunk_count)),
+                *_use_cells(row, uses),
             ),
         )
         for row in rows
     ]
+
+
+def _use_cells(row: DocumentRow, uses: Uses | None) -> tuple[Cell, Cell]:
+    if uses is None:
+        return Cell("–"), Cell("–")
+    use = uses.get(row.document_id, _NO_USE)
+    return Cell(str(use.cited)), Cell(str(use.disliked), tone="warning" if use.disliked else "")
 
 
 def _age_cell(row: DocumentRow, today: date, language: Language) -> Cell:

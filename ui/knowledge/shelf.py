@@ -14,9 +14,11 @@ from rag.people.audit import AuditTrail
 from rag.schema import Chunk, Document
 from rag.settings import Settings
 from rag.storage.access import User
+from rag.storage.document_uses import DocumentUses
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.turns import AnswerPipeline
 from ui.jobs import JobControl, Jobs
+from ui.knowledge.uses import UseCounts
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline  # brings the indexes' libraries, which the first page does without
@@ -102,6 +104,7 @@ class KnowledgeShelf:
         self.pipeline = pipeline
         self.run = run
         self.record = record
+        self.uses = UseCounts(DocumentUses(settings.turns_path).counts)
         self._lock = threading.Lock()
         self._stores: dict[str, KnowledgeStore] = {}
         self._articles: dict[str, tuple[int, tuple[DocumentRow, ...]]] = {}
@@ -140,6 +143,7 @@ class KnowledgeShelf:
     def close(self) -> None:
         """Stop what runs."""
         self.jobs.close()
+        self.uses.close()
         self._tokenizers.shutdown(wait=False, cancel_futures=True)
 
     def _counter(self, name: str, user: User) -> Callable[[str], int]:

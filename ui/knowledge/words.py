@@ -41,7 +41,16 @@ KNOWLEDGE_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "kb_title": ("Title", "标题"),
         "kb_updated": ("As of", "日期"),
         "kb_passages": ("Passages", "段落"),
-        "kb_shown": ("{shown} of {count} articles", "{count} 篇文章中的 {shown} 篇"),
+        "kb_cited": ("Uses", "引用"),
+        "kb_disliked": ("Dislikes", "差评"),
+        "kb_use": ("Use", "使用情况"),
+        "kb_use_cited": ("Most cited", "引用最多"),
+        "kb_use_disliked": ("Most disliked", "差评最多"),
+        "kb_use_unused": ("Not cited", "未被引用"),
+        "kb_shown": (
+            "{shown} of {count} articles; uses and dislikes: answers of the last {days} days",
+            "{count} 篇文章中的 {shown} 篇；引用与差评：近 {days} 天的回答",
+        ),
         "kb_more": ("Show more", "显示更多"),
         "kb_no_match": ("No article matches this filter.", "没有符合筛选条件的文章。"),
         # one article

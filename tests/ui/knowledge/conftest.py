@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from rag.schema import Language
 from tests.conftest import free_port
+from tests.eval.gaps.turns import AskedTurns, passage
 from tests.ui.browser import Desk, WindowOptions
 from tests.ui.conftest import served
 from tests.ui.knowledge.library import Library
@@ -53,6 +54,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of the sample, published once for all tests."""
     library = Library(tmp_path_factory.mktemp("library"))
     library.fill()
+    turns = AskedTurns(library.settings.turns_path)
+    cited = [turns.resting_on("How long?", passage(1, "en/returns/return-window.md", "30 days.")) for _ in range(3)]
+    turns.store.feedback.judge(cited[0].turn_id, "lin", useful=False, reason="outdated")
+    turns.resting_on("What does it cost?", passage(1, "en/delivery/islands.md", "9.95 euros."))
+    turns.store.close()
     library.close()
     return library.settings.data_dir
 

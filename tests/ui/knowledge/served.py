@@ -32,7 +32,7 @@ def library() -> Library:
 def services() -> SharedServices:
     """Return the one set of services."""
     pipeline = ScenePipeline(GATES)
-    turns = TurnService(lambda name, user: pipeline, TurnStore(Path(sys.argv[1]) / "turns.db"), 4)
+    turns = TurnService(lambda name, user: pipeline, TurnStore(library().settings.turns_path), 4)
     return library().services(turns)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
 from ui.i18n import word
 from ui.knowledge.listing import AGE_BANDS, Filter, age_of, columns, counts, filtered, table_rows
@@ -53,6 +54,32 @@ def test_age(updated_on: date | None, valid_until: str, band: str) -> None:
 )
 def test_filters(wanted: Filter, names: list[str]) -> None:
     assert [row.document_id for row in filtered(ROWS, wanted, TODAY)] == names
+
+
+USES = {"old.md": DocumentUse(5, 0), "en/fees.md": DocumentUse(7, 2), "gone.md": DocumentUse(9, 9)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Filter(use="cited"), ["en/fees.md", "old.md"]),
+        (Filter(use="disliked"), ["en/fees.md"]),
+        (Filter(use="unused"), ["zh/运费.md", "staff.md"]),
+        (Filter(use="cited", age="expired"), ["old.md"]),
+    ],
+)
+def test_uses_choose_and_order(wanted: Filter, names: list[str]) -> None:
+    assert [row.document_id for row in filtered(ROWS, wanted, TODAY, USES)] == names
+    assert filtered(ROWS, Filter(use=wanted.use), TODAY, None) == ROWS
+
+
+def test_uses_are_shown_as_figures_and_not_as_none_before_they_are_counted() -> None:
+    rows = table_rows(ROWS, TODAY, "en", {}, USES)
+    assert [tuple(cell.text for cell in row.cells[-2:]) for row in rows] == [
+        ("7", "2"), ("0", "0"), ("5", "0"), ("0", "0"),
+    ]  # fmt: skip
+    assert [row.cells[-1].tone for row in rows] == ["warning", "", "", ""]
+    assert {cell.text for row in table_rows(ROWS, TODAY, "en", {}) for cell in row.cells[-2:]} == {"–"}
 
 
 def test_counts_say_only_what_there_is() -> None:

@@ -28,7 +28,7 @@ def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Languag
     window.page.locator(".st-key-kb_find input").fill("return window")
     expect(rows).to_have_count(2)
     expect(window.page.locator(".st-key-kb_articles .label")).to_have_text(
-        word("kb_shown", language, shown=2, count=34)
+        word("kb_shown", language, shown=2, count=34, days=90)
     )
     rows.filter(has_text="en/returns/return-window.md").click()
     passages = window.page.locator(".st-key-kb_passages .card")
@@ -39,6 +39,22 @@ def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Languag
 
     window.page.locator(".st-key-kb_find input").fill("nothing is called this")
     expect(window.page.locator(".st-key-kb_articles .empty")).to_have_text(word("kb_no_match", language))
+    assert window.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, language: Language) -> None:
+    window = open_page(language)
+    rows = window.page.locator("tr.can")
+    expect(rows.filter(has_text="en/returns/return-window.md").locator("td.figure")).to_have_text(["5", "3", "1"])
+    for use, count in (("cited", 2), ("disliked", 1), ("unused", 32)):
+        window.page.get_by_role("combobox", name=word("kb_use", language)).click()
+        window.page.get_by_role("option", name=word(f"kb_use_{use}", language), exact=True).click()
+        expect(rows).to_have_count(count)
+        window.settled()
+        if use == "cited":
+            expect(rows.locator("td.figure")).to_have_text(["5", "3", "1", "3", "1", "0"])
+            window.shoot("20b-knowledge-uses")
     assert window.clipped_labels() == []
 
 
