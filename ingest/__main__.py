@@ -35,6 +35,7 @@ from ingest.options import asks, needs_no_paths
 from ingest.options import parser as make_parser
 from ingest.pipeline import ingest
 from ingest.reader import FileReader
+from ingest.recording import record_change
 from ingest.summary import IngestSummary
 from ingest.watch import watch
 from ingest.words import words
@@ -88,12 +89,13 @@ def _current(settings: Settings) -> int:
 def _run(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     if options.questions is not None:
         keep_questions(options.questions, settings, language, as_json=options.json)
+    code = OK
     if options.scope is not None or options.audience is not None:
-        set_access(options.scope, options.audience, settings, language)
+        code = set_access(options.scope, options.audience, settings, language)
     if asks(options):
         return _tell(options, settings, language)
     if not (options.paths or options.rebuild):
-        return OK
+        return code
     if options.diff:
         return show_difference(options.paths, settings, language, reread=options.reread, as_json=options.json)
     if options.watch:
@@ -151,8 +153,9 @@ def _repair(settings: Settings, language: Language, *, as_json: bool) -> int:
             force=True,  # the texts are those that are served: there is nothing to hold back
             progress=console,
         )
+    recorded = _record(summary, settings, language)
     print(words("repaired", language, generation=summary.generation), file=sys.stderr if as_json else sys.stdout)
-    return OK
+    return OK if recorded else SOMETHING_WRONG
 
 
 def _settings(knowledge_base: str | None) -> Settings:
@@ -184,13 +187,20 @@ def _ingest(
             progress=console,
             reader=reader,
         )
+    recorded = _record(summary, settings, language)
     if options.json:
         print_json(summary_json(summary, language))
     else:
         print_lines(summary_lines(summary, settings.knowledge_base, language, verbose=options.verbose))
     if summary.shut_out:
         return SHUT_OUT
-    return SOMETHING_WRONG if summary.failures else OK
+    return SOMETHING_WRONG if summary.failures or not recorded else OK
+
+
+def _record(summary: IngestSummary, settings: Settings, language: Language) -> bool:
+    """Take down what was published, if anything; return False where that could not be done."""
+    figures = {"generation": summary.generation, "added": summary.added, "changed": summary.changed}
+    return not summary.published or record_change("published", settings, language, **figures)
 
 
 def summary_lines(summary: IngestSummary, name: str, language: Language, *, verbose: bool = False) -> list[str]:

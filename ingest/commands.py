@@ -17,6 +17,7 @@ from ingest.gate import gate_of_current, register
 from ingest.gate_words import current_lines, gate_json
 from ingest.history import history, oldest_restorable, rollback
 from ingest.lock import writer_lock
+from ingest.recording import record_change
 from ingest.summary import IngestSummary
 from ingest.words import words
 from rag.errors import SettingsError, printable
@@ -152,7 +153,10 @@ def show_duplicates(settings: Settings, language: Language, *, as_json: bool) ->
 
 
 def set_access(scope: str | None, audience: Audience | None, settings: Settings, language: Language) -> int:
-    """Keep who may read the knowledge base, and say it; what is None stays as it is.  Raises ``SettingsError``."""
+    """Keep who may read the knowledge base, and say it; what is None stays as it is.
+
+    1 where that is not in the record of changes.  Raises ``SettingsError``.
+    """
     if scope is not None and not re.fullmatch(_SCOPE, scope):
         raise SettingsError(reason=f"--scope {scope!r}: a-z, 0-9, - and _")
     now = read_access(settings)
@@ -163,8 +167,9 @@ def set_access(scope: str | None, audience: Audience | None, settings: Settings,
             writer.let_read(access)
         finally:
             writer.close()
+    recorded = record_change("setting", settings, language, scope=access.scope or "*", audience=access.audience)
     print(_access_line(access, language), file=sys.stderr)
-    return OK
+    return OK if recorded else SOMETHING_WRONG
 
 
 def read_access(settings: Settings) -> Access:
@@ -201,8 +206,10 @@ def show_history(settings: Settings, language: Language, *, as_json: bool) -> in
 
 
 def go_back(settings: Settings, target: int | None, language: Language, *, as_json: bool) -> int:
-    """Publish an earlier generation again."""
+    """Publish an earlier generation again; 1 where that is not in the record of changes."""
     info = rollback(settings.knowledge_dir, target)
+    figures = {"generation": info.generation, "restored": info.change.restored}
+    recorded = record_change("rolled_back", settings, language, **figures)
     if as_json:
         print_json(_generation_json(info))
     else:
@@ -216,7 +223,7 @@ def go_back(settings: Settings, target: int | None, language: Language, *, as_js
                 passages=info.chunk_count,
             )
         )
-    return OK
+    return OK if recorded else SOMETHING_WRONG
 
 
 def _generation_json(info: GenerationInfo) -> dict[str, object]:

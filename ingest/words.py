@@ -56,6 +56,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Generation {generation} is damaged; mend it with: python -m ingest --repair",
         "第 {generation} 代已损坏，请修复：python -m ingest --repair",
     ),
+    "not_recorded": (
+        "Done, but not in the record of changes: {reason}",
+        "已完成，但未能写入变更记录：{reason}",
+    ),
     "repaired": ("Mended: generation {generation}.", "已修复：第 {generation} 代。"),
     "wrong_database": (
         "The database file: {count} faults, e.g. {example}",

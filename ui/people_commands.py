@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rag.errors import PersonUnusable
-from rag.people.audit import AuditTrail
+from rag.people.audit import AuditTrail, terminal_user
 from rag.people.directory import People, Person
 from rag.people.passwords import hash_password, require_good
 from rag.schema import Language
@@ -85,35 +85,35 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
 def _add(people: People, settings: Settings, options: argparse.Namespace) -> None:
     scopes = None if options.all else _known(settings, options.kb or [settings.knowledge_base])
     password = "" if options.oidc else hash_password(_password(options.name))
-    person = people.add(options.name, options.role, scopes, password, by=_by())
+    person = people.add(options.name, options.role, scopes, password, by=terminal_user())
     print(_said("added", name=person.name, role=word(f"role_{person.role}", terminal_language())))
     if not people.has_admin():
         print(_said("no_admin"), file=sys.stderr)
 
 
 def _role(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    people.set_role(options.name, options.role, by=_by())
+    people.set_role(options.name, options.role, by=terminal_user())
     print(_said("role", name=options.name, role=word(f"role_{options.role}", terminal_language())))
 
 
 def _set_scopes(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    people.set_scopes(options.name, None if options.all else _known(settings, options.kb or []), by=_by())
+    people.set_scopes(options.name, None if options.all else _known(settings, options.kb or []), by=terminal_user())
     print(_said("scopes", name=options.name, scopes=_scopes(people.find(options.name))))
 
 
 def _set_disabled(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    people.set_disabled(options.name, options.command == "disable", by=_by())
+    people.set_disabled(options.name, options.command == "disable", by=terminal_user())
     print(_said(options.command, name=options.name))
 
 
 def _set_password(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.find(options.name)  # before anybody types anything
-    people.set_password(options.name, hash_password(_password(options.name)), by=_by())
+    people.set_password(options.name, hash_password(_password(options.name)), by=terminal_user())
     print(_said("password", name=options.name))
 
 
 def _sign_out(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    people.sign_out_everywhere(options.name, by=_by())
+    people.sign_out_everywhere(options.name, by=terminal_user())
     print(_said("sign-out", name=options.name))
 
 
@@ -202,10 +202,6 @@ def _password(name: str) -> str:
     if getpass.getpass(word("password_again", language) + ": ") != password:
         raise PersonUnusable(reason="differs")
     return password
-
-
-def _by() -> str:
-    return f"terminal ({getpass.getuser()})"
 
 
 def _plain(person: Person) -> dict[str, object]:

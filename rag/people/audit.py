@@ -1,6 +1,8 @@
 """The record of who changed what: it can only grow, and never holds a customer's words."""
 
+import getpass
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -60,6 +62,15 @@ def write_change(
         "INSERT INTO change (at, who, what, about, details) VALUES (?, ?, ?, ?, ?)",
         (datetime.now(UTC).isoformat(), who, what, about, json.dumps(dict(details), ensure_ascii=False)),
     )
+
+
+def terminal_user() -> str:
+    """Return whom the record names for what is done at a terminal: the operating system's user, marked as such."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user who is in no list of users
+        name = str(os.getuid())
+    return f"terminal ({name})"
 
 
 class AuditTrail:
