@@ -11,7 +11,7 @@ from eval.citations.benchmark import Checked, check, figures
 from eval.knowledge import open_parts
 from eval.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
 from eval.question_sets import QuestionSet
-from eval.tables import question_bar
+from eval.tables import question_bar, shown_figure
 from eval.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError
@@ -62,7 +62,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     """Print the figures, then recall by kind of sentence and the share marked by kind of fault."""
     table = Table(words("figure", language), words("value", language), title=words("citations", language))
     for name in ("n", "citation_precision", "citation_recall", "faults", "faults_marked"):
-        table.add_row(name, _number(summary[name]))
+        table.add_row(name, shown_figure(summary[name]))
     console.print(table)
     for title, key in (("known_sentences", "by_kind"), ("planted_faults", "by_fault")):
         kinds = summary[key]
@@ -70,12 +70,8 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
         rows = Table(words(title, language), words("count", language), words("value", language))
         for kind, values in kinds.items():
             count, value = values.values()
-            rows.add_row(kind, str(count), _number(value))
+            rows.add_row(kind, str(count), shown_figure(value))
         console.print(rows)
-
-
-def _number(value: object) -> str:
-    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from eval.lanes.benchmark import figures, try_cache
 from eval.lanes.timing import time_lanes
 from eval.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
 from eval.question_sets import QuestionSet
+from eval.tables import part_of, shown_figure
 from eval.words import words
 from rag.errors import AnswerdeskError
 from rag.schema import Language
@@ -48,7 +49,7 @@ def measure(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed
             found[name] = figures(try_cache(one.questions, Path(folder), seed))
         if timed:
             found[name] = {
-                **_mapping(found[name]),
+                **part_of(found[name]),
                 "milliseconds": time_lanes(open_parts(one, settings), one.questions),
             }
     return found
@@ -59,40 +60,31 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     titles = words("cache_totals", language).split("|")
     table = Table(words("set", language), *titles, title=words("cache", language))
     for name, one in summary.items():
-        values = _mapping(one)
-        table.add_row(name, *(_number(values[key]) for key in (*_TOTALS, "worded_by_others_hits")))
+        values = part_of(one)
+        table.add_row(name, *(shown_figure(values[key]) for key in (*_TOTALS, "worded_by_others_hits")))
     console.print(table)
     for name, one in summary.items():
-        values = _mapping(one)
+        values = part_of(one)
         for title, key in (("cache_changed", "by_change"), ("cache_reworded", "by_rewording")):
             rows = Table(words(title, language), words("count", language), words("value", language), title=name)
-            for kind, counts in _mapping(values[key]).items():
-                rows.add_row(kind, *(_number(value) for value in _mapping(counts).values()))
+            for kind, counts in part_of(values[key]).items():
+                rows.add_row(kind, *(shown_figure(value) for value in part_of(counts).values()))
             console.print(rows)
         wrong = values["wrong"]
         assert isinstance(wrong, list)
         for hit in wrong:
             console.print(words("cache_wrong", language, **hit), markup=False, highlight=False, soft_wrap=True)
         if "milliseconds" in values:
-            _print_times(_mapping(values["milliseconds"]), console, language)
+            _print_times(part_of(values["milliseconds"]), console, language)
 
 
 def _print_times(times: Mapping[str, object], console: Console, language: Language) -> None:
     titles = (words("lane", language), words("count", language), "p50", "p95", "p99")
     table = Table(*titles, title=words("cache_times", language))
     for lane, one in times.items():
-        values = _mapping(one)
-        table.add_row(lane, *(_number(values[key]) for key in ("n", "p50", "p95", "p99")))
+        values = part_of(one)
+        table.add_row(lane, *(shown_figure(values[key]) for key in ("n", "p50", "p95", "p99")))
     console.print(table)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    assert isinstance(value, Mapping)
-    return value
-
-
-def _number(value: object) -> str:
-    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

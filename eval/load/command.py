@@ -15,6 +15,7 @@ from eval.load.arrivals import Plan
 from eval.load.desk_arm import DeskArm, desk_arm
 from eval.load.desk_process import desk_process
 from eval.load.figures import figures
+from eval.load.options import require_positive, sessions_parser
 from eval.load.page_arm import PageArm, page_arm
 from eval.load.prompts import own_prompts, plain_prompts
 from eval.load.raw_clients import RawArm, RawModel
@@ -27,7 +28,6 @@ from eval.question_options import (
     chosen_sets,
     chosen_settings,
     only_set,
-    question_parser,
     run_name,
     write_json,
 )
@@ -53,14 +53,12 @@ examples:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = question_parser(
+    parser = sessions_parser(
         "load",
         "Ask with many sessions at once; report every stage's p50/p95/p99, errors, lost turns, memory, what was told "
         "of the wait, and answers a minute beside raw Ollama clients.  并发负载测试",
         EXAMPLES,
-        sets=False,
     )
-    parser.add_argument("--sessions", type=int, default=10, metavar="N", help="at once (default: 10)  会话数")
     parser.add_argument("--duration", type=float, default=60, metavar="S", help="of each arm (default: 60)  秒数")
     parser.add_argument(
         "--rounds", type=int, default=2, metavar="N", help="arms take turns so often (default: 2)  轮数"
@@ -75,7 +73,6 @@ def _parser() -> argparse.ArgumentParser:
         "--against", type=_against, default=("raw",), metavar="LIST", help="of raw,top5, or none (default: raw)  对照"
     )
     parser.add_argument("--page", action="store_true", help="through the page, in Chromium  通过网页测试")
-    parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
     thinking = parser.add_mutually_exclusive_group()
     thinking.add_argument("--think", dest="think", action="store_true", default=None, help="always  先思考")
     thinking.add_argument("--no-think", dest="think", action="store_false", help="never  直接回答")
@@ -88,13 +85,6 @@ def _against(value: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: {', '.join(_AGAINST)}, none")
     return tuple(name for name in _AGAINST if name in given)
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    for option in ("sessions", "duration", "rounds", "rate"):
-        value = getattr(arguments, option)
-        if value is not None and value <= 0:
-            raise SettingsError(reason=words("positive", terminal_language(), option=option, value=value))
 
 
 def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple[dict[str, object], bool]:
@@ -219,7 +209,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
     try:
-        _check(arguments)
+        require_positive(arguments, "sessions", "duration", "rounds", "rate")
         settings = chosen_settings(arguments)
         summary, interrupted = measure(arguments, Run.named(run_name(arguments), settings), console)
         if interrupted:

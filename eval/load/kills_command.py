@@ -10,6 +10,7 @@ from eval.knowledge import open_parts
 from eval.load.arrivals import Plan
 from eval.load.desk_arm import desk_arm
 from eval.load.kills import BACK_SECONDS, Kill, Killer, is_met, kill_figures, kill_under_load
+from eval.load.options import require_positive, sessions_parser
 from eval.load.prompts import own_prompts
 from eval.load.records import LINES, LoadRecord, RecordFile
 from eval.load.words import words
@@ -18,7 +19,6 @@ from eval.question_options import (
     chosen_sets,
     chosen_settings,
     only_set,
-    question_parser,
     run_name,
     write_json,
 )
@@ -39,16 +39,13 @@ An Ollama is started at OLLAMA_HOST, where none may run yet, and ended afterward
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = question_parser(
+    parser = sessions_parser(
         "load kills",
         "Kill Ollama while many ask; report what became of every question, and how soon the model spoke again.  "
         "反复终止 Ollama 的测试",
         EXAMPLES,
-        sets=False,
     )
     parser.add_argument("--kills", type=int, default=20, metavar="N", help="default: 20  次数")
-    parser.add_argument("--sessions", type=int, default=10, metavar="N", help="at once (default: 10)  会话数")
-    parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
     return parser
 
 
@@ -95,10 +92,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     console, language = Console(highlight=False), terminal_language()
     try:
-        for option in ("kills", "sessions"):
-            if getattr(arguments, option) <= 0:
-                value = getattr(arguments, option)
-                raise SettingsError(reason=words("positive", language, option=option, value=value))
+        require_positive(arguments, "kills", "sessions")
         kept = Run.named(run_name(arguments), chosen_settings(arguments))
         figures = _measure(arguments, kept, console)
         write_json(arguments.json, figures)

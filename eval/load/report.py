@@ -10,6 +10,7 @@ from eval.comparing.svg import Bar as Stripe
 from eval.comparing.svg import bar_chart
 from eval.load.bars import bars
 from eval.load.words import words
+from eval.tables import part_of
 from eval.words import words as eval_words
 from rag.schema import Language
 
@@ -43,8 +44,8 @@ def notes(figures: Figures, language: Language) -> list[str]:
         if is_gpu_timed(figures)
         else eval_words("stand_in" if figures.get("stand_in") else "model", language, model=model)
     ]
-    for arm, compared in _mapping(figures, "product_against").items():
-        ratio, rounds = _mapping(compared).get("ratio"), _mapping(compared).get("rounds")
+    for arm, compared in part_of(figures, "product_against").items():
+        ratio, rounds = part_of(compared).get("ratio"), part_of(compared).get("rounds")
         if ratio is not None:
             shown = ", ".join(str(one) for one in rounds) if isinstance(rounds, list) else ""
             lines.append(words("against", language, arm=words(f"arm_{arm}", language), ratio=ratio, rounds=shown))
@@ -55,9 +56,9 @@ def notes(figures: Figures, language: Language) -> list[str]:
 def _arms_table(figures: Figures, language: Language) -> Table:
     titles = [words(key, language) for key in ("arm", "asked", "a_minute", "outcomes", "accuracy", "tokens")]
     table = Table(*titles, title=words("load", language))
-    for arm, values in _mapping(figures, "arms").items():
-        one = _mapping(values)
-        outcomes = " / ".join(str(count) for count in _mapping(one, "outcomes").values())
+    for arm, values in part_of(figures, "arms").items():
+        one = part_of(values)
+        outcomes = " / ".join(str(count) for count in part_of(one, "outcomes").values())
         tokens = f"{_shown(one.get('prompt_tokens'))} / {_shown(one.get('generated_tokens'))}"
         cells = (one.get("n"), one.get("answers_a_minute"), outcomes, one.get("accuracy"), tokens)
         table.add_row(words(f"arm_{arm}", language), *(_shown(cell) for cell in cells))
@@ -66,7 +67,7 @@ def _arms_table(figures: Figures, language: Language) -> Table:
 
 def _times_tables(figures: Figures, language: Language) -> list[Table]:
     tables = []
-    for arm, values in _mapping(figures, "arms").items():
+    for arm, values in part_of(figures, "arms").items():
         title = f"{words('times', language)}: {words(f'arm_{arm}', language)}"
         table = Table(eval_words("stage", language), *_PERCENTILES[:-1], words("largest", language), title=title)
         for name, row in _rows_of(values).items():
@@ -79,8 +80,8 @@ def _times_tables(figures: Figures, language: Language) -> list[Table]:
 
 def _rows_of(arm: object) -> dict[str, Figures]:
     """Return what a reader of the page saw, then the product's own stages."""
-    both = {**_mapping(arm, "times"), **_mapping(arm, "stages")}
-    return {name: _mapping(row) for name, row in both.items()}
+    both = {**part_of(arm, "times"), **part_of(arm, "stages")}
+    return {name: part_of(row) for name, row in both.items()}
 
 
 def _bars_table(figures: Figures, language: Language) -> Table:
@@ -95,11 +96,11 @@ def page_section(figures: Figures, language: Language) -> str:
     parts = [f"<p>{escape(line)}</p>" for line in notes(figures, language)]
     rates = [
         Stripe(words(f"arm_{arm}", language), float(str(rate)), f"{rate}")
-        for arm, values in _mapping(figures, "arms").items()
-        if (rate := _mapping(values).get("answers_a_minute")) is not None
+        for arm, values in part_of(figures, "arms").items()
+        if (rate := part_of(values).get("answers_a_minute")) is not None
     ]
     parts.append(bar_chart(words("a_minute", language), rates))
-    for number, (arm, values) in enumerate(_mapping(figures, "arms").items()):
+    for number, (arm, values) in enumerate(part_of(figures, "arms").items()):
         stripes = [
             _stripe(words(name, language) if name in _TIMES else name, row, number % 3)
             for name, row in _rows_of(values).items()
@@ -118,12 +119,6 @@ def page_section(figures: Figures, language: Language) -> str:
 def _stripe(label: str, row: Figures, group: int) -> Stripe:
     p50, p99 = float(str(row["p50"])), float(str(row["p99"]))
     return Stripe(label, p50, f"{p50:.0f} – {p99:.0f} ms (n = {row['n']})", (p50, p99), group)
-
-
-def _mapping(value: object, *path: str) -> Mapping[str, object]:
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
 
 
 def _shown(value: object) -> str:

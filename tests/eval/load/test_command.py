@@ -141,6 +141,16 @@ def test_what_cannot_be_is_one_sentence(
     assert said in error
 
 
+@pytest.mark.parametrize("option", ["--kills", "--sessions"])
+def test_kills_refuse_what_cannot_be_as_well(
+    option: str, questions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["load", "kills", *questions, option, "0"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{option} must be above 0, not 0" in error
+
+
 def test_an_arm_that_is_not_known_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["load", "--against", "raw,roof"])
