@@ -42,7 +42,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
-from rag.terminal import fail
+from rag.terminal import exit_code_of, fail
 from rag.tracing import Trace
 
 E5 = "multilingual-e5-small"
@@ -214,4 +214,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

@@ -21,7 +21,7 @@ from rag.retrieval.openvino_embedder import OpenVinoEmbedder
 from rag.retrieval.token_vectors import CENTRE_PATH, own_tokens
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
-from rag.terminal import fail
+from rag.terminal import exit_code_of, fail
 
 _DIGITS = 4
 
@@ -64,4 +64,4 @@ def _passages(settings: Settings, embedder: OpenVinoEmbedder) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

@@ -45,7 +45,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
-from rag.terminal import fail, terminal_language
+from rag.terminal import exit_code_of, fail, terminal_language
 
 SHUT_OUT = 7
 STOPPED = 130
@@ -242,4 +242,4 @@ def summary_json(summary: IngestSummary, language: Language) -> dict[str, object
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

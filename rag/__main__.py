@@ -16,13 +16,13 @@ from rag.answer_printer import AnswerPrinter
 from rag.answering.question import clean_question
 from rag.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
 from rag.curating import add_curated_commands
-from rag.errors import AnswerCancelled, AnswerdeskError, ServingError, SettingsError
+from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
 from rag.pipeline import Pipeline
 from rag.retrieval.filters import Filters
 from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
 from rag.storage.turn_times import TurnTimesTable
-from rag.terminal import terminal_language
+from rag.terminal import exit_code_of, terminal_language
 
 _INTERRUPTED = 130  # what a shell gives for Ctrl-C
 
@@ -219,10 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(AnswerCancelled().text(language), file=sys.stderr)
         return _INTERRUPTED
-    except BrokenPipeError:  # the reader went away, as ``| head`` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ServingError.exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

@@ -25,7 +25,7 @@ from rag.provisioning.steps import provide
 from rag.serving.host_commands import left_out_lines
 from rag.serving.server import ensure_running, stop
 from rag.settings import LOOPBACKS, Settings, load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import exit_code_of, fail, terminal_language
 
 _DEFAULT_PORT = 8501
 _HOST = "127.0.0.1"
@@ -212,8 +212,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    exit_code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    exit_code = exit_code_of(main)
     # All is closed. A thread that still loads the embedder when Python winds up would make its native library abort.
     os._exit(exit_code)

@@ -17,6 +17,7 @@ from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.answering.sentences import split_sentences
 from rag.pipeline import PipelineParts
+from rag.terminal import exit_code_of
 from rag.tracing import Trace
 
 EXAMPLES = """\
@@ -72,4 +73,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

@@ -9,7 +9,7 @@ from rag.errors import AnswerdeskError
 from rag.provisioning.console import Console
 from rag.provisioning.steps import ALL_STEPS, provide
 from rag.settings import load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import exit_code_of, fail, terminal_language
 
 _EXAMPLES = """examples:
   python -m rag.provisioning                            all three; what is here already is left alone
@@ -60,4 +60,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

@@ -21,7 +21,7 @@ from rag.serving.size_command import add_size_command
 from rag.serving.state import ServerFiles
 from rag.serving.supervisor import Supervisor
 from rag.settings import Settings, load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import exit_code_of, fail, terminal_language
 
 _INTERRUPTED = 130
 _EXAMPLES = """examples:
@@ -156,4 +156,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))
