@@ -139,8 +139,8 @@ class ScriptedGenerator:
         finished = False
         try:
             for index, part in enumerate(self._script(messages)):
-                if index in self._gates:
-                    self._gates[index].wait(timeout=30)
+                if index in self._gates and not self._gates[index].wait(timeout=30):
+                    raise TimeoutError(f"nobody opened the gate before part {index}")
                 if isinstance(part, Exception):
                     raise part
                 if isinstance(part, GeneratedThinking) and not think:

@@ -30,6 +30,10 @@ from rag.retrieval.tokens import PAD_TOKEN, EmbedderTokens
 
 _Tokens = TypeVar("_Tokens")
 
+# OpenVINO (2026.4) makes its table of NumPy's types when one is first asked for, and gives the interpreter's lock away
+# meanwhile: where two threads ask first, one waits for the table with that lock, the other for the lock, for ever.
+ov.Type.f32.to_dtype()
+
 _ACTIVATIONS_PER_SCALE = 384
 _PASSAGE_BATCH_TOKENS = 512
 """What a core works on at a time stays in its cache: of 1,024 and 2,048 it takes 5 and 12 % longer for each token."""

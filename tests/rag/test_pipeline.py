@@ -466,8 +466,9 @@ def test_the_model_is_named_only_once_its_server_runs(tmp_path: Path) -> None:
 
 def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> None:
     gate = threading.Event()
-    desk = Desk(tmp_path, says("You have 30 days ", "to send back any item."))
-    desk.generator = ScriptedGenerator(says("You have 30 days ", "to send back any item."), gates={1: gate})
+    desk = Desk(tmp_path)
+    script = says("You have 30 days to send back any item.", " Is that all right?")
+    desk.generator = ScriptedGenerator(script, gates={1: gate})
     desk.pipeline = Pipeline(replace(desk.pipeline.parts, generator=desk.generator))
     stop = threading.Event()
     first = desk.pipeline.stream("How long?", cancelled=stop)
@@ -481,7 +482,7 @@ def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> N
     gate.set()
     *_, completed = second
     assert isinstance(completed, Completed)
-    assert completed.answer.text == "You have 30 days to send back any item."
+    assert completed.answer.text == "You have 30 days to send back any item. Is that all right?"
     assert [span.name for span in completed.answer.spans] == ["search", "pack", "wait", "answer", "total"]
     assert completed.generated_tokens == 0
     assert len(desk.generator.calls) == 1

@@ -146,6 +146,26 @@ def test_both_agree_in_both_languages(openvino: Embedder, reference: Embedder) -
         assert differing_bits(kept.signs, right.signs) < 0.06
 
 
+TWO_THREADS_ASK_FIRST = """
+import threading, time
+import numpy.lib
+version = numpy.lib.NumpyVersion.__init__
+def slowly(self, *given):  # OpenVINO asks for it while it makes its table of types
+    time.sleep(0.3)
+    version(self, *given)
+numpy.lib.NumpyVersion.__init__ = slowly
+import rag.retrieval.openvino_embedder, openvino
+threads = [threading.Thread(target=openvino.Type.i64.to_dtype) for _ in range(2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.real
+def test_the_first_threads_do_not_wait_for_each_other_for_ever() -> None:
+    subprocess.run([sys.executable, "-c", TWO_THREADS_ASK_FIRST], check=True, timeout=60)
+
+
 @pytest.mark.real
 def test_the_fast_one_imports_neither_torch_nor_transformers() -> None:
     program = (
