@@ -193,7 +193,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Something failed (no. {number}). Nothing was lost.",
             "出错了（编号 {number}），内容没有丢失。",
         ),
-        # why a turn ended early: one sentence an error class of rag/errors.py
+        # why a turn ended early: one sentence an error class of rag/errors
         "error_QuestionEmpty": ("Please type a question.", "请输入问题。"),
         "error_QuestionTooLong": (
             "The question is too long; please shorten it to the part that matters.",

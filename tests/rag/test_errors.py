@@ -1,5 +1,6 @@
 """Every error has its words in both languages and stands in the tree that the module draws."""
 
+import re
 import string
 
 import pytest
@@ -12,7 +13,7 @@ def _all(root: type[AnswerdeskError]) -> list[type[AnswerdeskError]]:
     return [root, *(below for child in root.__subclasses__() for below in _all(child))]
 
 
-CLASSES = [cls for cls in _all(AnswerdeskError) if cls.__module__ == "rag.errors"]
+CLASSES = [cls for cls in _all(AnswerdeskError) if cls.__module__.startswith("rag.errors.")]
 
 
 def _placeholders(template: str) -> set[str]:
@@ -26,10 +27,20 @@ def test_both_languages_have_the_same_placeholders(cls: type[AnswerdeskError]) -
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_the_tree_in_the_docstring_is_the_tree(cls: type[AnswerdeskError]) -> None:
-    assert errors.__doc__ is not None
-    assert cls.__name__ in errors.__doc__
+def test_each_class_has_an_exit_code_and_is_found_where_all_are(cls: type[AnswerdeskError]) -> None:
     assert cls.exit_code > 0
+    assert getattr(errors, cls.__name__) is cls
+    assert cls.__name__ in errors.__all__
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn: dict[str, str] = {}
+    above: list[str] = []
+    for mark, name in re.findall(r"^    ([│├└─ ]*)(\w+)(?: {3,}.*)?$", errors.__doc__ or "", re.MULTILINE):
+        depth = len(mark) // 4
+        above = [*above[:depth], name]
+        drawn[name] = above[depth - 1] if depth else "Exception"
+    assert drawn == {cls.__name__: cls.__bases__[0].__name__ for cls in CLASSES}
 
 
 def test_details_fill_the_sentence() -> None:

@@ -1,0 +1,227 @@
+"""Every error that the product raises on purpose.
+
+    AnswerdeskError                     exit code
+    ├── QuestionError                       2     the words that somebody typed
+    │   ├── QuestionEmpty
+    │   ├── QuestionTooLong
+    │   ├── PromptTooLong
+    │   └── QuestionWithoutWords
+    ├── SettingsError                       2
+    │   ├── BatchLinesUnusable
+    │   ├── GlossaryUnusable
+    │   ├── CalibrationDamaged
+    │   ├── MetricsPortTaken
+    │   ├── OpenWithoutSignIn
+    │   ├── ModelUnfit
+    │   └── PortTaken
+    ├── KnowledgeError                      3     the knowledge base
+    │   ├── KnowledgeBaseMissing
+    │   ├── KnowledgeBaseNewer
+    │   ├── AccessDenied
+    │   ├── EmbedderMismatch
+    │   ├── IndexDamaged
+    │   ├── GenerationGone
+    │   ├── NoRegressionQuestions
+    │   ├── CuratedMissing
+    │   ├── CuratedUnusable
+    │   ├── IngestRunning
+    │   ├── IngestStopped
+    │   ├── UploadUnusable
+    │   ├── StorageFull
+    │   │   └── NoRoomToOpen
+    │   ├── SourceMissing
+    │   ├── NothingToIngest
+    │   └── DocumentUnreadable
+    ├── PeopleError                         7     who is there, and what they may do
+    │   ├── SignInNeeded
+    │   ├── SignInWrong
+    │   ├── SignInThrottled
+    │   ├── NotPermitted
+    │   ├── PersonUnknown
+    │   ├── PersonTaken
+    │   ├── PersonUnusable
+    │   └── LastAdmin
+    ├── ServingError                        4     the model server
+    │   ├── OllamaUnavailable
+    │   │   └── NoHostAnswers
+    │   ├── OllamaElsewhere
+    │   ├── OllamaNotInstalled
+    │   ├── OllamaNotStarted
+    │   ├── OllamaRefused
+    │   ├── ModelMissing
+    │   ├── ModelTooLarge
+    │   ├── ModelTimedOut
+    │   ├── ModelStoppedHalfway
+    │   ├── ModelSaidNothing
+    │   ├── QueueFull
+    │   ├── WaitedTooLong
+    │   ├── AnswerCancelled
+    │   └── AnswerInterrupted
+    ├── TurnError                           6     a question that was asked before
+    │   ├── TurnMissing
+    │   └── TurnFailed
+    └── ProvisioningError                   5     getting the parts onto this machine
+        ├── DownloadFailed
+        ├── ChecksumMismatch
+        ├── ToolMissing
+        ├── BuildFailed
+        └── EmbedderMissing
+
+Each room that raises them has its module here; all are imported from ``rag.errors``.
+Each class carries its sentence in English and Chinese with the same placeholders; ``error.text("zh")`` fills it in.
+Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
+"""
+
+from rag.errors.asking import (
+    PromptTooLong,
+    QuestionEmpty,
+    QuestionError,
+    QuestionTooLong,
+    QuestionWithoutWords,
+    TurnError,
+    TurnFailed,
+    TurnMissing,
+)
+from rag.errors.base import (
+    AnswerdeskError,
+    printable,
+)
+from rag.errors.ingesting import (
+    DocumentUnreadable,
+    IngestRunning,
+    IngestStopped,
+    NothingToIngest,
+    SourceMissing,
+    UploadUnusable,
+)
+from rag.errors.knowledge import (
+    AccessDenied,
+    CuratedMissing,
+    CuratedUnusable,
+    EmbedderMismatch,
+    GenerationGone,
+    IndexDamaged,
+    KnowledgeBaseMissing,
+    KnowledgeBaseNewer,
+    KnowledgeError,
+    NoRegressionQuestions,
+    NoRoomToOpen,
+    StorageFull,
+)
+from rag.errors.people import (
+    LastAdmin,
+    NotPermitted,
+    PeopleError,
+    PersonTaken,
+    PersonUnknown,
+    PersonUnusable,
+    SignInNeeded,
+    SignInThrottled,
+    SignInWrong,
+)
+from rag.errors.provisioning import (
+    BuildFailed,
+    ChecksumMismatch,
+    DownloadFailed,
+    EmbedderMissing,
+    ProvisioningError,
+    ToolMissing,
+)
+from rag.errors.serving import (
+    AnswerCancelled,
+    AnswerInterrupted,
+    ModelMissing,
+    ModelSaidNothing,
+    ModelStoppedHalfway,
+    ModelTimedOut,
+    ModelTooLarge,
+    NoHostAnswers,
+    OllamaElsewhere,
+    OllamaNotInstalled,
+    OllamaNotStarted,
+    OllamaRefused,
+    OllamaUnavailable,
+    QueueFull,
+    ServingError,
+    WaitedTooLong,
+)
+from rag.errors.settings import (
+    BatchLinesUnusable,
+    CalibrationDamaged,
+    GlossaryUnusable,
+    MetricsPortTaken,
+    ModelUnfit,
+    OpenWithoutSignIn,
+    PortTaken,
+    SettingsError,
+)
+
+__all__ = [
+    "AccessDenied",
+    "AnswerCancelled",
+    "AnswerInterrupted",
+    "AnswerdeskError",
+    "BatchLinesUnusable",
+    "BuildFailed",
+    "CalibrationDamaged",
+    "ChecksumMismatch",
+    "CuratedMissing",
+    "CuratedUnusable",
+    "DocumentUnreadable",
+    "DownloadFailed",
+    "EmbedderMismatch",
+    "EmbedderMissing",
+    "GenerationGone",
+    "GlossaryUnusable",
+    "IndexDamaged",
+    "IngestRunning",
+    "IngestStopped",
+    "KnowledgeBaseMissing",
+    "KnowledgeBaseNewer",
+    "KnowledgeError",
+    "LastAdmin",
+    "MetricsPortTaken",
+    "ModelMissing",
+    "ModelSaidNothing",
+    "ModelStoppedHalfway",
+    "ModelTimedOut",
+    "ModelTooLarge",
+    "ModelUnfit",
+    "NoHostAnswers",
+    "NoRegressionQuestions",
+    "NoRoomToOpen",
+    "NotPermitted",
+    "NothingToIngest",
+    "OllamaElsewhere",
+    "OllamaNotInstalled",
+    "OllamaNotStarted",
+    "OllamaRefused",
+    "OllamaUnavailable",
+    "OpenWithoutSignIn",
+    "PeopleError",
+    "PersonTaken",
+    "PersonUnknown",
+    "PersonUnusable",
+    "PortTaken",
+    "PromptTooLong",
+    "ProvisioningError",
+    "QuestionEmpty",
+    "QuestionError",
+    "QuestionTooLong",
+    "QuestionWithoutWords",
+    "QueueFull",
+    "ServingError",
+    "SettingsError",
+    "SignInNeeded",
+    "SignInThrottled",
+    "SignInWrong",
+    "SourceMissing",
+    "StorageFull",
+    "ToolMissing",
+    "TurnError",
+    "TurnFailed",
+    "TurnMissing",
+    "UploadUnusable",
+    "WaitedTooLong",
+    "printable",
+]

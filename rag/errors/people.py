@@ -1,0 +1,91 @@
+"""Who is not known here, or may not do this."""
+
+from typing import ClassVar
+
+from rag.errors.base import AnswerdeskError
+from rag.schema import Language
+
+
+class PeopleError(AnswerdeskError):
+    """Somebody is not known here, or may not do this."""
+
+    exit_code = 7
+
+
+class SignInNeeded(PeopleError):
+    """Nobody is signed in: never was, the time is over, somebody ended it, or the person was disabled."""
+
+    en = "You are not signed in, or your sign-in has ended."
+    zh = "您尚未登录，或登录已失效。"
+
+
+class SignInWrong(PeopleError):
+    """Name and password do not belong together; which of the two is wrong is not told."""
+
+    en = "This name and password do not belong together."
+    zh = "用户名或密码不正确。"
+
+
+class SignInThrottled(PeopleError):
+    """Too many wrong attempts; the next is looked at in ``seconds``."""
+
+    en = "Too many wrong attempts. Please try again in {seconds} s."
+    zh = "错误次数过多，请 {seconds} 秒后重试。"
+
+
+class NotPermitted(PeopleError):
+    """What was asked for needs at least the role ``role``."""
+
+    en = "You may not do this."
+    zh = "您没有权限执行此操作。"
+
+
+class PersonUnknown(PeopleError):
+    """Nobody of this ``name``."""
+
+    en = "There is nobody called {name}; see who there is with: python -m ui people list"
+    zh = "没有名为 {name} 的用户，可用以下命令查看：python -m ui people list"
+
+
+class PersonTaken(PeopleError):
+    """There is somebody of this ``name``; names are not given twice, also when a person was disabled."""
+
+    en = "There is somebody called {name} already."
+    zh = "已有名为 {name} 的用户。"
+
+
+class PersonUnusable(PeopleError):
+    """A name, a password or a code cannot be used; ``reason`` is one of the keys in ``REASONS``."""
+
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "name": (
+            "A name has 1 to 64 letters, digits and the signs . _ - @ +, and is not “local”.",
+            "用户名为 1 至 64 个字母、数字或 . _ - @ +，且不能为“local”。",
+        ),
+        "short": ("A password has at least {limit} characters.", "密码至少需要 {limit} 个字符。"),
+        "long": ("A password has at most {limit} characters.", "密码最多 {limit} 个字符。"),
+        "is_name": ("A password must not be the name.", "密码不能与用户名相同。"),
+        "common": ("This password is one that everybody tries first.", "该密码过于常见。"),
+        "differs": ("The two passwords differ.", "两次输入的密码不一致。"),
+        "code": (
+            "This is not the code that the terminal shows now.",
+            "验证码与终端中显示的不一致。",
+        ),
+        "scope": ("There is no knowledge base called {name}.", "没有名为 {name} 的知识库。"),
+    }
+
+    def __init__(self, *, reason: str, **details: object) -> None:
+        if reason not in self.REASONS:
+            raise ValueError(f"unknown reason {reason!r}; known: {sorted(self.REASONS)}")
+        super().__init__(reason=reason, **details)
+
+    def text(self, language: Language) -> str:
+        """Return the reason in words."""
+        return self.REASONS[str(self.details["reason"])][1 if language == "zh" else 0].format(**self.details)
+
+
+class LastAdmin(PeopleError):
+    """Nobody could let anybody in any more."""
+
+    en = "{name} is the last admin; make somebody else an admin first."
+    zh = "{name} 是最后一位管理员，请先指定其他管理员。"
