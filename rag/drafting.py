@@ -15,10 +15,11 @@ from rag.answering.reader import ReadingFit
 from rag.answering.sharing import SharedStreams
 from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaUnavailable, ServingError
 from rag.protocols import Generator
-from rag.schema import AnswerDelta, Completed, Event, Queued, ThinkingDelta
+from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, ThinkingDelta
 from rag.serving.admission import Admission
 from rag.serving.durations import Work
 from rag.serving.line import Request
+from rag.serving.prompt_pace import PromptPace
 from rag.serving.ticket import Ticket
 from rag.settings import Settings
 
@@ -34,6 +35,7 @@ class DraftingParts:
     reading_fit: Callable[[str], ReadingFit | None]
     ensure_server: Callable[[], object]
     context_tokens: Callable[[], int]
+    pace: PromptPace
 
 
 class Drafting:
@@ -82,7 +84,14 @@ class Drafting:
         request = self._request(asked, owner, follows_up=follows_up)
         with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
             yield from _admitted(asked, ticket, waiting_since)
-            yield from self._drafted(asked, ticket)
+            for event in self._drafted(asked, ticket):
+                if isinstance(event, Completed):
+                    self._learn_pace(request.work, event.answer)
+                yield event
+
+    def _learn_pace(self, work: Work, answer: Answer) -> None:
+        prompt_ms = next((span.duration_ms for span in answer.spans if span.name == "prompt"), 0.0)
+        self._parts.pace.learn(work.prompt_tokens, prompt_ms / 1000)
 
     def _drafted(self, asked: Asked, ticket: Ticket) -> Iterator[Event]:
         """Draft; again where the model was lost before its first word: it is started anew by then, or is elsewhere."""

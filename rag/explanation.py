@@ -111,7 +111,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
         shown=Spent(
             sum(parts.count_tokens(passage.text) for passage in asked.evidence), parts.settings.evidence_budget_tokens
         ),
-        sent=Spent(_sent_tokens(pipeline, asked.evidence), parts.settings.prompt_evidence_tokens),
+        sent=Spent(_sent_tokens(pipeline, asked.evidence), pipeline.prompt_evidence_tokens),
         messages=tuple(_messages(asked)),
         generation=retrieval.generation,
         top_k=parts.settings.top_k,

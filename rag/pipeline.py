@@ -35,6 +35,7 @@ from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context, last_said, leans
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
+from rag.serving.prompt_pace import PromptPace
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
@@ -88,13 +89,14 @@ class PipelineParts:
 
 
 class Pipeline:
-    """Answers questions from one knowledge base with one model.  Safe to use from many threads.
+    """Answers questions from one knowledge base with one model; made of ``parts``.  Safe to use from many threads.
 
     ``for event in pipeline.stream("..."): ...`` or ``pipeline.answer("...").text``.
     """
 
     def __init__(self, parts: PipelineParts) -> None:
-        self._parts = parts
+        self.parts = parts
+        self._pace = PromptPace()
         self._drafting = Drafting(
             DraftingParts(
                 parts.settings,
@@ -104,6 +106,7 @@ class Pipeline:
                 parts.reading_fit,
                 parts.ensure_server,
                 parts.context_tokens or (lambda: parts.settings.context_tokens),
+                self._pace,
             )
         )
 
@@ -112,17 +115,17 @@ class Pipeline:
 
         Raises a ``ServingError`` where there is no server or no model.
         """
-        self._parts.ensure_server()
-        return self._parts.generator.model
+        self.parts.ensure_server()
+        return self.parts.generator.model
 
     @property
     def generation(self) -> int:
         """Number of the published knowledge-base generation; 0 where there is none."""
-        return self._parts.store.current_generation()
+        return self.parts.store.current_generation()
 
     def warm(self) -> None:
         """Load what the first question would wait for; asks no model."""
-        for warm_up in self._parts.warm_ups:
+        for warm_up in self.parts.warm_ups:
             warm_up()
 
     def answer(
@@ -170,7 +173,7 @@ class Pipeline:
         """
         trace, text = Trace(), self._cleaned(question)
         whole = in_context(text, _previous(text, earlier))
-        lanes = None if filters != EVERYTHING or top_k is not None else self._parts.lanes
+        lanes = None if filters != EVERYTHING or top_k is not None else self.parts.lanes
         served = None if lanes is None or fresh else lanes.served(whole, question_language(text), think, trace)
         if served is not None:
             yield served.retrieved
@@ -202,16 +205,17 @@ class Pipeline:
                 raise
             yield Completed(answer)
 
-    @property
-    def parts(self) -> PipelineParts:
-        """What it is made of."""
-        return self._parts
-
     def limits(self, chunks: int | None = None) -> PackingLimits:
         """Return how much may be packed, of ``chunks`` of the ranking; None: of as many as the settings say."""
-        settings = self._parts.settings
+        settings = self.parts.settings
         limit = settings.top_k if chunks is None else chunks
-        return PackingLimits(self._parts.count_tokens, settings.evidence_budget_tokens, limit, self._parts.today())
+        return PackingLimits(self.parts.count_tokens, settings.evidence_budget_tokens, limit, self.parts.today())
+
+    @property
+    def prompt_evidence_tokens(self) -> int:
+        """How many embedder tokens of the passages the model is to read now."""
+        settings = self.parts.settings
+        return self._pace.affordable_tokens(settings.prompt_evidence_seconds, settings.prompt_evidence_tokens)
 
     def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[Asked, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
@@ -220,17 +224,17 @@ class Pipeline:
     def read(self, question: str, *, earlier: Sequence[str] = ()) -> Reading:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
         asked, _ = self.prepare(question, earlier=earlier)
-        with self._parts.admission.ticket(cancelled=asked.cancelled) as ticket:
+        with self.parts.admission.ticket(cancelled=asked.cancelled) as ticket:
             for _ in ticket.waits():
                 pass
-            self._parts.ensure_server()
+            self.parts.ensure_server()
             messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-            generator = generator_at(self._parts.generator, ticket.host)
+            generator = generator_at(self.parts.generator, ticket.host)
             found = read(generator, messages, asked.language, asked.check_cancelled)
         return Reading(asked.language, asked.retrieval_probability, found.yes)
 
     def _cleaned(self, question: str) -> str:
-        return without_orders(clean_question(question, self._parts.settings.question_limit_characters))
+        return without_orders(clean_question(question, self.parts.settings.question_limit_characters))
 
     def _asked(
         self,
@@ -243,7 +247,7 @@ class Pipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
     ) -> tuple[Asked, Retrieval]:
-        parts = self._parts
+        parts = self.parts
         limit = top_k if top_k is not None else parts.settings.top_k
         if not 1 <= limit <= _LARGEST_TOP_K:
             raise SettingsError(reason=f"top_k must be between 1 and {_LARGEST_TOP_K}, not {limit}")
@@ -268,7 +272,7 @@ class Pipeline:
         return asked, retrieval
 
     def _packed(self, question: str, retrieval: Retrieval, chunks: int) -> tuple[Evidence, ...]:
-        parts = self._parts
+        parts = self.parts
 
         def scores(passage: Evidence, spans: Sequence[TextSpan]) -> Sequence[float] | None:
             found = parts.sentence_scores(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
@@ -277,15 +281,15 @@ class Pipeline:
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
         relevant = [one for one in passages if holds_for(question, one, parts.today())] or passages
         ranked = RankedSentences(relevant, question, scores, parts.count_tokens)
-        budget, far_behind = parts.settings.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations
-        chosen = zip(relevant, ranked.to_send(budget, far_behind), ranked.to_quote(), strict=True)
+        to_send = ranked.to_send(self.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations)
+        chosen = zip(relevant, to_send, ranked.to_quote(), strict=True)
         read = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
         return tuple(read.get(one.number, one) for one in passages)
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:
             return think
-        setting = self._parts.settings.thinking
+        setting = self.parts.settings.thinking
         return needs_thought(question) if setting == "auto" else setting == "on"
 
 

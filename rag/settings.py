@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     answer_budget_tokens: int = Field(default=384, ge=16)
     evidence_budget_tokens: int = Field(default=640, ge=64, description="embedder tokens of the passages shown")
     prompt_evidence_tokens: int = Field(default=320, ge=32, description="embedder tokens of them that the model reads")
+    prompt_evidence_seconds: float = Field(
+        default=8.0, gt=0, description="in which it is to read them: fewer on a slow machine, once its pace is known"
+    )
     prompt_evidence_deviations: float = Field(
         default=2.25, gt=0, description="a sentence further behind the best one is not read, in standard deviations"
     )

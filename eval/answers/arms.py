@@ -128,6 +128,7 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
         top_k=WHOLE_CHUNKS,
         evidence_budget_tokens=_NO_LIMIT_TOKENS,
         prompt_evidence_tokens=_NO_LIMIT_TOKENS,
+        prompt_evidence_seconds=math.inf,
         prompt_evidence_deviations=math.inf,
     )
     return replace(parts, settings=settings)

@@ -550,3 +550,20 @@ def test_who_stops_is_not_quoted_to(tmp_path: Path) -> None:
     stop.set()
     with pytest.raises(AnswerCancelled):
         list(events)
+
+
+def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_path: Path) -> None:
+    rule = "Items of kind {0} can be returned within {0} days of their delivery if nothing of them is missing. "
+    long = Article("long.md", ["".join(rule.format(number) for number in range(40))])
+    desk = Desk(tmp_path, says("Within 7 days."), articles=[long], prompt_evidence_seconds=1e-6)
+
+    def read() -> int:
+        asked, _ = desk.pipeline.prepare("How long can I return it?")
+        return sum(desk.pipeline.parts.count_tokens(one.words(span)) for one in asked.evidence for span in one.sent)
+
+    at_first = read()
+    for number in range(4):
+        assert desk.pipeline.prompt_evidence_tokens == 320
+        desk.pipeline.answer(f"How long can I return kind {number}?")
+    assert desk.pipeline.prompt_evidence_tokens == 160
+    assert 0 < read() < at_first
