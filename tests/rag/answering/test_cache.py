@@ -112,6 +112,7 @@ OTHER_VALUES: dict[str, object] = {
     "answer_budget_tokens": 99,
     "evidence_budget_tokens": 99,
     "prompt_evidence_tokens": 99,
+    "prompt_evidence_seconds": 1.0,
     "prompt_evidence_deviations": 1.5,
     "temperature": 0.9,
     "question_limit_characters": 999,
