@@ -21,6 +21,8 @@ from rag.serving.server import ensure_running
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
+from rag.telemetry.export import span_export
+from rag.telemetry.traced_pipeline import TracedPipeline
 
 
 def build_pipeline(
@@ -34,7 +36,9 @@ def build_pipeline(
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = Lanes(Curation.of(settings, store), AnswerCache.of(settings, store))
-    return Pipeline(replace(build_parts(settings, store, scopes, embedder), lanes=lanes))
+    parts = replace(build_parts(settings, store, scopes, embedder), lanes=lanes)
+    export = span_export(settings)
+    return Pipeline(parts) if export is None else TracedPipeline(parts, export)
 
 
 def build_parts(

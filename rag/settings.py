@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     host_names: str = Field(default="", description="names that the desk is reached under, separated by commas")
 
     # watching
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias=AliasChoices("ANSWERDESK_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="an OpenTelemetry collector's address for OTLP over HTTP; empty: nothing is traced",
+    )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="the desk's /metrics for Prometheus; 0: none")
 
     # retrieval
@@ -136,13 +141,15 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, value: str) -> str:
         for url in _urls(value):
-            try:
-                parts = urlsplit(url)
-                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            except ValueError:
-                usable = False
-            if not usable:
+            if not _is_http_address(url):
                 raise ValueError(f"{url} is no address of a model server")
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _collector(cls, value: str) -> str:
+        if value and not _is_http_address(value):
+            raise ValueError(f"{value} is no http:// or https:// address of a collector")
         return value
 
     @property
@@ -202,6 +209,14 @@ class Settings(BaseSettings):
     def changed(self, **changes: object) -> "Settings":
         """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``."""
         return _checked(self.model_dump() | changes)
+
+
+def _is_http_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _urls(hosts: str) -> tuple[str, ...]:

@@ -1,0 +1,32 @@
+"""Where traces go, if anywhere: the collector that the settings name."""
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+
+from rag.settings import Settings
+from rag.telemetry.answer_spans import AnswerSpan
+from rag.telemetry.words import words
+from rag.terminal import terminal_language
+
+logger = logging.getLogger(__name__)
+
+
+def span_export(settings: Settings) -> Callable[[AnswerSpan], None] | None:
+    """Return what sends an answer's spans; None where no collector is named, or the packages for it are missing.
+
+    The latter is said once, in the log.
+    """
+    return _export_to(settings.otlp_endpoint) if settings.otlp_endpoint else None
+
+
+@lru_cache(maxsize=4)
+def _export_to(endpoint: str) -> Callable[[AnswerSpan], None] | None:
+    try:
+        from rag.telemetry.otlp import OtlpExport  # brings OpenTelemetry, for those who ask for it
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("opentelemetry"):
+            raise
+        logger.warning("%s", words("extra_missing", terminal_language()))
+        return None
+    return OtlpExport(endpoint)

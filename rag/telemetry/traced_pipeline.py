@@ -1,0 +1,43 @@
+"""A pipeline whose every answer is told to a collector as well."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+from rag.pipeline import Pipeline, PipelineParts
+from rag.schema import Completed, Event, Retrieved
+from rag.telemetry.answer_spans import AnswerSpan, completed_span, failed_span
+
+
+class TracedPipeline(Pipeline):
+    """Does what ``Pipeline`` does, and gives ``export`` one span tree for each question, however it ends.
+
+    ``export`` must return at once and raise nothing.
+    """
+
+    def __init__(self, parts: PipelineParts, export: Callable[[AnswerSpan], None]) -> None:
+        super().__init__(parts)
+        self._export = export
+
+    def stream(self, question: str, **asking: Any) -> Iterator[Event]:  # noqa: ANN401 - passed on as they come
+        """Yield what ``Pipeline.stream`` yields; arguments and errors are its."""
+        started_ns = time.time_ns()
+        retrieved: Retrieved | None = None
+        is_told = False
+        events = super().stream(question, **asking)
+        try:
+            for event in events:
+                if isinstance(event, Retrieved):
+                    retrieved = event
+                elif isinstance(event, Completed):
+                    is_told = True
+                    self._export(completed_span(started_ns, time.time_ns(), retrieved, event))
+                yield event
+        except BaseException as error:
+            if not is_told:  # whoever has the whole answer may leave
+                name = "AnswerCancelled" if isinstance(error, GeneratorExit) else type(error).__name__
+                self._export(failed_span(started_ns, time.time_ns(), retrieved, name))
+            raise
+        finally:
+            if isinstance(events, Generator):
+                events.close()
