@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from rag.errors import AnswerdeskError, OllamaUnavailable
 from rag.schema import Language
 from rag.serving.host_commands import hosts_report, say_hosts
-from rag.serving.hosts import hosts_of
+from rag.serving.hosts import Hosts, hosts_of
 from rag.serving.model_commands import add_model_commands, say
 from rag.serving.server import ServerStatus, ensure_running, status, stop, supervised
 from rag.serving.size_command import add_size_command
@@ -60,6 +61,7 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
 def _status(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     hosts = hosts_of(settings)
     if hosts is not None:
+        logging.getLogger(Hosts.__module__).setLevel(logging.ERROR)  # which host is left out is said below
         return say_hosts(hosts_report(settings, hosts), language, as_json=options.json)
     return _say_status(status(settings), language, as_json=options.json)
 

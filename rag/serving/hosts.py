@@ -17,10 +17,12 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
-from rag.errors import NoHostAnswers, ServingError
+from rag.errors import ModelMissing, NoHostAnswers, ServingError
 from rag.serving.client import InstalledModel, LoadedModel, OllamaClient
 from rag.serving.models import ChosenModel, choose_among
+from rag.serving.words import words
 from rag.settings import Settings
+from rag.terminal import terminal_language
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +102,9 @@ class Hosts:
         seen = self.look()
         try:
             model = self._chosen(seen).name
-        except ServingError:
+        except ModelMissing as error:
+            model = str(error.details["model"])
+        except NoHostAnswers:
             model = ""
         states = {host.name: _state(host, model) for host in seen}
         self._tell(states, model)
@@ -151,12 +155,7 @@ class Hosts:
             news = {name: state for name, state in states.items() if self._told.get(name, "usable") != state}
             self._told = states
         for name, state in news.items():
-            if state == "usable":
-                logger.warning("the model server %s takes questions again", name)
-            elif state == "down":
-                logger.warning("the model server %s is left out: it does not answer", name)
-            else:
-                logger.warning("the model server %s is left out: it does not have %s", name, model or "a model")
+            logger.warning("%s", words(f"host_is_{state}", terminal_language(), name=name, model=model))
 
 
 class _Watched:

@@ -39,6 +39,18 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{name}: left out, Ollama {version} has no model",
         "{name}：未使用，Ollama {version} 没有模型",
     ),
+    "host_is_down": (
+        "The model server {name} is left out: it does not answer",
+        "模型服务 {name} 没有响应，暂不使用",
+    ),
+    "host_is_without_model": (
+        "The model server {name} is left out: it does not have {model}",
+        "模型服务 {name} 没有模型 {model}，暂不使用",
+    ),
+    "host_is_usable": (
+        "The model server {name} takes questions again",
+        "模型服务 {name} 已恢复使用",
+    ),
     "hosts_together": (
         "{usable} of {count} hosts answer together: {busy} of {slots} slots busy, {waiting} waiting",
         "{count} 台主机中 {usable} 台可用：共 {slots} 个并发，占用 {busy} 个，排队 {waiting} 个",

@@ -1,6 +1,7 @@
 """Several hosts: who may be asked, who is left out and why, and who is taken back."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ MODEL = "deepseek-r1:7b"
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts_module, "LOOK_EVERY_SECONDS", 0.02)
     monkeypatch.setattr(hosts_module, "_MODELS_EVERY_SECONDS", 0.1)
+    monkeypatch.setenv("LC_ALL", "C")
 
 
 @pytest.fixture
@@ -58,11 +60,11 @@ def test_one_without_the_model_is_left_out_until_it_has_it(
     assert hosts.states() == {host_name(one.url): "usable", host_name(other.url): "without_model"}
     assert list(hosts.slots()) == [host_name(one.url)]
     assert [record.message for record in caplog.records] == [
-        f"the model server {host_name(other.url)} is left out: it does not have {MODEL}"
+        f"The model server {host_name(other.url)} is left out: it does not have {MODEL}"
     ]
     other.models.append(MODEL)
     until(lambda: len(hosts.slots()) == 2)
-    assert caplog.records[-1].message == f"the model server {host_name(other.url)} takes questions again"
+    assert caplog.records[-1].message == f"The model server {host_name(other.url)} takes questions again"
 
 
 def test_a_dead_one_is_left_out_and_taken_back(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,9 +75,22 @@ def test_a_dead_one_is_left_out_and_taken_back(caplog: pytest.LogCaptureFixture)
             hosts = of(one.url, url)
             assert len(hosts.slots()) == 2
         until(lambda: list(hosts.slots()) == [host_name(one.url)])
-        assert caplog.records[-1].message == f"the model server {host_name(url)} is left out: it does not answer"
+        assert caplog.records[-1].message == f"The model server {host_name(url)} is left out: it does not answer"
         second_life.enter_context(OllamaStub(models=[MODEL], port=port))
         until(lambda: len(hosts.slots()) == 2)
+
+
+def test_a_change_is_logged_in_the_reader_s_language(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    with OllamaStub(models=[MODEL]) as one, OllamaStub(models=["qwen:7b"]) as other:
+        gone = f"127.0.0.1:{free_port()}"
+        of(one.url, other.url, f"http://{gone}").states()
+        assert [record.message for record in caplog.records] == [
+            f"模型服务 {host_name(other.url)} 没有模型 {MODEL}，暂不使用",
+            f"模型服务 {gone} 没有响应，暂不使用",
+        ]
 
 
 def test_one_look_may_be_missed_but_not_where_a_question_failed(two: tuple[OllamaStub, OllamaStub]) -> None:
@@ -167,10 +182,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         monkeypatch.delenv(name, raising=False)
     yield run
     load_settings.cache_clear()
+    logging.getLogger(Hosts.__module__).setLevel(logging.NOTSET)
 
 
-def test_status_tells_of_each_host(
-    run: Run, two: tuple[OllamaStub, OllamaStub], capsys: pytest.CaptureFixture[str]
+def test_status_tells_of_each_host_once(
+    run: Run,
+    two: tuple[OllamaStub, OllamaStub],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     one, other = two
     row = {"name": MODEL, "size": 4_900_000_000, "size_vram": 0, "context_length": 4096}
@@ -185,6 +204,7 @@ def test_status_tells_of_each_host(
         "1 of 3 hosts answer together: 0 of 2 slots busy, 0 waiting",
     ]
     assert run(["status"], one.url, other.url, gone, language="zh") == 0
+    assert caplog.records == []
     said = capsys.readouterr().out
     assert "已加载（4.9 GB）" in said and f"没有模型 {MODEL}" in said and "没有模型服务响应" in said
     assert run(["status", "--json"], one.url, other.url, gone) == 0
