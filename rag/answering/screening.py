@@ -55,6 +55,20 @@ def screened(
     return "".join((*kept, text[position:])).strip() if dropped else text
 
 
+def links_in(text: str) -> frozenset[str]:
+    """Return the addresses and hosts that a text names, in small letters.
+
+    >>> sorted(links_in("See https://help.example.com/a or write to desk@example.com."))
+    ['desk@example.com', 'https://help.example.com/a']
+    """
+    return frozenset(match.group().lower().rstrip(".,;:!?") for match in _LINK.finditer(text))
+
+
+def without_links(text: str) -> str:
+    """Return a text without the addresses and hosts that it names."""
+    return _LINK.sub(" ", text)
+
+
 def _said(passage: Evidence) -> str:
     """Return what a passage says, without orders to the model."""
     return "\n".join(passage.text[span.start : span.end] for span in spans_without_orders(passage.text))

@@ -55,11 +55,14 @@
     │   ├── ModelSaidNothing
     │   ├── QueueFull
     │   ├── WaitedTooLong
+    │   ├── ModelTooSlow
     │   ├── AnswerCancelled
     │   └── AnswerInterrupted
     ├── TurnError                           6     a question that was asked before
     │   ├── TurnMissing
-    │   └── TurnFailed
+    │   ├── TurnFailed
+    │   ├── RewritingUnusable
+    │   └── FactsChanged
     └── ProvisioningError                   5     getting the parts onto this machine
         ├── DownloadFailed
         ├── ChecksumMismatch
@@ -127,6 +130,7 @@ from rag.errors.provisioning import (
     ProvisioningError,
     ToolMissing,
 )
+from rag.errors.rewriting import FactsChanged, RewritingUnusable
 from rag.errors.serving import (
     AnswerCancelled,
     AnswerInterrupted,
@@ -135,6 +139,7 @@ from rag.errors.serving import (
     ModelStoppedHalfway,
     ModelTimedOut,
     ModelTooLarge,
+    ModelTooSlow,
     NoHostAnswers,
     OllamaElsewhere,
     OllamaNotInstalled,
@@ -171,6 +176,7 @@ __all__ = [
     "DownloadFailed",
     "EmbedderMismatch",
     "EmbedderMissing",
+    "FactsChanged",
     "GenerationGone",
     "GlossaryUnusable",
     "IndexDamaged",
@@ -186,6 +192,7 @@ __all__ = [
     "ModelStoppedHalfway",
     "ModelTimedOut",
     "ModelTooLarge",
+    "ModelTooSlow",
     "ModelUnfit",
     "NoHostAnswers",
     "NoRegressionQuestions",
@@ -210,6 +217,7 @@ __all__ = [
     "QuestionTooLong",
     "QuestionWithoutWords",
     "QueueFull",
+    "RewritingUnusable",
     "ServingError",
     "SettingsError",
     "SignInNeeded",

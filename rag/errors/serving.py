@@ -110,6 +110,13 @@ class WaitedTooLong(ServingError):
     zh = "模型在 {seconds:.0f} 秒内一直没有空闲。已显示找到的资料，请稍后再次提问。"
 
 
+class ModelTooSlow(ServingError):
+    """A text that somebody waits for was not written within ``seconds``."""
+
+    en = "The model was not done within {seconds:.0f} s; the text was kept as it is. Please try again later."
+    zh = "模型在 {seconds:.0f} 秒内没有完成，原文已保留，请稍后重试。"
+
+
 class AnswerCancelled(ServingError):
     """The asker stopped it."""
 
