@@ -9,14 +9,18 @@
 Every turn is in the store from the moment it was submitted until its end, also when it was stopped or failed; one that
 is not running any more is read from there, so a turn survives its browser tab and this process.
 
+``WritingService`` lets the model write other texts in the same line: a reply in other words, a passage translated.
+
 A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of a knowledge base that is not theirs.
 """
 
 from rag.turns.corrections import PersonalCorrections
 from rag.turns.personal import PersonalTurns
 from rag.turns.pipelines import OnceBuilt, Pipelines
+from rag.turns.rewritings import PersonalRewritings, Translation, Translations
 from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
+from rag.turns.writings import Writing, WritingService, WritingSnapshot, parts_of
 
 __all__ = [
     "FINAL_STATES",
@@ -26,11 +30,18 @@ __all__ = [
     "Occupancy",
     "OnceBuilt",
     "PersonalCorrections",
+    "PersonalRewritings",
     "PersonalTurns",
     "PipelineOf",
     "Pipelines",
+    "Translation",
+    "Translations",
     "TurnService",
     "TurnSnapshot",
     "TurnState",
     "TurnSummary",
+    "Writing",
+    "WritingService",
+    "WritingSnapshot",
+    "parts_of",
 ]

@@ -1,0 +1,265 @@
+"""Texts that a model writes while somebody waits for them: in the background, in the one line before the model.
+
+    writings = WritingService(parts_of(pipelines))
+    writing_id = writings.submit(token, Writing(...), knowledge_base="default", user=user)
+    writings.snapshot(writing_id).state          # waiting, writing; then done, refused, stopped or failed
+    writings.cancel(writing_id)
+
+A text is given as a whole and only where it was found usable; who waits longer than the deadline is told so.  Nothing
+of it is kept on the disk: the newest are remembered by this process, until others take their place.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from collections.abc import Generator as GeneratorObject
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from secrets import token_urlsafe
+from typing import Literal
+
+from rag.answering.context_fit import ContextFit
+from rag.answering.governor import Budget, Governed, govern
+from rag.errors import (
+    AnswerCancelled,
+    AnswerdeskError,
+    FactsChanged,
+    ModelTooSlow,
+    PromptTooLong,
+    RewritingUnusable,
+    TurnFailed,
+    TurnMissing,
+)
+from rag.pipeline import Pipeline, PipelineParts
+from rag.protocols import GeneratedText, GeneratedThinking, Message
+from rag.schema import Language
+from rag.serving.durations import Work
+from rag.serving.line import Request
+from rag.storage.access import LOCAL_USER, User
+from rag.turns.service import PipelineOf
+from rag.turns.snapshot import Failure
+from rag.turns.unforeseen import log_unforeseen
+
+logger = logging.getLogger(__name__)
+
+WritingState = Literal["waiting", "writing", "done", "refused", "stopped", "failed"]
+PartsOf = Callable[[str, User], PipelineParts]
+"""Returns the parts of the pipeline of a knowledge base, or raises ``AccessDenied`` where the user may not use it."""
+
+_RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
+_REMEMBERED = 256
+_SPARE_TOKENS = 48
+_MODEL_TOKENS_A_TOKEN = 1.4  # see rag/answering/context_fit.py; and a translation has other words
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a model is to write.  ``source`` is the text that it is made of, ``growth`` how much longer it may become.
+
+    ``language`` is that of the new text.  ``take`` is given what the model wrote and its name, and returns the text, or
+    raises ``FactsChanged`` where it cannot be used.  ``known`` returns the text of a model of this name where it was
+    written before; empty where not.
+    """
+
+    messages: tuple[Message, ...]
+    source: str
+    growth: float
+    language: Language
+    take: Callable[[str, str], str]
+    known: Callable[[str], str] = lambda model: ""
+
+
+@dataclass(frozen=True, slots=True)
+class WritingSnapshot:
+    """A text at one moment.  ``source`` is what it is made of, ``text`` the new one, whole, once it is ``done``.
+
+    ``ahead`` and ``wait_seconds`` are those of ``rag.schema.Queued``, None while nobody is ahead.  ``user`` and
+    ``knowledge_base`` say whose it is.
+    """
+
+    writing_id: str
+    user: str
+    knowledge_base: str
+    source: str
+    state: WritingState = "waiting"
+    ahead: int | None = None
+    wait_seconds: float | None = None
+    text: str = ""
+    model: str = ""
+    stand_in: bool = False
+    failure: Failure | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state not in _RUNNING
+
+
+class _Live:
+    """One writer, many readers: ``snapshot`` is replaced as a whole."""
+
+    def __init__(self, snapshot: WritingSnapshot) -> None:
+        self.snapshot = snapshot
+        self.cancelled = threading.Event()
+        self.ended = threading.Event()
+
+    def show(self, state: WritingState, ahead: int | None = None, wait_seconds: float | None = None) -> None:
+        self.snapshot = replace(self.snapshot, state=state, ahead=ahead, wait_seconds=wait_seconds)
+
+
+class WritingService:
+    """Lets models write in threads of its own.  Safe to call from any thread.
+
+    ``parts`` is called by the workers.  ``deadline_seconds`` is how long a text may take, with the wait for the model.
+    """
+
+    def __init__(self, parts: PartsOf, workers: int = 8, *, deadline_seconds: float = 120.0) -> None:
+        if workers < 1 or deadline_seconds <= 0:
+            raise ValueError(f"workers {workers} and deadline_seconds {deadline_seconds} must be above 0")
+        self._parts = parts
+        self._deadline_seconds = deadline_seconds
+        self._lock = threading.Lock()
+        self._live: OrderedDict[str, _Live] = OrderedDict()
+        self._id_of_token: OrderedDict[str, str] = OrderedDict()
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="writing")
+
+    def submit(
+        self, token: str, writing: Writing, *, knowledge_base: str, user: User = LOCAL_USER, owner: str = ""
+    ) -> str:
+        """Begin to write and return an id; the same ``token`` again returns the same id.
+
+        ``owner`` is who takes turns with the others in the model's line; empty: the user.
+        """
+        with self._lock:
+            if token in self._id_of_token:
+                return self._id_of_token[token]
+            snapshot = WritingSnapshot(token_urlsafe(12), user.name, knowledge_base, writing.source)
+            live = _Live(snapshot)
+            self._live[snapshot.writing_id] = live
+            self._id_of_token[token] = snapshot.writing_id
+            self._forget_old()
+            deadline = time.monotonic() + self._deadline_seconds
+            future = self._workers.submit(self._write, live, writing, user, owner or user.name, deadline)
+        future.add_done_callback(partial(self._settle, live))
+        return snapshot.writing_id
+
+    def snapshot(self, writing_id: str) -> WritingSnapshot:
+        """Return the text as it is now.  Raises ``TurnMissing`` where the id is unknown, or forgotten."""
+        return self._known(writing_id).snapshot
+
+    def wait(self, writing_id: str, *, timeout_seconds: float) -> WritingSnapshot:
+        """Return the text once it has ended, or the time is over.  Raises ``TurnMissing``."""
+        live = self._known(writing_id)
+        live.ended.wait(timeout_seconds)
+        return live.snapshot
+
+    def cancel(self, writing_id: str) -> None:
+        """Stop it; the model is free within a quarter of a second."""
+        live = self._live.get(writing_id)
+        if live is not None:
+            live.cancelled.set()
+
+    def close(self) -> None:
+        """Stop all and wait for the workers."""
+        for live in list(self._live.values()):
+            live.cancelled.set()
+        self._workers.shutdown(wait=True)
+
+    def _known(self, writing_id: str) -> _Live:
+        try:
+            return self._live[writing_id]
+        except KeyError as error:
+            raise TurnMissing from error
+
+    def _forget_old(self) -> None:
+        ended = [writing_id for writing_id, live in self._live.items() if live.snapshot.final]
+        for writing_id in ended[: max(0, len(self._live) - _REMEMBERED)]:
+            del self._live[writing_id]
+        while len(self._id_of_token) > _REMEMBERED:
+            self._id_of_token.popitem(last=False)
+
+    def _write(self, live: _Live, writing: Writing, user: User, owner: str, deadline: float) -> None:
+        """Write in a worker; whatever is raised on purpose becomes the snapshot's end."""
+        try:
+            parts = self._parts(live.snapshot.knowledge_base, user)
+            model = parts.generator.model
+            live.snapshot = replace(live.snapshot, model=model, stand_in=parts.generator.stand_in)
+            text = writing.known(model) or self._written(live, writing, parts, owner, deadline)
+        except AnswerCancelled as error:
+            live.snapshot = replace(live.snapshot, state="stopped", failure=Failure.of(error))
+        except FactsChanged as error:
+            live.snapshot = replace(live.snapshot, state="refused", failure=Failure.of(error))
+        except AnswerdeskError as error:
+            live.snapshot = replace(live.snapshot, state="failed", failure=Failure.of(error))
+        else:
+            live.snapshot = replace(live.snapshot, state="done", text=text)
+
+    def _written(self, live: _Live, writing: Writing, parts: PipelineParts, owner: str, deadline: float) -> str:
+        """Wait for the model and let it write.  The thought is not part of the text."""
+        messages, budget = writing.messages, _budget(writing, parts)
+        context_tokens = parts.context_tokens or (lambda: parts.settings.context_tokens)
+        try:
+            ContextFit(context_tokens, parts.count_tokens).require(messages, writing.source, budget.answer_tokens)
+        except PromptTooLong as error:
+            raise RewritingUnusable(reason="long") from error
+        request = Request(Work(parts.count_tokens(messages[-1].content), False), owner, follows_up=True)
+        with parts.admission.ticket(request, cancelled=live.cancelled) as ticket:
+            for wait in ticket.waits():
+                live.show("waiting", wait.ahead, wait.wait_seconds)
+                self._check(live, deadline)
+            live.show("writing")
+            parts.ensure_server()
+            reply = govern(parts.generator, messages, think=False, language=writing.language, budget=budget)
+            try:
+                governed = self._last_of(reply, live, deadline)
+            finally:
+                if isinstance(reply, GeneratorObject):
+                    reply.close()  # frees the model's slot when it was stopped
+        if governed.finished.reason == "length":
+            raise FactsChanged(reason="cut")
+        return writing.take(governed.text, parts.generator.model)
+
+    def _last_of(
+        self, reply: Iterator[GeneratedThinking | GeneratedText | Governed], live: _Live, deadline: float
+    ) -> Governed:
+        governed: Governed | None = None
+        for part in reply:
+            self._check(live, deadline)
+            if isinstance(part, Governed):
+                governed = part
+        assert governed is not None  # govern ends with it or raises
+        return governed
+
+    def _check(self, live: _Live, deadline: float) -> None:
+        if live.cancelled.is_set():
+            raise AnswerCancelled
+        if time.monotonic() > deadline:
+            raise ModelTooSlow(seconds=self._deadline_seconds)
+
+    def _settle(self, live: _Live, future: "Future[None]") -> None:
+        error = future.exception() if not future.cancelled() else None
+        if error is not None or not live.snapshot.final:
+            failure = Failure.of(TurnFailed(number=log_unforeseen(logger, "writing", error)))
+            live.snapshot = replace(live.snapshot, state="failed", failure=failure)
+        live.ended.set()
+
+
+def parts_of(pipelines: PipelineOf) -> PartsOf:
+    """Return what hands out the parts of the pipelines that answer: the same model, and the same line before it."""
+
+    def parts(name: str, user: User) -> PipelineParts:
+        pipeline = pipelines(name, user)
+        if not isinstance(pipeline, Pipeline):
+            raise TypeError(f"a {type(pipeline).__name__} has no parts")
+        return pipeline.parts
+
+    return parts
+
+
+def _budget(writing: Writing, parts: PipelineParts) -> Budget:
+    """Return room for a text of which a little more is known than its source's length."""
+    source_tokens = parts.count_tokens(writing.source) * _MODEL_TOKENS_A_TOKEN
+    return Budget(parts.settings.thinking_budget_tokens, int(source_tokens * writing.growth) + _SPARE_TOKENS)
