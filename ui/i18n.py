@@ -15,6 +15,7 @@ from ui.knowledge.words import KNOWLEDGE_WORDS
 from ui.people_words import PEOPLE_WORDS
 from ui.performance_words import PERFORMANCE_WORDS
 from ui.quality.words import QUALITY_WORDS
+from ui.rewriting_words import REWRITING_WORDS
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -197,6 +198,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         # the other pages
         **ERROR_WORDS,
         **FEEDBACK_WORDS,
+        **REWRITING_WORDS,
         **PEOPLE_WORDS,
         **PERFORMANCE_WORDS,
     }

@@ -40,6 +40,8 @@ def desk_application(
         yield
         made.shelf.close()
         made.turns.close()
+        if made.writings is not None:
+            made.writings.close()
 
     def people() -> PeopleServices | None:
         return services().people

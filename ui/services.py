@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Literal
@@ -20,7 +20,6 @@ from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance
-from rag.protocols import Embedder
 from rag.schema import Language
 from rag.serving.machine import MachineState, machine_look
 from rag.settings import Settings, load_settings
@@ -29,10 +28,21 @@ from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable
-from rag.turns import AnswerPipeline, PersonalCorrections, PersonalTurns, Pipelines, TurnService
+from rag.turns import (
+    AnswerPipeline,
+    PersonalCorrections,
+    PersonalRewritings,
+    PersonalTurns,
+    Pipelines,
+    Translations,
+    TurnService,
+    WritingService,
+    parts_of,
+)
 from ui.jobs import Jobs
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.shelf import KnowledgeShelf, recorder
+from ui.pipeline_builder import PipelineBuilder
 from ui.quality.desk import QualityDesk
 from ui.quality.shelf import QualityShelf
 from ui.watch import Watch
@@ -90,6 +100,7 @@ class DeskServices:
     sign_out: Callable[[str], None] = lambda token: None
     performance: PersonalPerformance | None = None
     corrections: PersonalCorrections | None = None
+    rewritings: PersonalRewritings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,8 @@ class SharedServices:
     people: PeopleServices | None = None
     reports: PerformanceReports | None = None
     corrections: Callable[[Callable[[], User]], PersonalCorrections] | None = None
+    writings: WritingService | None = None
+    translations: Translations = field(default_factory=Translations)
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
@@ -133,8 +146,9 @@ class SharedServices:
             self.bases.require(who(), base)
             return base
 
+        turns = PersonalTurns(self.turns, self.bases, who)
         return DeskServices(
-            turns=PersonalTurns(self.turns, self.bases, who),
+            turns=turns,
             knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
             model=self.model,
             topics=lambda language: self.topics(guarded(), language) if base else (),
@@ -148,6 +162,9 @@ class SharedServices:
             performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
             corrections=self.corrections(who) if self.corrections is not None else None,
+            rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
+            if self.writings is not None
+            else None,
         )
 
 
@@ -167,7 +184,7 @@ def performance_reports(settings: Settings) -> PerformanceReports:
 def open_services(settings: Settings) -> SharedServices:
     """Make the services for these settings, and begin to warm them in the background."""
     bases = KnowledgeBases(settings.knowledge_folder)
-    builder = _Builder(settings)
+    builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)
     turns, jobs = TurnStore(settings.turns_path), Jobs()
     people = open_people(settings)
@@ -190,6 +207,7 @@ def open_services(settings: Settings) -> SharedServices:
         people=people,
         reports=performance_reports(settings),
         corrections=corrections,
+        writings=WritingService(parts_of(pipelines)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_warm, args=(first, services), name="warm", daemon=True).start()
@@ -213,31 +231,6 @@ def open_people(settings: Settings) -> PeopleServices:
 def shared_services() -> SharedServices:
     """Return the program's one set of services."""
     return open_services(load_settings())
-
-
-class _Builder:
-    """Builds pipelines that share one embedder."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._embedder: Embedder | None = None
-
-    def __call__(self, name: str) -> AnswerPipeline:
-        """Return the pipeline of a knowledge base: seconds, that the page must not wait."""
-        from rag.factory import build_pipeline  # brings the embedder's and the indexes' libraries
-
-        settings = self._settings.changed(knowledge_base=name)
-        KnowledgeStore(settings.knowledge_dir).require_generation()  # before the embedder, which takes seconds
-        return build_pipeline(settings, embedder=self.embedder())
-
-    def embedder(self) -> Embedder:
-        """Return the one embedder, loaded when it is first asked for.  Raises ``EmbedderMissing``."""
-        from rag.retrieval.embedder import open_embedder
-
-        with self._lock:
-            self._embedder = self._embedder or open_embedder(self._settings)
-            return self._embedder
 
 
 def _warm(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 
 from rag.answering.conflicts import find_conflicts
 from rag.answering.quotation import quoted_lines
@@ -97,8 +98,10 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
     return None
 
 
-def evidence_data(snapshot: TurnSnapshot, language: Language) -> Data:
-    """Return the passages with the stretches that the answer rests on."""
+def evidence_data(
+    snapshot: TurnSnapshot, language: Language, translations: Mapping[int, Data] = MappingProxyType({})
+) -> Data:
+    """Return the passages with the stretches that the answer rests on, and their ``translations`` by number."""
     sentences = _sentences(snapshot)
     refused = snapshot.state == "refused" or snapshot.answerable is False
     return {
@@ -109,6 +112,7 @@ def evidence_data(snapshot: TurnSnapshot, language: Language) -> Data:
             {
                 **_passage_data(passage, snapshot, sentences, language),
                 "conflicts": _conflict_lines(passage, snapshot.evidence, language),
+                "translation": translations.get(passage.number),
             }
             for passage in snapshot.evidence
         ],

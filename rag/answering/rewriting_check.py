@@ -116,18 +116,18 @@ def _added(after: str, own: Sequence[Evidence], evidence: Sequence[Evidence], qu
         if _is_courtesy(sentence, own[0].text) or ground(sentence, own).citations:
             continue
         if not ground(sentence, evidence, question).citations and not ground(sentence, [*own, *evidence]).citations:
-            raise _changed_within(sentence, own[0].text)
+            raise _changed_within(sentence, after, own[0].text)
         added.append(sentence)
     return added
 
 
-def _changed_within(sentence: str, text: str) -> FactsChanged:
+def _changed_within(sentence: str, after: str, text: str) -> FactsChanged:
     """Say what a sentence without support changed: a figure where one differs, else that it was added."""
     written, new = _Facts.of(text), _Facts.of(sentence)
     strange = sorted(new.quantities - written.quantities)
     if not strange:
         return FactsChanged(reason="added", after=sentence)
-    return _differing(strange[0], sentence, _nearest(strange[0], sentence, text), text)
+    return _differing(strange[0], sentence, _nearest(strange[0], after, text), text)
 
 
 def _require_same(written: _Facts, whole: _Facts, rest: _Facts) -> None:
@@ -192,9 +192,9 @@ def _differing(new: Quantity, new_text: str, old: Quantity | None, old_text: str
     return FactsChanged(reason="changed", before=_as_written(old, old_text), after=after)
 
 
-def _nearest(quantity: Quantity, sentence: str, text: str) -> Quantity | None:
-    """Return the text's figure that stands where a sentence has another one: of the same unit, and gone from it."""
-    kept = _Facts.of(sentence).quantities
+def _nearest(quantity: Quantity, after: str, text: str) -> Quantity | None:
+    """Return the text's figure that another one took the place of: one of the same unit that is gone."""
+    kept = _Facts.of(after).quantities
     gone = [one for one in sorted(_Facts.of(text).quantities - kept) if one.unit == quantity.unit]
     return gone[0] if gone else None
 

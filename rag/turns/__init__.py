@@ -17,7 +17,7 @@ A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of 
 from rag.turns.corrections import PersonalCorrections
 from rag.turns.personal import PersonalTurns
 from rag.turns.pipelines import OnceBuilt, Pipelines
-from rag.turns.rewritings import PersonalRewritings, Translation, Translations
+from rag.turns.rewritings import PersonalRewritings, Translations
 from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
 from rag.turns.writings import Writing, WritingService, WritingSnapshot, parts_of
@@ -34,7 +34,6 @@ __all__ = [
     "PersonalTurns",
     "PipelineOf",
     "Pipelines",
-    "Translation",
     "Translations",
     "TurnService",
     "TurnSnapshot",

@@ -4,7 +4,6 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from rag.answering.language import question_language
@@ -21,14 +20,6 @@ from rag.turns.writings import Writing, WritingService, WritingSnapshot
 _GROWTH: dict[Wish, float] = {"friendlier": 2.0, "formal": 2.0, "shorter": 1.2, "longer": 3.0, "translate": 2.0}
 _LONGEST_CHARACTERS = 8000
 _KEPT_TRANSLATIONS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """A passage in the other language, as a model of this name put it."""
-
-    text: str
-    model: str
 
 
 class Translations:
@@ -98,14 +89,17 @@ class PersonalRewritings:
             raise RewritingUnusable(reason="same_language")
         return self._submit(token, turn, _passage_translation(passage, language, self._translations), owner)
 
-    def translation(self, turn_id: str, number: int, language: Language, model: str) -> Translation | None:
-        """Return what a model made of a turn's passage before; None where nothing.
+    def translations(self, turn_id: str, language: Language, model: str) -> dict[int, str]:
+        """Return what a model made of the turn's passages before, by their number.
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
-        passages = {passage.number: passage for passage in self._seen(turn_id).evidence}
-        text = self._translations.get(passages[number].text, language, model) if number in passages else ""
-        return Translation(text, model) if text else None
+        found = {
+            passage.number: self._translations.get(passage.text, language, model)
+            for passage in self._seen(turn_id).evidence
+            if passage.language != language
+        }
+        return {number: text for number, text in found.items() if text}
 
     def snapshot(self, writing_id: str) -> WritingSnapshot:
         """Return a writing of one's own.  Raises ``TurnMissing``, also for others', or ``AccessDenied``."""

@@ -23,14 +23,15 @@ from rag.answering.language import question_language
 from rag.answering.question import clean_question
 from rag.answering.quotation import Quoting
 from rag.errors import AnswerCancelled
+from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.schema import Event, Language
 from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
-from rag.testing import HashEmbedder, publish_documents
+from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts, publish_documents
 from rag.tracing import Trace
-from rag.turns import PersonalCorrections, TurnService
+from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.quality.shelf import quality_of
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from ui.jobs import Jobs
@@ -113,6 +114,29 @@ class ScenePipeline:
                 yield step
 
 
+class Writer(ScriptedGenerator):
+    """The model that rewrites and translates: it says what a test tells it, and is held with a heartbeat until then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says = ""
+        self.gate = threading.Event()
+
+    @property
+    def model(self) -> str:
+        return "stand-in:1.5b"
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        self.calls.append(list(messages))
+        yield GeneratedText("")
+        while not self.gate.wait(timeout=0.02):
+            yield GeneratedText("")
+        yield GeneratedText(self.says)
+        yield GenerationFinished()
+
+
 class State:
     """What the head line shows, changed by the tests."""
 
@@ -122,6 +146,7 @@ class State:
 
 
 GATES = Gates()
+WRITER = Writer()
 STATE = State()
 
 
@@ -144,7 +169,14 @@ def services() -> SharedServices:
         people=people,
         reports=performance_reports(settings),
         corrections=lambda who: PersonalCorrections(lambda name: curation, bases, who, people.audit),
+        writings=writings_of(folder / "writer", WRITER),
     )
+
+
+def writings_of(folder: Path, writer: ScriptedGenerator) -> WritingService:
+    """Return what rewrites and translates with a scripted model, in a line of its own."""
+    parts = offline_parts(folder, generator=writer)
+    return WritingService(lambda knowledge_base, user: parts)
 
 
 def knowledge(folder: Path) -> KnowledgeStore:
@@ -171,6 +203,13 @@ async def _set(request: Request) -> Response:
     return JSONResponse({})
 
 
+async def _write(request: Request) -> Response:
+    asked = await request.json()
+    WRITER.says = asked["says"]
+    WRITER.gate.clear() if asked.get("held") else WRITER.gate.set()
+    return JSONResponse({})
+
+
 async def _earlier(request: Request) -> Response:
     return JSONResponse(GATES.earlier[request.query_params["question"]])
 
@@ -193,6 +232,7 @@ def application() -> st.App:
     routes = [
         Route("/scripted/let", _let, methods=["POST"]),
         Route("/scripted/set", _set, methods=["POST"]),
+        Route("/scripted/write", _write, methods=["POST"]),
         Route("/scripted/earlier", _earlier),
         Route("/scripted/outcome", _outcome),
     ]

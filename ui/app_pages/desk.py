@@ -13,6 +13,7 @@ from ui.parts.choice_list import Choice, chosen, draw_choices
 from ui.parts.evidence_view import NO_EVIDENCE, draw_evidence
 from ui.parts.reply_editor import draw_reply
 from ui.reply_text import reply_data
+from ui.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
 from ui.session import PageContext, ask_token, current_turn, show_turn, tab_owner, use_up_token
 from ui.turn_data import answer_data, evidence_data, feed_data
 
@@ -36,14 +37,29 @@ def render(context: PageContext) -> None:
             draw_answer({**answer_data(snapshot, context.reading), "fresh": fresh}, context.language)
             reply = reply_data(snapshot, context.reading)
             if reply is not None:
-                draw_reply(reply, context.language, partial(keep_use, context))
+                draw_reply(
+                    reply,
+                    rewriting_data(context, snapshot),
+                    context.language,
+                    partial(keep_use, context),
+                    partial(begin_rewriting, context, snapshot),
+                )
+            draw_writings(context, snapshot)
             draw_feedback(context, snapshot)
         else:
             _draw_empty(context, unseen)
     with right.container(key="right"):
-        draw_evidence(NO_EVIDENCE if snapshot is None else evidence_data(snapshot, context.language), context.language)
+        _draw_evidence(context, snapshot)
     if snapshot is not None and not snapshot.final:
         _poll(context, snapshot)
+
+
+def _draw_evidence(context: PageContext, snapshot: TurnSnapshot | None) -> None:
+    if snapshot is None:
+        draw_evidence(NO_EVIDENCE, context.language)
+        return
+    data = evidence_data(snapshot, context.language, translation_data(context, snapshot))
+    draw_evidence(data, context.language, partial(begin_translation, context, snapshot))
 
 
 def _turn(context: PageContext) -> tuple[TurnSnapshot | None, str]:

@@ -34,9 +34,9 @@ _STYLE = (
 .cards { display: grid; gap: .5rem; }
 .card { border: 1px solid var(--ad-line); border-radius: 8px; background: var(--ad-page); }
 .card.active { border-color: var(--ad-accent); box-shadow: 0 0 0 1px var(--ad-accent); }
-summary { cursor: pointer; padding: .4rem .65rem .3rem; display: grid; grid-template-columns: auto 1fr; gap: 0 .5rem;
-  list-style: none; border-radius: 8px; }
-summary::-webkit-details-marker { display: none; }
+.card > summary { cursor: pointer; padding: .4rem .65rem .3rem; display: grid; grid-template-columns: auto 1fr;
+  gap: 0 .5rem; list-style: none; border-radius: 8px; }
+.card > summary::-webkit-details-marker { display: none; }
 .number { color: var(--ad-accent); background: var(--ad-accent-soft); border-radius: 4px; min-width: 1.5rem;
   text-align: center; font-weight: 600; font-size: .8125rem; height: 1.5rem; line-height: 1.5rem; }
 .title { font-weight: 600; font-size: .9375rem; }
@@ -51,6 +51,12 @@ summary::-webkit-details-marker { display: none; }
   overflow-x: auto; }
 .passage .focus { color: var(--ad-text); }
 .passage p, td, th { white-space: pre-wrap; }
+.translation { margin: 0 .65rem .55rem; font-size: .875rem; border-top: 1px dashed var(--ad-line);
+  padding-top: .25rem; }
+.translation summary { cursor: pointer; color: var(--ad-accent); min-height: 1.5rem; width: fit-content; }
+.translation .text { white-space: pre-wrap; background: var(--ad-panel); border-radius: 6px; padding: .4rem .6rem; }
+.translation .note { font-size: .8125rem; font-weight: 400; padding: .2rem 0; }
+.translation .button { margin-top: .2rem; }
 h3.heading { font-size: .875rem; font-weight: 600; }
 .item { padding-left: 1.2rem; position: relative; }
 .item + .item { margin-top: -.25rem; }
@@ -77,7 +83,11 @@ class Evidence {
     this.root = root;
     this.at = (name) => root.querySelector("." + name);
     this.onCite = (event) => this.cite(event.detail);
-    this.onKey = (event) => { if (event.detail.key === "passage") this.next(1); };
+    this.unfolded = new Set(); // the passages whose translation is open
+    this.onKey = (event) => {
+      if (event.detail.key === "passage") this.next(1);
+      if (event.detail.key === "translate") this.unfold();
+    };
     document.addEventListener("answerdesk:cite", this.onCite);
     document.addEventListener("answerdesk:key", this.onKey);
     this.at("cards").addEventListener("keydown", (event) => {
@@ -95,6 +105,7 @@ class Evidence {
     const words = data.words;
     const closed = this.data && this.data.turn === data.turn
       ? new Set([...this.root.querySelectorAll(".card:not([open])")].map((card) => card.dataset.number)) : null;
+    if (!closed) this.unfolded.clear();
     this.data = data;
     this.at("label").textContent = words.evidence;
     this.at("count").textContent = data.passages.length
@@ -131,7 +142,43 @@ class Evidence {
     const text = card.appendChild(element("div", "passage"));
     text.lang = passage.lang;
     text.append(...passage.blocks.map((block) => this.block(block)));
+    if (passage.translation) card.append(this.translation(passage));
     return card;
+  }
+
+  translation({ number, translation }) { // folded, and marked as what it is; the original above it stays
+    const part = element("details", "translation");
+    part.dataset.state = translation.state;
+    part.open = this.unfolded.has(number);
+    part.append(element("summary", "", translation.label));
+    if (translation.text) {
+      const text = part.appendChild(element("p", "text", translation.text));
+      text.lang = document.documentElement.lang;
+    }
+    if (translation.note) part.append(element("p", "note", translation.note));
+    const words = { running: translation.stop, failed: translation.again }[translation.state];
+    if (words) {
+      const button = part.appendChild(element("button", "button small", words));
+      button.type = "button";
+      button.addEventListener("click", () => this.translate(number, translation.state === "running"));
+    }
+    part.addEventListener("toggle", () => {
+      if (part.open === this.unfolded.has(number)) return;
+      if (part.open) this.unfolded.add(number); else this.unfolded.delete(number);
+      if (part.open && translation.state === "none") this.translate(number, false);
+    });
+    return part;
+  }
+  translate(number, stop) {
+    this.tell("translate", { turn: this.data.turn, number, stop, token: `${Date.now()} ${Math.random()}` });
+  }
+  unfold() { // the translation of the passage that has the focus
+    const card = (this.root.activeElement ?? null)?.closest(".card");
+    const part = card?.querySelector(".translation");
+    if (!part) return;
+    card.open = true;
+    part.open = true;
+    part.scrollIntoView({ block: "nearest" });
   }
 
   block(block) {
@@ -170,7 +217,7 @@ class Evidence {
   }
 
   next(step) {
-    const summaries = [...this.root.querySelectorAll("summary")];
+    const summaries = [...this.root.querySelectorAll(".card > summary")];
     if (!summaries.length) return;
     const at = summaries.indexOf(this.root.activeElement ?? null);
     const card = summaries[(at + step + summaries.length) % summaries.length].parentElement;
@@ -185,8 +232,9 @@ class Evidence {
   }
 }
 
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   const view = (parentElement.answerdeskView ??= new Evidence(parentElement));
+  view.tell = setTriggerValue;
   view.draw(data);
   return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
     if (parentElement.isConnected) return;
@@ -204,7 +252,17 @@ def _component() -> Callable[..., object]:
     return st.components.v2.component("answerdesk.evidence_view", html=_FRAME, css=_STYLE, js=_SCRIPT)
 
 
-def draw_evidence(data: Data, language: Language) -> None:
-    """Draw the passages; ``data`` is ``ui.turn_data.evidence_data``'s, or ``NO_EVIDENCE``."""
+def draw_evidence(data: Data, language: Language, on_translate: Callable[[Data], None] = lambda asked: None) -> None:
+    """Draw the passages; ``data`` is ``ui.turn_data.evidence_data``'s, or ``NO_EVIDENCE``.
+
+    ``on_translate`` is called before the next run when somebody wants a passage in the page's language, or no longer,
+    with ``turn``, ``number``, ``stop``, and ``token``, the click's own.
+    """
     words = {name: template(name, language) for name in _WORDS}
-    _component()(key="evidence_view", data={**data, "words": words})
+
+    def told() -> None:
+        asked = st.session_state.get("evidence_view", {}).get("translate")
+        if asked is not None:
+            on_translate(dict(asked))
+
+    _component()(key="evidence_view", data={**data, "words": words}, on_translate_change=told)

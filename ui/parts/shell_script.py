@@ -2,7 +2,8 @@
 
 SHELL_SCRIPT = r"""
 const ATTRIBUTES = ["aria-label", "title", "placeholder"];
-const KEYS = { KeyV: "passage", KeyW: "reply", KeyP: "copy", KeyI: "sources", KeyH: "handoff" };
+const KEYS = { KeyV: "passage", KeyW: "reply", KeyP: "copy", KeyI: "sources", KeyH: "handoff",
+  KeyT: "tone", KeyJ: "shorter", KeyO: "longer", KeyX: "translate", KeyZ: "undo" };
 
 function element(name, className, text) {
   const node = document.createElement(name);

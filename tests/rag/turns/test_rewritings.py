@@ -140,7 +140,7 @@ def test_only_who_may_see_the_turn_rewrites_and_only_who_began_sees_it(house: Ho
         for begin in (
             lambda one: one.rewrite("a", turn.turn_id, DRAFT, "formal"),
             lambda one: one.translate_passage("a", turn.turn_id, 1, "zh"),
-            lambda one: one.translation(turn.turn_id, 1, "zh", "scripted"),
+            lambda one: one.translations(turn.turn_id, "zh", "scripted"),
         ):
             with pytest.raises(error):
                 begin(house.of(name))
@@ -172,16 +172,14 @@ def test_a_passage_is_translated_once_a_model(house: House) -> None:
         "Inspection is completed within 2 working days after the warehouse has signed. WeChat Pay arrives in 1 working "
         "day, credit cards in 3 to 7 working days."
     )
-    assert lin.translation(turn.turn_id, number, "en", "scripted") is None
+    assert lin.translations(turn.turn_id, "en", "scripted") == {}
     ended = house.ends(lin.translate_passage("a", turn.turn_id, number, "en"))
     assert (ended.state, ended.text) == ("done", house.says)
     calls = len(house.generator.calls)
     again = house.ends(house.of("bo").translate_passage("b", turn.turn_id, number, "en"))
     assert (again.text, len(house.generator.calls)) == (house.says, calls)
-    found = house.of("bo").translation(turn.turn_id, number, "en", "scripted")
-    assert found is not None
-    assert (found.text, found.model) == (house.says, "scripted")
-    assert lin.translation(turn.turn_id, number, "en", "another model") is None
+    assert house.of("bo").translations(turn.turn_id, "en", "scripted") == {number: house.says}
+    assert lin.translations(turn.turn_id, "en", "another model") == {}
     with pytest.raises(RewritingUnusable, match="that language already"):
         lin.translate_passage("c", turn.turn_id, number, "zh")
     with pytest.raises(RewritingUnusable):
@@ -194,7 +192,7 @@ def test_a_passage_that_the_translation_changes_stays_as_it_is(house: House) -> 
     house.says = "Inspection takes 2 working days. WeChat Pay arrives in 5 working days, credit cards in 3 to 7."
     ended = house.ends(house.of("lin").translate_passage("a", turn.turn_id, passage.number, "en"))
     assert (ended.state, ended.text) == ("refused", "")
-    assert house.of("lin").translation(turn.turn_id, passage.number, "en", "scripted") is None
+    assert house.of("lin").translations(turn.turn_id, "en", "scripted") == {}
 
 
 def test_only_the_newest_translations_are_kept() -> None:
