@@ -138,7 +138,7 @@ def rewriting_messages(
 
 def usable_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Return the passages that may be told to a customer: not internal, and in force."""
-    return tuple(one for one in evidence if one.audience == "public" and one.expired_on is None)
+    return tuple(one for one in evidence if one.audience == "public" and one.is_in_force)
 
 
 def written_text(reply: str, before: str) -> str:

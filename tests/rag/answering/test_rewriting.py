@@ -62,7 +62,8 @@ def test_a_text_cannot_end_its_place_in_the_prompt() -> None:
 
 def test_only_what_a_customer_may_be_told_is_used() -> None:
     internal, expired = replace(PASSAGE, audience="internal"), replace(PASSAGE, expired_on=date(2026, 1, 1))
-    assert usable_evidence([internal, PASSAGE, expired]) == (PASSAGE,)
+    later = replace(PASSAGE, starts_on=date(2027, 1, 1))
+    assert usable_evidence([internal, PASSAGE, expired, later]) == (PASSAGE,)
 
 
 @pytest.mark.parametrize(
