@@ -23,11 +23,14 @@ from typing import Literal
 
 from rag.answering.context_fit import ContextFit
 from rag.answering.governor import Budget, Governed, govern
+from rag.answering.hosted_generator import generator_at
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
     FactsChanged,
+    ModelStoppedHalfway,
     ModelTooSlow,
+    OllamaUnavailable,
     PromptTooLong,
     RewritingUnusable,
     TurnFailed,
@@ -38,6 +41,7 @@ from rag.protocols import GeneratedText, GeneratedThinking, Message
 from rag.schema import Language
 from rag.serving.durations import Work
 from rag.serving.line import Request
+from rag.serving.ticket import Ticket
 from rag.storage.access import LOCAL_USER, User
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
@@ -49,6 +53,7 @@ WritingState = Literal["waiting", "writing", "done", "refused", "stopped", "fail
 PartsOf = Callable[[str, User], PipelineParts]
 """Returns the parts of the pipeline of a knowledge base, or raises ``AccessDenied`` where the user may not use it."""
 
+_Part = GeneratedThinking | GeneratedText | Governed
 _RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
 _REMEMBERED = 256
 _SPARE_TOKENS = 48
@@ -185,6 +190,7 @@ class WritingService:
         """Write in a worker; whatever is raised on purpose becomes the snapshot's end."""
         try:
             parts = self._parts(live.snapshot.knowledge_base, user)
+            parts.ensure_server()  # or nobody knows which model there is
             model = parts.generator.model
             live.snapshot = replace(live.snapshot, model=model, stand_in=parts.generator.stand_in)
             text = writing.known(model) or self._written(live, writing, parts, owner, deadline)
@@ -207,29 +213,43 @@ class WritingService:
             raise RewritingUnusable(reason="long") from error
         request = Request(Work(parts.count_tokens(messages[-1].content), False), owner, follows_up=True)
         with parts.admission.ticket(request, cancelled=live.cancelled) as ticket:
-            for wait in ticket.waits():
-                live.show("waiting", wait.ahead, wait.wait_seconds)
-                self._check(live, deadline)
-            live.show("writing")
-            parts.ensure_server()
-            reply = govern(parts.generator, messages, think=False, language=writing.language, budget=budget)
+            self._wait(live, ticket, deadline)
+
+            def reply() -> Iterator[_Part]:
+                parts.ensure_server()
+                generator = generator_at(parts.generator, ticket.host)
+                return govern(generator, messages, think=False, language=writing.language, budget=budget)
+
             try:
-                governed = self._last_of(reply, live, deadline)
-            finally:
-                if isinstance(reply, GeneratorObject):
-                    reply.close()  # frees the model's slot when it was stopped
+                governed = self._last_of(reply(), live, deadline)
+            except (
+                ModelStoppedHalfway,
+                OllamaUnavailable,
+            ):  # nothing of it was shown: it is started anew, or elsewhere
+                if parts.admission.host_count > 1:
+                    ticket.put_back()
+                    self._wait(live, ticket, deadline)
+                governed = self._last_of(reply(), live, deadline)
         if governed.finished.reason == "length":
             raise FactsChanged(reason="cut")
         return writing.take(governed.text, parts.generator.model)
 
-    def _last_of(
-        self, reply: Iterator[GeneratedThinking | GeneratedText | Governed], live: _Live, deadline: float
-    ) -> Governed:
-        governed: Governed | None = None
-        for part in reply:
+    def _wait(self, live: _Live, ticket: Ticket, deadline: float) -> None:
+        for wait in ticket.waits():
+            live.show("waiting", wait.ahead, wait.wait_seconds)
             self._check(live, deadline)
-            if isinstance(part, Governed):
-                governed = part
+        live.show("writing")
+
+    def _last_of(self, reply: Iterator[_Part], live: _Live, deadline: float) -> Governed:
+        governed: Governed | None = None
+        try:
+            for part in reply:
+                self._check(live, deadline)
+                if isinstance(part, Governed):
+                    governed = part
+        finally:
+            if isinstance(reply, GeneratorObject):
+                reply.close()  # frees the model's slot when it was stopped
         assert governed is not None  # govern ends with it or raises
         return governed
 

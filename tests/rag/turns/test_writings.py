@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rag.errors import FactsChanged, ModelStoppedHalfway, TurnMissing
+from rag.errors import FactsChanged, ModelStoppedHalfway, OllamaUnavailable, TurnMissing
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
@@ -132,6 +133,39 @@ def test_what_cannot_be_used_is_refused_and_what_breaks_fails(tmp_path: Path) ->
         assert ended.state == ("refused" if kind == "FactsChanged" else "failed")
         assert ended.failure.zh
         desk.writings.close()
+
+
+def test_a_model_that_was_lost_is_asked_once_more(tmp_path: Path) -> None:
+    lost = [True]
+
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
+        return [ModelStoppedHalfway(partial_text="") if lost.pop() else GeneratedText("You have 30 days, friend.")]
+
+    generator = ScriptedGenerator(script)
+    parts = offline_parts(tmp_path, generator=generator, slots=1)
+    writings = WritingService(lambda name, user: parts)
+    lost.insert(0, False)
+    ended = writings.wait(writings.submit("a", writing(), knowledge_base="default"), timeout_seconds=20)
+    assert (ended.state, ended.text, len(generator.calls)) == ("done", "You have 30 days, friend.", 2)
+    assert parts.admission.occupancy().running == 0
+    writings.close()
+
+
+def test_the_server_is_started_before_the_model_is_named(tmp_path: Path) -> None:
+    started: list[str] = []
+
+    class Sleeping(ScriptedGenerator):
+        @property
+        def model(self) -> str:
+            if not started:
+                raise OllamaUnavailable(host="127.0.0.1:1")
+            return "scripted"
+
+    generator = Sleeping(lambda messages: [GeneratedText("You have 30 days, friend.")])
+    parts = replace(offline_parts(tmp_path, generator=generator), ensure_server=lambda: started.append("now"))
+    writings = WritingService(lambda name, user: parts)
+    assert writings.wait(writings.submit("a", writing(), knowledge_base="default"), timeout_seconds=20).state == "done"
+    writings.close()
 
 
 def test_half_a_text_is_refused(tmp_path: Path) -> None:
