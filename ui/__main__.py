@@ -22,7 +22,6 @@ import psutil
 from rag.errors import AnswerdeskError, OpenWithoutSignIn, PortTaken, ServingError
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.steps import provide
-from rag.serving.host_commands import left_out_lines
 from rag.serving.server import ensure_running, stop
 from rag.settings import LOOPBACKS, Settings, load_settings
 from rag.terminal import exit_code_of, fail, terminal_language
@@ -58,8 +57,11 @@ def _start_ollama(settings: Settings, console: Console) -> bool:
         server = ensure_running(settings, while_we_live=True)
         return Outcome(console.words("server"), "started" if server.managed else "adopted", {"url": server.url})
 
-    for line in left_out_lines(settings, console.language):
-        print(f"  {line}")
+    if len(settings.ollama_urls) > 1:
+        from rag.serving.host_commands import left_out_lines  # brings numpy, with the line before the hosts
+
+        for line in left_out_lines(settings, console.language):
+            print(f"  {line}")
     try:
         return console.step(start).way == "started"
     except ServingError as error:

@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AnswerdeskError, OllamaUnavailable
 from rag.schema import Language
-from rag.serving.host_commands import hosts_report, say_hosts
 from rag.serving.hosts import Hosts, hosts_of
 from rag.serving.model_commands import add_model_commands, say
 from rag.serving.server import ServerStatus, ensure_running, status, stop, supervised
@@ -61,6 +60,8 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
 def _status(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     hosts = hosts_of(settings)
     if hosts is not None:
+        from rag.serving.host_commands import hosts_report, say_hosts  # brings numpy, with the line before the hosts
+
         logging.getLogger(Hosts.__module__).setLevel(logging.ERROR)  # which host is left out is said below
         return say_hosts(hosts_report(settings, hosts), language, as_json=options.json)
     return _say_status(status(settings), language, as_json=options.json)

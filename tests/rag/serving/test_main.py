@@ -1,6 +1,8 @@
 """The command: exit codes, JSON, and one sentence in the reader's language."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from rag.serving import __main__ as command
 from rag.settings import load_settings
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub
+from tests.rag.command import CHECKOUT
 
 
 def run(arguments: list[str], url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, language: str = "en") -> int:
@@ -85,3 +88,9 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "python -m rag.serving status --json" in out
     assert "supervise" not in out
+
+
+def test_the_command_and_the_desk_begin_without_numpy() -> None:
+    code = "import sys, rag.serving.__main__, ui.__main__; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")
