@@ -51,6 +51,9 @@ _RUNNER_LOST = re.compile(
 )
 """How Ollama 0.24 tells that the process which computes was killed; it starts another one for the next request."""
 
+_SAID_NOTHING = re.compile("No data received")
+"""How langchain-ollama tells of a reply without a single line."""
+
 _REPEAT_PENALTY = 1.0  # a penalty makes a small model change numbers that it should copy; loops are cut by the governor
 
 
@@ -197,6 +200,8 @@ class OllamaGenerator:
             return OllamaRefused(reason=" ".join(error.error.split())[:_REASON_CHARACTERS])
         if isinstance(error, httpx.TransportError | ConnectionError):
             return OllamaUnavailable(host=host)
+        if isinstance(error, ValueError) and _SAID_NOTHING.search(str(error)) is not None:
+            return ModelStoppedHalfway(partial_text=partial_text)
         return error
 
     def _options(self, max_tokens: int) -> dict[str, Any]:

@@ -111,17 +111,22 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             if not begun:  # as Ollama does: no header before the first token
                 begun = True
-                self.send_response(200)
-                self.send_header("Content-Type", "application/x-ndjson")
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
+                self._begin()
             if isinstance(step, Break):
                 self.close_connection = True
                 return
             line = json.dumps({"model": "fake", "created_at": "2026-01-01T00:00:00Z", **step}).encode() + b"\n"
             self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
             self.wfile.flush()
+        if not begun:
+            self._begin()
         self.wfile.write(b"0\r\n\r\n")
+
+    def _begin(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
 
     def _pause(self, seconds: float) -> None:
         """Sleep, but notice when the client hangs up, as Ollama's request context does."""

@@ -184,6 +184,11 @@ def test_a_stream_that_ends_without_a_last_object(ollama: FakeOllama) -> None:
         _parts(ollama, content("You have"))
 
 
+def test_a_stream_without_anything(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelStoppedHalfway):
+        _parts(ollama)
+
+
 def test_the_model_is_chosen_once_and_late() -> None:
     calls: list[int] = []
 
