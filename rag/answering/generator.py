@@ -51,8 +51,8 @@ _RUNNER_LOST = re.compile(
 )
 """How Ollama 0.24 tells that the process which computes was killed; it starts another one for the next request."""
 
-_SAID_NOTHING = re.compile("No data received")
-"""How langchain-ollama tells of a reply without a single line."""
+_SAID_NOTHING = re.compile("No generation chunks|No data received")
+"""How LangChain tells of a reply without a single line."""
 
 _REPEAT_PENALTY = 1.0  # a penalty makes a small model change numbers that it should copy; loops are cut by the governor
 
