@@ -24,6 +24,7 @@ LARGEST_WINDOW = 2048
 
 _BATCH = 32  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
 _MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
+_LONGEST_WAIT_SECONDS = 5.0  # at an end before the time, for a batch that is being embedded
 _SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
 
@@ -55,10 +56,11 @@ class PassageEmbedding:
         self._embedder = embedder
         self._anew = anew
         self._given: queue.SimpleQueue[tuple[Future[PassageVectors], list[str]] | None] = queue.SimpleQueue()
-        self._threads = threads
-        for _ in range(threads):
-            # no executor's: that would be waited for at the end of the process, so that Ctrl-C took a whole batch
-            threading.Thread(target=self._embed_given, name="embedding", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._embed_given, name="embedding", daemon=True) for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
         self._window = FIRST_WINDOW
         self._waiting: dict[bytes, str] = {}
         self._batches: deque[tuple[Sequence[bytes], Future[PassageVectors]]] = deque()
@@ -74,8 +76,10 @@ class PassageEmbedding:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for _, vectors in self._batches:
             vectors.cancel()
-        for _ in range(self._threads):
+        for _ in self._threads:
             self._given.put(None)
+        for thread in self._threads:  # a thread that is inside OpenVINO at the interpreter's end aborts the process
+            thread.join(_LONGEST_WAIT_SECONDS)
 
     def offer(self, passages: Mapping[bytes, str]) -> None:
         """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""

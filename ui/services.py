@@ -210,7 +210,8 @@ def open_services(settings: Settings) -> SharedServices:
         writings=WritingService(parts_of(pipelines)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
-    threading.Thread(target=_warm, args=(first, services), name="warm", daemon=True).start()
+    # no daemon: at the end of the process it would be inside OpenVINO, which aborts then
+    threading.Thread(target=_warm, args=(first, services), name="warm").start()
     return services
 
 

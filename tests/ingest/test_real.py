@@ -1,5 +1,9 @@
 """The sample knowledge base through the real embedder."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +42,35 @@ def test_the_sample_knowledge_base(tmp_path: Path) -> None:
 
     again = ingest([KNOWLEDGE], settings, embedder)
     assert (again.unchanged, again.embedded, again.published) == (summary.documents, 0, False)
+
+
+INGEST = """
+import signal, sys
+import ingest.__main__
+from rag.retrieval.openvino_embedder import OpenVinoEmbedder
+embed = OpenVinoEmbedder.embed_passages
+def told(self, texts):
+    print("embedding", flush=True)
+    return embed(self, texts)
+OpenVinoEmbedder.embed_passages = told
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
+sys.exit(ingest.__main__.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.real
+def test_ctrl_c_while_the_embedder_works_is_no_crash(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", INGEST, str(KNOWLEDGE)],
+        cwd=KNOWLEDGE.parents[1],
+        env={**os.environ, "ANSWERDESK_DATA_DIR": str(tmp_path), "LANG": "en"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "embedding\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines() == ["Stopped; nothing was published, and the former knowledge base serves on."]
