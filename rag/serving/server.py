@@ -147,10 +147,12 @@ def supervised(settings: Settings) -> Supervised:
 
 
 def server_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of a started Ollama.  A variable that the user has set stands.
+    """Return the environment of a started Ollama.  A variable that the user has set stands, but for the
+    address, and a cache shared by all slots, which ends the model's process (Ollama 0.24: "seq_cp() is only supported
+    for full KV buffers").
 
-    Flash attention halves the memory of the context and is a little faster on CPUs, too (measured by the issue that
-    sizes the server); it is also what a quantized context would need.
+    Flash attention halves the memory of the context and is a little faster on CPUs, too (measured); it is also what a
+    quantized context would need.
     """
     url = urlsplit(settings.ollama_url)
     tuned = {
@@ -167,7 +169,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
         tuned["OLLAMA_MODELS"] = str(store)
     listens_everywhere = "0.0.0.0" in settings.ollama_host
     host = "0.0.0.0" if listens_everywhere else url.hostname
-    return {**tuned, **os.environ, "OLLAMA_HOST": f"{host}:{url.port or 11434}"}
+    ours = {"OLLAMA_HOST": f"{host}:{url.port or 11434}", "OLLAMA_MULTIUSER_CACHE": "0"}
+    return {**tuned, **os.environ, **ours}
 
 
 def _status_of(hosts: Hosts) -> ServerStatus:
