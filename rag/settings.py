@@ -7,9 +7,11 @@ in ``settings.json`` of the data folder.  A variable of the environment goes bef
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -21,8 +23,27 @@ LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
 
 KEPT_NAME = "settings.json"
-KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens")
-"""The settings that commands may choose."""
+KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens", "profile")
+"""The settings that commands and the page Models may choose."""
+
+ProfileName = Literal["support", "code"]
+PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model draws its words, by Ollama's names for it.  ``top_p`` None: as the model's own file says."""
+
+    temperature: float
+    top_p: float | None
+    repeat_penalty: float
+
+
+PROFILES: Mapping[ProfileName, Sampling] = MappingProxyType(
+    {"support": Sampling(0.3, None, 1.0), "code": Sampling(0.3, 0.9, 1.0)}
+)
+"""What the work asks for.  Neither has a penalty on repeated words: it makes a small model change numbers and names
+that it should copy, and loops are cut by the governor."""
 
 _DEFAULT_HOST = "127.0.0.1:11434"
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -100,7 +121,10 @@ class Settings(BaseSettings):
     prompt_evidence_deviations: float = Field(
         default=2.25, gt=0, description="a sentence further behind the best one is not read, in standard deviations"
     )
-    temperature: float = Field(default=0.3, ge=0, le=2)
+    profile: ProfileName = Field(default="support", description="what the model is used for: temperature and top_p")
+    temperature: float | None = Field(default=None, ge=0, le=2, description="empty: the profile's")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="empty: the profile's")
+    repeat_penalty: float | None = Field(default=None, gt=0, le=2, description="1: none; empty: the profile's")
     question_limit_characters: int = Field(default=8000, ge=100)
 
     # answers that are there already
@@ -190,6 +214,16 @@ class Settings(BaseSettings):
     def desk_names(self) -> tuple[str, ...]:
         """Return ``host_names`` one by one."""
         return tuple(name.strip() for name in self.host_names.split(",") if name.strip())
+
+    @property
+    def sampling(self) -> Sampling:
+        """The profile's way of drawing words, with what was set by itself in its place."""
+        usual = PROFILES[self.profile]
+        return Sampling(
+            usual.temperature if self.temperature is None else self.temperature,
+            usual.top_p if self.top_p is None else self.top_p,
+            usual.repeat_penalty if self.repeat_penalty is None else self.repeat_penalty,
+        )
 
     @property
     def ollama_url(self) -> str:

@@ -37,7 +37,7 @@ class RawModel:
             name,
             stand_in,
             settings.context_tokens,
-            settings.temperature,
+            settings.sampling.temperature,
             settings.keep_alive_seconds,
             settings.wait_limit_seconds,
         )

@@ -54,8 +54,6 @@ _RUNNER_LOST = re.compile(
 _SAID_NOTHING = re.compile("No generation chunks|No data received")
 """How LangChain tells of a reply without a single line."""
 
-_REPEAT_PENALTY = 1.0  # a penalty makes a small model change numbers that it should copy; loops are cut by the governor
-
 
 class NamedModel(Protocol):
     """What ``rag.serving.models.choose_model`` gives."""
@@ -206,12 +204,13 @@ class OllamaGenerator:
 
     def _options(self, max_tokens: int) -> dict[str, Any]:
         # The context is the same in every request: another one makes Ollama load the model again.
-        layers = self._settings.gpu_layers
-        return ({} if layers is None else {"num_gpu": layers}) | {
+        layers, sampling = self._settings.gpu_layers, self._settings.sampling
+        left_open = {"num_gpu": layers, "top_p": sampling.top_p}
+        return {name: value for name, value in left_open.items() if value is not None} | {
             "num_ctx": self._settings.context_tokens,
             "num_predict": max_tokens,
-            "temperature": self._settings.temperature,
-            "repeat_penalty": _REPEAT_PENALTY,
+            "temperature": sampling.temperature,
+            "repeat_penalty": sampling.repeat_penalty,
         }
 
     def _model(self) -> NamedModel:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SettingsError
-from rag.settings import KEPT_NAME, Settings, keep_choices, load_settings
+from rag.settings import KEPT_NAME, Sampling, Settings, keep_choices, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +134,22 @@ def test_a_file_of_choices_cannot_set_anything_else(monkeypatch: pytest.MonkeyPa
     (tmp_path / KEPT_NAME).write_text('{"top_k": 1, "data_dir": "/elsewhere"}', "utf-8")
     assert load_settings().top_k == Settings().top_k
     assert load_settings().data_dir == tmp_path
+
+
+def test_a_profile_draws_words_its_way_and_what_is_set_by_itself_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert Settings().sampling == Sampling(0.3, None, 1.0)
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    keep_choices(load_settings(), {"profile": "code"})
+    load_settings.cache_clear()
+    assert load_settings().sampling == Sampling(0.3, 0.9, 1.0)
+    monkeypatch.setenv("ANSWERDESK_TOP_P", "0.5")
+    load_settings.cache_clear()
+    assert load_settings().sampling == Sampling(0.3, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("values", [{"profile": "poetry"}, {"top_p": 0}, {"top_p": 1.1}, {"repeat_penalty": 0}])
+def test_a_profile_or_a_way_of_drawing_words_that_cannot_be_is_named(values: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=f"ANSWERDESK_{next(iter(values)).upper()}"):
+        Settings().changed(**values)

@@ -90,7 +90,7 @@ def test_another_generation_model_prompt_or_day_has_no_use_for_it(tmp_path: Path
     desk.day = date(2026, 11, 26)
     assert desk.cache.answer(QUESTION, None, Trace()) is None
     desk.day = date(2026, 11, 25)
-    for changes in ({"temperature": 0.9}, {"model": "other"}, {"prompt_evidence_tokens": 99}):
+    for changes in ({"temperature": 0.9}, {"profile": "code"}, {"model": "other"}, {"prompt_evidence_tokens": 99}):
         other = AnswerCache(desk.parts.store, desk.kept, desk.settings.changed(**changes))
         assert other.answer(QUESTION, None, Trace()) is None
     publish_documents(desk.folder, SAMPLE_DOCUMENTS, HashEmbedder())

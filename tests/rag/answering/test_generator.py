@@ -67,6 +67,12 @@ def test_what_is_sent(ollama: FakeOllama) -> None:
     ]
 
 
+def test_the_profile_says_how_words_are_drawn(ollama: FakeOllama) -> None:
+    _parts(ollama, content("x"), done(), profile="code")
+    options = ollama.requests[0]["options"]
+    assert (options["temperature"], options["top_p"], options["repeat_penalty"]) == (0.3, 0.9, 1.0)
+
+
 @pytest.mark.parametrize(("stand_in", "think", "sent"), [(True, False, 3), (True, True, 2), (False, False, 2)])
 def test_only_a_stand_in_that_is_not_to_think_gets_an_empty_beginning(
     ollama: FakeOllama, stand_in: bool, think: bool, sent: int
