@@ -4,6 +4,10 @@ from collections.abc import Mapping
 
 MODEL_REASONS: Mapping[str, tuple[str, str]] = {
     "no_file": ("it cannot be read ({what})", "无法读取（{what}）"),
+    "not_absolute": (
+        "name the whole path on this server, from its root on",
+        "请填写服务器上的完整路径（从根目录开始）",
+    ),
     "no_gguf": ("it is not a GGUF file", "不是 GGUF 文件"),
     "version": ("GGUF version {what} is not known here", "不支持 GGUF 版本 {what}"),
     "damaged": ("its header is damaged; download it again", "文件头已损坏，请重新下载"),
@@ -32,6 +36,10 @@ MODEL_REASONS: Mapping[str, tuple[str, str]] = {
     "installed_without_template": (
         "it has no chat template, and without one a model answers nonsense; import its file anew with --template",
         "它没有对话模板，缺少模板的模型会胡乱回答；请用 --template 重新导入模型文件",
+    ),
+    "no_format": (
+        "it has no chat template, and without one a model answers nonsense; choose its chat format",
+        "它没有对话模板，缺少模板的模型会胡乱回答；请选择对话格式",
     ),
     "kind": (
         "{what} cannot be made here; possible are q8_0, q4_K_M and q4_K_S",
@@ -78,6 +86,7 @@ MODEL_REASONS: Mapping[str, tuple[str, str]] = {
         "not deleted; confirm with --yes where nobody can be asked",
         "未删除；无法询问时请加 --yes 确认",
     ),
+    "not_typed": ("type its name to delete it", "请输入该模型的名称以确认删除"),
     "shape": ("its header does not say how it is built ({what})", "文件头缺少结构信息（{what}）"),
     "blob": (
         "its file {what} cannot be read from here; run this on the machine and as the user of Ollama",

@@ -40,12 +40,16 @@ class InstalledModel:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory.  ``gpu_bytes`` is the part of ``memory_bytes`` that lies in the GPU."""
+    """A model in memory.  ``gpu_bytes`` is the part of ``memory_bytes`` that lies in the GPU.
+
+    ``expires_at`` is when Ollama lets it go unless it is asked again: ISO 8601 with its zone, empty if it is not told.
+    """
 
     name: str
     memory_bytes: int
     gpu_bytes: int
     context_tokens: int
+    expires_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,11 @@ class OllamaClient:
         rows = self._value("/api/ps", "models")
         return [
             LoadedModel(
-                row["name"], int(row.get("size", 0)), int(row.get("size_vram", 0)), int(row.get("context_length", 0))
+                row["name"],
+                int(row.get("size", 0)),
+                int(row.get("size_vram", 0)),
+                int(row.get("context_length", 0)),
+                str(row.get("expires_at", "")),
             )
             for row in rows
         ]

@@ -27,7 +27,10 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A row of ``list``.  ``memory_bytes`` and ``context_tokens`` are 0 where the model is not in memory."""
+    """A row of ``list``.  ``memory_bytes`` and ``context_tokens`` are 0 where the model is not in memory.
+
+    ``loaded_until`` is ISO 8601 with its zone, empty where the model is not in memory or Ollama does not tell.
+    """
 
     name: str
     size_bytes: int
@@ -40,6 +43,7 @@ class ListedModel:
     template: bool
     thinks: bool
     reconstructed_from: str
+    loaded_until: str = ""
 
 
 def say(key: str, language: Language, **values: object) -> None:
@@ -47,14 +51,19 @@ def say(key: str, language: Language, **values: object) -> None:
     print(words(key, language, **values), flush=True)
 
 
-def listed(client: OllamaClient, wanted: str) -> list[ListedModel]:
-    """Return what is installed; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``."""
+def listed(
+    client: OllamaClient, wanted: str, show: Callable[[InstalledModel], ModelDetails] | None = None
+) -> list[ListedModel]:
+    """Return what is installed; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``.
+
+    ``show`` tells a model's details where they are known already; without it Ollama is asked.
+    """
     installed = client.models()
     chosen = chosen_name(installed, wanted)
     loaded = {one.name: one for one in client.loaded()}
     rows = []
     for model in installed:
-        details, memory = client.show(model.name), loaded.get(model.name)
+        details, memory = show(model) if show else client.show(model.name), loaded.get(model.name)
         rows.append(
             ListedModel(
                 **asdict(model),
@@ -65,6 +74,7 @@ def listed(client: OllamaClient, wanted: str) -> list[ListedModel]:
                 template=details.has_template,
                 thinks=details.thinks,
                 reconstructed_from=details.reconstructed_from,
+                loaded_until=memory.expires_at if memory else "",
             )
         )
     return rows

@@ -101,8 +101,8 @@ def as_json(advice: Advice) -> dict[str, object]:
     return {**found, "shape": {**shape, **sums}, "memory": memory, "machine": machine, "stand_in": stand_in}
 
 
-def lines(advice: Advice, language: Language) -> Iterator[str]:
-    """Yield the explanation."""
+def arithmetic(advice: Advice, language: Language) -> Iterator[str]:
+    """Yield how the memory and the slots were worked out, a sentence a line."""
     shape, serving, machine, memory = advice.shape, advice.serving, advice.machine, advice.memory
     context, budget = context_of(shape, serving), machine.budget_bytes / _GB
 
@@ -133,10 +133,16 @@ def lines(advice: Advice, language: Language) -> Iterator[str]:
         yield say("ps_now", size=advice.loaded_bytes / _GB, difference=difference)
     yield say("slots_gpu" if serving.on_gpu else "slots", size=advice.kv_bytes_a_slot / _GB,
               by_memory=advice.slots_by_memory, cores=machine.cores, slots=advice.slots)  # fmt: skip
+
+
+def lines(advice: Advice, language: Language) -> Iterator[str]:
+    """Yield the explanation."""
+    yield from arithmetic(advice, language)
+    name = advice.shape.name
     if advice.rates:
-        yield say("rates", **asdict(advice.rates))
+        yield words("size_rates", language, **asdict(advice.rates))
     else:
-        yield say("no_rates_file" if shape.name.endswith(".gguf") else "no_rates", name=shape.name)
+        yield words("size_no_rates_file" if name.endswith(".gguf") else "size_no_rates", language, name=name)
     yield ""
     yield from _variants(advice, language)
     yield ""

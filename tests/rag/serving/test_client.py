@@ -14,12 +14,26 @@ def test_version_models_and_loaded() -> None:
     with OllamaStub(models=["deepseek-r1:1.5b"]) as stub:
         stub.answers["/api/ps"] = lambda _: (
             200,
-            [{"models": [{"name": "m", "size": 500, "size_vram": 300, "context_length": 4096}]}],
+            [
+                {
+                    "models": [
+                        {
+                            "name": "m",
+                            "size": 500,
+                            "size_vram": 300,
+                            "context_length": 4096,
+                            "expires_at": "2026-01-01T00:00:00Z",
+                        }
+                    ]
+                }
+            ],
         )
         client = OllamaClient(stub.url + "/")
         assert client.version() == "0.0.0-stub"
         assert client.models() == [InstalledModel("deepseek-r1:1.5b", 1_000_000, "0.5B", "Q4_K_M")]
-        assert client.loaded() == [LoadedModel("m", memory_bytes=500, gpu_bytes=300, context_tokens=4096)]
+        assert client.loaded() == [
+            LoadedModel("m", memory_bytes=500, gpu_bytes=300, context_tokens=4096, expires_at="2026-01-01T00:00:00Z")
+        ]
 
 
 def test_nobody_there() -> None:

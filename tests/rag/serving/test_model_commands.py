@@ -192,11 +192,13 @@ def test_the_list_tells_template_thought_and_origin(desk: Desk, capsys: pytest.C
     desk.stub.details_of["r1:f16"] = {"template": "{{ .Prompt }}", "capabilities": ["completion", "thinking"]}
     desk.stub.details_of["stand-in:0.5b"] = {"model_info": {"general.reconstructed_from": "Q4_K_M"}}
     loaded = {"name": "r1:q4", "size": 2_500_000_000, "size_vram": 0, "context_length": 4096}
+    loaded["expires_at"] = "2026-11-25T12:00:00Z"
     desk.stub.answers["/api/ps"] = lambda _: (200, [{"models": [loaded]}])
     assert desk.run("list", "--json") == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert (rows["r1:f16"]["template"], rows["r1:f16"]["thinks"]) == (False, True)
     assert rows["r1:q4"]["memory_bytes"] == 2_500_000_000
+    assert [row["loaded_until"] for row in rows.values()] == ["", "", "2026-11-25T12:00:00Z"]
     assert rows["stand-in:0.5b"]["reconstructed_from"] == "Q4_K_M"
     assert desk.run("list", language="zh") == 0
     assert "替代模型，非 DeepSeek-R1 · F16 由 Q4_K_M 还原" in capsys.readouterr().out
