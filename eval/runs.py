@@ -5,9 +5,11 @@
 A record is written before it is scored, so whatever is known of a run can be computed anew from its folder alone.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,6 +106,14 @@ class Run:
 
     def _damaged(self, name: str) -> SettingsError:
         return SettingsError(reason=words("run_damaged", terminal_language(), path=self.folder / name))
+
+
+def new_run_name(settings: Settings) -> str:
+    """Return a name that no run has: the time of day."""
+    name = f"{datetime.now():%Y-%m-%d-%H%M%S}"
+    taken = {folder.name for folder in (settings.data_dir / "runs").glob(f"{name}*")}
+    numbered = (f"{name}-{count}" for count in itertools.count(2))
+    return next(one for one in itertools.chain([name], numbered) if one not in taken)
 
 
 def read_records(path: Path, adapter: TypeAdapter[RecordType]) -> list[RecordType]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
+from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
 from eval.calibrate_model.agents import Target
@@ -11,6 +12,8 @@ from eval.calibrate_model.results import MARGIN, Row
 from eval.calibrate_model.words import words
 from eval.comparing.page import STYLE
 from eval.comparing.svg import Bar, bar_chart
+from eval.runs import Run
+from rag.errors import SettingsError
 from rag.schema import Language
 
 _FEW = 100
@@ -31,9 +34,20 @@ class Findings:
     run: str
 
 
+_FINDINGS = TypeAdapter(Findings)
+
+
 def as_json(findings: Findings) -> dict[str, object]:
     """Return the figures for programs."""
     return asdict(findings)
+
+
+def findings_of(run: Run) -> Findings:
+    """Return what a finished run found.  Raises ``SettingsError`` where it is not finished, or no calibration."""
+    try:
+        return _FINDINGS.validate_python(run.figures())
+    except ValidationError as error:
+        raise SettingsError(reason=run.folder.name) from error
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -101,16 +115,17 @@ def page(findings: Findings, language: Language) -> str:
         "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells(row)) + "</tr>" for row in findings.rows
     )
     notes = "".join(f"<p>{escape(remark)}</p>" for remark in remarks(findings, language))
-    plots = "".join(_plots(findings, language))
+    drawn = "".join(plots(findings, language))
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>{notes}"
-        f"<table><tr>{heads}</tr>{rows}</table>{plots}</html>\n"
+        f"<table><tr>{heads}</tr>{rows}</table>{drawn}</html>\n"
     )
 
 
-def _plots(findings: Findings, language: Language) -> list[str]:
+def plots(findings: Findings, language: Language) -> list[str]:
+    """Return the plots as HTML that ``PLOT_STYLE`` belongs to; the winner's bars are of another colour."""
     measures: Mapping[str, Callable[[Row], float]] = {
         "plot_p99": lambda row: (row.p99_ms or 0.0) / 1000,
         "plot_speed": lambda row: row.load_rate,
@@ -118,7 +133,7 @@ def _plots(findings: Findings, language: Language) -> list[str]:
         "plot_agents": lambda row: float(row.agents),
     }
     right = [
-        Bar(_label(row), row.accuracy, f"{row.accuracy:.0%}", row.interval, group=int(row == findings.best))
+        Bar(label(row), row.accuracy, f"{row.accuracy:.0%}", row.interval, group=int(row == findings.best))
         for row in findings.rows
         if row.accuracy is not None
     ]
@@ -129,10 +144,11 @@ def _plots(findings: Findings, language: Language) -> list[str]:
 
 
 def _bars(findings: Findings, value: Callable[[Row], float]) -> Sequence[Bar]:
-    return [Bar(_label(row), value(row), f"{value(row):.3g}", group=int(row == findings.best)) for row in findings.rows]
+    return [Bar(label(row), value(row), f"{value(row):.3g}", group=int(row == findings.best)) for row in findings.rows]
 
 
-def _label(row: Row) -> str:
+def label(row: Row) -> str:
+    """Name a row by its quantization, slots and context."""
     one = row.configuration
     return f"{one.kind}, {one.slots} x {one.context_tokens:,}"
 

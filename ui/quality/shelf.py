@@ -1,6 +1,5 @@
 """What the Quality page works with, as the program shares it; pages get a ``QualityDesk`` over one knowledge base."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from functools import partial
 
 from eval.background import Evaluation, EvaluationProcess
 from eval.gaps.report import GapParts
-from eval.runs import Run
+from eval.runs import Run, new_run_name
 from rag.answering.curated import Curation
 from rag.errors import SettingsError
 from rag.protocols import Embedder
@@ -88,10 +87,7 @@ class QualityShelf:
 
     def new_run_name(self) -> str:
         """Return a name that no run has: the time of day."""
-        name = f"{datetime.now():%Y-%m-%d-%H%M%S}"
-        taken = {folder.name for folder in (self.settings.data_dir / "runs").glob(f"{name}*")}
-        numbered = (f"{name}-{count}" for count in itertools.count(2))
-        return next(one for one in itertools.chain([name], numbered) if one not in taken)
+        return new_run_name(self.settings)
 
     def gap_parts(self, name: str, user: User) -> GapParts:
         """Return what a knowledge-gap report is made from."""

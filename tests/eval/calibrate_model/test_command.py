@@ -16,7 +16,7 @@ from eval import __main__ as command
 from eval.answers.runner import RECORDS
 from eval.calibrate_model import workshop as workshop_module
 from eval.calibrate_model.agents import Target
-from eval.calibrate_model.command import Calibration
+from eval.calibrate_model.calibration import Calibration
 from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import Findings
 from eval.calibrate_model.results import rows_of

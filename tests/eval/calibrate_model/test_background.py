@@ -1,0 +1,139 @@
+"""What a page orders: the same run as the command's, told configuration by configuration, and its winner used."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval import question_options
+from eval.calibrate_model import background_process, calibration, command
+from eval.calibrate_model.agents import Target
+from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
+from eval.calibrate_model.configurations import configurations
+from eval.calibrate_model.report import Findings, as_json, findings_of
+from eval.calibrate_model.results import rows_of
+from eval.calibrate_model.workshop import AS_IS, Workshop
+from eval.runs import Run
+from rag.errors import NoRegressionQuestions, SettingsError
+from rag.pipeline import PipelineParts
+from rag.serving.rates import Rates
+from rag.settings import KEPT_NAME, Settings
+from rag.storage.regression import RegressionQuestion, RegressionQuestions
+from rag.storage.store import KnowledgeStore
+from rag.testing import HashEmbedder, offline_parts
+from tests.eval.calibrate_model.records import SERVED, question, record
+from tests.ollama_stub import OllamaStub
+from tests.rag.serving.test_sizing import SMALL, TENSORS
+
+MODEL = "stand-in:0.5b"
+ORDER = Order("monday", MODEL, (1, 2), (2048,), limit=0, minutes=5)
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Iterator[OllamaStub]:
+    blob = tmp_path / "sha256-ab"
+    blob.write_bytes(b"GGUF")
+    tensors = [{"name": one.name, "type": one.kind, "shape": list(one.shape)} for one in TENSORS]
+    with OllamaStub(models=[MODEL]) as server:
+        server.details |= {"model_info": SMALL, "tensors": tensors, "modelfile": f"FROM {blob}\n"}
+        yield server
+
+
+@pytest.fixture
+def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A knowledge base with two questions; the calibration's own server is the stub, and its parts are offline."""
+    parts = offline_parts(tmp_path / "kb")
+    made = parts.settings.changed(ollama_host=stub.url, cache_dir=tmp_path / "cache")
+    questions = RegressionQuestions(KnowledgeStore(made.knowledge_dir))
+    for text, document, quote in (
+        ("How much citric acid goes into the kettle?", "kettle.md", "20 grams"),
+        ("信用卡退款多久到账？", "refund.md", "信用卡 3–7 个工作日到账"),
+    ):
+        language = "en" if text.isascii() else "zh"
+        questions.add(RegressionQuestion(text, language, (document,), quote=quote, origin="correction"))
+
+    @contextmanager
+    def server(workshop: Workshop, slots: int, context_tokens: int, model: str = "") -> Iterator[Settings]:
+        yield workshop.settings.changed(parallel_slots=slots, context_tokens=context_tokens, model=model)
+
+    def offline(own: Settings, *rest: Any, **named: Any) -> PipelineParts:
+        return parts
+
+    def rates(*rest: Any, **named: Any) -> Rates:
+        return Rates(80.0, 12.0, 1, "2026-11-25")
+
+    monkeypatch.setattr(Workshop, "server", server)
+    monkeypatch.setattr(calibration, "open_embedder", lambda settings: HashEmbedder())
+    monkeypatch.setattr(calibration, "build_parts", offline)
+    monkeypatch.setattr(calibration, "measure_rates", rates)
+    return made
+
+
+def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settings) -> None:
+    told: list[CalibrationProgress] = []
+    background_process.calibrate(settings, ORDER, told.append)
+    assert [(one.slots, one.done, one.number) for one in told] == [(1, 1, 1), (1, 2, 1), (2, 1, 2), (2, 2, 2)]
+    assert {(one.kind, one.context_tokens, one.total, one.count) for one in told} == {(AS_IS, 2048, 2, 2)}
+    found = findings_of(Run.named("monday", settings))
+    assert [row.configuration.slots for row in found.rows] == [1, 2]
+    assert (found.model, found.stand_in, found.whole) == (MODEL, True, True)
+    identity = Run.named("monday", settings).identity()
+    assert (identity["command"], identity["knowledge"]) == ("calibrate model", "default")
+
+
+def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (command, question_options):
+        monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
+    given = ["--kb", "default", "--slots", "1,2", "--contexts", "2048", "--limit", "0", "--run", "tuesday"]
+    assert command.main(given) == 0
+    said = capsys.readouterr().out
+    assert "--run tuesday --yes" in said
+    run = Run.named("tuesday", settings)
+    assert (run.folder / "report.html").is_file()
+    assert len(findings_of(run).rows) == 2
+    assert not (settings.data_dir / KEPT_NAME).exists()
+
+
+@pytest.mark.real
+def test_a_process_of_its_own_tells_why_nothing_was_begun(stub: OllamaStub, tmp_path: Path) -> None:
+    settings = offline_parts(tmp_path).settings.changed(ollama_host=stub.url)
+    with CalibrationProcess(settings) as process, pytest.raises(NoRegressionQuestions):
+        process.calibrate(ORDER, lambda progress: None)
+    with CalibrationProcess(settings) as process, pytest.raises(SettingsError):
+        process.choose("absent")
+
+
+def test_without_questions_nothing_is_begun(stub: OllamaStub, tmp_path: Path) -> None:
+    settings = offline_parts(tmp_path).settings.changed(ollama_host=stub.url)
+    with pytest.raises(NoRegressionQuestions):
+        background_process.calibrate(settings, ORDER, lambda progress: None)
+    assert not (settings.data_dir / "runs").exists()
+
+
+def _saved(settings: Settings, *, best: bool) -> None:
+    (one,) = configurations({AS_IS: MODEL}, (3,), (8192,))
+    rows: Sequence[Any] = rows_of({one: (SERVED, [record(0)])}, [question(0)], Target())
+    run = Run.named("monday", settings)
+    run.begin({"command": "calibrate model"}, [question(0)])
+    found = Findings(MODEL, True, "", tuple(rows), rows[0] if best else None, Target(), True, "monday")
+    run.save_figures(as_json(found))
+
+
+def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> None:
+    _saved(settings, best=True)
+    assert background_process.work(settings, {"choose": "monday"}, lambda value: None) == []
+    kept = json.loads((settings.data_dir / KEPT_NAME).read_text(encoding="utf-8"))
+    assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 3, "context_tokens": 8192}
+
+
+@pytest.mark.parametrize("run", ["absent", "monday"])
+def test_a_run_that_is_not_there_or_chose_nothing_changes_nothing(settings: Settings, run: str) -> None:
+    _saved(settings, best=False)
+    with pytest.raises(SettingsError, match=run):
+        background_process.use_winner(settings, run)
+    assert not (settings.data_dir / KEPT_NAME).exists()
