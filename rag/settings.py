@@ -7,17 +7,16 @@ in ``settings.json`` of the data folder.  A variable of the environment goes bef
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
+from rag.profiles import PROFILES, ProfileName, Sampling
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
@@ -25,25 +24,6 @@ LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 KEPT_NAME = "settings.json"
 KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens", "profile")
 """The settings that commands and the page Models may choose."""
-
-ProfileName = Literal["support", "code"]
-PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the model draws its words, by Ollama's names for it.  ``top_p`` None: as the model's own file says."""
-
-    temperature: float
-    top_p: float | None
-    repeat_penalty: float
-
-
-PROFILES: Mapping[ProfileName, Sampling] = MappingProxyType(
-    {"support": Sampling(0.3, None, 1.0), "code": Sampling(0.3, 0.9, 1.0)}
-)
-"""What the work asks for.  Neither has a penalty on repeated words: it makes a small model change numbers and names
-that it should copy, and loops are cut by the governor."""
 
 _DEFAULT_HOST = "127.0.0.1:11434"
 _CHECKOUT = Path(__file__).resolve().parent.parent

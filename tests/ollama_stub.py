@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -58,13 +58,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b'{"error": "not found"}')
             return
         status, rows = answer(body)
-        rows = list(rows)
-        if len(rows) == 1 and CUT not in rows and SILENCE not in rows:
-            self._send(status, json.dumps(rows[0]).encode())
-            return
+        if not isinstance(rows, Iterator):  # an iterator's are sent as they come
+            rows = list(rows)
+            if len(rows) == 1 and CUT not in rows and SILENCE not in rows:
+                self._send(status, json.dumps(rows[0]).encode())
+                return
         self.send_response(status)
         self.send_header("Connection", "close")
-        if CUT in rows:
+        if isinstance(rows, list) and CUT in rows:
             self.send_header("Content-Length", str(1 << 30))  # so that the end comes too soon
         self.end_headers()
         self.close_connection = True

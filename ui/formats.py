@@ -1,11 +1,22 @@
 """Numbers and dates as a person of the page's language writes them."""
 
+import re
 from datetime import date, datetime
 
 from rag.schema import Language
 from ui.i18n import word
 
+_MEANS_SOMETHING = re.compile(r"([\\`*_\[\]:~$<>#|])")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def as_markdown(name: str) -> str:
+    r"""Return a name so that Streamlit's Markdown shows it as it is: a colon would begin a symbol or a colour there.
+
+    >>> print(as_markdown("stand-in:0.5b_q8"))
+    stand-in\:0.5b\_q8
+    """
+    return _MEANS_SOMETHING.sub(r"\\\1", name)
 
 
 def format_duration(milliseconds: float, language: Language) -> str:

@@ -12,6 +12,7 @@ from ui.error_words import ERROR_WORDS
 from ui.feedback_words import FEEDBACK_WORDS
 from ui.knowledge.why_words import WHY_WORDS
 from ui.knowledge.words import KNOWLEDGE_WORDS
+from ui.models.words import MODEL_WORDS
 from ui.people_words import PEOPLE_WORDS
 from ui.performance_words import PERFORMANCE_WORDS
 from ui.quality.words import QUALITY_WORDS
@@ -22,6 +23,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         **KNOWLEDGE_WORDS,
         **WHY_WORDS,
         **QUALITY_WORDS,
+        **MODEL_WORDS,
         # the page
         "product": ("Answerdesk", "答疑台"),
         "desk": ("Desk", "工作台"),

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.app_pages import desk, knowledge, people, performance, quality
+from ui.app_pages import desk, knowledge, models, people, performance, quality
 from ui.i18n import word
 from ui.session import PageContext, take_wanted_turn
 
@@ -27,6 +27,7 @@ PAGES: tuple[PageEntry, ...] = (
     PageEntry("knowledge", ":material/menu_book:", "agent", knowledge.render),
     PageEntry("quality", ":material/fact_check:", "lead", quality.render),
     PageEntry("performance", ":material/speed:", "lead", performance.render),
+    PageEntry("models", ":material/memory:", "admin", models.render),
     PageEntry("people", ":material/group:", "admin", people.render),
 )
 """In the menu's order; the first is the one that the bare address opens."""

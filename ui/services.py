@@ -42,6 +42,8 @@ from rag.turns import (
 from ui.jobs import Jobs
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.shelf import KnowledgeShelf, recorder
+from ui.models.desk import ModelDesk
+from ui.models.shelf import ModelShelf, model_recorder
 from ui.pipeline_builder import PipelineBuilder
 from ui.quality.desk import QualityDesk
 from ui.quality.shelf import QualityShelf
@@ -101,6 +103,7 @@ class DeskServices:
     performance: PersonalPerformance | None = None
     corrections: PersonalCorrections | None = None
     rewritings: PersonalRewritings | None = None
+    models: ModelDesk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class SharedServices:
     corrections: Callable[[Callable[[], User]], PersonalCorrections] | None = None
     writings: WritingService | None = None
     translations: Translations = field(default_factory=Translations)
+    models: ModelShelf | None = None
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
@@ -165,6 +169,7 @@ class SharedServices:
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
             if self.writings is not None
             else None,
+            models=ModelDesk(self.models, base, who, self.bases.require) if self.models is not None else None,
         )
 
 
@@ -208,6 +213,7 @@ def open_services(settings: Settings) -> SharedServices:
         reports=performance_reports(settings),
         corrections=corrections,
         writings=WritingService(parts_of(pipelines)),
+        models=ModelShelf(settings, jobs, record=model_recorder(people.audit)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     # no daemon: at the end of the process it would be inside OpenVINO, which aborts then

@@ -20,6 +20,7 @@ class Watch(Generic[State]):
         self._every_seconds = every_seconds
         self._looked = threading.Event()
         self._due_at = 0.0
+        self._begun = self._kept = 0
 
     def __call__(self) -> State:
         """Return what was last seen; only the very first call waits, for 0.3 s at the most."""
@@ -32,6 +33,17 @@ class Watch(Generic[State]):
         self._looked.wait(_FIRST_LOOK_SECONDS)
         return self._state
 
+    def look_now(self) -> State:
+        """Look in this thread and return what was seen: for whoever has just changed it."""
+        self._refresh()
+        return self._state
+
     def _refresh(self) -> None:
-        self._state = self._look()
+        with self._lock:
+            self._begun += 1
+            number = self._begun
+        state = self._look()
+        with self._lock:
+            if number > self._kept:  # one that began later may have seen more, and been quicker
+                self._kept, self._state = number, state
         self._looked.set()

@@ -29,7 +29,7 @@ def test_both_texts_have_the_same_placeholders(key: str) -> None:
 def test_each_text_is_in_its_language(key: str) -> None:
     english, chinese = WORDS[key]
     assert not re.search(r"[\u4e00-\u9fff，。：；（）]", english)
-    without_names = re.sub(r"\{\w+\}|DeepSeek-R1|Enter|Shift|Ctrl\+C|GB", "", chinese)
+    without_names = re.sub(r"\{\w+\}|DeepSeek-R1|Enter|Shift|Ctrl\+C|GB|GGUF|safetensors|Ollama|BF16", "", chinese)
     assert not re.search(r"[A-Za-z]{2}", without_names), chinese
 
 
@@ -37,10 +37,11 @@ def test_every_word_is_used() -> None:
     files = [path for path in UI.rglob("*.py") if path.name != "i18n.py" and not path.name.endswith("words.py")]
     source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     of_the_quality_page = "q_(kind|why|view|state|action|outcome|trouble|measure|figure|in)_"
+    of_the_models_page = "m_(view|job|step|done|action|profile|advice)_"
     of_the_knowledge_page = "kb_(fate|job|view|age|use|role)_"
     built = re.compile(
         r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_|window_|states_|stage_time_|reason_"
-        r"|corrected_)|" + of_the_knowledge_page + "|" + of_the_quality_page
+        r"|corrected_)|" + of_the_knowledge_page + "|" + of_the_quality_page + "|" + of_the_models_page
     )
     states = {"searching", "queued", "reading", "thinking", "answering", "done", "refused", "stopped", "failed"}
     unused = [key for key in WORDS if f'"{key}"' not in source and not built.match(key) and key not in states]

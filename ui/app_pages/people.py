@@ -15,6 +15,7 @@ from rag.storage.access import ROLES
 from rag.turns import Failure
 from ui.formats import format_clock
 from ui.i18n import word
+from ui.models.jobs import gigabytes
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 
@@ -211,12 +212,13 @@ def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:
 
 
 def _details(details: Mapping[str, Detail], language: Language) -> str:
-    said = [
-        word(f"role_{value}", language)
-        if key == "role"
-        else word("people_everything", language)
-        if value == "*"
-        else str(value)
-        for key, value in details.items()
-    ]
-    return word("list_comma", language).join(said)
+    return word("list_comma", language).join(_detail(key, value, language) for key, value in details.items())
+
+
+def _detail(key: str, value: Detail, language: Language) -> str:
+    named = {"role": f"role_{value}", "action": f"m_action_{value}", "profile": f"m_profile_{value}"}
+    if key in named:
+        return word(named[key], language)
+    if key == "bytes" and isinstance(value, int):
+        return gigabytes(value, language)
+    return word("people_everything", language) if value == "*" else str(value)

@@ -72,7 +72,7 @@ kbd { font-family: inherit !important; }
 .st-key-desk [data-testid="stHeading"] { min-height: 1.8rem; }
 .st-key-desk [data-testid="stAlertContainer"] { padding: .5rem .8rem; }
 .st-key-desk [data-testid="stAlertContainer"] p { font-size: .9rem; }
-.st-key-kb_top, .st-key-q_top { padding-top: .1rem; }
+.st-key-kb_top, .st-key-q_top, .st-key-m_top { padding-top: .1rem; }
 .st-key-kb_counts { gap: .15rem .6rem; }
 .st-key-kb_counts .stElementContainer { min-height: 0; }
 .st-key-kb_filter { gap: .6rem; }
@@ -82,7 +82,7 @@ kbd { font-family: inherit !important; }
   .st-key-left, .st-key-right { flex: none; height: calc(100dvh - 3.3rem); overflow-y: auto;
     overscroll-behavior: contain;
     scrollbar-width: thin; }
-  .st-key-page:has(.st-key-kb_top, .st-key-q_top) :is(.st-key-left, .st-key-right) {
+  .st-key-page:has(.st-key-kb_top, .st-key-q_top, .st-key-m_top) :is(.st-key-left, .st-key-right) {
     height: calc(100dvh - 6.1rem); }
   .st-key-left { padding: 0 .9rem 1rem .1rem; }
   .st-key-right { padding: 0 .2rem 1rem .9rem; border-left: 1px solid var(--ad-line); }

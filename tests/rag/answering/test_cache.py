@@ -90,7 +90,7 @@ def test_another_generation_model_prompt_or_day_has_no_use_for_it(tmp_path: Path
     desk.day = date(2026, 11, 26)
     assert desk.cache.answer(QUESTION, None, Trace()) is None
     desk.day = date(2026, 11, 25)
-    for changes in ({"temperature": 0.9}, {"profile": "code"}, {"model": "other"}, {"prompt_evidence_tokens": 99}):
+    for changes in ({"temperature": 0.9}, {"model": "other"}, {"prompt_evidence_tokens": 99}):
         other = AnswerCache(desk.parts.store, desk.kept, desk.settings.changed(**changes))
         assert other.answer(QUESTION, None, Trace()) is None
     publish_documents(desk.folder, SAMPLE_DOCUMENTS, HashEmbedder())
@@ -114,7 +114,10 @@ OTHER_VALUES: dict[str, object] = {
     "prompt_evidence_tokens": 99,
     "prompt_evidence_seconds": 1.0,
     "prompt_evidence_deviations": 1.5,
+    "profile": "code",
     "temperature": 0.9,
+    "top_p": 0.5,
+    "repeat_penalty": 1.1,
     "question_limit_characters": 999,
 }
 """Of every setting that decides about an answer, another value than the desk's."""

@@ -1,0 +1,66 @@
+"""The Models page: which model answers, how small it is kept, how many answers are written at once."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from rag.errors import SettingsError
+from rag.turns import Failure
+from ui.i18n import word
+from ui.models.calibration import draw_calibration
+from ui.models.desk import ModelDesk
+from ui.models.jobs import failure_words
+from ui.models.listing import draw_models
+from ui.models.making import draw_making
+from ui.models.notices import say_notices
+from ui.models.profiles import draw_profiles
+from ui.models.shelf import ModelListing
+from ui.session import PageContext
+
+_VIEWS: Final[Mapping[str, Callable[[PageContext, ModelDesk], None]]] = {
+    "installed": draw_models,
+    "make": draw_making,
+    "calibrate": draw_calibration,
+    "profile": draw_profiles,
+}
+
+_LOOK_SECONDS = 2.0
+
+
+def render(context: PageContext) -> None:
+    """Draw the part of the page that the address names."""
+    desk, language = context.services.models, context.language
+    if desk is None:
+        st.info(word("m_none_kept", language))
+        return
+    listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
+    named = st.query_params.get("view", "")
+    st.session_state["m_view"] = named if named in _VIEWS else next(iter(_VIEWS))
+    with st.container(key="m_top"):
+        st.segmented_control(
+            word("m_views", language),
+            list(_VIEWS),
+            required=True,
+            format_func=lambda name: word(f"m_view_{name}", language),
+            key="m_view",
+            on_change=_keep_view,
+            label_visibility="collapsed",
+        )
+        st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
+    with st.container(key="desk"):
+        say_notices(language)
+        try:
+            _VIEWS[st.session_state["m_view"]](context, desk)
+        except SettingsError as error:
+            st.error(failure_words(Failure.of(error), language))
+
+
+def _watch(desk: ModelDesk, drawn: ModelListing) -> None:
+    """Draw the page anew where the server holds something else than it did."""
+    if desk.listing() != drawn:
+        st.rerun()
+
+
+def _keep_view() -> None:
+    st.query_params["view"] = st.session_state["m_view"]
