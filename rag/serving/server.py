@@ -150,8 +150,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
     """Return the environment of a started Ollama.  A variable that the user has set stands.
 
     But for the address, and a cache that all slots share, which ends the model's process (Ollama 0.24: "seq_cp() is
-    only supported for full KV buffers").  Flash attention halves the memory of the context and is a little faster on CPUs, too (measured); it is also what a
-    quantized context would need.
+    only supported for full KV buffers").  Flash attention halves the memory of the context and is a little faster on
+    CPUs, too (measured); it is also what a quantized context would need.
     """
     url = urlsplit(settings.ollama_url)
     tuned = {
