@@ -171,6 +171,7 @@ class ModelWork:
             self._shelf.admission,
             lambda answers: self._control.tell(Step("waiting", name, answers=answers)),
             cancelled,
+            self._shelf.settings.cache_dir / "admission" / "models.lock",
         ):
             yield
 

@@ -1,9 +1,12 @@
 """Loading and unloading: what Ollama is asked, and that no answer is cut off by it."""
 
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from rag.errors import AnswerCancelled, OllamaRefused
 from rag.serving.admission import Admission
@@ -72,3 +75,34 @@ def test_giving_up_gives_every_slot_back() -> None:
     ):
         pytest.fail("an answer is running")
     assert admission.occupancy().running == 0
+
+
+def test_unloading_is_over_when_the_model_is_out_of_memory(stub: OllamaStub) -> None:
+    """Ollama answers at once, and lets the model go afterwards."""
+    gone_at = time.monotonic() + 0.5
+    rows = [{"name": "r1:q4", "size": 1}]
+    stub.answers["/api/ps"] = lambda _: (200, [{"models": rows if time.monotonic() < gone_at else []}])
+    unload(OllamaClient(stub.url), "r1:q4")
+    assert time.monotonic() >= gone_at
+
+
+def test_a_second_program_waits_outside_without_holding_a_slot(tmp_path: Path) -> None:
+    admission, cancelled, path = Admission(2, 8), threading.Event(), tmp_path / "admission" / "models.lock"
+    with without_answers(admission, lambda count: pytest.fail("nobody is there"), lock=path):
+        assert admission.occupancy().running == 2
+
+    def waiting(count: int) -> None:
+        assert count == 0  # no slot is held
+        cancelled.set()
+
+    with FileLock(path), pytest.raises(AnswerCancelled), without_answers(admission, waiting, cancelled, path):
+        pytest.fail("somebody else is in")
+    with without_answers(admission, waiting, lock=path):
+        assert admission.occupancy().running == 2
+
+
+def test_without_a_folder_for_the_lock_it_is_done_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    admission = Admission(1, 8)
+    with without_answers(admission, lambda count: None, lock=tmp_path / "file" / "models.lock"):
+        assert admission.occupancy().running == 1
