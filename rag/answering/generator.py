@@ -10,7 +10,6 @@ that has not begun; hence the reading thread and the connection that can be cut.
 import logging
 import math
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +22,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from rag.answering.cuttable_connection import ConnectionRegister, CuttableConnection
+from rag.answering.foreign_errors import in_our_words
 from rag.answering.thought_tags import ThoughtTags
-from rag.errors import (
-    ModelMissing,
-    ModelStoppedHalfway,
-    ModelTimedOut,
-    OllamaRefused,
-    OllamaUnavailable,
-)
+from rag.errors import ModelStoppedHalfway, ModelTimedOut
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
 
@@ -45,14 +39,6 @@ HEARTBEAT_SECONDS = 0.25
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _NANOSECONDS_A_MILLISECOND = 1e6
-_REASON_CHARACTERS = 200
-_RUNNER_LOST = re.compile(
-    r"runner (?:has )?(?:unexpectedly |process (?:has )?)?(?:stopped|terminated|no longer running)"
-)
-"""How Ollama 0.24 tells that the process which computes was killed; it starts another one for the next request."""
-
-_SAID_NOTHING = re.compile("No generation chunks|No data received")
-"""How LangChain tells of a reply without a single line."""
 
 
 class NamedModel(Protocol):
@@ -149,7 +135,8 @@ class OllamaGenerator:
             if item is None:
                 raise ModelStoppedHalfway(partial_text="".join(text))
             if isinstance(item, _Failed):
-                raise self._translated(item.error, model, "".join(text)) from item.error
+                said = "".join(text)
+                raise in_our_words(item.error, model, self._settings.ollama_url, said) from item.error
             if isinstance(item, GeneratedText):
                 text.append(item.text)
             begun, waiting_since = True, time.monotonic()
@@ -183,24 +170,6 @@ class OllamaGenerator:
                 items.put(part)
             if metadata.get("done"):
                 items.put(_finished(metadata))
-
-    def _translated(self, error: BaseException, model: str, partial_text: str) -> BaseException:
-        """Return our error for a foreign one; an error that is nobody's but ours stays what it is."""
-        from ollama import ResponseError  # imported with langchain-ollama by now
-
-        host = self._settings.ollama_url
-        if isinstance(error, ResponseError) and error.status_code == httpx.codes.NOT_FOUND:
-            return ModelMissing(model=model)
-        lost = isinstance(error, ResponseError) and _RUNNER_LOST.search(error.error) is not None
-        if lost or (isinstance(error, ResponseError | httpx.TransportError) and partial_text):
-            return ModelStoppedHalfway(partial_text=partial_text)
-        if isinstance(error, ResponseError):
-            return OllamaRefused(reason=" ".join(error.error.split())[:_REASON_CHARACTERS])
-        if isinstance(error, httpx.TransportError | ConnectionError):
-            return OllamaUnavailable(host=host)
-        if isinstance(error, ValueError) and _SAID_NOTHING.search(str(error)) is not None:
-            return ModelStoppedHalfway(partial_text=partial_text)
-        return error
 
     def _options(self, max_tokens: int) -> dict[str, Any]:
         # The context is the same in every request: another one makes Ollama load the model again.
