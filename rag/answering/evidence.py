@@ -35,12 +35,10 @@ class PackingLimits:
 
 @dataclass(slots=True)
 class _Selection:
-    """One document's chosen chunks, by ordinal; ``ranks`` are those that retrieval found."""
+    """What is shown of one document: its chunks, each with its rank."""
 
     document: Document
-    chunks: Sequence[Chunk]
-    chosen: set[int] = field(default_factory=set)
-    ranks: dict[int, int] = field(default_factory=dict)
+    ranked: list[tuple[Chunk, int]] = field(default_factory=list)
 
 
 Fate = Literal["shown", "repeats", "no_room", "beyond"]
@@ -127,26 +125,20 @@ def _select_found(considered: Iterable[Considered], generation: int, store: Know
             continue
         chunk = one.found.chunk
         if chunk.document_id not in selections:
-            selections[chunk.document_id] = _Selection(
-                store.document(chunk.document_id, generation), store.document_chunks(chunk.document_id, generation)
-            )
-        selection = selections[chunk.document_id]
-        selection.chosen.add(chunk.ordinal)
-        selection.ranks[chunk.ordinal] = rank
+            selections[chunk.document_id] = _Selection(store.document(chunk.document_id, generation))
+        selections[chunk.document_id].ranked.append((chunk, rank))
     return selections
 
 
 def _passages(selection: _Selection, today: date) -> list[tuple[int, Evidence]]:
     """Merge runs of adjacent or overlapping chunks; return each with the rank of its best chunk."""
-    runs: list[list[Chunk]] = []
-    for chunk in selection.chunks:
-        if chunk.ordinal not in selection.chosen:
-            continue
-        if runs and _touches(runs[-1], chunk, selection.document.text):
-            runs[-1].append(chunk)
+    runs: list[list[tuple[Chunk, int]]] = []
+    for chunk, rank in sorted(selection.ranked, key=lambda one: one[0].ordinal):
+        if runs and _touches([earlier for earlier, _ in runs[-1]], chunk, selection.document.text):
+            runs[-1].append((chunk, rank))
         else:
-            runs.append([chunk])
-    return [_passage(selection, run, today) for run in runs]
+            runs.append([(chunk, rank)])
+    return [_passage(selection.document, run, today) for run in runs]
 
 
 def _touches(run: Sequence[Chunk], chunk: Chunk, text: str) -> bool:
@@ -154,12 +146,10 @@ def _touches(run: Sequence[Chunk], chunk: Chunk, text: str) -> bool:
     return chunk.start <= end or not text[end : chunk.start].strip()
 
 
-def _passage(selection: _Selection, run: Sequence[Chunk], today: date) -> tuple[int, Evidence]:
-    found = [chunk for chunk in run if chunk.ordinal in selection.ranks]
-    focus = min(found, key=lambda chunk: selection.ranks[chunk.ordinal]) if found else run[0]
-    start, end = run[0].start, max(chunk.end for chunk in run)
-    passage = _evidence(selection.document, focus, (start, end), today)
-    return selection.ranks.get(focus.ordinal, len(selection.ranks)), passage
+def _passage(document: Document, run: Sequence[tuple[Chunk, int]], today: date) -> tuple[int, Evidence]:
+    focus, rank = min(run, key=lambda one: one[1])
+    start, end = run[0][0].start, max(chunk.end for chunk, _ in run)
+    return rank, _evidence(document, focus, (start, end), today)
 
 
 def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: date) -> Evidence:

@@ -27,12 +27,15 @@ class SentenceSimilarity:
         """Return float64 [sentences] in [-1, 1], comparable within one question also between documents.
 
         A sentence is [start, end) in the document's text; one that no chunk holds whole is judged by the chunk that
-        holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known.
+        holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known, or a sentence
+        is in no chunk that was found.
         """
         if retrieval.tokens is None:
             return None
-        chunks = self._store.document_chunks(document_id, retrieval.generation)
-        homes = [_home(sentence, chunks) for sentence in sentences]
+        chunks = [found.chunk for found in retrieval.chunks if found.chunk.document_id == document_id]
+        homes = [home for home in (_home(sentence, chunks) for sentence in sentences) if home is not None]
+        if len(homes) < len(sentences):
+            return None
         table = EmbeddingTable(self._store, self._embedder.model_id, self._embedder.dimension)
         signs = table.token_signs([chunks[home].chunk_id for home in sorted(set(homes))])
         scores = np.zeros(len(sentences))
@@ -53,7 +56,8 @@ class SentenceSimilarity:
         return span_similarities(question, signs, tokens, sentences)
 
 
-def _home(sentence: Span, chunks: Sequence[Chunk]) -> int:
+def _home(sentence: Span, chunks: Sequence[Chunk]) -> int | None:
     start, end = sentence
     held = [min(end, chunk.end) - max(start, chunk.start) for chunk in chunks]
-    return max(range(len(chunks)), key=held.__getitem__)
+    best = max(range(len(chunks)), key=held.__getitem__, default=None)
+    return best if best is not None and held[best] > 0 else None

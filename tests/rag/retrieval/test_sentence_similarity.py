@@ -62,7 +62,12 @@ def test_without_tokens_there_is_nothing_to_compare(store: KnowledgeStore, retri
 
 
 def test_tokens_of_another_text_are_damage(store: KnowledgeStore, retrieval: Retrieval) -> None:
-    with store.transaction() as connection:
-        connection.execute("UPDATE chunk SET text = 'two words' WHERE text LIKE 'Hold%'")
+    chunks = tuple(replace(one, chunk=replace(one.chunk, text="two words")) for one in retrieval.chunks)
     with pytest.raises(IndexDamaged, match="tokens"):
-        SentenceSimilarity(store, HashEmbedder()).scores(retrieval, "robot", SENTENCES)
+        SentenceSimilarity(store, HashEmbedder()).scores(replace(retrieval, chunks=chunks), "robot", SENTENCES)
+
+
+def test_a_sentence_that_was_not_found_cannot_be_judged(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    similarity = SentenceSimilarity(store, HashEmbedder())
+    assert similarity.scores(replace(retrieval, chunks=()), "robot", SENTENCES) is None
+    assert similarity.scores(retrieval, "robot", [*SENTENCES, (900, 920)]) is None
