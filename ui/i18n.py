@@ -64,6 +64,8 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "接着追问；如果是另一件事，请先点“新问题”",
         ),
         "ask": ("Ask", "提问"),
+        "attachment_reading": ("Reading the file", "正在读取文件"),
+        "attachment_stopped": ("Stopped; the file was not read.", "已停止，文件未读取。"),
         "thinking_switch": ("Thinking", "思考"),
         "thinking_auto": ("Auto", "自动"),
         "thinking_on": ("On", "开"),

@@ -39,6 +39,7 @@ from rag.turns import (
     WritingService,
     parts_of,
 )
+from ui.attachment_reader import Attachments
 from ui.jobs import Jobs
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.shelf import KnowledgeShelf, recorder
@@ -104,6 +105,7 @@ class DeskServices:
     corrections: PersonalCorrections | None = None
     rewritings: PersonalRewritings | None = None
     models: ModelDesk | None = None
+    attachments: Attachments | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class SharedServices:
             performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
             corrections=self.corrections(who) if self.corrections is not None else None,
+            attachments=Attachments(self.shelf.jobs, self.shelf.settings, who),
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
             if self.writings is not None
             else None,

@@ -53,6 +53,11 @@ def load_eml(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     yield from attachments
 
 
+def subject_of(raw: bytes) -> str:
+    """Return the subject of a message; empty where it has none."""
+    return _header(email.message_from_bytes(raw, policy=email.policy.default), "subject")
+
+
 def _parsed(source: SourceFile, raw: bytes) -> EmailMessage:
     if raw.startswith(_WIDE_MARKS) or b"\x00" in raw[:200]:  # saved by an editor as UTF-16
         text = decode(raw)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from rag.errors import AccessDenied, AnswerdeskError, TurnMissing
 from rag.turns import TurnSnapshot
+from ui.attachments import FILE_TYPES, LARGEST_MEGABYTES, attach, draw_attachment, take_attached
 from ui.feedback import draw_feedback, keep_discarded, keep_use
 from ui.i18n import word
 from ui.parts.answer_view import draw_answer, send_to_answer
@@ -27,6 +28,7 @@ Drawn = tuple[bool, float]
 
 def render(context: PageContext) -> None:
     """Draw the page: frame and slots first, then the turn that the address names."""
+    take_attached(context, partial(_ask_attached, context))
     snapshot, unseen = _turn(context)
     with st.container(key="desk"):
         left, right = st.columns([3, 2], gap=None)
@@ -102,9 +104,13 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
             word("ask_placeholder" if snapshot is None else "ask_on_placeholder", language),
             key="question",
             max_chars=20_000,
+            accept_file=True,
+            file_type=FILE_TYPES,
+            max_upload_size=LARGEST_MEGABYTES,
             on_submit=_ask,
             args=(context, ask_token()),
         )
+        draw_attachment(context)
 
 
 def _draw_scope(context: PageContext) -> None:
@@ -156,8 +162,17 @@ def _draw_empty(context: PageContext, unseen: str) -> None:
 
 
 def _ask(context: PageContext, token: str) -> None:
-    """Ask what was typed: a question that goes on from the turn that is shown."""
-    _submit(context, token, str(st.session_state["question"] or ""), follows=current_turn())
+    """Ask what was typed, a question that goes on from the turn that is shown, or read the file that came with it."""
+    asked = st.session_state["question"]
+    if asked is not None and asked.files:
+        file = asked.files[0]
+        attach(context, token, file.name, file.getvalue(), asked.text)
+    elif asked is not None:
+        _submit(context, token, asked.text, follows=current_turn())
+
+
+def _ask_attached(context: PageContext, token: str, question: str, follows: str) -> None:
+    _submit(context, token, question, follows=follows)
 
 
 def _ask_topic(context: PageContext, token: str) -> None:

@@ -18,6 +18,13 @@ from ui.turn_data import Data
 STREAMLIT_WORDS: Mapping[str, str] = {
     # Streamlit 1.67's own words that can show on these pages
     "Send message": "提问",
+    "Upload a file": "上传文件",
+    "Upload or drag and drop a file (BMP, EML, GIF, JPG, MSG, PNG, TIF, TXT, WEBP)": "上传文件，或将文件拖到此处"
+    "（BMP、EML、GIF、JPG、MSG、PNG、TIF、TXT、WEBP）",
+    "Only one file is allowed.": "只能上传一个文件。",
+    "File must be #.0MB or smaller.": "文件不能超过 # MB。",
+    "Click to retry upload": "点击重试上传",
+    "Error: ": "错误：",
     "Skip to main content": "跳到主要内容",
     "Sidebar": "侧栏",
     "Shortcut Alt + N": "快捷键 Alt + N",
@@ -60,6 +67,8 @@ STREAMLIT_WORDS: Mapping[str, str] = {
     "Close fullscreen": "退出全屏",
     "# option available.": "共 # 个选项。",
     "# options available.": "共 # 个选项。",
+    # of this only the end: what stands before it is a kind of file
+    " files are not allowed.": "不支持该类型的文件。",
     # of these only the beginning: what follows is the name of something
     "Remove ": "移除 ",
     "Help for ": "说明：",

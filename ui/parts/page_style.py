@@ -33,11 +33,14 @@ kbd { font-family: inherit !important; }
 .st-key-page h3 { font-size: 1.05rem; padding: .2rem 0 .7rem; }
 .st-key-about [data-testid="stText"] { font-size: .875rem; color: var(--ad-quiet); white-space: normal; }
 .st-key-writing_done [data-testid="stText"] { font-size: .8125rem; color: var(--ad-quiet); white-space: normal; }
-.st-key-writing_refused { border-left: 3px solid var(--ad-warn); background: var(--ad-warn-soft); border-radius: 6px;
+.st-key-writing_refused, .st-key-attachment_failed {
+  border-left: 3px solid var(--ad-warn); background: var(--ad-warn-soft); border-radius: 6px;
   padding: .45rem .7rem; }
-.st-key-writing_refused [data-testid="stText"] { white-space: normal; overflow-wrap: anywhere; }
-.st-key-writings [data-testid="stBaseButton-secondary"] { min-height: 1.75rem; padding: 0 .6rem; }
-.st-key-writings p { margin: 0; }
+.st-key-writing_refused [data-testid="stText"], .st-key-attachment_failed [data-testid="stText"] {
+  white-space: normal; overflow-wrap: anywhere; }
+.st-key-writings [data-testid="stBaseButton-secondary"], .st-key-attachment [data-testid="stBaseButton-secondary"] {
+  min-height: 1.75rem; padding: 0 .6rem; }
+.st-key-writings p, .st-key-attachment p { margin: 0; }
 .st-key-figures [data-testid="stMetric"] { padding: .45rem .7rem; }
 .st-key-figures [data-testid="stMetricValue"] { font-size: 1.35rem; }
 .st-key-user button { min-height: 1.75rem; padding: 0 .6rem; font-size: .8125rem; }

@@ -69,6 +69,7 @@ class Shell {
       for (const heard of this.root.querySelectorAll(".heard")) heard.textContent = "";
       this.words = new Map(data.lang === "en" ? data.streamlit_words.map(([e, c]) => [c, e]) : data.streamlit_words);
       this.beginnings = [...this.words.keys()].filter((known) => known.endsWith(" "));
+      this.endings = [...this.words.keys()].filter((known) => known.startsWith(" "));
       this.translate(document.body);
     }
     if (focusMoved) this.focusSoon();
@@ -129,13 +130,16 @@ class Shell {
     }
   }
   translateText(node) {
-    const other = this.words.get(node.data) ?? this.otherCount(node.data);
+    const other = this.words.get(node.data) ?? this.otherCount(node.data) ?? this.otherEnd(node.data);
     const within = node.parentElement?.tagName;
     if (other !== undefined && !["SCRIPT", "STYLE", "TEXTAREA"].includes(within)) node.data = other;
   }
   otherCount(text) {
     const number = /\d+/.exec(text)?.[0];
     return number === undefined ? undefined : this.words.get(text.replace(number, "#"))?.replace("#", number);
+  }
+  otherEnd(text) {
+    return this.words.get(this.endings.find((known) => text.endsWith(known)));
   }
   otherWords(text) {
     const exact = this.words.get(text);
