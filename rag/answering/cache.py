@@ -35,6 +35,7 @@ NEVER_MATTERS = frozenset(
         "host_names",
         "user_name",
         "metrics_port",
+        "otlp_endpoint",
         # how fast, and how long is waited; what was cut short is not kept
         "parallel_slots",
         "gpu_layers",
