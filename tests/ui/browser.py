@@ -10,6 +10,7 @@ import httpx
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from rag.schema import Language
+from tests.ui.accessibility import barriers
 from tests.ui.scenes import WORDS
 
 SCREENSHOTS = Path(__file__).parents[1] / "output" / "desk"
@@ -180,10 +181,11 @@ class Desk:
         self.check()
 
     def check(self) -> None:
-        """No traceback or template tag anywhere, no word of the other language, and nothing to scroll sideways."""
+        """No traceback or template tag, no word of the other language, nothing to scroll sideways, no barrier."""
         assert [text for _, text in self.texts() if NEVER.search(text)] == []
         assert self.words_of_the_other_language() == []
         assert self.page.evaluate(_TOO_WIDE) == []
+        assert barriers(self.page) == []
 
     def _post(self, route: str, body: object) -> None:
         httpx.post(f"{self.address.replace('desk.test', '127.0.0.1')}/scripted/{route}", json=body).raise_for_status()

@@ -196,13 +196,13 @@ def _draw_record(context: PageContext, administration: Administration) -> None:
     columns = [word(key, language) for key in ("record_at", "record_who", "record_what", "record_about", "record_how")]
     rows = [dict(zip(columns, _record_row(entry, context), strict=True)) for entry in entries]
     with st.container(height=300, border=False, key="record"):
+        st.download_button(  # in there, so that the keyboard reaches what scrolls
+            word("record_download", language),
+            data="".join(administration.lines()),
+            file_name="answerdesk-changes.jsonl",
+            mime="application/jsonl",
+        )
         st.table(rows, hide_index=True, alt=word("record", language))
-    st.download_button(
-        word("record_download", language),
-        data="".join(administration.lines()),
-        file_name="answerdesk-changes.jsonl",
-        mime="application/jsonl",
-    )
 
 
 def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:

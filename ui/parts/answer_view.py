@@ -51,7 +51,7 @@ _FRAME = """
   <div class="best" hidden>
     <div class="best-head small"><span class="best-label"></span><button type="button" class="origin"></button>
       <button type="button" class="button use"></button></div>
-    <p class="best-text"></p>
+    <p class="best-text" tabindex="0"></p>
   </div>
   <details class="thought" hidden><summary class="small"></summary><div class="thought-text small"></div></details>
   <div class="answer"></div>

@@ -24,6 +24,11 @@ _FRAME = """
 /* what is drawn again stays as it is until the new picture is there */
 .stElementContainer[data-stale="true"], [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 kbd { font-family: inherit !important; }
+[data-testid^="stBaseButton"]:not(:disabled) kbd { color: var(--ad-quiet) !important; opacity: 1; }
+[data-testid^="stBaseButton-primary"]:not(:disabled) kbd { color: var(--ad-page) !important; }
+.stApp [data-testid="stCaptionContainer"], .stApp [data-testid="stCaptionContainer"] p {
+  color: var(--ad-quiet); opacity: 1; }
+.stApp [data-tag], .stApp [data-tag] * { color: var(--ad-page); }
 .st-key-page { gap: .4rem; }
 .st-key-head { border-bottom: 1px solid var(--ad-line); padding-bottom: .15rem; }
 .st-key-head [data-testid="stHorizontalBlock"] { align-items: center; }

@@ -125,8 +125,10 @@ class Shell {
     if (node.nodeType !== Node.ELEMENT_NODE) return;
     const walker = document.createTreeWalker(node, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
     for (let at = node; at; at = walker.nextNode()) {
-      if (at.nodeType === Node.TEXT_NODE) this.translateText(at);
-      else for (const name of ATTRIBUTES) this.translateAttribute(at, name);
+      if (at.nodeType === Node.TEXT_NODE) { this.translateText(at); continue; }
+      for (const name of ATTRIBUTES) this.translateAttribute(at, name);
+      // a sparkline's marks have no names; its figure stands beside it in words
+      if (at.getAttribute("data-testid") === "stMetricChart") at.setAttribute("aria-hidden", "true");
     }
   }
   translateText(node) {
