@@ -1,6 +1,7 @@
 """Computes, from what a search found, the signals that ``confidence.py`` judges by: pure functions."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from rag.retrieval.candidates import DenseHit
 from rag.retrieval.confidence import Signals
@@ -23,7 +24,7 @@ def read_signals(
     ``dense`` is best first, ``bm25`` the scores by chunk, ``ranked`` the final ranking, and ``weights`` those of the
     question's terms in the whole knowledge base.
     """
-    held = {term for one in ranked[:JUDGED_CHUNKS] for term in terms(one.chunk.embedded_text)}
+    held = set().union(*(_terms_of(one.chunk.embedded_text) for one in ranked[:JUDGED_CHUNKS]))
     late = [one.late for one in ranked if one.late is not None]
     behind = late[1 : 1 + JUDGED_CHUNKS]
     codes = [term for term in weights if is_code(term)]
@@ -40,6 +41,11 @@ def read_signals(
         chinese=float(best is not None and best.language == "zh"),
         foreign=float(best is not None and best.foreign),
     )
+
+
+@lru_cache(maxsize=2048)
+def _terms_of(text: str) -> frozenset[str]:
+    return frozenset(terms(text))
 
 
 def _share(weights: Mapping[str, TermWeight], wanted: set[str]) -> float:

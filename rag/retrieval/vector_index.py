@@ -129,17 +129,14 @@ class FaissVectorIndex:
             else faiss.SearchParameters(**selected)
         )
         scores, rows = self._index.search(np.ascontiguousarray(query), wanted, params=parameters)
-        return [
-            Hit(int(self.chunk_ids[row]), float(np.clip(score, -1.0, 1.0)))
-            for row, score in zip(rows[0], scores[0], strict=True)
-            if row >= 0  # fewer are in the clusters that were looked into
-        ]
+        found = rows[0] >= 0  # fewer are in the clusters that were looked into
+        return _hits(self.chunk_ids[rows[0][found]], scores[0][found])
 
     def _compared(self, query: FloatMatrix, wanted: int, rows: NDArray[np.int64]) -> list[Hit]:
         """Compare the few rows that may be found one by one: the clusters looked into may have none of them."""
         cosines = self._index.reconstruct_batch(rows) @ query[0]
         best = np.argsort(-cosines, kind="stable")[:wanted]
-        return [Hit(int(self.chunk_ids[rows[place]]), float(np.clip(cosines[place], -1.0, 1.0))) for place in best]
+        return _hits(self.chunk_ids[rows[best]], cosines[best])
 
     def holds(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each chunk whether it is here, bool [n]."""
@@ -291,3 +288,8 @@ def _probes(index: faiss.IndexIVFFlat, nearest: _Nearest) -> int:
             return probes
         probes = int(probes * _MORE_PROBES)
     return int(index.nlist)
+
+
+def _hits(chunk_ids: NDArray[np.int64], cosines: NDArray[np.float32]) -> list[Hit]:
+    within = np.clip(cosines, -1.0, 1.0)  # rounding may lead a little beyond
+    return [Hit(chunk_id, cosine) for chunk_id, cosine in zip(chunk_ids.tolist(), within.tolist(), strict=True)]
