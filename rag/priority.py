@@ -8,8 +8,9 @@ session is told to give way, too, where it can be.
 import contextlib
 import os
 
-MODEL_GIVES_WAY_BY, INGEST_GIVES_WAY_BY = 5, 15
-"""Nice levels.  Each is a tenth less of a core that others want as well: at 5 the model keeps a quarter of it."""
+MODEL_GIVES_WAY_BY, INGEST_GIVES_WAY_BY = 10, 19
+"""Nice levels.  Of a core that the desk wants as well, the model keeps a tenth at 10; of one that the model wants, an
+ingest has an eighth at 19."""
 
 _AUTOGROUP = "/proc/self/autogroup"
 
