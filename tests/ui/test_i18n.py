@@ -41,7 +41,12 @@ def test_every_word_is_used() -> None:
     of_the_knowledge_page = "kb_(fate|job|view|age|use|role)_"
     built = re.compile(
         r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_|window_|states_|stage_time_|reason_"
-        r"|corrected_)|" + of_the_knowledge_page + "|" + of_the_quality_page + "|" + of_the_models_page
+        r"|corrected_|detail_|audience_)|"
+        + of_the_knowledge_page
+        + "|"
+        + of_the_quality_page
+        + "|"
+        + of_the_models_page
     )
     states = {"searching", "queued", "reading", "thinking", "answering", "done", "refused", "stopped", "failed"}
     unused = [key for key in WORDS if f'"{key}"' not in source and not built.match(key) and key not in states]

@@ -208,17 +208,29 @@ def _draw_record(context: PageContext, administration: Administration) -> None:
 def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:
     language = context.language
     at = format_clock(entry.at.astimezone(context.reading.zone), context.reading.now, language)
-    return (at, entry.who, word(f"change_{entry.what}", language), entry.about, _details(entry.details, language))
+    return (at, entry.who, word(f"change_{entry.what}", language), entry.about, described(entry.details, language))
 
 
-def _details(details: Mapping[str, Detail], language: Language) -> str:
+_COUNTED = ("generation", "added", "changed", "restored", "number", "slots", "context")
+
+
+def described(details: Mapping[str, Detail], language: Language) -> str:
+    """Return what is recorded of a change in the reader's language."""
     return word("list_comma", language).join(_detail(key, value, language) for key, value in details.items())
 
 
 def _detail(key: str, value: Detail, language: Language) -> str:
-    named = {"role": f"role_{value}", "action": f"m_action_{value}", "profile": f"m_profile_{value}"}
+    named = {
+        "role": f"role_{value}",
+        "state": f"q_state_{value}",
+        "action": f"m_action_{value}",
+        "profile": f"m_profile_{value}",
+        "audience": f"audience_{value}",
+    }
     if key in named:
         return word(named[key], language)
     if key == "bytes" and isinstance(value, int):
         return gigabytes(value, language)
+    if key in _COUNTED:
+        return word(f"detail_{key}", language, n=value)
     return word("people_everything", language) if value == "*" else str(value)
