@@ -42,11 +42,13 @@ _FRAME = """
     <button type="button" class="button small translate"><span></span><kbd></kbd></button>
     <button type="button" class="button small undo" hidden><span></span><kbd></kbd></button>
   </div>
-  <textarea rows="4" spellcheck="false"></textarea>
-  <div class="row">
-    <button type="button" class="button first copy"><span></span><kbd></kbd></button>
-    <button type="button" class="button with-sources"><span></span><kbd></kbd></button>
-    <button type="button" class="button restore" hidden></button>
+  <div class="writing">
+    <textarea rows="4" spellcheck="false"></textarea>
+    <div class="row">
+      <button type="button" class="button first copy"><span></span><kbd></kbd></button>
+      <button type="button" class="button with-sources"><span></span><kbd></kbd></button>
+      <button type="button" class="button restore" hidden></button>
+    </div>
   </div>
 </section>
 """
