@@ -50,8 +50,12 @@ class View {
     }
     this.at("view").setAttribute("aria-label", this.words.answer);
     this.at("clock").textContent = data.asked_at;
-    this.at("question").textContent = data.question;
-    this.at("question").lang = data.question_lang;
+    const question = this.at("question");
+    question.textContent = data.question;
+    question.lang = data.question_lang;
+    const scrolls = question.scrollHeight > question.clientHeight + 1;
+    if (scrolls) question.tabIndex = 0; // a whole mail is to be read by the keyboard, too
+    else question.removeAttribute("tabindex");
     this.showBest(data.best, data.feed.turn);
     this.at("best").classList.toggle("beside", data.feed.final); // the answer has the room now
     const held = window.answerdesk && window.answerdesk.feed;
