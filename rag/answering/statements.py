@@ -63,6 +63,8 @@ _LIST_MARK = re.compile(
 )
 _SUFFIXES = ("ing", "ed", "es", "s", "ly", "e")
 _SHORTEST_STEM = 3
+_OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"
+"""What makes another place of a name: Northern Ireland is not Ireland, nor South Korea Korea."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,20 @@ def _clauses(text: str) -> Iterator[Clause]:
         if piece and piece.strip():
             denials = len(_DENIALS.findall(_NO_DENIALS.sub(" ", piece)))
             yield Clause(content_words(piece), denials % 2 == 1)
+
+
+def name_another_place(names: frozenset[str], claim: str, source: str) -> bool:
+    """Tell whether a source has one of a claim's names only as a part of another one.
+
+    >>> name_another_place(frozenset({"ireland"}), "In Ireland it is free.", "Northern Ireland: free")
+    True
+    """
+    return any(_is_part_only(name, source) and not _is_part_only(name, claim) for name in names)
+
+
+def _is_part_only(name: str, text: str) -> bool:
+    found = re.findall(rf"{_OTHER_PLACE}?\b{re.escape(name)}\b", text.lower())
+    return bool(found) and all(found)
 
 
 def plain_denials(text: str) -> str:

@@ -14,7 +14,7 @@ from rag.answering.alignment import is_at_odds
 from rag.answering.language import question_language
 from rag.answering.passage_spans import QuotableSpan
 from rag.answering.quantities import Quantity
-from rag.answering.statements import Statement, content_words, contradicts, read_statement
+from rag.answering.statements import Statement, content_words, contradicts, name_another_place, read_statement
 from rag.schema import Evidence, Language
 
 # Fitted on tests/rag/answering/labelled_sentences.jsonl.
@@ -157,7 +157,11 @@ def _fits(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
         if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
             return False
-    return _codes_agree(claim, span, context) and _names_agree(claim, span, context)
+    return (
+        _codes_agree(claim, span, context)
+        and _names_agree(claim, span, context)
+        and not name_another_place(claim.statement.names, claim.text, span.text)
+    )
 
 
 def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:

@@ -80,6 +80,22 @@ def test_what_holds_now_is_cited_before_what_has_expired() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        ("If you live in Ireland, the label is free.", False),
+        ("If you live in Northern Ireland, the label is free.", True),
+        ("From the UK mainland the label is free.", True),
+    ],
+)
+def test_a_name_that_is_part_of_another_is_not_the_same_place(answer: str, *, is_supported: bool) -> None:
+    text = "| Where you return from | Label |\n|---|---|\n| UK mainland, Northern Ireland | free |"
+    rows = Evidence(1, "a", "a.md", "Cost of the label", (), text, 0, len(text), 0, len(text), "en")
+    found = ground(answer, [rows], "Who pays the return label if I live in Ireland?")
+    assert bool(found.citations) is is_supported
+    assert bool(found.unsupported) is not is_supported
+
+
+@pytest.mark.parametrize(
     "sentence", ["希望能帮到您！", "Let me know if you have other questions.", "Thanks!", "👍", "步骤如下："]
 )
 def test_sentences_that_state_nothing(sentence: str) -> None:
