@@ -11,6 +11,7 @@ from ui.knowledge.articles import draw_articles
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.past import draw_history_of_knowledge
 from ui.knowledge.update import draw_update
+from ui.parts.page_views import choose_view
 from ui.session import PageContext
 
 
@@ -33,21 +34,7 @@ def render(context: PageContext) -> None:
     desk = context.services.library
     language = context.language
     views = [name for name, (role, _) in _VIEWS.items() if desk.may(role)]
-    named = st.query_params.get("view", "")
-    st.session_state["kb_view"] = named if named in views else views[0]
     with st.container(key="kb_top"):
-        st.segmented_control(
-            word("kb_views", language),
-            views,
-            required=True,
-            format_func=lambda name: word(f"kb_view_{name}", language),
-            key="kb_view",
-            on_change=_keep_view,
-            label_visibility="collapsed",
-        )
+        view = choose_view("kb_view", views, word("kb_views", language), lambda name: word(f"kb_view_{name}", language))
     with st.container(key="desk"):
-        _VIEWS[st.session_state["kb_view"]][1](context, desk)
-
-
-def _keep_view() -> None:
-    st.query_params["view"] = st.session_state["kb_view"]
+        _VIEWS[view][1](context, desk)

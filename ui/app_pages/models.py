@@ -16,6 +16,7 @@ from ui.models.making import draw_making
 from ui.models.notices import say_notices
 from ui.models.profiles import draw_profiles
 from ui.models.shelf import ModelListing
+from ui.parts.page_views import choose_view
 from ui.session import PageContext
 
 _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelDesk], None]]] = {
@@ -35,23 +36,15 @@ def render(context: PageContext) -> None:
         st.info(word("m_none_kept", language))
         return
     listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
-    named = st.query_params.get("view", "")
-    st.session_state["m_view"] = named if named in _VIEWS else next(iter(_VIEWS))
     with st.container(key="m_top"):
-        st.segmented_control(
-            word("m_views", language),
-            list(_VIEWS),
-            required=True,
-            format_func=lambda name: word(f"m_view_{name}", language),
-            key="m_view",
-            on_change=_keep_view,
-            label_visibility="collapsed",
+        view = choose_view(
+            "m_view", list(_VIEWS), word("m_views", language), lambda name: word(f"m_view_{name}", language)
         )
         st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
     with st.container(key="desk"):
         say_notices(language)
         try:
-            _VIEWS[st.session_state["m_view"]](context, desk)
+            _VIEWS[view](context, desk)
         except SettingsError as error:
             st.error(failure_words(Failure.of(error), language))
 
@@ -60,7 +53,3 @@ def _watch(desk: ModelDesk, drawn: ModelListing) -> None:
     """Draw the page anew where the server holds something else than it did."""
     if desk.listing() != drawn:
         st.rerun()
-
-
-def _keep_view() -> None:
-    st.query_params["view"] = st.session_state["m_view"]

@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui.i18n import word
 from ui.knowledge.notices import say_notice
+from ui.parts.page_views import choose_view
 from ui.quality.compare import draw_compare
 from ui.quality.desk import QualityDesk
 from ui.quality.gaps import draw_gaps
@@ -32,23 +33,11 @@ def render(context: PageContext) -> None:
         st.warning(word("knowledge_base_none", language))
         return
     desk = context.services.quality
-    named = st.query_params.get("view", "")
-    st.session_state["q_view"] = named if named in _VIEWS else next(iter(_VIEWS))
     with st.container(key="q_top"):
-        st.segmented_control(
-            word("q_views", language),
-            list(_VIEWS),
-            required=True,
-            format_func=lambda name: word(f"q_view_{name}", language),
-            key="q_view",
-            on_change=_keep_view,
-            label_visibility="collapsed",
+        view = choose_view(
+            "q_view", list(_VIEWS), word("q_views", language), lambda name: word(f"q_view_{name}", language)
         )
     with st.container(key="desk"):
         say_notice(language)
         say_busy(language)
-        _VIEWS[st.session_state["q_view"]](context, desk)
-
-
-def _keep_view() -> None:
-    st.query_params["view"] = st.session_state["q_view"]
+        _VIEWS[view](context, desk)

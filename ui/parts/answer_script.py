@@ -1,6 +1,10 @@
 """The browser's half of ``answer_view``.  Text reaches the page by ``textContent`` and text nodes alone."""
 
-ANSWER_SCRIPT = r"""
+from ui.parts.mounting import MOUNTING
+
+ANSWER_SCRIPT = (
+    MOUNTING
+    + r"""
 const STAGES = { searching: "search", queued: "wait", reading: "prompt", thinking: "thinking", answering: "answer" };
 const WARNING = "\u26A0\uFE0E ";
 
@@ -270,13 +274,6 @@ class View {
   }
 }
 
-export default function ({ parentElement, data }) {
-  const view = (parentElement.answerdeskView ??= new View(parentElement));
-  view.draw(data);
-  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
-    if (parentElement.isConnected) return;
-    view.close();
-    delete parentElement.answerdeskView;
-  });
-}
+export default mounting(View);
 """
+)

@@ -11,6 +11,7 @@ import streamlit as st
 from rag.schema import Language
 from ui.i18n import template
 from ui.parts.look import PART_STYLE, SKELETON_STYLE
+from ui.parts.mounting import MOUNTING
 from ui.turn_data import Data
 
 _WORDS = ("evidence", "evidence_count", "empty_evidence", "none_found", "nearest")
@@ -70,7 +71,9 @@ mark.active { outline: 2px solid var(--ad-accent); outline-offset: 1px; }
 """
 )
 
-_SCRIPT = r"""
+_SCRIPT = (
+    MOUNTING
+    + r"""
 function element(name, className, text) {
   const node = document.createElement(name);
   if (className) node.className = className;
@@ -232,17 +235,9 @@ class Evidence {
   }
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
-  const view = (parentElement.answerdeskView ??= new Evidence(parentElement));
-  view.tell = setTriggerValue;
-  view.draw(data);
-  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
-    if (parentElement.isConnected) return;
-    view.close();
-    delete parentElement.answerdeskView;
-  });
-}
+export default mounting(Evidence);
 """
+)
 
 NO_EVIDENCE: Data = {"turn": "", "searching": False, "note": "", "passages": []}
 

@@ -1,6 +1,10 @@
 """The browser's half of ``reply_editor``."""
 
-REPLY_SCRIPT = r"""
+from ui.parts.mounting import MOUNTING
+
+REPLY_SCRIPT = (
+    MOUNTING
+    + r"""
 function byCommand(text) { // works without a secure context
   const area = document.createElement("textarea");
   area.value = text;
@@ -205,14 +209,6 @@ class Editor {
   }
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
-  const view = (parentElement.answerdeskView ??= new Editor(parentElement));
-  view.tell = setTriggerValue;
-  view.draw(data);
-  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
-    if (parentElement.isConnected) return;
-    view.close();
-    delete parentElement.answerdeskView;
-  });
-}
+export default mounting(Editor);
 """
+)

@@ -4,29 +4,24 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Unpack
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from rag.schema import Language
 from tests.conftest import free_port
 from tests.eval.gaps.turns import AskedTurns, passage
-from tests.ui.browser import Desk, WindowOptions
 from tests.ui.conftest import served
 from tests.ui.knowledge.library import Library
+from tests.ui.page_windows import OpenWindow, PageWindow, page_windows
 
 DESK_MODULE = "tests.ui.knowledge.served"
 
 
-class Window(Desk):
+class Window(PageWindow):
     """One browser window with the Knowledge page in it."""
 
-    def view(self, name: str) -> None:
-        """Open a part of the page by its address."""
-        self.page.goto(f"{self.address}/knowledge?view={name}")
-        self.settled()
+    route = "knowledge"
 
     def hand_in(self, *files: Path) -> None:
         """Drop files into the uploader, and wait until they are kept."""
@@ -34,19 +29,17 @@ class Window(Desk):
         for file in files:
             expect(self.page.locator(".st-key-kb_waiting .title", has_text=file.name)).to_be_visible()
 
-    def press(self, key: str) -> None:
-        """Press one of the page's own buttons."""
-        self.page.locator(f".st-key-{key} button").click()
-
     def set(self, **values: object) -> None:
         """Open or close the gate, take the lock, or be somebody else."""
         httpx.post(f"{self.address}/library/set", json=values).raise_for_status()
 
+    def leave(self) -> None:
+        """Close the window, and leave the server to the next test as it was found."""
+        self.set(role="admin", gate="open", lock=False, discard=True)
+        super().leave()
 
-class OpenPage(Protocol):
-    """``open_page("zh", "update")`` opens a part of the page in a browser context of its own."""
 
-    def __call__(self, language: Language = ..., view: str = ..., **options: Unpack[WindowOptions]) -> Window: ...
+OpenPage = OpenWindow[Window]
 
 
 @pytest.fixture(scope="session")
@@ -78,28 +71,18 @@ def shared_address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield address
 
 
-def _opener(browser: Browser, address: str) -> Iterator[OpenPage]:
-    opened: list[Window] = []
-
-    def _open(language: Language = "en", view: str = "articles", **options: Unpack[WindowOptions]) -> Window:
-        window = Window.open(browser, address, language, path=f"/knowledge?view={view}", **options)
-        opened.append(window)
-        return window
-
-    yield _open
-    for window in opened:
-        window.set(role="admin", gate="open", lock=False, discard=True)
-        window.page.context.close()
-
-
 @pytest.fixture
 def open_page(browser: Browser, shared_address: str) -> Iterator[OpenPage]:
     """Open the page that is shared by all tests that publish nothing."""
-    yield from _opener(browser, shared_address)
+    with page_windows(Window, browser, shared_address, "articles") as opener:
+        yield opener
 
 
 @pytest.fixture
 def open_own_page(browser: Browser, filled: Path, tmp_path: Path) -> Iterator[OpenPage]:
     """Open a page over a knowledge base of the test's own."""
-    with served_copy(filled, tmp_path / "own") as address:
-        yield from _opener(browser, address)
+    with (
+        served_copy(filled, tmp_path / "own") as address,
+        page_windows(Window, browser, address, "articles") as opener,
+    ):
+        yield opener

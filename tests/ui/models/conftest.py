@@ -2,31 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, Unpack
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from rag.schema import Language
 from tests.conftest import free_port
-from tests.ui.browser import Desk, WindowOptions
 from tests.ui.conftest import served
+from tests.ui.page_windows import OpenWindow, PageWindow, page_windows
 
 DESK_MODULE = "tests.ui.models.served"
 
 
-class Window(Desk):
+class Window(PageWindow):
     """One browser window with the Models page in it."""
 
-    def view(self, name: str) -> None:
-        """Open a part of the page by its address."""
-        self.page.goto(f"{self.address}/models?view={name}")
-        self.settled()
-
-    def press(self, key: str) -> None:
-        """Press one of the page's own buttons."""
-        self.page.locator(f".st-key-{key} button").click()
+    route = "models"
 
     def fill(self, key: str, text: str) -> None:
         """Type into one of the page's boxes."""
@@ -39,10 +30,7 @@ class Window(Desk):
         return str(answer.json()["folder"])
 
 
-class OpenPage(Protocol):
-    """``open_page("zh", "make")`` opens a part of the page in a browser context of its own."""
-
-    def __call__(self, language: Language = ..., view: str = ..., **options: Unpack[WindowOptions]) -> Window: ...
+OpenPage = OpenWindow[Window]
 
 
 @pytest.fixture
@@ -54,13 +42,5 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
-    opened: list[Window] = []
-
-    def _open(language: Language = "en", view: str = "installed", **options: Unpack[WindowOptions]) -> Window:
-        window = Window.open(browser, address, language, path=f"/models?view={view}", **options)
-        opened.append(window)
-        return window
-
-    yield _open
-    for window in opened:
-        window.page.context.close()
+    with page_windows(Window, browser, address, "installed") as opener:
+        yield opener
