@@ -12,8 +12,8 @@ from rag.schema import Answer, Citation, Evidence
 
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])[ \t]+|(?P<number>\d{1,2})[.)、．](?:[ \t]+|(?=\D)))(?=\S)")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+(?=\S)")
-_FENCE = re.compile(r"[ \t]*```")
-_INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|`(?P<code>[^`\n]+)`")
+_FENCE = re.compile(r"[ \t]*`{3,}[ \t]*(?P<language>[\w+#.-]*)[ \t]*$")
+_INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`+)(?P<code>[^`\n]+)(?P=ticks)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class Run:
 class Block:
     """``kind`` is p, ul, ol or code; ``items`` are a paragraph's lines or a list's items, each of runs.
 
-    ``first_number`` is where an ordered list begins.
+    ``first_number`` is where an ordered list begins, ``language`` the word behind a code block's fence.
     """
 
     kind: str
     items: tuple[tuple[Run, ...], ...]
     first_number: int = 1
+    language: str = ""
 
 
 @dataclass(slots=True)
@@ -58,6 +59,17 @@ class _OpenBlock:
     kind: str
     items: list[tuple[Run, ...]] = field(default_factory=list)
     first_number: int = 1
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of an answer, ``text[start:end]``; ``fence`` where it begins or ends a code block."""
+
+    start: int
+    end: int
+    in_code: bool = False
+    fence: re.Match[str] | None = None
 
 
 def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sentence, ...]:
@@ -95,21 +107,19 @@ def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]
     """Cut an answer into blocks and runs.  Read together, the runs give the text without its markup."""
     blocks: list[_OpenBlock] = []
     may_continue = False
-    in_code = False
-    for start, end in _lines(text):
-        line = text[start:end]
-        if _FENCE.match(line):
-            in_code = not in_code
-            if in_code:
-                blocks.append(_OpenBlock("code"))
+    for one in _lines(text):
+        line = text[one.start : one.end]
+        if one.fence is not None:
+            if not one.in_code:
+                blocks.append(_OpenBlock("code", language=one.fence["language"]))
             may_continue = False
-        elif in_code:
+        elif one.in_code:
             blocks[-1].items.append((Run(line),))
         elif not line.strip():
             may_continue = False
         else:
             kind, content, number = _kind(line)
-            runs = tuple(_runs(text, start + content, end, sentences))
+            runs = tuple(_runs(text, one.start + content, one.end, sentences))
             if _HEADING.match(line):
                 runs = tuple(Run(run.text, True, run.code, run.sentence) for run in runs)
             continues = bool(blocks) and blocks[-1].kind == kind and (may_continue or kind != "p")
@@ -117,7 +127,7 @@ def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]
                 blocks.append(_OpenBlock(kind, first_number=number))
             blocks[-1].items.append(runs)
             may_continue = True
-    return tuple(Block(block.kind, tuple(block.items), block.first_number) for block in blocks)
+    return tuple(Block(block.kind, tuple(block.items), block.first_number, block.language) for block in blocks)
 
 
 def plain_text(text: str) -> str:
@@ -126,15 +136,30 @@ def plain_text(text: str) -> str:
     >>> plain_text("**Refunds** take `7` days.")
     'Refunds take 7 days.'
     """
-    without_headings = "\n".join(_HEADING.sub("", line) for line in text.split("\n") if not _FENCE.match(line))
-    return _INLINE.sub(lambda match: match["bold"] or match["code"], without_headings).strip()
+    lines = (
+        text[one.start : one.end] if one.in_code else _without_marks(text[one.start : one.end])
+        for one in _lines(text)
+        if one.fence is None
+    )
+    return "\n".join(lines).strip()
 
 
-def _lines(text: str) -> Iterator[tuple[int, int]]:
+def _without_marks(line: str) -> str:
+    return _INLINE.sub(lambda match: match["bold"] or match["code"], _HEADING.sub("", line))
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Cut a text into lines.  A fence with a word behind it opens a code block and closes none."""
     start = 0
+    in_code = False
     for line in text.split("\n"):
-        yield start, start + len(line)
-        start += len(line) + 1
+        end = start + len(line)
+        fence = _FENCE.match(line)
+        if fence is not None and in_code and fence["language"]:
+            fence = None
+        yield _Line(start, end, in_code, fence)
+        in_code ^= fence is not None
+        start = end + 1
 
 
 def _kind(line: str) -> tuple[str, int, int]:

@@ -160,6 +160,7 @@ def _block_data(block: Block) -> Data:
     return {
         "kind": block.kind,
         "first": block.first_number,
+        "language": block.language,
         "items": [[_run_data(run) for run in item] for item in block.items],
     }
 

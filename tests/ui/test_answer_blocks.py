@@ -43,6 +43,14 @@ def test_headings_numbers_code_and_unknown_markup() -> None:
     assert "".join(run.text for run in blocks[3].items[0]) == "[link](http://x) ![i](y) <b>"
 
 
+def test_a_fence_is_a_line_of_its_own_and_its_word_names_the_language() -> None:
+    blocks = answer_blocks("```OK``` press\n```bash\nls\n```sh\n```\nDone", ())
+    assert [(block.kind, block.language) for block in blocks] == [("p", ""), ("code", "bash"), ("p", "")]
+    assert blocks[0].items[0] == (Run("OK", code=True), Run(" press"))
+    assert blocks[1].items == ((Run("ls"),), (Run("```sh"),))
+    assert plain_text("```OK``` press\n```bash\n**ls**\n```") == "OK press\n**ls**"
+
+
 def test_plain_text_is_what_a_customer_reads() -> None:
     assert plain_text("# Refunds\n**Refunds** take `7` days.\n```\ncode\n```") == "Refunds\nRefunds take 7 days.\ncode"
 
@@ -56,8 +64,11 @@ def test_runs_read_together_give_the_text_and_every_sentence_is_whole(lines: lis
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     sentence = Sentence(index=0, start=start, end=end, text=text[start:end])
-    runs = [run for block in answer_blocks(text, (sentence,)) for item in block.items for run in item]
-    letters = [character for character in text if character in "ab退。"]
-    assert [character for run in runs for character in run.text if character in "ab退。"] == letters
+    blocks = answer_blocks(text, (sentence,))
+    runs = [run for block in blocks for item in block.items for run in item]
+    drawn = "".join(block.language + "".join(run.text for item in block.items for run in item) for block in blocks)
+    assert [character for character in drawn if character in "ab退。"] == [
+        character for character in text if character in "ab退。"
+    ]
     inside = "".join(run.text for run in runs if run.sentence == 0)
     assert set(inside) <= set(text[start:end])

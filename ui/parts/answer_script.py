@@ -226,8 +226,9 @@ class View {
     answer.replaceChildren();
     const last = new Map(); // sentence -> the node after which its citations stand
     for (const block of this.data.blocks) {
-      const outer = element(block.kind);
+      const outer = element(block.kind === "code" ? "pre" : block.kind);
       if (block.kind === "ol") outer.start = block.first;
+      if (block.language) outer.dataset.language = block.language;
       block.items.forEach((item, index) => {
         const holder = block.kind === "ul" || block.kind === "ol" ? outer.appendChild(element("li")) : outer;
         if (index && holder === outer) outer.append("\n", ...(block.kind === "p" ? [element("br")] : []));

@@ -95,6 +95,8 @@ _STYLE = (
 .answer.live { display: block; white-space: pre-wrap; }
 .answer ul, .answer ol { padding-left: 1.5rem; display: grid; gap: .2rem; }
 .answer pre { white-space: pre-wrap; background: var(--ad-panel); padding: .5rem .7rem; border-radius: 6px; }
+.answer pre[data-language]::before { content: attr(data-language); display: block; color: var(--ad-quiet);
+  font-size: .8125rem; }
 .answer code { background: var(--ad-panel); border-radius: 4px; padding: 0 .25rem; font-size: .9em; }
 .unsupported { background: var(--ad-mark); color: var(--ad-mark-text); text-decoration: underline dashed;
   text-decoration-thickness: 1px; text-underline-offset: .2em; }

@@ -1,10 +1,12 @@
 """A collector on 127.0.0.1 that keeps what is posted."""
 
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -50,6 +52,10 @@ class Collector:
     def requests(self) -> list[ExportTraceServiceRequest]:
         return [ExportTraceServiceRequest.FromString(body) for _, body in self.posted]
 
+    def texts(self) -> list[str]:
+        """Every string in what was posted, names too; ids and times are left out: their bytes spell anything."""
+        return [text for request in self.requests() for text in _texts(request)]
+
     def spans(self) -> list[Span]:
         return [
             span
@@ -58,3 +64,12 @@ class Collector:
             for scope in resource.scope_spans
             for span in scope.spans
         ]
+
+
+def _texts(message: Message) -> Iterator[str]:
+    for _, value in message.ListFields():
+        for one in [value] if isinstance(value, (str, bytes, Message, int, float)) else value:
+            if isinstance(one, Message):
+                yield from _texts(one)
+            elif isinstance(one, str):
+                yield one
