@@ -173,11 +173,12 @@ class _Downloads:
 
 def _sizes(folder: Path) -> Iterator[int]:
     """Yield the sizes of the files below a folder in which somebody else works."""
-    for path in folder.rglob("*"):
-        try:
-            yield path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue  # pip moved it meanwhile
+    for inner, _, names in os.walk(folder):  # which passes over folders that pip removed meanwhile
+        for name in names:
+            try:
+                yield Path(inner, name).stat().st_size
+            except FileNotFoundError:
+                continue  # pip moved it meanwhile
 
 
 def _failure(part: PackagedPart, said: str) -> DownloadFailed | ChecksumMismatch:

