@@ -12,6 +12,7 @@ MTRAG, and on 605 questions of six sets behind another question of the same set 
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,12 +74,39 @@ def leans(question: str) -> bool:
     return _LEANS.search(question) is not None or len(set(terms(question))) <= 3
 
 
-def ask_in_context(embedder: Embedder, wording: Wording, language: Language, previous: str) -> Query:
-    """Embed the question alone, and behind the one before it, and join the two; alone where both are too long.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it is searched, and what was said before it; ``previous`` is empty where it stands alone."""
 
-    ``previous`` is not empty.
-    """
-    both = embedder.embed_queries([wording.embedded, in_context(wording.embedded, simplified(previous))])
+    wording: Wording
+    previous: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is to be embedded: the question alone, and behind what was said before."""
+        alone = self.wording.embedded
+        return (alone, in_context(alone, simplified(self.previous))) if self.previous else (alone,)
+
+    def query(self, language: Language, vectors: QueryVectors) -> Query:
+        """Return the query, of the vectors of the ``texts``."""
+        if self.previous:
+            return _in_both(self.wording, language, self.previous, vectors)
+        return Query.worded(self.wording, language, vectors)
+
+
+def queries_of(asked: Sequence[Asked], language: Language, embedder: Embedder) -> list[Query]:
+    """Embed several questions at once, each text once, and return their queries in their order."""
+    texts = list(dict.fromkeys(text for one in asked for text in one.texts))
+    found = embedder.embed_queries(texts)
+    places = [[texts.index(text) for text in one.texts] for one in asked]
+    return [
+        one.query(language, QueryVectors(found.vectors[rows], tuple(found.tokens[row] for row in rows)))
+        for one, rows in zip(asked, places, strict=True)
+    ]
+
+
+def _in_both(wording: Wording, language: Language, previous: str, both: QueryVectors) -> Query:
+    """Join the question alone and behind the one before it; alone where together they are too long."""
     alone, behind = both.tokens
     count = len(alone.numbers)
     first = len(behind.numbers) - count

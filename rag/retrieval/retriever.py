@@ -10,7 +10,7 @@ from rag.protocols import Embedder
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, load_confidence
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import ask_in_context, last_said
+from rag.retrieval.follow_up import Asked, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import similarities, weighed
@@ -33,8 +33,8 @@ RANKED_CHUNKS = 40
 KEPT_CHUNKS = 20
 """Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
 
-
 _KEPT_FILTERS = 16
+_MOST_OF_IT = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +123,14 @@ class Retriever:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
         parts = parts_of(question)
-        before = [last_said(earlier), *parts]  # a part leans on the one before it: "and how do I return it?"
-        whole = self._query(view, question, language, last_said(earlier))
-        return Prepared(
-            view, whole, tuple(self._query(view, part, language, before[place]) for place, part in enumerate(parts))
-        )
+        before = [last_said(earlier), *parts]  # a part may lean on the one before it: "and how do I return it?"
+        texts = [(question, before[0])]
+        for place, part in enumerate(parts):
+            if len(part) < _MOST_OF_IT * len(question):  # what is most of a question is found by the whole of it
+                texts.append((part, before[place] if place == 0 or leans(part) else ""))
+        asked = [Asked(self._wording(view, text), previous) for text, previous in texts]
+        whole, *others = queries_of(asked, language, self._embedder)
+        return Prepared(view, whole, tuple(others))
 
     def _joined(self, whole: Found, parts: Sequence[Found]) -> Found:
         """Return what was found for the whole question with each part's best chunk near its beginning.
@@ -148,12 +151,9 @@ class Retriever:
         self._fewer = dict(list(self._fewer.items())[-_KEPT_FILTERS:])
         return fewer
 
-    def _query(self, view: GenerationView, question: str, language: Language, previous: str) -> Query:
+    def _wording(self, view: GenerationView, question: str) -> Wording:
         mended = corrected(question, view.lexical.frequencies)
-        wording = Wording(mended, self._glossary.alternatives(mended))
-        if previous:
-            return ask_in_context(self._embedder, wording, language, previous)
-        return Query.worded(wording, language, self._embedder.embed_queries([wording.embedded]))
+        return Wording(mended, self._glossary.alternatives(mended))
 
     def _current_view(self) -> GenerationView:
         """Return the current generation, opened by the first question that sees it."""

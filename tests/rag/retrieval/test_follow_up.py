@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.protocols import QueryTokens, QueryVectors
-from rag.retrieval.follow_up import EARLIER_SHARE, ask_in_context, last_said, leans
+from rag.protocols import Embedder, QueryTokens, QueryVectors
+from rag.retrieval.follow_up import EARLIER_SHARE, Asked, last_said, leans, queries_of
 from rag.retrieval.query import Query, Wording
+from rag.schema import Language
 from rag.testing import HashEmbedder
 
 EMBEDDER = HashEmbedder()
+
+
+def in_both(question: str, language: Language, previous: str, embedder: Embedder = EMBEDDER) -> Query:
+    """The query of one question behind another."""
+    [query] = queries_of([Asked(Wording(question), previous)], language, embedder)
+    return query
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,7 @@ def test_words_that_lean_on_what_was_said(question: str, expected: bool) -> None
 
 
 def test_the_earlier_question_counts_by_its_share() -> None:
-    query = ask_in_context(EMBEDDER, Wording("how many days"), "en", "refund to a card in days")
+    query = in_both("how many days", "en", "refund to a card in days")
     assert query.terms == {
         "how": 1,
         "many": 1,
@@ -71,16 +78,34 @@ class ShortEmbedder(HashEmbedder):
 @pytest.mark.parametrize("question", ["one two three four five six", "?"])
 def test_where_the_end_would_be_cut_off_the_question_is_searched_alone(question: str) -> None:
     embedder = ShortEmbedder()
-    query = ask_in_context(embedder, Wording(question), "en", "a b c d e f g" if len(question) > 1 else "...")
+    query = in_both(question, "en", "a b c d e f g" if len(question) > 1 else "...", embedder)
     alone = Query.of(question, "en", embedder.embed_queries([question]))
     assert query.terms == alone.terms
     assert query.shares.tolist() == alone.shares.tolist()
     np.testing.assert_array_equal(query.vector, alone.vector)
 
 
+def test_several_questions_are_embedded_at_once_and_each_text_once() -> None:
+    calls: list[Sequence[str]] = []
+
+    class Counting(HashEmbedder):
+        def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+            calls.append(texts)
+            return super().embed_queries(texts)
+
+    asked = [Asked(Wording("a b c d")), Asked(Wording("a b")), Asked(Wording("c d"), "a b"), Asked(Wording("a b"))]
+    together = queries_of(asked, "en", Counting())
+    assert calls == [["a b c d", "a b", "c d", "a b\nc d"]]
+    for one, query in zip(asked, together, strict=True):
+        [alone] = queries_of([one], "en", EMBEDDER)
+        assert query.terms == alone.terms
+        np.testing.assert_array_equal(query.vector, alone.vector)
+        np.testing.assert_array_equal(query.tokens.vectors, alone.tokens.vectors)
+
+
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_two_texts_make_a_query(question: str, previous: str) -> None:
-    query = ask_in_context(EMBEDDER, Wording(question), "zh", previous)
+    query = in_both(question, "zh", previous)
     assert isinstance(query.tokens, QueryTokens)
     assert len(query.shares) == len(query.tokens.numbers) == len(query.tokens.vectors)
     assert np.linalg.norm(query.vector) == pytest.approx(1, abs=1e-5)

@@ -117,6 +117,22 @@ def test_a_follow_up_leans_on_the_question_before_and_a_new_topic_does_not(
     assert found.chunks[0].chunk.document_id == expected
 
 
+def test_parts_are_searched_but_for_one_that_is_most_of_the_question(retriever: Retriever) -> None:
+    def parts(question: str) -> list[tuple[str, bool]]:
+        prepared = retriever.prepare(question, "en", earlier=["is the battery recalled?"])
+        return [(part.question, part.wider is not None) for part in prepared.parts]
+
+    # the first goes on from the conversation; of the others only one that leans on the part before it
+    assert parts("when does the refund reach my card, how do I replace the doorbell battery, and how long is it?") == [
+        ("when does the refund reach my card", True),
+        ("how do I replace the doorbell battery", False),
+        ("how long is it", True),
+    ]
+    assert parts("when does the refund reach my card after I returned the doorbell, and how much?") == [
+        ("how much", True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("question", "language", "expected"),
     [
