@@ -65,12 +65,11 @@ SentenceScorer = Callable[[Retrieval, str, Sequence[tuple[int, int]]], Sequence[
 class PipelineParts:
     """What a pipeline is made of; ``rag.factory`` chooses them.
 
-    ``count_tokens`` is the embedder's.  ``sentence_scores`` says how well spans of a document answer to the question of
-    a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``).  ``reading_fit`` gives a model's
-    fit, None where it is not to be asked whether the answer is there.  ``ensure_server`` starts the
-    model server where that is possible and raises a ``ServingError`` where not; ``warm_ups`` are what ``Pipeline.warm``
-    runs.  ``today`` tells which rules are in force.  ``context_tokens`` is what the model reads and writes at once;
-    None: what the settings say.
+    ``count_tokens`` is the embedder's. ``sentence_scores`` says how well spans of a document answer to the question of
+    a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``). ``reading_fit`` gives a model's
+    fit, None where it is not asked if the answer is there. ``ensure_server`` starts the model server where that is
+    possible and raises a ``ServingError`` where not; ``Pipeline.warm`` runs the ``warm_ups``. ``today`` tells which
+    rules are in force. ``context_tokens`` is what the model reads and writes at once; None: what the settings say.
     """
 
     settings: Settings
@@ -86,6 +85,10 @@ class PipelineParts:
     today: Callable[[], date] = date.today
     lanes: Lanes | None = None
     context_tokens: Callable[[], int] | None = None
+
+    def room_tokens(self) -> int:
+        """Return how much the model reads and writes at once."""
+        return self.settings.context_tokens if self.context_tokens is None else self.context_tokens()
 
 
 class Pipeline:
@@ -105,7 +108,7 @@ class Pipeline:
                 parts.count_tokens,
                 parts.reading_fit,
                 parts.ensure_server,
-                parts.context_tokens or (lambda: parts.settings.context_tokens),
+                parts.room_tokens,
                 self._pace,
             )
         )

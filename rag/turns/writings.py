@@ -206,9 +206,8 @@ class WritingService:
     def _written(self, live: _Live, writing: Writing, parts: PipelineParts, owner: str, deadline: float) -> str:
         """Wait for the model and let it write.  The thought is not part of the text."""
         messages, budget = writing.messages, _budget(writing, parts)
-        context_tokens = parts.context_tokens or (lambda: parts.settings.context_tokens)
         try:
-            ContextFit(context_tokens, parts.count_tokens).require(messages, writing.source, budget.answer_tokens)
+            ContextFit(parts.room_tokens, parts.count_tokens).require(messages, writing.source, budget.answer_tokens)
         except PromptTooLong as error:
             raise RewritingUnusable(reason="long") from error
         request = Request(Work(parts.count_tokens(messages[-1].content), False), owner, follows_up=True)
