@@ -15,8 +15,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.serving.admission import Admission
-from rag.serving.hosts import hosts_of
-from rag.serving.models import choose_model
+from rag.serving.hosts import choose_model, hosts_of
 from rag.serving.server import ensure_running
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access

@@ -283,7 +283,7 @@ def _topics_of(store: KnowledgeStore, generation: int, language: Language) -> tu
 
 
 def _look_at_model(settings: Settings) -> ModelState:
-    from rag.serving.models import choose_model  # keeps the model client off the way to the first page
+    from rag.serving.hosts import choose_model  # keeps the model client off the way to the first page
 
     try:
         chosen = choose_model(settings)

@@ -42,7 +42,7 @@ _NANOSECONDS_A_MILLISECOND = 1e6
 
 
 class NamedModel(Protocol):
-    """What ``rag.serving.models.choose_model`` gives."""
+    """What ``rag.serving.hosts.choose_model`` gives."""
 
     @property
     def name(self) -> str:

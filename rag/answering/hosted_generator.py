@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rag.answering.memory_relief import RelievingGenerator
 from rag.protocols import GenerationPart, Generator, Message
-from rag.serving.hosts import Hosts
-from rag.serving.models import ChosenModel, choose_model
+from rag.serving.hosts import Hosts, choose_model
+from rag.serving.models import ChosenModel
 from rag.settings import Settings
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelMissing, NoHostAnswers, ServingError
 from rag.serving.client import InstalledModel, LoadedModel, OllamaClient
-from rag.serving.models import ChosenModel, choose_among
+from rag.serving.models import ChosenModel, choose_among, installed_models
 from rag.serving.words import words
 from rag.settings import Settings
 from rag.terminal import terminal_language
@@ -216,6 +216,15 @@ def hosts_of(settings: Settings) -> Hosts | None:
     """Return the several servers that the settings name, the same object each time; None where they name one."""
     urls = settings.ollama_urls
     return _hosts(urls, settings.model, settings.parallel_slots) if len(urls) > 1 else None
+
+
+def choose_model(settings: Settings) -> ChosenModel:
+    """Return the model to ask, as ``choose_among`` chooses; of several hosts, those that answer count.
+
+    Raises ``ModelMissing`` when none is installed, and ``OllamaUnavailable``.
+    """
+    hosts = hosts_of(settings)
+    return choose_among(installed_models(settings), settings.model) if hosts is None else hosts.chosen()
 
 
 def loaded_models(settings: Settings) -> list[LoadedModel]:

@@ -46,22 +46,12 @@ def find_installed(installed: Sequence[InstalledModel], name: str) -> InstalledM
     return next((model for model in installed if model.name in {name, f"{name}:latest"}), None)
 
 
-def choose_model(settings: Settings) -> ChosenModel:
-    """Return the model to ask.
-
-    ``settings.model`` if it is set; else the DeepSeek-R1 that suits this machine, any other DeepSeek-R1 (the smallest,
-    which surely fits), the stand-in that suits, the other stand-in.  Of several hosts, those that answer count.
-
-    Raises ``ModelMissing`` when none of them is installed, and ``OllamaUnavailable``.
-    """
-    from rag.serving.hosts import hosts_of  # it chooses with what is here
-
-    hosts = hosts_of(settings)
-    return choose_among(installed_models(settings), settings.model) if hosts is None else hosts.chosen()
-
-
 def choose_among(installed: Sequence[InstalledModel], wanted: str) -> ChosenModel:
-    """Choose as ``choose_model`` does, from a list.  Raises ``ModelMissing``."""
+    """Return the model to ask: ``wanted``, unless it is empty.
+
+    Else the DeepSeek-R1 that suits this machine, any other DeepSeek-R1 (the smallest, which surely fits), the stand-in
+    that suits, the other stand-in.  Raises ``ModelMissing`` when none of them is installed.
+    """
     if wanted:
         candidates = [wanted]
     else:

@@ -91,7 +91,7 @@ def test_a_model_that_cannot_answer_is_told_apart(
     def choose(_: Settings) -> None:
         raise error
 
-    monkeypatch.setattr("rag.serving.models.choose_model", choose)
+    monkeypatch.setattr("rag.serving.hosts.choose_model", choose)
     assert services_module._look_at_model(settings_for(tmp_path)).kind == kind
 
 

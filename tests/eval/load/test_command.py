@@ -18,7 +18,7 @@ from eval.question_sets import QuestionSet
 from eval.runs import read_records
 from rag.answering.generator import OllamaGenerator
 from rag.pipeline import PipelineParts
-from rag.serving.models import choose_model
+from rag.serving.hosts import choose_model
 from rag.settings import Settings, load_settings
 from rag.testing import offline_parts
 from tests.eval.load.conftest import Serving

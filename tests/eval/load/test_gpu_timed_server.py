@@ -13,7 +13,7 @@ from rag.answering.reader import yes_probability
 from rag.errors import ModelMissing, OllamaRefused
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Message
 from rag.serving.client import OllamaClient
-from rag.serving.models import choose_model
+from rag.serving.hosts import choose_model
 from rag.settings import Settings
 from tests.eval.load.conftest import Serving
 

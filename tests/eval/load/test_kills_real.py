@@ -15,7 +15,7 @@ from eval.load.kills import Kill, Killer, is_met, kill_figures, kill_under_load
 from eval.load.records import LoadRecord, RecordFile
 from ingest.golden import GoldenQuestion
 from rag.answering.generator import OllamaGenerator
-from rag.serving.models import choose_model
+from rag.serving.hosts import choose_model
 from rag.serving.server import ensure_running, stop
 from rag.settings import Settings
 from rag.testing import offline_parts

@@ -12,8 +12,8 @@ import pytest
 from rag.errors import ModelMissing, NoHostAnswers
 from rag.serving import __main__ as command
 from rag.serving import hosts as hosts_module
-from rag.serving.hosts import Hosts, host_name, hosts_of, loaded_models
-from rag.serving.models import ChosenModel, choose_model
+from rag.serving.hosts import Hosts, choose_model, host_name, hosts_of, loaded_models
+from rag.serving.models import ChosenModel
 from rag.serving.server import ensure_running, status, stop
 from rag.settings import Settings, load_settings
 from tests.conftest import free_port

@@ -7,7 +7,8 @@ import pytest
 from rag.errors import ModelMissing, OllamaUnavailable
 from rag.serving import hardware, models
 from rag.serving.client import InstalledModel
-from rag.serving.models import ChosenModel, choose_among, choose_model, default_r1, default_stand_in
+from rag.serving.hosts import choose_model
+from rag.serving.models import ChosenModel, choose_among, default_r1, default_stand_in
 from rag.settings import Settings
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub
