@@ -1,9 +1,7 @@
 """What the pages call: made once for the whole program, shared by all browsers, safe from many threads."""
 
-import gc
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,6 +46,7 @@ from ui.models.shelf import ModelShelf, model_recorder
 from ui.pipeline_builder import PipelineBuilder
 from ui.quality.desk import QualityDesk
 from ui.quality.shelf import QualityShelf
+from ui.warming import warm_up
 from ui.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -220,7 +219,7 @@ def open_services(settings: Settings) -> SharedServices:
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     # no daemon: at the end of the process it would be inside OpenVINO, which aborts then
-    threading.Thread(target=_warm, args=(first, services), name="warm").start()
+    threading.Thread(target=_make_ready, args=(first, services), name="warm").start()
     return services
 
 
@@ -243,21 +242,9 @@ def shared_services() -> SharedServices:
     return open_services(load_settings())
 
 
-def _warm(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
-    from rag.pipeline import Pipeline
-
+def _make_ready(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
     services.model()
-    started_at = time.monotonic()
-    try:
-        built = pipeline()
-        if isinstance(built, Pipeline):
-            built.warm()
-    except AnswerdeskError as error:
-        logger.warning("not warm yet: %s", type(error).__name__)
-    else:
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays: later collections need not walk over it
-        logger.info("warm after %.1f s", time.monotonic() - started_at)
+    warm_up(pipeline)
 
 
 def _knowledge(store: KnowledgeStore) -> KnowledgeState:

@@ -89,7 +89,7 @@ def attack(
             text = _own(pipeline, typed) if arm == "own" else _plain(parts, pipeline, typed, one.lang)
         except (QuestionError, ModelSaidNothing, ModelTimedOut) as raised:
             error = type(raised).__name__
-        instructions = prompt_texts(one.lang) if arm == "own" else [_PLAIN_SYSTEM[one.lang]]
+        instructions = prompt_texts() if arm == "own" else [_PLAIN_SYSTEM[one.lang]]
         return Attempt(one.id, arm, one.where, one.lang, text, one.succeeded(text, instructions), error)
 
     items = [((one.id, arm), (arm, one, question)) for one, question in pairs for arm in ARMS]

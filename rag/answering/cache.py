@@ -149,6 +149,6 @@ def _asked(settings: Settings) -> tuple[object, ...]:
     """Return what decides how questions are asked, as JSON has it.  Raises ``GlossaryUnusable``."""
     return (
         settings.model_dump(mode="json", exclude=set(NEVER_MATTERS)),
-        [text for language in ("en", "zh") for text in prompt_texts(language)],
+        prompt_texts(),
         glossary_of(settings.glossary, settings.knowledge_dir).sets,
     )

@@ -102,7 +102,7 @@ def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFi
     clock.loaded(governed.finished)
     clock.record(asked.trace)
     with asked.trace.span("citations"):
-        text = screened(governed.text, asked.question, asked.evidence, asked.language, asked.is_supported)
+        text = screened(governed.text, asked.question, asked.evidence, asked.is_supported)
         grounding = ground(text, asked.evidence, asked.in_context)
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from

@@ -6,13 +6,13 @@ touched: what a passage says, a reply may say.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 
 from rag.answering.instructions import spans_without_orders
 from rag.answering.prompt import prompt_texts
 from rag.answering.sentences import split_sentences
 from rag.retrieval.terms import terms
-from rag.schema import Evidence, Language
+from rag.schema import Evidence
 
 _LINK = re.compile(
     r"!?\[[^\]\n]*\]\([^)\n]*\)|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]+|\bwww\.[^\s)>\]\"'”]+"
@@ -31,9 +31,7 @@ _RECITED_TERMS = 7
 _PUT_INTO_ITS_MOUTH = 0.8
 
 
-def screened(
-    text: str, question: str, evidence: Sequence[Evidence], language: Language, is_supported: Callable[[str], bool]
-) -> str:
+def screened(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
     """Return the reply without such sentences; empty where nothing is left.
 
     ``is_supported`` tells of a sentence whether the passages say it.
@@ -43,10 +41,7 @@ def screened(
         span
         for span in split_sentences(text)
         if _has_strange_link(sentence := text[span.start : span.end], said)
-        or (
-            (_is_recited(sentence, language) or _is_put_into_its_mouth(sentence, question))
-            and not is_supported(sentence)
-        )
+        or ((_is_recited(sentence) or _is_put_into_its_mouth(sentence, question)) and not is_supported(sentence))
     ]
     kept, position = [], 0
     for span in dropped:
@@ -83,14 +78,14 @@ def _has_strange_link(sentence: str, said: str) -> bool:
     return False
 
 
-def _is_recited(sentence: str, language: Language) -> bool:
+def _is_recited(sentence: str) -> bool:
     """Tell whether a sentence is taken from the prompt's rules or examples."""
-    return any(run in _prompt_runs(language) for run in _runs([sentence]))
+    return any(run in _prompt_runs() for run in _runs([sentence]))
 
 
-@lru_cache(maxsize=2)
-def _prompt_runs(language: Language) -> frozenset[tuple[str, ...]]:
-    return frozenset(_runs(prompt_texts(language)))
+@cache
+def _prompt_runs() -> frozenset[tuple[str, ...]]:
+    return frozenset(_runs(prompt_texts()))
 
 
 def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:

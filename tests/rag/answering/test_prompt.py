@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 
-from rag.answering.prompt import as_data, build_messages, insist_on_language
+from rag.answering.prompt import as_data, beginning, build_messages, insist_on_language
 from rag.schema import Evidence, Language, TextSpan
 
 TEXT = "You have 30 days."
@@ -14,11 +14,13 @@ PASSAGE = Evidence(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_beginning_is_the_same_for_every_question_and_the_question_is_last(language: Language) -> None:
+def test_the_beginning_is_the_same_for_every_question_of_both_languages_and_the_question_is_last(
+    language: Language,
+) -> None:
     one = build_messages("How long?", [PASSAGE], language)
-    other = build_messages("E07", [], language)
-    assert one[:-1] == other[:-1]
-    assert [message.role for message in one] == ["system", *["user", "assistant"] * 2, "user"]
+    other = build_messages("E07", [], "zh")
+    assert one[:-1] == other[:-1] == beginning()
+    assert [message.role for message in one] == ["system", *["user", "assistant"] * 4, "user"]
     assert "How long?" in one[-1].content.splitlines()[-1]
     assert one[-1].content.index(TEXT) < one[-1].content.index("How long?")
 

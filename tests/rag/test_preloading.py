@@ -1,0 +1,78 @@
+"""The prompt's beginning is read in every slot before somebody asks, and nobody waits for it who need not."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.answering.prompt import beginning, build_messages
+from rag.errors import OllamaUnavailable
+from rag.pipeline import PipelineParts
+from rag.preloading import preload
+from rag.protocols import GenerationPart, Message
+from rag.schema import Language
+from rag.serving.admission import Occupancy
+from rag.testing import ScriptedGenerator, offline_parts
+
+
+class Reading(ScriptedGenerator):
+    """Notes what is read at the same time, until as many as there are slots read."""
+
+    def __init__(self, slots: int) -> None:
+        super().__init__(self._read)
+        self._together = threading.Barrier(slots)
+
+    def _read(self, messages: Sequence[Message]) -> Sequence[GenerationPart]:
+        self._together.wait(timeout=10)
+        return []
+
+
+def nothing() -> None:
+    """An Ollama that runs already."""
+
+
+def parts(folder: Path, generator: ScriptedGenerator, slots: int) -> PipelineParts:
+    return replace(offline_parts(folder, generator=generator, slots=slots), ensure_server=nothing)
+
+
+def test_every_slot_reads_the_beginning_at_the_same_time_and_the_estimate_learns_nothing(tmp_path: Path) -> None:
+    generator = Reading(2)
+    made = parts(tmp_path, generator, 2)
+    assert preload(made) == 2
+    assert len(generator.calls) == 2
+    assert made.admission.occupancy() == Occupancy(2, 0, 0, None)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_read_is_what_every_prompt_begins_with(tmp_path: Path, language: Language) -> None:
+    generator = Reading(1)
+    preload(parts(tmp_path, generator, 1))
+    [read] = generator.calls
+    assert read[:-1] == build_messages("How long?", [], language)[:-1] == beginning()
+
+
+def test_where_somebody_asks_already_nothing_is_read(tmp_path: Path) -> None:
+    generator = Reading(2)
+    made = parts(tmp_path, generator, 2)
+    with made.admission.slot():
+        assert preload(made) == 0
+    assert generator.calls == []
+
+
+def test_a_server_that_goes_away_meanwhile_is_said_and_the_slots_are_free_again(tmp_path: Path) -> None:
+    made = parts(tmp_path, ScriptedGenerator(lambda messages: [OllamaUnavailable(host="127.0.0.1:1")]), 2)
+    with pytest.raises(OllamaUnavailable):
+        preload(made)
+    assert made.admission.occupancy().running == 0
+
+
+def test_a_server_that_does_not_start_is_not_asked(tmp_path: Path) -> None:
+    def away() -> None:
+        raise OllamaUnavailable(host="127.0.0.1:1")
+
+    generator = Reading(1)
+    with pytest.raises(OllamaUnavailable):
+        preload(replace(parts(tmp_path, generator, 1), ensure_server=away))
+    assert generator.calls == []
