@@ -1,6 +1,7 @@
 """Fixtures that several rooms' tests share: the real model server on a port of its own."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,19 @@ REAL_MODEL = "stand-in:0.5b"
 hypothesis_settings.register_profile("fast", deadline=None, max_examples=25)
 hypothesis_settings.register_profile("whole", deadline=None, max_examples=200, derandomize=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+MEMORY = Path("/dev/shm")  # Linux's disk in memory
+MEMORY_NEEDED_BYTES = 2**30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the folders of tests in memory: each commit of a database would wait for the disk, which others use too.
+
+    Tests marked ``real`` have a real disk, and so has every run that takes them along.
+    """
+    there_is_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED_BYTES
+    if "not real" in config.option.markexpr and there_is_room:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def free_port() -> int:

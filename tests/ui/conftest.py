@@ -1,5 +1,6 @@
 """A scripted desk in a process of its own, and the distribution's Chromium."""
 
+import functools
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Protocol, Unpack
 
 import httpx
 import pytest
+import streamlit.components.v2.manifest_scanner
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from rag.schema import Language
@@ -19,6 +21,16 @@ from tests.ui.scripted_desk import OTHER_HOST
 
 CHECKOUT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_components() -> Iterator[None]:
+    """Look once for components among the installed packages: AppTest does so for each page, which takes longer than
+    most pages take."""
+    scanner = streamlit.components.v2.manifest_scanner
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanner, "scan_component_manifests", functools.cache(scanner.scan_component_manifests))
+        yield
 
 
 @contextmanager
