@@ -11,6 +11,9 @@ BIN := .venv/bin
 CODE := rag ingest eval ui tests
 PYTEST_OPTIONS ?=
 
+# Where this is set, every process compiles all of Python's packages anew: seconds for each start of the desk and each test.
+unexport PYTHONDONTWRITEBYTECODE
+
 ifdef MODEL
 export ANSWERDESK_MODEL := $(MODEL)
 endif
@@ -29,8 +32,9 @@ test: setup-test check  ## set everything up, run every check, every example and
 	@HYPOTHESIS_PROFILE=whole $(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
 	@$(BIN)/python -m pytest -m real $(PYTEST_OPTIONS)
 
-test-fast: environment-dev  ## the tests that need no model, no network and no processes
-	@$(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
+# The list at its end names tests that may have to be marked `slow`: CONTRIBUTING.md says when.
+test-fast: environment-dev  ## the tests to run after each change: the quick ones of every room, in under 20 seconds
+	@$(BIN)/python -m pytest -m "not real and not slow" -n auto --durations=10 --durations-min=0.1 $(PYTEST_OPTIONS)
 
 check: environment-dev  ## ruff, mypy --strict, import layers
 	@$(BIN)/ruff check $(CODE)

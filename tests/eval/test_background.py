@@ -97,6 +97,7 @@ def test_two_runs_are_shown_side_by_side(settings: Settings) -> None:
     assert found[0].wanted == "returns.md"
 
 
+@pytest.mark.slow
 def test_runs_of_two_kinds_have_nothing_to_compare(settings: Settings) -> None:
     _measure(settings, "retrieval", "one")
     _measure(settings, "refusal", "two")

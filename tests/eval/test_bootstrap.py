@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
 
 from eval.bootstrap import mean_interval, ratio_interval
 
@@ -17,7 +16,10 @@ def test_nothing_has_no_interval() -> None:
     assert ratio_interval([1.0], [0.0]) is None
 
 
+@pytest.mark.slow
 def test_it_agrees_with_scipy() -> None:
+    from scipy.stats import bootstrap  # takes a second to import, which the other tests need not wait for
+
     found = mean_interval(SHARES)
     theirs = bootstrap((SHARES,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(1))
     assert found == pytest.approx(theirs.confidence_interval, abs=0.02)

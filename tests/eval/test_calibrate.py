@@ -96,6 +96,7 @@ def test_fit_keeps_its_promise_on_new_questions() -> None:
     assert fresh.refused_by_kind["off_topic"] == fresh.refused_unanswerable > 0.8
 
 
+@pytest.mark.slow
 def test_the_same_questions_give_the_same_file() -> None:
     first, _ = report(rows(), {"other": rows(3)}, date(2026, 1, 2))
     second, figures = report(rows(), {"other": rows(3)}, date(2026, 1, 2))
@@ -107,6 +108,7 @@ def test_the_same_questions_give_the_same_file() -> None:
     assert "150 answerable questions and 50 unanswerable ones" in json.dumps(first["fitted"])
 
 
+@pytest.mark.slow
 def test_searching_a_small_knowledge_base(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()

@@ -75,6 +75,7 @@ def test_the_retriever_takes_the_knowledge_bases_own(parts: PipelineParts) -> No
     assert ask()[2], "seen with the next question"
 
 
+@pytest.mark.slow
 def test_the_command_keeps_it_beside_the_knowledge_base(
     parts: PipelineParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

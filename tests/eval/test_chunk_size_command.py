@@ -33,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     load_settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_table_a_measure_and_all_figures_in_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = folder / "figures.json"
     options = ["chunk-size", "--sets", str(folder), "--sizes", "32", "128", "--json", str(written)]

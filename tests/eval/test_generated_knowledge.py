@@ -27,6 +27,7 @@ def samples(tmp_path: Path) -> dict[str, Sample]:
     return found
 
 
+@pytest.mark.slow
 def test_vectors_have_the_mean_and_the_covariance_of_the_real_ones() -> None:
     numbers = np.random.default_rng(0)
     rows = numbers.standard_normal((300, 8)) * [3, 2, 1, 1, 1, 1, 0.2, 0.2] + 10 * np.eye(8)[0]

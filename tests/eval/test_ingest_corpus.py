@@ -4,6 +4,8 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
 from eval.ingest_corpus import FORMATS, documents, write_corpus
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
@@ -17,6 +19,7 @@ def read(folder: Path) -> list[Document]:
     return [item for item in found if isinstance(item, Document)]
 
 
+@pytest.mark.slow
 def test_every_format_is_read_with_its_title_or_text(tmp_path: Path) -> None:
     write_corpus(tmp_path, 2 * len(FORMATS), seed=1)
     found = read(tmp_path)

@@ -84,6 +84,7 @@ def use(monkeypatch: pytest.MonkeyPatch, parts: PipelineParts, model: Model) -> 
     return model
 
 
+@pytest.mark.slow
 def test_it_prints_figures_and_says_stand_in(
     questions: Path,
     parts: PipelineParts,
@@ -102,6 +103,7 @@ def test_it_prints_figures_and_says_stand_in(
     assert "ceiling" not in saved
 
 
+@pytest.mark.slow
 def test_answers_has_the_names_of_the_contract_with_ceiling_and_floor(
     questions: Path, parts: PipelineParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +124,7 @@ def test_answers_has_the_names_of_the_contract_with_ceiling_and_floor(
     assert sum(saved["lost_in"].values()) == round(4 * (1 - saved["accuracy"]))
 
 
+@pytest.mark.slow
 def test_more_is_sent_as_whole_passages(
     questions: Path, parts: PipelineParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +140,7 @@ def test_more_is_sent_as_whole_passages(
     assert 0 < tokens["own"] <= tokens["top5"]
 
 
+@pytest.mark.slow
 def test_it_speaks_chinese(
     questions: Path, parts: PipelineParts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +150,7 @@ def test_it_speaks_chinese(
     assert "不是 DeepSeek-R1 的数据" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_limit_draws_the_same_questions_for_the_same_seed(
     questions: Path, parts: PipelineParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +163,7 @@ def test_a_limit_draws_the_same_questions_for_the_same_seed(
     assert first.asked == second.asked
 
 
+@pytest.mark.slow
 def test_a_run_that_broke_is_resumed_by_its_name(
     questions: Path, parts: PipelineParts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +176,7 @@ def test_a_run_that_broke_is_resumed_by_its_name(
     assert healed.asked == [ASKED[2][1], ASKED[3][1], "Do you sell bananas?"]
 
 
+@pytest.mark.slow
 def test_a_name_is_not_reused_for_another_measurement(
     questions: Path, parts: PipelineParts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +188,7 @@ def test_a_name_is_not_reused_for_another_measurement(
     assert "think" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", ""])
 def test_a_run_stays_in_its_folder(
     name: str, questions: Path, parts: PipelineParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

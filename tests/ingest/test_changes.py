@@ -1,5 +1,6 @@
 """What differs between two generations."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from ingest.history import rollback
 from tests.ingest.conftest import Desk
 
 
+@pytest.mark.slow
 def test_any_two_generations_can_be_compared(desk: Desk) -> None:
     desk.ingest()
     desk.write("new.md", "# New\n\nSomething new.")

@@ -48,6 +48,7 @@ def test_without_a_knowledge_base(tmp_path: Path) -> None:
         check(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -121,6 +122,7 @@ def test_an_index_that_other_rows_made(ingested: Desk, field: str, value: str, e
     assert findings(ingested)["index"].example == example
 
 
+@pytest.mark.slow
 def test_what_came_and_went_agrees_too(ingested: Desk) -> None:
     ingested.write("many.jsonl", "".join(f'{{"id": "m{n}", "text": "Number {n}."}}\n' for n in range(60)))
     ingested.ingest()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,5 +149,6 @@ def test_chunks_carry_the_documents_fields() -> None:
         assert (chunk.document_id, chunk.document_path, chunk.language) == ("a.md", "/manual/a.md", "zh")
 
 
+@pytest.mark.slow
 def test_a_book_without_a_full_stop_takes_seconds_not_hours() -> None:
     assert len(chunks_of("word " * 60_000, "text", 128)) > 400

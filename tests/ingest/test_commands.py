@@ -27,6 +27,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 def test_diff(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(command.manual), "--diff"]) == 0
     assert said(capsys) == [
@@ -38,12 +39,14 @@ def test_diff(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(said(capsys)[0])["changed"] == ["returns/deadline.md"]
 
 
+@pytest.mark.slow
 def test_diff_names_what_it_cannot_read(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     command.write("broken.pdf", "not a PDF")
     assert main([str(command.manual), "--diff"]) == 1
     assert any(line.startswith("! ") and "broken.pdf" in line for line in said(capsys))
 
 
+@pytest.mark.slow
 def test_a_long_list_is_cut(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(25):
         command.write(f"many/{number:02}.md", f"Number {number}.")
@@ -51,6 +54,7 @@ def test_a_long_list_is_cut(command: Desk, capsys: pytest.CaptureFixture[str]) -
     assert "+ ... and 5 more" in said(capsys)
 
 
+@pytest.mark.slow
 def test_check_and_repair(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0
     assert said(capsys)[0].startswith("Generation 1 is sound: 4 documents")
@@ -69,6 +73,7 @@ def test_check_and_repair(command: Desk, capsys: pytest.CaptureFixture[str]) -> 
     assert command.store.require_generation() == 2
 
 
+@pytest.mark.slow
 def test_history_and_rollback(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(command.manual)])
     said(capsys)

@@ -33,6 +33,7 @@ def mail(subject: str = "Re: Scratched", body: str = BODY, *, html: bool = False
     return message.as_bytes()
 
 
+@pytest.mark.slow
 def test_a_mail_is_its_subject_and_newest_words_and_nobodys_address(reader: FileReader) -> None:
     assert question_of_file("Frage.EML", mail(), reader) == "Scratched\n\nCan I return it within 30 days?"
     page = "<p>Can I return it?</p><p>-- <br>Ann</p>"
@@ -41,6 +42,7 @@ def test_a_mail_is_its_subject_and_newest_words_and_nobodys_address(reader: File
     assert question_of_file("a.eml", mail("回复：划痕", "可以退吗？"), reader) == "划痕\n\n可以退吗？"
 
 
+@pytest.mark.slow
 def test_a_mail_of_a_subject_alone_is_that(reader: FileReader) -> None:
     assert question_of_file("a.eml", mail("Where is my order 1234?", " "), reader) == "Where is my order 1234?"
 

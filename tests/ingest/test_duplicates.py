@@ -27,6 +27,7 @@ def twice(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.mark.slow
 def test_an_ingest_tells_what_came_twice(twice: Desk) -> None:
     found = twice.ingest().duplicates
     assert found.same == (("a/steps.md", "b/copy.md"),)
@@ -40,6 +41,7 @@ def test_an_ingest_tells_what_came_twice(twice: Desk) -> None:
     assert twice.ingest().duplicates.same == (("a/steps.md", "b/copy.md", "late.md"),)
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_no_duplicate(twice: Desk) -> None:
     twice.ingest()
     (twice.manual / "b/copy.md").unlink()
@@ -78,6 +80,7 @@ def test_chinese_and_empty_texts() -> None:
     assert (sketch(1, "").numbers == sketch(2, " \n").numbers).all()
 
 
+@pytest.mark.slow
 def test_a_form_filled_in_many_times_stays_quick(desk: Desk) -> None:
     for number in range(120):
         desk.write(f"forms/{number}.md", LONG + f"\n\nName {number}.")

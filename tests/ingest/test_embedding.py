@@ -66,6 +66,7 @@ def test_anew_replaces_what_is_known(table: EmbeddingTable) -> None:
     assert len(second.batches) == 1
 
 
+@pytest.mark.slow
 def test_batches_are_sorted_by_length_and_depend_on_the_order_alone(table: EmbeddingTable) -> None:
     made = []
     for offers in ((300,), (100, 100, 100)):
@@ -99,6 +100,7 @@ def test_an_embedder_that_fails_is_heard(table: EmbeddingTable) -> None:
             finish(embedding)
 
 
+@pytest.mark.slow
 def test_which_thread_was_quicker_decides_nothing(tmp_path: Path) -> None:
     """The one that is given the longest passages is kept waiting until the others are done."""
 

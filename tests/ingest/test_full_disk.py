@@ -37,6 +37,7 @@ def test_on_a_real_disk(tmp_path: Path, free_kilobytes: int) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_no_room_for_the_index(desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     desk.ingest()
@@ -70,6 +71,7 @@ def test_no_room_when_the_index_is_synced(desk: Desk, monkeypatch: pytest.Monkey
     assert desk.ingest().generation == 2
 
 
+@pytest.mark.slow
 def test_no_room_for_the_rows(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.ingest()
     for number in range(200):

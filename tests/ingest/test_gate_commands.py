@@ -35,6 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, li
     return code, [*out.splitlines(), *err.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_gate_in_words(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--gate")[0] == 3
     code, lines = run(capsys, "--questions", command.manual.parent / "q.jsonl")
@@ -63,6 +64,7 @@ def test_the_gate_in_words(command: Desk, capsys: pytest.CaptureFixture[str]) ->
     assert "place" not in lines[1] or "is at place" in lines[1], "only one generation was asked"
 
 
+@pytest.mark.slow
 def test_the_gate_in_chinese_and_for_programs(
     command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +84,7 @@ def test_the_gate_in_chinese_and_for_programs(
     assert json.loads(capsys.readouterr().out)["recall_after"] == 1.0
 
 
+@pytest.mark.slow
 def test_what_was_pruned_and_what_is_unknown_is_said(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     questions = question_file(command.manual.parent / "q.jsonl", QUESTIONS | {"Zebra?": "zebra.md"})
     (command.manual / "lock.md").unlink()
@@ -92,12 +95,14 @@ def test_what_was_pruned_and_what_is_unknown_is_said(command: Desk, capsys: pyte
     assert lines[-1].startswith("1 questions name documents that are not in the knowledge base")
 
 
+@pytest.mark.slow
 def test_a_difference_asks_nothing(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     bury(command)
     code, lines = run(capsys, command.manual, "--diff", "--questions", command.manual.parent / "q.jsonl")
     assert (code, lines[-1][:9]) == (0, "Would add")
 
 
+@pytest.mark.slow
 def test_a_broken_question_file_is_one_sentence(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     broken = command.manual.parent / "broken.jsonl"
     broken.write_text("{")
@@ -106,6 +111,7 @@ def test_a_broken_question_file_is_one_sentence(command: Desk, capsys: pytest.Ca
     assert f"{broken}:1: not JSON" in lines[0]
 
 
+@pytest.mark.slow
 def test_who_may_read_is_kept_and_shown(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--scope", "finance") == (0, ["Scope: finance; audience: public."])
     assert run(capsys, "--audience", "internal") == (0, ["Scope: finance; audience: internal."])
@@ -121,6 +127,7 @@ def test_who_may_read_is_kept_and_shown(command: Desk, capsys: pytest.CaptureFix
     assert not run(capsys, "--history")[1][0].startswith("Scope")
 
 
+@pytest.mark.slow
 def test_every_knowledge_base_has_its_own(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, command.manual, "--kb", "books", "--scope", "finance")[0] == 0
     assert access_to(command.store) == Access()

@@ -29,6 +29,7 @@ def test_the_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_lock_ends_with_its_process_even_if_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -34,6 +34,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
     return out.splitlines(), err.splitlines()
 
 
+@pytest.mark.slow
 def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.mp4", "b.mp4", "c.svg", "LICENSE"):
         command.write(name, "x")
@@ -54,6 +55,7 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"  {command.manual / 'c.svg'}" in out
 
 
+@pytest.mark.slow
 def test_broken_files_are_named_in_the_users_language(
     command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +67,7 @@ def test_broken_files_are_named_in_the_users_language(
     assert err == [f"无法读取 {broken}：文件已损坏，或与扩展名不符，请重新导出"]
 
 
+@pytest.mark.slow
 def test_json(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     command.write("broken.pdf", "no pdf")
     command.write("a.mp4", "x")
@@ -77,6 +80,7 @@ def test_json(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert KnowledgeStore(Settings(knowledge_base="archive").knowledge_dir).current_generation() == 1
 
 
+@pytest.mark.slow
 def test_list(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 3
     assert "no knowledge base" in capsys.readouterr().err
@@ -89,6 +93,7 @@ def test_list(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["document_id"] for row in json.loads(capsys.readouterr().out)][3] == "运费.txt"
 
 
+@pytest.mark.slow
 def test_prune_and_rebuild(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(command.manual)])
     (command.manual / "运费.txt").unlink()
@@ -163,6 +168,7 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_the_generation(command: Desk, 
     assert main([str(command.manual)]) == 0
 
 
+@pytest.mark.slow
 def test_help_tells_the_exit_codes() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "ingest", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
@@ -171,6 +177,7 @@ def test_help_tells_the_exit_codes() -> None:
         assert words in run.stdout
 
 
+@pytest.mark.slow
 def test_what_was_published_before_ctrl_c_is_not_denied(
     command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +193,7 @@ def test_what_was_published_before_ctrl_c_is_not_denied(
     assert said(capsys)[1] == ["Stopped; nothing was published, and the former knowledge base serves on."]
 
 
+@pytest.mark.slow
 def test_whatever_a_file_is_called_one_line_says_it(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     command.write("line\nbreak\x1b[31m.md", "# Fine")
     command.write("bad\nname.pdf", "no pdf")

@@ -56,6 +56,7 @@ def read(reader: FileReader, path: Path, content: str = "text") -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_bad_files_are_named_and_good_ones_read_all_the_same(reader: FileReader, tmp_path: Path) -> None:
     for ending, told in {
         ".txt": ["text"],
@@ -70,6 +71,7 @@ def test_bad_files_are_named_and_good_ones_read_all_the_same(reader: FileReader,
         assert read(reader, tmp_path / "good.txt", "good") == ["good"]
 
 
+@pytest.mark.slow
 def test_a_part_that_breaks_the_worker_costs_itself_only(reader: FileReader, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zip_bytes({"1.txt": "one", "2.crash": "x", "3.txt": "three"}))
@@ -83,6 +85,7 @@ def test_a_part_that_breaks_the_worker_costs_itself_only(reader: FileReader, tmp
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_documents_cross_the_border_unharmed(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(
@@ -105,6 +108,7 @@ def test_documents_cross_the_border_unharmed(tmp_path: Path) -> None:
     assert found.text == "行一\n\n" + "长🙂" * 100_000
 
 
+@pytest.mark.slow
 def test_a_file_that_is_left_half_read_does_not_answer_for_the_next(tmp_path: Path) -> None:
     rows = tmp_path / "a.jsonl"
     rows.write_text("\n".join(f'{{"id": "{number}", "text": "row {number}"}}' for number in range(100)))
@@ -115,6 +119,7 @@ def test_a_file_that_is_left_half_read_does_not_answer_for_the_next(tmp_path: Pa
         assert read(reader, tmp_path / "b.txt", "next") == ["next"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_between_two_files_is_replaced(tmp_path: Path) -> None:
     with FileReader(LIMITS) as reader:
         assert read(reader, tmp_path / "a.txt") == ["text"]
@@ -124,6 +129,7 @@ def test_a_worker_that_was_killed_between_two_files_is_replaced(tmp_path: Path) 
         assert read(reader, tmp_path / "a.txt") == ["text"]
 
 
+@pytest.mark.slow
 def test_leaving_ends_the_worker(tmp_path: Path) -> None:
     with FileReader(LIMITS) as reader:
         read(reader, tmp_path / "a.txt")

@@ -64,6 +64,7 @@ def test_reading_stops_where_much_is_waiting(monkeypatch: pytest.MonkeyPatch) ->
     assert len(reader.begun) == 50
 
 
+@pytest.mark.slow
 def test_the_owner_is_not_left_waiting_idly() -> None:
     calls: list[int] = []
     with ReadAhead(readers(1), sources("a.hang"), lambda: calls.append(1)) as ahead:  # type: ignore[arg-type]

@@ -36,6 +36,7 @@ def recorded(settings: Settings) -> Taken:
     return entries[::-1]
 
 
+@pytest.mark.slow
 def test_what_is_published_taken_back_or_opened_is_taken_down_once(command: Desk) -> None:
     assert main([str(command.manual)]) == 0
     assert main([str(command.manual)]) == 0  # nothing had changed
@@ -56,6 +57,7 @@ def test_what_is_published_taken_back_or_opened_is_taken_down_once(command: Desk
     ]
 
 
+@pytest.mark.slow
 def test_a_generation_that_is_held_back_is_no_change(command: Desk, tmp_path: Path) -> None:
     for name, text in TOPICS.items():
         command.write(name, text)
@@ -66,6 +68,7 @@ def test_a_generation_that_is_held_back_is_no_change(command: Desk, tmp_path: Pa
     assert [entry[1] for entry in recorded(command.settings)] == ["published"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("locale", "begins"), [("C.UTF-8", "Done, but not in the record"), ("zh_CN.UTF-8", "已完成，但未能写入变更记录")]
 )
@@ -96,6 +99,7 @@ def test_the_user_is_the_operating_systems(monkeypatch: pytest.MonkeyPatch) -> N
     assert terminal_user() == f"terminal ({os.getuid()})"
 
 
+@pytest.mark.slow
 def test_the_command_itself_takes_down_what_it_opens(tmp_path: Path) -> None:
     environment = {**os.environ, "ANSWERDESK_DATA_DIR": str(tmp_path), "LOGNAME": "mei", "LC_ALL": "C.UTF-8"}
     command = [sys.executable, "-m", "ingest", "--audience", "internal"]

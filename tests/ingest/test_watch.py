@@ -8,6 +8,8 @@ import pytest
 
 from ingest.watch import watch
 
+pytestmark = pytest.mark.slow
+
 
 class Updates:
     """Counts updates, and lets a test wait for the next one."""

@@ -120,6 +120,7 @@ def test_each_line_is_the_answer_and_its_id(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_keeps_the_order(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +142,7 @@ def test_an_interrupted_run_goes_on_and_keeps_the_order(
     assert len(healed.asked) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_loses_nothing(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

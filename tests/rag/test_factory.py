@@ -17,6 +17,7 @@ def test_without_a_knowledge_base_nothing_else_is_looked_for(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_importing_rag_brings_nothing_heavy_along() -> None:
     code = (
         "import sys, rag; assert not {'faiss', 'openvino', 'torch', 'langchain_ollama'} & set(sys.modules); "

@@ -55,6 +55,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         )
 
 
+@pytest.mark.slow
 def test_turns_stages_line_and_model(settings: Settings) -> None:
     record(settings, 40.0)
     record(settings, 1500.0, state="refused")
@@ -93,6 +94,7 @@ def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
     assert not [name for name, _ in found if name == "answerdesk_model_memory_bytes"]
 
 
+@pytest.mark.slow
 def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> None:
     with metrics_served(settings):
         _, found = scraped(settings)
@@ -110,6 +112,7 @@ def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> N
     assert found["answerdesk_model_memory_bytes", ("m:1", "host")] == 1100
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said(settings: Settings) -> None:
     with metrics_served(settings), pytest.raises(MetricsPortTaken) as error, metrics_served(settings):
         pass

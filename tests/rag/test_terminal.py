@@ -71,11 +71,13 @@ def ended_without_reader(folder: Path, *command: str, first_lines: int = 0) -> t
     return started.wait(timeout=120), said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_that_nobody_reads_ends_quietly(command: str, tmp_path: Path) -> None:
     assert ended_without_reader(tmp_path, command, "--help") == (READER_GONE, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -95,6 +97,7 @@ def test_output_that_nobody_reads_ends_the_command_quietly(command: tuple[str, .
     assert ended_without_reader(tmp_path, *command) == (READER_GONE, b"")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_gets_its_lines_first(tmp_path: Path) -> None:
     trail = AuditTrail(tmp_path / "people.db")
     for number in range(3000):  # more than a pipe holds

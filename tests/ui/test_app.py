@@ -100,6 +100,7 @@ def test_asking_makes_a_turn_that_the_address_names_and_shows_its_evidence_in_th
     assert {button.key for button in test.button} == {"new", "retry"}
 
 
+@pytest.mark.slow
 def test_a_rerun_asks_nothing_again_and_white_space_is_no_question(harness: Harness) -> None:
     harness.gates.prepare("How long?", "done", "all")
     test = page(harness)
@@ -121,6 +122,7 @@ def test_retry_asks_the_same_words_as_a_new_turn(harness: Harness) -> None:
     assert [row.question for row in harness.turns.history("local")] == ["How long?", "How long?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_begun(
     harness: Harness, language: Language
@@ -148,6 +150,7 @@ def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_beg
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("choice", "think"), [("auto", None), ("on", True), ("off", False)])
 def test_the_thinking_switch_reaches_the_pipeline(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, choice: str, think: bool | None
@@ -166,6 +169,7 @@ def test_the_thinking_switch_reaches_the_pipeline(
     assert asked == [think]
 
 
+@pytest.mark.slow
 def test_each_tab_takes_its_own_turns_in_the_line(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     owners: list[str] = []
     submit = harness.turns.submit

@@ -45,6 +45,7 @@ def desk(tmp_path: Path) -> Iterator[FileHarness]:
     made.turns.close()
 
 
+@pytest.mark.slow
 def test_a_mail_is_asked_once_its_words_are_read(desk: FileHarness) -> None:
     test = page(desk)
     desk.drop(test, "question.eml", mail())
@@ -58,12 +59,14 @@ def test_a_mail_is_asked_once_its_words_are_read(desk: FileHarness) -> None:
     assert "private.example" not in str(snapshot)
 
 
+@pytest.mark.slow
 def test_typed_words_go_before_the_file(desk: FileHarness) -> None:
     test = page(desk)
     desk.drop(test, "chat.txt", b"The lock says E07.", "What does this mean?")
     assert desk.asked() == ["What does this mean?\n\nThe lock says E07."]
 
 
+@pytest.mark.slow
 def test_a_mail_begins_anew_and_a_text_goes_on(desk: FileHarness) -> None:
     desk.gates.prepare("How long?", "done", "all")
     desk.gates.prepare("The lock says E07.", "done", "all")
@@ -78,6 +81,7 @@ def test_a_mail_begins_anew_and_a_text_goes_on(desk: FileHarness) -> None:
     assert tuple(desk.gates.earlier[ASKED]) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_file_that_cannot_be_read_is_said_and_nothing_is_asked(desk: FileHarness, language: Language) -> None:
     test = page(desk, language)
@@ -118,6 +122,7 @@ def test_while_it_is_read_the_page_says_so_and_stop_ends_it(
     assert desk.asked() == []
 
 
+@pytest.mark.slow
 def test_a_second_file_takes_the_place_of_the_first(desk: FileHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
 

@@ -145,6 +145,7 @@ def test_a_taken_port_is_told_before_anything_begins(
     assert steps.done == []
 
 
+@pytest.mark.slow
 def test_metrics_are_served_while_the_desk_is_where_a_port_is_set(
     steps: Steps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def paths(settings: Settings) -> list[str]:
         store.close()
 
 
+@pytest.mark.slow
 def test_an_empty_machine_gets_it_once(settings: Settings, articles: Path, embedders: list[Settings]) -> None:
     first = provide(settings, articles)
     assert (first.way, first.details) == ("ingested", {"documents": 1, "passages": 1})
@@ -59,6 +60,7 @@ def test_an_empty_machine_gets_it_once(settings: Settings, articles: Path, embed
     assert len(embedders) == 1, "a second start needs no embedder"
 
 
+@pytest.mark.slow
 def test_a_changed_sample_is_ingested_again(settings: Settings, articles: Path) -> None:
     provide(settings, articles)
     (articles / "returns.md").rename(articles / "sending-back.md")
@@ -66,6 +68,7 @@ def test_a_changed_sample_is_ingested_again(settings: Settings, articles: Path) 
     assert paths(settings) == ["sending-back.md"]
 
 
+@pytest.mark.slow
 def test_documents_of_ones_own_are_left_alone(settings: Settings, articles: Path, tmp_path: Path) -> None:
     ingest([articles], settings, HashEmbedder())
     (tmp_path / "sample").mkdir()
@@ -74,6 +77,7 @@ def test_documents_of_ones_own_are_left_alone(settings: Settings, articles: Path
     assert paths(settings) == ["returns.md"]
 
 
+@pytest.mark.slow
 def test_each_knowledge_base_gets_it(settings: Settings, articles: Path) -> None:
     provide(settings, articles)
     other = settings.model_copy(update={"knowledge_base": "another"})

@@ -58,6 +58,7 @@ def test_an_index_of_another_embedder_is_refused_in_words(opened: Open, tmp_path
     assert turn.failure.kind == "EmbedderMismatch"
 
 
+@pytest.mark.slow
 def test_the_head_line_and_the_topics_come_from_the_knowledge_base(opened: Open, tmp_path: Path) -> None:
     build_offline_pipeline(tmp_path)
     services = opened(settings_for(tmp_path))
@@ -95,6 +96,7 @@ def test_a_model_that_cannot_answer_is_told_apart(
     assert services_module._look_at_model(settings_for(tmp_path)).kind == kind
 
 
+@pytest.mark.slow
 def test_the_model_is_looked_at_in_the_background() -> None:
     gate = threading.Event()
     looks: list[int] = []

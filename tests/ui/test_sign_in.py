@@ -55,6 +55,7 @@ def sign_in(client: TestClient, name: str = "lin", password: str = PASSWORD, **f
     return client.post("/sign-in", data={"name": name, "password": password, "lang": "en", **fields}, headers=OWN)
 
 
+@pytest.mark.slow
 def test_who_comes_without_a_cookie_is_sent_to_the_form_and_back_again(client: TestClient, lin: str) -> None:
     sent = client.get("/desk?turn=abc&lang=zh")
     assert sent.status_code == 303
@@ -165,6 +166,7 @@ def test_guessing_the_code_is_throttled(client: TestClient, people: PeopleServic
     assert statuses == [422] * 5 + [429]
 
 
+@pytest.mark.slow
 def test_a_password_is_changed_by_who_knows_the_old_one(client: TestClient, lin: str, people: PeopleServices) -> None:
     new = {"new": "another good one", "again": "another good one"}
     assert client.post("/password", data={"password": PASSWORD, **new}, headers=OWN).status_code == 401

@@ -35,6 +35,7 @@ def test_no_more_agents_than_the_slots_have_work_for() -> None:
     assert 5 <= found <= (60 + 10) / 2
 
 
+@pytest.mark.slow
 @settings(max_examples=10)  # each plays thousands of answers
 @given(seconds=st.floats(0.5, 9.5), slots=st.integers(1, 4))
 def test_more_slots_and_shorter_answers_never_serve_fewer(seconds: float, slots: int) -> None:

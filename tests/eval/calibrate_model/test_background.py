@@ -72,6 +72,7 @@ def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return made
 
 
+@pytest.mark.slow
 def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settings) -> None:
     told: list[CalibrationProgress] = []
     background_process.calibrate(settings, ORDER, told.append)
@@ -84,6 +85,7 @@ def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settin
     assert (identity["command"], identity["knowledge"]) == ("calibrate model", "default")
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +126,7 @@ def _saved(settings: Settings, *, best: bool) -> None:
     run.save_figures(as_json(found))
 
 
+@pytest.mark.slow
 def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> None:
     _saved(settings, best=True)
     assert background_process.work(settings, {"choose": "monday"}, lambda value: None) == []

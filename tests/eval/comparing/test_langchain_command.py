@@ -58,6 +58,7 @@ def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Docu
     return given
 
 
+@pytest.mark.slow
 def test_every_system_finds_and_answers_the_same_questions(
     questions: Path, faked: list[Sequence[Document]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

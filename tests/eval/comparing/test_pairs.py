@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from eval.comparing.pairs import compared, sign_test
 
@@ -31,7 +30,10 @@ def test_nothing_in_common_has_no_interval() -> None:
     assert (found.n, found.interval, found.p_value) == (0, None, 1.0)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_the_sign_test_agrees_with_scipy(wins: int, losses: int) -> None:
+    from scipy.stats import binomtest  # takes a second to import, which the other tests need not wait for
+
     theirs = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
     assert sign_test(wins, losses) == pytest.approx(theirs)

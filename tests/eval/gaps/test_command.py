@@ -28,6 +28,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskedTurn
     load_settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_topics_are_printed_and_written(asked: AskedTurns, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     offline_parts(tmp_path)
     asked.refused("Do you sell [bold]gift cards[/bold]?")

@@ -3,6 +3,8 @@
 import json
 from datetime import date
 
+import pytest
+
 from rag.schema import Conflict, Document
 from rag.testing import HashEmbedder, publish_documents
 from tests.eval.gaps.conftest import Base
@@ -11,6 +13,7 @@ from tests.eval.gaps.turns import passage
 CARDS = "Do you sell gift cards in the online shop?"
 
 
+@pytest.mark.slow
 def test_the_same_question_counts_once_whatever_its_courtesy_and_how_it_went_is_told(base: Base) -> None:
     base.asked.refused(CARDS)
     base.asked.refused("Hi, could you please tell me: do you sell gift cards in the online shop")
@@ -25,6 +28,7 @@ def test_the_same_question_counts_once_whatever_its_courtesy_and_how_it_went_is_
     assert (report.asked, report.unmet, report.settled) == (5, 4, 0)
 
 
+@pytest.mark.slow
 def test_a_topic_names_the_nearest_article_and_whether_it_would_be_answered_now(base: Base) -> None:
     base.asked.refused("How much citric acid goes into the kettle?")
     (topic,) = base.report().topics
@@ -33,6 +37,7 @@ def test_a_topic_names_the_nearest_article_and_whether_it_would_be_answered_now(
     assert (topic.tried, topic.answered_now) == (1, 1)  # the offline pipeline refuses nothing
 
 
+@pytest.mark.slow
 def test_the_order_of_asking_changes_no_topic(base: Base) -> None:
     questions = [CARDS, "Can I buy gift cards in the shop?", "Who delivers?", "什么时候送到？", "几点送到？"]
     for question in questions:
@@ -86,6 +91,7 @@ def test_without_turns_the_report_is_empty(base: Base) -> None:
     assert (report.topics, report.contradictions, report.expired, report.asked) == ((), (), (), 0)
 
 
+@pytest.mark.slow
 def test_the_report_is_plain_json(base: Base) -> None:
     base.asked.refused(CARDS)
     found = json.loads(json.dumps(base.report().to_json()))

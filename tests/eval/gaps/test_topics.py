@@ -1,6 +1,7 @@
 """Groups of vectors, by hand, and by property."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -47,6 +48,7 @@ def test_the_most_central_question_is_the_one_between_the_others() -> None:
     assert most_central(vectors, [0, 1, 2])[0] == 1
 
 
+@pytest.mark.slow
 @given(arrays(np.float32, st.tuples(st.integers(2, 12), st.just(3)), elements=st.floats(-1, 1, width=32)))
 def test_every_row_is_in_one_group_and_groups_are_the_same_again(rows: FloatMatrix) -> None:
     vectors = np.asarray(rows + np.float32(1.5), dtype=np.float32)  # none is zero

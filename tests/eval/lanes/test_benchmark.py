@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from eval.dataset import GOLDEN_DIR
 from eval.lanes.benchmark import Asked, CacheTrial, figures, try_cache
 from ingest.golden import load_questions
@@ -21,6 +23,7 @@ def test_figures_by_hand() -> None:
     assert found["wrong"] == [{"kind": "number", "kept": "a", "asked": "c"}]
 
 
+@pytest.mark.slow
 def test_no_changed_sample_question_has_an_answer(tmp_path: Path) -> None:
     trial = try_cache(load_questions(GOLDEN_DIR), tmp_path, seed=1)
     assert len(trial.changed) >= 500

@@ -8,6 +8,7 @@ import pytest
 from eval.__main__ import main
 
 
+@pytest.mark.slow
 def test_the_sample_questions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

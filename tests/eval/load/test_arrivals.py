@@ -53,6 +53,7 @@ def test_a_closed_loop_begins_nothing_when_its_time_is_over() -> None:
     assert asked == 0
 
 
+@pytest.mark.slow
 def test_what_does_not_end_is_stopped_when_the_drain_is_over() -> None:
     asks, kept = Asks(holds=True), list[LoadRecord]()
     asked, _ = Drive(asks, kept.append).run(replace(PLAN, seconds=0.01, drain_seconds=0), endlessly(QUESTIONS, 1))

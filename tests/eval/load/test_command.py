@@ -62,6 +62,7 @@ def records(tmp_path: Path, run: str) -> list[LoadRecord]:
     return [line for line in lines if isinstance(line, LoadRecord)]
 
 
+@pytest.mark.slow
 def test_arms_take_turns_and_are_asked_the_same(
     questions: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +92,7 @@ def test_arms_take_turns_and_are_asked_the_same(
     assert "errors / lost turns" in printed
 
 
+@pytest.mark.slow
 def test_an_open_loop_and_a_page_of_it_in_chinese(
     questions: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +107,7 @@ def test_an_open_loop_and_a_page_of_it_in_chinese(
     assert "<svg" in text and "并发负载" in text and "看到资料" in text
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_tells_what_it_has(
     questions: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +161,7 @@ def test_an_arm_that_is_not_known_is_named(capsys: pytest.CaptureFixture[str]) -
     assert "roof" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_is_not_written_over(questions: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     options = ["load", *questions, *SHORT, "--against", "none", "--run", "twice"]
     assert command.main(options) == 0

@@ -56,6 +56,7 @@ def test_a_thought_does_not_go_round_in_circles() -> None:
     assert repetition_start("".join(thought_pieces(256))) is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=5), st.integers(1, 80))
 def test_cutting_loses_nothing(sentences: list[str], pieces: int) -> None:
     made = cut(sentences, pieces, " ")

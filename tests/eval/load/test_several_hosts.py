@@ -76,6 +76,7 @@ def broken(rows: Rows, status: int = 200) -> OllamaStub:
     return stub
 
 
+@pytest.mark.slow
 def test_questions_are_spread_over_all_hosts(tmp_path: Path, serving: Serving) -> None:
     lasting = replace(TIMING, first_token_ms=600)  # longer than it takes to ask them all
     urls = [serving(lasting), serving(lasting)]
@@ -88,6 +89,7 @@ def test_questions_are_spread_over_all_hosts(tmp_path: Path, serving: Serving) -
     assert pipeline.parts.admission.occupancy().running == 0
 
 
+@pytest.mark.slow
 def test_who_cancels_frees_the_host_that_was_asked(tmp_path: Path, serving: Serving) -> None:
     urls = [serving(SLOW), serving(SLOW)]
     pipeline = pipeline_over(tmp_path, urls, parallel_slots=1)
@@ -115,6 +117,7 @@ def test_who_cancels_frees_the_host_that_was_asked(tmp_path: Path, serving: Serv
     assert pipeline.parts.admission.busy() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "status"),
     [([CUT, CUT], 200), ([{"error": "llama runner process has terminated"}], 500), ([{"error": "not found"}], 404)],
@@ -132,6 +135,7 @@ def test_what_fails_before_its_first_word_is_answered_by_another_host(
     assert pipeline.parts.admission.occupancy().running == 0
 
 
+@pytest.mark.slow
 def test_every_host_is_tried_once_and_then_it_is_said(tmp_path: Path) -> None:
     with broken([CUT, CUT]) as one, broken([CUT, CUT]) as two, broken([CUT, CUT]) as three:
         stubs = [one, two, three]
@@ -141,6 +145,7 @@ def test_every_host_is_tried_once_and_then_it_is_said(tmp_path: Path) -> None:
     assert [[path for path, _ in stub.requests].count("/api/chat") for stub in stubs] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_what_fails_after_its_first_word_is_not_begun_anew(tmp_path: Path, serving: Serving) -> None:
     good = serving(TIMING)
     words = ("You can send back any item ", "within 30 days of delivery. ", "The label ")
@@ -153,6 +158,7 @@ def test_what_fails_after_its_first_word_is_not_begun_anew(tmp_path: Path, servi
     assert counts(good)["served"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_gone", [False, True], ids=["slow", "gone"])
 def test_silence_moves_a_question_on_only_where_the_host_is_gone(
     tmp_path: Path, serving: Serving, *, is_gone: bool
@@ -175,6 +181,7 @@ def test_silence_moves_a_question_on_only_where_the_host_is_gone(
                 pipeline.answer("How many days do I have?")
 
 
+@pytest.mark.slow
 def test_who_has_no_slot_asks_the_host_that_is_least_used(tmp_path: Path, serving: Serving) -> None:
     urls = [serving(TIMING), serving(SLOW)]
     generator = pipeline_over(tmp_path, urls).parts.generator

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from eval.refusal.benchmark import Judgement, figures, of_another_product, reliability
 from tests.eval.cases import question
@@ -52,8 +51,11 @@ def test_bins_of_the_reliability_say_what_was_said_and_what_was_true() -> None:
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=40))
 def test_auroc_agrees_with_scikit_learn(rows: list[tuple[float, bool]]) -> None:
+    from sklearn.metrics import roc_auc_score  # takes a second to import, which the other tests need not wait for
+
     labels = [answerable for _, answerable in rows]
     found = figures([judged(probability, answerable=answerable) for probability, answerable in rows])["auroc"]
     if len(set(labels)) == 1:

@@ -66,6 +66,7 @@ def test_by_the_search_alone_no_model_is_asked(questions: Path, asked: list[str]
     assert asked == []
 
 
+@pytest.mark.slow
 def test_the_reader_is_asked_once_and_a_run_goes_on(
     questions: Path, asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

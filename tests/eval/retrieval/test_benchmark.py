@@ -67,6 +67,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "sets"
 
 
+@pytest.mark.slow
 def test_a_follow_up_is_searched_behind_the_turn_before(folder: Path, tmp_path: Path) -> None:
     one = sets_in(folder)[0].with_relevant()
     assert [question.previous for question in one.questions] == ["", "refund days"]
@@ -76,6 +77,7 @@ def test_a_follow_up_is_searched_behind_the_turn_before(folder: Path, tmp_path: 
     assert all(ranking.duration_ms > 0 for ranking in rankings)
 
 
+@pytest.mark.slow
 def test_a_corpus_is_kept_by_its_content_and_a_changed_one_gets_its_own(folder: Path, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     kept = tmp_path / "data" / "runs" / "knowledge"
@@ -118,6 +120,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     load_settings.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("surroundings")
 def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tmp_path / "figures.json"
@@ -144,6 +147,7 @@ def in_two_languages(tmp_path: Path) -> QuestionSet:
     return QuestionSet.load(corpus, questions)
 
 
+@pytest.mark.slow
 def test_an_answer_in_the_other_language_is_looked_for_without_the_own(
     in_two_languages: QuestionSet, tmp_path: Path
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_set_in_one_language_cannot_be_crossed(folder: Path, capsys: pytest.Ca
     assert "cross_lingual_relevant" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("surroundings")
 def test_a_limit_draws_by_the_seed(folder: Path, tmp_path: Path) -> None:
     arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--limit", "1", "--seed", "3"]
@@ -178,6 +183,7 @@ def test_pairs_that_do_not_match_are_one_sentence(folder: Path, capsys: pytest.C
     assert "1 and 0" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("surroundings")
 def test_a_run_that_was_cut_off_goes_on(folder: Path, tmp_path: Path) -> None:
     arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
@@ -193,6 +199,7 @@ def test_a_run_that_was_cut_off_goes_on(folder: Path, tmp_path: Path) -> None:
     assert len(records.read_text("utf-8").splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("surroundings")
 def test_a_name_is_not_reused_for_other_questions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score
 
 from eval.retrieval.metrics import ndcg_at, recall_at, reciprocal_rank_at
 from tests.eval import REFERENCE_VALUES
@@ -50,8 +49,11 @@ def test_they_agree_with_ranx() -> None:
         assert ours == pytest.approx([hit_1, hit_5, hit_10, mrr, ndcg], abs=1e-6)
 
 
+@pytest.mark.slow
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11), min_size=1, max_size=4))
 def test_ndcg_agrees_with_scikit_learn(order: list[int], relevant: set[int]) -> None:
+    from sklearn.metrics import ndcg_score  # takes a second to import, which the other tests need not wait for
+
     ours = ndcg_at([str(one) for one in order], {str(one) for one in relevant}, 10)
     gains = np.array([[float(one in relevant) for one in order]])
     assert ours == pytest.approx(ndcg_score(gains, -np.arange(12.0)[None, :], k=10))

@@ -61,6 +61,7 @@ def test_a_byte_that_is_wrong_costs_itself_only() -> None:
     assert text.endswith(CHINESE)
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300))
 def test_no_bytes_break_it(raw: bytes) -> None:
     text = decode(raw)

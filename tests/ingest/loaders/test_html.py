@@ -50,6 +50,7 @@ def test_a_page_of_scripts_only_is_empty(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.html", "<script>var a = 1</script>") == "empty"
 
 
+@pytest.mark.slow
 def test_a_page_nested_beyond_reason_is_read_or_refused(tmp_path: Path) -> None:
     page = "<div>" * 5000 + "deep" + "</div>" * 5000
     found = tmp_path / "a.html"

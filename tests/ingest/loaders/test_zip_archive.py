@@ -6,6 +6,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import pytest
+
 from ingest.loaders.source import Limits
 from tests.ingest.loaders.archives import zip_bytes
 from tests.ingest.loaders.loading import LIMITS, load_all, reason, texts, told
@@ -48,6 +50,7 @@ def test_names_that_lead_out_are_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
+@pytest.mark.slow
 def test_bombs_are_not_unpacked(tmp_path: Path) -> None:
     zeros = zip_bytes({f"{number}.txt": bytes(900_000) for number in range(20)})
     assert len(zeros) < 30_000

@@ -36,6 +36,7 @@ def test_the_labelled_set_is_varied() -> None:
     assert {"wrong number", "wrong unit", "negation flipped", "wrong product", "wrong code", "not there"} <= kinds
 
 
+@pytest.mark.slow
 def test_precision_and_recall_on_the_labelled_set() -> None:
     pairs = Counter((row.label, _found(grounding)) for row, grounding in _judged())
     supported = sum(count for (_, found), count in pairs.items() if found == "supported")
@@ -114,6 +115,7 @@ _PIECES = st.lists(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @given(_PIECES)
 def test_offsets_are_exact_and_no_sentence_is_both(text: str) -> None:
     grounding = ground(text, PASSAGES)

@@ -95,6 +95,7 @@ def test_with_review_an_answer_waits_for_somebody(tmp_path: Path) -> None:
     assert [event.what for event in base.curation.history(kept.number)] == ["written", "approved", "retired"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "documents",
     [

@@ -102,6 +102,7 @@ def test_a_chunk_larger_than_the_budget_is_cut(tmp_path: Path, text: str) -> Non
     assert 0 < HashEmbedder().count_tokens(passage.text) <= 64
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     sizes=st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=6), min_size=1, max_size=4),

@@ -65,6 +65,7 @@ def said(one: RelievingGenerator) -> str:
     return "".join(part.text for part in parts if isinstance(part, GeneratedText))
 
 
+@pytest.mark.slow
 def test_layers_then_context_then_quantization(gpu: None, caplog: pytest.LogCaptureFixture) -> None:
     tight = Tight(lambda model, context, layers: model == "m:8b-q4_K_S")
     with tight.stub:
@@ -86,6 +87,7 @@ def test_layers_then_context_then_quantization(gpu: None, caplog: pytest.LogCapt
         assert len(tight.tried) == 9, "what fits is kept"
 
 
+@pytest.mark.slow
 def test_without_a_gpu_the_context_gives_way_first(no_gpu: None) -> None:
     tight = Tight(lambda model, context, layers: context <= 2048)
     with tight.stub:
@@ -95,6 +97,7 @@ def test_without_a_gpu_the_context_gives_way_first(no_gpu: None) -> None:
         assert (one.model, one.context_tokens) == ("m:8b", 2048)
 
 
+@pytest.mark.slow
 def test_what_never_fits_is_said_in_words(no_gpu: None) -> None:
     tight = Tight(lambda model, context, layers: False)
     with tight.stub:

@@ -146,6 +146,7 @@ def test_another_file_than_was_pinned_is_refused_and_deleted(server: FileServer,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_given_up_within_the_patience(server: FileServer, tmp_path: Path) -> None:
     server.silent = True
     with pytest.raises(DownloadFailed, match="does not answer") as error:
@@ -153,6 +154,7 @@ def test_a_silent_server_is_given_up_within_the_patience(server: FileServer, tmp
     assert error.value.text("zh").startswith("file.bin 下载失败：服务器没有响应。")
 
 
+@pytest.mark.slow
 def test_a_download_that_stalls_is_taken_up_again(server: FileServer, tmp_path: Path) -> None:
     server.stalls_after = 5000
     fetch(source(server), tmp_path / "f", patience=QUICK)

@@ -82,6 +82,7 @@ def bert_by_hand(weights: dict[str, FloatMatrix], ids: list[int]) -> FloatMatrix
     return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
 
 
+@pytest.mark.slow
 def test_the_graph_is_bert_and_padding_counts_for_nothing() -> None:
     weights = tiny_weights()
     model = ov.Core().compile_model(build_encoder(TINY, weights), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

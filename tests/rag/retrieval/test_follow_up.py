@@ -103,6 +103,7 @@ def test_several_questions_are_embedded_at_once_and_each_text_once() -> None:
         np.testing.assert_array_equal(query.tokens.vectors, alone.tokens.vectors)
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_two_texts_make_a_query(question: str, previous: str) -> None:
     query = in_both(question, "zh", previous)

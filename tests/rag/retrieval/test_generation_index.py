@@ -59,6 +59,7 @@ def assert_same(found: GenerationIndex, expected: GenerationIndex) -> None:
     assert found.weights.passages == expected.weights.passages
 
 
+@pytest.mark.slow
 def test_changes_add_up_to_what_is_made_anew(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
     known = dict(TEXTS)

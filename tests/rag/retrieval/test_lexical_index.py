@@ -101,6 +101,7 @@ def test_indexed_terms_hold_the_titles() -> None:
     assert indexed_terms(chunk) == "invoices vat ask within 180 days"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_any_question_is_a_valid_search(tmp_path_factory: pytest.TempPathFactory, question: str) -> None:
     folder = _SHARED.setdefault("folder", tmp_path_factory.mktemp("lexical"))

@@ -33,6 +33,7 @@ def test_scores_are_those_of_the_formula(texts: list[str], mean_length: float) -
     assert scores.tolist() == pytest.approx(expected, rel=2e-3, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(TEXTS, TEXTS, st.randoms(use_true_random=False))
 def test_changed_is_the_same_as_made_anew(before: list[str], added: list[str], random: object) -> None:
     keep = np.array([random.random() < 0.6 for _ in before], dtype=np.bool_)  # type: ignore[attr-defined]

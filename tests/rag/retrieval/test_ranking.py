@@ -36,6 +36,7 @@ def test_no_candidates() -> None:
     assert final_scores(nothing, nothing, nothing.astype(np.bool_), nothing).tolist() == []
 
 
+@pytest.mark.slow
 @given(VALUES, VALUES, VALUES, st.floats(0.1, 10), st.floats(-5, 5))
 def test_only_differences_within_a_view_matter(
     dense: Scores, words: Scores, late: Scores, scale: float, shift: float

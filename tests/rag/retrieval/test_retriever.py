@@ -236,6 +236,7 @@ class PublishingEmbedder(HashEmbedder):
         return super().embed_queries(texts)
 
 
+@pytest.mark.slow
 def test_many_threads_while_generations_are_published(settings: Settings, retriever: Retriever) -> None:
     lock = threading.Lock()
 

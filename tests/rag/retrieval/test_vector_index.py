@@ -119,6 +119,7 @@ def clustered(crowd: FloatMatrix) -> FaissVectorIndex:
     return builder.finish()
 
 
+@pytest.mark.slow
 def test_clusters_find_what_one_by_one_finds(clustered: FaissVectorIndex, crowd: FloatMatrix) -> None:
     exact = FaissVectorIndex.build(np.arange(len(crowd)) + 5, crowd)
     assert 0 < clustered.probes < clusters_for(len(crowd))
@@ -131,6 +132,7 @@ def test_clusters_find_what_one_by_one_finds(clustered: FaissVectorIndex, crowd:
     assert found / 1000 >= 0.98
 
 
+@pytest.mark.slow
 def test_room_that_was_made_changes_nothing(clustered: FaissVectorIndex, crowd: FloatMatrix) -> None:
     builder = VectorIndexBuilder(16, crowd[::2], len(crowd))
     builder.make_room(crowd[begin : begin + 700] for begin in range(0, len(crowd), 700))

@@ -157,6 +157,7 @@ def test_first_come_first_served_across_threads() -> None:
     assert served == list(range(8))
 
 
+@pytest.mark.slow
 def test_never_more_than_the_slots_at_once() -> None:
     admission = Admission(slots=3, max_waiting=100)
     running: set[int] = set()
@@ -182,6 +183,7 @@ def test_never_more_than_the_slots_at_once() -> None:
     assert admission.occupancy() == Occupancy(3, 0, 0, admission.occupancy().average_seconds)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(slots=st.integers(1, 4), actions=st.lists(st.integers(-1, 12), max_size=40))
 def test_slots_and_places_are_conserved(slots: int, actions: list[int]) -> None:

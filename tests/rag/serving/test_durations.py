@@ -61,6 +61,7 @@ def test_a_strange_prompt_is_not_followed_beyond_what_was_seen() -> None:
     assert endless <= 4.0 * 13.0 * 1.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slots", "bar"), [(1, 0.2), (2, 0.25)])
 def test_ten_sessions_are_told_the_truth_within_a_quarter(slots: int, bar: float) -> None:
     answers = [(Work(), seconds) for seconds in RECORDED_SECONDS]

@@ -222,6 +222,7 @@ def test_status_without_any_usable_host_is_exit_code_4(run: Run, capsys: pytest.
         assert "0 of 2 hosts answer together: 0 of 0 slots busy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_start_and_stop_leave_several_hosts_alone(
     run: Run, two: tuple[OllamaStub, OllamaStub], capsys: pytest.CaptureFixture[str], stub_program: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_what_one_has_learnt_all_know(tmp_path: Path) -> None:
     assert next(other.ticket().waits()) == Wait(ahead=1, wait_seconds=9.0)
 
 
+@pytest.mark.slow
 def test_those_who_left_badly_hold_nothing(tmp_path: Path) -> None:
     one, other = (Admission(1, 9, path=tmp_path / "line.db") for _ in range(2))
     one.ticket()

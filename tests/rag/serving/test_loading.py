@@ -77,6 +77,7 @@ def test_giving_up_gives_every_slot_back() -> None:
     assert admission.occupancy().running == 0
 
 
+@pytest.mark.slow
 def test_unloading_is_over_when_the_model_is_out_of_memory(stub: OllamaStub) -> None:
     """Ollama answers at once, and lets the model go afterwards."""
     gone_at = time.monotonic() + 0.5
@@ -86,6 +87,7 @@ def test_unloading_is_over_when_the_model_is_out_of_memory(stub: OllamaStub) -> 
     assert time.monotonic() >= gone_at
 
 
+@pytest.mark.slow
 def test_a_second_program_waits_outside_without_holding_a_slot(tmp_path: Path) -> None:
     admission, cancelled, path = Admission(2, 8), threading.Event(), tmp_path / "admission" / "models.lock"
     with without_answers(admission, lambda count: pytest.fail("nobody is there"), lock=path):

@@ -90,6 +90,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "supervise" not in out
 
 
+@pytest.mark.slow
 def test_the_command_and_the_desk_begin_without_numpy() -> None:
     code = "import sys, rag.serving.__main__, ui.__main__; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)

@@ -77,6 +77,7 @@ def test_unknown_ids_are_refused(tmp_path: Path) -> None:
         store.update(replace(turn, turn_id="nothing"))
 
 
+@pytest.mark.slow
 def test_turns_left_running_by_a_dead_process_are_failed(tmp_path: Path) -> None:
     path = tmp_path / "turns.db"
     script = (

@@ -258,6 +258,7 @@ def test_a_missing_extra_is_said_once_and_stops_no_answer(
     assert words in record.message and "answerdesk[otel]" in record.message
 
 
+@pytest.mark.slow
 def test_without_a_collector_nothing_of_it_is_imported() -> None:
     code = (
         "import sys; from rag.factory import build_pipeline; from rag.settings import load_settings; "
@@ -268,6 +269,7 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
     assert (done.stdout, done.stderr) == ("[] False\n", "")
 
 
+@pytest.mark.slow
 def test_a_command_that_ends_sends_what_is_left(tmp_path: Path, collector: Collector) -> None:
     code = (
         "import sys; from rag.telemetry.answer_spans import AnswerSpan; from rag.telemetry.export import span_export; "

@@ -65,6 +65,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.turns.close()
 
 
+@pytest.mark.slow
 def test_who_may_use_both_gets_the_secret_from_one_only(house: House) -> None:
     assert "forty-seven" in house.asked(MEI, "payroll").text
     assert "forty-seven" not in str(house.asked(MEI, "default"))
@@ -87,6 +88,7 @@ def test_retrieval_is_guarded_by_itself(house: House) -> None:
         house.pipelines("payroll", LIN)
 
 
+@pytest.mark.slow
 def test_a_link_to_a_turn_opens_it_within_its_scope_only(house: House) -> None:
     secret = house.asked(MEI, "payroll")
     open_one = house.asked(MEI, "default")
@@ -107,6 +109,7 @@ def test_a_link_to_a_turn_opens_it_within_its_scope_only(house: House) -> None:
     assert house.of("root").snapshot(secret.turn_id) is not None
 
 
+@pytest.mark.slow
 def test_the_history_and_its_search_leave_the_other_scope_out(house: House) -> None:
     house.asked(MEI, "payroll", "Secret bonus of the board?")
     house.asked(MEI, "default", "Bonus for returning an order?")
@@ -141,6 +144,7 @@ def test_what_is_taken_away_is_gone_at_the_next_call(house: House) -> None:
             reach()
 
 
+@pytest.mark.slow
 def test_a_question_goes_on_from_no_turn_of_another_knowledge_base(house: House) -> None:
     secret = house.asked(MEI, "payroll")
     for user in (LIN, MEI):

@@ -403,6 +403,7 @@ def test_closing_stops_everything_and_keeps_it(start: Start) -> None:
     assert [row.state for row in turns.history("local")] == ["stopped"] * 3
 
 
+@pytest.mark.slow
 def test_twenty_threads_submit_and_cancel_and_no_turn_is_lost(start: Start) -> None:
     turns = start(StepPipeline(), workers=8)
     ids: list[str] = []

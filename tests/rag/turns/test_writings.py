@@ -100,6 +100,7 @@ def test_stop_frees_the_slot(tmp_path: Path) -> None:
     desk.writings.close()
 
 
+@pytest.mark.slow
 def test_who_waits_longer_than_the_deadline_is_told_so(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [GeneratedText("Never.")], deadline_seconds=0.2)
     with desk.parts.admission.slot():
@@ -111,6 +112,7 @@ def test_who_waits_longer_than_the_deadline_is_told_so(tmp_path: Path) -> None:
     desk.writings.close()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_refused_and_what_breaks_fails(tmp_path: Path) -> None:
     def refuse(reply: str, model: str) -> str:
         raise FactsChanged(reason="changed", before="30 days", after="14")

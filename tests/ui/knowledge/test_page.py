@@ -65,6 +65,7 @@ def done(library: Library) -> object:
     return job.result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_without_a_knowledge_base_every_view_says_what_to_do(library: Library, language: Language) -> None:
     assert word("kb_none_yet", language) in texts(page(library, "articles", language))
@@ -73,6 +74,7 @@ def test_without_a_knowledge_base_every_view_says_what_to_do(library: Library, l
     assert word("kb_result_none", language) in texts(page(library, "update", language))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "views", "buttons"),
     [("agent", 3, set()), ("lead", 4, {"kb_check"}), ("admin", 4, {"kb_check"})],
@@ -88,6 +90,7 @@ def test_each_role_sees_what_it_may_do(small: Library, role: Role, views: int, b
     assert why.segmented_control(key="kb_view").value == ("articles" if role == "agent" else "why")
 
 
+@pytest.mark.slow
 def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
     agent = small.desk(lambda: User("lin", "agent"))
     lead = small.desk(lambda: User("lin", "lead"))
@@ -116,6 +119,7 @@ def checked(library: Library, desk: KnowledgeDesk) -> Checked:
     return result
 
 
+@pytest.mark.slow
 def test_from_a_file_to_a_published_state_and_back_with_who_did_it(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     found = checked(small, desk)
@@ -136,6 +140,7 @@ def test_from_a_file_to_a_published_state_and_back_with_who_did_it(small: Librar
     ]
 
 
+@pytest.mark.slow
 def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     found = checked(small, desk)
@@ -146,6 +151,7 @@ def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small:
     assert "kb_publish" not in {button.key for button in test.button}
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     desk.publish(checked(small, desk))
@@ -161,6 +167,7 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: L
     assert (small.settings.uploads_dir / "christmas.md").read_bytes() == NEW
 
 
+@pytest.mark.slow
 def test_beside_a_job_and_beside_another_process_it_refuses_in_words(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     desk.keep([("christmas.md", NEW)])
@@ -184,6 +191,7 @@ def test_beside_a_job_and_beside_another_process_it_refuses_in_words(small: Libr
     assert [upload.name for upload in desk.waiting()] == ["christmas.md"]
 
 
+@pytest.mark.slow
 def test_nothing_to_check_and_folders_that_are_not_ours(small: Library, tmp_path: Path) -> None:
     desk = small.desk(lambda: User("lin", "lead"))
     with pytest.raises(NothingToIngest):
@@ -192,6 +200,7 @@ def test_nothing_to_check_and_folders_that_are_not_ours(small: Library, tmp_path
         desk.check([str(tmp_path)])  # only folders that the knowledge base came from are read
 
 
+@pytest.mark.slow
 def test_an_article_shows_its_passages_with_offsets_and_tokens(small: Library) -> None:
     desk = small.desk()
     opened = desk.article("fees.md")
@@ -206,6 +215,7 @@ def test_an_article_shows_its_passages_with_offsets_and_tokens(small: Library) -
     assert desk.article("nowhere.md") is None
 
 
+@pytest.mark.slow
 def test_a_question_is_explained_in_a_job_of_its_tab(small: Library) -> None:
     test = page(small, "why")
     test.text_input(key="kb_why_question").set_value("What does delivery cost?")

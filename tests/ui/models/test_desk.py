@@ -340,6 +340,7 @@ def test_a_profile_is_kept_and_taken_down(here: Surroundings) -> None:
     assert here.record() == [("setting", "profile", {"profile": "code"})]
 
 
+@pytest.mark.slow
 def test_a_calibration_is_ordered_followed_kept_and_its_winner_used(here: Surroundings) -> None:
     job = here.ended(here.desk.calibrate(STAND_IN, (1, 2), (4096,), limit=2, minutes=5))
     assert isinstance(job.result, str)
