@@ -1,5 +1,6 @@
 """A collector on 127.0.0.1 that keeps what is posted."""
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,8 @@ from typing import Self
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # each process has a random one as its name
 
 
 class Collector:
@@ -54,7 +57,7 @@ class Collector:
 
     def texts(self) -> list[str]:
         """Every string in what was posted, names too; ids and times are left out: their bytes spell anything."""
-        return [text for request in self.requests() for text in _texts(request)]
+        return [text for request in self.requests() for text in _texts(request) if not _UUID.fullmatch(text)]
 
     def spans(self) -> list[Span]:
         return [
