@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
 
+from ingest.loaders.days import is_endless, read_day
 from ingest.loaders.source import SourceFile
 from rag.schema import Audience, Document, Language
 
@@ -15,7 +15,9 @@ _CHINESE_SHARE = 0.15
 _IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LETTER = re.compile(r"[^\W\d_]")
 _NAME_JOINTS = re.compile(r"[\s_-]+")
-_ISO_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})")
+_INTERNAL = re.compile(
+    r"\b(?:internal|private|staff|employees?|confidential|restricted)\b|[内內]部|[员員]工|[机機]密|保密", re.IGNORECASE
+)
 
 _MEANINGLESS_TITLE = re.compile(
     r"(?:untitled.*|无标题.*|文档\d*|document\d*|microsoft word.*|powerpoint presentation|\(?anonymous\)?|\W*\d*\W*"
@@ -25,15 +27,22 @@ _MEANINGLESS_TITLE = re.compile(
 
 _TITLE = ("title",)
 _LANGUAGE = ("language", "lang")
-_UPDATED = ("updated", "updated_on", "last_updated", "last_modified", "last-modified", "date")
-_AUDIENCE = ("audience",)
-_SOURCE = ("source", "source_url", "url", "link")
+_UPDATED = ("updated", "updatedon", "lastupdated", "lastmodified", "date")
+_AUDIENCE = ("audience", "visibility", "受众", "受眾", "可见范围", "可見範圍")
+_SOURCE = ("source", "sourceurl", "url", "link")
 _KNOWN = {*_TITLE, *_LANGUAGE, *_UPDATED, *_AUDIENCE, *_SOURCE}
+_LAST_DAY = "valid_until"
 _DAYS = {
-    "valid_from": ("valid_from", "effective", "effective_from", "effective_date", "生效日期"),
-    "valid_until": ("valid_until", "valid_to", "expires_on", "expiry_date", "失效日期", "有效期至"),
-}
-"""In the metadata: between which days a rule holds, as YYYY-MM-DD, and the names that people give them."""
+    "valid_from": ("validfrom", "effective", "effectivefrom", "effectivedate", "生效日期", "生效日", "生效时间"),
+    _LAST_DAY: (
+        "validuntil", "validto", "validtill", "validthrough", "effectiveuntil", "effectiveto", "expireson",
+        "expirydate", "expirationdate", "失效日期", "失效日", "失效时间", "有效期至", "到期日", "到期日期",
+    ),
+}  # fmt: skip
+"""In the metadata: between which days a rule holds, as YYYY-MM-DD, and the names that people give them.
+
+Names are compared as ``_plain`` makes them: "Valid until", "valid-until" and "validUntil" are one.
+"""
 
 
 def make_document(
@@ -47,9 +56,11 @@ def make_document(
     body = text.strip()
     if not body:
         raise source.unreadable("empty", where=row_id or "")
-    metadata = {name: value[:_METADATA_LIMIT_CHARACTERS] for name, value in fields.items() if name not in _KNOWN}
+    metadata = {
+        name: value[:_METADATA_LIMIT_CHARACTERS] for name, value in fields.items() if _plain(name) not in _KNOWN
+    }
     for name, given in _DAYS.items():
-        if day := _date(_first(fields, given)):
+        if day := read_day(_first(fields, given), last=name == _LAST_DAY):
             metadata[name] = day.isoformat()
     title = _first(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.name.stem) if row_id is None else "")
     return Document(
@@ -59,10 +70,20 @@ def make_document(
         text=body,
         language=_language(_first(fields, _LANGUAGE)) or text_language(f"{title}\n{body}"),
         source=_first(fields, _SOURCE),
-        updated_on=_date(_first(fields, _UPDATED)),
+        updated_on=read_day(_first(fields, _UPDATED)),
         audience=_audience(_first(fields, _AUDIENCE)),
         metadata={**metadata, "format": kind},
     )
+
+
+def unread_days(document: Document) -> list[str]:
+    """Return what a document says of the days between which it holds and nobody can read: ``valid_until: soon``."""
+    unread = []
+    for name, given in _DAYS.items():
+        written = _first(document.metadata, given)
+        if written and read_day(written, last=name == _LAST_DAY) is None and not is_endless(written):
+            unread.append(f"{name}: {written}")
+    return unread
 
 
 def is_written_by_a_person(title: str) -> bool:
@@ -88,7 +109,12 @@ def text_language(text: str) -> Language:
 
 
 def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((fields[name].strip() for name in names if fields.get(name, "").strip()), "")
+    by_name = {_plain(name): value.strip() for name, value in fields.items() if value.strip()}
+    return next((by_name[name] for name in names if name in by_name), "")
+
+
+def _plain(name: str) -> str:
+    return _NAME_JOINTS.sub("", name).lower()
 
 
 def _language(declared: str) -> Language | None:
@@ -99,15 +125,5 @@ def _language(declared: str) -> Language | None:
     return "en" if primary in ("en", "english") else None
 
 
-def _date(declared: str) -> date | None:
-    match = _ISO_DATE.search(declared)
-    if match is None:
-        return None
-    try:
-        return date(*(int(part) for part in match.groups()))
-    except ValueError:
-        return None
-
-
 def _audience(declared: str) -> Audience:
-    return "internal" if declared.lower() in ("internal", "private", "staff", "内部") else "public"
+    return "internal" if _INTERNAL.search(declared) else "public"

@@ -21,6 +21,7 @@ from rag.schema import Document
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _FRONT_MATTER_LIMIT_CHARACTERS = 64 * 1024
+_PLAIN_ENTRY = re.compile(r"^(?P<name>\w[\w -]*):[ \t]+(?P<value>[^\s\[{&*|>#!%@`].*?)[ \t]*$", re.MULTILINE)
 # Liquid tags, Jekyll's variables, kramdown's attribute lists: instructions to a site generator
 _TEMPLATE = re.compile(r"\{%.*?%\}|\{\{-?\s*(?:site|page|include|layout)\..*?\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}")
 
@@ -44,7 +45,8 @@ def markdown_text(body: str) -> tuple[str, str]:
 def split_front_matter(content: str) -> tuple[dict[str, str], str]:
     """Return the front matter's entries as strings under lower-case names, and the rest.
 
-    Lists become ``a, b``; nested mappings and what is no YAML are left out, for they describe the site, not the text.
+    Lists become ``a, b``; nested mappings are left out, for they describe the site, not the text.  Of what is no YAML
+    the plain lines are read: a colon in a title must not make an internal article a public one.
     """
     match = _FRONT_MATTER.match(content)
     if match is None:
@@ -56,7 +58,7 @@ def split_front_matter(content: str) -> tuple[dict[str, str], str]:
     try:
         entries = yaml.load(written, Loader=_SafeLoaderWithoutAliases)
     except (yaml.YAMLError, ValueError):  # ValueError: an impossible date such as 2026-02-31
-        return {}, body
+        entries = {line["name"]: line["value"].strip("'\"") for line in _PLAIN_ENTRY.finditer(written)}
     if not isinstance(entries, Mapping):
         return {}, body
     named = ((str(name).lower(), _as_text(value)) for name, value in entries.items())

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from ingest.loaders.fields import unread_days
 from ingest.loaders.kinds import LOCKED, PICTURE_ENDINGS, true_ending
-from ingest.loaders.source import Found, Limits, Loader, Part, SourceFile, StillReading
+from ingest.loaders.source import INSIDE, Found, Limits, Loader, Part, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
+from rag.schema import Document
 
 
 def _later(module: str, name: str) -> Loader:
@@ -127,6 +129,7 @@ class _Unpacking:
                     yield from self._load_part(source, found)
                 elif source.inside or self._skip == 0:
                     yield found
+                    yield from _unread_days(source, found)
         except DocumentUnreadable as error:
             yield error
         except MemoryError:
@@ -157,6 +160,14 @@ class _Unpacking:
         for item in found:
             if not (part.quiet and isinstance(item, DocumentUnreadable) and _is_decoration(item)):
                 yield item
+
+
+def _unread_days(source: SourceFile, found: Found) -> Iterator[DocumentUnreadable]:
+    """Yield what is said of a document that is read, but for the day on which its rule begins or ends."""
+    if isinstance(found, Document):
+        row = found.document_id.removeprefix(source.document_id).removeprefix(INSIDE)
+        for day in unread_days(found):
+            yield source.unreadable("term", ", ".join(filter(None, [row, day])))
 
 
 def _is_decoration(error: DocumentUnreadable) -> bool:

@@ -96,6 +96,10 @@ class DocumentUnreadable(KnowledgeError):
             "读取所需内存过多；请拆分文件，或调高 ANSWERDESK_READING_MEMORY_MEGABYTES",
         ),
         "permission": ("reading it is not permitted", "没有读取权限"),
+        "term": (
+            "one of its days is not certain, so it is taken to hold without it; write it as YYYY-MM-DD",
+            "其中的生效或失效日期无法确定，暂按不限期处理；请写成 YYYY-MM-DD 格式",
+        ),
         "duplicate": ("another row of the file has the same id", "文件中另一行使用了相同的 id"),
         "loop": ("the link leads back to itself or into a folder above it", "链接指向自身或上级文件夹"),
         "dangling": ("the link leads to nothing", "链接指向的文件不存在"),

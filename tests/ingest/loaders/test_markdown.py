@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingest.loaders.loading import load_one, reason
+from tests.ingest.loaders.loading import load_all, load_one, reason, texts, told
 
 ARTICLE = """---
 title: 退货期限
@@ -93,9 +93,43 @@ def test_a_program_with_the_wrong_name_is_malformed(tmp_path: Path) -> None:
     [
         ("valid_from: 2026-01-01\nvalid_until: 2026-12-31", ("2026-01-01", "2026-12-31")),
         ("生效日期: 2026年1月1日\n失效日期: 2026/12/31", ("2026-01-01", "2026-12-31")),
-        ("effective_date: soon\nexpires: 2020-01-01", (None, None)),  # "expires" is how long a web page may be kept
+        ("expires: 2020-01-01", (None, None)),  # how long a web page may be kept
+        ("Valid until: 31.12.2026\nvalidFrom: 1 March 2026", ("2026-03-01", "2026-12-31")),
+        ("valid_from: 2026-02\nvalid-until: 2026年2月", ("2026-02-01", "2026-02-28")),
     ],
 )
 def test_days_between_which_a_rule_holds(tmp_path: Path, fields: str, days: tuple[str | None, str | None]) -> None:
     document = load_one(tmp_path, "a.md", f"---\n{fields}\n---\n30 days.")
     assert (document.metadata.get("valid_from"), document.metadata.get("valid_until")) == days
+
+
+@pytest.mark.parametrize("written", ["soon", "03/04/2026", "2026-02-31"])
+def test_a_day_that_is_not_certain_is_told_and_the_text_is_kept(tmp_path: Path, written: str) -> None:
+    found = load_all(tmp_path, "a.md", f"---\ntitle: Fees\nvalid_until: {written}\n---\n30 days.")
+    assert texts(found) == {"a.md": "30 days."}
+    assert told(found) == [("term", f"valid_until: {written}")]
+
+
+def test_a_rule_without_an_end_may_say_so(tmp_path: Path) -> None:
+    assert load_one(tmp_path, "a.md", "---\nvalid_until: 长期有效\n---\n30 days.").text == "30 days."
+
+
+@pytest.mark.parametrize(
+    "declared", ["internal", "Internal use only", "staff-only", "CONFIDENTIAL", "仅限內部", "员工"]
+)
+def test_what_is_for_staff_only(tmp_path: Path, declared: str) -> None:
+    assert load_one(tmp_path, "a.md", f"---\naudience: {declared}\n---\ntext").audience == "internal"
+
+
+@pytest.mark.parametrize("declared", ["public", "customers", "developers", "international"])
+def test_what_is_for_everybody(tmp_path: Path, declared: str) -> None:
+    assert load_one(tmp_path, "a.md", f"---\naudience: {declared}\n---\ntext").audience == "public"
+
+
+def test_a_colon_in_the_title_makes_no_internal_article_public(tmp_path: Path) -> None:
+    written = (
+        "---\ntitle: Goodwill: how much\naudience: internal\nupdated: 2026-02-31\ntags: [a, b\n---\nUp to 80 euro."
+    )
+    document = load_one(tmp_path, "a.md", written)
+    assert (document.title, document.audience, document.updated_on) == ("Goodwill: how much", "internal", None)
+    assert document.metadata == {"format": "markdown"}
