@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.answering.claims import Claim, Context
 from rag.answering.passage_spans import QuotableSpan, quotable_spans
 from rag.answering.sentences import split_sentences
 from rag.answering.statements import read_statement
-from rag.answering.support import Claim, Context, supporting_spans
+from rag.answering.support import supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
 
 _STATES_NOTHING = re.compile(
@@ -36,10 +37,12 @@ class Grounding:
 def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Grounding:
     """Hold each sentence of ``text`` against the evidence.
 
-    Citations carry offsets into ``text`` and into the documents, in reading order; a sentence that rests on two places
-    has two.  ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.
+    A rule that holds at another time than is asked about, so that it was not read, supports nothing.  Citations carry
+    offsets into ``text`` and into the documents, in reading order; a sentence that rests on two places has two.
+    ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.
     """
-    spans = [span for index, passage in enumerate(evidence) for span in quotable_spans(passage, index)]
+    holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
+    spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
     context = Context(evidence, spans, read_statement(question))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []

@@ -1,21 +1,31 @@
 """The stretches of a passage that can be quoted, each with the words above it that say what it is about."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rag.answering.instructions import spans_without_orders
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
-from rag.answering.quantities import Quantity
-from rag.answering.statements import Statement, content_words, read_statement
+from rag.answering.quantities import Quantity, read_figures
+from rag.answering.statements import Statement, content_words, read_statement, says_no
 from rag.schema import Evidence
+
+_BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table row: the content words of its column's header, and its own quantities."""
+    """One cell of a table row: what its column's header and it itself say.
+
+    ``header`` are the header's content words, and ``units`` what it gives figures without a unit: "CNY", "Weight (kg)".
+    ``denies`` tells whether the cell says no.
+    """
 
     header: frozenset[str]
+    units: frozenset[str]
     quantities: frozenset[Quantity]
+    denies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +85,18 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
 
 def _cells(header: str, row: str) -> tuple[Cell, ...]:
     columns = zip(header.strip().strip("|").split("|"), row.strip().strip("|").split("|"), strict=False)
-    return tuple(Cell(content_words(name), read_statement(cell).quantities) for name, cell in list(columns)[1:])
+    return tuple(
+        Cell(content_words(name), _units_of(name), read_statement(cell).quantities, says_no(cell))
+        for name, cell in list(columns)[1:]
+    )
+
+
+@lru_cache(maxsize=1024)
+def _units_of(header: str) -> frozenset[str]:
+    """Return the units that a header names alone or in brackets.
+
+    >>> _units_of("CNY"), _units_of("Weight (kg)"), _units_of("Price")
+    (frozenset({'CNY'}), frozenset({'kg'}), frozenset())
+    """
+    written = [header, *_BRACKETS.findall(header)]
+    return frozenset(quantity.unit for name in written for quantity in read_figures(f"1 {name}").quantities) - {""}

@@ -50,7 +50,11 @@ _SAME_SENSE = (
 )
 _CLAUSE_ENDS = re.compile(
     r"(?<!\d)[,.](?!\d)|[;:!?()|\n，。；：！？（）]| (?:but|however|although|unless|while) |但是?|而是?|除非|否则"
+    r"| (?=(?:if|when|without|because) )"
 )
+_EXCEPTED = ("except", "除")
+_WITHOUT = re.compile(r"without\b")
+_ASIDE = re.compile(r"\s*(?:if|when|without|because)\b|\s*(?:如果|假如|要是|若|当)", re.IGNORECASE)
 _NAME = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z]{2,}(?![A-Za-z])")
 _NO_NAMES = frozenset("app gbp eur monday tuesday wednesday thursday friday saturday sunday usb the".split())  # noqa: SIM905
 _LEADING_REPLY = re.compile(
@@ -58,6 +62,7 @@ _LEADING_REPLY = re.compile(
     r"|(?:是的?|不是|对|能|不能|可以|不可以|行|不行|会|不会|需要|不需要|不用|不算|有|没有|抱歉|很抱歉)[，,。；;！!]\s*)",
     re.IGNORECASE,
 )
+_NO = re.compile(r"\s*(?:(?:no|not|none|never|unavailable|impossible|unfortunately)\b|n/a\b|[✗✘×❌不没沒無无未否])")
 _LIST_MARK = re.compile(
     r"\A\s*(?:[-*•·]\s+|[(（]?\d{1,2}[.)、）](?!\d)\s*|(?:step|步骤|第)\s?\d{1,2}\s?步?[:：.]?\s*)+", re.IGNORECASE
 )
@@ -69,10 +74,11 @@ _OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A stretch between commas: its content words, and whether it denies."""
+    """A stretch between commas: its content words, whether it denies, and whether it only says when or how."""
 
     words: frozenset[str]
     denies: bool
+    is_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +119,12 @@ def contradicts(claim: Statement, source: Statement, *, sure_overlap: float = 0.
     """Tell whether a clause of the claim affirms what the nearest clause of the source denies, or the reverse.
 
     Clauses are near when ``sure_overlap`` of the claim's words recur; where another clause is as near within
-    ``margin`` and agrees, nothing is contradicted.
+    ``margin`` and agrees, nothing is contradicted.  What a source only denies is contradicted by a claim that denies
+    nothing: "works in the EU, not in China".
     """
-    return any(_is_contradicted(clause, source.clauses, sure_overlap, margin) for clause in claim.clauses)
+    return any(
+        _is_contradicted(clause, source.clauses, sure_overlap, margin) for clause in claim.clauses
+    ) or _affirms_what_is_only_denied(claim, source)
 
 
 def _is_contradicted(clause: Clause, others: tuple[Clause, ...], sure_overlap: float, margin: float) -> bool:
@@ -128,13 +137,38 @@ def _is_contradicted(clause: Clause, others: tuple[Clause, ...], sure_overlap: f
     return all(denies != clause.denies for overlap, denies in overlaps if overlap >= best - margin)
 
 
+def _affirms_what_is_only_denied(claim: Statement, source: Statement) -> bool:
+    if any(clause.denies for clause in claim.clauses):
+        return False
+    affirmed = frozenset(word for clause in source.clauses if not clause.denies for word in clause.words)
+    if any(word.startswith(_EXCEPTED) for word in affirmed):
+        return False
+    denied = frozenset(
+        word for clause in source.clauses if clause.denies and not clause.is_aside for word in clause.words
+    )
+    said = frozenset(word for clause in claim.clauses if not clause.is_aside for word in clause.words)
+    return bool(said & (denied - affirmed)) and bool(said & affirmed)
+
+
 def _clauses(text: str) -> Iterator[Clause]:
     for pattern, sense in _SAME_SENSE:
         text = pattern.sub(sense, text)
-    for piece in _CLAUSE_ENDS.split(text):
+    for piece in _pieces(text):
         if piece and piece.strip():
             denials = len(_DENIALS.findall(_NO_DENIALS.sub(" ", piece)))
-            yield Clause(content_words(piece), denials % 2 == 1)
+            yield Clause(content_words(piece), denials % 2 == 1, _ASIDE.match(piece) is not None)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield what stands between commas, and before "if"; a denial and its "without" stay together: both make a yes."""
+    pieces = [piece for piece in _CLAUSE_ENDS.split(text) if piece]
+    for place, piece in enumerate(pieces):
+        follows = place > 0 and _WITHOUT.match(piece) is not None
+        if follows and _DENIALS.search(_NO_DENIALS.sub(" ", pieces[place - 1])):
+            continue  # it was given with the one before
+        is_double = place + 1 < len(pieces) and _WITHOUT.match(pieces[place + 1]) is not None
+        has_denial = _DENIALS.search(_NO_DENIALS.sub(" ", piece)) is not None
+        yield f"{piece} {pieces[place + 1]}" if is_double and has_denial else piece
 
 
 def name_another_place(names: frozenset[str], claim: str, source: str) -> bool:
@@ -156,6 +190,15 @@ def plain_denials(text: str) -> str:
     for pattern, sense in _SAME_SENSE:
         text = pattern.sub(sense, text)
     return _NO_DENIALS.sub(" ", text)
+
+
+def says_no(text: str) -> bool:
+    """Tell whether a reply, or a cell of a table, begins with a refusal.
+
+    >>> says_no("No, you cannot."), says_no("不支持"), says_no("No. 4"), says_no("no charge"), says_no("无线")
+    (True, True, False, False, False)
+    """
+    return _NO.match(plain_denials(text.lower())) is not None
 
 
 def _is_content(term: str) -> bool:

@@ -7,29 +7,27 @@ no clause of the place (``statements.contradicts``), no number or denial in the 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
 
 from rag.answering.alignment import is_at_odds
-from rag.answering.language import question_language
+from rag.answering.claims import Claim, Context
 from rag.answering.passage_spans import QuotableSpan
 from rag.answering.quantities import Quantity
-from rag.answering.statements import Statement, content_words, contradicts, name_another_place, read_statement
-from rag.schema import Evidence, Language
+from rag.answering.same_matter import is_about_the_same
+from rag.answering.statements import contradicts, read_statement
+from rag.schema import Language
 
 # Fitted on tests/rag/answering/labelled_sentences.jsonl.
 _WORDS_ENOUGH = 0.5
 _WORDS_ENOUGH_WITH_FACTS = 0.25
 _OWN_WORDS_ENOUGH = 0.35
+_ECHO_ENOUGH = 0.75
+"""Of a sentence that has only words of the question: "北京有门店" says nothing but what was asked."""
 _SAME_TOPIC = 0.3
 _ALIKE_WORDS = 2
 _SAME_CLAUSE = 0.5
 _FURTHER_SPAN_GAIN = 0.2
 _CLEARLY_MORE_WORDS = 0.1
 _MOST_SPANS = 3
-_FEW_WORDS = 4
-_QUESTION_WORD_WEIGHT = 0.35
-"""Words that the answer took over from the question need less support than those it brings itself."""
 _AROUND_WEIGHT = 0.7
 """Words found only above a sentence (title, headings, a table's header) count less than those in it."""
 _LOOSE_QUANTITY_WEIGHT = 0.9
@@ -46,38 +44,6 @@ _RESTRICTS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A sentence of the answer as it is compared: its statement and the weight of each of its words.
-
-    ``topic`` are the question's words where the sentence leaves it to these to say what it is about: "6-9 days."
-    """
-
-    text: str
-    statement: Statement
-    weights: dict[str, float]
-    topic: frozenset[str]
-    language: Language
-
-    @classmethod
-    def read(cls, sentence: str, question: str) -> Self:
-        """Read a sentence of an answer to the question."""
-        statement = read_statement(sentence)
-        asked = content_words(question)
-        weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}
-        is_short = bool(statement.quantities) and len(statement.words - asked) < _FEW_WORDS
-        return cls(sentence, statement, weights, asked if is_short else frozenset(), question_language(sentence))
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What all sentences of an answer are held against."""
-
-    evidence: Sequence[Evidence]
-    spans: Sequence[QuotableSpan]
-    question: Statement
-
-
 def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     """Return the one to three spans that the claim rests on, the best first; none where it rests on nothing.
 
@@ -86,7 +52,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     alike = [span.text for span in context.spans if _is_alike(claim, span)]
     if is_at_odds(claim.text, alike):
         return []
-    fitting = _comparable(claim, [span for span in context.spans if _fits(claim, span, context)], context)
+    fitting = _comparable(claim, [span for span in context.spans if is_about_the_same(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
@@ -109,31 +75,44 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
 
 
 def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
-    """Tell whether a place that says more of the claim's words gives its only figure another value."""
+    """Tell whether a place that is nearer to the claim gives its only figure another value.
+
+    It says more of the claim's words, or is the row of one of its names, of which the chosen places say nothing: what
+    takes three days to the islands does not take them to Hong Kong.
+    """
     if len(claim.statement.quantities) != 1:
         return False
     (figure,) = claim.statement.quantities
     said = _coverage(claim, chosen) + _CLEARLY_MORE_WORDS
+    told = {name for span in chosen for name in (*span.own.names, *span.around.names)}
+    unnamed = claim.statement.names - told - {figure.unit.lower()}
     return any(
-        _coverage(claim, [span]) > said
+        (_coverage(claim, [span]) > said or _is_row_of(unnamed, span))
         and any(other.unit == figure.unit for other in span.own.quantities)
         and not any(other.agrees_with(figure) for other in span.own.quantities)
         for span in spans
     )
 
 
+def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
+    first_cell = span.text.strip("| ").split("|")[0].lower()
+    return span.is_row and any(re.search(rf"\b{re.escape(name)}\b", first_cell) for name in names)
+
+
 def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
     """Leave out the spans in the other language where one in the claim's own is about the same thing.
 
-    Across languages only figures can be compared, and 72 hours of something else are soon found.
+    Across languages only figures can be compared, and 72 hours of something else are soon found; but not what is said
+    of the very code that is asked for.
     """
     own = [span for span in spans if _language(span, context) == claim.language]
     is_own_topic = any(_coverage(claim, [span]) >= _SAME_TOPIC for span in own)
-    return own if is_own_topic else spans
+    named = claim.statement.codes | context.question.codes
+    return [span for span in spans if span in own or span.own.codes & named] if is_own_topic else spans
 
 
 def _language(span: QuotableSpan, context: Context) -> Language:
-    return context.evidence[span.passage_index].language
+    return context.passage(span).language
 
 
 def _adds(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: Context) -> bool:
@@ -151,54 +130,12 @@ def _adds(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, con
     return chosen[0].passage_index == other.passage_index
 
 
-def _fits(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    if span.is_row and claim.language == _language(span, context):
-        # A row is about what its own cells name: the table's header alone does not make it the right one.
-        shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
-        if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
-            return False
-    return (
-        _codes_agree(claim, span, context)
-        and _names_agree(claim, span, context)
-        and not name_another_place(claim.statement.names, claim.text, span.text)
-    )
-
-
-def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
-    """Tell whether a claim takes its figure from one column of a row and names another column of the same unit."""
-    named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]
-    others = [cell for cell in span.cells if cell not in named]
-    taken = {quantity.unit for cell in others for quantity in cell.quantities & statement.quantities}
-    return any(
-        quantity.unit in taken and not cell.quantities & statement.quantities
-        for cell in named
-        for quantity in cell.quantities
-    )
-
-
-def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    """Tell whether a code stands in or above the span; where those name none, the passage or the question may."""
-    said = span.own.codes | span.around.codes
-    if claim.statement.codes & said or not claim.statement.codes:
-        return True
-    passage = read_statement(context.evidence[span.passage_index].text).codes
-    return not said and claim.statement.codes <= passage | context.question.codes
-
-
-def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    passage = context.evidence[span.passage_index]
-    if claim.language != passage.language:
-        return True
-    known = " ".join((passage.title, *passage.heading_path, passage.text)).lower()
-    return all(name in known or name in context.question.names for name in claim.statement.names)
-
-
 def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
     quantities = claim.statement.quantities
     facts = _quantities_said(claim, spans, context) / len(quantities) if quantities else 0.0
     codes = any(claim.statement.codes & span.own.codes for span in spans)
     rank = min(span.passage_index for span in spans)
-    in_force = all(context.evidence[span.passage_index].is_in_force for span in spans)
+    in_force = all(context.passage(span).is_in_force for span in spans)
     return (
         _coverage(claim, spans)
         + facts
@@ -274,7 +211,7 @@ def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) ->
         # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
         is_near = _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)
         return is_near or not claim.weights or any(claim.topic & (span.own.words | span.around.words) for span in spans)
-    needed = _WORDS_ENOUGH_WITH_FACTS if codes else _WORDS_ENOUGH
+    needed = _WORDS_ENOUGH_WITH_FACTS if codes else _ECHO_ENOUGH if claim.is_echo else _WORDS_ENOUGH
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
     return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
 
