@@ -35,6 +35,17 @@ _AGO = re.compile(
     r"|(?P<chinese>[一二两三四五六七八九十]{1,3})(?P<chinese_unit>天|周|个?星期|个?月|年)[之以]?前",
     re.IGNORECASE,
 )
+_NAMED_DAYS = (
+    (re.compile(r"\bday after tomorrow\b|后天"), 2),
+    (re.compile(r"\btomorrow\b|明天|明日"), 1),
+    (re.compile(r"\byesterday\b|昨天|昨日"), -1),
+    (re.compile(r"前天"), -2),
+)
+_NEXT_WEEK, _LAST_WEEK = (
+    re.compile(r"\bnext week\b|下(?:个?星期|周|个?礼拜)"),
+    re.compile(r"\blast week\b|上(?:个?星期|周|个?礼拜)"),
+)
+_NEXT_MONTH, _LAST_MONTH = re.compile(r"\bnext month\b|下个?月"), re.compile(r"\blast month\b|上个?月")
 _HAPPENED = re.compile(
     r"\b(?!need)[a-z]{2,}ed\b|\b(?:bought|got|was|were|did|sent|paid)\b|[了过]|[买订付寄]的", re.IGNORECASE
 )
@@ -66,6 +77,7 @@ def asks_what_was(question: str, last_day: date, today: date) -> bool:
     if not years:
         begun = [date(today.year - (month > today.month), month, 1) for month in months]
     begun += [today - timedelta(days=days) for days in _days_ago(question)]
+    begun += [first for first, _ in _near(question.lower(), today)]
     return _FORMERLY.search(question) is not None or any(day <= last_day for day in begun)
 
 
@@ -86,6 +98,7 @@ def asks_what_will_be(question: str, first_day: date, today: date) -> bool:
     ended = [_end_of(year, month) for year in years for month in months or [_DECEMBER]]
     if not years and not _HAPPENED.search(question):
         ended = [_end_of(today.year + (month < today.month), month) for month in months]
+    ended += [last for _, last in _near(question.lower(), today)]
     return _IN_FUTURE.search(question) is not None or any(day >= first_day for day in ended)
 
 
@@ -99,6 +112,23 @@ def _named(question: str) -> tuple[list[int], list[int]]:
 
 def _end_of(year: int, month: int) -> date:
     return date(year, month, calendar.monthrange(year, month)[1])
+
+
+def _near(question: str, today: date) -> Iterator[tuple[date, date]]:
+    """Yield the first and the last day of each time that the question counts from today: tomorrow, last month."""
+    monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
+    for pattern, days in _NAMED_DAYS:
+        if pattern.search(question):
+            yield (day := today + timedelta(days=days)), day
+    if _NEXT_WEEK.search(question):
+        yield monday + timedelta(days=7), monday + timedelta(days=13)
+    if _LAST_WEEK.search(question):
+        yield monday - timedelta(days=7), monday - timedelta(days=1)
+    if _NEXT_MONTH.search(question):
+        following = _end_of(first.year, first.month) + timedelta(days=1)
+        yield following, _end_of(following.year, following.month)
+    if _LAST_MONTH.search(question):
+        yield (first - timedelta(days=1)).replace(day=1), first - timedelta(days=1)
 
 
 def _days_ago(question: str) -> Iterator[int]:
