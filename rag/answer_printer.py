@@ -26,7 +26,7 @@ _QUOTE_CHARACTERS = 160
 _WORDS: dict[str, tuple[str, str]] = {
     "evidence": ("Passages found:", "找到的资料："),
     "near": ("The nearest passages (not enough for an answer):", "最接近的资料（不足以回答）："),
-    "expired": ("expired on {date}", "{date} 起失效"),
+    "expired": ("held until {date}", "有效期至 {date}"),
     "starts": ("holds from {date} on", "{date} 起生效"),
     "updated": ("of {date}", "{date} 更新"),
     "internal": ("for staff only", "仅供内部"),

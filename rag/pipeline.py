@@ -270,6 +270,7 @@ class Pipeline:
             generation=retrieval.generation,
             trace=trace,
             cancelled=cancelled or threading.Event(),
+            nearest_document=next((one.chunk.document_id for one in retrieval.chunks), ""),
         )
         asked.check_cancelled()
         return asked, retrieval

@@ -33,7 +33,8 @@ from rag.tracing import Trace
 class Asked:
     """One question on its way: what was found for it, and where its time goes.
 
-    ``previous`` is the question before it, where it may lean on that one; else empty.
+    ``previous`` is the question before it, where it may lean on that one; else empty.  ``nearest_document`` is the id
+    of the document that was found first, also where its rule holds at another time.
     """
 
     question: str
@@ -45,6 +46,7 @@ class Asked:
     trace: Trace
     cancelled: threading.Event
     previous: str = ""
+    nearest_document: str = ""
 
     @property
     def in_context(self) -> str:
@@ -159,7 +161,8 @@ def _is_comparable(asked: Asked) -> bool:
 
 
 def _refused(asked: Asked, author: _Author) -> Answer:
-    text = refusal_text(asked.evidence, asked.language, model_tried=bool(author.model))
+    tried, nearest = bool(author.model), asked.nearest_document
+    text = refusal_text(asked.evidence, asked.language, model_tried=tried, nearest_document=nearest)
     return _answer(asked, author, text, lane="refusal")
 
 

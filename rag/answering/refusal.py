@@ -19,22 +19,44 @@ _SENTENCES: dict[Language, tuple[str, str, str, str]] = {
         "请转交能进一步核实的同事处理。",
     ),
 }
+_OF_ANOTHER_TIME: dict[Language, tuple[str, str]] = {
+    "en": (
+        " Nearest of all is “{title}”, which held until {day}.",
+        " Nearest of all is “{title}”, which holds from {day}.",
+    ),
+    "zh": ("最相近的《{title}》有效期至 {day}，现已失效。", "最相近的《{title}》自 {day} 起才生效。"),
+}
 _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("《{}》", "、")}
 
 
-def refusal_text(evidence: Sequence[Evidence], language: Language, *, model_tried: bool = False) -> str:
+def refusal_text(
+    evidence: Sequence[Evidence], language: Language, *, model_tried: bool = False, nearest_document: str = ""
+) -> str:
     """Return the refusal in the question's language, naming up to three of the nearest articles for customers.
 
     ``model_tried`` means that the passages were near enough to be read, and did not hold the answer after all.
+    ``nearest_document`` is the id of the document that was found first: where its rule has ended or is still to come,
+    that is said, for it may be all that there is to say.
     """
     nothing_near, not_in_passages, nearest, handoff = _SENTENCES[language]
     said = not_in_passages if model_tried else nothing_near
     quoted, comma = _QUOTED[language]
     titles = list(dict.fromkeys(passage.title for passage in evidence if passage.title and _is_current(passage)))
+    said += _of_another_time(evidence, language, nearest_document)
     if not titles:
         return said + handoff
     names = comma.join(quoted.format(title) for title in titles[:_NEAREST_ARTICLES])
     return said + nearest.format(titles=names) + handoff
+
+
+def _of_another_time(evidence: Sequence[Evidence], language: Language, nearest_document: str) -> str:
+    passage = next((one for one in evidence if one.document_id == nearest_document), None)
+    if passage is None or passage.audience != "public" or not passage.title:
+        return ""
+    held, will_hold = _OF_ANOTHER_TIME[language]
+    if passage.expired_on is not None:
+        return held.format(title=passage.title, day=passage.expired_on.isoformat())
+    return will_hold.format(title=passage.title, day=passage.starts_on.isoformat()) if passage.starts_on else ""
 
 
 def _is_current(passage: Evidence) -> bool:

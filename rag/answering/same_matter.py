@@ -178,4 +178,4 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
 def _known(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
     words = " ".join(word for one in passages for word in (one.title, *one.heading_path, one.text)).lower()
-    return frozenset(name for name in names if name in words)
+    return frozenset(name for name in names if name in words or stem(name) in words)  # "Kenyas" of Kenya

@@ -61,7 +61,7 @@ def test_passages_that_conflict_are_named(language: Language, words: str) -> Non
 def test_an_answer_with_its_notes() -> None:
     shown = printed([Retrieved(PASSAGES, True, 0.9, 3), Queued(2, 4.2), *deltas(TEXT), Completed(answer(TEXT))])
     assert "[1] Returns (of 2026-04-01)" in shown
-    assert "[2] Old[31m (expired on 2026-03-31; for staff only)" in shown
+    assert "[2] Old[31m (held until 2026-03-31; for staff only)" in shown
     assert "2 ahead, about 4 s" in shown
     assert "You have 30 days to send any item back. [1] The fee is EUR 77. [?] Hope this helps!\n" in shown
     assert f"[1] Returns - /kb/a.md\n      {RULE}" in shown

@@ -151,6 +151,13 @@ def test_rules_of_another_time_are_read_for_that_time_only(
     assert {one.document_id for one in asked.evidence if one.quoted and not one.is_in_force} == read
 
 
+def test_a_refusal_names_the_nearest_rule_that_holds_no_longer(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, says("The documents do not say."), articles=[OLD_RULE, *ARTICLES])
+    assert "which held until 2026-03-31" in desk.pipeline.answer("How long can I send it back?").text
+    newest = Desk(tmp_path / "other", says("The documents do not say."), articles=[*ARTICLES, OLD_RULE])
+    assert "held until" not in newest.pipeline.answer("How long can I send it back?").text
+
+
 def test_thinking_is_apart(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."))
     events = list(desk.pipeline.stream("How long?", think=True))
