@@ -23,7 +23,7 @@ from rag.answering.instructions import without_orders
 from rag.answering.lanes import Lanes
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
-from rag.answering.question import clean_question, needs_thought, visible
+from rag.answering.question import clean_question, needs_thought, question_before, visible
 from rag.answering.quotation import Quoting
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
@@ -32,7 +32,7 @@ from rag.drafting import Drafting, DraftingParts
 from rag.errors import AnswerCancelled, ServingError, SettingsError
 from rag.protocols import Generator
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import in_context, last_said, leans
+from rag.retrieval.follow_up import in_context
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
 from rag.serving.admission import Admission
 from rag.serving.prompt_pace import PromptPace
@@ -175,7 +175,7 @@ class Pipeline:
         an ``AnswerdeskError``; what was yielded before stays valid, evidence above all.
         """
         trace, text = Trace(), self._cleaned(question)
-        whole = in_context(text, _previous(text, earlier))
+        whole = in_context(text, question_before(text, earlier))
         lanes = None if filters != EVERYTHING or top_k is not None else self.parts.lanes
         served = None if lanes is None or fresh else lanes.served(whole, question_language(text), think, trace)
         if served is not None:
@@ -257,7 +257,7 @@ class Pipeline:
         language = question_language(text)
         earlier = [visible(one) for one in earlier]
         retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=filters)
-        previous = _previous(text, earlier)
+        previous = question_before(text, earlier)
         with trace.span("pack"):
             evidence = self._packed(in_context(text, previous), retrieval, limit)
         asked = Asked(
@@ -295,8 +295,3 @@ class Pipeline:
             return think
         setting = self.parts.settings.thinking
         return needs_thought(question) if setting == "auto" else setting == "on"
-
-
-def _previous(text: str, earlier: Sequence[str]) -> str:
-    """Return the question before, where this one may lean on it; else nothing."""
-    return last_said([visible(one) for one in earlier]) if leans(text) else ""

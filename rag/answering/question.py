@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
+from rag.retrieval.follow_up import last_said, leans
 
 # Direction marks, zero-width characters and byte-order marks: they change what is seen or searched and say nothing.
 # U+200D stays, for it joins emoji that people may send on; the variation selectors stay for the same reason.
@@ -35,6 +37,11 @@ def clean_question(text: str, limit_characters: int) -> str:
 def visible(text: str) -> str:
     """Return text without control and invisible characters, trimmed; it may be empty."""
     return "".join(_kept(character) for character in text.replace("\r\n", "\n")).strip()
+
+
+def question_before(text: str, earlier: Sequence[str]) -> str:
+    """Return the question before, of the ``earlier`` ones, where this one may lean on it; else nothing."""
+    return last_said([visible(one) for one in earlier]) if leans(text) else ""
 
 
 def _kept(character: str) -> str:
