@@ -1,5 +1,6 @@
 """Why files do not come into the knowledge base."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rag.errors.base import printable
@@ -110,6 +111,11 @@ class DocumentUnreadable(KnowledgeError):
         "unsupported": ("this kind of file is not supported", "不支持该类型的文件"),
     }
 
+    _READ_ALL_THE_SAME: ClassVar[Mapping[Language, str]] = {
+        "en": "{path} was read, but {reason}",
+        "zh": "{path} 已读取，但{reason}",
+    }
+
     def __init__(self, *, path: str, reason: str, where: str = "") -> None:
         if reason not in self.REASONS:
             raise ValueError(f"unknown reason {reason!r}; known: {sorted(self.REASONS)}")
@@ -121,4 +127,5 @@ class DocumentUnreadable(KnowledgeError):
         where = self.details.get("where")
         reason_at = f"{reason} ({where})" if where else reason
         path = printable(str(self.details["path"]))
-        return (self.zh if language == "zh" else self.en).format(path=path, reason=printable(reason_at))
+        template = {"en": self.en, "zh": self.zh} if self.details["reason"] != "term" else self._READ_ALL_THE_SAME
+        return template[language].format(path=path, reason=printable(reason_at))

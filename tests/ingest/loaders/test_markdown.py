@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.errors import DocumentUnreadable
 from tests.ingest.loaders.loading import load_all, load_one, reason, texts, told
 
 ARTICLE = """---
@@ -108,6 +109,9 @@ def test_a_day_that_is_not_certain_is_told_and_the_text_is_kept(tmp_path: Path, 
     found = load_all(tmp_path, "a.md", f"---\ntitle: Fees\nvalid_until: {written}\n---\n30 days.")
     assert texts(found) == {"a.md": "30 days."}
     assert told(found) == [("term", f"valid_until: {written}")]
+    [notice] = [one for one in found if isinstance(one, DocumentUnreadable)]
+    assert "was read, but" in notice.text("en")
+    assert "已读取，但" in notice.text("zh")
 
 
 def test_a_rule_without_an_end_may_say_so(tmp_path: Path) -> None:
