@@ -119,7 +119,8 @@ class Drive:
         for number, moment in enumerate(moments):
             if self._stop.wait(max(0.0, began_at + moment - time.perf_counter())):
                 break
-            asking = Asking(plan.round, number % plan.sessions, next(questions), began_at + moment, self._stop)
+            due_at = began_at + moment
+            asking = Asking(plan.round, number % plan.sessions, next(questions), due_at, self._stop, planned=True)
             pending.append(pool.submit(self._one, asking))
         self._await(pending, began_at + plan.seconds + plan.drain_seconds)
         return len(pending)

@@ -1,16 +1,16 @@
 """The product as an agent sees it: the real page in Chromium, a browser context a session."""
 
 import asyncio
-import re
 import shutil
 import threading
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
 from eval.answers.gold import is_right_reply
 from eval.load.desk_process import DeskProcess
+from eval.load.page_watch import PAGE_WATCH
 from eval.load.records import Asking, LoadRecord, Outcome
 from eval.load.words import words
 from ingest.golden import GoldenQuestion
@@ -18,19 +18,28 @@ from rag.errors import SettingsError
 from rag.terminal import terminal_language
 
 if TYPE_CHECKING:  # a test's tool, which not everybody has installed
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Page
 
 Result = TypeVar("Result")
 
 _OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
-_LOOK_FOR_STOP_MS = 1000
+_LOOK_FOR_STOP_SECONDS = 1.0
 _PAGE_SECONDS = 300.0
+_QUESTION = ".st-key-question textarea"
 _LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 _PAGE_ERROR = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
 class _Stopped(Exception):
     """Nobody waits any more."""
+
+
+class _Ended(TypedDict):
+    """What the page wrote down: ``seen`` are milliseconds since Enter."""
+
+    state: str
+    text: str
+    seen: dict[str, float]
 
 
 @contextmanager
@@ -100,29 +109,38 @@ class PageArm:
         for _ in range(sessions):
             context = await browser.new_context(locale=locale, viewport={"width": 1280, "height": 720})
             context.set_default_timeout(_PAGE_SECONDS * 1000)
+            await context.add_init_script(PAGE_WATCH)
             page = await context.new_page()
             await page.goto(self._desk.address)
-            await page.locator(".st-key-question textarea").wait_for()
+            await page.locator(_QUESTION).wait_for()
             self._pages.append(page)
 
     async def _ask(self, asking: Asking) -> LoadRecord:
         from playwright.async_api import Error
 
         page = self._pages[asking.session]
-        sent_at = time.perf_counter()
         seen: dict[str, float] = {}
         outcome: Outcome = "lost"
         error = text = ""
+        box = page.locator(_QUESTION)
+        await page.evaluate("answerdeskWatch.expect()")
+        await box.fill(asking.question.question)
+        entered_at = time.perf_counter()
         try:
-            outcome, text = await self._follow(page, asking, seen)
+            await box.press("Enter")
+            ended = await _ended(page, asking)
+            outcome, text, seen = _OUTCOMES[ended["state"]], ended["text"], ended["seen"]
         except _Stopped:
-            outcome = "unfinished"
+            outcome, seen = "unfinished", await page.evaluate("answerdeskWatch.seen()")
         except Error as raised:
             error = type(raised).__name__
         if await page.locator(_PAGE_ERROR).count():
             outcome, error = "failed", "page error"
         elif outcome == "failed":
             error = "turn failed"
+        late_ms = (entered_at - asking.due_at) * 1000
+        before_enter_ms = late_ms if asking.planned else 0.0
+        shown_ms = {name: before_enter_ms + after for name, after in seen.items() if after is not None}
         question = asking.question
         knows = bool(question.answerable and (question.answers or question.key_points))
         return LoadRecord(
@@ -130,47 +148,23 @@ class PageArm:
             round=asking.round,
             session=asking.session,
             question_id=question.question_id,
-            late_ms=(sent_at - asking.due_at) * 1000,
-            evidence_ms=_ms(seen.get("evidence"), asking.due_at),
-            first_word_ms=_ms(seen.get("words"), asking.due_at),
-            total_ms=(time.perf_counter() - asking.due_at) * 1000,
+            late_ms=late_ms,
+            evidence_ms=shown_ms.get("evidence"),
+            first_word_ms=shown_ms.get("words"),
+            total_ms=shown_ms.get("end", before_enter_ms + (time.perf_counter() - entered_at) * 1000),
             outcome=outcome,
             error=error,
             right=is_right_reply(question, text) if knows and text else None,
         )
 
-    async def _follow(self, page: "Page", asking: Asking, seen: dict[str, float]) -> tuple[Outcome, str]:
-        """Return how the turn ended, and the answer's text."""
-        before = re.search(r"[?&]turn=([\w-]+)", page.url)
-        other = f':not([data-turn="{before[1]}"])' if before else ""
-        box = page.locator(".st-key-question textarea")
-        await box.fill(asking.question.question)
-        await box.press("Enter")
-        ended = ", ".join(f".view[data-turn-state={state}]{other}" for state in _OUTCOMES)
-        stages = {
-            "evidence": f'.evidence[data-passages]:not([data-passages="0"]){other}, {ended}',
-            "words": f".view[data-turn-state=thinking]{other}, .view[data-turn-state=answering]{other}, {ended}",
-            "end": ended,
-        }
-        for stage, selector in stages.items():
-            await _appears(page.locator(selector).first, asking)
-            seen[stage] = time.perf_counter()
-        view = page.locator(ended).first
-        state = await view.get_attribute("data-turn-state")
-        return _OUTCOMES[str(state)], await page.locator(".answer").first.inner_text()
 
-
-async def _appears(what: "Locator", asking: Asking) -> None:
-    from playwright.async_api import TimeoutError as NotYet
-
-    while True:
-        try:
-            await what.wait_for(state="attached", timeout=_LOOK_FOR_STOP_MS)
-            return
-        except NotYet:
+async def _ended(page: "Page", asking: Asking) -> _Ended:
+    """Wait in the page for the end of what was asked, and look here only whether anybody still waits."""
+    waiting = asyncio.ensure_future(page.evaluate("answerdeskWatch.ended()"))
+    try:
+        while not (await asyncio.wait({waiting}, timeout=_LOOK_FOR_STOP_SECONDS))[0]:
             if asking.stop.is_set():
-                raise _Stopped from None
-
-
-def _ms(at: float | None, since: float) -> float | None:
-    return None if at is None else (at - since) * 1000
+                raise _Stopped
+        return cast(_Ended, waiting.result())
+    finally:
+        waiting.cancel()

@@ -73,6 +73,7 @@ class Asking:
     """One question that is due.
 
     ``due_at`` is in seconds of ``time.perf_counter``; ``stop`` is set when nobody waits for the answer any more.
+    ``planned`` tells that the moment was drawn beforehand, so that what the question is sent late counts, too.
     """
 
     round: int
@@ -80,6 +81,7 @@ class Asking:
     question: GoldenQuestion
     due_at: float
     stop: threading.Event
+    planned: bool = False
 
 
 Ask = Callable[[Asking], LoadRecord]
