@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from rag.schema import AnswerDelta, Completed, Event, Queued, Retrieved, SpanTime, ThinkingDelta
@@ -40,6 +41,21 @@ class LiveTurn:
         )
         self._stage_began_at = time.monotonic()
         self._generated = (0, 0.0)
+        self._listeners: list[Callable[[TurnSnapshot], None]] = []
+
+    def listen(self, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
+        """Call ``tell`` with each new snapshot, in the writer's thread, until the function that is returned is called.
+
+        It must return at once: the answer waits for it.
+        """
+        with self.changed:
+            self._listeners.append(tell)
+
+        def stop() -> None:
+            with self.changed:
+                self._listeners.remove(tell)
+
+        return stop
 
     def times(self) -> TurnTimes | None:
         """Return where the time of a turn that has ended went; None while it runs.
@@ -104,7 +120,7 @@ class LiveTurn:
         if snapshot.state != "queued":
             snapshot = replace(snapshot, ahead=None, wait_seconds=None)
         self.snapshot = replace(snapshot, version=self.snapshot.version + 1)
-        self.changed.notify_all()
+        self._tell()
 
     def _complete(self, completed: Completed) -> None:
         answer = completed.answer
@@ -125,7 +141,12 @@ class LiveTurn:
         stages = (*snapshot.stages, self._stage())
         self.snapshot = replace(snapshot, version=FINAL_VERSION, stages=stages, ahead=None, wait_seconds=None)
         self.cancelled.set()
+        self._tell()
+
+    def _tell(self) -> None:
         self.changed.notify_all()
+        for tell in self._listeners:
+            tell(self.snapshot)
 
     def _stage(self) -> SpanTime:
         return SpanTime(_STAGE_OF_STATE[self.snapshot.state], self._stage_ms())

@@ -66,6 +66,11 @@ class PersonalTurns:
         self._seen(turn_id)
         return self._turns.wait(turn_id, until, timeout_seconds=timeout_seconds)
 
+    def listen(self, turn_id: str, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
+        """Listen to a turn as ``TurnService.listen`` does.  Raises ``TurnMissing`` or ``AccessDenied``."""
+        self._seen(turn_id)
+        return self._turns.listen(turn_id, tell)
+
     def cancel(self, turn_id: str) -> None:
         """Stop a turn of one's own; a lead stops anybody's.  Raises ``AccessDenied`` or ``NotPermitted``."""
         user = self._who()

@@ -18,6 +18,7 @@ from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
 from rag.turns.live import LiveTurn
+from rag.turns.searches import Searches
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
 
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 _REMEMBERED_TOKENS = 4096
 _EARLIER_QUESTIONS = 4
 _LOOK_FOR_ABANDONED_EVERY_SECONDS = 5.0
+_GIVES_WAY_SECONDS = 0.05
+_REMEMBERED_ENDS = 64
 
 
 class AnswerPipeline(Protocol):
@@ -64,7 +67,7 @@ class TurnService:
     ``pipeline`` is called by the workers, so what it raises ends that turn in words and nothing else.  ``workers``
     bounds how many turns search or wait for the model at once.  A turn that waits in the model's line and was not read
     for ``abandoned_after_seconds`` gives up its place; the default is more than a minute, because a browser wakes a
-    hidden tab once a minute.
+    hidden tab once a minute.  ``searches`` tells what can wait that others still look for their passages.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class TurnService:
         self._abandoned_after_seconds = abandoned_after_seconds
         self._lock = threading.Lock()
         self._live: dict[str, LiveTurn] = {}
+        self._ended: OrderedDict[str, TurnSnapshot] = OrderedDict()
         self._turn_of_token: OrderedDict[str, str] = OrderedDict()
+        self.searches = Searches()
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="turn")
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
@@ -148,6 +153,14 @@ class TurnService:
                 live.changed.wait_for(lambda: live.snapshot.final or until(live.snapshot), timeout=timeout_seconds)
         return self._read(turn_id)
 
+    def listen(self, turn_id: str, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
+        """Call ``tell`` whenever a running turn changes, until the function that is returned is called.
+
+        It is called by the worker, which waits for it.  A turn that has ended, or is unknown, tells nothing any more.
+        """
+        live = self._live.get(turn_id)
+        return live.listen(tell) if live is not None else _nothing
+
     def cancel(self, turn_id: str) -> None:
         """Stop a turn: it counts as stopped at once, and its worker lets go of the model.  Unknown ids are ignored."""
         live = self._live.get(turn_id)
@@ -204,14 +217,24 @@ class TurnService:
         live = self._live.get(turn_id)
         if live is not None:
             return live.read()
+        ended = self._ended.get(turn_id)
+        if ended is not None:
+            return ended
         try:
-            return from_record(self._store.get(turn_id))
+            kept = from_record(self._store.get(turn_id))
         except KeyError as error:
             raise TurnMissing from error
+        if kept.final:  # a page reads the turn that it shows several times a run
+            with self._lock:
+                self._ended[turn_id] = kept
+                while len(self._ended) > _REMEMBERED_ENDS:
+                    self._ended.popitem(last=False)
+        return kept
 
     def _answer(self, live: LiveTurn, think: bool | None, owner: str, fresh: bool, user: User) -> None:
         if live.snapshot.final:
             return
+        self.searches.begin(live.record.turn_id)
         try:
             pipeline = self._pipeline(live.record.knowledge_base, user)
             earlier = self._store.questions_before(live.record, _EARLIER_QUESTIONS)
@@ -225,11 +248,16 @@ class TurnService:
                 quote="if_needed",
             )
             try:
+                gave_way_at = 0.0
                 for event in events:
                     if not live.apply(event):
                         break
                     if isinstance(event, Retrieved):
+                        self.searches.end(live.record.turn_id)
                         self._write(live)
+                    elif time.monotonic() - gave_way_at >= 2 * _GIVES_WAY_SECONDS:
+                        self.searches.let_go_first(_GIVES_WAY_SECONDS)  # meanwhile the model's next words gather
+                        gave_way_at = time.monotonic()
             finally:
                 if isinstance(events, Generator):
                     events.close()  # frees the model's slot when the turn was stopped
@@ -237,6 +265,8 @@ class TurnService:
             live.end("stopped", Failure.of(error))
         except AnswerdeskError as error:
             live.end("failed", Failure.of(error))
+        finally:
+            self.searches.end(live.record.turn_id)
 
     def _settle(self, live: LiveTurn, future: "Future[None]") -> None:
         """Make sure that the turn has ended, and keep it; called in the worker, so only workers write a turn."""
@@ -266,3 +296,7 @@ class TurnService:
                     live.cancelled.set()
                 return
             self.give_up_abandoned()
+
+
+def _nothing() -> None:
+    """Stop listening to what tells nothing."""

@@ -109,6 +109,13 @@ def test_a_link_to_a_turn_opens_it_within_its_scope_only(house: House) -> None:
     assert house.of("root").snapshot(secret.turn_id) is not None
 
 
+def test_nobody_listens_to_what_they_may_not_see(house: House) -> None:
+    turn = house.asked(MEI, "payroll")
+    house.of("mei").listen(turn.turn_id, lambda snapshot: None)()
+    with pytest.raises(AccessDenied):
+        house.of("lin").listen(turn.turn_id, lambda snapshot: None)
+
+
 @pytest.mark.slow
 def test_the_history_and_its_search_leave_the_other_scope_out(house: House) -> None:
     house.asked(MEI, "payroll", "Secret bonus of the board?")

@@ -173,6 +173,75 @@ def test_a_turn_goes_through_its_states_and_ends_with_the_answer(start: Start) -
     assert (done.state, done.answer, done.text, done.version) == ("done", ANSWER, ANSWER.text, FINAL_VERSION)
 
 
+def test_who_listens_hears_every_change_until_the_end_or_until_they_stop(start: Start) -> None:
+    gates = [threading.Event(), threading.Event()]
+    turns = start(StepPipeline([gates[0], *EVENTS[:4], gates[1], *EVENTS[4:]]))
+    turn_id = turns.submit("token-1", "How long?", "local")
+    heard: list[str] = []
+    heard_early: list[str] = []
+    turns.listen(turn_id, lambda snapshot: heard.append(snapshot.state))
+    stop = turns.listen(turn_id, lambda snapshot: heard_early.append(snapshot.state))
+    gates[0].set()
+    turns.wait(turn_id, lambda turn: turn.state == "thinking", timeout_seconds=10)
+    stop()
+    gates[1].set()
+    ended(turns, turn_id)
+    assert heard_early == ["reading", "queued", "reading", "thinking"]
+    assert heard == [*heard_early, "thinking", "answering", "answering", "done"]
+    turns.listen(turn_id, lambda snapshot: heard.append("too late"))()
+    turns.listen("unknown", lambda snapshot: heard.append("unknown"))()
+    assert len(heard) == 8
+
+
+def test_an_end_that_was_read_is_not_read_from_the_store_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = start(StepPipeline())
+    turn_id = turns.submit("token-1", "How long?", "local")
+    ended(turns, turn_id)
+    first = turns.snapshot(turn_id)
+    monkeypatch.setattr(turns._store, "get", lambda turn_id: pytest.fail("the store was read again"))
+    assert turns.snapshot(turn_id) == first
+
+
+def test_words_wait_for_the_searches_of_others_but_not_for_long(start: Start) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([gate, *EVENTS]))
+    turns.searches.begin("somebody else's")
+    turn_id = turns.submit("token-1", "How long?", "local")
+    turns.wait(turn_id, lambda turn: False, timeout_seconds=0.05)
+    gate.set()
+    began_at = time.monotonic()
+    turns.wait(turn_id, lambda turn: turn.final, timeout_seconds=10)
+    assert 0.05 <= time.monotonic() - began_at < 5
+
+
+def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(start: Start) -> None:
+    gates = [threading.Event(), threading.Event()]
+    turns = start(StepPipeline([gates[0], EVENTS[0], gates[1], *EVENTS[1:]]))
+
+    def goes_first_seconds() -> float:
+        began_at = time.monotonic()
+        turns.searches.let_go_first(0.05)
+        return time.monotonic() - began_at
+
+    turn_id = turns.submit("token-1", "How long?", "local")
+    deadline = time.monotonic() + 10
+    while goes_first_seconds() < 0.05 and time.monotonic() < deadline:
+        pass  # a worker takes the turn
+    assert goes_first_seconds() >= 0.05
+    gates[0].set()
+    turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+    turns.searches.let_go_first(10)
+    assert goes_first_seconds() < 0.05
+    gates[1].set()
+    ended(turns, turn_id)
+
+    broken = start(StepPipeline([KnowledgeBaseMissing(folder="nowhere")]))
+    ended(broken, broken.submit("token-2", "How long?", "local"))
+    began_at = time.monotonic()
+    broken.searches.let_go_first(10)
+    assert time.monotonic() - began_at < 5
+
+
 def test_a_snapshot_that_did_not_change_is_not_given_again(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]))

@@ -1,0 +1,29 @@
+"""What can wait lets searches go first, and never waits for longer than it was told."""
+
+import threading
+import time
+
+from rag.turns.searches import Searches
+
+
+def waited_seconds(searches: Searches, timeout_seconds: float) -> float:
+    began_at = time.monotonic()
+    searches.let_go_first(timeout_seconds)
+    return time.monotonic() - began_at
+
+
+def test_nobody_waits_where_nothing_is_searched_for() -> None:
+    assert waited_seconds(Searches(), 10) < 1
+
+
+def test_all_searches_go_first_and_one_that_ends_twice_counts_once() -> None:
+    searches = Searches()
+    for turn_id in ("a", "b"):
+        searches.begin(turn_id)
+    for _ in range(2):
+        searches.end("a")
+    assert waited_seconds(searches, 0.05) >= 0.05
+    ending = threading.Timer(0.05, searches.end, ["b"])
+    ending.start()
+    assert 0.04 <= waited_seconds(searches, 10) < 5
+    ending.join()
