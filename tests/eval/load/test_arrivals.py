@@ -42,6 +42,7 @@ def test_a_closed_loop_asks_as_many_as_it_is_told_and_no_more_at_once_than_sessi
     asked, seconds = Drive(asks, kept.append).run(replace(PLAN, questions=20), endlessly(QUESTIONS, 1))
     assert (asked, len(kept), len(asks.asked)) == (20, 20, 20)
     assert asks.most_at_once <= 3
+    assert not any(asking.planned for asking in asks.asked)
     assert seconds > 0
     by_seed = [question.question_id for question in islice(endlessly(QUESTIONS, 1), 20)]
     assert sorted(one.question_id for one in kept) == sorted(by_seed)
@@ -75,6 +76,7 @@ def test_an_open_loop_counts_from_the_planned_moment_and_does_not_wait_for_answe
     threading.Thread(target=let_go, daemon=True).start()
     asked, seconds = Drive(asks, kept.append).run(plan, endlessly(QUESTIONS, 1))
     assert asked == len(kept) == len(moments) == asks.most_at_once > 1
+    assert all(asking.planned for asking in asks.asked)
     due = sorted(asking.due_at for asking in asks.asked)
     assert [at - due[0] for at in due] == pytest.approx([moment - moments[0] for moment in moments], abs=1e-6)
     assert max(one.total_ms for one in kept) >= (moments[-1] - moments[0]) * 1000
