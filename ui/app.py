@@ -22,6 +22,7 @@ from ui.session import PageContext, current_turn, keep_language, language_was_ch
 from ui.turn_data import Data, failure_sentence
 
 _SIDEBAR_PIXELS = 230
+_SEARCHES_GO_FIRST_SECONDS = 0.2
 
 
 def run(services: Callable[[], SharedServices] = shared_services) -> None:
@@ -35,12 +36,15 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     )
     apply_page_style()
     try:
-        context = page_context(services())
+        shared = services()
+        shared.turns.searches.let_go_first(_SEARCHES_GO_FIRST_SECONDS)
+        context = page_context(shared)
         page = navigate(context)
         with st.container(key="page"):
             _draw_head(context)
             page.run()
         if page.url_path == "":  # the default page, which is the desk
+            shared.turns.searches.let_go_first(_SEARCHES_GO_FIRST_SECONDS)
             with st.sidebar:
                 draw_history(context)
     except SignInNeeded:

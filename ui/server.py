@@ -17,6 +17,7 @@ from ui.services import PeopleServices, SharedServices, shared_services
 from ui.session import page_language
 from ui.sign_in import sign_in_first, sign_in_routes
 from ui.turn_data import failure_sentence
+from ui.turn_feed import feed_route
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def desk_application(
     return st.App(
         script,
         lifespan=lifespan,
-        routes=[*sign_in_routes(people), *routes],
+        routes=[*sign_in_routes(people), feed_route(lambda: services().feeds), *routes],
         middleware=[sign_in_first(people)],
         on_script_error=say_in_words,
     )

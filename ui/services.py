@@ -46,6 +46,7 @@ from ui.models.shelf import ModelShelf, model_recorder
 from ui.pipeline_builder import PipelineBuilder
 from ui.quality.desk import QualityDesk
 from ui.quality.shelf import QualityShelf
+from ui.turn_feed import TurnFeeds
 from ui.warming import warm_up
 from ui.watch import Watch
 
@@ -105,6 +106,7 @@ class DeskServices:
     rewritings: PersonalRewritings | None = None
     models: ModelDesk | None = None
     attachments: Attachments | None = None
+    feeds: TurnFeeds = field(default_factory=TurnFeeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class SharedServices:
     writings: WritingService | None = None
     translations: Translations = field(default_factory=Translations)
     models: ModelShelf | None = None
+    feeds: TurnFeeds = field(default_factory=TurnFeeds)
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
@@ -171,6 +174,7 @@ class SharedServices:
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
             if self.writings is not None
             else None,
+            feeds=self.feeds,
             models=ModelDesk(self.models, base, who, self.bases.require) if self.models is not None else None,
         )
 
@@ -193,8 +197,7 @@ def open_services(settings: Settings) -> SharedServices:
     bases = KnowledgeBases(settings.knowledge_folder)
     builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)
-    turns, jobs = TurnStore(settings.turns_path), Jobs()
-    people = open_people(settings)
+    turns, jobs, people = TurnStore(settings.turns_path), Jobs(), open_people(settings)
     curations = lru_cache(maxsize=None)(lambda name: Curation.of(settings.changed(knowledge_base=name)))
     stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
     workers = settings.slots_of_all_hosts + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE

@@ -1,6 +1,8 @@
 """One browser tab: which language it reads, which turn it shows.  Only ids and choices are kept, never texts."""
 
 import secrets
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -19,6 +21,7 @@ from ui.services import DeskServices, PeopleServices, SharedServices
 from ui.turn_data import Reading
 
 COOKIE = "answerdesk_sign_in"
+_ADDRESS_LAGS_SECONDS = 3.0
 
 _LANGUAGES = ("zh", "en")
 
@@ -39,8 +42,9 @@ class PageContext:
 
 def page_context(shared: SharedServices) -> PageContext:
     """Read who looks at the page.  Raises ``SignInNeeded``, or ``OpenWithoutSignIn``."""
+    keep_shown_turn()
     language = page_language()
-    who = partial(_user, shared.people)
+    who = _who(shared.people)
     user = who()
     services = shared.of(who, str(st.session_state.get("scope") or ""))
     zone = _zone()
@@ -49,17 +53,20 @@ def page_context(shared: SharedServices) -> PageContext:
     return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, required)
 
 
-def _user(people: PeopleServices | None) -> User:
-    """Return who is at this browser: by the cookie of ``ui/sign_in.py``, or by another provider."""
+def _who(people: PeopleServices | None) -> Callable[[], User]:
+    """Return how to ask, from any thread and whenever it matters, who is at this browser."""
+    address = str(st.get_option("server.address") or "")
+    return partial(_user, people, address, st.context.cookies.get(COOKIE, ""), st.user.to_dict())
+
+
+def _user(people: PeopleServices | None, address: str, token: str, claims: Mapping[str, object]) -> User:
+    """Return who that is: by the cookie of ``ui/sign_in.py``, or by what another provider claims."""
     if people is None or not people.required():
-        address = str(st.get_option("server.address") or "")
         if address not in LOOPBACKS:
             raise OpenWithoutSignIn(address=address or "0.0.0.0")
         return LOCAL_USER
-    token = st.context.cookies.get(COOKIE, "")
     if token:
         return people.sign_ins.user(token)
-    claims = st.user.to_dict()
     if claims.get("is_logged_in") and claims.get("email") and claims.get("email_verified") is not False:
         signed_in_at = datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
         return people.sign_ins.user_of_provider(str(claims["email"]), signed_in_at)
@@ -103,8 +110,23 @@ def current_turn() -> str:
     return st.query_params.get("turn", "")
 
 
+def keep_shown_turn() -> None:
+    """Stay with the turn that was just asked where a run still comes with the address from before it.
+
+    What the browser sent before it heard of the new address would else lead back, and the question be lost to sight.
+    """
+    before, shown, at = st.session_state.get("address_moved", ("", "", -_ADDRESS_LAGS_SECONDS))
+    if current_turn() == before != shown and time.monotonic() - at < _ADDRESS_LAGS_SECONDS:
+        _put_into_address(shown)
+
+
 def show_turn(turn_id: str) -> None:
     """Show a turn from now on; an empty id shows none."""
+    st.session_state["address_moved"] = (current_turn(), turn_id, time.monotonic())
+    _put_into_address(turn_id)
+
+
+def _put_into_address(turn_id: str) -> None:
     if turn_id:
         st.query_params["turn"] = turn_id
     else:
@@ -131,6 +153,13 @@ def ask_token() -> str:
     if "ask_token" not in st.session_state:
         st.session_state["ask_token"] = secrets.token_urlsafe(16)
     return cast(str, st.session_state["ask_token"])
+
+
+def feed_token() -> str:
+    """Return the word by which this tab's socket is known: only the tab's own page learns it."""
+    if "feed_token" not in st.session_state:
+        st.session_state["feed_token"] = secrets.token_urlsafe(24)
+    return cast(str, st.session_state["feed_token"])
 
 
 def tab_owner() -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from types import MappingProxyType
 
 from rag.answering.conflicts import find_conflicts
 from rag.answering.quotation import quoted_lines
-from rag.schema import Evidence, Language, SpanTime
+from rag.schema import Conflict, Evidence, Language, SpanTime
 from rag.turns import TurnSnapshot
 from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, passage_number, plain_text
 from ui.formats import format_clock, format_duration
@@ -19,6 +20,9 @@ from ui.verdict import failure_sentence as failure_sentence
 
 _ALWAYS_TIMED = ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
 _WORTH_TELLING_MS = 50.0
+_REMEMBERED_PASSAGES = 256  # the socket, the page's run and its next one each draw the same
+
+_conflicts = lru_cache(maxsize=64)(find_conflicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ def evidence_data(
 ) -> Data:
     """Return the passages with the stretches that the answer rests on, and their ``translations`` by number."""
     sentences = _sentences(snapshot)
+    conflicts = _conflicts(snapshot.evidence)
     refused = snapshot.state == "refused" or snapshot.answerable is False
     return {
         "turn": snapshot.turn_id,
@@ -110,8 +115,8 @@ def evidence_data(
         "note": word("near_not_enough", language) if refused and snapshot.evidence else "",
         "passages": [
             {
-                **_passage_data(passage, snapshot, sentences, language),
-                "conflicts": _conflict_lines(passage, snapshot.evidence, language),
+                **_passage_data(passage, _marks(passage, snapshot, sentences), language),
+                "conflicts": _conflict_lines(passage, conflicts, language),
                 "translation": translations.get(passage.number),
             }
             for passage in snapshot.evidence
@@ -119,10 +124,10 @@ def evidence_data(
     }
 
 
-def _conflict_lines(passage: Evidence, evidence: Sequence[Evidence], language: Language) -> list[str]:
+def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: Language) -> list[str]:
     """Return for each passage that says otherwise which one it is and what it says."""
     lines = []
-    for conflict in find_conflicts(evidence):
+    for conflict in conflicts:
         if passage.number == conflict.number:
             lines.append(
                 word("conflict", language, number=conflict.other_number, quote=plain_text(conflict.other_quote))
@@ -192,8 +197,8 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
     }
 
 
-def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data:
-    marks = _marks(passage, snapshot, sentences)
+@lru_cache(maxsize=_REMEMBERED_PASSAGES)
+def _passage_data(passage: Evidence, marks: tuple[Mark, ...], language: Language) -> Data:
     headings = [heading for heading in passage.heading_path if heading != passage.title]
     return {
         "number": passage.number,
@@ -212,13 +217,13 @@ def _passage_data(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence
     }
 
 
-def _marks(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[Mark]:
+def _marks(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> tuple[Mark, ...]:
     index_of = {(sentence.start, sentence.end): sentence.index for sentence in sentences}
-    return [
+    return tuple(
         Mark(citation.quote_start, citation.quote_end, index_of[citation.start, citation.end])
         for citation in (snapshot.answer.citations if snapshot.answer is not None else ())
         if passage_number(citation, snapshot.evidence) == passage.number
-    ]
+    )
 
 
 def _cited(count: int, language: Language) -> str:

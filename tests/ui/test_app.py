@@ -101,6 +101,44 @@ def test_asking_makes_a_turn_that_the_address_names_and_shows_its_evidence_in_th
 
 
 @pytest.mark.slow
+def test_a_question_stays_in_sight_where_the_browser_still_sends_the_address_from_before_it(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for question in ("The first?", "The second?"):
+        harness.gates.prepare(question, "done", "all")
+    test = page(harness)
+    test.chat_input(key="question").set_value("The first?").run()
+    first = test.query_params["turn"]
+    test.chat_input(key="question").set_value("The second?").run()
+    second = test.query_params["turn"]
+    assert second != first
+    test.query_params["turn"] = first
+    test.run()
+    assert test.query_params["turn"] == second
+    monkeypatch.setattr("ui.session._ADDRESS_LAGS_SECONDS", 0.0)  # later it is somebody who goes back
+    test.query_params["turn"] = first
+    test.run()
+    assert test.query_params["turn"] == first
+
+
+@pytest.mark.slow
+def test_a_tab_follows_its_running_turn_and_no_other(harness: Harness) -> None:
+    harness.gates.prepare("How long?", "done", "read")
+    test = page(harness)
+    tab = test.session_state["feed_token"]
+    assert harness.services.feeds.followed(tab) is None
+    test.chat_input(key="question").set_value("How long?").run()
+    followed = harness.services.feeds.followed(tab)
+    assert followed is not None
+    assert (followed.turn_id, followed.language) == (test.query_params["turn"], "en")
+    harness.gates.prepare("How long?", "done", "all")
+    harness.turns.wait(followed.turn_id, lambda _: False, timeout_seconds=10)
+    test.run()
+    assert harness.services.feeds.followed(tab) is None
+    assert page(harness).session_state["feed_token"] != tab
+
+
+@pytest.mark.slow
 def test_a_rerun_asks_nothing_again_and_white_space_is_no_question(harness: Harness) -> None:
     harness.gates.prepare("How long?", "done", "all")
     test = page(harness)

@@ -4,13 +4,14 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 from tests.ui.scenes import HOSTILE, WORDS
 from tests.ui.scripted_desk import OTHER_HOST
 from ui.i18n import word
+from ui.turn_feed import FEED_PATH
 
 pytestmark = pytest.mark.real
 
@@ -59,6 +60,45 @@ def test_a_closed_window_does_not_end_the_turn_and_another_opens_it_by_its_addre
     other.reaches("done")
     expect(other.page.locator(".question")).to_have_text(question)
     expect(other.page.locator(".cite")).to_have_count(4)
+
+
+def test_where_no_socket_can_be_had_the_page_looks_for_itself(open_desk: OpenDesk) -> None:
+    desk = open_desk("en")
+    closed: list[str] = []
+
+    def close(socket: WebSocketRoute) -> None:
+        closed.append(socket.url)
+        socket.close()
+
+    desk.page.route_web_socket(re.compile(FEED_PATH), close)
+    desk.page.reload()
+    desk.settled()
+    question = desk.prepare(until="search", question="No socket: how long may I return it?")
+    desk.ask(question, "searching")
+    desk.prepare(until="more", question=question)
+    expect(desk.evidence).to_have_attribute("data-passages", "5")
+    desk.reaches("answering")
+    expect(desk.page.locator(".answer")).to_contain_text("EUR 4.95")
+    desk.prepare(question=question)
+    desk.reaches("done")
+    expect(desk.editor).to_be_visible()
+    assert closed
+
+
+def test_passages_come_by_the_socket_without_a_run_of_the_page(open_desk: OpenDesk) -> None:
+    desk = open_desk("zh")
+    question = desk.prepare(until="search", question="套接字：多久能退？")
+    desk.ask(question, "searching")
+    desk.page.evaluate(
+        """() => { window.shown = []; document.addEventListener("answerdesk:evidence", () => {
+        const parts = [...document.querySelectorAll("*")].map((node) => node.shadowRoot).filter(Boolean);
+        const evidence = parts.map((part) => part.querySelector(".evidence")).find(Boolean);
+        queueMicrotask(() => window.shown.push(evidence.dataset.passages)); }); }"""
+    )
+    desk.prepare(until="think", question=question)
+    expect(desk.evidence).to_have_attribute("data-passages", "5")
+    assert desk.page.evaluate("() => window.shown") == ["5"]
+    expect(desk.page.locator(".best-text")).to_be_visible()  # and then the page runs, with what else belongs to them
 
 
 def test_an_earlier_question_is_opened_from_the_history(open_desk: OpenDesk) -> None:

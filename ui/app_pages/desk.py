@@ -4,26 +4,24 @@ from functools import partial
 
 import streamlit as st
 
-from rag.errors import AccessDenied, AnswerdeskError, TurnMissing
+from rag.errors import AccessDenied, TurnMissing
 from rag.turns import TurnSnapshot
 from ui.attachments import FILE_TYPES, LARGEST_MEGABYTES, attach, draw_attachment, take_attached
 from ui.feedback import draw_feedback, keep_discarded, keep_use
 from ui.i18n import word
-from ui.parts.answer_view import draw_answer, send_to_answer
+from ui.parts.answer_view import draw_answer
 from ui.parts.choice_list import Choice, chosen, draw_choices
 from ui.parts.evidence_view import NO_EVIDENCE, draw_evidence
 from ui.parts.reply_editor import draw_reply
+from ui.parts.turn_socket import draw_socket
 from ui.reply_text import reply_data
 from ui.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
-from ui.session import PageContext, ask_token, current_turn, show_turn, tab_owner, use_up_token
-from ui.turn_data import answer_data, evidence_data, feed_data
+from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_owner, use_up_token
+from ui.turn_data import answer_data, evidence_data
+from ui.turn_feed import FEED_PATH, Followed
 
 _WAIT_FOR_EVIDENCE_SECONDS = 0.3
-_TICK_SECONDS = 0.3
-_QUEUED_TICK_SECONDS = 1.0
 _THINK = {"auto": None, "on": True, "off": False}
-
-Drawn = tuple[bool, float]
 
 
 def render(context: PageContext) -> None:
@@ -52,8 +50,7 @@ def render(context: PageContext) -> None:
             _draw_empty(context, unseen)
     with right.container(key="right"):
         _draw_evidence(context, snapshot)
-    if snapshot is not None and not snapshot.final:
-        _poll(context, snapshot)
+    _follow(context, snapshot)
 
 
 def _draw_evidence(context: PageContext, snapshot: TurnSnapshot | None) -> None:
@@ -194,31 +191,29 @@ def _submit(
     think = _THINK[st.session_state.get("think") or "auto"]
     turns = context.services.turns
     turn_id = turns.submit(token, question, base, think, follows=follows, owner=tab_owner(), fresh=fresh)
+    _tell_of(context, turn_id)
     show_turn(turn_id)
     use_up_token()
     st.session_state["asked_turn"] = turn_id
     st.session_state["just_asked"] = True
 
 
-def _poll(context: PageContext, snapshot: TurnSnapshot) -> None:
-    """Follow a running turn; the whole page is drawn again only when evidence came, the pace changes, or it ends."""
-    drawn = _drawn(snapshot)
+def _follow(context: PageContext, snapshot: TurnSnapshot | None) -> None:
+    """Let the browser hear what becomes of a running turn; the page runs again when it has ended."""
+    if snapshot is None or snapshot.final:
+        context.services.feeds.follow(feed_token(), None)
+    else:
+        _tell_of(context, snapshot.turn_id)
     with st.container(key="feed"):
-        st.fragment(_tick, run_every=drawn[1])(context, snapshot.turn_id, drawn)
+        draw_socket(
+            FEED_PATH,
+            feed_token(),
+            snapshot.turn_id if snapshot is not None else "",
+            final=snapshot is not None and snapshot.final,
+            found=snapshot is not None and bool(snapshot.evidence),
+        )
 
 
-def _tick(context: PageContext, turn_id: str, drawn: Drawn) -> None:
-    try:
-        snapshot = context.services.turns.snapshot(turn_id)
-    except AnswerdeskError:
-        st.rerun()  # signed out, or out of scope meanwhile: the whole page says so
-    if snapshot is None:
-        return
-    if snapshot.final or _drawn(snapshot) != drawn:
-        st.rerun()
-    send_to_answer(feed_data(snapshot))
-
-
-def _drawn(snapshot: TurnSnapshot) -> Drawn:
-    pace = _QUEUED_TICK_SECONDS if snapshot.state == "queued" else _TICK_SECONDS
-    return bool(snapshot.evidence), pace
+def _tell_of(context: PageContext, turn_id: str) -> None:
+    services = context.services
+    services.feeds.follow(feed_token(), Followed(turn_id, context.language, services.turns))

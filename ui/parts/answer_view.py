@@ -1,8 +1,8 @@
 """The answer as it comes, and afterwards with its citations and marks; at its head the line that says what happens.
 
-Two components.  ``answer_view`` is drawn by the page and stands outside of the polled fragment.  ``answer_feed`` is all
-that the fragment sends: a few hundred bytes a tick, handed to the view by a browser event.  While an answer streams,
-only its new tail is appended, as text: a selection survives, and nothing that a model wrote is ever read as markup.
+``answer_view`` is drawn by the page; what changes while a turn runs reaches it by a browser event of
+``ui/parts/turn_socket.py``, without a run of the page.  While an answer streams, only its new tail is appended, as
+text: a selection survives, and nothing that a model wrote is ever read as markup.
 """
 
 from collections.abc import Callable
@@ -112,30 +112,13 @@ _STYLE = (
 """
 )
 
-_FEED_SCRIPT = """
-export default function ({ data }) {
-  (window.answerdesk ??= {}).feed = data;
-  document.dispatchEvent(new CustomEvent("answerdesk:feed", { detail: data }));
-}
-"""
-
 
 @cache
 def _view() -> Callable[..., object]:
     return st.components.v2.component("answerdesk.answer_view", html=_FRAME, css=_STYLE, js=ANSWER_SCRIPT)
 
 
-@cache
-def _feed() -> Callable[..., object]:
-    return st.components.v2.component("answerdesk.answer_feed", js=_FEED_SCRIPT)
-
-
 def draw_answer(data: Data, language: Language) -> None:
     """Draw a turn; ``data`` is ``ui.turn_data.answer_data``'s, and ``fresh`` tells that it was asked in this tab."""
     words = {name: template(name, language) for name in _WORDS}
     _view()(key="answer_view", data={**data, "words": words})
-
-
-def send_to_answer(data: Data) -> None:
-    """Hand the view what has changed; ``data`` is ``ui.turn_data.feed_data``'s.  For the polled fragment."""
-    _feed()(key="answer_feed", data=data, height=1)

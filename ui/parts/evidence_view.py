@@ -91,8 +91,12 @@ class Evidence {
       if (event.detail.key === "passage") this.next(1);
       if (event.detail.key === "translate") this.unfold();
     };
+    this.onEvidence = (event) => { // on its way before the page is drawn with it
+      if (this.data) this.draw({ ...event.detail, words: this.data.words });
+    };
     document.addEventListener("answerdesk:cite", this.onCite);
     document.addEventListener("answerdesk:key", this.onKey);
+    document.addEventListener("answerdesk:evidence", this.onEvidence);
     this.at("cards").addEventListener("keydown", (event) => {
       if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
       event.preventDefault();
@@ -102,9 +106,15 @@ class Evidence {
   close() {
     document.removeEventListener("answerdesk:cite", this.onCite);
     document.removeEventListener("answerdesk:key", this.onKey);
+    document.removeEventListener("answerdesk:evidence", this.onEvidence);
   }
 
   draw(data) {
+    const told = window.answerdesk?.evidence;
+    if (data.searching && told?.turn === data.turn) data = { ...told, words: data.words };
+    const whole = JSON.stringify(data);
+    if (whole === this.whole) return;
+    this.whole = whole;
     const words = data.words;
     const closed = this.data && this.data.turn === data.turn
       ? new Set([...this.root.querySelectorAll(".card:not([open])")].map((card) => card.dataset.number)) : null;

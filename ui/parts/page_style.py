@@ -71,7 +71,7 @@ kbd { font-family: inherit !important; }
 .st-key-ask_row p { font-size: .8125rem; font-weight: 600; color: var(--ad-quiet); margin: 0; }
 .st-key-ask_row [data-testid="stBaseButton-secondary"] { min-height: 1.9rem; padding: .1rem .7rem; }
 .st-key-ask_row [data-testid="stBaseButton-secondary"] p { color: inherit; font-size: .875rem; font-weight: 400; }
-.st-key-feed { position: absolute; height: 1px; overflow: hidden; }
+.stApp .st-key-feed { position: absolute; left: 0; width: 1px; height: 1px; overflow: hidden; }
 .st-key-left, .st-key-right { gap: .5rem; }
 [data-testid="InputInstructions"] { display: none; }
 [data-testid="stBaseButton-primary"]:not(:disabled), [data-testid="stBaseButton-primaryFormSubmit"]:not(:disabled) {

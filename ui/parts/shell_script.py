@@ -39,6 +39,9 @@ class Shell {
   }
 
   draw(data) {
+    const whole = JSON.stringify(data);
+    if (whole === this.whole) return;
+    this.whole = whole;
     if (data.chosen) localStorage.setItem("answerdesk:language", data.lang);
     else if (!this.data && (localStorage.getItem("answerdesk:language") ?? data.lang) !== data.lang) {
       this.otherLanguage();

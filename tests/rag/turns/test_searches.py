@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from rag.turns.searches import Searches
 
 
@@ -16,6 +18,7 @@ def test_nobody_waits_where_nothing_is_searched_for() -> None:
     assert waited_seconds(Searches(), 10) < 1
 
 
+@pytest.mark.slow
 def test_all_searches_go_first_and_one_that_ends_twice_counts_once() -> None:
     searches = Searches()
     for turn_id in ("a", "b"):

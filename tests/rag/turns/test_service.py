@@ -202,6 +202,7 @@ def test_an_end_that_was_read_is_not_read_from_the_store_again(start: Start, mon
     assert turns.snapshot(turn_id) == first
 
 
+@pytest.mark.slow
 def test_words_wait_for_the_searches_of_others_but_not_for_long(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([gate, *EVENTS]))
@@ -214,6 +215,7 @@ def test_words_wait_for_the_searches_of_others_but_not_for_long(start: Start) ->
     assert 0.05 <= time.monotonic() - began_at < 5
 
 
+@pytest.mark.slow
 def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(start: Start) -> None:
     gates = [threading.Event(), threading.Event()]
     turns = start(StepPipeline([gates[0], EVENTS[0], gates[1], *EVENTS[1:]]))

@@ -1,0 +1,183 @@
+"""What becomes of the turn that a tab looks at, told to the tab by a socket of its own.
+
+A rerun of the page for every few words costs the server and the browser some tens of milliseconds each time, and what
+was found would wait until the whole page is drawn.  Here passages are on their way as soon as they are there, and the
+page runs again only when the turn has ended.
+
+    WS  /turn-feed?tab=TOKEN    {"feed": ..., "evidence": ...}, as ``ui/turn_data.py`` has them
+
+The token is the tab's own secret, and each reading asks anew whether this person may see the turn.
+"""
+
+import asyncio
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from rag.errors import AnswerdeskError
+from rag.schema import Language
+from rag.turns import PersonalTurns, TurnSnapshot
+from ui.turn_data import Data, evidence_data, feed_data
+
+FEED_PATH = "/turn-feed"
+UNKNOWN_TAB = 4404
+"""The code with which a socket is closed whose tab is not known, as after a restart of the server."""
+
+_PACE_SECONDS = 0.3
+_QUEUED_PACE_SECONDS = 1.0
+_REMEMBERED_TABS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A turn that a tab looks at, in whose words and with whose permission."""
+
+    turn_id: str
+    language: Language
+    turns: PersonalTurns
+
+    def is_like(self, other: "Followed") -> bool:
+        """Tell whether nothing new would be told."""
+        return self.turn_id == other.turn_id and self.language == other.language
+
+
+class TurnFeeds:
+    """Knows what each tab follows; safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._followed: OrderedDict[str, Followed | None] = OrderedDict()
+        self._sockets: dict[str, Callable[[], None]] = {}
+
+    def follow(self, tab: str, followed: Followed | None) -> None:
+        """Tell the tab from now on what becomes of this turn, and of no other; None: of none."""
+        with self._lock:
+            before = self._followed.pop(tab, None)
+            same = before is not None and followed is not None and before.is_like(followed)
+            self._followed[tab] = before if same else followed
+            while len(self._followed) > _REMEMBERED_TABS:
+                self._followed.popitem(last=False)
+            wake = self._sockets.get(tab)
+        if wake is not None and not same:
+            wake()
+
+    def followed(self, tab: str) -> Followed | None:
+        """Return what a tab follows."""
+        with self._lock:
+            return self._followed.get(tab)
+
+    def knows(self, tab: str) -> bool:
+        """Tell whether a page of this process has this token."""
+        with self._lock:
+            return tab in self._followed
+
+    def connect(self, tab: str, wake: Callable[[], None]) -> None:
+        """Call ``wake`` whenever the tab follows something else; a newer socket of the tab takes the place of this."""
+        with self._lock:
+            self._sockets[tab] = wake
+
+    def disconnect(self, tab: str, wake: Callable[[], None]) -> None:
+        """Forget a socket."""
+        with self._lock:
+            if self._sockets.get(tab) is wake:
+                del self._sockets[tab]
+
+
+def feed_route(feeds: Callable[[], TurnFeeds]) -> BaseRoute:
+    """Return the socket's route."""
+
+    async def serve(socket: WebSocket) -> None:
+        tab = socket.query_params.get("tab", "")
+        await socket.accept()
+        if feeds().knows(tab):
+            await _Telling(feeds(), tab, socket).run()
+        else:
+            await socket.close(UNKNOWN_TAB)
+
+    return WebSocketRoute(FEED_PATH, serve)
+
+
+class _Telling:
+    """One socket, until it is closed."""
+
+    def __init__(self, feeds: TurnFeeds, tab: str, socket: WebSocket) -> None:
+        self._feeds = feeds
+        self._tab = tab
+        self._socket = socket
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        wake = self._wake
+        self._feeds.connect(self._tab, wake)
+        telling = asyncio.create_task(self._tell())
+        try:
+            with suppress(WebSocketDisconnect):
+                while True:
+                    await self._socket.receive_text()  # nothing is expected; this ends when the tab is gone
+        finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError, WebSocketDisconnect):
+                await telling
+            self._feeds.disconnect(self._tab, wake)
+
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._news.set)
+
+    async def _tell(self) -> None:
+        while True:
+            self._news.clear()
+            followed = self._feeds.followed(self._tab)
+            if followed is not None:
+                # signed out, or out of scope meanwhile: the page says so when it runs again
+                with suppress(AnswerdeskError):
+                    await self._follow(followed)
+            if self._feeds.followed(self._tab) is followed:
+                await self._news.wait()
+
+    async def _follow(self, followed: Followed) -> None:
+        """Tell of a turn until it has ended or the tab follows another one."""
+        told = _Told()
+
+        def hear(snapshot: TurnSnapshot) -> None:
+            if snapshot.final or (snapshot.evidence and not told.evidence):
+                self._wake()  # the rest is told at its own pace
+
+        stop = followed.turns.listen(followed.turn_id, hear)
+        try:
+            while self._feeds.followed(self._tab) is followed:
+                self._news.clear()
+                snapshot = followed.turns.snapshot(followed.turn_id, told.version)
+                if snapshot is not None:
+                    await self._socket.send_text(json.dumps(told.next(snapshot, followed.language)))
+                    if snapshot.final:
+                        return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), told.pace_seconds)
+        finally:
+            stop()
+
+
+class _Told:
+    """What was told of a turn."""
+
+    def __init__(self) -> None:
+        self.version = -1
+        self.evidence = False
+        self.pace_seconds = _PACE_SECONDS
+
+    def next(self, snapshot: TurnSnapshot, language: Language) -> Data:
+        """Return what to tell now; the passages go once."""
+        self.version = snapshot.version
+        self.pace_seconds = _QUEUED_PACE_SECONDS if snapshot.state == "queued" else _PACE_SECONDS
+        said: Data = {"feed": feed_data(snapshot)}
+        if snapshot.evidence and not self.evidence:
+            self.evidence = True
+            said["evidence"] = evidence_data(snapshot, language)
+        return said
