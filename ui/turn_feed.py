@@ -128,7 +128,8 @@ class _Telling:
             self._feeds.disconnect(self._tab, wake)
 
     def _wake(self) -> None:
-        self._loop.call_soon_threadsafe(self._news.set)
+        with suppress(RuntimeError):  # the server has ended, and nobody is there to be told
+            self._loop.call_soon_threadsafe(self._news.set)
 
     async def _tell(self) -> None:
         while True:
