@@ -3,10 +3,11 @@
 The first answer in a slot waits for the loading and for reading what every prompt begins with
 (``answering/prompt.py``); the others find it in the prefix cache.  So each slot is given the beginning alone, all at
 the same time: Ollama puts a prompt into the free slot that knows most of it, and one after another would all go to the
-first.
+first.  Whoever asks meanwhile does not wait for the rest of it.
 """
 
 import threading
+from collections.abc import Generator as GeneratorObject
 
 from rag.answering.hosted_generator import generator_at
 from rag.answering.prompt import beginning
@@ -49,12 +50,17 @@ def preload(parts: PipelineParts) -> int:
 
 
 def _read(generator: Generator, admission: Admission) -> None:
+    """Read in one slot, until somebody waits for it: what was read by then stays in its cache."""
     ticket = admission.ticket(Request(owner=_OWNER))
     try:
         for _ in ticket.waits():
             pass
         at_slot = generator_at(generator, ticket.host)
-        for _ in at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1):
-            pass
+        parts = at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)
+        for _ in parts:  # something comes four times a second
+            if admission.occupancy().waiting:
+                break
+        if isinstance(parts, GeneratorObject):
+            parts.close()
     finally:
         ticket.close(finished=False)  # it says nothing about how long an answer takes

@@ -1,7 +1,8 @@
 """The prompt's beginning is read in every slot before somebody asks, and nobody waits for it who need not."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rag.answering.prompt import beginning, build_messages
 from rag.errors import OllamaUnavailable
 from rag.pipeline import PipelineParts
 from rag.preloading import preload
-from rag.protocols import GenerationPart, Message
+from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.schema import Language
 from rag.serving.admission import Occupancy
 from rag.testing import ScriptedGenerator, offline_parts
@@ -59,6 +60,26 @@ def test_where_somebody_asks_already_nothing_is_read(tmp_path: Path) -> None:
     with made.admission.slot():
         assert preload(made) == 0
     assert generator.calls == []
+
+
+def test_who_asks_meanwhile_does_not_wait_for_the_rest(tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def endless(messages: Sequence[Message]) -> Iterator[GenerationPart]:
+        asked.set()
+        while True:
+            time.sleep(0.01)
+            yield GeneratedText("")  # as the real one does while nothing comes
+
+    generator = ScriptedGenerator(endless)  # type: ignore[arg-type]
+    made = parts(tmp_path, generator, 1)
+    reading = threading.Thread(target=preload, args=(made,), daemon=True)
+    reading.start()
+    assert asked.wait(timeout=10)
+    with made.admission.slot():
+        reading.join(timeout=10)
+        assert not reading.is_alive()
+        assert generator.closed == 1
 
 
 def test_a_server_that_goes_away_meanwhile_is_said_and_the_slots_are_free_again(tmp_path: Path) -> None:
