@@ -86,6 +86,7 @@ class Drafting:
             yield from _admitted(asked, ticket, waiting_since)
             for event in self._drafted(asked, ticket):
                 if isinstance(event, Completed):
+                    ticket.close()  # who has the answer may leave at once, and that is no breaking off
                     self._learn_pace(request.work, event.answer)
                 yield event
 

@@ -27,8 +27,10 @@ from rag.serving.admission import Admission, Ticket
 from rag.serving.line import Request
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
+from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, Script, ScriptedGenerator
 from rag.tracing import Trace
+from rag.turns import TurnService
 from tests.rag.answering.knowledge import Article, found, publish
 
 RULE = "You can send back any item within 30 days of delivery."
@@ -396,6 +398,20 @@ def test_cancelling_in_the_line_and_in_mid_answer(tmp_path: Path) -> None:
     with desk.admission.slot(), pytest.raises(AnswerCancelled):
         list(desk.pipeline.stream("How long?", cancelled=cancelled))
     assert desk.admission.occupancy().waiting == 0
+
+
+def test_an_answer_teaches_how_long_one_takes_also_where_nobody_reads_on_behind_it(tmp_path: Path) -> None:
+    whole, left, broken = (Desk(tmp_path / name) for name in ("whole", "left", "broken"))
+    whole.pipeline.answer("How long?")
+    turns = TurnService(lambda base, user: left.pipeline, TurnStore(tmp_path / "turns.db"), 1)
+    turn = turns.submit("token", "How long?", "default", False)
+    assert turns.wait(turn, lambda snapshot: False, timeout_seconds=10).state == "done"
+    turns.close()
+    events = broken.pipeline.stream("How long?")
+    assert isinstance([next(events), next(events)][-1], AnswerDelta)
+    events.close()  # type: ignore[attr-defined]
+    learnt = [desk.admission.occupancy().average_seconds is not None for desk in (whole, left, broken)]
+    assert learnt == [True, True, False]
 
 
 def test_closing_the_stream_frees_the_model(tmp_path: Path) -> None:
