@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.local_server import LocalServer
 
 Rows = Iterable[dict[str, Any]]
 CUT = {"cut": True}  # a row that breaks the connection
@@ -88,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 Answer = Callable[[dict[str, Any]], tuple[int, Rows]]
 
 
-class OllamaStub:
+class OllamaStub(LocalServer):
     """``answers`` maps a path to a function from the request's body to a status and rows of JSON."""
 
     def __init__(self, *, models: Iterable[str] = (), port: int = 0) -> None:
@@ -111,31 +113,13 @@ class OllamaStub:
             "/api/show": self._show,
             "/api/delete": self._delete,
         }
-        handler = type("Handler", (_Handler,), {"stub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Base address."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(type("Handler", (_Handler,), {"stub": self}), port)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
-
-    def serve_forever(self) -> None:
-        """Serve in this thread."""
-        self._server.serve_forever()
+        super().__exit__(kind, error, traceback)
 
     def _create(self, body: dict[str, Any]) -> tuple[int, Rows]:
         self.models.append(body["model"])

@@ -85,6 +85,7 @@ def test_turns_stages_line_and_model(settings: Settings) -> None:
         ticket.close()
 
 
+@pytest.mark.slow
 def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
     gone = settings.changed(ollama_host=f"127.0.0.1:{free_port()}")
     with metrics_served(gone):

@@ -6,11 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rag.schema import Language
-from tests.conftest import free_port
 from tests.ui.accessibility import barriers
-from tests.ui.conftest import served
-from tests.ui.people_desk import furnish, new_page, signed_in
-from tests.ui.test_performance_browser import record
+from tests.ui.people_desk import new_page, signed_in
+from tests.ui.recorded_desk import recorded_desk
 from ui.navigation import PAGES
 
 pytestmark = pytest.mark.real
@@ -21,10 +19,7 @@ SIZES = ((1280, 720), (640, 360))
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("every")
-    furnish(folder)
-    record(folder)
-    with served(folder, free_port()) as served_at:
+    with recorded_desk(tmp_path_factory.mktemp("every")) as served_at:
         yield served_at
 
 

@@ -12,6 +12,8 @@ from rag.pipeline import Pipeline
 from rag.testing import ScriptedGenerator, offline_parts
 from ui.warming import warm_up
 
+pytestmark = pytest.mark.slow
+
 
 def desk(folder: Path, generator: ScriptedGenerator, **changes: int) -> Pipeline:
     parts = offline_parts(folder, generator=generator, slots=1)
