@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from rag.answering.conflicts import find_conflicts
+from rag.answering.line_kinds import without_list_mark
 from rag.answering.quotation import quoted_lines
 from rag.schema import Conflict, Evidence, Language, SpanTime
 from rag.turns import TurnSnapshot
@@ -128,12 +129,11 @@ def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: 
     """Return for each passage that says otherwise which one it is and what it says."""
     lines = []
     for conflict in conflicts:
-        if passage.number == conflict.number:
-            lines.append(
-                word("conflict", language, number=conflict.other_number, quote=plain_text(conflict.other_quote))
-            )
-        elif passage.number == conflict.other_number:
-            lines.append(word("conflict", language, number=conflict.number, quote=plain_text(conflict.quote)))
+        said = {conflict.number: conflict.quote, conflict.other_number: conflict.other_quote}
+        if passage.number in said:
+            other = conflict.other_number if passage.number == conflict.number else conflict.number
+            quote = without_list_mark(plain_text(said[other]))
+            lines.append(word("conflict", language, number=other, quote=quote))
     return lines
 
 

@@ -33,6 +33,15 @@ def is_list_item(line: str) -> bool:
     return _LIST_ITEM.match(line) is not None
 
 
+def without_list_mark(line: str) -> str:
+    """Return an item without its mark, and any other line as it is.
+
+    >>> without_list_mark("- Until 10 January."), without_list_mark("2) 寄回商品"), without_list_mark("7.5 kg")
+    ('Until 10 January.', '寄回商品', '7.5 kg')
+    """
+    return _LIST_ITEM.sub("", line, count=1).lstrip() if is_list_item(line) else line
+
+
 def introduces(line: str) -> bool:
     """Tell whether a line introduces what follows, as a list's first one does."""
     return line.endswith((":", "："))

@@ -98,7 +98,7 @@ def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> Non
 )
 def test_passages_that_conflict_name_each_other(language: Language, words: str) -> None:
     first = replace(evidence("en")[0], title="Returns", heading_path=(), text="You have 14 days to return it.")
-    second = replace(first, number=2, document_id="other.md", text="You have 30 days to return it.")
+    second = replace(first, number=2, document_id="other.md", text="- You have 30 days to return it.")
     data = evidence_data(replace(DONE, answer=None, state="searching", evidence=(first, second)), language)
     one, other = data["passages"]  # type: ignore[misc]
     assert one["conflicts"][0].startswith(words)  # type: ignore[index]
