@@ -8,7 +8,7 @@ chain = AnswerRunnable(pipeline) | StrOutputParser()
 documents = EvidenceRetriever(pipeline=pipeline).invoke("How long can I return an order?")
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict
 
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
+from rag.streams import let_go_after
 
 
 class Streams(Protocol):
@@ -50,12 +51,8 @@ class EvidenceRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
         del run_manager
-        events = self.pipeline.stream(query, top_k=self.top_k, fresh=True)
-        try:
+        with let_go_after(self.pipeline.stream(query, top_k=self.top_k, fresh=True)) as events:
             first = next(event for event in events if isinstance(event, Retrieved))
-        finally:
-            if isinstance(events, Generator):
-                events.close()
         return [_document(passage) for passage in first.evidence]
 
 

@@ -7,7 +7,6 @@ first.  Whoever asks meanwhile does not wait for the rest of it.
 """
 
 import threading
-from collections.abc import Generator as GeneratorObject
 
 from rag.answering.hosted_generator import generator_at
 from rag.answering.prompt import beginning
@@ -16,6 +15,7 @@ from rag.pipeline import PipelineParts
 from rag.protocols import Generator, Message
 from rag.serving.admission import Admission
 from rag.serving.line import Request
+from rag.streams import let_go_after
 
 _OWNER = "preload"  # whose turn it is in the model's line
 
@@ -29,13 +29,11 @@ def preload(parts: PipelineParts) -> int:
     occupancy = parts.admission.occupancy()
     if occupancy.running or occupancy.waiting:
         return 0
-    done: list[None] = []
     failed: list[AnswerdeskError] = []
 
     def read_in_one_slot() -> None:
         try:
             _read(parts.generator, parts.admission)
-            done.append(None)
         except AnswerdeskError as error:
             failed.append(error)
 
@@ -44,9 +42,9 @@ def preload(parts: PipelineParts) -> int:
         reader.start()
     for reader in readers:
         reader.join()
-    if failed and not done:
+    if len(failed) == len(readers):
         raise failed[0]
-    return len(done)
+    return len(readers) - len(failed)
 
 
 def _read(generator: Generator, admission: Admission) -> None:
@@ -56,11 +54,9 @@ def _read(generator: Generator, admission: Admission) -> None:
         for _ in ticket.waits():
             pass
         at_slot = generator_at(generator, ticket.host)
-        parts = at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)
-        for _ in parts:  # something comes four times a second
-            if admission.occupancy().waiting:
-                break
-        if isinstance(parts, GeneratorObject):
-            parts.close()
+        with let_go_after(at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)) as parts:
+            for _ in parts:  # something comes four times a second
+                if admission.occupancy().waiting:
+                    break
     finally:
         ticket.close(finished=False)  # it says nothing about how long an answer takes

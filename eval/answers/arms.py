@@ -6,7 +6,6 @@ quoted in their place.
 """
 
 import math
-from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -37,6 +36,7 @@ from rag.schema import (
     TextSpan,
     ThinkingDelta,
 )
+from rag.streams import let_go_after
 from rag.tracing import Trace
 
 Arm = Literal["own", "ceiling", "floor"]
@@ -84,14 +84,11 @@ class MeteredGenerator:
     ) -> Iterator[GenerationPart]:
         """Yield what the generator yields."""
         parts = self._generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
-        try:
+        with let_go_after(parts):
             for part in parts:
                 if isinstance(part, GenerationFinished):
                     self.finished.append(part)
                 yield part
-        finally:
-            if isinstance(parts, GeneratorObject):
-                parts.close()
 
 
 class WatchedRetriever:

@@ -8,7 +8,6 @@ or obeys somebody else's instruction, and is never passed on; of any reply, ``sc
 """
 
 import threading
-from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -26,6 +25,7 @@ from rag.errors import AnswerCancelled
 from rag.protocols import Generator, Message
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Lane, Language, TextSpan
 from rag.settings import Settings
+from rag.streams import let_go_after
 from rag.tracing import Trace
 
 
@@ -90,16 +90,13 @@ def draft(asked: Asked, generator: Generator, settings: Settings, fit: ReadingFi
             return
     reply = govern(generator, messages, think=asked.think, language=asked.language, budget=budget)
     governed: Governed | None = None
-    try:
+    with let_go_after(reply):
         for part in reply:
             asked.check_cancelled()
             if isinstance(part, Governed):
                 governed = part
             elif part.text:
                 yield clock.saw(part)
-    finally:
-        if isinstance(reply, GeneratorObject):
-            reply.close()
     assert governed is not None  # govern ends with it or raises
     clock.loaded(governed.finished)
     clock.record(asked.trace)

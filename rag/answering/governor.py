@@ -31,6 +31,7 @@ from rag.protocols import (
     Message,
 )
 from rag.schema import Language
+from rag.streams import let_go_after
 
 HELD_CHARACTERS = {"zh": 12, "en": 32}
 """Length of an answer's beginning by which its language is judged, where no sentence ends before."""
@@ -133,15 +134,12 @@ class _Call:
         tokens = self._budget.answer_tokens + (self._budget.thinking_tokens if self._think else 0)
         parts = self._generator.generate(self._prompt, think=self._think, max_tokens=tokens)
         end = _End.DONE
-        try:
+        with let_go_after(parts):
             for part in parts:
                 yield from self._take(part)
                 end = self._verdict()
                 if end is not _End.DONE:
                     break
-        finally:
-            if isinstance(parts, GeneratorObject):
-                parts.close()  # frees the model's slot
         if end is _End.DONE and self._is_wrong_language():
             end = _End.WRONG_LANGUAGE
         text = "".join(self._text)

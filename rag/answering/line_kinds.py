@@ -39,7 +39,8 @@ def without_list_mark(line: str) -> str:
     >>> without_list_mark("- Until 10 January."), without_list_mark("2) 寄回商品"), without_list_mark("7.5 kg")
     ('Until 10 January.', '寄回商品', '7.5 kg')
     """
-    return _LIST_ITEM.sub("", line, count=1).lstrip() if is_list_item(line) else line
+    mark = _LIST_ITEM.match(line)
+    return line if mark is None else line[mark.end() :].lstrip()
 
 
 def introduces(line: str) -> bool:

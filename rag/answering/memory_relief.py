@@ -8,7 +8,6 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Generator as GeneratorObject
 from dataclasses import dataclass
 
 from rag.answering.generator import NamedModel, OllamaGenerator
@@ -19,6 +18,7 @@ from rag.serving.hardware import gpu_memory_bytes
 from rag.serving.model_details import ModelDetails
 from rag.serving.models import ChosenModel, find_installed, is_stand_in
 from rag.settings import Settings
+from rag.streams import let_go_after
 
 logger = logging.getLogger(__name__)
 
@@ -123,17 +123,15 @@ class RelievingGenerator:
             parts = generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
             has_spoken = False
             try:
-                for part in parts:
-                    has_spoken = has_spoken or part != GeneratedText("")
-                    yield part
+                with let_go_after(parts):
+                    for part in parts:
+                        has_spoken = has_spoken or part != GeneratedText("")
+                        yield part
                 return
             except OllamaRefused as error:
                 if has_spoken or not is_out_of_memory(str(error.details["reason"])):
                     raise
                 self._relieve(generator, error)
-            finally:
-                if isinstance(parts, GeneratorObject):
-                    parts.close()
 
     def _relieve(self, failed: OllamaGenerator, error: OllamaRefused) -> None:
         """Take the next smaller way, unless another thread did so meanwhile."""

@@ -9,7 +9,6 @@ writes; a model without one is not asked.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Generator as GeneratorObject
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from rag.logits import logistic, logit_of
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
 from rag.storage.calibration import read_calibration
+from rag.streams import let_go_after
 
 READING_PATH = Path(__file__).with_name("reading.json")
 
@@ -108,15 +108,11 @@ def read(generator: Generator, messages: Sequence[Message], language: Language, 
     *before, last = messages
     asked = [*before, replace(last, content=f"{last.content}\n\n{_ASKED[language]}")]
     finished = GenerationFinished()
-    parts = generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)
-    try:
+    with let_go_after(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
         for part in parts:
             go_on()
             if isinstance(part, GenerationFinished):
                 finished = part
-    finally:
-        if isinstance(parts, GeneratorObject):
-            parts.close()
     return Read(yes_probability(finished.first_token), finished)
 
 

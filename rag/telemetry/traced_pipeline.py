@@ -1,11 +1,12 @@
 """A pipeline whose every answer is told to a collector as well."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rag.pipeline import Pipeline, PipelineParts
 from rag.schema import Completed, Event, Retrieved
+from rag.streams import let_go_after
 from rag.telemetry.answer_spans import AnswerSpan, completed_span, failed_span
 
 
@@ -26,18 +27,16 @@ class TracedPipeline(Pipeline):
         is_told = False
         events = super().stream(question, **asking)
         try:
-            for event in events:
-                if isinstance(event, Retrieved):
-                    retrieved = event
-                elif isinstance(event, Completed):
-                    is_told = True
-                    self._export(completed_span(started_ns, time.time_ns(), retrieved, event))
-                yield event
+            with let_go_after(events):
+                for event in events:
+                    if isinstance(event, Retrieved):
+                        retrieved = event
+                    elif isinstance(event, Completed):
+                        is_told = True
+                        self._export(completed_span(started_ns, time.time_ns(), retrieved, event))
+                    yield event
         except BaseException as error:
             if not is_told:  # whoever has the whole answer may leave
                 name = "AnswerCancelled" if isinstance(error, GeneratorExit) else type(error).__name__
                 self._export(failed_span(started_ns, time.time_ns(), retrieved, name))
             raise
-        finally:
-            if isinstance(events, Generator):
-                events.close()

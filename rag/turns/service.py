@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from rag.schema import Event, Retrieved
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
+from rag.streams import let_go_after
 from rag.turns.live import LiveTurn
 from rag.turns.searches import Searches
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
@@ -247,7 +248,7 @@ class TurnService:
                 fresh=fresh,
                 quote="if_needed",
             )
-            try:
+            with let_go_after(events):
                 gave_way_at = 0.0
                 for event in events:
                     if not live.apply(event):
@@ -258,9 +259,6 @@ class TurnService:
                     elif time.monotonic() - gave_way_at >= 2 * _GIVES_WAY_SECONDS:
                         self.searches.let_go_first(_GIVES_WAY_SECONDS)  # meanwhile the model's next words gather
                         gave_way_at = time.monotonic()
-            finally:
-                if isinstance(events, Generator):
-                    events.close()  # frees the model's slot when the turn was stopped
         except AnswerCancelled as error:
             live.end("stopped", Failure.of(error))
         except AnswerdeskError as error:

@@ -14,7 +14,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from collections.abc import Generator as GeneratorObject
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,6 +42,7 @@ from rag.serving.durations import Work
 from rag.serving.line import Request
 from rag.serving.ticket import Ticket
 from rag.storage.access import LOCAL_USER, User
+from rag.streams import let_go_after
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
 from rag.turns.unforeseen import log_unforeseen
@@ -241,14 +241,11 @@ class WritingService:
 
     def _last_of(self, reply: Iterator[_Part], live: _Live, deadline: float) -> Governed:
         governed: Governed | None = None
-        try:
+        with let_go_after(reply):
             for part in reply:
                 self._check(live, deadline)
                 if isinstance(part, Governed):
                     governed = part
-        finally:
-            if isinstance(reply, GeneratorObject):
-                reply.close()  # frees the model's slot when it was stopped
         assert governed is not None  # govern ends with it or raises
         return governed
 

@@ -1,0 +1,44 @@
+"""What an iterator holds is free behind the block, however that ends."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from rag.streams import let_go_after
+
+
+def holding(freed: list[str]) -> Iterator[int]:
+    try:
+        yield 1
+        yield 2
+    finally:
+        freed.append("slot")
+
+
+def test_it_is_closed_behind_the_block_also_where_that_breaks_off() -> None:
+    freed: list[str] = []
+    with let_go_after(holding(freed)) as items:
+        assert next(items) == 1
+        assert freed == []
+    assert freed == ["slot"]
+    with pytest.raises(ZeroDivisionError), let_go_after(holding(freed)) as items:
+        next(items)
+        raise ZeroDivisionError
+    assert freed == ["slot", "slot"]
+
+
+def test_within_a_generator_that_is_closed() -> None:
+    freed: list[str] = []
+
+    def passing_on() -> Iterator[int]:
+        with let_go_after(holding(freed)) as items:
+            yield from items
+
+    with let_go_after(passing_on()) as outer:
+        next(outer)
+    assert freed == ["slot"]
+
+
+def test_what_cannot_be_closed_is_left_alone() -> None:
+    with let_go_after(iter([1, 2])) as items:
+        assert list(items) == [1, 2]
