@@ -18,6 +18,7 @@ from eval.load import command as load_command
 from eval.question_options import question_parser
 from eval.refusal import command as refusal_command
 from eval.retrieval import command as retrieval_command
+from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of
 
 EXAMPLES = """\
@@ -84,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     # Ended from outside it ends as at Ctrl-C: what was measured is kept, and what it started ends with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(exit_code_of(main))

@@ -36,6 +36,7 @@ from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.answering.language import question_language
 from rag.errors import AnswerdeskError
+from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
 from rag.retrieval.embedder import open_embedder
@@ -214,4 +215,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))

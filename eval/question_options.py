@@ -10,6 +10,7 @@ from rich.console import Console
 
 from eval.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.question_sets import QuestionSet, kept_questions, sets_in
+from eval.runs import checked_name
 from eval.words import words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.settings import Settings, load_settings
@@ -86,11 +87,8 @@ def only_set(sets: Sequence[QuestionSet]) -> QuestionSet:
 
 
 def run_name(arguments: argparse.Namespace) -> str:
-    """Return the run's name: the time of day where none was given.  Raises ``SettingsError`` for a path."""
-    given = str(arguments.run)
-    if Path(given).name != given:
-        raise SettingsError(reason=words("run_name", terminal_language(), run=given))
-    return given or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    """Return the run's name: the time of day where none was given.  Raises ``SettingsError`` for an unusable one."""
+    return checked_name(str(arguments.run) or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
 
 
 def finish(arguments: argparse.Namespace, console: Console, work: Callable[[str], None]) -> int:

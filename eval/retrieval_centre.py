@@ -15,6 +15,7 @@ import numpy as np
 from eval.dataset import KNOWLEDGE_DIR
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
+from rag.private_files import keep_files_private
 from rag.protocols import FloatMatrix
 from rag.retrieval.embedder_folder import openvino_folder
 from rag.retrieval.openvino_embedder import OpenVinoEmbedder
@@ -64,4 +65,5 @@ def _passages(settings: Settings, embedder: OpenVinoEmbedder) -> list[str]:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))

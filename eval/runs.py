@@ -5,8 +5,10 @@
 A record is written before it is scored, so whatever is known of a run can be computed anew from its folder alone.
 """
 
+import contextlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,9 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from eval.words import words
 from ingest.golden import GoldenQuestion
-from rag.errors import SettingsError
+from rag.errors import SettingsError, printable
 from rag.settings import Settings
 from rag.terminal import terminal_language
+
+_LONGEST_NAME = 100
+_NAME = re.compile(rf"[\w+-][\w.+-]{{0,{_LONGEST_NAME - 1}}}")
+"""A run's name is one folder's: letters in any script, digits and ``. _ + -``, and no dot in front."""
 
 _QUESTIONS = TypeAdapter(GoldenQuestion)
 RecordType = TypeVar("RecordType")
@@ -34,17 +40,21 @@ class Run:
 
     @classmethod
     def named(cls, name: str, settings: Settings) -> "Run":
-        """Return the run of that name, which need not exist yet."""
-        return cls(settings.data_dir / "runs" / name)
+        """Return the run of that name, which need not exist yet.  Raises ``SettingsError`` for what can be no name."""
+        return cls(settings.data_dir / "runs" / checked_name(name))
 
     @classmethod
     def find(cls, name: str, settings: Settings) -> "Run":
         """Return a run by its name or its folder.  Raises ``SettingsError`` where there is none."""
         runs = settings.data_dir / "runs"
-        for folder in (runs / name, Path(name)):
-            if (folder / "run.json").is_file():
-                return cls(folder)
-        raise SettingsError(reason=words("run_missing", terminal_language(), run=name, folder=runs))
+        is_name = all(_NAME.fullmatch(part) is not None for part in name.split("/"))  # some runs hold others
+        named = [runs / name] if is_name else []
+        for folder in (*named, Path(name)):
+            with contextlib.suppress(OSError, ValueError):  # longer than a path may be, or with a NUL
+                if (folder / "run.json").is_file():
+                    return cls(folder)
+        shown = printable(name[:_LONGEST_NAME])
+        raise SettingsError(reason=words("run_missing", terminal_language(), run=shown, folder=runs))
 
     def begin(self, identity: Mapping[str, object], questions: Sequence[GoldenQuestion]) -> None:
         """Save what is measured beside a new run.
@@ -106,6 +116,13 @@ class Run:
 
     def _damaged(self, name: str) -> SettingsError:
         return SettingsError(reason=words("run_damaged", terminal_language(), path=self.folder / name))
+
+
+def checked_name(name: str) -> str:
+    """Return a run's name, new or not.  Raises ``SettingsError`` for what would lead out of the folder of runs."""
+    if _NAME.fullmatch(name) is None:
+        raise SettingsError(reason=words("run_name", terminal_language(), run=printable(name[:_LONGEST_NAME])))
+    return name
 
 
 def new_run_name(settings: Settings) -> str:

@@ -68,7 +68,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "the run {run} measured something else ({what}); give --run another name",
         "运行 {run} 测量的内容不同（{what}），请换一个 --run 名称",
     ),
-    "run_name": ("--run {run}: a name without folders is expected", "--run {run}：名称中不能有文件夹"),
+    "run_name": (
+        "--run {run}: a name has 1 to 100 letters, digits and the signs . _ + -, and no dot at its beginning",
+        "--run {run}：名称为 1 至 100 个字母、数字或 . _ + -，且不能以点开头",
+    ),
     "run_missing": ("there is no run {run} in {folder}", "{folder} 中没有名为 {run} 的运行记录"),
     "run_damaged": ("{path} is not a run of this program", "{path} 不是本程序的运行记录"),
     "corpus_or_kb": ("give --corpus or --kb, not both", "--corpus 与 --kb 只能选一个"),

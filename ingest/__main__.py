@@ -40,6 +40,7 @@ from ingest.summary import IngestSummary
 from ingest.watch import watch
 from ingest.words import words
 from rag.errors import AnswerdeskError, KnowledgeError, SettingsError
+from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
@@ -242,4 +243,5 @@ def summary_json(summary: IngestSummary, language: Language) -> dict[str, object
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))

@@ -18,6 +18,7 @@ from rag.batch import AnswerFile, Conversation, answer_bar, answered, read_conve
 from rag.curating import add_curated_commands
 from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
 from rag.pipeline import Pipeline
+from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
 from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
@@ -222,4 +223,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))

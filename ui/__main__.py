@@ -20,6 +20,7 @@ from urllib.request import ProxyHandler, build_opener
 import psutil
 
 from rag.errors import AnswerdeskError, OpenWithoutSignIn, PortTaken, ServingError
+from rag.private_files import keep_files_private
 from rag.provisioning.console import Console, Outcome
 from rag.provisioning.steps import provide
 from rag.serving.server import ensure_running, stop
@@ -214,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     exit_code = exit_code_of(main)
     # All is closed. A thread that still loads the embedder when Python winds up would make its native library abort.
     os._exit(exit_code)

@@ -18,6 +18,7 @@ from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance
+from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.serving.machine import MachineState, machine_look
 from rag.settings import Settings, load_settings
@@ -242,6 +243,7 @@ def open_people(settings: Settings) -> PeopleServices:
 @st.cache_resource(show_spinner=False)
 def shared_services() -> SharedServices:
     """Return the program's one set of services."""
+    keep_files_private()  # once more: the page may be served by another program than ``python -m ui``
     return open_services(load_settings())
 
 

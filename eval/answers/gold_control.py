@@ -17,6 +17,7 @@ from ingest.golden import GoldenQuestion
 from rag.answering.language import question_language
 from rag.answering.sentences import split_sentences
 from rag.pipeline import PipelineParts
+from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of
 from rag.tracing import Trace
 
@@ -73,4 +74,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

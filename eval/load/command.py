@@ -36,6 +36,7 @@ from eval.runs import Run, read_records
 from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError, SettingsError
 from rag.pipeline import PipelineParts
+from rag.private_files import keep_files_private
 from rag.terminal import fail, terminal_language
 
 _LEAST_DRAIN_SECONDS = 120.0
@@ -225,4 +226,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from rag.errors import AnswerdeskError
+from rag.private_files import keep_files_private
 from rag.provisioning.console import Console
 from rag.provisioning.steps import ALL_STEPS, provide
 from rag.settings import load_settings
@@ -60,4 +61,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))

@@ -10,6 +10,7 @@ from rag.errors import ToolMissing
 from rag.provisioning.console import Console
 
 _LOCK_SECONDS = 300  # another package manager may be at work
+_EVERYBODY_READS = 0o022  # what apt-get installs is everybody's, unlike what this program writes
 
 
 def install_system_packages(tool: str, packages: Sequence[str], console: Console, log: Path) -> None:
@@ -30,7 +31,13 @@ def install_system_packages(tool: str, packages: Sequence[str], console: Console
         for step in ([apt, *patience, "--quiet", "update"], install):
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
             code = subprocess.run(
-                step, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, check=False
+                step,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                umask=_EVERYBODY_READS,
+                check=False,
             ).returncode
     if code != 0:
         raise ToolMissing(tool=tool, command=f"{' '.join(command)}  ({log})")

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from filelock import FileLock, Timeout
 
 from rag.errors import AnswerdeskError, OllamaUnavailable
+from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.serving.hosts import Hosts, hosts_of
 from rag.serving.model_commands import add_model_commands, say
@@ -159,4 +160,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from eval.__main__ import main
 from eval.runs import Run, keep_asking, read_records
 from rag.errors import SettingsError
-from rag.settings import Settings
+from rag.settings import Settings, load_settings
 from tests.eval.cases import question
 
 NUMBERS = TypeAdapter(tuple[str, int])
@@ -36,6 +37,41 @@ def test_a_run_is_found_by_name_or_folder(tmp_path: Path) -> None:
     run.begin({}, ())
     assert Run.find("monday", settings) == run
     assert Run.find(str(run.folder), settings).folder == run.folder
+
+
+BAD_NAMES = ["", ".", "..", "../monday", "a/b", "/tmp/a", ".hidden", "a\\b", "a\nb", "a\0b", "x" * 101, "\x1b[31m"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_stays_in_the_folder_of_runs(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="1 to 100 letters") as raised:
+        Run.named(name, Settings(data_dir=tmp_path))
+    assert "\x1b" not in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["monday", "2026-11-27-101112-2", "周一", "v1.2_b", "x" * 100, "a+b"])
+def test_usual_names_are_taken(name: str, tmp_path: Path) -> None:
+    assert Run.named(name, Settings(data_dir=tmp_path)).folder == tmp_path / "runs" / name
+
+
+@pytest.mark.parametrize("name", [name for name in BAD_NAMES if name])
+def test_looking_for_a_run_takes_any_words(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no run"):
+        Run.find(name, Settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize("command", [[], ["retrieval"], ["refusal"], ["attacks"], ["load"]])
+def test_every_command_refuses_a_path_as_a_name(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
+    load_settings.cache_clear()
+    try:
+        assert main([*command, "--run", ".."]) == 2
+    finally:
+        load_settings.cache_clear()
+    assert "1 to 100 letters" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("name", ["run.json", "questions.jsonl", "figures.json"])

@@ -1,0 +1,112 @@
+"""Keeps what the product writes to the user who runs it: customers' words, documents, people and their sign-ins.
+
+Each program calls ``keep_files_private`` before anything else.  What it starts (Ollama, readers of files, ingests)
+inherits the mask, and SQLite gives its -wal and -shm files the rights of the database.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rag.errors import SettingsError, printable
+from rag.settings import KEPT_NAME, load_settings
+from rag.terminal import terminal_language
+
+NO_RIGHTS_FOR_OTHERS = 0o077
+"""The file mode creation mask: new folders get 0700, new files 0600."""
+
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_OWN_ENTRIES = (
+    "knowledge", "uploads", "runs", "serving", "sample", "benchmarks", "large-*", "turns.db*", "people.db*",
+    KEPT_NAME, f"{KEPT_NAME.removesuffix('.json')}.*.part",
+)  # fmt: skip
+"""What the product makes in its data folder, as patterns of names."""
+
+_WORDS = {
+    "narrowed": (
+        "Other users of this machine could read {folder}; from now on only you can.",
+        "本机其他用户原可读取 {folder}，现已改为仅您本人可访问。",
+    ),
+    "readable": (
+        "Other users of this machine can read {folder}; close it with: chmod 700 {folder}",
+        "本机其他用户可以读取 {folder}，请运行以下命令关闭：chmod 700 {folder}",
+    ),
+    "write_ended": (
+        "Other users of this machine could write to {folder}, which holds programs; from now on only you can.",
+        "本机其他用户原可写入 {folder}（其中有可执行程序），现已改为仅您本人可写入。",
+    ),
+    "writable": (
+        "Other users of this machine can replace the programs in {folder}; prevent it with: chmod go-w {folder}",
+        "本机其他用户可以替换 {folder} 中的程序，请运行以下命令阻止：chmod go-w {folder}",
+    ),
+}
+
+
+def keep_files_private() -> None:
+    """Let this process and those it starts write for their own user alone, and close folders that were open wider.
+
+    What was open, or cannot be closed, is told on standard error.  Settings that cannot be used are left to the
+    command, which says so.
+    """
+    os.umask(NO_RIGHTS_FOR_OTHERS)
+    try:
+        settings = load_settings()
+    except SettingsError:
+        return
+    for key, folder in (*close_data_folder(settings.data_dir), *close_cache_folder(settings.cache_dir)):
+        sentence = _WORDS[key][1 if terminal_language() == "zh" else 0]
+        sys.stderr.write(sentence.format(folder=printable(str(folder))) + "\n")
+
+
+def close_data_folder(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Take all rights on an existing data folder from other users; yield what is to be said about it.
+
+    A folder that holds anything but the product's own entries (somebody named the home folder, or /tmp) keeps its
+    rights, and so does one of another user; there only the product's entries are closed.
+    """
+    folder = folder.resolve()  # a link that somebody named is followed; links inside are not
+    if not _mode(folder) & NO_RIGHTS_FOR_OTHERS:
+        return
+    entries = sorted(folder.iterdir()) if os.access(folder, os.R_OK) else []
+    own = [entry for entry in entries if any(fnmatchcase(entry.name, pattern) for pattern in _OWN_ENTRIES)]
+    was_open = [entry for entry in own if _mode(entry) & NO_RIGHTS_FOR_OTHERS]
+    closed = [entry for entry in was_open if _take(entry, NO_RIGHTS_FOR_OTHERS)]
+    if len(own) == len(entries) and _take(folder, NO_RIGHTS_FOR_OTHERS):
+        yield "narrowed", folder
+        return
+    for entry in was_open:
+        yield ("narrowed" if entry in closed else "readable"), entry
+
+
+def close_cache_folder(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Let only their owner write to an existing cache folder; yield what is to be said about it.
+
+    It holds no customer's words, and users may share it to read.
+    """
+    folder = folder.resolve()
+    if _mode(folder) & _WRITABLE_BY_OTHERS:
+        yield ("write_ended" if _take(folder, _WRITABLE_BY_OTHERS) else "writable"), folder
+
+
+def _mode(path: Path) -> int:
+    """Return the rights on a file or folder; none where it is missing or a link, whose own rights mean nothing."""
+    try:
+        found = path.lstat().st_mode
+    except OSError:
+        return 0
+    return 0 if stat.S_ISLNK(found) else stat.S_IMODE(found)
+
+
+def _take(path: Path, rights: int) -> bool:
+    """Take rights from other users; return False where it is not ours to do so."""
+    mode = _mode(path)
+    if path.lstat().st_uid != os.geteuid() or mode & stat.S_ISVTX:
+        return False
+    try:
+        path.chmod(mode & ~rights)
+    except OSError:  # a file system without rights, or mounted read-only
+        return False
+    return _mode(path) == mode & ~rights

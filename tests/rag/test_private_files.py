@@ -1,0 +1,152 @@
+"""What the product writes is its user's alone, also in a folder that was open before."""
+
+import ast
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.people.directory import People
+from rag.private_files import close_cache_folder, close_data_folder, keep_files_private
+from rag.settings import Settings, keep_choices, load_settings
+from rag.storage.turn_store import TurnStore
+from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
+from tests.rag.command import CHECKOUT, environment, run_rag
+
+STARTED_BY_OTHERS = {
+    "ui/app.py": "a page of the desk, in its process",
+    "rag/provisioning/environment.py": "makes the virtual environment, before there are any settings",
+    "ingest/job_process.py": "a child of the desk",
+    "ingest/loaders/worker.py": "a child of an ingest",
+    "eval/background_process.py": "a child of the desk",
+    "eval/calibrate_model/background_process.py": "a child of the desk",
+    "eval/ingest_children.py": "a child of python -m eval ingest",
+    "eval/ingest_langchain.py": "a child of python -m eval ingest",
+}
+
+
+@pytest.fixture(autouse=True)
+def usual_mask() -> Iterator[None]:
+    """Begin with the mask that most systems have, and leave the tests' own behind."""
+    before = os.umask(0o022)
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
+    os.umask(before)
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def open_to_others(folder: Path) -> list[str]:
+    return [str(path) for path in (folder, *folder.rglob("*")) if rights(path) & 0o077 and not path.is_symlink()]
+
+
+def test_every_program_keeps_its_files_private_before_anything_else() -> None:
+    forgetful = set()
+    for room in ("rag", "ingest", "eval", "ui"):
+        for path in (CHECKOUT / room).rglob("*.py"):
+            for statement in ast.parse(path.read_text("utf-8")).body:
+                is_main = isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'"
+                if is_main and ast.unparse(statement.body[0]) != "keep_files_private()":
+                    forgetful.add(str(path.relative_to(CHECKOUT)))
+    assert forgetful == set(STARTED_BY_OTHERS)
+
+
+def test_what_is_written_is_readable_by_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "new" / "data"
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(data))
+    monkeypatch.setenv("ANSWERDESK_CACHE_DIR", str(tmp_path / "cache"))
+    keep_files_private()
+    settings = Settings(data_dir=data)
+    publish_documents(settings.knowledge_dir, SAMPLE_DOCUMENTS, HashEmbedder())
+    turns, people = TurnStore(settings.turns_path), People(settings.people_path)
+    turns.add("How long is the warranty?", session="lin", language="en")
+    people.add("lin", "admin", None, "", by="test")
+    keep_choices(settings, {"thinking": "off"})
+    names = {path.name for path in data.rglob("*")}
+    assert {"turns.db", "turns.db-wal", "turns.db-shm", "people.db-wal", "knowledge.db", "settings.json"} <= names
+    assert open_to_others(data) == []
+    turns.close()
+    people.close()
+
+
+def test_children_inherit_the_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
+    keep_files_private()
+    subprocess.run([sys.executable, "-c", "open('made', 'w')"], cwd=tmp_path, check=True)
+    assert rights(tmp_path / "made") == 0o600
+
+
+def test_a_data_folder_that_was_open_is_closed_and_one_sentence_says_so(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "knowledge" / "default").mkdir(parents=True)
+    (data / "turns.db").write_text("")
+    for language, said in (("en_GB.UTF-8", "Other users of this machine could"), ("zh_CN.UTF-8", "本机其他用户原可")):
+        data.chmod(0o755)
+        (data / "turns.db").chmod(0o644)
+        (data / "knowledge").chmod(0o755)
+        ran = run_rag("latency", env=environment(data, LANG=language))
+        assert ran.err.count(said) == 1 and str(data) in ran.err
+        assert [rights(path) for path in (data, data / "turns.db", data / "knowledge")] == [0o700, 0o600, 0o700]
+    assert "Other users" not in run_rag("latency", env=environment(data)).err
+
+
+def test_a_folder_that_holds_other_things_keeps_its_rights_and_the_entries_are_closed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "knowledge").mkdir(parents=True)
+    (home / "letters").mkdir()
+    (home / "people.db").write_text("")
+    assert sorted(close_data_folder(home)) == [("narrowed", home / "knowledge"), ("narrowed", home / "people.db")]
+    assert [rights(home / name) for name in ("", "letters", "knowledge", "people.db")] == [0o755, 0o755, 0o700, 0o600]
+    assert list(close_data_folder(home)) == []
+
+
+def test_a_folder_of_another_user_is_left_alone_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    (data / "runs").mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert list(close_data_folder(data)) == [("readable", data / "runs")]
+    assert rights(data) == 0o755
+
+
+def test_a_link_in_the_data_folder_is_not_followed_and_a_link_to_it_is(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    data.mkdir()
+    elsewhere.mkdir()
+    (data / "knowledge").symlink_to(elsewhere)
+    (tmp_path / "link").symlink_to(data)
+    assert list(close_data_folder(tmp_path / "link")) == [("narrowed", data)]
+    assert (rights(data), rights(elsewhere)) == (0o700, 0o755)
+
+
+def test_nobody_else_may_write_into_the_cache_folder(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    assert list(close_cache_folder(cache)) == []
+    cache.chmod(0o775)
+    assert list(close_cache_folder(cache)) == [("write_ended", cache)]
+    assert rights(cache) == 0o755
+    cache.chmod(0o1777)  # like /tmp: everybody may write there, and it is nobody's to change
+    assert list(close_cache_folder(cache)) == [("writable", cache)]
+
+
+@pytest.mark.real
+def test_a_real_ingest_and_a_real_question_leave_nothing_for_others(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    (documents / "warranty.md").write_text("# Warranty\n\nThe warranty of the Drift R3 is two years.\n", "utf-8")
+    data = tmp_path / "data"
+    env = environment(data)
+    ingested = subprocess.run(
+        [sys.executable, "-m", "ingest", str(documents)], cwd=CHECKOUT, env=env, capture_output=True, check=False
+    )
+    assert ingested.returncode == 0, ingested.stderr.decode()
+    ran = run_rag("ask", "--instant", "How long is the warranty of the Drift R3?", env=env)
+    assert ran.code == 0 and "two years" in ran.out
+    assert open_to_others(data) == []
