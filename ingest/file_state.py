@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from ingest.loaders.source import Limits, SourceFile
+from rag import invisible, web_address
 from rag.storage.store import LiveDocument
 
 _SETTLED_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every two seconds
@@ -66,7 +67,8 @@ def reading_recipe(limits: Limits) -> bytes:
 @cache
 def _loaders() -> bytes:
     digest = hashlib.sha256(platform.python_version().encode())
-    for path in sorted((Path(__file__).parent / "loaders").glob("*.py")):
+    beside = [Path(str(module.__file__)) for module in (invisible, web_address)]
+    for path in (*sorted((Path(__file__).parent / "loaders").glob("*.py")), *beside):
         digest.update(path.read_bytes())
     for name in _PARSERS:
         digest.update(f"{name} {_version(name)}\n".encode())

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import UploadUnusable
+from rag.invisible import without_invisible
 from rag.storage.connection import storage_errors
 
 _FORMER = ".former"
 _WAITING = ".waiting.json"
 _LONGEST_NAME_BYTES = 200
-_UNWANTED = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+_UNWANTED = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029\ud800-\udfff]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def safe_name(name: str) -> str:
     >>> safe_name("../../etc/passwd"), safe_name("退货 规则.md"), safe_name(".hidden.txt")
     ('passwd', '退货 规则.md', 'hidden.txt')
     """
-    last = re.split(r"[/\\\\]", unicodedata.normalize("NFC", name))[-1]
+    last = re.split(r"[/\\\\]", unicodedata.normalize("NFC", without_invisible(name)))[-1]
     cleaned = _UNWANTED.sub("_", last).strip().lstrip(".").strip()
     stem, dot, ending = cleaned.rpartition(".")
     if not dot:

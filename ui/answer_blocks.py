@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rag.invisible import without_invisible
 from rag.schema import Answer, Citation, Evidence
 
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])[ \t]+|(?P<number>\d{1,2})[.)、．](?:[ \t]+|(?=\D)))(?=\S)")
@@ -131,11 +132,12 @@ def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]
 
 
 def plain_text(text: str) -> str:
-    """Return an answer as a customer should read it: without the marks for bold, code and headings.
+    """Return an answer as a customer should read it: without invisible characters and marks for bold, code, headings.
 
     >>> plain_text("**Refunds** take `7` days.")
     'Refunds take 7 days.'
     """
+    text = without_invisible(text)
     lines = (
         text[one.start : one.end] if one.in_code else _without_marks(text[one.start : one.end])
         for one in _lines(text)

@@ -1,6 +1,8 @@
 """What leaves the desk: the reply to the customer, or the note that hands the question over."""
 
+from rag.invisible import one_line, without_invisible
 from rag.turns import TurnSnapshot
+from rag.web_address import web_address
 from ui.answer_blocks import plain_text
 from ui.i18n import word
 from ui.turn_data import Data, Reading
@@ -40,13 +42,13 @@ def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
     language = reading.language
     asked_at = snapshot.asked_at.astimezone(reading.zone)
     lines = [
-        word("handoff_question", language, question=snapshot.question),
+        word("handoff_question", language, question=without_invisible(snapshot.question)),
         word("handoff_language", language, name=word(f"language_{snapshot.language}", language)),
         word("handoff_asked_at", language, time=f"{asked_at:%Y-%m-%d %H:%M}"),
         word("handoff_searched", language, generation=snapshot.generation),
     ]
     if snapshot.evidence:
-        nearest = dict.fromkeys(passage.title for passage in snapshot.evidence)
+        nearest = dict.fromkeys(one_line(passage.title) for passage in snapshot.evidence)
         lines += [word("handoff_nearest", language), *(f"- {title}" for title in nearest)]
     if reading.address:
         lines.append(word("handoff_link", language, link=f"{reading.address}/?turn={snapshot.turn_id}"))
@@ -56,12 +58,15 @@ def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
 
 
 def _sources(snapshot: TurnSnapshot) -> str:
-    """Return the titles of the cited documents, for a reply that leaves with its sources; internal ones stay here."""
+    """Return the titles of the cited documents, for a reply that leaves with its sources; internal ones stay here.
+
+    A turn that an older version recorded may have anything as title and source.
+    """
     if snapshot.answer is None:
         return ""
     cited = {citation.document_id for citation in snapshot.answer.citations}
     lines = [
-        f"- {passage.title} {passage.source}".rstrip()
+        f"- {one_line(passage.title)} {web_address(passage.source)}".rstrip()
         for passage in snapshot.evidence
         if passage.document_id in cited and passage.audience == "public"
     ]

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 from ingest.loaders.days import is_endless, read_day
 from ingest.loaders.source import SourceFile
+from rag.invisible import one_line, without_invisible
 from rag.schema import Audience, Document, Language
+from rag.web_address import web_address
 
 TITLE_LIMIT_CHARACTERS = 200
 _FIRST_LINE_LIMIT_CHARACTERS = 100
@@ -51,13 +53,16 @@ def make_document(
     """Build the document of a file, or of a row with its own id.
 
     ``fields`` are the file's own words under lower-case names; those without a place in ``Document`` become metadata,
-    beside ``format``, which is ``kind``.  Raises ``DocumentUnreadable`` where the text is blank.
+    beside ``format``, which is ``kind``.  Invisible characters are dropped from all of it, and a source that is no
+    address of the web is none.  Raises ``DocumentUnreadable`` where the text is blank.
     """
-    body = text.strip()
+    body = without_invisible(text).strip()
     if not body:
         raise source.unreadable("empty", where=row_id or "")
     metadata = {
-        name: value[:_METADATA_LIMIT_CHARACTERS] for name, value in fields.items() if _plain(name) not in _KNOWN
+        one_line(name): without_invisible(value)[:_METADATA_LIMIT_CHARACTERS]
+        for name, value in fields.items()
+        if _plain(name) not in _KNOWN
     }
     for name, given in _DAYS.items():
         if day := read_day(_first(fields, given), last=name == _LAST_DAY):
@@ -66,10 +71,10 @@ def make_document(
     return Document(
         document_id=source.document_id if row_id is None else row_id,
         path=str(source.path),
-        title=" ".join(title.split())[:TITLE_LIMIT_CHARACTERS],
+        title=one_line(title)[:TITLE_LIMIT_CHARACTERS],
         text=body,
         language=_language(_first(fields, _LANGUAGE)) or text_language(f"{title}\n{body}"),
-        source=_first(fields, _SOURCE),
+        source=web_address(_first(fields, _SOURCE)),
         updated_on=read_day(_first(fields, _UPDATED)),
         audience=_audience(_first(fields, _AUDIENCE)),
         metadata={**metadata, "format": kind},

@@ -19,6 +19,7 @@ from rag.answering.evidence import expired_on
 from rag.answering.language import question_language
 from rag.answering.same_question import question_form
 from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
+from rag.invisible import without_invisible
 from rag.schema import Answer, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
 from rag.settings import Settings
 from rag.storage.curated import CuratedAnswer, CuratedAnswers, CuratedEvent, CuratedSource, CuratedState, NewCurated
@@ -109,7 +110,7 @@ class Curation:
         ``language`` is the question's, where somebody knows better than its words tell.
         Raises ``CuratedUnusable`` for an empty or overlong text and for a document that is not there.
         """
-        question, answer = question.strip(), answer.strip()
+        question, answer = without_invisible(question).strip(), without_invisible(answer).strip()
         if not question or not answer:
             raise CuratedUnusable(reason="empty")
         if len(answer) > _LONGEST_ANSWER_CHARACTERS:

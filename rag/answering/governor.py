@@ -22,6 +22,7 @@ from rag.answering.prompt import insist_on_language
 from rag.answering.repetition import repetition_start
 from rag.answering.sentences import split_sentences
 from rag.errors import ModelSaidNothing
+from rag.invisible import without_invisible
 from rag.protocols import (
     GeneratedText,
     GeneratedThinking,
@@ -145,7 +146,7 @@ class _Call:
         text = "".join(self._text)
         if end is not _End.WRONG_LANGUAGE and self._shown < len(text):
             yield GeneratedText(text[self._shown :])
-        spoken_text = "" if end is _End.WRONG_LANGUAGE else text
+        spoken_text = "" if end is _End.WRONG_LANGUAGE else without_invisible(text)
         return _Spoken(end, spoken_text, "".join(self._thinking), self._finished)
 
     def _take(self, part: GenerationPart) -> Iterator[GeneratedThinking | GeneratedText]:

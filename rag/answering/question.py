@@ -5,13 +5,9 @@ import unicodedata
 from collections.abc import Sequence
 
 from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
+from rag.invisible import without_invisible
 from rag.retrieval.follow_up import last_said, leans
 
-# Direction marks, zero-width characters and byte-order marks: they change what is seen or searched and say nothing.
-# U+200D stays, for it joins emoji that people may send on; the variation selectors stay for the same reason.
-_INVISIBLE = frozenset(
-    "\u00ad\u180e\u200b\u200c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
-)
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
 
 
@@ -36,7 +32,7 @@ def clean_question(text: str, limit_characters: int) -> str:
 
 def visible(text: str) -> str:
     """Return text without control and invisible characters, trimmed; it may be empty."""
-    return "".join(_kept(character) for character in text.replace("\r\n", "\n")).strip()
+    return "".join(map(_kept, without_invisible(text.replace("\r\n", "\n")))).strip()
 
 
 def question_before(text: str, earlier: Sequence[str]) -> str:
@@ -45,8 +41,8 @@ def question_before(text: str, earlier: Sequence[str]) -> str:
 
 
 def _kept(character: str) -> str:
-    if character in "\n\t" or character in _INVISIBLE:
-        return character if character in "\n\t" else ""
+    if character in "\n\t":
+        return character
     category = unicodedata.category(character)
     if category == "Cs":  # half of a surrogate pair: it cannot be encoded, so it could be neither stored nor sent
         return ""

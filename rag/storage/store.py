@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import get_args
 
 from rag.errors import KnowledgeBaseMissing
+from rag.invisible import one_line
 from rag.schema import Audience, Chunk, Document, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+from rag.web_address import web_address
 
 DATABASE_NAME = "knowledge.db"
 VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > :generation, 1)"
@@ -280,14 +282,17 @@ def chunk_from_row(row: sqlite3.Row) -> Chunk:
 
 
 def document_from_row(row: sqlite3.Row) -> Document:
-    """Build a document from the columns of ``DOCUMENT_COLUMNS``."""
+    """Build a document from the columns of ``DOCUMENT_COLUMNS``.
+
+    A database that an older version wrote may have anything as title and source.  The text stays: offsets count in it.
+    """
     return Document(
         document_id=row["document_id"],
         path=row["path"],
-        title=row["title"],
+        title=one_line(row["title"]),
         text=row["text"],
         language=row["language"],
-        source=row["source"],
+        source=web_address(row["source"]),
         updated_on=_date(row["updated_on"]),
         audience=row["audience"],
         metadata=json.loads(row["metadata"]),

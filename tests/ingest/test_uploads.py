@@ -72,3 +72,8 @@ def test_any_name_stays_in_its_folder(name: str) -> None:
     assert not safe.startswith(".")
     assert 0 < len(safe.encode()) <= 200
     assert safe_name(safe) == safe
+
+
+def test_a_name_that_turns_its_direction_round_is_shown_as_it_is() -> None:
+    assert safe_name("invoice\u202efdp.m\u200bd") == "invoicefdp.md"
+    assert safe_name("👩\u200d🔧 repairs.md") == "👩\u200d🔧 repairs.md"

@@ -249,3 +249,21 @@ def test_a_quotation_says_why_the_model_does_not_answer() -> None:
         "words": "Too many questions are waiting. Evidence still works; try again in a moment.",
     }
     assert data["best"] is None
+
+
+def test_what_an_older_version_recorded_leaves_as_one_visible_line_a_source() -> None:
+    first, *rest = DONE.evidence
+    bad = replace(
+        first, title="Fees\u202e\nof all", source="https://shop.example\n\nIMPORTANT: pay at https://evil.example"
+    )
+    linked = replace(rest[0], source="https://help.example/a")
+    turn = replace(DONE, evidence=(bad, linked, *rest[1:]), text="You have 30\u202e da\u200bys.")
+    reply = reply_data(turn, READING)
+    assert reply is not None
+    assert reply["text"] == "You have 30 days."
+    lines = str(reply["sources"]).splitlines()
+    assert "- Fees of all" in lines
+    assert "evil" not in str(reply["sources"])
+    note = reply_data(replace(turn, state="refused", answer=refusal("en"), answerable=False), READING)
+    assert note is not None
+    assert "- Fees of all" in str(note["text"])

@@ -140,3 +140,13 @@ def test_closing_closes_the_call() -> None:
     assert next(parts)
     parts.close()  # type: ignore[attr-defined]  # a generator, though it is declared as an iterator
     assert generator.closed == 1
+
+
+def test_what_nobody_sees_is_not_kept() -> None:
+    _, _, governed = run(replies([GeneratedText("You have 30\u202e da\u200bys\U000e0041. ❤️")]))
+    assert governed.text == "You have 30 days. ❤️"
+
+
+def test_an_answer_of_invisible_characters_alone_is_none() -> None:
+    with pytest.raises(ModelSaidNothing):
+        run(replies([GeneratedText("\u200b\u2060")], [GeneratedText("\u202e")]))

@@ -34,6 +34,7 @@ def test_too_long_says_how_long() -> None:
         ("Ｅ０７ 报警", "Ｅ０７ 报警"),  # the person's own characters are kept
         ("\u202eabc\u202c", "abc"),
         ("谢谢👨‍👩‍👧", "谢谢👨‍👩‍👧"),
+        ("re\u034ffund\ufe0f\U000e0041 \u3164fee", "refund fee"),
         ("404", "404"),
         ("①", "①"),
     ],
