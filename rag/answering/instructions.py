@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from rag.answering.line_kinds import is_heading, is_list_item, is_row
 from rag.answering.sentences import split_sentences
+from rag.bounded_text import WindowedPattern, squeezed
 from rag.schema import TextSpan
 
 _MACHINE = (
@@ -75,7 +76,7 @@ _ORDERS = (
     rf"(?:致|给|提醒|通知)[^。！？\n]{{0,10}}(?:{_MACHINE}|程序)[^。！？\n]{{0,6}}[:：]|{_MACHINE}(?:请)?(?:注意|须知)",
     # marks of chat formats, and new orders announced
     r"<[|｜][^>]{0,30}[|｜]>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant|instructions?|documents?|资料)>",
-    r"(?:^|\n)\s*#{0,4}\s*(?:system|assistant|developer)\s*[:：]",
+    r"(?:^|\n)[^\S\n]*+#{0,4}+[^\S\n]*+(?:system|assistant|developer)\s*+[:：]",
     r"\b(?:new|updated|additional) (?:system )?(?:instructions?|prompt|directive)\s*[:：]",
     r"(?:新的?|更新后?的?|额外的?)(?:系统)?(?:指令|提示词|指示)\s*[:：]",
 )
@@ -108,8 +109,8 @@ ai |ai:|ai,|ai必|ai请|ai应|ai需|ai要|ai只|ai助
     .split("|")
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_TO_THE_MODEL = re.compile("|".join(_ORDERS), re.IGNORECASE)
-_IN_A_PASSAGE = re.compile("|".join((*_ORDERS, *_REPLY_ORDERS)), re.IGNORECASE)
+_TO_THE_MODEL = WindowedPattern(re.compile("|".join(_ORDERS), re.IGNORECASE))
+_IN_A_PASSAGE = WindowedPattern(re.compile("|".join((*_ORDERS, *_REPLY_ORDERS)), re.IGNORECASE))
 
 
 def gives_orders(sentence: str) -> bool:
@@ -168,5 +169,5 @@ def without_orders(question: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the text in one width, without the invisible characters by which a word is broken up."""
-    return _INVISIBLE.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text))
+    """Return the text in one width, without long runs of blanks and the invisible characters that break up a word."""
+    return squeezed(_INVISIBLE.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text)))

@@ -14,12 +14,15 @@ from rag.answering.sentences import split_sentences
 from rag.retrieval.terms import terms
 from rag.schema import Evidence
 
+# Each alternative begins where the one before it cannot have begun, so that no stretch is looked at twice: a reply of
+# "a.a.a." or "[[[" would take a minute else.  In a link's words and target stands no bracket of its own kind.
 _LINK = re.compile(
-    r"!?\[[^\]\n]*\]\([^)\n]*\)|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]+|\bwww\.[^\s)>\]\"'”]+"
-    r"|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|cn|info|example|biz|xyz|top|ru|co)\b",
+    r"!?\[[^\[\]\n]*+\]\([^()\n]*+[()]|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]++|\bwww\.[^\s)>\]\"'”]++"
+    r"|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"
+    r"|(?<![a-z0-9-])(?<![a-z0-9-]\.)[a-z0-9-]++(?:\.[a-z0-9-]++)*\.(?:com|net|org|io|cn|info|example|biz|xyz|top|ru|co)\b",
     re.IGNORECASE,
 )
-_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
+_HOST = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
 _TOLD_TO_SAY = re.compile(
     r"\b(?:say|write|add|append|include|output|print|repeat|confirm|answer|reply|respond|start|begin|end|finish|state)\b"
     r"|说|写|加上|附上|输出|重复|确认|回答|回复|开头|结尾",
@@ -56,7 +59,7 @@ def links_in(text: str) -> frozenset[str]:
     >>> sorted(links_in("See https://help.example.com/a or write to desk@example.com."))
     ['desk@example.com', 'https://help.example.com/a']
     """
-    return frozenset(match.group().lower().rstrip(".,;:!?") for match in _LINK.finditer(text))
+    return frozenset(match.group().lower().lstrip("+-.").rstrip(".,;:!?") for match in _LINK.finditer(text))
 
 
 def without_links(text: str) -> str:
