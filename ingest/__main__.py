@@ -26,6 +26,7 @@ from ingest.commands import (
     show_duplicates,
     show_gate,
     show_history,
+    tell_unsettled_access,
 )
 from ingest.console import ProgressConsole
 from ingest.discovery import places
@@ -189,6 +190,7 @@ def _ingest(
             reader=reader,
         )
     recorded = _record(summary, settings, language)
+    tell_unsettled_access(settings, language)
     if options.json:
         print_json(summary_json(summary, language))
     else:

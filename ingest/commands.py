@@ -20,7 +20,7 @@ from ingest.lock import writer_lock
 from ingest.recording import record_change
 from ingest.summary import IngestSummary
 from ingest.words import words
-from rag.errors import SettingsError, printable
+from rag.errors import AccessUnsettled, SettingsError, printable
 from rag.protocols import Embedder
 from rag.schema import Audience, Language
 from rag.settings import Settings
@@ -155,11 +155,14 @@ def show_duplicates(settings: Settings, language: Language, *, as_json: bool) ->
 def set_access(scope: str | None, audience: Audience | None, settings: Settings, language: Language) -> int:
     """Keep who may read the knowledge base, and say it; what is None stays as it is.
 
-    1 where that is not in the record of changes.  Raises ``SettingsError``.
+    1 where that is not in the record of changes.  Raises ``SettingsError``, and ``AccessUnsettled`` for an audience
+    alone where no scope is known.
     """
     if scope is not None and not re.fullmatch(_SCOPE, scope):
         raise SettingsError(reason=f"--scope {scope!r}: a-z, 0-9, - and _")
     now = read_access(settings)
+    if scope is None and not now.settled:
+        raise AccessUnsettled(name=settings.knowledge_base)
     access = Access(now.scope if scope is None else scope, audience or now.audience)
     with writer_lock(settings.knowledge_dir):
         writer = KnowledgeWriter(settings.knowledge_dir)
@@ -181,7 +184,15 @@ def read_access(settings: Settings) -> Access:
         store.close()
 
 
+def tell_unsettled_access(settings: Settings, language: Language) -> None:
+    """Say on standard error where nobody knows any more who may read the knowledge base."""
+    if not read_access(settings).settled:
+        print(AccessUnsettled(name=settings.knowledge_base).text(language), file=sys.stderr)
+
+
 def _access_line(access: Access, language: Language) -> str:
+    if not access.settled:
+        return words("access_unsettled", language)
     audience = words(f"audience_{access.audience}", language)
     return words("access", language, scope=access.scope or words("access_all", language), audience=audience)
 

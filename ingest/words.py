@@ -176,6 +176,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "forced_mark": ("; by force, {lost} questions lost", "；强制发布，{lost} 个问题变差"),
     "lost_mark": ("; {lost} questions lost", "；{lost} 个问题变差"),
     "access": ("Scope: {scope}; audience: {audience}.", "访问范围：{scope}；受众：{audience}。"),
+    "access_unsettled": (
+        "Scope: not known any more; set it with --scope.",
+        "访问范围：已丢失，请用 --scope 重新设置。",
+    ),
     "access_all": ("everybody", "所有人"),
     "audience_public": ("public", "对外"),
     "audience_internal": ("internal", "内部"),

@@ -78,6 +78,10 @@ ERROR_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "该用户尚未开通，请联系管理员添加。",
         ),
         "error_AccessDenied": ("You may not see this.", "您没有查看权限。"),
+        "error_AccessUnsettled": (
+            "It is not known any more who may see this knowledge base. Ask an admin to set its scope again.",
+            "该知识库的访问范围已丢失，请联系管理员重新设置。",
+        ),
         "error_OpenWithoutSignIn": (
             "This desk can be reached from other machines, but nobody has to sign in. Ask whoever runs it to switch "
             "sign-in on.",

@@ -18,6 +18,7 @@
     │   ├── KnowledgeBaseMissing
     │   ├── KnowledgeBaseNewer
     │   ├── AccessDenied
+    │   │   └── AccessUnsettled
     │   ├── EmbedderMismatch
     │   ├── IndexDamaged
     │   ├── GenerationGone
@@ -99,6 +100,7 @@ from rag.errors.ingesting import (
 )
 from rag.errors.knowledge import (
     AccessDenied,
+    AccessUnsettled,
     CuratedMissing,
     CuratedUnusable,
     EmbedderMismatch,
@@ -163,6 +165,7 @@ from rag.errors.settings import (
 
 __all__ = [
     "AccessDenied",
+    "AccessUnsettled",
     "AnswerCancelled",
     "AnswerInterrupted",
     "AnswerdeskError",

@@ -33,6 +33,19 @@ class AccessDenied(KnowledgeError):
     zh = "知识库 {name} 仅限 {scope} 使用，请联系管理员开通权限。"
 
 
+class AccessUnsettled(AccessDenied):
+    """Whom knowledge base ``name`` is for is not known any more: only an admin who may read everything gets in."""
+
+    en = (
+        "It is not known any more who may read the knowledge base {name}, so only admins who may read everything can; "
+        "say who may with: python -m ingest --kb {name} --scope NAME"
+    )
+    zh = (
+        "知识库 {name} 的访问范围已丢失，目前仅限拥有全部权限的管理员使用；"
+        "请重新设置：python -m ingest --kb {name} --scope 名称"
+    )
+
+
 class EmbedderMismatch(KnowledgeError):
     """The index was built by ``found`` and this program would search it with ``expected``."""
 

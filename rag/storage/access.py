@@ -1,12 +1,23 @@
-"""Who may read a knowledge base: each names one scope, and whom its documents are for."""
+"""Who may read a knowledge base: each names one scope, and whom its documents are for.
 
+Both stand in the database and, so that they outlive it, in ``access.json`` beside it.  Where the two differ, or a
+database was made anew and the file does not know, only an admin without limits may read until somebody says who may.
+"""
+
+import json
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
 
-from rag.errors import AccessDenied
+from rag.errors import AccessDenied, AccessUnsettled
 from rag.schema import Audience
+from rag.storage.connection import storage_errors
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
+
+ACCESS_NAME = "access.json"
 
 Role = Literal["agent", "lead", "admin"]
 ROLES: tuple[Role, ...] = ("agent", "lead", "admin")
@@ -39,11 +50,13 @@ class Access:
     """The rule of one knowledge base.
 
     ``scope`` is a name that a reader must hold, or empty: then everybody may read.  What is for an ``internal``
-    audience is kept from readers who speak for the public, whatever scopes they hold.
+    audience is kept from readers who speak for the public, whatever scopes they hold.  ``settled`` is False where it is
+    not known any more who may read: then no scope is enough.
     """
 
     scope: str = ""
     audience: Audience = "public"
+    settled: bool = True
 
     def permits(self, scopes: Collection[str], audience: Audience = "internal") -> bool:
         """Tell whether a reader may read: one who holds these scopes, a colleague unless ``audience`` is public.
@@ -51,18 +64,70 @@ class Access:
         >>> Access("finance", "internal").permits(["finance"]), Access("finance").permits([]), Access().permits([])
         (True, False, True)
         """
-        return (not self.scope or self.scope in scopes) and (self.audience == "public" or audience == "internal")
+        return (
+            self.settled
+            and (not self.scope or self.scope in scopes)
+            and (self.audience == "public" or audience == "internal")
+        )
+
+
+UNSETTLED = Access(settled=False)
 
 
 def access_to(store: KnowledgeStore) -> Access:
-    """Return who may read a knowledge base; everybody where there is none yet."""
+    """Return who may read a knowledge base; everybody where there is none yet and nobody has said who may."""
+    kept = kept_access(store.folder)
     if not (store.folder / DATABASE_NAME).is_file():
-        return Access()
+        return kept or Access()
     with store.reading() as connection:
-        return Access(*connection.execute("SELECT scope, audience FROM access").fetchone())
+        written = Access(*connection.execute("SELECT scope, audience FROM access").fetchone())
+    return written if kept in (None, written) else UNSETTLED
+
+
+def kept_access(folder: Path) -> Access | None:
+    """Return what ``access.json`` says; None where there is no such file, ``UNSETTLED`` where it says nothing."""
+    path = folder / ACCESS_NAME
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return _read(path, state.st_ino, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, inode: int, mtime_ns: int) -> Access:
+    del inode, mtime_ns  # another file under the same name
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return UNSETTLED
+    scope, named = (found.get("scope"), found.get("audience")) if isinstance(found, dict) else (None, None)
+    audience = next((known for known in get_args(Audience) if known == named), None)
+    return UNSETTLED if audience is None or not isinstance(scope, str) else Access(scope, audience)
+
+
+def keep_access(folder: Path, access: Access) -> None:
+    """Write ``access.json`` in one step; of an unsettled access it keeps that nobody knows."""
+    content = {"scope": access.scope, "audience": access.audience} if access.settled else {"scope": None}
+    path, unfinished = folder / ACCESS_NAME, folder / f"{ACCESS_NAME}.part"
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(content) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
 
 
 def require_access(access: Access, name: str, scopes: Collection[str] | None, audience: Audience = "internal") -> None:
     """Raise ``AccessDenied`` where a reader must not read knowledge base ``name``; ``scopes`` None asks nothing."""
-    if scopes is not None and not access.permits(scopes, audience):
-        raise AccessDenied(name=name, scope=access.scope or access.audience)
+    if scopes is None or access.permits(scopes, audience):
+        return
+    raise denied(access, name)
+
+
+def denied(access: Access, name: str) -> AccessDenied:
+    """Return the error for a reader who may not read knowledge base ``name``."""
+    if not access.settled:
+        return AccessUnsettled(name=name)
+    return AccessDenied(name=name, scope=access.scope or access.audience)

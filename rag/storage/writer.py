@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.schema import Chunk, Document
-from rag.storage.access import Access
+from rag.storage.access import Access, keep_access, kept_access
 from rag.storage.connection import Database, storage_errors
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
@@ -84,12 +84,26 @@ class KnowledgeWriter:
                 connection.execute(statement, unpublished)
         with storage_errors(self.folder):
             self._delete_folders(lambda number: number is None or number > current)
+        self._agree_on_access(current)
         return current + 1
 
     def let_read(self, access: Access) -> None:
-        """Set who may read the knowledge base; it holds for all generations, from the next question on."""
+        """Set who may read the knowledge base; it holds for all generations, from the next question on.
+
+        Ended in between, file and table differ, and nobody reads until it is set again.
+        """
+        keep_access(self.folder, access)
         with self.database.transaction() as connection:
             connection.execute("UPDATE access SET scope = ?, audience = ?", (access.scope, access.audience))
+
+    def _agree_on_access(self, current: int) -> None:
+        """Let a database that was just made take the access of the one before; keep a file where there is none yet."""
+        kept = kept_access(self.folder)
+        if kept is None:
+            with self.database.reading() as connection:
+                keep_access(self.folder, Access(*connection.execute("SELECT scope, audience FROM access").fetchone()))
+        elif current == 0 and kept.settled:
+            self.let_read(kept)
 
     def rebuild_postings(self) -> None:
         """Make the full-text index anew from the terms that it keeps: damage in it would otherwise live on."""

@@ -128,6 +128,21 @@ def test_who_may_read_is_kept_and_shown(command: Desk, capsys: pytest.CaptureFix
 
 
 @pytest.mark.slow
+def test_a_rebuild_says_where_nobody_knows_who_may_read(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = command.settings.knowledge_dir
+    (folder / "access.json").unlink()
+    (folder / "knowledge.db").write_bytes(b"no database" * 1000)
+    sentence = "It is not known any more who may read the knowledge base default"
+    code, lines = run(capsys, command.manual, "--rebuild")
+    assert code == 0 and sum(line.startswith(sentence) for line in lines) == 1
+    assert run(capsys, "--list")[1][0] == "Scope: not known any more; set it with --scope."
+    code, lines = run(capsys, "--audience", "internal")  # says for whom, not who may
+    assert code == 3 and lines[0].startswith(sentence)
+    assert run(capsys, "--scope", "hr") == (0, ["Scope: hr; audience: public."])
+    assert access_to(command.store) == Access("hr")
+
+
+@pytest.mark.slow
 def test_every_knowledge_base_has_its_own(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, command.manual, "--kb", "books", "--scope", "finance")[0] == 0
     assert access_to(command.store) == Access()

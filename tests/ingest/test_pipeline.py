@@ -1,5 +1,6 @@
 """Ingesting again and again: what is new, changed, the same and gone, and what each costs."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
 from rag.errors import (
+    AccessUnsettled,
     EmbedderMismatch,
     IndexDamaged,
     IngestRunning,
@@ -16,8 +18,19 @@ from rag.errors import (
     SourceMissing,
 )
 from rag.retrieval.generation_view import GenerationView
+from rag.storage.access import (
+    ACCESS_NAME,
+    LOCAL_USER,
+    Access,
+    User,
+    access_to,
+    keep_access,
+    kept_access,
+    require_access,
+)
+from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import DATABASE_NAME
-from rag.storage.writer import KEPT_GENERATIONS
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 from tests.ingest.conftest import CountingEmbedder, Desk
 
 LONG = "One two three four five six seven eight nine ten. " * 12
@@ -186,6 +199,93 @@ def test_a_damaged_database_is_refused_and_mended_by_a_rebuild(desk: Desk) -> No
         desk.ingest()
     assert desk.ingest(rebuild=True).documents == 4
     assert path.with_name(f"{DATABASE_NAME}.damaged").exists()
+
+
+def reader(*scopes: str) -> User:
+    return User("lin", "lead", frozenset(scopes))
+
+
+def test_a_rebuild_of_a_damaged_database_keeps_who_may_read(desk: Desk) -> None:
+    desk.ingest()
+    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr", "internal"))
+    (desk.settings.knowledge_dir / DATABASE_NAME).write_bytes(b"no database" * 1000)
+    desk.ingest(rebuild=True)
+    assert access_to(desk.store) == Access("hr", "internal")
+    bases = KnowledgeBases(desk.settings.knowledge_folder)
+    assert [bases.permits(reader(scope), "default") for scope in ("default", "hr")] == [False, True]
+
+
+def test_where_nobody_knows_who_may_read_only_an_unlimited_admin_does(desk: Desk) -> None:
+    desk.ingest()
+    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr"))
+    (desk.settings.knowledge_dir / ACCESS_NAME).unlink()  # as a version left it that did not write the file
+    assert access_to(desk.store) == Access("hr")
+    (desk.settings.knowledge_dir / DATABASE_NAME).write_bytes(b"no database" * 1000)
+    desk.ingest(rebuild=True)
+    bases = KnowledgeBases(desk.settings.knowledge_folder)
+    for user in (reader("default", "hr"), User("mei", "agent"), User("ann", "admin", frozenset({"hr", "default"}))):
+        with pytest.raises(AccessUnsettled, match="--scope"):
+            bases.require(user, "default")
+        assert bases.names_for(user) == ()
+    bases.require(LOCAL_USER, "default")
+    with pytest.raises(AccessUnsettled):
+        require_access(access_to(desk.store), "default", ["default", "hr"])
+    desk.ingest()  # the next one does not settle it
+    assert not access_to(desk.store).settled
+    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr"))
+    assert bases.names_for(reader("hr")) == ("default",)
+
+
+def test_an_ingest_writes_the_file_of_a_knowledge_base_from_before(desk: Desk) -> None:
+    desk.ingest()
+    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr"))
+    (desk.settings.knowledge_dir / ACCESS_NAME).unlink()
+    desk.ingest()
+    assert kept_access(desk.settings.knowledge_dir) == Access("hr")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"scope": null}', '{"scope": "hr", "audience": "all"}'])
+def test_a_file_that_says_nothing_lets_nobody_read(content: str, desk: Desk) -> None:
+    desk.ingest()
+    (desk.settings.knowledge_dir / ACCESS_NAME).write_text(content, "utf-8")
+    assert not access_to(desk.store).settled
+
+
+def test_file_and_database_that_differ_let_nobody_read(desk: Desk) -> None:
+    desk.ingest()
+    keep_access(desk.settings.knowledge_dir, Access("hr"))  # a kill in the midst of let_read, or a restored database
+    assert not access_to(desk.store).settled
+    assert not KnowledgeBases(desk.settings.knowledge_folder).permits(reader("default", "hr"), "default")
+
+
+@pytest.mark.parametrize("point", ["rename", "keep_access", "let_read"])
+def test_a_rebuild_that_ends_halfway_never_opens_the_knowledge_base(
+    point: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ingest()
+    folder = desk.settings.knowledge_dir
+    KnowledgeWriter(folder).let_read(Access("hr"))
+    if point != "let_read":
+        (folder / ACCESS_NAME).unlink()
+    (folder / DATABASE_NAME).write_bytes(b"no database" * 1000)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as ending, pytest.raises(KeyboardInterrupt):
+        if point == "rename":  # of the file's first part, and of the database behind it
+            ending.setattr(Path, "replace", die)
+        elif point == "keep_access":
+            ending.setattr("rag.storage.connection._prepare", die)
+        else:
+            ending.setattr(KnowledgeWriter, "let_read", die)
+        desk.ingest(rebuild=True)
+    bases = KnowledgeBases(desk.settings.knowledge_folder)
+    with contextlib.suppress(IndexDamaged):
+        assert not bases.permits(reader("default"), "default")
+    desk.ingest(rebuild=True)
+    assert not bases.permits(reader("default"), "default")
+    assert bases.permits(reader("hr"), "default") is (point == "let_read")
 
 
 def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:

@@ -179,10 +179,11 @@ def test_tokens_come_back_by_chunk(writer: KnowledgeWriter) -> None:
 def test_rows_from_before_tokens_were_kept_are_missing_until_they_are_embedded_anew(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer_module, "KNOWLEDGE_MIGRATIONS", KNOWLEDGE_MIGRATIONS[:1])
+        patch.setattr(KnowledgeWriter, "_agree_on_access", lambda *_: None)  # it came with a later step
         old = KnowledgeWriter(tmp_path)
+        generation = old.begin()
     document = new_document("a.md", "one")
     digest = document.chunks[0].embedding_hash
-    generation = old.begin()
     old.replace([document], generation)
     with old.database.transaction() as connection:
         connection.execute("INSERT INTO generation VALUES (1, '2026-11-25', 'fake', 8, 1, 1)")
