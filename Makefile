@@ -49,9 +49,12 @@ format: environment-dev  ## let ruff lay out the code
 LOCK := UV_CACHE_DIR="$${ANSWERDESK_CACHE_DIR:-$$HOME/.cache/answerdesk}/uv" uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
+# OpenVINO demands openvino-telemetry and works without: a package that reports to others is not installed at all.
+WITHOUT := --no-emit-package openvino-telemetry
+
 lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
-	@$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
-	@$(LOCK) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --output-file requirements.lock
+	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) $(UPGRADE) rag/provisioning/build-tools.in --output-file rag/provisioning/build-tools.lock
 	@$(LOCK) $(UPGRADE) rag/provisioning/bootstrap.in --output-file rag/provisioning/bootstrap.lock
 

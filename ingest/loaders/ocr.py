@@ -116,6 +116,9 @@ class PictureReader:
 
 def _recognised(image: NDArray[np.uint8]) -> "RapidOCROutput":
     """Read a picture with an engine that has room to: it keeps memory for every size of line that it ever met."""
+    import rag.retrieval.openvino_runtime  # noqa: F401  # RapidOCR's own import of OpenVINO would bring its telemetry
+
+    # isort: split
     from rapidocr.inference_engine.openvino.main import OpenVINOError
 
     if _address_space_left() < _ROOM_BYTES:

@@ -130,11 +130,11 @@ def _write_from_packed(folder: Path, packed: Path, tokenizer: Path) -> None:
 
 
 def _write_openvino(folder: Path, reference: Path) -> None:
-    import openvino as ov
     from safetensors.numpy import load_file
 
     from rag.provisioning.openvino_bert import build_encoder
     from rag.provisioning.reference_folder import E5_SMALL_SHAPE
+    from rag.retrieval.openvino_runtime import ov
 
     encoder = build_encoder(E5_SMALL_SHAPE, load_file(reference / WEIGHTS))
     ov.save_model(encoder, folder / OPENVINO_MODEL, compress_to_fp16=False)

@@ -18,13 +18,13 @@ at the price of importing torch, and of whatever its tracer deprecates next.
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as ops
 
 from rag.protocols import FloatMatrix
 from rag.provisioning.packed_weights import ModelShape
 from rag.retrieval.embedder_folder import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TOKEN_VECTORS
+from rag.retrieval.openvino_runtime import opset13 as ops
+from rag.retrieval.openvino_runtime import ov
 
 _Node = Any  # openvino has no type hints for what its operations return
 _SQUARED_SUM_FLOOR = 1e-12

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import openvino as ov
 
 from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
 from rag.retrieval.embedder_folder import (
@@ -25,6 +24,7 @@ from rag.retrieval.embedder_folder import (
 )
 from rag.retrieval.length_batches import BATCH_TOKENS, length_batches, padded
 from rag.retrieval.micro_batching import MicroBatcher
+from rag.retrieval.openvino_runtime import ov
 from rag.retrieval.token_vectors import TokenKeeper, passage_spans
 from rag.retrieval.tokens import PAD_TOKEN, EmbedderTokens
 

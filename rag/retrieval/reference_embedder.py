@@ -1,5 +1,6 @@
 """The embedder as its makers run it, sentence-transformers on torch in float32: the yardstick, and the way to a GPU."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from rag.retrieval.token_vectors import TokenKeeper, passage_spans
 from rag.retrieval.tokens import EmbedderTokens
 
 _BATCH = 32
+_NO_HUB = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
+"""Switches that huggingface_hub, and transformers through it, read when they are imported: the folder holds all."""
 _Tokens = TypeVar("_Tokens")
 
 
@@ -24,6 +27,8 @@ class SentenceTransformersEmbedder:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self._identity = read_identity(folder)
+        for switch in _NO_HUB:
+            os.environ.setdefault(switch, "1")
         # Here and not above: ten seconds that the other embedder does without.
         import torch
         from sentence_transformers import SentenceTransformer

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import pytest
 
 from rag.errors import BuildFailed, DownloadFailed
@@ -19,6 +18,7 @@ from rag.provisioning.openvino_bert import build_encoder, to_8_bits
 from rag.provisioning.packages import PackagedFile
 from rag.provisioning.packed_weights import ModelShape
 from rag.retrieval.embedder_folder import OPENVINO_MODEL, openvino_folder, read_identity, reference_folder
+from rag.retrieval.openvino_runtime import ov
 from rag.settings import Settings
 
 TINY = ModelShape(32, 2, 4, 64, 11, 16, 2, 1e-12)
