@@ -75,21 +75,21 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
 
     ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.
     """
+    from ui.configuration import desk_configuration
+    from ui.log_privacy import keep_words_out_of_logs
     from ui.server import desk_application  # Streamlit takes a second to import
 
+    keep_words_out_of_logs()
     started_at = time.monotonic()
     announcer = threading.Thread(target=_announce, args=(host, port, console, started_at, browser), daemon=True)
     announcer.start()
-    # Said here as well: Streamlit reads .streamlit/config.toml of the folder that one happens to stand in.
-    config = {
+    own = {
         "server.address": host,
         "server.port": port,
-        "server.headless": True,
         "server.allowedHosts": allowed_hosts(host, names),
         "server.maxUploadSize": load_settings().document_limit_megabytes,
-        "logger.hideWelcomeMessage": True,
     }
-    desk_application().run(config=config)
+    desk_application().run(config=desk_configuration(own))
 
 
 def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:

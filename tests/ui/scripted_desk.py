@@ -34,6 +34,7 @@ from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.quality.shelf import quality_of
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
+from ui.configuration import desk_configuration
 from ui.jobs import Jobs
 from ui.knowledge.shelf import KnowledgeShelf
 from ui.server import desk_application
@@ -248,4 +249,4 @@ if __name__ == "__main__":
         "server.allowedHosts": ["localhost", "127.0.0.1", OTHER_HOST],
         "server.corsAllowedOrigins": [f"http://{OTHER_HOST}:{port}"],
     }
-    application().run(config={"server.port": port, **team})
+    application().run(config=desk_configuration({"server.port": port, **team}))

@@ -16,6 +16,7 @@ from rag.turns import TurnService
 from tests.ui.knowledge.library import Library
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from ui import session
+from ui.configuration import desk_configuration
 from ui.server import desk_application
 from ui.services import SharedServices
 
@@ -64,4 +65,4 @@ def application() -> st.App:
 
 if __name__ == "__main__":
     sys.modules["tests.ui.knowledge.served"] = sys.modules["__main__"]
-    application().run(config={"server.port": int(sys.argv[2])})
+    application().run(config=desk_configuration({"server.port": int(sys.argv[2])}))

@@ -24,6 +24,7 @@ from tests.ui.models.fake_calibration import FakeCalibration
 from tests.ui.models.fake_server import STAND_IN, FakeModelServer
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from ui import session
+from ui.configuration import desk_configuration
 from ui.models.calibrations import Calibrations
 from ui.models.shelf import ModelShelf, model_recorder
 from ui.server import desk_application
@@ -88,4 +89,4 @@ def application() -> st.App:
 
 if __name__ == "__main__":
     sys.modules["tests.ui.models.served"] = sys.modules["__main__"]
-    application().run(config={"server.port": int(sys.argv[2])})
+    application().run(config=desk_configuration({"server.port": int(sys.argv[2])}))

@@ -33,6 +33,7 @@ from tests.eval.gaps.turns import AskedTurns, passage
 from tests.ui.knowledge.library import Library
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from ui import session
+from ui.configuration import desk_configuration
 from ui.jobs import JobControl
 from ui.quality.shelf import QualityShelf
 from ui.server import desk_application
@@ -160,4 +161,4 @@ def application() -> st.App:
 
 if __name__ == "__main__":
     sys.modules["tests.ui.quality.served"] = sys.modules["__main__"]
-    application().run(config={"server.port": int(sys.argv[2])})
+    application().run(config=desk_configuration({"server.port": int(sys.argv[2])}))

@@ -1,0 +1,116 @@
+"""No log of the desk's process says what an error says."""
+
+import asyncio
+import gc
+import io
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import free_port
+from ui.log_privacy import keep_words_out_of_logs
+
+CHECKOUT = Path(__file__).parents[2]
+SECRET = "SECRET-CUSTOMER-QUESTION"
+
+# A desk whose page fails in a way that nobody foresaw, up to where Streamlit logs it.
+FAILING_DESK = f"""
+import sys
+from rag.provisioning.console import Console
+from streamlit import error_util
+from streamlit.web.server.starlette.starlette_server import UvicornRunner
+from ui.__main__ import serve
+def fail(runner):
+    try:
+        int({SECRET!r})
+    except ValueError as error:
+        error_util.handle_uncaught_app_exception(error)
+UvicornRunner.run = fail
+serve(int(sys.argv[1]), Console("en"), browser=False)
+"""
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Everything that is logged, with the words taken out, as the last handler writes it."""
+    before = logging.getLogRecordFactory(), threading.excepthook, sys.unraisablehook
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    logging.getLogger().addHandler(handler)
+    keep_words_out_of_logs()
+    yield out
+    logging.getLogger().removeHandler(handler)
+    logging.setLogRecordFactory(before[0])
+    threading.excepthook, sys.unraisablehook = before[1:]
+
+
+def fails() -> None:
+    raise ValueError(f"cannot parse '{SECRET}'")
+
+
+@pytest.mark.parametrize("name", ["streamlit.anything", "uvicorn.error", "somebody.else"])
+def test_an_error_is_told_by_type_and_place(log: io.StringIO, name: str) -> None:
+    try:
+        try:
+            fails()
+        except ValueError as error:
+            raise RuntimeError(f"while reading {SECRET}") from error
+    except RuntimeError as error:
+        logging.getLogger(name).exception("it failed: %s", error)
+        logging.getLogger(name).warning(error)
+    said = log.getvalue()
+    assert SECRET not in said
+    assert said.startswith("it failed: RuntimeError\n") and said.endswith("\nRuntimeError\nRuntimeError\n")
+    assert said.index("ValueError") < said.rindex("RuntimeError"), "the cause, too"
+    assert "test_log_privacy.py" in said and "in fails" in said
+
+
+def test_what_is_no_error_is_logged_as_it_is(log: io.StringIO) -> None:
+    logging.getLogger("uvicorn").warning("%s of %d", "three", 4)
+    logging.getLogger("uvicorn").warning("%(seconds).1f s", {"seconds": 2})
+    assert log.getvalue() == "three of 4\n2.0 s\n"
+
+
+def test_a_task_that_nobody_waited_for(log: io.StringIO) -> None:
+    async def forgotten() -> None:
+        fails()
+
+    async def main() -> None:
+        asyncio.get_running_loop().create_task(forgotten())
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    gc.collect()
+    assert log.getvalue().startswith("Task exception was never retrieved\n")
+    assert "in fails" in log.getvalue() and SECRET not in log.getvalue()
+
+
+def test_a_thread_and_what_cannot_be_raised(log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    class Fragile:
+        def __del__(self) -> None:
+            fails()
+
+    thread = threading.Thread(target=fails)
+    thread.start()
+    thread.join()
+    Fragile()
+    gc.collect()
+    assert log.getvalue().count("in fails") == 2
+    assert SECRET not in log.getvalue() + "".join(capsys.readouterr())
+
+
+@pytest.mark.slow
+def test_an_unforeseen_error_of_a_page_is_logged_without_its_words(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", FAILING_DESK, str(free_port())]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "ANSWERDESK_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Uncaught app execution" in said and "ValueError" in said
+    assert SECRET not in said
