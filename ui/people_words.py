@@ -44,6 +44,14 @@ PEOPLE_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "people_nobody": ("Nobody yet.", "尚无用户。"),
         "people_may_read": ("May read", "可用知识库"),
         "people_everything": ("Every knowledge base", "全部知识库"),
+        "people_own_scopes": (
+            "You give and take only what you may read yourself.",
+            "只能授予或收回您自己可用的知识库。",
+        ),
+        "people_out_of_reach": (
+            "{name} may read everything; only an admin who may as well can make changes here.",
+            "{name} 可用全部知识库，只有同样拥有全部权限的管理员才能修改。",
+        ),
         "people_choose_scopes": ("Choose knowledge bases", "选择知识库"),
         "people_state": ("State", "状态"),
         "people_active": ("Active", "正常"),

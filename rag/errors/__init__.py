@@ -41,6 +41,8 @@
     │   ├── PersonUnknown
     │   ├── PersonTaken
     │   ├── PersonUnusable
+    │   ├── ScopeNotHeld
+    │   ├── PersonOutOfReach
     │   └── LastAdmin
     ├── ServingError                        4     the model server
     │   ├── OllamaUnavailable
@@ -117,9 +119,11 @@ from rag.errors.people import (
     LastAdmin,
     NotPermitted,
     PeopleError,
+    PersonOutOfReach,
     PersonTaken,
     PersonUnknown,
     PersonUnusable,
+    ScopeNotHeld,
     SignInNeeded,
     SignInThrottled,
     SignInWrong,
@@ -209,6 +213,7 @@ __all__ = [
     "OllamaUnavailable",
     "OpenWithoutSignIn",
     "PeopleError",
+    "PersonOutOfReach",
     "PersonTaken",
     "PersonUnknown",
     "PersonUnusable",
@@ -221,6 +226,7 @@ __all__ = [
     "QuestionWithoutWords",
     "QueueFull",
     "RewritingUnusable",
+    "ScopeNotHeld",
     "ServingError",
     "SettingsError",
     "SignInNeeded",

@@ -84,6 +84,20 @@ class PersonUnusable(PeopleError):
         return self.REASONS[str(self.details["reason"])][1 if language == "zh" else 0].format(**self.details)
 
 
+class ScopeNotHeld(PeopleError):
+    """``scopes`` were to be given by somebody who does not have them, or everything by somebody with limits."""
+
+    en = "Only somebody who has a scope can give it, and you do not have: {scopes}"
+    zh = "只能授予自己拥有的权限，您没有：{scopes}"
+
+
+class PersonOutOfReach(PeopleError):
+    """``name`` may read more than the admin who wanted to change them."""
+
+    en = "{name} may read more than you do; only an admin who may read that as well can change this."
+    zh = "{name} 的可用知识库多于您，请由权限更大的管理员修改。"
+
+
 class LastAdmin(PeopleError):
     """Nobody could let anybody in any more."""
 

@@ -2,18 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from rag.errors import NotPermitted, PersonUnusable
+from rag.errors import NotPermitted, PersonOutOfReach, PersonUnusable, ScopeNotHeld
 from rag.people.audit import AuditTrail, Entry
 from rag.people.directory import People, Person
 from rag.people.passwords import hash_password, require_good
 from rag.storage.access import Role, User, access_to
 from rag.storage.knowledge_bases import KnowledgeBases
 
+EVERYTHING = "*"
+"""How an error names what somebody without limits may read."""
+
 
 class Administration:
     """The people and the record of changes, for whoever ``who`` names; they need be an admin.
 
-    Every method raises ``NotPermitted`` where they are not (any more), and what ``who`` raises.
+    A scope is given and taken only by an admin who has it, and everything only by one who may read everything.  So an
+    admin with limits gets at no more than these by any way: she can change nobody who may read everything, and sets no
+    password of somebody who may read more than she does, because she could sign in with it.
+
+    Every method raises ``NotPermitted`` where they are not an admin (any more), and what ``who`` raises.
     """
 
     def __init__(self, people: People, audit: AuditTrail, bases: KnowledgeBases, who: Callable[[], User]) -> None:
@@ -27,44 +34,70 @@ class Administration:
         self._admin()
         return self._people.list()
 
-    def scopes(self) -> tuple[str, ...]:
-        """Return what can be let read: each knowledge base's scope, or its name where it names none."""
+    def scopes(self, of: Person | None = None) -> tuple[str, ...]:
+        """Return the scopes that the admin can give, and of those of a person the ones that she can take.
+
+        They are each knowledge base's scope, or its name where it names none, and what ``of`` has besides.
+        """
         admin = self._admin()
         named = {access_to(self._bases.store(admin, name)).scope or name for name in self._bases.names_for(admin)}
-        return tuple(sorted(named))
+        held = (of.scopes if of is not None else None) or frozenset()
+        return tuple(sorted(named | (held if admin.scopes is None else held & admin.scopes)))
+
+    def has_limits(self) -> bool:
+        """Tell whether the admin may not read everything, and so cannot let others either."""
+        return self._admin().scopes is not None
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password: str | None) -> Person:
         """Let somebody in; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
         admin = self._admin()
+        given = frozenset(scopes) if scopes is not None else None
+        _require_held(given, admin)
         name = name.strip()
         if password is not None:
             require_good(password, name)
-        return self._people.add(name, role, scopes, hash_password(password) if password else "", by=admin.name)
+        return self._people.add(name, role, given, hash_password(password) if password else "", by=admin.name)
 
-    def change(self, name: str, role: Role, scopes: frozenset[str] | None) -> None:
-        """Give role and scopes; what is as before is not recorded again.  Raises a ``PeopleError``."""
-        admin = self._admin()
-        before = self._people.find(name)
-        if role != before.role:
+    def set_role(self, name: str, role: Role) -> None:
+        """Give another role, and leave the scopes as they are.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
+        admin = self._admin_over(name)
+        if role != self._people.find(name).role:
             self._people.set_role(name, role, by=admin.name)
-        if scopes != before.scopes:
+
+    def set_scopes(self, name: str, scopes: frozenset[str] | None) -> None:
+        """Say what somebody may read; scopes that the admin does not have stay as they are.
+
+        Raises ``ScopeNotHeld`` or ``PersonOutOfReach``.
+        """
+        admin = self._admin_over(name)
+        if scopes == self._people.find(name).scopes:
+            return
+        if admin.scopes is None:
             self._people.set_scopes(name, scopes, by=admin.name)
+        elif scopes is None:
+            raise ScopeNotHeld(scopes=EVERYTHING)
+        else:
+            self._people.set_scopes_within(name, scopes, admin.scopes, by=admin.name)
 
     def set_disabled(self, name: str, *, disabled: bool) -> None:
-        """Let somebody in no more, or again.  Raises ``LastAdmin``."""
-        self._people.set_disabled(name, disabled, by=self._admin().name)
+        """Let somebody in no more, or again.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
+        admin = self._admin_over(name)
+        self._people.set_disabled(name, disabled, by=admin.name)
 
     def set_password(self, name: str, password: str) -> None:
-        """Give a new password.  Raises ``PersonUnusable``."""
-        admin = self._admin()
+        """Give a new password.  Raises ``PersonUnusable``, or ``PersonOutOfReach`` for who may read more."""
+        admin = self._admin_over(name)
+        if admin.scopes is not None and not (self._people.find(name).scopes or frozenset()) <= admin.scopes:
+            raise PersonOutOfReach(name=name)
         if not password:
             raise PersonUnusable(reason="short", limit=10)
         require_good(password, name)
         self._people.set_password(name, hash_password(password), by=admin.name)
 
     def sign_out_everywhere(self, name: str) -> None:
-        """End all sign-ins of somebody."""
-        self._people.sign_out_everywhere(name, by=self._admin().name)
+        """End all sign-ins of somebody.  Raises ``PersonOutOfReach``."""
+        admin = self._admin_over(name)
+        self._people.sign_out_everywhere(name, by=admin.name)
 
     def entries(self, limit: int = 200) -> tuple[Entry, ...]:
         """Return the newest changes first."""
@@ -81,3 +114,20 @@ class Administration:
         if not user.is_at_least("admin"):
             raise NotPermitted(role="admin")
         return user
+
+    def _admin_over(self, name: str) -> User:
+        """Return the admin; of who may read everything only another such one may change anything."""
+        admin = self._admin()
+        person = self._people.find(name)
+        if admin.scopes is not None and person.scopes is None:
+            raise PersonOutOfReach(name=person.name)
+        return admin
+
+
+def _require_held(scopes: frozenset[str] | None, admin: User) -> None:
+    """Raise ``ScopeNotHeld`` where an admin cannot give these scopes; None is everything."""
+    if admin.scopes is None:
+        return
+    beyond = [EVERYTHING] if scopes is None else sorted(scopes - admin.scopes)
+    if beyond:
+        raise ScopeNotHeld(scopes=", ".join(beyond))

@@ -3,13 +3,13 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.errors import LastAdmin, PersonTaken, PersonUnknown, PersonUnusable
+from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
 from rag.people.audit import Change, Detail, write_change
 from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.storage.access import LOCAL_USER, Role, User
@@ -85,8 +85,24 @@ class People:
     def set_scopes(self, name: str, scopes: Iterable[str] | None, by: str) -> None:
         """Say what somebody may read; None: everything.  Raises ``PersonUnknown``."""
         with self._changing(by, "person_scopes", name, scopes=_said(scopes)) as connection:
-            known = _found(connection, name).name
-            connection.execute("UPDATE person SET scopes = ? WHERE name = ?", (_scopes_text(scopes), known))
+            _write_scopes(connection, _found(connection, name).name, scopes)
+
+    def set_scopes_within(self, name: str, scopes: Collection[str], held: frozenset[str], by: str) -> None:
+        """Say which of the scopes ``held`` somebody has; their other ones stay as they are.
+
+        Raises ``PersonUnknown``; ``ScopeNotHeld`` for a scope to be given that is not among ``held``; and
+        ``PersonOutOfReach`` for a person who may read everything.
+        """
+        with self._database.transaction() as connection:
+            person = _found(connection, name)
+            if person.scopes is None:
+                raise PersonOutOfReach(name=person.name)
+            beyond = set(scopes) - held - person.scopes
+            if beyond:
+                raise ScopeNotHeld(scopes=_said(beyond))
+            left = (held & set(scopes)) | (person.scopes - held)
+            _write_scopes(connection, person.name, left)
+            write_change(connection, by, "person_scopes", name, {"scopes": _said(left)})
 
     def set_disabled(self, name: str, disabled: bool, by: str) -> None:
         """Let somebody in no more, which ends their sign-ins, or again.  Raises ``PersonUnknown`` or ``LastAdmin``."""
@@ -141,6 +157,10 @@ def _require_admin(connection: sqlite3.Connection, name: str) -> None:
 def _end_sign_ins(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("DELETE FROM sign_in WHERE name = ?", (name,))
     connection.execute("UPDATE person SET sign_ins_after = ? WHERE name = ?", (datetime.now(UTC).isoformat(), name))
+
+
+def _write_scopes(connection: sqlite3.Connection, name: str, scopes: Iterable[str] | None) -> None:
+    connection.execute("UPDATE person SET scopes = ? WHERE name = ?", (_scopes_text(scopes), name))
 
 
 def _scopes_text(scopes: Iterable[str] | None) -> str | None:

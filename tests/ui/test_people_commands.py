@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from rag.people import passwords
+from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.settings import Settings
+from rag.storage.writer import KnowledgeWriter
 from ui import __main__ as desk
 from ui import people_commands
 
@@ -32,6 +34,33 @@ def typed(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
 
 def people(*words: str) -> int:
     return desk.main(["people", *words])
+
+
+def test_a_role_leaves_the_scopes_and_scopes_leave_the_role(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = People(settings.people_path)
+    made.add("root", "admin", None, "", by="test")
+    made.add("lin", "agent", ["default", "hr"], "", by="test")
+    KnowledgeWriter(settings.knowledge_folder / "default").begin()
+    assert people("role", "lin", "lead") == 0
+    assert (made.find("lin").role, made.find("lin").scopes) == ("lead", {"default", "hr"})
+    assert people("scopes", "lin", "--kb", "default") == 0  # the whole list, as it was typed
+    assert (made.find("lin").role, made.find("lin").scopes) == ("lead", {"default"})
+    assert "lin may read: default" in capsys.readouterr().out
+    made.close()
+
+
+def test_the_terminal_is_the_owners_and_bound_by_no_admins_limits(settings: Settings) -> None:
+    made = People(settings.people_path)
+    made.add("root", "admin", None, "", by="test")
+    made.add("ann", "admin", ["default"], "", by="test")
+    for words in (("scopes", "ann", "--all"), ("password", "root"), ("role", "root", "agent")):
+        assert people(*words) == 0
+    trail = AuditTrail(settings.people_path)
+    assert all(entry.who.startswith("terminal (") for entry in trail.entries(3))
+    trail.close()
+    made.close()
 
 
 def test_somebody_is_let_in_changed_and_put_out(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def _draw_adding(administration: Administration, language: Language) -> None:
     st.subheader(word("people_add", language), anchor=False)
     with st.form("people_add", border=False, enter_to_submit=False):
         st.text_input(word("name", language), key="add_name", max_chars=64, autocomplete="off")
-        _draw_role_and_scopes("add", administration, language)
+        _draw_role_and_scopes("add", administration, administration.scopes(), language)
         st.text_input(
             word("password_new", language, limit=SHORTEST),
             key="add_password",
@@ -86,17 +86,22 @@ def _draw_adding(administration: Administration, language: Language) -> None:
         st.form_submit_button(label, type="primary", on_click=_add, args=(administration, language))
 
 
-def _draw_role_and_scopes(prefix: str, administration: Administration, language: Language) -> None:
+def _draw_role_and_scopes(
+    prefix: str, administration: Administration, scopes: tuple[str, ...], language: Language
+) -> None:
     st.selectbox(
         word("role", language), ROLES, key=f"{prefix}_role", format_func=lambda role: word(f"role_{role}", language)
     )
     st.multiselect(
         word("people_may_read", language),
-        administration.scopes(),
+        scopes,
         key=f"{prefix}_scopes",
         placeholder=word("people_choose_scopes", language),
     )
-    st.checkbox(word("people_everything", language), key=f"{prefix}_everything")
+    if administration.has_limits():
+        st.caption(word("people_own_scopes", language))
+    else:
+        st.checkbox(word("people_everything", language), key=f"{prefix}_everything")
 
 
 def _draw_changing(administration: Administration, everybody: tuple[Person, ...], language: Language) -> None:
@@ -107,14 +112,17 @@ def _draw_changing(administration: Administration, everybody: tuple[Person, ...]
     people = {person.name: person for person in everybody}
     name = st.selectbox(word("name", language), list(people), key="change_name", on_change=_forget_choice)
     person = people[name]
-    known = administration.scopes()
+    if person.scopes is None and administration.has_limits():
+        st.caption(word("people_out_of_reach", language, name=name))
+        return
+    known = administration.scopes(person)
     st.session_state.setdefault("change_role", person.role)
     st.session_state.setdefault("change_scopes", [scope for scope in known if scope in (person.scopes or ())])
     st.session_state.setdefault("change_everything", person.scopes is None)
-    _draw_role_and_scopes("change", administration, language)
+    _draw_role_and_scopes("change", administration, known, language)
     act = partial(_act, language)
     with st.container(horizontal=True):
-        _button("people_save", language, act, partial(_change, administration, name))
+        _button("people_save", language, act, partial(_change, administration, person, known))
         disabling = partial(administration.set_disabled, name, disabled=not person.disabled)
         _button("people_enable" if person.disabled else "people_disable", language, act, disabling)
         _button("people_sign_out", language, act, partial(administration.sign_out_everywhere, name))
@@ -161,16 +169,21 @@ def _draw_said(language: Language) -> None:
 
 def _add(administration: Administration, language: Language) -> None:
     state = st.session_state
-    scopes = None if state["add_everything"] else frozenset(state["add_scopes"])
+    scopes = None if state.get("add_everything") else frozenset(state["add_scopes"])
     password = state["add_password"] or None
     _act(language, partial(administration.add, state["add_name"], state["add_role"], scopes, password))
     state["add_password"] = ""
 
 
-def _change(administration: Administration, name: str) -> None:
+def _change(administration: Administration, person: Person, known: tuple[str, ...]) -> None:
+    """Write role and scopes, each only where it was changed on the page, whose choice of scopes was ``known``."""
     state = st.session_state
-    scopes = None if state["change_everything"] else frozenset(state["change_scopes"])
-    administration.change(name, state["change_role"], scopes)
+    if state["change_role"] != person.role:
+        administration.set_role(person.name, state["change_role"])
+    scopes = None if state.get("change_everything") else frozenset(state["change_scopes"])
+    shown = None if person.scopes is None else person.scopes & set(known)
+    if scopes != shown:
+        administration.set_scopes(person.name, scopes)
 
 
 def _set_password(administration: Administration, name: str) -> None:
