@@ -13,6 +13,7 @@ from rag.schema import Evidence
 from rag.storage.feedback import FeedbackReason, Opinion
 from rag.turns import Failure, TurnSnapshot
 from ui.answer_blocks import plain_text
+from ui.formats import as_markdown
 from ui.i18n import word
 from ui.session import PageContext
 from ui.verdict import Data, failure_sentence
@@ -123,7 +124,7 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
             list(passages),
             selection_mode="multi",
             default=_cited(snapshot) if answered else [],
-            format_func=lambda number: f"{number} · {passages[number].title}",
+            format_func=lambda number: as_markdown(f"{number} · {passages[number].title}"),
             key=f"correct_sources {turn_id}",
         )
         st.markdown(word("correct_waits" if _waits(context, snapshot) else "correct_serves", language))

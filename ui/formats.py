@@ -1,22 +1,66 @@
-"""Numbers and dates as a person of the page's language writes them."""
+"""Numbers and dates as a person of the page's language writes them, and foreign words as they are."""
 
 import re
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
+from rag.invisible import one_line, without_invisible
 from rag.schema import Language
 from ui.i18n import word
 
-_MEANS_SOMETHING = re.compile(r"([\\`*_\[\]:~$<>#|])")
+_MEANS_SOMETHING = re.compile(r"[\\`*_\[\]:~$<>#|&^]|^[+=-]|^\d{1,9}(?=[.)](?:\s|$))")
+_LOOKED_FOR_AGAIN = re.compile(r"\\:(?=[^\s\d])|@|www(?=\.)", re.IGNORECASE)
+_NOTHING = ":gray[]"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def as_markdown(name: str) -> str:
-    r"""Return a name so that Streamlit's Markdown shows it as it is: a colon would begin a symbol or a colour there.
+def as_markdown(text: object) -> str:
+    r"""Return foreign words so that Streamlit's Markdown shows them as they are: one line, and nothing in it is drawn.
 
-    >>> print(as_markdown("stand-in:0.5b_q8"))
-    stand-in\:0.5b\_q8
+    Everything that a person, a file or a document named goes through here before Streamlit reads it as Markdown, and
+    Streamlit does so with nearly every text: labels, options of pills, cells of tables, toasts.  A backslash alone does
+    not do: symbols (``:material/home:``) and addresses are looked for again in what the backslashes left.  An empty
+    coloured stretch behind the colon, the @ or the www parts them, and shows nothing.
+
+    >>> print(as_markdown("stand-in:0.5b_q8"), as_markdown("1. a"), as_markdown("2026-11-25"))
+    stand-in\:0.5b\_q8 1\. a 2026-11-25
     """
-    return _MEANS_SOMETHING.sub(r"\\\1", name)
+    escaped = _MEANS_SOMETHING.sub(_escaped, one_line(str(text)))
+    return _LOOKED_FOR_AGAIN.sub(rf"\g<0>{_NOTHING}", escaped)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Put the backslash where it counts: a list's number is one by its point."""
+    return f"{found.group()}\\" if found.group().isdigit() else f"\\{found.group()}"
+
+
+def markdown_word(key: str, language: Language, **values: object) -> str:
+    """Return the words for a key as Streamlit's Markdown; what fills their placeholders is shown as it is."""
+    return word(key, language, **{name: _filled(value) for name, value in values.items()})
+
+
+def plain_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the rows of a table for ``st.table``, which reads titles and cells as Markdown: all shown as they are."""
+    return [{as_markdown(title): as_markdown(cell) for title, cell in row.items()} for row in rows]
+
+
+def visible(data: object, *, ids: Collection[str] = ()) -> object:
+    """Return what is sent to the browser, lists and objects of text, without invisible characters.
+
+    What is under a name of ``ids`` stays, for the browser sends it back.
+
+    >>> visible({"row_id": "a\u200b", "cells": ({"text": "fdp\u202etxt"},)}, ids=("row_id",))
+    {'row_id': 'a\u200b', 'cells': [{'text': 'fdptxt'}]}
+    """
+    if isinstance(data, str):
+        return without_invisible(data)
+    if isinstance(data, Mapping):
+        return {name: value if name in ids else visible(value, ids=ids) for name, value in data.items()}
+    return [visible(one, ids=ids) for one in data] if isinstance(data, list | tuple) else data
+
+
+def _filled(value: object) -> object:
+    return value if isinstance(value, int | float) else as_markdown(value)
 
 
 def format_duration(milliseconds: float, language: Language) -> str:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.turns import Failure
 from rag.turns.unforeseen import log_unforeseen
-from ui.i18n import word
+from ui.formats import markdown_word
 from ui.parts.user_menu import draw_signed_out
 from ui.services import PeopleServices, SharedServices, shared_services
 from ui.session import page_language
@@ -67,5 +67,5 @@ def say_in_words(error: Exception) -> bool:
     if isinstance(error, AnswerdeskError):
         st.error(failure_sentence(Failure.of(error), page_language()))
         return True
-    st.error(word("page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
+    st.error(markdown_word("page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

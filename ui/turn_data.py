@@ -9,6 +9,7 @@ from types import MappingProxyType
 from rag.answering.conflicts import find_conflicts
 from rag.answering.line_kinds import without_list_mark
 from rag.answering.quotation import quoted_lines
+from rag.invisible import one_line
 from rag.schema import Conflict, Evidence, Language, SpanTime
 from rag.turns import TurnSnapshot
 from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, passage_number, plain_text
@@ -96,7 +97,7 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
         if passage.quoted and not doubt(passage, language):
             return {
                 "number": passage.number,
-                "passage": f"{passage.number} · {passage.title}",
+                "passage": f"{passage.number} · {one_line(passage.title)}",
                 "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
                 "lang": passage.language,
             }
@@ -189,7 +190,7 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
         "cites": [
             [
                 number,
-                word("citation", language, number=number, title=passages[number].title),
+                word("citation", language, number=number, title=one_line(passages[number].title)),
                 doubt(passages[number], language),
             ]
             for number in sentence.numbers
@@ -202,7 +203,7 @@ def _passage_data(passage: Evidence, marks: tuple[Mark, ...], language: Language
     headings = [heading for heading in passage.heading_path if heading != passage.title]
     return {
         "number": passage.number,
-        "title": passage.title,
+        "title": one_line(passage.title),
         "headings": " › ".join(headings),
         "lang": passage.language,
         "date": dated("updated_on", passage.updated_on, language),

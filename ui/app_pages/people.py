@@ -13,7 +13,7 @@ from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.storage.access import ROLES
 from rag.turns import Failure
-from ui.formats import format_clock
+from ui.formats import as_markdown, format_clock, markdown_word, plain_rows
 from ui.i18n import word
 from ui.models.jobs import gigabytes
 from ui.session import PageContext
@@ -34,7 +34,7 @@ def render(context: PageContext) -> None:
     _draw_said(language)
     everybody = administration.people()
     if everybody:
-        st.table(_people_table(everybody, language), hide_index=True, alt=word("people", language))
+        st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=word("people", language))
     else:
         st.caption(word("people_nobody", language))
     adding, changing = st.columns(2, gap="medium")
@@ -113,7 +113,7 @@ def _draw_changing(administration: Administration, everybody: tuple[Person, ...]
     name = st.selectbox(word("name", language), list(people), key="change_name", on_change=_forget_choice)
     person = people[name]
     if person.scopes is None and administration.has_limits():
-        st.caption(word("people_out_of_reach", language, name=name))
+        st.caption(markdown_word("people_out_of_reach", language, name=name))
         return
     known = administration.scopes(person)
     st.session_state.setdefault("change_role", person.role)
@@ -162,9 +162,9 @@ def _say(error: AnswerdeskError, language: Language) -> None:
 def _draw_said(language: Language) -> None:
     wrong, done = st.session_state.pop("people_said", ("", ""))
     if wrong:
-        st.error(wrong)
+        st.error(as_markdown(wrong))
     if done:
-        st.success(done)
+        st.success(as_markdown(done))
 
 
 def _add(administration: Administration, language: Language) -> None:
@@ -215,7 +215,7 @@ def _draw_record(context: PageContext, administration: Administration) -> None:
             file_name="answerdesk-changes.jsonl",
             mime="application/jsonl",
         )
-        st.table(rows, hide_index=True, alt=word("record", language))
+        st.table(plain_rows(rows), hide_index=True, alt=word("record", language))
 
 
 def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from rag.performance import Performance, PersonalPerformance
 from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
 from rag.turns import Failure
-from ui.formats import format_clock, format_duration
+from ui.formats import as_markdown, format_clock, format_duration, plain_rows
 from ui.i18n import word
 from ui.machine_figures import machine_rows
 from ui.parts.choice_list import Choice, chosen, draw_choices
@@ -71,12 +71,12 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
     with right:
         if report.stages:
             st.subheader(word("stages_title", language), anchor=False)
-            st.table(_stage_rows(report, language), hide_index=True, alt=word("stages_alt", language))
+            st.table(plain_rows(_stage_rows(report, language)), hide_index=True, alt=word("stages_alt", language))
         st.subheader(word("machine_title", language), anchor=False)
         if machine is None:
             st.caption(word("machine_looking", language))
         else:
-            st.table(machine_rows(machine, language), hide_index=True, alt=word("machine_title", language))
+            st.table(plain_rows(machine_rows(machine, language)), hide_index=True, alt=word("machine_title", language))
 
 
 def _about(report: Performance, window: str, context: PageContext) -> str:
@@ -120,15 +120,17 @@ def _draw_figures(report: Performance, language: Language) -> None:
         for column, percent in zip(columns, _PERCENTS, strict=False):
             label = word("figure_percentile", language, stage=word("evidence", language), percent=percent)
             line = _line(report, EVIDENCE, percent)
-            column.metric(label, _time(evidence, percent, language), chart_data=line, border=True, height="stretch")
+            column.metric(
+                as_markdown(label), _time(evidence, percent, language), chart_data=line, border=True, height="stretch"
+            )
         for column, key, value in (
             (columns[3], "figure_budget", _budget(objective, language)),
             (columns[4], "figure_burn", burn),
             (columns[5], "figure_rate", f"{report.asked_per_minute:.2g}"),
             (columns[6], "figure_tokens", "–" if tokens is None else f"{tokens:.3g}"),
         ):
-            column.metric(word(key, language), value, border=True, height="stretch")
-    st.caption(explained)
+            column.metric(word(key, language), as_markdown(value), border=True, height="stretch")
+    st.caption(as_markdown(explained))
 
 
 def _budget(objective: Objective, language: Language) -> str:
@@ -191,7 +193,7 @@ def _draw_chart(report: Performance, window: str, context: PageContext) -> None:
     described = word("chart_alt", language, stage=name, window=word(f"window_{window}", language))
     st.vega_lite_chart(rows, spec, width="stretch", alt=described)
     with st.expander(word("chart_numbers", language)):
-        st.table(_bucket_rows(report, str(stage), context), hide_index=True, alt=name)
+        st.table(plain_rows(_bucket_rows(report, str(stage), context)), hide_index=True, alt=name)
 
 
 def _bucket_rows(report: Performance, stage: str, context: PageContext) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ from typing import cast
 import streamlit as st
 
 from rag.schema import Chunk, Language
-from ui.formats import format_date
+from ui.formats import as_markdown, format_date
 from ui.i18n import word
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.listing import (
@@ -49,7 +49,7 @@ def _draw_list(context: PageContext, desk: KnowledgeDesk) -> None:
         return
     with st.container(key="kb_counts", horizontal=True):
         for text, tone in counts(rows, today, language):
-            st.badge(text, color="orange" if tone else "gray")
+            st.badge(as_markdown(text), color="orange" if tone else "gray")
     sources, uses = desk.sources(), desk.uses()
     found = filtered(rows, _filter(language, sources), today, uses)
     shown = word("kb_shown", language, shown=len(found), count=len(rows), days=WINDOW_DAYS)

@@ -7,13 +7,13 @@ import streamlit as st
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.turns import Failure
-from ui.i18n import word
+from ui.formats import markdown_word
 from ui.turn_data import failure_sentence
 
 
 def draw_heading(key: str, language: Language, **values: object) -> None:
     """Draw a heading, of the level below the page's own."""
-    st.header(word(key, language, **values), anchor=False)
+    st.header(markdown_word(key, language, **values), anchor=False)
 
 
 def attempt(call: Callable[[], object]) -> None:

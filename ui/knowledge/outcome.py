@@ -5,6 +5,7 @@ import streamlit as st
 from ingest.summary import IngestSummary
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
+from ui.formats import as_markdown, markdown_word
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.change_cards import (
@@ -51,7 +52,7 @@ def draw_failure(job: Job, language: Language) -> None:
     elif job.failure is not None:
         st.error(failure_sentence(job.failure, language))
     else:
-        st.error(word("page_failed", language, number=job.number))
+        st.error(markdown_word("page_failed", language, number=job.number))
     refused = refused_cards(job.troubles, language)
     if refused:
         draw_cards("kb_refused", refused, heading=word("kb_refused", language))
@@ -59,19 +60,19 @@ def draw_failure(job: Job, language: Language) -> None:
 
 def draw_restored(info: GenerationInfo, language: Language) -> None:
     """Say which state serves again."""
-    st.success(word("kb_went_back", language, restored=info.change.restored, generation=info.generation))
+    st.success(markdown_word("kb_went_back", language, restored=info.change.restored, generation=info.generation))
 
 
 def _draw_published(summary: IngestSummary, language: Language) -> None:
     if summary.shut_out and summary.gate is not None:
-        st.error(gate_sentence(summary.gate, language))
+        st.error(as_markdown(gate_sentence(summary.gate, language)))
         draw_cards("kb_questions", question_cards(summary.gate, language), heading=word("kb_gate", language))
         return
     figures = {"generation": summary.generation, "documents": summary.documents, "passages": summary.chunks}
     if summary.published:
-        st.success(word("kb_published", language, **figures))
+        st.success(markdown_word("kb_published", language, **figures))
     else:
-        st.info(word("kb_unchanged", language, generation=summary.generation))
+        st.info(markdown_word("kb_unchanged", language, generation=summary.generation))
     refused = refused_cards(summary.failures, language)
     if refused:
         draw_cards("kb_refused", refused, heading=word("kb_refused", language))
@@ -86,8 +87,8 @@ def _draw_checked(context: PageContext, desk: KnowledgeDesk, job: Job, checked: 
     else:
         with st.container(key="kb_counts", horizontal=True):
             for text in counted(summary.changes, language):
-                st.badge(text, color="blue")
-        st.caption(word("kb_would_hold", language, documents=summary.documents, passages=summary.chunks))
+                st.badge(as_markdown(text), color="blue")
+        st.caption(markdown_word("kb_would_hold", language, documents=summary.documents, passages=summary.chunks))
     if not summary.changes.is_empty:
         _draw_verdict(summary, language)
         _offer_to_publish(desk, job, checked, language)
@@ -96,7 +97,7 @@ def _draw_checked(context: PageContext, desk: KnowledgeDesk, job: Job, checked: 
 
 def _draw_verdict(summary: IngestSummary, language: Language) -> None:
     say = st.info if summary.gate is None else st.success if summary.gate.passed else st.error
-    say(gate_sentence(summary.gate, language))
+    say(as_markdown(gate_sentence(summary.gate, language)))
 
 
 def _offer_to_publish(desk: KnowledgeDesk, job: Job, checked: Checked, language: Language) -> None:

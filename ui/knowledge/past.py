@@ -4,7 +4,7 @@ import streamlit as st
 
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
-from ui.formats import format_clock
+from ui.formats import as_markdown, format_clock, markdown_word
 from ui.i18n import word
 from ui.knowledge.change_cards import change_cards, counted
 from ui.knowledge.desk import KnowledgeDesk
@@ -107,7 +107,7 @@ def _draw_chosen(context: PageContext, desk: KnowledgeDesk, history: History) ->
         return
     with st.container(key="kb_counts", horizontal=True):
         for text in counted(changes, language):
-            st.badge(text, color="blue")
+            st.badge(as_markdown(text), color="blue")
     draw_cards("kb_changes", change_cards(changes, language))
 
 
@@ -120,14 +120,14 @@ def _offer_to_go_back(desk: KnowledgeDesk, info: GenerationInfo, language: Langu
     generation = info.generation
     if st.session_state.get("kb_sure") != generation:
         st.button(
-            word("kb_go_back", language, generation=generation),
+            markdown_word("kb_go_back", language, generation=generation),
             key="kb_go_back",
             disabled=busy,
             on_click=_ask_if_sure,
             args=(generation,),
         )
         return
-    st.warning(word("kb_go_back_sure", language, generation=generation, documents=info.document_count))
+    st.warning(markdown_word("kb_go_back_sure", language, generation=generation, documents=info.document_count))
     with st.container(key="kb_sure_row", horizontal=True):
         st.button(
             word("kb_go_back_yes", language),

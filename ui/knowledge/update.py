@@ -7,7 +7,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ingest.summary import IngestProgress
 from rag.schema import Language
-from ui.formats import format_clock
+from ui.formats import as_markdown, format_clock, markdown_word
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.articles import source_names
@@ -51,7 +51,7 @@ def _draw_waiting(context: PageContext, desk: KnowledgeDesk, job: Job | None) ->
         accept_multiple_files=True,
         key=_uploader_key(),
         max_upload_size=size,
-        help=word("kb_upload_kinds", language, size=size),
+        help=markdown_word("kb_upload_kinds", language, size=size),
         disabled=busy,
         on_change=_keep,
         args=(desk,),
@@ -102,7 +102,9 @@ def _sources(desk: KnowledgeDesk, language: Language, *, busy: bool) -> tuple[li
         word("kb_reread", language),
         list(sources),
         selection_mode="multi",
-        format_func=lambda root: word("kb_reread_option", language, name=names[root], count=sources[root].articles),
+        format_func=lambda root: markdown_word(
+            "kb_reread_option", language, name=names[root], count=sources[root].articles
+        ),
         key="kb_reread",
         disabled=busy,
     )
@@ -118,7 +120,7 @@ def draw_running(context: PageContext, desk: KnowledgeDesk, job: Job) -> None:
     if job.who in ("", context.user.name):
         st.caption(word("kb_begun_here", language, time=at))
     else:
-        st.caption(word("kb_begun", language, time=at, who=job.who))
+        st.caption(markdown_word("kb_begun", language, time=at, who=job.who))
     st.fragment(_follow, run_every=_TICK_SECONDS)(context, desk, job.job_id)
     if desk.may("lead") and job.kind != "rollback":
         st.button(word("kb_stop", language), key="kb_stop", on_click=desk.stop)
@@ -130,9 +132,9 @@ def _follow(context: PageContext, desk: KnowledgeDesk, job_id: int) -> None:
         st.rerun()
     share, words = progress_words(job.progress, context.language)
     if share is None:
-        st.markdown(words)
+        st.markdown(as_markdown(words))
     else:
-        st.progress(share, text=words)
+        st.progress(share, text=as_markdown(words))
     refused = refused_cards(job.troubles, context.language)
     if refused:
         draw_cards("kb_refused_now", refused, heading=word("kb_refused", context.language))

@@ -6,6 +6,7 @@ from rag.explanation import Explained, Explanation
 from rag.retrieval.inspection import TermUse
 from rag.retrieval.retriever import KEPT_CHUNKS
 from rag.schema import Language
+from ui.formats import markdown_word
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.desk import KnowledgeDesk
@@ -91,9 +92,9 @@ def _ask(desk: KnowledgeDesk) -> None:
 def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> None:
     figures = {"probability": round(100 * told.probability), "threshold": round(100 * told.threshold)}
     if told.answerable:
-        st.success(word("kb_why_answered", language, **figures))
+        st.success(markdown_word("kb_why_answered", language, **figures))
     else:
-        st.warning(word("kb_why_refused", language, **figures))
+        st.warning(markdown_word("kb_why_refused", language, **figures))
     if chosen:
         draw_table(
             "kb_why_chosen",
@@ -167,7 +168,7 @@ def _fate(one: Explained, told: Explanation, language: Language) -> str:
 
 def _draw_use(told: Explanation, language: Language) -> None:
     st.caption(
-        word(
+        markdown_word(
             "kb_why_budget",
             language,
             shown=told.shown.used,

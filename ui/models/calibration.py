@@ -9,7 +9,7 @@ from eval.calibrate_model.report import Findings, label, plots
 from eval.calibrate_model.results import Row as Figures
 from eval.calibrate_model.words import words
 from rag.schema import Language
-from ui.formats import format_clock
+from ui.formats import as_markdown, format_clock, markdown_word
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.notices import draw_heading
@@ -144,7 +144,7 @@ def _draw_ended(job: Job, language: Language) -> None:
     elif job.failure is not None:
         st.error(failure_words(job.failure, language))
     elif job.state == "failed":
-        st.error(word("page_failed", language, number=job.number))
+        st.error(markdown_word("page_failed", language, number=job.number))
     elif job.kind == "choose":
         st.success(word("m_done_choose", language))
         if isinstance(job.result, list) and job.result:
@@ -174,12 +174,13 @@ def _draw_findings(desk: ModelDesk, run: CalibrationRun, found: Findings, langua
         words=(word("m_figures", language), words("no_winner", language)),
         current=label(found.best) if found.best else "",
     )
-    st.caption(words("target", language, pause=found.target.pause_seconds, share=found.target.share,
-                     seconds=found.target.seconds))  # fmt: skip
+    target = found.target
+    goal = words("target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds)
+    st.caption(as_markdown(goal))
     if not found.whole:
         st.caption(word("m_not_whole", language))
     if found.reconstructed_from:
-        st.caption(words("reconstructed", language, kind=found.reconstructed_from))
+        st.caption(as_markdown(words("reconstructed", language, kind=found.reconstructed_from)))
     if found.best is not None:
         call = partial(desk.choose_winner, run.name)
         st.button(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from rag.schema import Language
 from rag.turns import Failure
-from ui.formats import as_markdown
+from ui.formats import as_markdown, markdown_word
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.notices import draw_heading
@@ -35,7 +35,7 @@ def draw_job(
         return
     if job.running:
         draw_heading(f"m_job_{job.kind}", language)
-        st.caption(begun_words(job, context))
+        st.caption(as_markdown(begun_words(job, context)))
         st.fragment(_follow, run_every=_TICK_SECONDS)(job.job_id, now, language)
         st.button(word("m_stop", language), key=key, on_click=stop)
     elif not quiet:
@@ -57,7 +57,7 @@ def _follow(job_id: int, now: Callable[[], Job | None], language: Language) -> N
         st.markdown(word("m_seconds", language, seconds=seconds))
         return
     if step.name == "waiting":
-        st.markdown(word("m_waiting", language, count=step.answers, seconds=seconds))
+        st.markdown(markdown_word("m_waiting", language, count=step.answers, seconds=seconds))
         return
     st.text(word(f"m_step_{step.name}", language, what=step.what))  # a model's name is no Markdown
     if step.total_bytes:
@@ -74,7 +74,7 @@ def _draw_ended(job: Job, language: Language) -> None:
     elif job.failure is not None:
         st.error(failure_words(job.failure, language))
     elif not isinstance(job.result, Outcome):
-        st.error(word("page_failed", language, number=job.number))
+        st.error(markdown_word("page_failed", language, number=job.number))
     else:
         _draw_outcome(job.kind, job.result, language)
 

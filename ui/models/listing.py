@@ -10,7 +10,7 @@ from rag.schema import Language
 from rag.serving.advice import Advice
 from rag.serving.model_commands import ListedModel
 from rag.serving.size_command import arithmetic
-from ui.formats import as_markdown, format_clock
+from ui.formats import as_markdown, format_clock, markdown_word
 from ui.i18n import word
 from ui.knowledge.notices import draw_heading
 from ui.models.desk import ModelDesk
@@ -67,7 +67,7 @@ def _draw_table(context: PageContext, desk: ModelDesk, listing: ModelListing) ->
         current=st.query_params.get("model", ""),
     )
     key = "m_slots_ours" if listing.managed else "m_slots_adopted"
-    st.caption(word(key, language, slots=settings.parallel_slots, context=f"{settings.context_tokens:,}"))
+    st.caption(markdown_word(key, language, slots=settings.parallel_slots, context=f"{settings.context_tokens:,}"))
     if len(settings.ollama_urls) > 1:
         st.caption(word("m_first_host", language, count=len(settings.ollama_urls)))
 
@@ -139,9 +139,9 @@ def _draw_model(context: PageContext, desk: ModelDesk, listing: ModelListing, ro
         _button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
     others = tuple(name for name in listing.loaded if name != row.name)
     if loaded:
-        st.caption(word("m_unload_waits", language, count=listing.answers))
+        st.caption(markdown_word("m_unload_waits", language, count=listing.answers))
     elif others:
-        st.caption(word("m_load_waits", language, name=as_markdown(", ".join(others)), count=listing.answers))
+        st.caption(markdown_word("m_load_waits", language, name=", ".join(others), count=listing.answers))
     _draw_advice(context, desk, row)
     _draw_delete(desk, row, language, busy=busy)
 
@@ -175,7 +175,7 @@ def _draw_advice(context: PageContext, desk: ModelDesk, row: ListedModel) -> Non
     if advice is None:
         st.caption(word("m_no_shape", language))
         return
-    st.markdown(advice_words(advice, language))
+    st.markdown(as_markdown(advice_words(advice, language)))
     lines = tuple(TextLine(line) for line in arithmetic(advice, language))
     draw_cards("m_arithmetic", [Card(word("m_arithmetic", language), mark="Σ", lines=lines)])
 
@@ -183,7 +183,9 @@ def _draw_advice(context: PageContext, desk: ModelDesk, row: ListedModel) -> Non
 def _among(key: str, label: str, usual: tuple[int, ...], now: int) -> int:
     """Draw a choice of numbers, the present one among them."""
     numbers = sorted({*usual, now})
-    return int(st.selectbox(label, numbers, index=numbers.index(now), format_func=lambda one: f"{one:,}", key=key))
+    return int(
+        st.selectbox(as_markdown(label), numbers, index=numbers.index(now), format_func=lambda one: f"{one:,}", key=key)
+    )
 
 
 def advice_words(advice: Advice, language: Language) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 import streamlit as st
 
 from rag.schema import Language
+from ui.formats import visible
 from ui.parts.look import PART_STYLE
 
 
@@ -111,7 +112,7 @@ def draw_choices(
     ``on_choose`` is called before the next run; ``chosen(key)`` then tells which row it was.
     """
     heading, empty = words
-    rows = [asdict(choice) for choice in choices]
+    rows = [visible(asdict(choice), ids=("choice_id",)) for choice in choices]
     data = {"rows": rows, "heading": heading, "empty": empty, "look": look, "current": current}
     _component()(key=key, data=data, on_chosen_change=on_choose)
 

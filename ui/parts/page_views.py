@@ -5,6 +5,8 @@ from functools import partial
 
 import streamlit as st
 
+from ui.formats import as_markdown
+
 
 def choose_view(key: str, names: Sequence[str], label: str, words_for: Callable[[str], str]) -> str:
     """Draw the choice among a page's parts, and return the one that the address names, or the first.
@@ -14,10 +16,10 @@ def choose_view(key: str, names: Sequence[str], label: str, words_for: Callable[
     named = st.query_params.get("view", "")
     st.session_state[key] = named if named in names else names[0]
     st.segmented_control(
-        label,
+        as_markdown(label),
         names,
         required=True,
-        format_func=words_for,
+        format_func=lambda name: as_markdown(words_for(name)),
         key=key,
         on_change=partial(_keep, key),
         label_visibility="collapsed",

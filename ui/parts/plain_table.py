@@ -12,6 +12,7 @@ from typing import Literal
 import streamlit as st
 
 from rag.schema import Language
+from ui.formats import visible
 from ui.parts.look import PART_STYLE
 
 
@@ -146,7 +147,7 @@ def draw_table(
     heading, empty = words
     data = {
         "columns": [asdict(column) for column in columns],
-        "rows": [asdict(row) for row in rows],
+        "rows": [visible(asdict(row), ids=("row_id",)) for row in rows],
         "heading": heading,
         "empty": empty,
         "current": current,

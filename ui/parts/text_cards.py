@@ -10,6 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
+from ui.formats import visible
 from ui.parts.look import PART_STYLE
 
 
@@ -143,4 +144,4 @@ def _component() -> Callable[..., object]:
 
 def draw_cards(key: str, cards: Sequence[Card], *, heading: str = "", empty: str = "") -> None:
     """Draw the cards below each other; ``empty`` is said where there are none."""
-    _component()(key=key, data={"cards": [asdict(card) for card in cards], "heading": heading, "empty": empty})
+    _component()(key=key, data={"cards": [visible(asdict(card)) for card in cards], "heading": heading, "empty": empty})

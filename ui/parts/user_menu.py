@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from rag.schema import Language
+from ui.formats import as_markdown
 from ui.i18n import word
 from ui.session import PageContext, page_path, sign_out
 from ui.sign_in import SIGN_IN_PATH
@@ -15,7 +16,7 @@ def draw_user(context: PageContext) -> None:
     if not context.sign_in_required:
         return
     language, user = context.language, context.user
-    with st.popover(user.name, key="user"):
+    with st.popover(as_markdown(user.name), key="user"):
         st.text(word("user_role", language, role=word(f"role_{user.role}", language)))
         names = context.services.knowledge_bases
         st.text(word("user_scopes", language, names=word("list_comma", language).join(names) or "–"))

@@ -7,7 +7,7 @@ from eval.comparing.side_by_side import Compared, Result
 from rag.answering.language import question_language
 from rag.errors import SettingsError
 from rag.schema import Language
-from ui.formats import format_clock
+from ui.formats import format_clock, markdown_word
 from ui.i18n import WORDS, word
 from ui.parts.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
 from ui.parts.text_cards import Card, Note, TextLine, draw_cards
@@ -69,7 +69,7 @@ def _draw_measures(measures: list[Comparison], language: Language) -> None:
     if main.is_significant:
         (st.success if main.difference > 0 else st.error)(word("q_differs", language, p=p))
     else:
-        st.info(word("q_chance", language, p=p, wins=main.wins, losses=main.losses))
+        st.info(markdown_word("q_chance", language, p=p, wins=main.wins, losses=main.losses))
     titles = ("q_before", "q_after", "q_difference", "q_wins", "q_p")
     draw_table(
         "q_measures",
@@ -97,7 +97,7 @@ def _draw_questions(questions: tuple[Compared, ...], language: Language) -> None
         word("q_outcome", language),
         list(_OUTCOMES),
         selection_mode="multi",
-        format_func=lambda outcome: f"{word(f'q_outcome_{outcome}', language)} {counts[outcome]}",
+        format_func=lambda outcome: f"{word(f'q_outcome_{outcome}', language)} {counts[outcome]:d}",
         key="q_outcomes",
     )
     shown = [one for one in questions if not kept or one.outcome in kept]

@@ -6,7 +6,7 @@ from eval.gaps.draft import draft_article, shortened
 from eval.gaps.report import GapReport, Topic
 from rag.answering.language import question_language
 from rag.schema import Language
-from ui.formats import format_date
+from ui.formats import as_markdown, format_date, markdown_word
 from ui.i18n import word
 from ui.knowledge.notices import draw_heading
 from ui.parts.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
@@ -44,7 +44,7 @@ def draw_gaps(context: PageContext, desk: QualityDesk) -> None:
         elif report is None:
             draw_failure(job, language)
         else:
-            st.caption(begun_words(job, context))
+            st.caption(as_markdown(begun_words(job, context)))
             _draw_report(report, language)
     with right.container(key="right"):
         if report is not None:
@@ -58,7 +58,7 @@ def draw_days(language: Language) -> int:
         list(DAYS),
         default=30,
         required=True,
-        format_func=lambda count: word("q_last_days", language, count=count),
+        format_func=lambda count: markdown_word("q_last_days", language, count=count),
         key="q_days",
     )
     return days
@@ -77,10 +77,10 @@ def _progress(progress: object, language: Language) -> tuple[float | None, str]:
 
 
 def _draw_report(report: GapReport, language: Language) -> None:
-    summary = word("q_gaps_summary", language, unmet=report.unmet, asked=report.asked, settled=report.settled)
+    summary = markdown_word("q_gaps_summary", language, unmet=report.unmet, asked=report.asked, settled=report.settled)
     st.markdown(summary)
     if report.failed_elsewhere:
-        st.caption(word("q_gaps_elsewhere", language, count=report.failed_elsewhere))
+        st.caption(markdown_word("q_gaps_elsewhere", language, count=report.failed_elsewhere))
     draw_table(
         "q_topics",
         [
@@ -177,7 +177,7 @@ def _draw_topic(report: GapReport, language: Language) -> None:
         path = Note(nearest.document_id, name=True)
         near = [Card(nearest.title or nearest.document_id, mark="≈", lang=lang_of(nearest.language), notes=(path,))]
     draw_cards("q_nearest", near, heading=word("q_nearest", language), empty=word("q_nearest_none", language))
-    st.caption(word("q_answered_now", language, count=topic.answered_now, tried=topic.tried))
+    st.caption(markdown_word("q_answered_now", language, count=topic.answered_now, tried=topic.tried))
     _draw_draft(topic, language)
 
 

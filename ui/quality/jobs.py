@@ -6,7 +6,7 @@ import streamlit as st
 
 from rag.errors import IngestRunning
 from rag.schema import Language
-from ui.formats import format_clock
+from ui.formats import as_markdown, format_clock, markdown_word
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.notices import attempt, draw_heading
@@ -26,7 +26,7 @@ def draw_running(
 ) -> None:
     """Follow a job; the page is drawn anew when it has ended.  ``said`` puts its progress into a share and words."""
     draw_heading(heading, context.language, kind=word_of_kind(job.kind, context.language))
-    st.caption(begun_words(job, context))
+    st.caption(as_markdown(begun_words(job, context)))
     st.fragment(_follow, run_every=_TICK_SECONDS)(job.job_id, now, said)
 
 
@@ -62,9 +62,9 @@ def _follow(job_id: int, now: Callable[[], Job | None], said: Callable[[object],
         st.rerun()
     share, words = said(job.progress)
     if share is None:
-        st.markdown(words)
+        st.markdown(as_markdown(words))
     else:
-        st.progress(share, text=words)
+        st.progress(share, text=as_markdown(words))
 
 
 def draw_failure(job: Job, language: Language) -> None:
@@ -74,7 +74,7 @@ def draw_failure(job: Job, language: Language) -> None:
     elif job.failure is not None:
         st.error(failure_sentence(job.failure, language))
     else:
-        st.error(word("page_failed", language, number=job.number))
+        st.error(markdown_word("page_failed", language, number=job.number))
 
 
 def word_of_kind(kind: str, language: Language) -> str:

@@ -30,7 +30,7 @@ def draw_review(context: PageContext, desk: QualityDesk) -> None:
             list(_STATES),
             default="waiting" if counts["waiting"] or not everything else "serving",
             required=True,
-            format_func=lambda name: f"{word(f'q_state_{name}', language)} {counts[name]}",
+            format_func=lambda name: f"{word(f'q_state_{name}', language)} {counts[name]:d}",
             key="q_state",
         )
         draw_table(

@@ -5,7 +5,7 @@ import streamlit as st
 from eval.background import KINDS, EvaluationKind, EvaluationProgress
 from rag.errors import SettingsError
 from rag.schema import Language
-from ui.formats import format_clock
+from ui.formats import as_markdown, format_clock
 from ui.i18n import word
 from ui.jobs import Job
 from ui.knowledge.notices import draw_heading
@@ -146,7 +146,7 @@ def _draw_run(context: PageContext, desk: QualityDesk, run: RunInfo) -> None:
     st.header(f"{word_of_kind(run.kind, language)} · {figure_words(run, language)}", anchor=False)
     facts = [word("q_generation", language, generation=run.generation)] if run.generation else []
     facts += [run.model] if run.model else []
-    st.caption(" · ".join([run.name, *facts]))
+    st.caption(as_markdown(" · ".join([run.name, *facts])))
     if run.stand_in:
         st.badge(word("q_stand_in", language), color="orange")
     try:
