@@ -13,7 +13,14 @@ from rag.answering.hosted_generator import generator_at
 from rag.answering.prompt import build_messages
 from rag.answering.reader import ReadingFit
 from rag.answering.sharing import SharedStreams
-from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaUnavailable, ServingError
+from rag.errors import (
+    ModelMissing,
+    ModelStoppedHalfway,
+    ModelTimedOut,
+    OllamaUnavailable,
+    OwnQueueFull,
+    ServingError,
+)
 from rag.protocols import Generator
 from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, ThinkingDelta
 from rag.serving.admission import Admission
@@ -38,6 +45,15 @@ class DraftingParts:
     pace: PromptPace
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom a place in the line is taken; the fields are those of ``rag.serving.line.Request``."""
+
+    owner: str = ""
+    conversation: str = ""
+    follows_up: bool = False
+
+
 class Drafting:
     """Asks the model.  Safe to use from many threads.
 
@@ -50,14 +66,23 @@ class Drafting:
         self._shared: SharedStreams[Event] = SharedStreams()
         self._fit = ContextFit(parts.context_tokens, parts.count_tokens)
 
-    def events(self, asked: Asked, owner: str, *, follows_up: bool) -> GeneratorObject[Event, None, None]:
+    def events(self, asked: Asked, asker: Asker) -> GeneratorObject[Event, None, None]:
         """Yield ``Queued`` while others are served, the deltas, and ``Completed``.
 
         Raises a ``ServingError``, or ``PromptTooLong`` before anything is sent.
         """
+        while True:
+            try:
+                yield from self._shared_events(asked, asker)
+            except OwnQueueFull as error:
+                if error.details["owner"] == asker.owner:
+                    raise
+                continue  # whoever began the generation has too many questions waiting, not this one's owner
+            return
 
+    def _shared_events(self, asked: Asked, asker: Asker) -> GeneratorObject[Event, None, None]:
         def begin(all_left: threading.Event) -> Iterator[Event]:
-            return self._queue_and_generate(replace(asked, cancelled=all_left), owner, follows_up=follows_up)
+            return self._queue_and_generate(replace(asked, cancelled=all_left), asker)
 
         key = (asked.question, asked.previous, asked.think, asked.evidence)
         joined_at = time.perf_counter()
@@ -71,17 +96,19 @@ class Drafting:
                 else:
                     yield event
 
-    def _request(self, asked: Asked, owner: str, *, follows_up: bool) -> Request:
+    def _request(self, asked: Asked, asker: Asker) -> Request:
         """Say what the line may know: how long the prompt is behind its beginning, and whether there is a thought."""
         messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
         settings = self._parts.settings
         thought = settings.thinking_budget_tokens if asked.think else 0
         self._fit.require(messages, asked.in_context, settings.answer_budget_tokens + thought)
-        return Request(Work(self._parts.count_tokens(messages[-1].content), asked.think), owner, follows_up)
+        work = Work(self._parts.count_tokens(messages[-1].content), asked.think)
+        most_waiting = settings.person_waiting if asker.owner else None
+        return Request(work, asker.owner, asker.follows_up, asker.conversation, most_waiting)
 
-    def _queue_and_generate(self, asked: Asked, owner: str, *, follows_up: bool) -> Iterator[Event]:
+    def _queue_and_generate(self, asked: Asked, asker: Asker) -> Iterator[Event]:
         waiting_since = time.perf_counter()
-        request = self._request(asked, owner, follows_up=follows_up)
+        request = self._request(asked, asker)
         with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
             yield from _admitted(asked, ticket, waiting_since)
             for event in self._drafted(asked, ticket):

@@ -28,7 +28,7 @@ from rag.answering.quotation import Quoting
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
 from rag.answering.time_asked import holds_for
-from rag.drafting import Drafting, DraftingParts
+from rag.drafting import Asker, Drafting, DraftingParts
 from rag.errors import AnswerCancelled, ServingError, SettingsError
 from rag.protocols import Generator
 from rag.retrieval.filters import EVERYTHING, Filters
@@ -160,6 +160,7 @@ class Pipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        conversation: str = "",
         fresh: bool = False,
         quote: Quoting = "never",
     ) -> Iterator[Event]:
@@ -168,11 +169,13 @@ class Pipeline:
         ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
         them, that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None
         leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  The line before the model is
-        fair among ``owner``s; empty: this process.  ``fresh`` asks for an answer of the model's own,
-        whatever is there already.  ``quote`` gives the sentences that answer best, word for word, in the model's place:
-        where the model cannot answer now, or whenever there are such sentences.  Setting ``cancelled``, or closing the
-        iterator, frees the model within a quarter of a second, unless somebody else waits for the same answer.  Raises
-        an ``AnswerdeskError``; what was yielded before stays valid, evidence above all.
+        fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in it; empty: this process,
+        which may have any number.  ``conversation`` is whose earlier prompt the model may have in its cache; empty: the
+        owner's.  ``fresh`` asks for an answer of the model's own, whatever is there already.  ``quote`` gives the
+        sentences that answer best, word for word, in the model's place: where the model cannot answer now, or whenever
+        there are such sentences.  Setting ``cancelled``, or closing the iterator, frees the model within a quarter of a
+        second, unless somebody else waits for the same answer.  Raises an ``AnswerdeskError``; what was yielded before
+        stays valid, evidence above all.
         """
         trace, text = Trace(), self._cleaned(question)
         whole = in_context(text, question_before(text, earlier))
@@ -195,7 +198,7 @@ class Pipeline:
             return
         has_spoken = False
         try:
-            with closing(self._drafting.events(asked, owner, follows_up=bool(earlier))) as events:
+            with closing(self._drafting.events(asked, Asker(owner, conversation, bool(earlier)))) as events:
                 for event in events:
                     has_spoken = has_spoken or isinstance(event, AnswerDelta)
                     if lanes is not None and isinstance(event, Completed):

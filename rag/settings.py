@@ -64,6 +64,18 @@ class Settings(BaseSettings):
     max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot, of all programs")
     wait_limit_seconds: float = Field(default=900.0, gt=0, description="after which a waiting question is given up")
 
+    # one person's share, so that the others keep theirs (docs/waiting.md); where nobody signs in, one browser tab's
+    person_searches: int = Field(default=2, ge=1, description="searches of one person that run at once")
+    person_waiting: int = Field(
+        default=4, ge=1, description="questions of one person that may wait, and files that may wait to be read"
+    )
+    person_questions_a_minute: int = Field(default=30, ge=1, description="questions that one person may ask")
+    person_files_at_once: int = Field(default=2, ge=1, description="customers' files of one person read at once")
+    person_upload_files_a_day: int = Field(
+        default=1000, ge=1, description="files that one person may upload to knowledge bases within 24 hours"
+    )
+    person_upload_megabytes_a_day: int = Field(default=2000, ge=1, description="and how much they may hold together")
+
     # people
     sign_in: Literal["auto", "on", "off"] = Field(
         default="auto", description="whether people sign in; auto: as soon as there is an admin"

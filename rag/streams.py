@@ -7,14 +7,16 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
+def let_go(items: Iterator[Item]) -> None:
+    """Close ``items``, so that what they hold is free at once; an iterator that cannot be closed holds nothing."""
+    if isinstance(items, Generator):
+        items.close()
+
+
 @contextmanager
 def let_go_after(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
-    """Close ``items`` behind a block, however it ends, so that what they hold is free at once, not when they are gone.
-
-    An iterator that cannot be closed holds nothing.
-    """
+    """Close ``items`` behind a block, however it ends, as ``let_go`` does."""
     try:
         yield items
     finally:
-        if isinstance(items, Generator):
-            items.close()
+        let_go(items)

@@ -7,6 +7,7 @@ from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.settings import Settings
 from rag.storage.access import User
+from rag.turns import PersonLimits, owner_of
 from ui.jobs import Job, JobControl, Jobs
 
 
@@ -18,10 +19,17 @@ class Attachments:
         self._settings = settings
         self._who = who
 
-    def start(self, file_id: str, name: str, content: bytes, typed: str) -> None:
-        """Begin to read a file; the job's result is what was ``typed`` and the file's words."""
+    def start(self, file_id: str, name: str, content: bytes, typed: str, *, tab: str = "") -> None:
+        """Begin to read a file; the job's result is what was ``typed`` and the file's words.
+
+        The job fails with ``QuestionTooLong`` where that is no question's length any more.  Raises ``OwnFilesWaiting``
+        where too many files of the same person wait, of the same ``tab`` where nobody signs in.
+        """
+        user = self._who()
+        limits = PersonLimits.of(self._settings)
 
         def work(control: JobControl) -> str:
+            control.tell(None)  # ends it here where it was stopped before its turn came
             with FileReader.of(self._settings) as reader:
                 control.when_stopped(reader.interrupt)
                 try:
@@ -30,9 +38,9 @@ class Attachments:
                     control.tell(None)  # ends it here where it was stopped, for the reader was ended, too
                     raise
                 control.tell(None)
-            return "\n\n".join(filter(None, (typed.strip(), words)))
+            return limits.require_short("\n\n".join(filter(None, (typed.strip(), words))))
 
-        self._jobs.start(self._lane(file_id), "attachment", work, self._who().name)
+        self._jobs.start(self._lane(file_id), "attachment", work, owner_of(user, tab))
 
     def job(self, file_id: str) -> Job | None:
         """Return a file as far as it is read; None where there is none."""

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, OwnFilesWaiting
 from rag.schema import Language
+from ui.ask_refusal import refuse
 from ui.attachment_reader import Attachments
 from ui.i18n import word
 from ui.jobs import Job
-from ui.session import PageContext, current_turn, use_up_token
+from ui.session import PageContext, current_turn, tab_name, use_up_token
 from ui.turn_data import failure_sentence
 
 LARGEST_MEGABYTES = 20
@@ -39,7 +40,11 @@ def attach(context: PageContext, token: str, name: str, content: bytes, typed: s
     if attachments is None or _attached().file_id == token:
         return
     _drop(attachments)
-    attachments.start(token, name, content, typed)
+    try:
+        attachments.start(token, name, content, typed, tab=tab_name())
+    except OwnFilesWaiting as error:
+        refuse(error)
+        return
     st.session_state[_STATE] = _Attached(token, "" if is_mail(name) else current_turn())
     use_up_token()
 

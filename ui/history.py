@@ -9,7 +9,6 @@ from ui.parts.choice_list import Choice, chosen, draw_choices
 from ui.session import PageContext, current_turn, show_turn
 
 _ROWS_AT_A_TIME = 30
-_LONGEST_ROW = 120
 _TONES: dict[TurnState, str] = {"done": "good", "refused": "warning", "failed": "bad", "stopped": "stopped"}
 
 
@@ -51,7 +50,7 @@ def _choice(context: PageContext, row: TurnSummary) -> Choice:
     state = "stage_wait" if row.state == "queued" else row.state
     return Choice(
         choice_id=row.turn_id,
-        text=row.question[:_LONGEST_ROW],
+        text=row.question,
         language=row.language,
         note=format_clock(row.asked_at.astimezone(context.reading.zone), context.reading.now, context.language),
         tone=_TONES.get(row.state, "running"),

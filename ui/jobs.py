@@ -11,19 +11,20 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
 from rag.errors import AnswerdeskError, IngestRunning, IngestStopped
-from rag.turns import Failure
+from rag.turns import Failure, FairPool
 from rag.turns.unforeseen import log_unforeseen
 
 logger = logging.getLogger(__name__)
 
 JobState = Literal["running", "done", "failed", "stopped"]
+_WORKERS, _WORKERS_A_PERSON = 8, 4
 _LANES_REMEMBERED = 64
 _TROUBLES_REMEMBERED = 200
 
@@ -95,19 +96,25 @@ Work = Callable[[JobControl], object]
 
 
 class Jobs:
-    """The jobs of one program, the last one of each lane.  Safe to call from any thread."""
+    """The last job of each lane.  Safe to call from any thread.
 
-    def __init__(self, workers: int = 8) -> None:
+    ``pool`` has the threads, in which the persons who begin jobs take turns; None: eight, of which one person has four.
+    """
+
+    def __init__(self, pool: FairPool | None = None) -> None:
         self._lock = threading.RLock()
         self._ended = threading.Condition(self._lock)
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._controls: dict[str, JobControl] = {}
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="job")
+        self._pool = pool if pool is not None else FairPool(_WORKERS, "job", at_once=_WORKERS_A_PERSON)
         self._count = 0
         self._closed = False
 
     def start(self, lane: str, kind: str, work: Work, who: str = "") -> Job:
-        """Begin a job.  Raises ``IngestRunning`` where the lane has one that has not ended."""
+        """Begin a job of ``who``.
+
+        Raises ``IngestRunning`` where the lane has one that has not ended, and what the pool refuses it with.
+        """
         with self._lock:
             former = self._jobs.get(lane)
             if self._closed or (former is not None and former.running):
@@ -115,10 +122,10 @@ class Jobs:
             self._count += 1
             job = Job(self._count, kind, who, datetime.now(UTC))
             control = JobControl(lambda progress, trouble: self._progress(lane, progress, trouble))
-            self._jobs[lane], self._controls[lane] = job, control
+            future = self._pool.submit(who, partial(work, control))
+            self._jobs[lane], self._controls[lane] = job, control  # what the job tells waits for the lock until then
             self._jobs.move_to_end(lane)
             self._forget_old()
-            future = self._workers.submit(work, control)
         future.add_done_callback(partial(self._settle, lane, job.job_id))
         return job
 
@@ -156,7 +163,7 @@ class Jobs:
             lanes = list(self._controls)
         for lane in lanes:
             self.stop(lane)
-        self._workers.shutdown(wait=True)
+        self._pool.shutdown()
 
     def _settle(self, lane: str, job_id: int, future: Future[object]) -> None:
         error = future.exception()

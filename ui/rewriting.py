@@ -11,12 +11,12 @@ from typing import cast, get_args
 import streamlit as st
 
 from rag.answering.rewriting import Wish
-from rag.errors import AnswerdeskError, RewritingUnusable
+from rag.errors import AnswerdeskError, OwnQueueFull, RewritingUnusable
 from rag.schema import Language
 from rag.turns import Failure, PersonalRewritings, TurnSnapshot, WritingSnapshot
 from ui.answer_blocks import plain_text
 from ui.i18n import word
-from ui.session import PageContext, tab_owner
+from ui.session import PageContext, tab_name
 from ui.turn_data import Data, failure_sentence
 
 _TICK_SECONDS = 0.4
@@ -105,8 +105,8 @@ def begin_rewriting(context: PageContext, turn: TurnSnapshot, asked: Data) -> No
     if rewritings is None or asked["turn"] != turn.turn_id or wish not in get_args(Wish):
         return
     known = cast(Wish, wish)
-    token, owner = str(asked["token"]), tab_owner()
-    _begin(turn, _REPLY, known, lambda: rewritings.rewrite(token, turn.turn_id, text, known, owner=owner))
+    token, tab = str(asked["token"]), tab_name()
+    _begin(turn, _REPLY, known, lambda: rewritings.rewrite(token, turn.turn_id, text, known, tab=tab))
 
 
 def begin_translation(context: PageContext, turn: TurnSnapshot, asked: Data) -> None:
@@ -119,12 +119,12 @@ def begin_translation(context: PageContext, turn: TurnSnapshot, asked: Data) -> 
         if before is not None:
             rewritings.cancel(before.writing_id)
         return
-    token, owner, language = str(asked["token"]), tab_owner(), context.language
+    token, tab, language = str(asked["token"]), tab_name(), context.language
     _begin(
         turn,
         number,
         "translate",
-        lambda: rewritings.translate_passage(token, turn.turn_id, number, language, owner=owner),
+        lambda: rewritings.translate_passage(token, turn.turn_id, number, language, tab=tab),
     )
 
 
@@ -225,7 +225,7 @@ def _begun(turn: TurnSnapshot) -> dict[int, _Begun]:
 def _begin(turn: TurnSnapshot, number: int, wish: Wish, call: Callable[[], str]) -> None:
     try:
         begun = _Begun(number, wish, call())
-    except RewritingUnusable as error:
+    except (RewritingUnusable, OwnQueueFull) as error:
         begun = _Begun(number, wish, failure=Failure.of(error))
     st.session_state[_STATE] = (turn.turn_id, {**_begun(turn), number: begun})
 

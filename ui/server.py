@@ -39,6 +39,7 @@ def desk_application(
     async def lifespan(_: st.App) -> AsyncIterator[None]:
         made = services()  # returns at once; the embedder and the indexes are loaded by a thread
         yield
+        made.files.close()
         made.shelf.close()
         made.turns.close()
         if made.writings is not None:

@@ -11,7 +11,7 @@ from typing import Literal
 import streamlit as st
 
 from rag.answering.curated import Curation
-from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable
+from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable, OwnFilesWaiting
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
@@ -32,10 +32,12 @@ from rag.turns import (
     PersonalCorrections,
     PersonalRewritings,
     PersonalTurns,
+    PersonLimits,
     Pipelines,
     Translations,
     TurnService,
     WritingService,
+    file_pool,
     parts_of,
 )
 from ui.attachment_reader import Attachments
@@ -140,6 +142,7 @@ class SharedServices:
     translations: Translations = field(default_factory=Translations)
     models: ModelShelf | None = None
     feeds: TurnFeeds = field(default_factory=TurnFeeds)
+    files: Jobs = field(default_factory=Jobs)
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
@@ -171,7 +174,7 @@ class SharedServices:
             performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
             corrections=self.corrections(who) if self.corrections is not None else None,
-            attachments=Attachments(self.shelf.jobs, self.shelf.settings, who),
+            attachments=Attachments(self.files, self.shelf.settings, who),
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
             if self.writings is not None
             else None,
@@ -198,7 +201,7 @@ def open_services(settings: Settings) -> SharedServices:
     bases = KnowledgeBases(settings.knowledge_folder)
     builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)
-    turns, jobs, people = TurnStore(settings.turns_path), Jobs(), open_people(settings)
+    turns, jobs, people = open_turns(settings), Jobs(), open_people(settings)
     curations = lru_cache(maxsize=None)(lambda name: Curation.of(settings.changed(knowledge_base=name)))
     stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
     workers = settings.slots_of_all_hosts + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
@@ -207,7 +210,7 @@ def open_services(settings: Settings) -> SharedServices:
         return PersonalCorrections(curations, bases, who, people.audit, settings.user_name)
 
     services = SharedServices(
-        turns=TurnService(pipelines, turns, workers),
+        turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
         knowledge=lambda name: _knowledge(stores(name)),
         model=ModelWatch(lambda: _look_at_model(settings)),
@@ -220,11 +223,17 @@ def open_services(settings: Settings) -> SharedServices:
         corrections=corrections,
         writings=WritingService(parts_of(pipelines)),
         models=ModelShelf(settings, jobs, record=model_recorder(people.audit)),
+        files=Jobs(file_pool(settings, OwnFilesWaiting)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     # no daemon: at the end of the process it would be inside OpenVINO, which aborts then
     threading.Thread(target=_make_ready, args=(first, services), name="warm").start()
     return services
+
+
+def open_turns(settings: Settings) -> TurnStore:
+    """Return the recorded turns."""
+    return TurnStore(settings.turns_path, question_characters=settings.question_limit_characters)
 
 
 def open_people(settings: Settings) -> PeopleServices:

@@ -162,11 +162,11 @@ def feed_token() -> str:
     return cast(str, st.session_state["feed_token"])
 
 
-def tab_owner() -> str:
-    """Return who this browser tab is in the model's line: a number of its own, which is kept nowhere."""
-    if "line_owner" not in st.session_state:
-        st.session_state["line_owner"] = f"tab {secrets.token_hex(8)}"
-    return cast(str, st.session_state["line_owner"])
+def tab_name() -> str:
+    """Return what this browser tab is called: a number of its own, which is kept nowhere."""
+    if "tab_name" not in st.session_state:
+        st.session_state["tab_name"] = f"tab {secrets.token_hex(8)}"
+    return cast(str, st.session_state["tab_name"])
 
 
 def use_up_token() -> None:

@@ -13,7 +13,8 @@ from ui.i18n import WORDS, word
 
 Data = dict[str, object]
 
-_FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords", "PromptTooLong"}
+_FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords", "PromptTooLong", "OwnQueueFull"}
+_OF_ONES_OWN_LIMITS = {"OwnQueueFull", "QuestionsTooFast", "OwnFilesWaiting", "UploadsUsedUp"}  # with their numbers
 
 
 def said(snapshot: TurnSnapshot, language: Language) -> str:
@@ -29,6 +30,8 @@ def said(snapshot: TurnSnapshot, language: Language) -> str:
 
 def failure_sentence(failure: Failure, language: Language) -> str:
     """Return why something failed, without the paths, host names and commands that a terminal would be shown."""
+    if failure.kind in _OF_ONES_OWN_LIMITS and failure.en:
+        return failure.zh if language == "zh" else failure.en
     kind = getattr(errors, failure.kind, AnswerdeskError)
     return next(word(f"error_{cls.__name__}", language) for cls in kind.__mro__ if f"error_{cls.__name__}" in WORDS)
 

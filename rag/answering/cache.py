@@ -44,6 +44,12 @@ NEVER_MATTERS = frozenset(
         "token_timeout_seconds",
         "max_waiting",
         "wait_limit_seconds",
+        "person_searches",
+        "person_waiting",
+        "person_questions_a_minute",
+        "person_files_at_once",
+        "person_upload_files_a_day",
+        "person_upload_megabytes_a_day",
         "embedder_threads",
         # the other lanes
         "curated_review",

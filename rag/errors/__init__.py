@@ -4,6 +4,7 @@
     ├── QuestionError                       2     the words that somebody typed
     │   ├── QuestionEmpty
     │   ├── QuestionTooLong
+    │   ├── QuestionsTooFast
     │   ├── PromptTooLong
     │   └── QuestionWithoutWords
     ├── SettingsError                       2
@@ -28,6 +29,8 @@
     │   ├── IngestRunning
     │   ├── IngestStopped
     │   ├── UploadUnusable
+    │   ├── UploadsUsedUp
+    │   ├── OwnFilesWaiting
     │   ├── StorageFull
     │   │   └── NoRoomToOpen
     │   ├── SourceMissing
@@ -57,6 +60,7 @@
     │   ├── ModelStoppedHalfway
     │   ├── ModelSaidNothing
     │   ├── QueueFull
+    │   ├── OwnQueueFull
     │   ├── WaitedTooLong
     │   ├── ModelTooSlow
     │   ├── AnswerCancelled
@@ -82,6 +86,7 @@ from rag.errors.asking import (
     PromptTooLong,
     QuestionEmpty,
     QuestionError,
+    QuestionsTooFast,
     QuestionTooLong,
     QuestionWithoutWords,
     TurnError,
@@ -97,7 +102,9 @@ from rag.errors.ingesting import (
     IngestRunning,
     IngestStopped,
     NothingToIngest,
+    OwnFilesWaiting,
     SourceMissing,
+    UploadsUsedUp,
     UploadUnusable,
 )
 from rag.errors.knowledge import (
@@ -152,6 +159,7 @@ from rag.errors.serving import (
     OllamaNotStarted,
     OllamaRefused,
     OllamaUnavailable,
+    OwnQueueFull,
     QueueFull,
     ServingError,
     WaitedTooLong,
@@ -212,6 +220,8 @@ __all__ = [
     "OllamaRefused",
     "OllamaUnavailable",
     "OpenWithoutSignIn",
+    "OwnFilesWaiting",
+    "OwnQueueFull",
     "PeopleError",
     "PersonOutOfReach",
     "PersonTaken",
@@ -224,6 +234,7 @@ __all__ = [
     "QuestionError",
     "QuestionTooLong",
     "QuestionWithoutWords",
+    "QuestionsTooFast",
     "QueueFull",
     "RewritingUnusable",
     "ScopeNotHeld",
@@ -239,6 +250,7 @@ __all__ = [
     "TurnFailed",
     "TurnMissing",
     "UploadUnusable",
+    "UploadsUsedUp",
     "WaitedTooLong",
     "printable",
 ]

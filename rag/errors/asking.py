@@ -40,6 +40,13 @@ class QuestionWithoutWords(QuestionError):
     zh = "问题中没有可以检索的文字，请用文字描述问题。"
 
 
+class QuestionsTooFast(QuestionError):
+    """One person asked ``count`` questions within a minute; the next one may come in ``seconds``."""
+
+    en = "You asked {count} questions within a minute; please ask again in {seconds} s."
+    zh = "您在一分钟内已提交 {count} 个问题，请在 {seconds} 秒后再提问。"
+
+
 class TurnError(AnswerdeskError):
     """A question that was asked before cannot be shown or finished."""
 

@@ -29,6 +29,26 @@ class UploadUnusable(KnowledgeError):
     zh = "文件 {name} 的名称无法使用，请重命名。"
 
 
+class UploadsUsedUp(KnowledgeError):
+    """One person handed in as much within a day as they may: ``files`` files, or ``megabytes`` MB."""
+
+    en = (
+        "Nothing was uploaded: one person may upload {files} files and {megabytes} MB a day. Upload less, try again "
+        "tomorrow, or have an admin run: python -m ingest FOLDER"
+    )
+    zh = (
+        "未上传任何文件：每人每天最多上传 {files} 个文件、共 {megabytes} MB。"
+        "请减少文件或明天再试，也可请管理员运行：python -m ingest FOLDER"
+    )
+
+
+class OwnFilesWaiting(KnowledgeError):
+    """``waiting`` files of the same person wait to be read already: as many as one person may have."""
+
+    en = "{waiting} of your files are waiting to be read already; wait for one of them or stop it, then add this one."
+    zh = "您已有 {waiting} 个文件在等待读取，请等其中一个完成或停止后，再添加这个文件。"
+
+
 class SourceMissing(KnowledgeError):
     """A path given to ingest does not exist."""
 

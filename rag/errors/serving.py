@@ -103,6 +103,13 @@ class QueueFull(ServingError):
     zh = "排队的问题过多（{waiting} 个），请稍后重试。"
 
 
+class OwnQueueFull(ServingError):
+    """``waiting`` questions of the same person, ``owner``, wait already: as many as one person may have."""
+
+    en = "{waiting} of your questions are waiting already; wait for one of them or stop it, then ask this one again."
+    zh = "您已有 {waiting} 个问题在排队，请等其中一个完成或停止后，再提交这个问题。"
+
+
 class WaitedTooLong(ServingError):
     """No slot became free within ``seconds``."""
 

@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 _ESTIMATE_EVERY_SECONDS = 0.25
 _ANYTHING = Request()
-_LINE_FILE = "line-2.db"  # with the number of its tables' form: an older program uses another line
+_LINE_FILE = "line-3.db"  # with the number of its tables' form: an older program uses another line
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ class Admission:
     def ticket(self, request: Request = _ANYTHING, *, cancelled: threading.Event | None = None) -> Ticket:
         """Join the line, or take a free slot.
 
-        Raises ``QueueFull`` when ``max_waiting`` callers wait already, and ``NoHostAnswers`` or ``ModelMissing`` where
-        none of several hosts can be used.
+        Raises ``QueueFull`` when ``max_waiting`` callers wait already, ``OwnQueueFull`` when as many of the request's
+        owner do as may, and ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used.
         """
         self.check_hosts()
         with self._lock:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
+from rag.errors import OwnQueueFull
 from rag.serving.durations import REMEMBERED, Finished, Work
 from rag.serving.line_tables import open_tables
 from rag.serving.placement import Slots, free_hosts, host_for, remember_prompt
@@ -33,12 +34,15 @@ _ALONE = "alone"  # the only process of a line in memory
 class Request:
     """What a caller wants of the model.  ``owner`` is whose turn it is, empty: the process's.
 
-    ``follows_up`` goes on from a question of the same conversation.
+    ``follows_up`` goes on from a question of the same ``conversation``, whose last prompt a host may have in its cache;
+    an empty one is the owner's only one.  ``most_waiting`` is how many tickets of the owner may wait; None: any number.
     """
 
     work: Work = field(default_factory=Work)
     owner: str = ""
     follows_up: bool = False
+    conversation: str = ""
+    most_waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +90,28 @@ class Line:
         self._dead_due_at = 0.0
 
     def join(self, request: Request, *, slots: Slots, max_waiting: int) -> tuple[int | None, LineState]:
-        """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already."""
+        """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already.
+
+        Raises ``OwnQueueFull`` where as many of the owner's tickets wait as may.
+        """
         owner = request.owner or self._process
         with self._transaction() as connection:
             self._forget_dead(connection)
             self._admit(connection, slots)
-            if not free_hosts(connection, slots) and self._count_waiting(connection) >= max_waiting:
-                return None, self._read(connection, slots)
+            if not free_hosts(connection, slots):
+                own = self._count_waiting(connection, owner)
+                if request.most_waiting is not None and own >= request.most_waiting:
+                    raise OwnQueueFull(waiting=own, owner=owner)
+                if self._count_waiting(connection) >= max_waiting:
+                    return None, self._read(connection, slots)
             cursor = connection.execute(
-                "INSERT INTO ticket (server, process, owner, round, follows_up, prompt_tokens, thinks) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO ticket (server, process, owner, conversation, round, follows_up, prompt_tokens, thinks) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._server,
                     self._process,
                     owner,
+                    request.conversation or owner,
                     self._next_round(connection, owner),
                     request.follows_up,
                     request.work.prompt_tokens,
@@ -152,7 +164,8 @@ class Line:
         with self._transaction() as connection:
             for number, place in enumerate(places):
                 connection.execute(
-                    "INSERT INTO ticket VALUES (?1, ?2, ?3, 'ticket ' || ?1, ?4, 0, ?5, ?6, ?7, ?8, '')",
+                    "INSERT INTO ticket VALUES "
+                    "(?1, ?2, ?3, 'ticket ' || ?1, 'ticket ' || ?1, ?4, 0, ?5, ?6, ?7, ?8, '')",
                     (
                         place.ticket,
                         self._server,
@@ -213,17 +226,19 @@ class Line:
             if not self._presence.is_alive(process):
                 connection.execute("DELETE FROM ticket WHERE process = ?", (process,))
 
-    def _count_waiting(self, connection: sqlite3.Connection) -> int:
+    def _count_waiting(self, connection: sqlite3.Connection, owner: str | None = None) -> int:
+        """Count the waiting tickets: an owner's, or all."""
         row = connection.execute(
-            "SELECT count(*) FROM ticket WHERE server = ? AND admitted_at IS NULL", (self._server,)
+            "SELECT count(*) FROM ticket WHERE server = ?1 AND admitted_at IS NULL AND (?2 IS NULL OR owner = ?2)",
+            (self._server, owner),
         ).fetchone()
         return int(row[0])
 
     def _admit(self, connection: sqlite3.Connection, slots: Slots) -> None:
         while free := free_hosts(connection, slots):
             row = connection.execute(
-                "SELECT ticket, owner, round, follows_up, avoided FROM ticket WHERE server = ? AND admitted_at IS NULL "
-                "ORDER BY round, follows_up DESC, ticket LIMIT 1",
+                "SELECT ticket, owner, conversation, round, follows_up, avoided FROM ticket "
+                "WHERE server = ? AND admitted_at IS NULL ORDER BY round, follows_up DESC, ticket LIMIT 1",
                 (self._server,),
             ).fetchone()
             if row is None:

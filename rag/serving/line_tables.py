@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS ticket (
     server TEXT NOT NULL,
     process TEXT NOT NULL,
     owner TEXT NOT NULL,
+    conversation TEXT NOT NULL,
     round INTEGER NOT NULL,
     follows_up INTEGER NOT NULL,
     prompt_tokens INTEGER NOT NULL,
@@ -20,9 +21,9 @@ CREATE TABLE IF NOT EXISTS ticket (
 );
 CREATE TABLE IF NOT EXISTS recent (
     host TEXT NOT NULL,
-    owner TEXT NOT NULL,
+    conversation TEXT NOT NULL,
     ticket INTEGER NOT NULL,
-    PRIMARY KEY (host, owner)
+    PRIMARY KEY (host, conversation)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS served (
     server TEXT NOT NULL,

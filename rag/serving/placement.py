@@ -20,20 +20,21 @@ def free_hosts(connection: sqlite3.Connection, slots: Slots) -> dict[str, float]
 def host_for(connection: sqlite3.Connection, ticket: sqlite3.Row, free: Mapping[str, float]) -> str:
     """Choose among the ``free`` hosts.
 
-    One that failed this ticket is the last choice; a follow-up prefers one that read its owner's prompt lately; else
-    the smallest share decides, and then the order in which they were named.
+    One that failed this ticket is the last choice; a follow-up prefers one that read a prompt of its conversation
+    lately; else the smallest share decides, and then the order in which they were named.
     """
     avoided = set(ticket["avoided"].split())
     warm: set[str] = set()
     if ticket["follows_up"]:
-        found = connection.execute("SELECT host FROM recent WHERE owner = ?", (ticket["owner"],)).fetchall()
+        conversation = ticket["conversation"]
+        found = connection.execute("SELECT host FROM recent WHERE conversation = ?", (conversation,)).fetchall()
         warm = {host for (host,) in found}
     return min(free, key=lambda host: (host in avoided, host not in warm, free[host]))
 
 
 def remember_prompt(connection: sqlite3.Connection, host: str, ticket: sqlite3.Row, *, kept: int) -> None:
     """Note whose prompt a host reads now; ``kept``, its slots, are how many its cache holds."""
-    connection.execute("REPLACE INTO recent VALUES (?, ?, ?)", (host, ticket["owner"], ticket["ticket"]))
+    connection.execute("REPLACE INTO recent VALUES (?, ?, ?)", (host, ticket["conversation"], ticket["ticket"]))
     connection.execute(
         "DELETE FROM recent WHERE host = :host AND ticket <= "
         "(SELECT ticket FROM recent WHERE host = :host ORDER BY ticket DESC LIMIT 1 OFFSET :kept)",

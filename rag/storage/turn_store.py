@@ -28,6 +28,8 @@ _COLUMNS = (
     "turn_id, session, created_at, question, language, state, evidence, answer, partial_text, thinking, "
     "error_class, error_en, error_zh, follows, knowledge_base"
 )
+_READ_COLUMNS = _COLUMNS.replace("question", "substr(question, 1, :longest) AS question")
+_LISTED_CHARACTERS = 120  # of a question, in a list
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
 
@@ -63,10 +65,23 @@ class Turn:
         return self.state in RUNNING_STATES
 
 
+@dataclass(frozen=True, slots=True)
+class ListedTurn:
+    """One turn in a list: ``question`` is the beginning of it, at most 120 characters."""
+
+    turn_id: str
+    session: str
+    created_at: datetime
+    question: str
+    language: Language
+    state: TurnState
+
+
 class TurnStore:
     """Turns in one SQLite file, made when it is missing; safe from many threads and processes.
 
-    Opening it marks as failed every turn that a process left running when it died.
+    Opening it marks as failed every turn that a process left running when it died.  Of a question the first
+    ``question_characters`` are read: no longer ones are taken, but an older program may have kept some.
 
     >>> import tempfile
     >>> from dataclasses import replace
@@ -80,7 +95,8 @@ class TurnStore:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, question_characters: int = 8000) -> None:
+        self._longest = question_characters
         self._database = Database(path, TURN_MIGRATIONS, create=True)
         self.feedback = TurnFeedback(self._database)
         self._owner = _process_mark(os.getpid())
@@ -122,7 +138,10 @@ class TurnStore:
     def get(self, turn_id: str) -> Turn:
         """Return one turn.  Raises ``KeyError`` where its id is unknown."""
         with self._database.reading() as connection:
-            row = connection.execute(f"SELECT {_COLUMNS} FROM turn WHERE turn_id = ?", (turn_id,)).fetchone()
+            row = connection.execute(
+                f"SELECT {_READ_COLUMNS} FROM turn WHERE turn_id = :turn_id",
+                {"turn_id": turn_id, "longest": self._longest},
+            ).fetchone()
         if row is None:
             raise KeyError(turn_id)
         return _from_row(row)
@@ -137,8 +156,9 @@ class TurnStore:
         with self._database.reading() as connection:
             while follows and len(questions) < limit:
                 row = connection.execute(
-                    "SELECT question, follows FROM turn WHERE turn_id = ? AND knowledge_base = ?",
-                    (follows, turn.knowledge_base),
+                    "SELECT substr(question, 1, ?) AS question, follows FROM turn "
+                    "WHERE turn_id = ? AND knowledge_base = ?",
+                    (self._longest, follows, turn.knowledge_base),
                 ).fetchone()
                 if row is None:
                     break
@@ -154,7 +174,7 @@ class TurnStore:
         offset: int = 0,
         knowledge_bases: Collection[str] | None = None,
         containing: str = "",
-    ) -> tuple[Turn, ...]:
+    ) -> tuple[ListedTurn, ...]:
         """Return turns, newest first: of a session (None: of all), of some knowledge bases (None: of all).
 
         ``containing`` is text that the question must hold, in any case of its ASCII letters.
@@ -162,19 +182,31 @@ class TurnStore:
         bases = json.dumps(sorted(knowledge_bases)) if knowledge_bases is not None else None
         with self._database.reading() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM turn WHERE (:session IS NULL OR session = :session) "
+                "SELECT turn_id, session, created_at, substr(question, 1, :characters) AS question, language, state "
+                "FROM turn WHERE (:session IS NULL OR session = :session) "
                 "AND (:bases IS NULL OR knowledge_base IN (SELECT value FROM json_each(:bases))) "
                 "AND (:text = '' OR instr(lower(question), lower(:text))) "
                 "ORDER BY turn_number DESC LIMIT :limit OFFSET :offset",
-                {"session": session, "bases": bases, "text": containing, "limit": limit, "offset": offset},
+                {"session": session, "bases": bases, "text": containing, "limit": limit, "offset": offset}
+                | {"characters": _LISTED_CHARACTERS},
             ).fetchall()
-        return tuple(_from_row(row) for row in rows)
+        return tuple(
+            ListedTurn(
+                turn_id=row["turn_id"],
+                session=row["session"],
+                created_at=datetime.fromisoformat(row["created_at"]),
+                question=row["question"],
+                language=row["language"],
+                state=row["state"],
+            )
+            for row in rows
+        )
 
     def fail_abandoned(self) -> int:
         """Mark the running turns of dead processes as failed, and return how many there were."""
         running = ", ".join(f"'{state}'" for state in RUNNING_STATES)
         with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT owner, {_COLUMNS} FROM turn WHERE state IN ({running})").fetchall()
+            rows = connection.execute(f"SELECT owner, turn_id FROM turn WHERE state IN ({running})").fetchall()
             dead = _dead_owners(row["owner"] for row in rows)
             error = AnswerInterrupted()
             abandoned = [row["turn_id"] for row in rows if row["owner"] in dead]

@@ -15,8 +15,11 @@ A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of 
 """
 
 from rag.turns.corrections import PersonalCorrections
-from rag.turns.personal import PersonalTurns
+from rag.turns.fair_pool import FairPool, file_pool
+from rag.turns.limits import NO_LIMITS, PersonLimits
+from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.pipelines import OnceBuilt, Pipelines
+from rag.turns.quota import Quota
 from rag.turns.rewritings import PersonalRewritings, Translations
 from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
@@ -25,15 +28,19 @@ from rag.turns.writings import Writing, WritingService, WritingSnapshot, parts_o
 __all__ = [
     "FINAL_STATES",
     "FINAL_VERSION",
+    "NO_LIMITS",
     "AnswerPipeline",
     "Failure",
+    "FairPool",
     "Occupancy",
     "OnceBuilt",
+    "PersonLimits",
     "PersonalCorrections",
     "PersonalRewritings",
     "PersonalTurns",
     "PipelineOf",
     "Pipelines",
+    "Quota",
     "Translations",
     "TurnService",
     "TurnSnapshot",
@@ -42,5 +49,7 @@ __all__ = [
     "Writing",
     "WritingService",
     "WritingSnapshot",
+    "file_pool",
+    "owner_of",
     "parts_of",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rag.errors import NotPermitted, TurnMissing
-from rag.storage.access import User
+from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.turns.service import TurnService
@@ -30,12 +30,13 @@ class PersonalTurns:
         think: bool | None = None,
         *,
         follows: str = "",
-        owner: str = "",
+        tab: str = "",
         fresh: bool = False,
     ) -> str:
-        """Ask a knowledge base; arguments are those of ``TurnService.submit``.
+        """Ask a knowledge base; arguments are those of ``TurnService.submit``, and ``tab`` is the browser tab's name.
 
-        Raises ``AccessDenied``; a question goes on only from a turn of the same knowledge base.
+        Raises ``AccessDenied``, ``QuestionTooLong`` and ``QuestionsTooFast``; a question goes on only from a turn of
+        the same knowledge base.
         """
         user = self._who()
         self._bases.require(user, knowledge_base)
@@ -47,7 +48,8 @@ class PersonalTurns:
             user.name,
             think,
             follows=follows,
-            owner=owner,
+            owner=owner_of(user, tab),
+            conversation=tab,
             fresh=fresh,
             knowledge_base=knowledge_base,
             user=user,
@@ -129,6 +131,11 @@ class PersonalTurns:
         if turn is None:
             raise TurnMissing
         return turn
+
+
+def owner_of(user: User, tab: str) -> str:
+    """Return who takes turns with the others, and has one person's share: where nobody signs in, each browser tab."""
+    return tab if user == LOCAL_USER else user.name
 
 
 def topic_of(turn: TurnSnapshot) -> str:

@@ -13,7 +13,7 @@ from rag.errors import FactsChanged, RewritingUnusable, TurnMissing
 from rag.schema import Evidence, Language
 from rag.storage.access import User
 from rag.storage.knowledge_bases import KnowledgeBases
-from rag.turns.personal import PersonalTurns
+from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.snapshot import TurnSnapshot
 from rag.turns.writings import Writing, WritingService, WritingSnapshot
 
@@ -67,16 +67,16 @@ class PersonalRewritings:
         self._bases = bases
         self._who = who
 
-    def rewrite(self, token: str, turn_id: str, text: str, wish: Wish, *, owner: str = "") -> str:
+    def rewrite(self, token: str, turn_id: str, text: str, wish: Wish, *, tab: str = "") -> str:
         """Begin to put the text of a turn's reply into other words, and return the writing's id.
 
         ``translate`` is into the language of the turn's question.  Raises ``TurnMissing``, ``AccessDenied``, and
         ``RewritingUnusable`` where there is nothing to be done.
         """
         turn = self._seen(turn_id)
-        return self._submit(token, turn, _rewriting(text, wish, turn), owner)
+        return self._submit(token, turn, _rewriting(text, wish, turn), tab)
 
-    def translate_passage(self, token: str, turn_id: str, number: int, language: Language, *, owner: str = "") -> str:
+    def translate_passage(self, token: str, turn_id: str, number: int, language: Language, *, tab: str = "") -> str:
         """Begin to translate a passage of a turn, and return the writing's id.
 
         Raises ``TurnMissing``, ``AccessDenied``, and ``RewritingUnusable`` where it is in that language already.
@@ -87,7 +87,7 @@ class PersonalRewritings:
             raise RewritingUnusable(reason="empty")
         if passage.language == language:
             raise RewritingUnusable(reason="same_language")
-        return self._submit(token, turn, _passage_translation(passage, language, self._translations), owner)
+        return self._submit(token, turn, _passage_translation(passage, language, self._translations), tab)
 
     def translations(self, turn_id: str, language: Language, model: str) -> dict[int, str]:
         """Return what a model made of the turn's passages before, by their number.
@@ -123,10 +123,15 @@ class PersonalRewritings:
             raise TurnMissing
         return turn
 
-    def _submit(self, token: str, turn: TurnSnapshot, writing: Writing, owner: str) -> str:
+    def _submit(self, token: str, turn: TurnSnapshot, writing: Writing, tab: str) -> str:
         user = self._who()
         return self._writings.submit(
-            f"{user.name} {token}", writing, knowledge_base=turn.knowledge_base, user=user, owner=owner
+            f"{user.name} {token}",
+            writing,
+            knowledge_base=turn.knowledge_base,
+            user=user,
+            owner=owner_of(user, tab),
+            conversation=tab,
         )
 
 

@@ -1,24 +1,40 @@
-"""The workers, and the turns that they are busy with."""
+"""The workers, and the turns that they are busy with.
+
+A turn's passages are found by a thread of one pool, and what the model says is taken in by one of another, so that no
+search waits for a thread that waits for the model.  In both the owners take turns.
+"""
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from rag.answering.language import question_language
 from rag.answering.quotation import Quoting
-from rag.errors import AnswerCancelled, AnswerdeskError, TurnFailed, TurnMissing
+from rag.errors import (
+    AnswerCancelled,
+    AnswerdeskError,
+    OwnQueueFull,
+    QuestionsTooFast,
+    TurnFailed,
+    TurnMissing,
+)
 from rag.schema import Event, Retrieved
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
-from rag.streams import let_go_after
+from rag.streams import let_go, let_go_after
+from rag.turns.fair_pool import FairPool
+from rag.turns.limits import NO_LIMITS, PersonLimits
 from rag.turns.live import LiveTurn
+from rag.turns.quota import Quota
 from rag.turns.searches import Searches
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
@@ -30,6 +46,8 @@ _EARLIER_QUESTIONS = 4
 _LOOK_FOR_ABANDONED_EVERY_SECONDS = 5.0
 _GIVES_WAY_SECONDS = 0.05
 _REMEMBERED_ENDS = 64
+_SEARCH_WORKERS = 16  # eight people's searches at their limit of two; processors are the narrower place
+_MINUTE_SECONDS = 60.0
 
 
 class AnswerPipeline(Protocol):
@@ -44,6 +62,7 @@ class AnswerPipeline(Protocol):
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        conversation: str = "",
         fresh: bool = False,
         quote: Quoting = "never",
     ) -> Iterator[Event]:
@@ -62,13 +81,26 @@ class Occupancy:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker is to do for a turn; the fields are arguments of ``TurnService.submit``."""
+
+    live: LiveTurn
+    owner: str
+    conversation: str
+    think: bool | None
+    fresh: bool
+    user: User
+
+
 class TurnService:
     """Answers questions in worker threads of its own.  Safe to call from any thread.
 
     ``pipeline`` is called by the workers, so what it raises ends that turn in words and nothing else.  ``workers``
-    bounds how many turns search or wait for the model at once.  A turn that waits in the model's line and was not read
-    for ``abandoned_after_seconds`` gives up its place; the default is more than a minute, because a browser wakes a
-    hidden tab once a minute.  ``searches`` tells what can wait that others still look for their passages.
+    bounds how many turns are at the model or wait for it at once; sixteen more threads search.  ``limits`` are those of
+    one owner.  A turn that waits in the model's line and was not read for ``abandoned_after_seconds`` gives up its
+    place; the default is more than a minute, because a browser wakes a hidden tab once a minute.  ``searches`` tells
+    what can wait that others still look for their passages.
     """
 
     def __init__(
@@ -77,10 +109,15 @@ class TurnService:
         store: TurnStore,
         workers: int = 16,
         *,
+        limits: PersonLimits = NO_LIMITS,
         abandoned_after_seconds: float = 75.0,
     ) -> None:
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, not {workers}")
+        self._limits = limits
+        self._asked = (
+            Quota([limits.questions_a_minute], seconds=_MINUTE_SECONDS)
+            if limits.questions_a_minute is not None
+            else None
+        )
         self._pipeline = pipeline
         self._store = store
         self._abandoned_after_seconds = abandoned_after_seconds
@@ -89,7 +126,10 @@ class TurnService:
         self._ended: OrderedDict[str, TurnSnapshot] = OrderedDict()
         self._turn_of_token: OrderedDict[str, str] = OrderedDict()
         self.searches = Searches()
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="turn")
+        self._searchers = FairPool(
+            _SEARCH_WORKERS, "search", at_once=limits.searches, most_waiting=limits.waiting, refusal=OwnQueueFull
+        )
+        self._answerers = FairPool(workers, "turn", at_once=limits.answers)
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
 
@@ -102,6 +142,7 @@ class TurnService:
         *,
         follows: str = "",
         owner: str = "",
+        conversation: str = "",
         knowledge_base: str = "default",
         user: User = LOCAL_USER,
         fresh: bool = False,
@@ -109,14 +150,20 @@ class TurnService:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
         ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on
-        from.  ``owner`` is who takes turns with the others in the model's line; empty: the session.  ``fresh`` asks for
-        an answer of the model's own, whatever is there already.  Where the model cannot answer, passages are quoted.  A
-        question that cannot be worked on becomes a failed turn, and so does one of a ``user`` who may not use
-        ``knowledge_base``: that is asked when the search begins, of whoever hands out the pipelines.
+        from.  ``owner`` is who takes turns with the others and whom the limits are for; empty: the session.
+        ``conversation`` is whose earlier prompt the model may know; empty: the owner's.  ``fresh`` asks for an answer
+        of the model's own, whatever is there already.  Where the model cannot answer, passages are quoted.  A question
+        that cannot be worked on becomes a failed turn, and so does one of an owner who has too many waiting,
+        or of a ``user`` who may not use ``knowledge_base``: that is asked when the search begins, of whoever hands out
+        the pipelines.
+
+        Raises ``QuestionTooLong`` and ``QuestionsTooFast``; nothing is kept of such a question.
         """
+        question = self._limits.require_short(question)
         with self._lock:
             if token in self._turn_of_token:
                 return self._turn_of_token[token]
+            self._require_pace(owner or session)
             record = self._store.add(
                 question,
                 session=session,
@@ -129,8 +176,7 @@ class TurnService:
             self._turn_of_token[token] = record.turn_id
             while len(self._turn_of_token) > _REMEMBERED_TOKENS:
                 self._turn_of_token.popitem(last=False)
-            future = self._workers.submit(self._answer, live, think, owner or session, fresh, user)
-        future.add_done_callback(partial(self._settle, live))
+        self._begin(_Work(live, owner or session, conversation, think, fresh, user))
         return record.turn_id
 
     @property
@@ -212,7 +258,8 @@ class TurnService:
         self._closed.set()
         for turn_id in list(self._live):
             self.cancel(turn_id)
-        self._workers.shutdown(wait=True)
+        self._searchers.shutdown()
+        self._answerers.shutdown()
 
     def _read(self, turn_id: str) -> TurnSnapshot:
         live = self._live.get(turn_id)
@@ -232,45 +279,93 @@ class TurnService:
                     self._ended.popitem(last=False)
         return kept
 
-    def _answer(self, live: LiveTurn, think: bool | None, owner: str, fresh: bool, user: User) -> None:
+    def _require_pace(self, owner: str) -> None:
+        """Raise ``QuestionsTooFast`` where an owner asked too many questions within a minute."""
+        wait_seconds = self._asked.spend(owner, [1]) if self._asked is not None else 0.0
+        if wait_seconds > 0:
+            raise QuestionsTooFast(count=self._limits.questions_a_minute, seconds=math.ceil(wait_seconds))
+
+    def _begin(self, work: _Work) -> None:
+        try:
+            future = self._searchers.submit(work.owner, partial(self._search, work))
+        except OwnQueueFull as error:
+            work.live.end("failed", Failure.of(error))
+            self._finish(work.live)
+        else:
+            future.add_done_callback(partial(self._searched, work))
+
+    def _search(self, work: _Work) -> Iterator[Event] | None:
+        """Find the passages, and return the events that follow; None where the turn has ended."""
+        live = work.live
         if live.snapshot.final:
-            return
+            return None
         self.searches.begin(live.record.turn_id)
         try:
-            pipeline = self._pipeline(live.record.knowledge_base, user)
-            earlier = self._store.questions_before(live.record, _EARLIER_QUESTIONS)
-            events = pipeline.stream(
-                live.record.question,
-                earlier=earlier,
-                think=think,
-                cancelled=live.cancelled,
-                owner=owner,
-                fresh=fresh,
-                quote="if_needed",
-            )
-            with let_go_after(events):
-                gave_way_at = 0.0
-                for event in events:
-                    if not live.apply(event):
-                        break
-                    if isinstance(event, Retrieved):
-                        self.searches.end(live.record.turn_id)
-                        self._write(live)
-                    elif time.monotonic() - gave_way_at >= 2 * _GIVES_WAY_SECONDS:
-                        self.searches.let_go_first(_GIVES_WAY_SECONDS)  # meanwhile the model's next words gather
-                        gave_way_at = time.monotonic()
-        except AnswerCancelled as error:
-            live.end("stopped", Failure.of(error))
-        except AnswerdeskError as error:
-            live.end("failed", Failure.of(error))
+            with _ending_in_words(live):
+                events = self._events(work)
+                return events if self._is_found(live, events) else None
         finally:
             self.searches.end(live.record.turn_id)
+        return None
 
-    def _settle(self, live: LiveTurn, future: "Future[None]") -> None:
+    def _is_found(self, live: LiveTurn, events: Iterator[Event]) -> bool:
+        """Take in the events until the passages; False, and the events are closed, where the turn ended without."""
+        is_found = False
+        try:
+            for event in events:
+                if not live.apply(event):
+                    break
+                if isinstance(event, Retrieved):
+                    self.searches.end(live.record.turn_id)
+                    self._write(live)
+                    is_found = True
+                    break
+        finally:
+            if not is_found:
+                let_go(events)
+        return is_found
+
+    def _events(self, work: _Work) -> Iterator[Event]:
+        record = work.live.record
+        pipeline = self._pipeline(record.knowledge_base, work.user)
+        return pipeline.stream(
+            record.question,
+            earlier=self._store.questions_before(record, _EARLIER_QUESTIONS),
+            think=work.think,
+            cancelled=work.live.cancelled,
+            owner=work.owner,
+            conversation=work.conversation,
+            fresh=work.fresh,
+            quote="if_needed",
+        )
+
+    def _searched(self, work: _Work, search: "Future[Iterator[Event] | None]") -> None:
+        """Hand what follows the passages to a thread that may wait for the model."""
+        events = search.result() if search.exception() is None else None
+        if events is None:
+            self._settle(work.live, search)
+            return
+        answer = self._answerers.submit(work.owner, partial(self._answer, work.live, events))
+        answer.add_done_callback(partial(self._settle, work.live))
+
+    def _answer(self, live: LiveTurn, events: Iterator[Event]) -> None:
+        gave_way_at = 0.0
+        with _ending_in_words(live), let_go_after(events):
+            for event in events:
+                if not live.apply(event):
+                    return
+                if time.monotonic() - gave_way_at >= 2 * _GIVES_WAY_SECONDS:
+                    self.searches.let_go_first(_GIVES_WAY_SECONDS)  # meanwhile the model's next words gather
+                    gave_way_at = time.monotonic()
+
+    def _settle(self, live: LiveTurn, future: "Future[Any]") -> None:
         """Make sure that the turn has ended, and keep it; called in the worker, so only workers write a turn."""
         error = future.exception()
         if error is not None or not live.snapshot.final:
             live.end("failed", Failure.of(TurnFailed(number=log_unforeseen(logger, "turn", error))))
+        self._finish(live)
+
+    def _finish(self, live: LiveTurn) -> None:
         if self._write(live):
             with self._lock:
                 self._live.pop(live.record.turn_id)
@@ -294,6 +389,17 @@ class TurnService:
                     live.cancelled.set()
                 return
             self.give_up_abandoned()
+
+
+@contextmanager
+def _ending_in_words(live: LiveTurn) -> Iterator[None]:
+    """End the turn with what is raised on purpose."""
+    try:
+        yield
+    except AnswerCancelled as error:
+        live.end("stopped", Failure.of(error))
+    except AnswerdeskError as error:
+        live.end("failed", Failure.of(error))
 
 
 def _nothing() -> None:

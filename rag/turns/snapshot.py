@@ -80,7 +80,7 @@ class TurnSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class TurnSummary:
-    """One row of the history."""
+    """One row of the history; ``question`` is the beginning of it, at most 120 characters."""
 
     turn_id: str
     asked_at: datetime

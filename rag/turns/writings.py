@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from secrets import token_urlsafe
@@ -23,6 +23,7 @@ from typing import Literal
 from rag.answering.context_fit import ContextFit
 from rag.answering.governor import Budget, Governed, govern
 from rag.answering.hosted_generator import generator_at
+from rag.drafting import Asker
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
@@ -43,6 +44,7 @@ from rag.serving.line import Request
 from rag.serving.ticket import Ticket
 from rag.storage.access import LOCAL_USER, User
 from rag.streams import let_go_after
+from rag.turns.fair_pool import FairPool
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
 from rag.turns.unforeseen import log_unforeseen
@@ -57,6 +59,7 @@ _Part = GeneratedThinking | GeneratedText | Governed
 _RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
 _REMEMBERED = 256
 _SPARE_TOKENS = 48
+_MOST_WAITING = 8  # of one owner: a page has five passages to translate, and the reply
 _MODEL_TOKENS_A_TOKEN = 1.4  # see rag/answering/context_fit.py; and a translation has other words
 
 
@@ -118,10 +121,13 @@ class _Live:
 class WritingService:
     """Lets models write in threads of its own.  Safe to call from any thread.
 
-    ``parts`` is called by the workers.  ``deadline_seconds`` is how long a text may take, with the wait for the model.
+    ``parts`` is called by the workers, of which an owner has ``at_once``.  ``deadline_seconds`` is how long a text may
+    take, with the wait for the model.
     """
 
-    def __init__(self, parts: PartsOf, workers: int = 8, *, deadline_seconds: float = 120.0) -> None:
+    def __init__(
+        self, parts: PartsOf, workers: int = 16, *, at_once: int | None = 4, deadline_seconds: float = 120.0
+    ) -> None:
         if workers < 1 or deadline_seconds <= 0:
             raise ValueError(f"workers {workers} and deadline_seconds {deadline_seconds} must be above 0")
         self._parts = parts
@@ -129,25 +135,34 @@ class WritingService:
         self._lock = threading.Lock()
         self._live: OrderedDict[str, _Live] = OrderedDict()
         self._id_of_token: OrderedDict[str, str] = OrderedDict()
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="writing")
+        self._workers = FairPool(workers, "writing", at_once=at_once, most_waiting=_MOST_WAITING)
 
     def submit(
-        self, token: str, writing: Writing, *, knowledge_base: str, user: User = LOCAL_USER, owner: str = ""
+        self,
+        token: str,
+        writing: Writing,
+        *,
+        knowledge_base: str,
+        user: User = LOCAL_USER,
+        owner: str = "",
+        conversation: str = "",
     ) -> str:
         """Begin to write and return an id; the same ``token`` again returns the same id.
 
-        ``owner`` is who takes turns with the others in the model's line; empty: the user.
+        ``owner`` and ``conversation`` are those of the model's line; without an owner it is the user.  Raises
+        ``OwnQueueFull`` where eight of the owner's wait already.
         """
         with self._lock:
             if token in self._id_of_token:
                 return self._id_of_token[token]
             snapshot = WritingSnapshot(token_urlsafe(12), user.name, knowledge_base, writing.source)
             live = _Live(snapshot)
+            deadline = time.monotonic() + self._deadline_seconds
+            asker = Asker(owner or user.name, conversation, follows_up=True)
+            future = self._workers.submit(asker.owner, partial(self._write, live, writing, user, asker, deadline))
             self._live[snapshot.writing_id] = live
             self._id_of_token[token] = snapshot.writing_id
             self._forget_old()
-            deadline = time.monotonic() + self._deadline_seconds
-            future = self._workers.submit(self._write, live, writing, user, owner or user.name, deadline)
         future.add_done_callback(partial(self._settle, live))
         return snapshot.writing_id
 
@@ -171,7 +186,7 @@ class WritingService:
         """Stop all and wait for the workers."""
         for live in list(self._live.values()):
             live.cancelled.set()
-        self._workers.shutdown(wait=True)
+        self._workers.shutdown()
 
     def _known(self, writing_id: str) -> _Live:
         try:
@@ -186,14 +201,14 @@ class WritingService:
         while len(self._id_of_token) > _REMEMBERED:
             self._id_of_token.popitem(last=False)
 
-    def _write(self, live: _Live, writing: Writing, user: User, owner: str, deadline: float) -> None:
+    def _write(self, live: _Live, writing: Writing, user: User, asker: Asker, deadline: float) -> None:
         """Write in a worker; whatever is raised on purpose becomes the snapshot's end."""
         try:
             parts = self._parts(live.snapshot.knowledge_base, user)
             parts.ensure_server()  # or nobody knows which model there is
             model = parts.generator.model
             live.snapshot = replace(live.snapshot, model=model, stand_in=parts.generator.stand_in)
-            text = writing.known(model) or self._written(live, writing, parts, owner, deadline)
+            text = writing.known(model) or self._written(live, writing, parts, asker, deadline)
         except AnswerCancelled as error:
             live.snapshot = replace(live.snapshot, state="stopped", failure=Failure.of(error))
         except FactsChanged as error:
@@ -203,14 +218,15 @@ class WritingService:
         else:
             live.snapshot = replace(live.snapshot, state="done", text=text)
 
-    def _written(self, live: _Live, writing: Writing, parts: PipelineParts, owner: str, deadline: float) -> str:
+    def _written(self, live: _Live, writing: Writing, parts: PipelineParts, asker: Asker, deadline: float) -> str:
         """Wait for the model and let it write.  The thought is not part of the text."""
         messages, budget = writing.messages, _budget(writing, parts)
         try:
             ContextFit(parts.room_tokens, parts.count_tokens).require(messages, writing.source, budget.answer_tokens)
         except PromptTooLong as error:
             raise RewritingUnusable(reason="long") from error
-        request = Request(Work(parts.count_tokens(messages[-1].content), False), owner, follows_up=True)
+        work = Work(parts.count_tokens(messages[-1].content), False)
+        request = Request(work, asker.owner, asker.follows_up, asker.conversation, parts.settings.person_waiting)
         with parts.admission.ticket(request, cancelled=live.cancelled) as ticket:
             self._wait(live, ticket, deadline)
 

@@ -1,7 +1,9 @@
 """The pipeline over a scripted model, a scripted ranking, and a real store."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,6 +16,7 @@ from rag.errors import (
     AnswerCancelled,
     ModelStoppedHalfway,
     OllamaUnavailable,
+    OwnQueueFull,
     PromptTooLong,
     QuestionEmpty,
     QueueFull,
@@ -521,6 +524,59 @@ def test_the_last_to_leave_frees_the_slot(tmp_path: Path) -> None:
     assert desk.admission.occupancy().running == 1
     streams[1].close()  # type: ignore[attr-defined]
     assert (desk.admission.occupancy().running, desk.generator.closed) == (0, 1)
+
+
+def test_who_joins_a_generation_is_not_refused_for_the_one_who_began_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    ticket, refusing, refuse = desk.admission.ticket, threading.Event(), threading.Event()
+
+    def of(request: Request, *, cancelled: threading.Event | None = None) -> Ticket:
+        if request.owner == "flooder":
+            refusing.set()
+            assert refuse.wait(timeout=10)
+            raise OwnQueueFull(waiting=4, owner="flooder")
+        return ticket(request, cancelled=cancelled)
+
+    monkeypatch.setattr(desk.admission, "ticket", of)
+    flooder, anna = (desk.pipeline.stream("How long?", owner=owner) for owner in ("flooder", "anna"))
+    assert isinstance(next(flooder), Retrieved)
+    assert isinstance(next(anna), Retrieved)
+    with ThreadPoolExecutor(2) as threads:
+        refused = threads.submit(lambda: list(flooder))
+        assert refusing.wait(timeout=10)
+        answered = threads.submit(lambda: list(anna))
+        _until(lambda: len(next(iter(desk.pipeline._drafting._shared._runs.values())).taking_part) == 2)
+        refuse.set()
+        with pytest.raises(OwnQueueFull):
+            refused.result(timeout=10)
+        assert isinstance(answered.result(timeout=10)[-1], Completed)
+
+
+def test_beyond_the_questions_that_may_wait_a_person_gets_the_passages_quoted(tmp_path: Path) -> None:
+    desk = QuotingDesk(tmp_path, person_waiting=1)
+    parts = replace(desk.pipeline.parts, admission=Admission(slots=1, max_waiting=64))
+    pipeline = Pipeline(parts)
+    running = parts.admission.ticket(Request(owner="anna"))
+    waiting = parts.admission.ticket(Request(owner="anna"))
+    *_, refused = pipeline.stream("How long?", owner="anna", quote="if_needed")
+    assert isinstance(refused, Completed)
+    assert (refused.answer.quoted, refused.answer.instead_of) == (True, "OwnQueueFull")
+    with pytest.raises(OwnQueueFull, match="1 of your questions"):
+        list(pipeline.stream("How long?", owner="anna"))
+    waits = pipeline.stream("How long?")
+    assert isinstance([next(waits) for _ in range(2)][-1], Queued), "a command has no such limit"
+    waits.close()  # type: ignore[attr-defined]
+    waiting.close()
+    running.close()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 class QuotingDesk(Desk):

@@ -94,6 +94,7 @@ class ScenePipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        conversation: str = "",
         fresh: bool = False,
         quote: Quoting = "never",
     ) -> Iterator[Event]:

@@ -4,8 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-from rag.errors import AccessDenied, TurnMissing
+from rag.errors import AccessDenied, QuestionsTooFast, QuestionTooLong, TurnMissing
 from rag.turns import TurnSnapshot
+from ui.ask_refusal import draw_refusal, forget_refusal, refuse
 from ui.attachments import FILE_TYPES, LARGEST_MEGABYTES, attach, draw_attachment, take_attached
 from ui.feedback import draw_feedback, keep_discarded, keep_use
 from ui.i18n import word
@@ -16,7 +17,7 @@ from ui.parts.reply_editor import draw_reply
 from ui.parts.turn_socket import draw_socket
 from ui.reply_text import reply_data
 from ui.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
-from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_owner, use_up_token
+from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
 from ui.turn_data import answer_data, evidence_data
 from ui.turn_feed import FEED_PATH, Followed
 
@@ -108,6 +109,7 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
             args=(context, ask_token()),
         )
         draw_attachment(context)
+        draw_refusal(context.language)
 
 
 def _draw_scope(context: PageContext) -> None:
@@ -160,6 +162,7 @@ def _draw_empty(context: PageContext, unseen: str) -> None:
 
 def _ask(context: PageContext, token: str) -> None:
     """Ask what was typed, a question that goes on from the turn that is shown, or read the file that came with it."""
+    forget_refusal()
     asked = st.session_state["question"]
     if asked is not None and asked.files:
         file = asked.files[0]
@@ -190,7 +193,11 @@ def _submit(
         return
     think = _THINK[st.session_state.get("think") or "auto"]
     turns = context.services.turns
-    turn_id = turns.submit(token, question, base, think, follows=follows, owner=tab_owner(), fresh=fresh)
+    try:
+        turn_id = turns.submit(token, question, base, think, follows=follows, tab=tab_name(), fresh=fresh)
+    except (QuestionTooLong, QuestionsTooFast) as error:
+        refuse(error)
+        return
     _tell_of(context, turn_id)
     show_turn(turn_id)
     use_up_token()

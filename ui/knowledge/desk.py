@@ -102,10 +102,11 @@ class KnowledgeDesk:
     def keep(self, files: Sequence[tuple[str, bytes | memoryview]]) -> None:
         """Let files wait, each under its name.
 
-        Raises ``UploadUnusable`` and ``StorageFull``, or ``IngestRunning`` beside a job.
+        Raises ``UploadUnusable``, ``UploadsUsedUp`` and ``StorageFull``, or ``IngestRunning`` beside a job.
         """
-        self._permitted("lead")
+        user = self._permitted("lead")
         self._require_rest()
+        self.shelf.require_upload_quota(user, [len(content) for _, content in files])
         for name, content in files:
             self._uploads.keep(name, content)
 

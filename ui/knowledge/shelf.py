@@ -1,7 +1,7 @@
 """The knowledge bases of the program, as its pages share them: opened once, with their jobs and the way to ingest."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from ingest.job import IngestJob, JobProcess
 from ingest.summary import IngestSummary
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, UploadsUsedUp
 from rag.people.audit import AuditTrail
 from rag.schema import Chunk, Document
 from rag.settings import Settings
-from rag.storage.access import User
+from rag.storage.access import LOCAL_USER, User
 from rag.storage.document_uses import DocumentUses
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
-from rag.turns import AnswerPipeline
+from rag.turns import AnswerPipeline, Quota
 from ui.jobs import JobControl, Jobs
 from ui.knowledge.uses import UseCounts
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rag.pipeline import Pipeline  # brings the indexes' libraries, which the first page does without
 
 _WAIT_FOR_TOKENIZER_SECONDS = 0.2
+_DAY_SECONDS = 24 * 3600.0
+_BYTES_A_MEGABYTE = 1_000_000
 
 RunIngest = Callable[[Settings, IngestJob, JobControl], IngestSummary]
 PipelineOf = Callable[[str, User], AnswerPipeline]
@@ -105,11 +107,25 @@ class KnowledgeShelf:
         self.run = run
         self.record = record
         self.uses = UseCounts(DocumentUses(settings.turns_path).counts)
+        megabytes = settings.person_upload_megabytes_a_day
+        self._uploaded = Quota(
+            [settings.person_upload_files_a_day, megabytes * _BYTES_A_MEGABYTE], seconds=_DAY_SECONDS
+        )
         self._lock = threading.Lock()
         self._stores: dict[str, KnowledgeStore] = {}
         self._articles: dict[str, tuple[int, tuple[DocumentRow, ...]]] = {}
         self._counting: dict[str, Future[Callable[[str], int]]] = {}
         self._tokenizers = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
+
+    def require_upload_quota(self, user: User, sizes: Sequence[int]) -> None:
+        """Count files of these ``sizes`` in bytes as uploaded.  Raises ``UploadsUsedUp`` where those are too many.
+
+        Whoever works where nobody signs in has the whole disk anyway.
+        """
+        if user != LOCAL_USER and self._uploaded.spend(user.name, [len(sizes), sum(sizes)]) > 0:
+            raise UploadsUsedUp(
+                files=self.settings.person_upload_files_a_day, megabytes=self.settings.person_upload_megabytes_a_day
+            )
 
     def store(self, name: str) -> KnowledgeStore:
         """Return a knowledge base's documents, for reading."""

@@ -14,7 +14,7 @@ from ui.knowledge.notices import attempt, say_notice
 from ui.knowledge.outcome import draw_failure
 from ui.parts.plain_table import Cell, Column, Row, draw_table, lang_of
 from ui.parts.text_cards import Card, Note, TextLine, draw_cards
-from ui.session import PageContext, tab_owner
+from ui.session import PageContext, tab_name
 
 _WAIT_SECONDS = 0.3
 _TICK_SECONDS = 0.3
@@ -48,12 +48,12 @@ def draw_why(context: PageContext, desk: KnowledgeDesk) -> None:
 def _job(desk: KnowledgeDesk) -> Job | None:
     """Return this tab's explanation; the one that was just asked for is waited for a moment."""
     if st.session_state.pop("kb_why_just_asked", False):
-        return desk.wait_for_explanation(tab_owner(), _WAIT_SECONDS)
-    return desk.explanation(tab_owner())
+        return desk.wait_for_explanation(tab_name(), _WAIT_SECONDS)
+    return desk.explanation(tab_name())
 
 
 def _follow(desk: KnowledgeDesk) -> None:
-    job = desk.explanation(tab_owner())
+    job = desk.explanation(tab_name())
     if job is None or not job.running:
         st.rerun()
 
@@ -86,7 +86,7 @@ def _ask(desk: KnowledgeDesk) -> None:
     expected = str(st.session_state.get("kb_why_expected") or "")
     st.session_state["kb_why_asked_about"] = expected
     st.session_state["kb_why_just_asked"] = True
-    attempt(lambda: desk.explain(tab_owner(), question, expected))
+    attempt(lambda: desk.explain(tab_name(), question, expected))
 
 
 def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import QueueFull, WaitedTooLong
+from rag.errors import OwnQueueFull, QueueFull, WaitedTooLong
 from rag.serving.admission import Admission, Ticket, Wait
 from rag.serving.durations import Work
-from rag.serving.line import Request
+from rag.serving.line import Line, Request
 
 
 def of(owner: str, *, follows_up: bool = False) -> Request:
@@ -183,3 +183,50 @@ def test_no_slot_is_lost_and_no_owner_is_served_twice_while_another_waits(
                 served_since.setdefault(own[0], [])
         for others in served_since.values():
             assert all(others.count(name) <= 2 for name in "abc")
+
+
+def test_beyond_the_questions_that_may_wait_one_person_is_refused_and_nobody_else(tmp_path: Path) -> None:
+    path = tmp_path / "line.db"
+    one, other = (Admission(1, 64, path=path, server="a:1") for _ in range(2))
+    limited = Request(Work(), "flooder", most_waiting=4)
+    running = one.ticket(limited)
+    waiting = [admission.ticket(limited) for admission in (one, other, one, other)]
+    for admission in (one, other):  # the places are counted over all programs
+        with pytest.raises(OwnQueueFull, match="4 of your questions") as raised:
+            admission.ticket(limited)
+        assert raised.value.details == {"waiting": 4, "owner": "flooder"}
+    assert not other.ticket(Request(Work(), "anna", most_waiting=4)).admitted.is_set()
+    assert next(one.ticket(of("batch")).waits()).ahead == 2, "the running one, and anna's"
+    waiting[0].close()
+    one.ticket(limited)
+    running.close()
+
+
+def test_a_person_without_a_limit_may_have_any_number_waiting() -> None:
+    admission = Admission(slots=1, max_waiting=50)
+    tickets = [admission.ticket(of("batch")) for _ in range(51)]
+    assert sum(ticket.admitted.is_set() for ticket in tickets) == 1
+    with pytest.raises(QueueFull):
+        admission.ticket(of("batch"))
+
+
+def test_a_follow_up_goes_back_to_the_host_of_its_conversation_whatever_else_its_owner_asked(tmp_path: Path) -> None:
+    slots = {"one": 2, "two": 2}
+    line = Line(tmp_path / "line.db", "server", lambda: 0.0)
+
+    def ask(conversation: str, *, follows_up: bool = False) -> tuple[int, str]:
+        request = Request(Work(), "lin", follows_up, conversation)
+        ticket, state = line.join(request, slots=slots, max_waiting=9)
+        assert ticket is not None
+        return ticket, next(place.host for place in state.running if place.ticket == ticket)
+
+    first, host_of_first = ask("tab 1")
+    second, host_of_second = ask("tab 2")
+    assert {host_of_first, host_of_second} == {"one", "two"}
+    line.leave(first, slots=slots, finished=True)
+    for conversation, host in (("tab 2", host_of_second), ("tab 1", host_of_first)):
+        ticket, chosen = ask(conversation, follows_up=True)
+        assert chosen == host, "the other host is no busier, and has another tab's prompt"
+        line.leave(ticket, slots=slots, finished=True)
+    line.leave(second, slots=slots, finished=True)
+    line.close()

@@ -91,7 +91,8 @@ def test_turns_left_running_by_a_dead_process_are_failed(tmp_path: Path) -> None
     )
     mine = TurnStore(path).add("still working", session="s", language="en")
     assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
-    done, dead, own = TurnStore(path).list("s")
+    store = TurnStore(path)
+    done, dead, own = (store.get(row.turn_id) for row in store.list("s"))
     assert (dead.state, dead.error_class, dead.partial_text) == ("failed", "AnswerInterrupted", "两")
     assert dead.error_zh == "程序在回答完成前退出，请重新提问。"
     assert done.state == "done"

@@ -9,7 +9,7 @@ import pytest
 
 from rag.errors import AccessDenied, NotPermitted, SignInNeeded, TurnMissing
 from rag.pipeline import Pipeline
-from rag.storage.access import Access, User
+from rag.storage.access import LOCAL_USER, Access, User
 from rag.storage.feedback import Opinion
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
@@ -218,3 +218,23 @@ def test_nobody_judges_what_they_may_not_see(house: House) -> None:
             call()
     with pytest.raises(TurnMissing):
         house.of("mei").judge("nowhere", useful=True)
+
+
+def test_a_person_is_one_owner_in_all_tabs_and_without_sign_in_each_tab_is_one(house: House) -> None:
+    asked: list[dict[str, object]] = []
+    submit = house.turns.submit
+
+    def noted(*arguments: object, **options: object) -> str:
+        asked.append({name: options[name] for name in ("owner", "conversation")})
+        return submit(*arguments, **options)  # type: ignore[arg-type]
+
+    house.turns.submit = noted  # type: ignore[method-assign, assignment]
+    for name, tab in (("lin", "tab 1"), ("lin", "tab 2")):
+        house.of(name).submit(f"{name} {tab}", QUESTION, "default", tab=tab)
+    house.signed_in["local"] = LOCAL_USER
+    house.of("local").submit("local", QUESTION, "default", tab="tab 3")
+    assert asked == [
+        {"owner": "lin", "conversation": "tab 1"},
+        {"owner": "lin", "conversation": "tab 2"},
+        {"owner": "tab 3", "conversation": "tab 3"},
+    ]

@@ -4,12 +4,23 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.answering.quotation import Quoting
-from rag.errors import AnswerCancelled, KnowledgeBaseMissing, ModelStoppedHalfway, QueueFull, TurnMissing
+from rag.errors import (
+    AnswerCancelled,
+    KnowledgeBaseMissing,
+    ModelStoppedHalfway,
+    OwnQueueFull,
+    QuestionsTooFast,
+    QuestionTooLong,
+    QueueFull,
+    TurnMissing,
+)
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -25,7 +36,7 @@ from rag.schema import (
 )
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import Outcomes, TurnTimesTable
-from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, TurnService, TurnSnapshot
+from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, PersonLimits, TurnService, TurnSnapshot
 
 PASSAGE = "Refunds are open for 7 days after signing."
 EVIDENCE = (
@@ -89,6 +100,7 @@ class StepPipeline:
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
         owner: str = "",
+        conversation: str = "",
         fresh: bool = False,
         quote: Quoting = "never",
     ) -> Iterator[Event]:
@@ -123,7 +135,7 @@ Start = Callable[..., TurnService]
 def start(tmp_path: Path) -> Iterator[Start]:
     services: list[TurnService] = []
 
-    def _start(pipeline: AnswerPipeline | Callable[[], AnswerPipeline], **options: float) -> TurnService:
+    def _start(pipeline: AnswerPipeline | Callable[[], AnswerPipeline], **options: Any) -> TurnService:
         built = pipeline if callable(pipeline) else lambda: pipeline
         provider = lambda knowledge_base, user: built()  # noqa: E731
         workers = int(options.pop("workers", 4))
@@ -507,3 +519,93 @@ def test_twenty_threads_submit_and_cancel_and_no_turn_is_lost(start: Start) -> N
 def test_a_service_without_workers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         TurnService(StepPipeline, TurnStore(tmp_path / "turns.db"), 0)
+
+
+LIMITS = PersonLimits(question_characters=100, searches=2, waiting=4, answers=6, questions_a_minute=1000)
+
+
+class HeldSearches(StepPipeline):
+    """Finds nothing for the flooder until the gate is open, and everything for the others at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def stream(self, question: str, **options: object) -> Iterator[Event]:
+        if options["owner"] == "flooder":
+            assert self.gate.wait(timeout=10)
+        yield from EVENTS
+
+
+def test_two_hundred_questions_of_one_person_leave_the_others_their_evidence(start: Start) -> None:
+    pipeline = HeldSearches()
+    turns = start(pipeline, limits=LIMITS)
+    flood = [turns.submit(f"flood {number}", f"Question {number}?", "flooder") for number in range(200)]
+    for name in ("anna", "ben", "carl"):
+        turn_id = turns.submit(name, "How long?", name)
+        assert turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10).evidence == EVIDENCE
+    refused = [turns.snapshot(turn_id) for turn_id in flood[6:]]
+    assert {(turn.state, turn.failure.kind, turn.failure.en) for turn in refused} == {  # type: ignore[union-attr]
+        ("failed", "OwnQueueFull", OwnQueueFull(waiting=4, owner="flooder").text("en"))
+    }
+    pipeline.gate.set()
+    states = [turns.wait(turn_id, lambda _: False, timeout_seconds=10).state for turn_id in flood[:6]]
+    assert states == ["done"] * 6, "two searched, four waited, and none of them was lost"
+
+
+def test_answers_that_wait_for_the_model_leave_the_others_their_searches(start: Start) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([FOUND, Queued(1, 10.0), gate, Completed(ANSWER)]), workers=2, limits=LIMITS)
+    held = [turns.submit(f"held {number}", "How long?", f"person {number}") for number in range(20)]
+    for turn_id in [*held, turns.submit("late", "How long?", "late")]:
+        found = turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+        assert (found.evidence, found.final) == (EVIDENCE, False), "two threads wait for the model"
+    gate.set()
+    assert {turns.wait(turn_id, lambda _: False, timeout_seconds=10).state for turn_id in held} == {"done"}
+
+
+def test_a_question_that_is_too_long_is_neither_kept_nor_shown_nor_logged(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = StepPipeline()
+    turns = start(pipeline, limits=LIMITS)
+    with caplog.at_level(logging.DEBUG), pytest.raises(QuestionTooLong, match="101 characters") as raised:
+        turns.submit("token-1", "secret " + "x" * 94, "local")
+    assert raised.value.details == {"characters": 101, "limit": 100}
+    with pytest.raises(QuestionTooLong):
+        turns.submit("token-2", "y" * 5_000_000, "local")
+    assert turns.history("local") == ()
+    assert pipeline.asked == []
+    assert "secret" not in caplog.text
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 1_000_000
+    assert ended(turns, turns.submit("token-1", f"\n {'z' * 100} \n", "local")).question == "z" * 100
+
+
+def test_questions_come_no_faster_than_so_many_a_minute(start: Start) -> None:
+    turns = start(StepPipeline(), limits=replace(LIMITS, questions_a_minute=2))
+    first = turns.submit("token-1", "How long?", "anna", owner="anna")
+    ended(turns, first)
+    ended(turns, turns.submit("token-2", "How long?", "anna", owner="anna"))
+    with pytest.raises(QuestionsTooFast, match="2 questions within a minute; please ask again in"):
+        turns.submit("token-3", "How long?", "anna", owner="anna")
+    assert turns.submit("token-1", "How long?", "anna", owner="anna") == first, (
+        "a click that came twice is one question"
+    )
+    ended(turns, turns.submit("token-4", "How long?", "ben", owner="ben"))
+    assert len(turns.history("anna")) == 2
+
+
+def test_a_list_shows_the_beginning_of_a_question_and_a_turn_no_more_than_one_may_ask(
+    start: Start, tmp_path: Path
+) -> None:
+    """As an older program kept it."""
+    store = TurnStore(tmp_path / "turns.db", question_characters=8000)
+    old = store.add("x" * 5_000_000, session="local", language="en")
+    turns = start(StepPipeline())
+    (row,) = turns.history("local")
+    assert row.question == "x" * 120
+    snapshot = turns.snapshot(old.turn_id)
+    assert snapshot is not None
+    assert snapshot.question == "x" * 8000
+    following = store.add("And then?", session="local", language="en", follows=old.turn_id)
+    assert store.questions_before(following, 4) == ("x" * 8000,)

@@ -8,13 +8,16 @@ from streamlit.testing.v1 import AppTest
 
 from ingest.lock import writer_lock
 from ingest.summary import IngestProgress
-from rag.errors import IngestRunning, NothingToIngest, NotPermitted
+from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
 from rag.schema import Language
-from rag.storage.access import Role, User
+from rag.settings import Settings
+from rag.storage.access import LOCAL_USER, Role, User
+from rag.turns import AnswerPipeline
 from tests.ui.knowledge.library import Library
 from ui.i18n import word
+from ui.jobs import Jobs
 from ui.knowledge.desk import KnowledgeDesk
-from ui.knowledge.shelf import Checked
+from ui.knowledge.shelf import Checked, KnowledgeShelf
 from ui.knowledge.update import progress_words
 
 NEW = b"# Christmas\n\nDecember's parcels can be sent back until 31 January."
@@ -109,6 +112,31 @@ def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
         with pytest.raises(NotPermitted):
             call()
     assert small.shelf.store("default").current_generation() == 1
+
+
+def test_a_day_has_room_for_so_many_uploads_of_one_person(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, person_upload_files_a_day=3, person_upload_megabytes_a_day=1)
+    shelf = KnowledgeShelf(settings, Jobs(), lambda name, user: _no_pipeline())
+
+    def desk(user: User) -> KnowledgeDesk:
+        return KnowledgeDesk(shelf, "default", lambda: user, lambda user, name: None)
+
+    lin, root, alone = desk(User("lin", "lead")), desk(User("root", "admin")), desk(LOCAL_USER)
+    lin.keep([("a.md", NEW), ("b.md", NEW)])
+    with pytest.raises(UploadsUsedUp, match="3 files and 1 MB a day"):
+        lin.keep([("c.md", NEW), ("d.md", NEW)])
+    with pytest.raises(UploadsUsedUp):
+        lin.keep([("c.md", b"x" * 999_999)])
+    assert [upload.name for upload in lin.waiting()] == ["a.md", "b.md"], "none of what is refused is kept"
+    lin.keep([("c.md", NEW)])
+    root.keep([("d.md", NEW)])
+    for number in range(9):  # the machine's own user has the whole disk anyway
+        alone.keep([(f"{number}.md", NEW)])
+    shelf.close()
+
+
+def _no_pipeline() -> AnswerPipeline:
+    raise AssertionError("uploading asks no pipeline")
 
 
 def checked(library: Library, desk: KnowledgeDesk) -> Checked:
@@ -221,7 +249,7 @@ def test_a_question_is_explained_in_a_job_of_its_tab(small: Library) -> None:
     test.text_input(key="kb_why_question").set_value("What does delivery cost?")
     test.selectbox(key="kb_why_expected").set_value("退货.md")
     next(button for button in test.button if button.label == word("kb_why_run", "en")).click().run()
-    small.jobs.wait(f"why default lin {test.session_state['line_owner']}", timeout_seconds=60)
+    small.jobs.wait(f"why default lin {test.session_state['tab_name']}", timeout_seconds=60)
     test.run()
     assert not test.exception
     assert word("kb_why_columns", "en") in texts(test)

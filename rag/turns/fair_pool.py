@@ -1,0 +1,135 @@
+"""A pool of threads in which owners take turns, so that one owner's hundred pieces of work do not hold all threads.
+
+    pool = FairPool(16, "search", at_once=2, most_waiting=4)
+    future = pool.submit("lin", work)        # OwnQueueFull where four of lin's pieces wait already
+
+An owner has at most ``at_once`` threads.  When a thread is free, the owner with the fewest is served next, and of
+several the one whose last piece was begun longest ago; an owner's own pieces are done in the order in which they came.
+"""
+
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from rag.errors import AnswerdeskError, OwnQueueFull
+from rag.settings import Settings
+
+Result = TypeVar("Result")
+_Piece = Callable[[], None]
+
+_FILE_READERS = 4
+
+
+class FairPool:
+    """``workers`` threads.  Safe to use from many threads.
+
+    ``at_once`` is how many threads an owner may have, None: all; ``most_waiting`` how many more of an owner's pieces
+    may wait, None: any number.  Beyond, ``refusal`` is raised with ``waiting`` and ``owner``.
+
+    >>> pool = FairPool(2, "sums")
+    >>> pool.submit("lin", lambda: 1 + 1).result()
+    2
+    >>> pool.shutdown()
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        name: str,
+        *,
+        at_once: int | None = None,
+        most_waiting: int | None = None,
+        refusal: type[AnswerdeskError] = OwnQueueFull,
+    ) -> None:
+        if workers < 1 or (at_once is not None and at_once < 1):
+            raise ValueError(f"workers {workers} and at_once {at_once} must be at least 1")
+        self._workers = workers
+        self._at_once = at_once if at_once is not None else workers
+        self._most_waiting = most_waiting
+        self._refusal = refusal
+        self._changed = threading.Condition()
+        self._running: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[_Piece]] = OrderedDict()
+        self._is_closed = False
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
+
+    def submit(self, owner: str, work: Callable[[], Result]) -> "Future[Result]":
+        """Do ``work`` in a thread when it is the owner's turn.
+
+        Raises the pool's refusal, and ``RuntimeError`` once it is shut down.
+        """
+        future: Future[Result] = Future()
+
+        def piece() -> None:
+            _settle(future, work)
+
+        with self._changed:
+            if self._is_closed:
+                raise RuntimeError("the pool is shut down")
+            if self._may_run(owner):
+                self._running[owner] += 1
+                self._threads.submit(self._work, owner, piece)
+                return future
+            own = self._waiting.setdefault(owner, deque())
+            if self._most_waiting is not None and len(own) >= self._most_waiting:
+                raise self._refusal(waiting=len(own), owner=owner)
+            own.append(piece)
+        return future
+
+    def shutdown(self) -> None:
+        """Take nothing more, and return when all that was taken is done."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.wait_for(lambda: not self._waiting and not self._running)
+        self._threads.shutdown(wait=True)
+
+    def _may_run(self, owner: str) -> bool:
+        return self._running[owner] < self._at_once and self._running.total() < self._workers
+
+    def _work(self, owner: str, piece: _Piece) -> None:
+        """Do one piece after another, as long as there is one whose owner may have a thread."""
+        todo: tuple[str, _Piece] | None = (owner, piece)
+        while todo is not None:
+            owner, piece = todo
+            piece()
+            del piece  # what it holds is free while the thread goes on
+            with self._changed:
+                self._running[owner] -= 1
+                if not self._running[owner]:
+                    del self._running[owner]
+                todo = self._next()
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[str, _Piece] | None:
+        served = [owner for owner in self._waiting if self._may_run(owner)]
+        if not served:
+            return None
+        owner = min(served, key=lambda one: self._running[one])
+        own = self._waiting.pop(owner)
+        piece = own.popleft()
+        if own:
+            self._waiting[owner] = own  # behind all others
+        self._running[owner] += 1
+        return owner, piece
+
+
+def file_pool(settings: Settings, refusal: type[AnswerdeskError]) -> FairPool:
+    """Return the pool in which customers' files are read: apart from all that leads and admins begin."""
+    return FairPool(
+        _FILE_READERS,
+        "file",
+        at_once=settings.person_files_at_once,
+        most_waiting=settings.person_waiting,
+        refusal=refusal,
+    )
+
+
+def _settle(future: "Future[Result]", work: Callable[[], Result]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - handed to whoever holds the future
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,134 @@
+"""Owners take turns for the threads of a pool, and one owner's pile of work leaves the others their threads."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.errors import OwnFilesWaiting, OwnQueueFull
+from rag.turns.fair_pool import FairPool
+
+
+class Gate:
+    """Work that is held until the test lets it go, and the order in which it was begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self._open = threading.Event()
+        self._changed = threading.Condition()
+
+    def work(self, name: str) -> Callable[[], str]:
+        def wait() -> str:
+            with self._changed:
+                self.begun.append(name)
+                self._changed.notify_all()
+            assert self._open.wait(timeout=10)
+            return name
+
+        return wait
+
+    def until_begun(self, count: int) -> list[str]:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.begun) >= count, timeout=10)
+            return list(self.begun)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    made = Gate()
+    yield made
+    made.open()
+
+
+def test_an_owner_with_two_hundred_pieces_leaves_the_others_their_threads(gate: Gate) -> None:
+    pool = FairPool(4, "test", at_once=2)
+    flood = [pool.submit("flooder", gate.work(f"flood {number}")) for number in range(200)]
+    others = [pool.submit(name, gate.work(name)) for name in ("anna", "ben", "carl")]
+    assert sorted(gate.until_begun(4)) == ["anna", "ben", "flood 0", "flood 1"]
+    gate.open()
+    assert [future.result(timeout=10) for future in others] == ["anna", "ben", "carl"]
+    assert len([future.result(timeout=10) for future in flood]) == 200
+    assert gate.begun.index("carl") == 4, "who waits for the first time goes before the flooder's third"
+    pool.shutdown()
+
+
+def test_beyond_the_pieces_that_may_wait_an_owner_is_refused_and_nobody_else(gate: Gate) -> None:
+    pool = FairPool(8, "test", at_once=2, most_waiting=4, refusal=OwnFilesWaiting)
+    for number in range(6):
+        pool.submit("flooder", gate.work(str(number)))
+    with pytest.raises(OwnFilesWaiting, match="4 of your files") as raised:
+        pool.submit("flooder", gate.work("one too many"))
+    assert raised.value.details == {"waiting": 4, "owner": "flooder"}
+    future = pool.submit("anna", gate.work("anna"))
+    gate.open()
+    assert future.result(timeout=10) == "anna"
+    pool.shutdown()
+    assert "one too many" not in gate.begun
+
+
+def test_a_refusal_ends_when_a_place_is_free(gate: Gate) -> None:
+    pool = FairPool(1, "test", most_waiting=1)
+    pool.submit("anna", gate.work("first"))
+    second = pool.submit("anna", lambda: "second")
+    with pytest.raises(OwnQueueFull):
+        pool.submit("anna", lambda: "third")
+    gate.open()
+    second.result(timeout=10)
+    assert pool.submit("anna", lambda: "third").result(timeout=10) == "third"
+    pool.shutdown()
+
+
+def test_what_work_raises_is_in_its_future_and_the_thread_goes_on() -> None:
+    pool = FairPool(1, "test")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        pool.submit("anna", fail).result(timeout=10)
+    assert pool.submit("anna", lambda: 1).result(timeout=10) == 1
+    pool.shutdown()
+
+
+def test_shutting_down_does_what_was_taken_and_takes_no_more() -> None:
+    pool = FairPool(1, "test")
+    done = [pool.submit("anna", lambda number=number: number) for number in range(20)]  # type: ignore[misc]
+    pool.shutdown()
+    assert [future.result(timeout=0) for future in done] == list(range(20))
+    with pytest.raises(RuntimeError):
+        pool.submit("anna", lambda: 0)
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(0, None), (1, 0)])
+def test_a_pool_without_threads_is_refused(workers: int, at_once: int | None) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        FairPool(workers, "test", at_once=at_once)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.integers(1, 3), st.integers(1, 3))
+def test_everything_is_done_once_in_its_owners_order(owners: list[str], workers: int, at_once: int) -> None:
+    pool = FairPool(workers, "test", at_once=at_once)
+    lock, running, begun, most = threading.Lock(), dict.fromkeys("abc", 0), [], dict.fromkeys("abc", 0)
+
+    def work(owner: str, number: int) -> None:
+        with lock:
+            begun.append((owner, number))
+            running[owner] += 1
+            most[owner] = max(most[owner], running[owner])
+        with lock:
+            running[owner] -= 1
+
+    for number, owner in enumerate(owners):
+        pool.submit(owner, lambda owner=owner, number=number: work(owner, number))  # type: ignore[misc]
+    pool.shutdown()
+    assert sorted(begun) == sorted((owner, number) for number, owner in enumerate(owners))
+    assert max(most.values()) <= min(at_once, workers)
+    if min(at_once, workers) == 1:
+        for owner in "abc":
+            numbers = [number for one, number in begun if one == owner]
+            assert numbers == sorted(numbers)
