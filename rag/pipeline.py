@@ -19,7 +19,7 @@ from rag.answering.conflicts import newest_first
 from rag.answering.draft import Asked, quotation, refusal
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.hosted_generator import generator_at
-from rag.answering.instructions import without_orders
+from rag.answering.prompt_injection import without_injection
 from rag.answering.lanes import Lanes
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
@@ -240,7 +240,7 @@ class Pipeline:
         return Reading(asked.language, asked.retrieval_probability, found.yes)
 
     def _cleaned(self, question: str) -> str:
-        return without_orders(clean_question(question, self.parts.settings.question_limit_characters))
+        return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
 
     def _asked(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.answering.instructions import spans_without_orders
+from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
 from rag.answering.quantities import Quantity, read_figures
 from rag.answering.statements import Statement, content_words, read_statement, says_no
@@ -49,12 +49,12 @@ class QuotableSpan:
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
     """Yield the passage's sentences in order; headings and rules of tables are context only.
 
-    Orders to the model (``instructions.py``) are not among them: they support nothing.
+    Orders to the model (``prompt_injection.py``) are not among them: they support nothing.
     """
     title = "\n".join((passage.title, *passage.heading_path))
     heading = table_header = introduction = ""
     in_table = False
-    for span in spans_without_orders(passage.text):
+    for span in spans_without_injection(passage.text):
         text = passage.text[span.start : span.end]
         in_row = is_row(text)
         if is_heading(text):

@@ -13,7 +13,7 @@ answer (``citations.py``), which a small model cannot spoil.
 import re
 from collections.abc import Sequence
 
-from rag.answering.instructions import gives_orders
+from rag.answering.prompt_injection import is_injection
 from rag.protocols import Message
 from rag.schema import Evidence, Language
 
@@ -162,7 +162,7 @@ def _passage(passage: Evidence, language: Language) -> str:
     if passage.audience == "internal":
         notes.append(words["internal"])
     headings = [heading for heading in passage.heading_path if heading != passage.title]
-    name = " > ".join(heading for heading in (passage.title, *headings) if not gives_orders(heading))
+    name = " > ".join(heading for heading in (passage.title, *headings) if not is_injection(heading))
     note = f" ({'; '.join(notes)})" if notes else ""
     sent = "\n".join(passage.words(span) for span in passage.sent)
     return as_data(f"[{passage.number}] {name}{note}\n{sent}")

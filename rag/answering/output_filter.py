@@ -1,6 +1,6 @@
 """Takes out of a reply what it cannot have from the passages: strange links, its own prompt, words put into its mouth.
 
-The last of three fences around documents and questions as data (``instructions.py``).  A supported sentence is never
+The last of three fences around documents and questions as data (``prompt_injection.py``).  A supported sentence is never
 touched: what a passage says, a reply may say.
 """
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from rag.answering.instructions import spans_without_orders
+from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.prompt import prompt_texts
 from rag.answering.sentences import split_sentences
 from rag.retrieval.terms import terms
@@ -34,7 +34,7 @@ _RECITED_TERMS = 7
 _PUT_INTO_ITS_MOUTH = 0.8
 
 
-def screened(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
+def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
     """Return the reply without such sentences; empty where nothing is left.
 
     ``is_supported`` tells of a sentence whether the passages say it.
@@ -44,7 +44,7 @@ def screened(text: str, question: str, evidence: Sequence[Evidence], is_supporte
         span
         for span in split_sentences(text)
         if _has_strange_link(sentence := text[span.start : span.end], said)
-        or ((_is_recited(sentence) or _is_put_into_its_mouth(sentence, question)) and not is_supported(sentence))
+        or ((_is_prompt_leak(sentence) or _is_dictated(sentence, question)) and not is_supported(sentence))
     ]
     kept, position = [], 0
     for span in dropped:
@@ -69,7 +69,7 @@ def without_links(text: str) -> str:
 
 def _said(passage: Evidence) -> str:
     """Return what a passage says, without orders to the model."""
-    return "\n".join(passage.text[span.start : span.end] for span in spans_without_orders(passage.text))
+    return "\n".join(passage.text[span.start : span.end] for span in spans_without_injection(passage.text))
 
 
 def _has_strange_link(sentence: str, said: str) -> bool:
@@ -81,7 +81,7 @@ def _has_strange_link(sentence: str, said: str) -> bool:
     return False
 
 
-def _is_recited(sentence: str) -> bool:
+def _is_prompt_leak(sentence: str) -> bool:
     """Tell whether a sentence is taken from the prompt's rules or examples."""
     return any(run in _prompt_runs() for run in _runs([sentence]))
 
@@ -98,7 +98,7 @@ def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
             yield tuple(words[place : place + _RECITED_TERMS])
 
 
-def _is_put_into_its_mouth(sentence: str, question: str) -> bool:
+def _is_dictated(sentence: str, question: str) -> bool:
     """Tell whether a sentence that nothing supports is what the question asked to be said."""
     words = set(terms(sentence)) - _PLAIN_REPLIES
     if not words or _TOLD_TO_SAY.search(question) is None:
