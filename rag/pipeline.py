@@ -19,10 +19,10 @@ from rag.answering.conflicts import newest_first
 from rag.answering.draft import Asked, quotation, refusal
 from rag.answering.evidence import PackingLimits, pack
 from rag.answering.hosted_generator import generator_at
-from rag.answering.prompt_injection import without_injection
 from rag.answering.lanes import Lanes
 from rag.answering.language import question_language
 from rag.answering.prompt import build_messages
+from rag.answering.prompt_injection import without_injection
 from rag.answering.question import clean_question, needs_thought, question_before, visible
 from rag.answering.quotation import Quoting
 from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read

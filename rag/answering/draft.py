@@ -4,7 +4,7 @@ Before it writes, the model is asked whether the passages hold the answer (``rea
 answer is a refusal.  It is one as well where the model writes that they do not.  A reply of which no more sentences are
 supported than are not gives way to the sentences that answer best, word for word, if the answer is there: of 12 such
 replies to sample questions 3 were right, and for 11 the evidence was.  A reply that nothing supports at all is made up,
-or obeys somebody else's instruction, and is never passed on; of any reply, ``output_filter.py`` takes out such sentences.
+or obeys somebody else's instruction, and is never passed on; ``output_filter.py`` takes such sentences out of replies.
 """
 
 import threading
@@ -16,11 +16,11 @@ from rag.answering.conflicts import find_conflicts
 from rag.answering.generation_clock import GenerationClock
 from rag.answering.governor import Budget, Governed, govern
 from rag.answering.not_found import says_not_found
+from rag.answering.output_filter import filter_output
 from rag.answering.prompt import build_messages
 from rag.answering.quotation import quoted_citations, quoted_text
 from rag.answering.reader import ReadingFit, read
 from rag.answering.refusal import refusal_text
-from rag.answering.output_filter import filter_output
 from rag.errors import AnswerCancelled
 from rag.protocols import Generator, Message
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Lane, Language, TextSpan

@@ -1,15 +1,15 @@
 """Takes out of a reply what it cannot have from the passages: strange links, its own prompt, words put into its mouth.
 
-The last of three fences around documents and questions as data (``prompt_injection.py``).  A supported sentence is never
-touched: what a passage says, a reply may say.
+The last of three guardrails around documents and questions as data (``prompt_injection.py``).  A supported sentence is
+never touched: what a passage says, a reply may say.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.prompt import prompt_texts
+from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.sentences import split_sentences
 from rag.retrieval.terms import terms
 from rag.schema import Evidence

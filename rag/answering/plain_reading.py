@@ -81,9 +81,7 @@ def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> It
     if _JOINT.search(shown) and any(is_known(_JOINTS.sub("", word)) for word in _JOINED_WORD.findall(shown)):
         yield _JOINED_WORD.sub(lambda word: _JOINTS.sub("", word.group()), shown)
     if _DIGIT.search(shown) and _LETTER_AND_DIGIT.search(shown):
-        for table in _LEET:
-            if any(is_known(word.translate(table)) for word in _LEET_WORD.findall(shown)):
-                yield _LEET_WORD.sub(lambda word, table=table: word.group().translate(table), shown)  # type: ignore[misc]
+        yield from _without_leet(shown, is_known)
     lengths = list(map(len, shown.split()))
     if lengths.count(1) + lengths.count(2) >= _FEWEST_SPACED or max(lengths, default=0) > 2 * _FEWEST_SPACED:
         for run in _SPACED_OUT.findall(shown):
@@ -91,6 +89,12 @@ def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> It
         yield from map(plain, _decoded(text))
     if "erongi" in shown or "snoitcurtsni" in shown or "tpmorp" in shown:
         yield shown[::-1]
+
+
+def _without_leet(shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:
+    for table in _LEET:
+        if any(is_known(word.translate(table)) for word in _LEET_WORD.findall(shown)):
+            yield _LEET_WORD.sub(lambda word, table=table: word.group().translate(table), shown)  # type: ignore[misc]
 
 
 @cache

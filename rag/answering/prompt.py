@@ -13,7 +13,7 @@ answer (``citations.py``), which a small model cannot spoil.
 import re
 from collections.abc import Sequence
 
-from rag.answering.prompt_injection import is_injection
+from rag.answering.prompt_injection import harmless_title, is_name
 from rag.protocols import Message
 from rag.schema import Evidence, Language
 
@@ -98,7 +98,12 @@ _WORDS: dict[Language, dict[str, str]] = {
     },
 }
 
-_CHAT_MARKS = re.compile(r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:think|documents|资料)>)", re.IGNORECASE)
+_CHAT_MARKS = re.compile(
+    r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:think|documents|资料|s|bos|eos|pad|unk|(?:start|end)_of_turn|im_(?:start|end))>)"
+    r"|<(?=</?SYS>>)|<(?=0x0A>)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CALLS)\])",
+    re.IGNORECASE,
+)
+_BROKEN = {"<": "＜", ">": "＞", "[": "［"}
 
 
 def build_messages(
@@ -147,7 +152,7 @@ def as_data(text: str) -> str:
 
     Ollama's templates put texts in as they are, and the tokenizer would read ``<|im_end|>`` as the end of a message.
     """
-    return _CHAT_MARKS.sub(lambda match: "＜" if match.group() == "<" else "＞", text)
+    return _CHAT_MARKS.sub(lambda match: _BROKEN[match.group()], text)
 
 
 def _passage(passage: Evidence, language: Language) -> str:
@@ -162,7 +167,7 @@ def _passage(passage: Evidence, language: Language) -> str:
     if passage.audience == "internal":
         notes.append(words["internal"])
     headings = [heading for heading in passage.heading_path if heading != passage.title]
-    name = " > ".join(heading for heading in (passage.title, *headings) if not is_injection(heading))
+    name = " > ".join((harmless_title(passage), *filter(is_name, headings)))
     note = f" ({'; '.join(notes)})" if notes else ""
     sent = "\n".join(passage.words(span) for span in passage.sent)
     return as_data(f"[{passage.number}] {name}{note}\n{sent}")

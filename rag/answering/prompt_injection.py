@@ -19,14 +19,14 @@ from rag.answering.injection_lexicon import COMMON_WORDS, DIRECTIVES, RULES, TRI
 from rag.answering.line_kinds import is_heading, is_list_item, is_row
 from rag.answering.plain_reading import other_readings, plain
 from rag.answering.sentences import split_sentences
-from rag.schema import TextSpan
+from rag.schema import Evidence, TextSpan
 
 _UNSPACED = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD = re.compile(rf"[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)?")
 _UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 _COLON = re.compile(":")
 _SENTENCE_END = re.compile(rf"[.!?](?=[\s{_UNSPACED}]|\Z)|。")
-_QUOTE = re.compile("[\"“«「『‘:]")
+_QUOTE = re.compile('["“«「『‘:]')
 _MARKS = re.compile(
     r"<\|[^<>]{0,30}\|>|<\|?im_(?:start|end)\|?>|</?(?:start|end)_of_(?:turn|text|image)>|<(?:bos|eos|pad)>"
     r"|\[/?(?:inst|system_prompt|available_tools|tool_results|tool_calls)\]|<</?sys>>|<0x0a>"
@@ -104,6 +104,18 @@ def is_directive(sentence: str) -> bool:
     (True, False)
     """
     return _orders(sentence, _lexicon().directives)
+
+
+@lru_cache(maxsize=2048)
+def is_name(heading: str) -> bool:
+    """Tell whether a title or a heading only names a matter: it orders nobody, and says nothing to customers."""
+    return not (is_injection(heading) or is_directive(heading))
+
+
+def harmless_title(passage: Evidence) -> str:
+    """Return a passage's title, or the name of its file where somebody wrote an order as the title; else nothing."""
+    file_name = passage.document_path.rsplit("/", 1)[-1]
+    return next(filter(is_name, (passage.title, file_name)), "")
 
 
 @lru_cache(maxsize=512)
@@ -244,8 +256,11 @@ def _holds(rule: _Chain, atoms: Sequence[_Atom]) -> bool:
                 continue
             if place:
                 before = ends[place - 1]
-                distance = None if before is None else (atom.start - before) * (
-                    _UNSPACED_SHARE if atom.is_unspaced and gap > _LONGEST_WORD * 2 else 1
+                distance = (
+                    None
+                    if before is None
+                    else (atom.start - before)
+                    * (_UNSPACED_SHARE if atom.is_unspaced and gap > _LONGEST_WORD * 2 else 1)
                 )
                 if distance is None or not 0 <= distance <= gap:
                     continue

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.prompt import as_data
+from rag.answering.prompt_injection import spans_without_injection
 from rag.protocols import Message
 from rag.schema import Evidence, Language
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from rag.answering.citations import ground, states_nothing
 from rag.answering.language import question_language
-from rag.answering.quantities import ENGLISH_NUMBERS, Quantity, chinese_number, fold
 from rag.answering.output_filter import links_in, without_links
+from rag.answering.quantities import ENGLISH_NUMBERS, Quantity, chinese_number, fold
 from rag.answering.sentences import split_sentences
 from rag.answering.statements import content_words, plain_denials, read_statement
 from rag.errors import FactsChanged

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
+from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.statements import content_words, read_statement
 from rag.schema import Evidence, TextSpan
 
