@@ -120,9 +120,12 @@ def test_what_customers_are_to_hear_is_a_directive(sentence: str) -> None:
 )
 def test_time_grows_with_the_text(piece: str) -> None:
     def seconds(characters: int) -> float:
-        started = time.process_time()
-        is_injection((piece * characters)[:characters])
-        return time.process_time() - started
+        times = []
+        for _ in range(3):
+            started = time.process_time()
+            is_injection((piece * characters)[:characters])
+            times.append(time.process_time() - started)
+        return min(times)
 
     seconds(1000)
-    assert seconds(100_000) < 6 * max(seconds(25_000), 0.02)
+    assert seconds(100_000) < 8 * max(seconds(25_000), 0.02)  # 16 times where it grew with the square
