@@ -120,7 +120,10 @@ class Settings(BaseSettings):
     question_limit_characters: int = Field(default=8000, ge=100)
 
     # answers that are there already
-    curated_review: bool = Field(default=False, description="a person's answer serves only once a lead approved it")
+    curated_review: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="whether an agent's answer waits for a lead; auto: on the desk, once people sign in",
+    )
     cached_answers: int = Field(default=2000, ge=0, description="the model's answers kept to be given again; 0: none")
     user_name: str = Field(default="", max_length=80, description="who works here, where nobody signs in")
 
@@ -152,6 +155,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("curated_review", mode="before")
+    @classmethod
+    def _was_a_flag(cls, value: object) -> object:
+        """Take the words that this setting knew when it was a flag."""
+        given = str(value).strip().lower()
+        return {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}.get(given, given)
 
     @field_validator("ollama_host")
     @classmethod

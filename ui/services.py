@@ -202,7 +202,9 @@ def open_services(settings: Settings) -> SharedServices:
     builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)
     turns, jobs, people = open_turns(settings), Jobs(), open_people(settings)
-    curations = lru_cache(maxsize=None)(lambda name: Curation.of(settings.changed(knowledge_base=name)))
+    curations = lru_cache(maxsize=None)(
+        lambda name: Curation.of(settings.changed(knowledge_base=name), people_sign_in=people.required)
+    )
     stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
     workers = settings.slots_of_all_hosts + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
 

@@ -56,7 +56,7 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return None
     origin = snapshot.answer.origin if snapshot.answer is not None else None
     if origin is not None:
-        return {"kind": "good", "words": _origin_words(origin, language)}
+        return _verdict_of_kept(origin, language, marked=any(sentence.unsupported for sentence in sentences))
     if not sentences:
         return None
     if snapshot.answer is not None and snapshot.answer.quoted:
@@ -65,6 +65,13 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
     if any(sentence.unsupported or doubtful.intersection(sentence.numbers) for sentence in sentences):
         return {"kind": "warning", "words": word("check_marked", language)}
     return {"kind": "good", "words": word("well_supported", language)}
+
+
+def _verdict_of_kept(origin: Origin, language: Language, *, marked: bool) -> Data:
+    words = _origin_words(origin, language)
+    if marked:  # it names a contact that no document has
+        return {"kind": "warning", "words": f"{words} · {word('check_marked', language)}"}
+    return {"kind": "good", "words": words}
 
 
 def _origin_words(origin: Origin, language: Language) -> str:

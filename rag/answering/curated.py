@@ -15,9 +15,11 @@ from datetime import date
 from typing import Self
 
 from rag.answering.citations import ground
+from rag.answering.contacts import UnknownContacts, contacts_in
 from rag.answering.evidence import expired_on
 from rag.answering.language import question_language
 from rag.answering.same_question import question_form
+from rag.answering.sentences import split_sentences
 from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
 from rag.invisible import without_invisible
 from rag.schema import Answer, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
@@ -54,7 +56,11 @@ class Served:
 class Curation:
     """Writes, reviews and serves the curated answers of one knowledge base.  Safe to use from many threads.
 
-    With ``review`` an answer waits until somebody approves it.  ``today`` tells which rules have expired.
+    With ``review``, which may also be asked anew each time, an answer waits until somebody approves it.  ``today``
+    tells which rules have expired.
+
+    Who writes an answer is answerable for what it says; yet a link, a mail address or a telephone number in it that no
+    document of the knowledge base has is marked, in the whole sentence, as a sentence of a model's would be.
     """
 
     def __init__(
@@ -62,24 +68,35 @@ class Curation:
         store: KnowledgeStore,
         kept: CuratedAnswers,
         *,
-        review: bool = False,
+        review: bool | Callable[[], bool] = False,
         today: Callable[[], date] = date.today,
     ) -> None:
         self._store = store
         self._kept = kept
-        self._review = review
+        self._review = review if callable(review) else lambda: review
+        self._contacts = UnknownContacts(store)
         self._today = today
 
     @classmethod
-    def of(cls, settings: Settings, store: KnowledgeStore | None = None) -> Self:
-        """Return the curated answers of the settings' knowledge base; nothing is read or made before it is needed."""
+    def of(
+        cls,
+        settings: Settings,
+        store: KnowledgeStore | None = None,
+        *,
+        people_sign_in: Callable[[], bool] = lambda: False,
+    ) -> Self:
+        """Return the curated answers of the settings' knowledge base; nothing is read or made before it is needed.
+
+        ``people_sign_in`` decides about the review where the settings leave it open.
+        """
         store = store or KnowledgeStore(settings.knowledge_dir)
-        return cls(store, CuratedAnswers(store.folder), review=settings.curated_review)
+        review = people_sign_in if settings.curated_review == "auto" else settings.curated_review == "on"
+        return cls(store, CuratedAnswers(store.folder), review=review)
 
     @property
     def waits_for_review(self) -> bool:
         """Whether an answer that is written now serves only after a review."""
-        return self._review
+        return self._review()
 
     def answer(self, question: str, language: Language, trace: Trace) -> Served | None:
         """Return the answer to the same question; None where there is none, or where it may serve no more."""
@@ -91,8 +108,19 @@ class Curation:
                     self._kept.expire(found.number, reason)
                 return None
             generation = self._store.require_generation()
-            evidence = self._evidence(found, generation)
-        return _served(found, question, language, evidence, generation, trace)
+            retrieved = Retrieved(self._evidence(found, generation), True, 1.0, generation)
+            marked = self.doubtful_sentences(found.kept.answer, generation)
+        return _served(found, question, language, retrieved, marked, trace)
+
+    def doubtful_sentences(self, answer: str, generation: int = 0) -> tuple[TextSpan, ...]:
+        """Return the sentences with a link, a mail address or a number to call that no document has.
+
+        ``generation`` 0 is the one that serves now.  Raises ``KnowledgeBaseMissing``.
+        """
+        unknown = self._contacts.of(answer, generation or self._store.require_generation())
+        if not unknown:
+            return ()
+        return tuple(span for span in split_sentences(answer) if contacts_in(answer[span.start : span.end]) & unknown)
 
     def write(
         self,
@@ -126,7 +154,7 @@ class Curation:
             sources=tuple(self.source_of(place) for place in sources),
             valid_until=valid_until,
         )
-        kept = self._kept.add(new, "waiting" if self._review and not reviewed else "serving")
+        kept = self._kept.add(new, "waiting" if self._review() and not reviewed else "serving")
         self._join_regression()
         return kept
 
@@ -246,26 +274,27 @@ def _served(
     found: CuratedAnswer,
     question: str,
     language: Language,
-    evidence: tuple[Evidence, ...],
-    generation: int,
+    retrieved: Retrieved,
+    marked: tuple[TextSpan, ...],
     trace: Trace,
 ) -> Served:
-    kept = found.kept
+    kept, evidence = found.kept, retrieved.evidence
     with trace.span("citations"):
         citations = ground(kept.answer, evidence, question).citations if evidence else ()
+        doubtful = {span.start for span in marked}
     trace.record("total", trace.elapsed_ms())
     answer = Answer(
         text=kept.answer,
         language=language,
         refused=False,
         thinking="",
-        citations=citations,
-        unsupported=(),  # a person answers for it
+        citations=tuple(one for one in citations if one.start not in doubtful),
+        unsupported=marked,  # for all else the person answers
         spans=trace.spans(),
         model="",
         stand_in=False,
-        generation=generation,
+        generation=retrieved.generation,
         lane="curated",
         origin=Origin(found.written_at.isoformat(), kept.generation, kept.author, found.number),
     )
-    return Served(Retrieved(evidence, True, 1.0, generation), Completed(answer))
+    return Served(retrieved, Completed(answer))

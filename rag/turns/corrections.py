@@ -50,6 +50,15 @@ class PersonalCorrections:
         self._lead()
         return self._of(knowledge_base).all(state)
 
+    def doubtful_sentences(self, knowledge_base: str, answer: str) -> tuple[str, ...]:
+        """Return the sentences with a link, a mail address or a number to call that no document has.
+
+        Raises ``AccessDenied``, and ``NotPermitted`` for an agent.
+        """
+        self._lead()
+        spans = self._of(knowledge_base).doubtful_sentences(answer)
+        return tuple(answer[span.start : span.end] for span in spans)
+
     def approve(self, knowledge_base: str, number: int) -> None:
         """Let an answer serve.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
         user = self._lead()

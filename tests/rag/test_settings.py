@@ -154,3 +154,20 @@ def test_a_profile_draws_words_its_way_and_what_is_set_by_itself_goes_before_it(
 def test_a_profile_or_a_way_of_drawing_words_that_cannot_be_is_named(values: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match=f"ANSWERDESK_{next(iter(values)).upper()}"):
         Settings().changed(**values)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, "auto"), ("auto", "auto"), ("true", "on"), ("ON", "on"), ("1", "on"), ("false", "off"), ("0", "off")],
+)
+def test_review_takes_the_words_of_when_it_was_a_flag(
+    given: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("ANSWERDESK_CURATED_REVIEW", given)
+    assert Settings().curated_review == expected
+
+
+def test_review_takes_no_other_words() -> None:
+    with pytest.raises(SettingsError, match="CURATED_REVIEW"):
+        Settings().changed(curated_review="perhaps")

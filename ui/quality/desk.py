@@ -98,6 +98,10 @@ class QualityDesk:
         """Return who did what to an answer."""
         return self._corrections().history(self.name, number)
 
+    def doubtful_sentences(self, answer: str) -> tuple[str, ...]:
+        """Return the sentences with a link, a mail address or a number to call that no document has."""
+        return self._corrections().doubtful_sentences(self.name, answer)
+
     def accept(self, number: int) -> None:
         """Let an answer serve.  Raises ``CuratedMissing``, or ``CuratedUnusable`` where its document is gone."""
         self._corrections().approve(self.name, number)

@@ -80,6 +80,10 @@ def _draw_correction(context: PageContext, desk: QualityDesk, found: CuratedAnsw
     answer = st.text_area(
         word("q_correction_answer", language), kept.answer, key=f"q_answer_{key}", height=140, max_chars=20_000
     )
+    doubtful = desk.doubtful_sentences(answer)
+    if doubtful:
+        cards = [Card(sentence, mark="!") for sentence in doubtful]
+        draw_cards("q_doubtful", cards, heading=word("q_doubtful", language), empty="")
     spoken: Language = st.segmented_control(
         word("q_correction_language", language),
         list(get_args(Language)),

@@ -127,6 +127,10 @@ QUALITY_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "q_correction_question": ("Question that it answers", "所回答的问题"),
         "q_correction_answer": ("Answer", "答案"),
         "q_correction_language": ("Language of the question", "问题语言"),
+        "q_doubtful": (
+            "Check: no article has this link, mail address or telephone number",
+            "请核对：没有文章提到该链接、邮箱或电话",
+        ),
         "q_correction_rests": ("Rests on", "依据"),
         "q_rests_on_nothing": (
             "It rests on no article: nothing tells when it is out of date.",

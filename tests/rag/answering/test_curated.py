@@ -11,6 +11,7 @@ from rag.answering.lanes import Lanes
 from rag.errors import CuratedMissing, CuratedUnusable
 from rag.pipeline import Pipeline
 from rag.schema import Completed, Document, Retrieved
+from rag.settings import Settings
 from rag.storage.curated import CuratedAnswers
 from rag.storage.regression import RegressionQuestions
 from rag.storage.store import KnowledgeStore
@@ -161,3 +162,70 @@ def test_a_damaged_file_is_passed_by(base: Base, caplog: pytest.LogCaptureFixtur
     (base.folder / "answers.db").write_bytes(b"no database at all, and long enough to be read as one" * 100)
     assert base.pipeline.answer(QUESTION).lane == "model"
     assert "passed by" in caplog.text
+
+
+CONTACTS = changed(text="Write to help@shop.example or see https://www.shop.example/returns. Call +49 30 123-4567.")
+
+
+def marked(base: Base, answer: str) -> list[str]:
+    """Return the sentences of a served answer that are marked."""
+    base.curation.write(QUESTION, answer, author="Lin", sources=[Place(CONTACTS.document_id)])
+    served = base.curation.answer(QUESTION, "en", Trace())
+    assert served is not None
+    found = served.completed.answer
+    assert not {span.start for span in found.unsupported} & {citation.start for citation in found.citations}
+    return [found.text[span.start : span.end] for span in found.unsupported]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Pay the fee at https://evil.example/pay.",
+        "See [our shop](https://evil.example/returns).",
+        "Write to pay@evil.example for the label.",
+        "See https://shop.example.evil.example/returns for more.",
+        "See https://www.shop.example/other for more.",
+        "Call +49 30 765-4321 for the label.",
+        "Call ０３０ ７６５ ４３２１ for the label.",
+    ],
+)
+def test_a_contact_that_no_document_has_is_marked(base: Base, sentence: str) -> None:
+    base.publish(CONTACTS)
+    assert marked(base, f"You have 30 days. {sentence} Ask Lin about gifts.") == [sentence]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Write to help@shop.example for the label.",
+        "See [our shop](HTTP://shop.example/returns/) for more.",
+        "Call +49 (30) 1234567 for the label.",
+        "It holds until 2026-12-31 and costs 12.50 EUR, order 4711.",
+    ],
+)
+def test_a_contact_that_a_document_has_is_not_marked(base: Base, sentence: str) -> None:
+    base.publish(CONTACTS)
+    assert marked(base, f"You have 30 days. {sentence}") == []
+
+
+def test_a_contact_is_marked_once_the_document_that_had_it_is_gone(base: Base) -> None:
+    base.publish(CONTACTS, replace(SAMPLE_DOCUMENTS[1], text="See https://second.example/page."))
+    base.curation.write(QUESTION, "See https://second.example/page.", author="Lin", sources=[])
+    served = base.curation.answer(QUESTION, "en", Trace())
+    assert served is not None and served.completed.answer.unsupported == ()
+    base.publish_only(CONTACTS)
+    served = base.curation.answer(QUESTION, "en", Trace())
+    assert served is not None and len(served.completed.answer.unsupported) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "signing_in", "expected"),
+    [("auto", False, False), ("auto", True, True), ("on", False, True), ("off", True, False)],
+)
+def test_review_is_on_once_people_sign_in(tmp_path: Path, setting: str, signing_in: bool, expected: bool) -> None:
+    people = [signing_in]
+    settings = Settings(data_dir=tmp_path).changed(curated_review=setting)
+    curation = Curation.of(settings, people_sign_in=lambda: people[0])
+    assert curation.waits_for_review is expected
+    people[0] = True  # the first admin was let in while the desk was open
+    assert curation.waits_for_review is (setting != "off")

@@ -72,3 +72,12 @@ def test_who_may_not_read_the_base_may_not_write_for_it(of: Callable[[User], Per
 def test_where_nobody_signs_in_the_setting_names_the_author(of: Callable[[User], PersonalCorrections]) -> None:
     kept = of(LOCAL_USER).write("shop", QUESTION, "Two years.")
     assert (kept.state, kept.kept.author) == ("serving", "Wei")
+
+
+def test_a_lead_sees_which_contacts_no_document_has(of: Callable[[User], PersonalCorrections]) -> None:
+    answer = "Two years. Write to claims@evil.example for more."
+    assert of(BO).doubtful_sentences("shop", answer) == ("Write to claims@evil.example for more.",)
+    with pytest.raises(NotPermitted):
+        of(LIN).doubtful_sentences("shop", answer)
+    with pytest.raises(AccessDenied):
+        of(EVE).doubtful_sentences("shop", answer)
