@@ -95,7 +95,7 @@ CALLS: dict[str, Callable[[QualityDesk], object]] = {
     "side_by_side": lambda desk: desk.side_by_side("a", "b"),
     "corrections": lambda desk: desk.corrections(),
     "history": lambda desk: desk.history(1),
-    "doubtful": lambda desk: desk.doubtful_sentences("x"),
+    "doubtful_sentences": lambda desk: desk.doubtful_sentences("x"),
     "accept": lambda desk: desk.accept(1),
     "reject": lambda desk: desk.reject(1),
     "edit": lambda desk: desk.edit(1, "a", "b", "en"),
