@@ -7,7 +7,7 @@ documents in this respect at least: ``UnknownContacts`` tells which of them no d
 import re
 import unicodedata
 
-from rag.answering.screening import links_in
+from rag.answering.output_filter import links_in
 from rag.storage.store import VISIBLE, KnowledgeStore
 
 _NUMBER = re.compile(r"(?<![\w.,/-])\+?\(?\d(?:[ ()/.-]{0,2}\d){6,17}(?![\w-])")
