@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -81,7 +82,19 @@ class Settings(BaseSettings):
         default="auto", description="whether people sign in; auto: as soon as there is an admin"
     )
     sign_in_hours: float = Field(default=12.0, gt=0, le=24 * 31, description="after which one signs in again")
+    sign_in_idle_hours: float = Field(default=2.0, gt=0, le=24 * 31, description="unused for so long, a sign-in ends")
+    unverified_email: bool = Field(
+        default=False, description="let people in whose provider does not say that it has verified their e-mail address"
+    )
     host_names: str = Field(default="", description="names that the desk is reached under, separated by commas")
+    trusted_proxies: str = Field(
+        default="",
+        description="proxies (addresses, networks) whose X-Forwarded-For and -Proto are believed, separated by commas",
+    )
+    tabs_per_person: int = Field(default=32, ge=1, description="pages that one person may have open at once")
+    uploads_per_person_megabytes: int = Field(
+        default=300, ge=1, description="files of one person that wait in the desk's memory"
+    )
 
     # watching
     otlp_endpoint: str = Field(
@@ -178,6 +191,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is no http:// or https:// address of a collector")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for name in _names(value):
+            ip_network(name, strict=False)  # "*" would let everybody choose their address
+        return value
+
     @property
     def knowledge_dir(self) -> Path:
         """Folder of the chosen knowledge base: its database and its generations."""
@@ -215,7 +235,11 @@ class Settings(BaseSettings):
 
     def desk_names(self) -> tuple[str, ...]:
         """Return ``host_names`` one by one."""
-        return tuple(name.strip() for name in self.host_names.split(",") if name.strip())
+        return _names(self.host_names)
+
+    def proxies(self) -> tuple[str, ...]:
+        """Return ``trusted_proxies`` one by one."""
+        return _names(self.trusted_proxies)
 
     @property
     def sampling(self) -> Sampling:
@@ -245,6 +269,10 @@ class Settings(BaseSettings):
     def changed(self, **changes: object) -> "Settings":
         """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``."""
         return _checked(self.model_dump() | changes)
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 def _is_http_address(url: str) -> bool:

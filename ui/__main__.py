@@ -77,7 +77,7 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
     """
     from ui.configuration import desk_configuration
     from ui.log_privacy import keep_words_out_of_logs
-    from ui.server import desk_application  # Streamlit takes a second to import
+    from ui.server import DeskApplication  # Streamlit takes a second to import
 
     keep_words_out_of_logs()
     started_at = time.monotonic()
@@ -89,7 +89,7 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
         "server.allowedHosts": allowed_hosts(host, names),
         "server.maxUploadSize": load_settings().document_limit_megabytes,
     }
-    desk_application().run(config=desk_configuration(own))
+    DeskApplication().run(config=desk_configuration(own))
 
 
 def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:

@@ -91,6 +91,11 @@ ERROR_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "sign-in on.",
             "其他机器可以访问此工作台，但未启用登录。请联系管理员启用登录。",
         ),
+        "error_ProxyWithoutSignIn": (
+            "This desk was opened through a proxy or from another machine, but nobody has to sign in. Ask whoever runs "
+            "it to switch sign-in on.",
+            "您正通过代理或其他机器访问此工作台，但它未启用登录。请联系管理员启用登录。",
+        ),
         "error_ServingError": (
             "The model cannot answer now. Evidence still works; tell an admin.",
             "模型暂时无法回答，依据检索仍可使用，请联系管理员。",

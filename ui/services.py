@@ -114,13 +114,17 @@ class DeskServices:
 
 @dataclass(frozen=True, slots=True)
 class PeopleServices:
-    """Who may sign in.  ``required`` tells whether anybody has to; where not, whoever sits here may do everything."""
+    """Who may sign in.  ``required`` tells whether anybody has to; where not, whoever sits here may do everything.
+
+    ``unverified_email`` lets in whom a provider names without saying that it has verified the address.
+    """
 
     people: People
     sign_ins: SignIns
     audit: AuditTrail
     required: Callable[[], bool]
     first_admin: FirstAdmin
+    unverified_email: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +250,10 @@ def open_people(settings: Settings) -> PeopleServices:
         "off": lambda: False,
         "auto": people.has_admin,
     }[settings.sign_in]
-    sign_ins = SignIns(settings.people_path, settings.sign_in_hours)
+    sign_ins = SignIns(settings.people_path, settings.sign_in_hours, idle_hours=settings.sign_in_idle_hours)
     audit = AuditTrail(settings.people_path)
-    return PeopleServices(people, sign_ins, audit, required, FirstAdmin(people, sign_ins))
+    first_admin = FirstAdmin(people, sign_ins)
+    return PeopleServices(people, sign_ins, audit, required, first_admin, settings.unverified_email)
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from rag.errors import OpenWithoutSignIn, SignInNeeded
+from rag.errors import OpenWithoutSignIn, ProxyWithoutSignIn
 from rag.schema import Language
 from rag.settings import LOOPBACKS
 from rag.storage.access import LOCAL_USER, User
+from ui.current_sign_in import came_directly, sign_in_of_provider, token_in
 from ui.i18n import language_of_locale
 from ui.services import DeskServices, PeopleServices, SharedServices
 from ui.turn_data import Reading
 
-COOKIE = "answerdesk_sign_in"
 _ADDRESS_LAGS_SECONDS = 3.0
 
 _LANGUAGES = ("zh", "en")
@@ -56,26 +56,29 @@ def page_context(shared: SharedServices) -> PageContext:
 def _who(people: PeopleServices | None) -> Callable[[], User]:
     """Return how to ask, from any thread and whenever it matters, who is at this browser."""
     address = str(st.get_option("server.address") or "")
-    return partial(_user, people, address, st.context.cookies.get(COOKIE, ""), st.user.to_dict())
+    direct = came_directly(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
+    return partial(_user, people, address, direct, _token(), st.user.to_dict())
 
 
-def _user(people: PeopleServices | None, address: str, token: str, claims: Mapping[str, object]) -> User:
+def _user(people: PeopleServices | None, address: str, direct: bool, token: str, claims: Mapping[str, object]) -> User:
     """Return who that is: by the cookie of ``ui/sign_in.py``, or by what another provider claims."""
     if people is None or not people.required():
         if address not in LOOPBACKS:
             raise OpenWithoutSignIn(address=address or "0.0.0.0")
+        if not direct:
+            raise ProxyWithoutSignIn
         return LOCAL_USER
-    if token:
-        return people.sign_ins.user(token)
-    if claims.get("is_logged_in") and claims.get("email") and claims.get("email_verified") is not False:
-        signed_in_at = datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
-        return people.sign_ins.user_of_provider(str(claims["email"]), signed_in_at)
-    raise SignInNeeded
+    return people.sign_ins.user(token) if token else sign_in_of_provider(people, claims).user
+
+
+def _token() -> str:
+    """Return the token of this browser's sign-in; its socket's origin, which was checked, says how it is served."""
+    return token_in(st.context.cookies, secure=(st.context.headers.get("Origin") or "").startswith("https://"))
 
 
 def sign_out(services: DeskServices) -> None:
     """End this browser's sign-in; the next run finds nobody."""
-    services.sign_out(st.context.cookies.get(COOKIE, ""))
+    services.sign_out(_token())
     if st.user.to_dict().get("is_logged_in"):
         st.logout()
 

@@ -3,34 +3,35 @@
     GET  /sign-in    the form, or the first admin's where there is none yet     POST  the attempt
     GET  /password   the form for a new password                               POST  the change
 
-Who comes without a cookie is sent here; whether a cookie is worth anything, each run of a page asks anew.
+``ui/request_guard.py`` sends here whoever comes without a valid sign-in, and lets in forms from the desk's own pages
+only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from rag.errors import PeopleError, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.passwords import hash_password, matches, require_good
-from rag.people.sign_ins import SignedIn
+from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, SignedIn
 from rag.schema import Language
+from ui.current_sign_in import BROWSER_COOKIE, COOKIE, cookie_name, token_in
 from ui.i18n import language_of_locale
 from ui.services import PeopleServices
-from ui.session import COOKIE
 from ui.sign_in_form import FORM_HEADERS, Form, form_html
 
 SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
-PROVIDER_COOKIE = "_streamlit_user"
 _LARGEST_FORM_BYTES = 16 * 1024
+_PASSWORDS_AT_ONCE = 4  # whoever floods the form takes none of the threads that serve files
 
 
 def sign_in_routes(people: Callable[[], PeopleServices | None]) -> list[BaseRoute]:
@@ -42,45 +43,6 @@ def sign_in_routes(people: Callable[[], PeopleServices | None]) -> list[BaseRout
             (PASSWORD_PATH, _password_form, _change_password),
         )
     ]
-
-
-def sign_in_first(people: Callable[[], PeopleServices | None]) -> Middleware:
-    """Return the middleware that sends a browser without any cookie to the form before it loads a page."""
-    return Middleware(_SignInFirst, people=people)
-
-
-class _SignInFirst:
-    def __init__(self, app: ASGIApp, people: Callable[[], PeopleServices | None]) -> None:
-        self._app = app
-        self._people = people
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._is_page(scope) and await run_in_threadpool(self._is_nobody, scope):
-            query = scope.get("query_string", b"").decode("latin-1")
-            asked = scope["path"] + (f"?{query}" if query else "")
-            named = {"lang": language} if (language := parse_qs(query).get("lang", [""])[0]) else {}
-            target = f"{SIGN_IN_PATH}?{urlencode({'next': asked} | named)}"
-            await RedirectResponse(target, 303)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _is_page(self, scope: Scope) -> bool:
-        path = scope["path"]
-        ours = path in (SIGN_IN_PATH, PASSWORD_PATH) or path.startswith(("/_stcore/", "/auth/", "/oauth2callback"))
-        return not ours and "text/html" in Headers(scope=scope).get("accept", "")
-
-    def _is_nobody(self, scope: Scope) -> bool:
-        people = self._people()
-        if people is None or not people.required():
-            return False
-        cookies = Request(scope).cookies
-        if PROVIDER_COOKIE in cookies and COOKIE not in cookies:
-            return False  # Streamlit verifies it, and the page asks whom it names
-        try:
-            people.sign_ins.user(cookies.get(COOKIE, ""))
-        except PeopleError:
-            return True
-        return False
 
 
 class _Page:
@@ -95,6 +57,7 @@ class _Page:
         self._people = people
         self._show = show
         self._take_in = take_in
+        self._places = CapacityLimiter(_PASSWORDS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -110,7 +73,7 @@ class _Page:
     async def _form(
         self, people: PeopleServices, request: Request, given: dict[str, str], error: PeopleError | None = None
     ) -> Response:
-        language = _language(request, given)
+        language = request_language(request, given)
         form = await run_in_threadpool(self._show, people)
         statuses = {SignInThrottled: 429, SignInWrong: 401, SignInNeeded: 401}
         status = statuses.get(type(error), 422) if error is not None else 200
@@ -124,7 +87,7 @@ class _Page:
             name=given.get("name", ""),
             error=error.text(language) if error is not None else "",
             done=given.get("done") == "password",
-            provider=_has_provider(),
+            provider=has_provider(),
         )
         return HTMLResponse(html, status, headers)
 
@@ -133,24 +96,24 @@ class _Page:
         if people is None or not people.required():
             return RedirectResponse("/", 303)
         given = await _given(request)
-        if given is None or not _is_own_page(request):
+        if given is None:
             return HTMLResponse("", 400, FORM_HEADERS)
         try:
-            signed_in = await run_in_threadpool(self._take_in, people, request, given)
+            signed_in = await to_thread.run_sync(self._take_in, people, request, given, limiter=self._places)
         except PeopleError as error:
             return await self._form(people, request, given, error)
-        language = _language(request, given)
+        language = request_language(request, given)
         if signed_in is None:
             return RedirectResponse(f"{SIGN_IN_PATH}?{urlencode({'lang': language, 'done': 'password'})}", 303)
         response = RedirectResponse(safe_path(given.get("next", "")), 303)
-        response.set_cookie(
-            COOKIE,
-            signed_in.token,
-            expires=signed_in.ends_at,
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
+        secure = _is_secure(request)
+        known_until = datetime.now(UTC) + timedelta(seconds=BROWSER_KNOWN_SECONDS)
+        for name, token, until in (
+            (COOKIE, signed_in.token, signed_in.ends_at),
+            (BROWSER_COOKIE, signed_in.browser, known_until),
+        ):
+            name = cookie_name(name, secure=secure)
+            response.set_cookie(name, token, expires=until, httponly=True, samesite="lax", secure=secure)
         return response
 
 
@@ -159,10 +122,10 @@ def _sign_in_form(people: PeopleServices) -> Form:
 
 
 def _sign_in(people: PeopleServices, request: Request, given: dict[str, str]) -> SignedIn:
-    name, password = given.get("name", ""), given.get("password", "")
+    name, password, browser = given.get("name", ""), given.get("password", ""), _browser(request)
     if people.first_admin.wanted():
-        return people.first_admin.claim(given.get("code", ""), name, password, given.get("again", ""), _from(request))
-    return people.sign_ins.begin(name, password, _from(request))
+        return people.first_admin.claim(given.get("code", ""), name, password, given.get("again", ""), browser)
+    return people.sign_ins.begin(name, password, _from(request), browser)
 
 
 def _password_form(people: PeopleServices) -> Form:
@@ -171,11 +134,11 @@ def _password_form(people: PeopleServices) -> Form:
 
 def _change_password(people: PeopleServices, request: Request, given: dict[str, str]) -> None:
     """Change the password of whoever holds the cookie and knows the old one; all their sign-ins end."""
-    user = people.sign_ins.user(request.cookies.get(COOKIE, ""))
-    people.sign_ins.attempt(user.name, _from(request))
+    user = people.sign_ins.user(token_in(request.cookies, secure=_is_secure(request)))
+    people.sign_ins.attempt(user.name, _from(request), _browser(request))
     if not matches(people.people.password_of(user.name), given.get("password", "")):
         raise SignInWrong
-    people.sign_ins.forget_attempts(user.name, _from(request))
+    people.sign_ins.forget_attempts(user.name, _from(request), _browser(request))
     require_good(given.get("new", ""), user.name)
     if given.get("new") != given.get("again"):
         raise PersonUnusable(reason="differs")
@@ -210,13 +173,17 @@ async def _given(request: Request) -> dict[str, str] | None:
     return {name: values[-1] for name, values in fields.items()}
 
 
-def _is_own_page(request: Request) -> bool:
-    """Tell whether the form was on a page of this desk: another site must not sign its reader in or out."""
-    origin = request.headers.get("origin", "")
-    return urlsplit(origin).netloc == request.headers.get("host", "")
+def _is_secure(request: Request) -> bool:
+    return request.scope["scheme"] == "https"
 
 
-def _language(request: Request, given: dict[str, str]) -> Language:
+def _browser(request: Request) -> str:
+    """Return the token that this browser was given at an earlier sign-in, or an empty string."""
+    return request.cookies.get(cookie_name(BROWSER_COOKIE, secure=_is_secure(request)), "")
+
+
+def request_language(request: Request, given: Mapping[str, str]) -> Language:
+    """Return the language that a form named, else the browser's."""
     named = given.get("lang", "")
     if named in ("zh", "en"):
         return "zh" if named == "zh" else "en"
@@ -227,6 +194,7 @@ def _from(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def _has_provider() -> bool:
+def has_provider() -> bool:
     """Tell whether ``.streamlit/secrets.toml`` names an OIDC provider."""
-    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+    found: bool = st.secrets.load_if_toml_exists()
+    return found and "auth" in st.secrets

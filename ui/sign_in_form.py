@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlencode
 
+from rag.errors import AnswerdeskError
 from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from ui.i18n import word
@@ -20,6 +21,7 @@ FORM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "frame-ancestors 'none'; base-uri 'none'",
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
     }
 )
 
@@ -94,6 +96,20 @@ def form_html(
 <button type="submit">{word(button, language)}</button>
 </form>{elsewhere}
 </main></body></html>
+"""
+
+
+def notice_html(error: AnswerdeskError) -> str:
+    """Return a document that says an error in both languages, for whoever is let no further."""
+    said = [
+        f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.text(language))}</p>'
+        for language in ("en", "zh")
+    ]
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{word("product", "en")}</title><style>{_STYLE}</style></head>
+<body><main><h1>{word("product", "en")}</h1>{"".join(said)}</main></body></html>
 """
 
 

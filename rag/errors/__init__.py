@@ -13,6 +13,7 @@
     │   ├── CalibrationDamaged
     │   ├── MetricsPortTaken
     │   ├── OpenWithoutSignIn
+    │   ├── ProxyWithoutSignIn
     │   ├── ModelUnfit
     │   └── PortTaken
     ├── KnowledgeError                      3     the knowledge base
@@ -46,7 +47,11 @@
     │   ├── PersonUnusable
     │   ├── ScopeNotHeld
     │   ├── PersonOutOfReach
-    │   └── LastAdmin
+    │   ├── LastAdmin
+    │   ├── ForeignHost
+    │   ├── ForeignPage
+    │   ├── TooManyTabs
+    │   └── UploadsFull
     ├── ServingError                        4     the model server
     │   ├── OllamaUnavailable
     │   │   └── NoHostAnswers
@@ -123,6 +128,8 @@ from rag.errors.knowledge import (
     StorageFull,
 )
 from rag.errors.people import (
+    ForeignHost,
+    ForeignPage,
     LastAdmin,
     NotPermitted,
     PeopleError,
@@ -134,6 +141,8 @@ from rag.errors.people import (
     SignInNeeded,
     SignInThrottled,
     SignInWrong,
+    TooManyTabs,
+    UploadsFull,
 )
 from rag.errors.provisioning import (
     BuildFailed,
@@ -172,6 +181,7 @@ from rag.errors.settings import (
     ModelUnfit,
     OpenWithoutSignIn,
     PortTaken,
+    ProxyWithoutSignIn,
     SettingsError,
 )
 
@@ -192,6 +202,8 @@ __all__ = [
     "EmbedderMismatch",
     "EmbedderMissing",
     "FactsChanged",
+    "ForeignHost",
+    "ForeignPage",
     "GenerationGone",
     "GlossaryUnusable",
     "IndexDamaged",
@@ -230,6 +242,7 @@ __all__ = [
     "PortTaken",
     "PromptTooLong",
     "ProvisioningError",
+    "ProxyWithoutSignIn",
     "QuestionEmpty",
     "QuestionError",
     "QuestionTooLong",
@@ -245,11 +258,13 @@ __all__ = [
     "SignInWrong",
     "SourceMissing",
     "StorageFull",
+    "TooManyTabs",
     "ToolMissing",
     "TurnError",
     "TurnFailed",
     "TurnMissing",
     "UploadUnusable",
+    "UploadsFull",
     "UploadsUsedUp",
     "WaitedTooLong",
     "printable",

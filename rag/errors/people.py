@@ -103,3 +103,40 @@ class LastAdmin(PeopleError):
 
     en = "{name} is the last admin; make somebody else an admin first."
     zh = "{name} 是最后一位管理员，请先指定其他管理员。"
+
+
+class ForeignHost(PeopleError):
+    """A browser asked for the desk under a name that is not one of its own: a stranger's name may lead anywhere."""
+
+    en = (
+        "The desk is not known under this name. Use its usual address; whoever runs it can add a name with "
+        "ANSWERDESK_HOST_NAMES."
+    )
+    zh = "工作台未启用此地址。请使用常用地址访问；管理员可通过 ANSWERDESK_HOST_NAMES 添加地址。"
+
+
+class ForeignPage(PeopleError):
+    """A request came from a page that the desk did not serve, or through a proxy that is not trusted."""
+
+    en = (
+        "This request did not come from a page of this desk. Open the desk in a new tab. If it is behind a proxy with "
+        "https, whoever runs it has to name the proxy in ANSWERDESK_TRUSTED_PROXIES."
+    )
+    zh = (
+        "该请求并非来自本工作台的页面，请在新标签页中重新打开工作台。如经由 https 代理访问，"
+        "请管理员将代理地址加入 ANSWERDESK_TRUSTED_PROXIES。"
+    )
+
+
+class TooManyTabs(PeopleError):
+    """One person has ``limit`` pages open, or opened far more within minutes."""
+
+    en = "You have too many pages of the desk open (at most {limit}). Close some, and load this one again in a while."
+    zh = "您打开的工作台页面过多（最多 {limit} 个）。请关闭一些页面，稍候再重新加载。"
+
+
+class UploadsFull(PeopleError):
+    """The files of one person that wait in memory would be more than ``megabytes``."""
+
+    en = "Your uploaded files would exceed {megabytes} MB. Hand in or remove some of them first."
+    zh = "您已上传的文件将超过 {megabytes} MB，请先提交或移除部分文件。"

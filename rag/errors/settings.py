@@ -31,6 +31,20 @@ class OpenWithoutSignIn(SettingsError):
     )
 
 
+class ProxyWithoutSignIn(SettingsError):
+    """A desk that asks nobody to sign in was reached through a proxy, so from who knows where."""
+
+    en = (
+        "This request came through a proxy or from another machine, and this desk asks nobody to sign in. Let people "
+        "sign in (ANSWERDESK_SIGN_IN=on, or add somebody with: python -m ui people add NAME --role admin), or open the "
+        "desk directly on the machine that it runs on."
+    )
+    zh = (
+        "该请求来自代理或其他机器，而此工作台未启用登录。请启用登录（ANSWERDESK_SIGN_IN=on，或用以下命令添加用户："
+        "python -m ui people add 用户名 --role admin），或在运行工作台的机器上直接打开。"
+    )
+
+
 class CalibrationDamaged(SettingsError):
     """The file with a knowledge base's own calibration, at ``path``, is none."""
 

@@ -16,6 +16,7 @@ from rag.storage.access import LOCAL_USER, Role, User
 from rag.storage.connection import Database
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
+_AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND NOT disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class People:
 
     def has_admin(self) -> bool:
         """Tell whether anybody can let others in."""
-        return any(person.role == "admin" and not person.disabled for person in self.list())
+        with self._database.reading() as connection:  # asked with each request, so without reading everybody
+            return connection.execute(_AN_ADMIN).fetchone() is not None
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
         """Let somebody in; an empty ``password_hash`` is for who signs in elsewhere.
@@ -112,6 +114,7 @@ class People:
             _require_admin(connection, name)
             if disabled:
                 _end_sign_ins(connection, known)
+                _forget_browsers(connection, known)
 
     def set_password(self, name: str, password_hash: str, by: str) -> None:
         """Give a new password, which ends all sign-ins with the old one.  Raises ``PersonUnknown``."""
@@ -123,7 +126,9 @@ class People:
     def sign_out_everywhere(self, name: str, by: str) -> None:
         """End all sign-ins of somebody, also those of another provider.  Raises ``PersonUnknown``."""
         with self._changing(by, "signed_out_everywhere", name) as connection:
-            _end_sign_ins(connection, _found(connection, name).name)
+            known = _found(connection, name).name
+            _end_sign_ins(connection, known)
+            _forget_browsers(connection, known)
 
     def password_of(self, name: str) -> str:
         """Return the hash of somebody's password, empty where there is nobody of this name or no password."""
@@ -150,7 +155,7 @@ def _found(connection: sqlite3.Connection, name: str) -> Person:
 
 
 def _require_admin(connection: sqlite3.Connection, name: str) -> None:
-    if connection.execute("SELECT 1 FROM person WHERE role = 'admin' AND NOT disabled").fetchone() is None:
+    if connection.execute(_AN_ADMIN).fetchone() is None:
         raise LastAdmin(name=name)
 
 
@@ -161,6 +166,10 @@ def _end_sign_ins(connection: sqlite3.Connection, name: str) -> None:
 
 def _write_scopes(connection: sqlite3.Connection, name: str, scopes: Iterable[str] | None) -> None:
     connection.execute("UPDATE person SET scopes = ? WHERE name = ?", (_scopes_text(scopes), name))
+
+
+def _forget_browsers(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("DELETE FROM known_browser WHERE name = ?", (name,))
 
 
 def _scopes_text(scopes: Iterable[str] | None) -> str | None:

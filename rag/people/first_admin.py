@@ -8,7 +8,6 @@ from rag.people.directory import People
 from rag.people.passwords import hash_password, require_good
 from rag.people.sign_ins import SignedIn, SignIns
 
-_ATTEMPTS_NAME = "first admin"  # no person has this name: it has a space
 _SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that is taken for another
 
 
@@ -26,20 +25,19 @@ class FirstAdmin:
         """Tell whether there is no admin yet."""
         return not self._people.has_admin()
 
-    def claim(self, code: str, name: str, password: str, again: str, address: str) -> SignedIn:
+    def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> SignedIn:
         """Make the admin, who may read everything, and sign them in.
 
-        Raises ``SignInThrottled``, ``PersonUnusable`` (a wrong code too) or ``PersonTaken``.
+        Wrong codes are not counted: the code has 59 bits, and whoever could use up the attempts would keep the desk's
+        owner out.  Raises ``PersonUnusable`` (a wrong code too) or ``PersonTaken``.
         """
         with self._lock:
-            self._sign_ins.attempt(_ATTEMPTS_NAME, address)
             given = code.strip().upper().encode("utf-8", "replace")
             if not self.wanted() or not secrets.compare_digest(given, self.code.encode()):
                 raise PersonUnusable(reason="code")
-            self._sign_ins.forget_attempts(_ATTEMPTS_NAME, address)
             name = name.strip()
             require_good(password, name)
             if password != again:
                 raise PersonUnusable(reason="differs")
             self._people.add(name, "admin", None, hash_password(password), by="first start")
-        return self._sign_ins.begin(name, password, address)
+        return self._sign_ins.begin_for(name, browser)

@@ -1,8 +1,11 @@
 """Sign-ins: begun with a password, known again by a token, ended by time, by their owner, or by an admin."""
 
 import hashlib
+import ipaddress
 import math
 import secrets
+import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,33 +19,43 @@ from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.storage.access import User
 from rag.storage.connection import Database
 
+BROWSER_KNOWN_SECONDS = 180 * 24 * 3600.0
+"""How long a browser is known after its last good sign-in."""
+
+_USE_NOTED_EVERY_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
     """How many wrong attempts there may be within ``window_seconds``.
 
-    ``pair`` counts those for one name from one address, ``address`` all from there (an office may share one), ``name``
-    all for one name from anywhere: it is high, so that nobody is easily kept out by others.
+    ``pair`` counts those for one name from one network, ``network`` all from there (an office may share one).  Nobody
+    is kept out by attempts from elsewhere: once there were ``name`` for a name from anywhere, each network has only one
+    left for it.  ``browser`` counts those from a browser that has signed in as this name before, which the other
+    limits leave alone.
     """
 
     window_seconds: float = 900.0
     pair: int = 5
-    address: int = 50
+    network: int = 50
     name: int = 100
+    browser: int = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A sign-in that has begun.  The token is told once and kept nowhere."""
+    """A sign-in that has begun.  Its token, and the one the browser is known by, are told once and kept nowhere."""
 
     token: str
     ends_at: datetime
+    browser: str
 
 
 class SignIns:
     """The sign-ins in the database of people at ``path``.  Safe from threads and processes.
 
-    ``hours`` is how long one lasts.  ``clock`` gives seconds since 1970.
+    ``hours`` is how long one lasts, ``idle_hours`` how long one lasts that nobody uses; None: as long as the others.
+    ``clock`` gives seconds since 1970.
     """
 
     def __init__(
@@ -50,37 +63,60 @@ class SignIns:
         path: Path,
         hours: float,
         *,
+        idle_hours: float | None = None,
         throttle: Throttle | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
         self._people = People(path)
         self._hours = hours
+        self._idle_seconds = 3600 * (hours if idle_hours is None else idle_hours)
         self._throttle = throttle or Throttle()
         self._clock = clock
+        self._noted: dict[bytes, float] = {}
+        self._lock = threading.Lock()
 
-    def begin(self, name: str, password: str, address: str) -> SignedIn:
-        """Sign somebody in who comes from a network ``address``.
+    def begin(self, name: str, password: str, address: str, browser: str = "") -> SignedIn:
+        """Sign somebody in who comes from a network ``address`` with a ``browser`` that may be known.
 
         Raises ``SignInThrottled`` before the password is looked at, and ``SignInWrong`` for a wrong name, a wrong
         password and a disabled person alike.
         """
         name = name.strip()[:64]
-        self.attempt(name, address)
+        self.attempt(name, address, browser)
         right = matches(self._people.password_of(name), password)
         if not right or self._people.find(name).disabled:
             raise SignInWrong
-        self.forget_attempts(name, address)
-        return self._begun(self._people.find(name).name)
+        self.forget_attempts(name, address, browser)
+        return self.begin_for(name, browser)
+
+    def begin_for(self, name: str, browser: str = "") -> SignedIn:
+        """Sign in somebody who has shown who they are.  Raises ``PersonUnknown``."""
+        name = self._people.find(name).name
+        token, browser = secrets.token_urlsafe(32), browser[:64] or secrets.token_urlsafe(32)
+        now = self._now()
+        signed_in = SignedIn(token, now + timedelta(hours=self._hours), browser)
+        with self._database.transaction() as connection:
+            self._forget_what_is_over(connection)
+            connection.execute(
+                "INSERT INTO sign_in (token_hash, name, begun_at, ends_at) VALUES (?, ?, ?, ?)",
+                (_hash(token), name, now.isoformat(), signed_in.ends_at.isoformat()),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO known_browser (token_hash, name, at) VALUES (?, ?, ?)",
+                (_hash(browser), name, self._clock()),
+            )
+        return signed_in
 
     def user(self, token: str) -> User:
         """Return who holds this token, with the role and the scopes of this moment.  Raises ``SignInNeeded``."""
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT name, ends_at FROM sign_in WHERE token_hash = ?", (_hash(token),)
+                "SELECT name, begun_at, ends_at FROM sign_in WHERE token_hash = ?", (_hash(token),)
             ).fetchone()
         if row is None or datetime.fromisoformat(row["ends_at"]) <= self._now():
             raise SignInNeeded
+        self._require_use(token_key(token), datetime.fromisoformat(row["begun_at"]))
         return self._active(row["name"])
 
     def user_of_provider(self, name: str, signed_in_at: datetime) -> User:
@@ -96,6 +132,7 @@ class SignIns:
         ended = row["sign_ins_after"] and signed_in_at < datetime.fromisoformat(row["sign_ins_after"])
         if ended or signed_in_at + timedelta(hours=self._hours) <= self._now():
             raise SignInNeeded
+        self._require_use(provider_key(name, signed_in_at), signed_in_at)
         return self._active(name)
 
     def end(self, token: str) -> None:
@@ -103,51 +140,83 @@ class SignIns:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM sign_in WHERE token_hash = ?", (_hash(token),))
 
-    def attempt(self, name: str, address: str) -> None:
+    def must_note_use(self, key: bytes) -> bool:
+        """Tell whether ``note_use`` would write: once a minute for a sign-in is often enough."""
+        with self._lock:
+            return self._clock() - self._noted.get(key, -math.inf) >= _USE_NOTED_EVERY_SECONDS
+
+    def note_use(self, key: bytes) -> None:
+        """Note that a person did something with the sign-in of this ``key``; its idle time begins anew."""
+        now = self._clock()
+        with self._lock:
+            old = [other for other, at in self._noted.items() if now - at >= _USE_NOTED_EVERY_SECONDS]
+            for other in old:
+                del self._noted[other]
+            self._noted[key] = now
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO sign_in_use (key, at) VALUES (?, ?)", (key, now))
+
+    def attempt(self, name: str, address: str, browser: str = "") -> None:
         """Count an attempt as wrong until it has shown itself right, so that many at once are counted as well.
 
         Raises ``SignInThrottled`` where there were too many.  What is older than the window is forgotten.
         """
         limits, now = self._throttle, self._clock()
-        name, address = name[:64], address[:64]
+        name, network = name[:64], network_of(address)
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM attempt WHERE at <= ?", (now - limits.window_seconds,))
-            rows = connection.execute(
-                "SELECT at, name = :name AS by_name, address = :address AS by_address FROM attempt "
-                "WHERE by_name OR by_address ORDER BY at",
-                {"name": name, "address": address},
-            ).fetchall()
+            if self._is_known(connection, name, browser):
+                place = _browser_place(browser)
+                from_it = [at for at, by_name, there in _attempts(connection, name, place) if by_name and there]
+                if len(from_it) < limits.browser:
+                    _count(connection, now, name, place)
+                    return
+            attempts = _attempts(connection, name, network)
+            anywhere = [at for at, by_name, _ in attempts if by_name]
+            pair_limit = limits.pair if len(anywhere) < limits.name else 1
             counted = (
-                ([row["at"] for row in rows if row["by_name"] and row["by_address"]], limits.pair),
-                ([row["at"] for row in rows if row["by_address"]], limits.address),
-                ([row["at"] for row in rows if row["by_name"]], limits.name),
+                ([at for at, by_name, there in attempts if by_name and there], pair_limit),
+                ([at for at, _, there in attempts if there], limits.network),
             )
             free_at = [times[-limit] + limits.window_seconds for times, limit in counted if len(times) >= limit]
             if free_at:
                 raise SignInThrottled(seconds=max(1, math.ceil(max(free_at) - now)))
-            connection.execute("INSERT INTO attempt (at, name, address) VALUES (?, ?, ?)", (now, name, address))
+            _count(connection, now, name, network)
 
-    def forget_attempts(self, name: str, address: str) -> None:
-        """Forget those for this name from this address: the last one was right."""
+    def forget_attempts(self, name: str, address: str, browser: str = "") -> None:
+        """Forget those for this name from this browser if it is known, else from this network: the last one was right.
+
+        What others of the network tried stays counted while the person comes with a browser of their own.
+        """
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM attempt WHERE name = ? AND address = ?", (name[:64], address[:64]))
+            known = self._is_known(connection, name, browser)
+            place = _browser_place(browser) if known else network_of(address)
+            connection.execute("DELETE FROM attempt WHERE name = ? AND address = ?", (name[:64], place))
 
     def close(self) -> None:
         """Close the connections of all threads."""
         self._database.close()
         self._people.close()
 
-    def _begun(self, name: str) -> SignedIn:
-        token = secrets.token_urlsafe(32)
-        now = self._now()
-        signed_in = SignedIn(token, now + timedelta(hours=self._hours))
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM sign_in WHERE ends_at <= ?", (now.isoformat(),))
-            connection.execute(
-                "INSERT INTO sign_in (token_hash, name, begun_at, ends_at) VALUES (?, ?, ?, ?)",
-                (_hash(token), name, now.isoformat(), signed_in.ends_at.isoformat()),
-            )
-        return signed_in
+    def _is_known(self, connection: sqlite3.Connection, name: str, browser: str) -> bool:
+        row = connection.execute(
+            "SELECT 1 FROM known_browser WHERE token_hash = ? AND name = ? AND at > ?",
+            (_hash(browser), name, self._clock() - BROWSER_KNOWN_SECONDS),
+        ).fetchone()
+        return bool(browser) and row is not None
+
+    def _require_use(self, key: bytes, begun_at: datetime) -> None:
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT at FROM sign_in_use WHERE key = ?", (key,)).fetchone()
+        used_at = float(row["at"]) if row is not None else begun_at.timestamp()
+        if used_at + self._idle_seconds <= self._clock():
+            raise SignInNeeded
+
+    def _forget_what_is_over(self, connection: sqlite3.Connection) -> None:
+        now = self._clock()
+        connection.execute("DELETE FROM sign_in WHERE ends_at <= ?", (self._now().isoformat(),))
+        connection.execute("DELETE FROM sign_in_use WHERE at <= ?", (now - 3600 * self._hours,))
+        connection.execute("DELETE FROM known_browser WHERE at <= ?", (now - BROWSER_KNOWN_SECONDS,))
 
     def _active(self, name: str) -> User:
         person = self._people.find(name)
@@ -157,6 +226,51 @@ class SignIns:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def network_of(address: str) -> str:
+    """Return what attempts from an address are counted under: an IPv6 customer has a whole /64 to choose from.
+
+    >>> network_of("192.0.2.7"), network_of("2001:db8:1:2:3::9"), network_of("::ffff:192.0.2.7"), network_of("")
+    ('192.0.2.7', '2001:db8:1:2::/64', '192.0.2.7', '')
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def token_key(token: str) -> bytes:
+    """Return the key under which the use of a password's sign-in is noted."""
+    return _hash(token)
+
+
+def provider_key(name: str, signed_in_at: datetime) -> bytes:
+    """Return the key under which the use of another provider's sign-in is noted."""
+    return _hash(f"provider {name.casefold()} {signed_in_at.timestamp()}")
+
+
+def _attempts(connection: sqlite3.Connection, name: str, place: str) -> list[tuple[float, bool, bool]]:
+    """Return the attempts for a name or from a place, oldest first: when, whether for the name, whether from there."""
+    rows = connection.execute(
+        "SELECT at, name = :name AS by_name, address = :place AS by_place FROM attempt "
+        "WHERE by_name OR by_place ORDER BY at",
+        {"name": name, "place": place},
+    ).fetchall()
+    return [(row["at"], bool(row["by_name"]), bool(row["by_place"])) for row in rows]
+
+
+def _count(connection: sqlite3.Connection, at: float, name: str, place: str) -> None:
+    connection.execute("INSERT INTO attempt (at, name, address) VALUES (?, ?, ?)", (at, name, place))
+
+
+def _browser_place(browser: str) -> str:
+    return f"browser {_hash(browser).hex()}"
 
 
 def _hash(token: str) -> bytes:

@@ -48,4 +48,23 @@ def _people_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-PEOPLE_MIGRATIONS = (_people_tables,)
+def _known_browsers_and_use(connection: sqlite3.Connection) -> None:
+    """When a sign-in was last used, and the browsers that somebody has signed in with before.
+
+    ``sign_in_use`` is keyed as ``rag/people/sign_ins.py`` does, for passwords and for other providers alike.  A browser
+    is kept by the SHA-256 of its token.  Times are seconds since 1970.
+    """
+    for statement in (
+        "CREATE TABLE sign_in_use (key BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE known_browser (
+            token_hash BLOB NOT NULL,
+            name TEXT NOT NULL COLLATE NOCASE REFERENCES person (name),
+            at REAL NOT NULL,
+            PRIMARY KEY (token_hash, name)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX known_browser_of ON known_browser (name)",
+    ):
+        connection.execute(statement)
+
+
+PEOPLE_MIGRATIONS = (_people_tables, _known_browsers_and_use)

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -33,11 +32,11 @@ from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts, publish_
 from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.quality.shelf import quality_of
+from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from ui.configuration import desk_configuration
 from ui.jobs import Jobs
 from ui.knowledge.shelf import KnowledgeShelf
-from ui.server import desk_application
 from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
 OTHER_HOST = "desk.test"
@@ -228,7 +227,7 @@ async def _outcome(request: Request) -> Response:
     )
 
 
-def application() -> st.App:
+def application() -> SteeredDesk:
     """Return the desk's own application around the scripted page."""
     script = Path(__file__).with_name("scripted_page.py")
     routes = [
@@ -238,7 +237,7 @@ def application() -> st.App:
         Route("/scripted/earlier", _earlier),
         Route("/scripted/outcome", _outcome),
     ]
-    return desk_application(script, services, routes)
+    return SteeredDesk(script, services, routes)
 
 
 if __name__ == "__main__":

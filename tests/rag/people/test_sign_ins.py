@@ -11,7 +11,7 @@ from rag.errors import AnswerdeskError, PersonUnknown, PersonUnusable, SignInNee
 from rag.people import passwords
 from rag.people.directory import People
 from rag.people.passwords import hash_password, matches, require_good
-from rag.people.sign_ins import SignIns, Throttle
+from rag.people.sign_ins import SignIns, Throttle, provider_key, token_key
 from rag.storage.access import User
 
 PASSWORD = "long enough, rarely tried"
@@ -115,12 +115,87 @@ def test_wrong_attempts_are_throttled_by_name_and_address(office: Office) -> Non
     assert office.sign_ins.begin("Lin", PASSWORD, HOME).token
 
 
-def test_an_address_that_tries_many_names_is_throttled_and_so_is_a_name_from_everywhere(office: Office) -> None:
+def test_a_network_that_tries_many_names_is_throttled(office: Office) -> None:
     assert [type(office.wrong(f"name{number}")) for number in range(7)] == [SignInWrong] * 6 + [SignInThrottled]
+
+
+def test_attempts_from_everywhere_lock_nobody_out_and_leave_each_network_one(office: Office) -> None:
+    wrong = [type(office.wrong(address=f"192.0.2.{number}")) for number in range(100, 130)]
+    assert set(wrong) == {SignInWrong}
+    for other in ("192.0.2.100", "192.0.2.129"):
+        assert isinstance(office.wrong(address=other), SignInThrottled)
+    assert office.sign_ins.begin("Lin", PASSWORD, HOME).token
+
+
+def test_an_ipv6_network_is_one_address(office: Office) -> None:
+    wrong = [type(office.wrong(address=f"2001:db8:1:2::{number:x}")) for number in range(1, 5)]
+    assert wrong == [SignInWrong] * 3 + [SignInThrottled]
+    assert isinstance(office.wrong(address="2001:db8:1:3::1"), SignInWrong)
+    mapped = [type(office.wrong(address=address)) for address in ("::ffff:192.0.2.9", "192.0.2.9", "::ffff:c000:209")]
+    assert mapped == [SignInWrong] * 3
+    assert isinstance(office.wrong(address="192.0.2.9"), SignInThrottled)
+
+
+def test_a_browser_that_signed_in_before_passes_what_others_tried(office: Office) -> None:
+    browser = office.sign_ins.begin("Lin", PASSWORD, HOME).browser
+    for _ in range(4):
+        office.wrong()
+    assert isinstance(office.wrong(password=PASSWORD), SignInThrottled)
+    again = office.sign_ins.begin("lin", PASSWORD, HOME, browser)
+    assert again.browser == browser
+    for stranger in ("forged", ""):
+        with pytest.raises(SignInThrottled):
+            office.sign_ins.begin("Lin", PASSWORD, HOME, stranger)
+    office.people.add("Mo", "agent", [], hash_password(PASSWORD), by="test")
+    for _ in range(3):
+        with pytest.raises(AnswerdeskError):
+            office.sign_ins.begin("Mo", "wrong password", HOME, browser)
+    with pytest.raises(SignInThrottled):  # it is known for Lin only
+        office.sign_ins.begin("Mo", PASSWORD, HOME, browser)
+
+
+def test_a_known_browser_has_a_limit_of_its_own_and_is_forgotten(office: Office) -> None:
+    browser = office.sign_ins.begin("Lin", PASSWORD, HOME).browser
+    tried = []
+    for _ in range(10 + 3 + 1):  # its own, then those that its network has like any other
+        with pytest.raises(AnswerdeskError) as caught:
+            office.sign_ins.begin("Lin", "wrong password", HOME, browser)
+        tried.append(type(caught.value))
+    assert tried == [SignInWrong] * 13 + [SignInThrottled]
     office.clock.now += 901
-    assert [type(office.wrong(address=f"192.0.2.{number}")) for number in range(11)] == [SignInWrong] * 10 + [
-        SignInThrottled
-    ]
+    office.people.sign_out_everywhere("Lin", by="test")
+    for _ in range(3):
+        office.wrong()
+    with pytest.raises(SignInThrottled):
+        office.sign_ins.begin("Lin", PASSWORD, HOME, browser)
+
+
+def test_a_sign_in_that_nobody_uses_ends(office: Office, tmp_path: Path) -> None:
+    sign_ins = SignIns(tmp_path / "people.db", 12, idle_hours=2, clock=office.clock)
+    token = sign_ins.begin("Lin", PASSWORD, HOME).token
+    key = token_key(token)
+    office.clock.now += 2 * 3600 - 1
+    assert sign_ins.user(token).name == "Lin"  # to be looked at is no use
+    sign_ins.note_use(key)
+    assert not sign_ins.must_note_use(key)
+    office.clock.now += 60
+    assert sign_ins.must_note_use(key)
+    office.clock.now += 2 * 3600 - 61
+    assert sign_ins.user(token).name == "Lin"
+    office.clock.now += 1
+    with pytest.raises(SignInNeeded):
+        sign_ins.user(token)
+    office.people.add("mei@example.org", "agent", None, "", by="test")
+    signed_in_at = datetime.fromtimestamp(office.clock.now, UTC)
+    office.clock.now += 2 * 3600 - 1
+    assert sign_ins.user_of_provider("mei@example.org", signed_in_at)
+    sign_ins.note_use(provider_key("Mei@example.org", signed_in_at))
+    office.clock.now += 2 * 3600 - 1
+    assert sign_ins.user_of_provider("mei@example.org", signed_in_at)
+    office.clock.now += 1
+    with pytest.raises(SignInNeeded):
+        sign_ins.user_of_provider("mei@example.org", signed_in_at)
+    sign_ins.close()
 
 
 def test_many_attempts_at_once_are_counted_as_well(office: Office) -> None:

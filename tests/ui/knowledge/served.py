@@ -4,7 +4,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,10 +13,10 @@ from rag.storage.access import User
 from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
 from tests.ui.knowledge.library import Library
+from tests.ui.remote_control import SteeredDesk
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from ui import session
 from ui.configuration import desk_configuration
-from ui.server import desk_application
 from ui.services import SharedServices
 
 LOCKS: list[object] = []
@@ -56,11 +55,9 @@ async def _set(request: Request) -> Response:
     return JSONResponse({})
 
 
-def application() -> st.App:
+def application() -> SteeredDesk:
     """Return the product's own application around the page."""
-    return desk_application(
-        Path(__file__).with_name("page.py"), services, [Route("/library/set", _set, methods=["POST"])]
-    )
+    return SteeredDesk(Path(__file__).with_name("page.py"), services, [Route("/library/set", _set, methods=["POST"])])
 
 
 if __name__ == "__main__":

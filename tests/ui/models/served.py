@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,12 +21,12 @@ from tests.rag.serving.gguf_files import write_gguf
 from tests.ui.knowledge.library import Library
 from tests.ui.models.fake_calibration import FakeCalibration
 from tests.ui.models.fake_server import STAND_IN, FakeModelServer
+from tests.ui.remote_control import SteeredDesk
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from ui import session
 from ui.configuration import desk_configuration
 from ui.models.calibrations import Calibrations
 from ui.models.shelf import ModelShelf, model_recorder
-from ui.server import desk_application
 from ui.services import SharedServices, open_people
 
 SERVER = FakeModelServer()
@@ -81,10 +80,10 @@ async def _set(request: Request) -> Response:
     return JSONResponse({"folder": sys.argv[1]})
 
 
-def application() -> st.App:
+def application() -> SteeredDesk:
     """Return the product's own application around the page."""
     routes = [Route("/library/set", _set, methods=["POST"])]
-    return desk_application(Path(__file__).with_name("page.py"), services, routes)
+    return SteeredDesk(Path(__file__).with_name("page.py"), services, routes)
 
 
 if __name__ == "__main__":

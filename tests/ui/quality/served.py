@@ -9,7 +9,6 @@ import threading
 from functools import cache
 from pathlib import Path
 
-import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -31,12 +30,12 @@ from rag.turns import PersonalCorrections, TurnService
 from tests.eval.gaps.asked import ASKED_BY_TOPIC
 from tests.eval.gaps.turns import AskedTurns, passage
 from tests.ui.knowledge.library import Library
+from tests.ui.remote_control import SteeredDesk
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from ui import session
 from ui.configuration import desk_configuration
 from ui.jobs import JobControl
 from ui.quality.shelf import QualityShelf
-from ui.server import desk_application
 from ui.services import SharedServices, open_people
 
 GATE = threading.Event()
@@ -153,10 +152,10 @@ async def _audit(request: Request) -> Response:
     return JSONResponse([[entry.who, entry.what, dict(entry.details)] for entry in trail.entries()])
 
 
-def application() -> st.App:
+def application() -> SteeredDesk:
     """Return the product's own application around the page."""
     routes = [Route("/library/set", _set, methods=["POST"]), Route("/library/audit", _audit)]
-    return desk_application(Path(__file__).with_name("page.py"), services, routes)
+    return SteeredDesk(Path(__file__).with_name("page.py"), services, routes)
 
 
 if __name__ == "__main__":

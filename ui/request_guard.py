@@ -1,0 +1,304 @@
+"""One guard in front of everything that the desk serves, over HTTP and over sockets: pages, files, uploads, figures.
+
+In this order it asks of each request
+
+    the name      Host is one of the desk's own, else DNS rebinding reaches it
+    the page      Origin is the very address that is asked for: a socket's must be, and that of what changes something;
+                  no other site, and no other port of this machine, is let in
+    the person    where people sign in, a valid sign-in: read anew each time, so that its end acts at once.  Without it
+                  there are the forms, the way to another provider, and whether the server is alive; nothing else.
+                  Where nobody signs in, that it was made on this machine and not through a proxy
+    the limits    how many pages a person has open, how much of theirs is in memory
+
+and it puts on each answer what a browser may load beside it.  Streamlit's own checks come after it.
+"""
+
+import base64
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlencode
+
+import streamlit
+from google.protobuf.message import DecodeError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from rag.errors import AnswerdeskError, ForeignHost, ForeignPage, PeopleError, ProxyWithoutSignIn, TooManyTabs
+from rag.storage.access import LOCAL_USER
+from ui.connection_limits import ConnectionLimits
+from ui.current_sign_in import CurrentSignIn, came_directly, sign_in_of
+from ui.services import PeopleServices
+from ui.sign_in import PASSWORD_PATH, SIGN_IN_PATH, has_provider, request_language
+from ui.sign_in_form import FORM_HEADERS, notice_html
+
+logger = logging.getLogger(__name__)
+
+ALIVE_PATH = "/_stcore/health"
+STREAM_PATH = "/_stcore/stream"
+FORMS: Final = frozenset({SIGN_IN_PATH, PASSWORD_PATH})
+PROVIDER_PATHS: Final = frozenset({"/auth/login", "/auth/logout", "/oauth2callback"})
+"""The way to another provider and back, as Streamlit 1.67 calls it."""
+
+NO_SIGN_IN = 4401
+"""The code with which a socket is closed that nobody has signed in for."""
+FOREIGN = 4403
+"""The code with which a socket is closed that another page opened, or that was asked for under another name."""
+TOO_MANY = 4429
+"""The code with which a socket is closed of a person who has too many."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+")
+_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+class RequestGuard:
+    """Passes on to ``app`` what may pass.  ``people`` None, or nobody who has to sign in: this machine's user only."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        people: Callable[[], PeopleServices | None],
+        limits: ConnectionLimits,
+        is_host: Callable[[str | None], bool] = is_host_allowed,
+    ) -> None:
+        self._app = app
+        self._people = people
+        self._limits = limits
+        self._is_host = is_host
+        self._warned_of_proxy = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, _with_headers(send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            self._require_own(request, must_have_origin=request.method not in _SAFE_METHODS)
+            signed_in = self._signed_in(request)
+        except PeopleError as error:
+            foreign = isinstance(error, ForeignHost | ForeignPage)
+            if not foreign and self._is_open(request):
+                await self._app(_without_origin(scope), receive, send)
+                return
+            await (_notice(error, 403, request) if foreign else _to_the_form(request))(scope, receive, send)
+            return
+        except ProxyWithoutSignIn as error:
+            await _notice(error, 403, request)(scope, receive, send)
+            return
+        if signed_in is not None and (_is_page(request) or request.method not in _SAFE_METHODS):
+            await self._note_use(signed_in)
+        await self._limited(_person(signed_in), request, scope, receive, send)
+
+    async def _limited(self, person: str, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        upload = _UPLOAD.fullmatch(request.scope["path"]) if request.method in ("PUT", "POST") else None
+        try:
+            if upload is not None:
+                length = request.headers.get("content-length", "")
+                if not length.isascii() or not length.isdigit():
+                    await PlainTextResponse("", 411)(scope, receive, send)
+                    return
+                with self._limits.upload(person, upload[1], int(length)):
+                    await self._app(_without_origin(scope), receive, send)
+                return
+            if _is_page(request):
+                self._limits.require_tab(person, STREAM_PATH)
+        except PeopleError as error:
+            await _notice(error, 429 if isinstance(error, TooManyTabs) else 413, request)(scope, receive, send)
+            return
+        await self._app(_without_origin(scope), receive, send)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        try:
+            self._require_own(connection, must_have_origin=True)
+            signed_in = self._signed_in(connection)
+        except (ForeignHost, ForeignPage, ProxyWithoutSignIn):
+            await _refuse(receive, send, FOREIGN)
+            return
+        except PeopleError:
+            # Accepted first: a browser tells a page nothing of a handshake that was refused.
+            await _refuse(receive, send, NO_SIGN_IN, accepted=True)
+            return
+        try:
+            with self._limits.tab(_person(signed_in), scope["path"]):
+                await self._app(scope, self._noting_use(receive, scope, signed_in), send)
+        except TooManyTabs:
+            await _refuse(receive, send, TOO_MANY)
+
+    def _require_own(self, connection: HTTPConnection, *, must_have_origin: bool) -> None:
+        """Raise ``ForeignHost`` or ``ForeignPage``."""
+        headers = connection.headers
+        if not self._is_host(headers.get("host")):
+            raise ForeignHost
+        origin = headers.get("origin")
+        if (origin is None and must_have_origin) or (origin is not None and origin.lower() != own_origin(connection)):
+            raise ForeignPage
+
+    def _signed_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
+        """Return the sign-in; None where nobody has to.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``.
+
+        It reads SQLite in the event loop: two rows by their keys, a tenth of a millisecond, and readers wait for nobody
+        (WAL).  To hand that to a thread takes longer.
+        """
+        people = self._people()
+        peer = connection.client.host if connection.client is not None else None
+        if people is None or not people.required():
+            if not came_directly(connection.headers, peer):
+                raise ProxyWithoutSignIn
+            return None
+        if not self._warned_of_proxy and peer is not None and not came_directly(connection.headers, "127.0.0.1"):
+            self._warned_of_proxy = True
+            logger.warning("requests come through a proxy; from %s only ANSWERDESK_TRUSTED_PROXIES is believed", peer)
+        return sign_in_of(people, connection.cookies, own_origin(connection))
+
+    def _is_open(self, request: Request) -> bool:
+        path = request.scope["path"]
+        if path in FORMS:
+            return True
+        if request.method not in ("GET", "HEAD"):
+            return False
+        return path == ALIVE_PATH or (path in PROVIDER_PATHS and has_provider())
+
+    def _noting_use(self, receive: Receive, scope: Scope, signed_in: CurrentSignIn | None) -> Receive:
+        """Note the use of a sign-in while a page's socket receives."""
+        if signed_in is None or scope["path"] != STREAM_PATH:
+            return receive
+
+        async def receive_and_note() -> Message:
+            message = await receive()
+            people, frame = self._people(), message.get("bytes")
+            if frame and people is not None and people.sign_ins.must_note_use(signed_in.key) and is_by_hand(frame):
+                await self._note_use(signed_in)
+            return message
+
+        return receive_and_note
+
+    async def _note_use(self, signed_in: CurrentSignIn) -> None:
+        people = self._people()
+        if people is not None and people.sign_ins.must_note_use(signed_in.key):
+            await run_in_threadpool(people.sign_ins.note_use, signed_in.key)
+
+
+def own_origin(connection: HTTPConnection) -> str:
+    """Return the origin that a page of the desk has for this request, as in ``http://localhost:8501``."""
+    scheme = "https" if connection.scope["scheme"] in ("https", "wss") else "http"
+    return f"{scheme}://{connection.headers.get('host', '').lower()}"
+
+
+def _person(signed_in: CurrentSignIn | None) -> str:
+    return LOCAL_USER.name if signed_in is None else signed_in.user.name
+
+
+def _is_page(request: Request) -> bool:
+    """Tell whether a browser goes to a page, rather than loading what belongs to one."""
+    inner = request.scope["path"].startswith(("/_stcore/", "/media/", "/static/", "/component/"))
+    return request.method == "GET" and not inner and "text/html" in request.headers.get("accept", "")
+
+
+def _to_the_form(request: Request) -> Response:
+    """Lead a page to the form, and back to it; for anything else there is nothing."""
+    if not _is_page(request):
+        return PlainTextResponse("", 401, {"Cache-Control": "no-store"})
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    page = request.scope["path"] + (f"?{query}" if query else "")
+    named = {"lang": language} if (language := parse_qs(query).get("lang", [""])[0]) else {}
+    return RedirectResponse(f"{SIGN_IN_PATH}?{urlencode({'next': page} | named)}", 303)
+
+
+def _notice(error: AnswerdeskError, status: int, request: Request) -> Response:
+    """Say why not: as a page in both languages where a browser shows one, else in a line."""
+    if _is_page(request) or request.scope["path"] in FORMS:
+        return HTMLResponse(notice_html(error), status, dict(FORM_HEADERS))
+    return PlainTextResponse(error.text(request_language(request, {})), status, {"Cache-Control": "no-store"})
+
+
+async def _refuse(receive: Receive, send: Send, code: int, *, accepted: bool = False) -> None:
+    """Close a socket.  One that was not accepted gets 403 as the answer to its handshake."""
+    await receive()
+    if accepted:
+        await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": code})
+
+
+def _without_origin(scope: Scope) -> Scope:
+    """Return the request without ``Origin``, which was looked at.
+
+    Streamlit would use it for CORS, which is granted to nobody here: it allows every port of this machine, and for any
+    other origin it asks a server in the internet for this machine's address, with the event loop waiting.
+    """
+    headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
+    return {**scope, "headers": headers} if len(headers) < len(scope["headers"]) else scope
+
+
+def is_by_hand(frame: bytes) -> bool:
+    """Tell whether what a page sends comes from its person: not from a part that draws itself anew by the clock."""
+    message = BackMsg()
+    try:
+        message.ParseFromString(frame)
+    except DecodeError:
+        return False
+    kind = message.WhichOneof("type")
+    return kind == "file_urls_request" or (kind == "rerun_script" and not message.rerun_script.is_auto_rerun)
+
+
+@cache
+def page_headers() -> tuple[tuple[str, str], ...]:
+    """Return what each answer carries that says nothing else.
+
+    Streamlit 1.67 needs: styles in elements (its own, and those of the desk's parts), modules from ``blob:`` (the
+    scripts of the parts), and the one script that stands in its page, which is named by its hash.
+    """
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in _INLINE_SCRIPT.findall(page)
+    ]
+    scripts = " ".join(f"'sha256-{one}'" for one in hashes)
+    policy = {
+        "default-src": "'self'",
+        "script-src": f"'self' blob: {scripts}",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "media-src": "'self' data: blob:",
+        "connect-src": "'self' data: blob:",
+        "worker-src": "'self' blob:",
+        "frame-src": "'self'",
+        "object-src": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'self'",
+    }
+    return (
+        ("content-security-policy", "; ".join(f"{name} {value}" for name, value in policy.items())),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "SAMEORIGIN"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    )
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in page_headers():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers
