@@ -174,7 +174,7 @@ async def _given(request: Request) -> dict[str, str] | None:
 
 
 def _is_secure(request: Request) -> bool:
-    return request.scope["scheme"] == "https"
+    return request.url.scheme == "https"
 
 
 def _browser(request: Request) -> str:
@@ -196,5 +196,4 @@ def _from(request: Request) -> str:
 
 def has_provider() -> bool:
     """Tell whether ``.streamlit/secrets.toml`` names an OIDC provider."""
-    found: bool = st.secrets.load_if_toml_exists()
-    return found and "auth" in st.secrets
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets

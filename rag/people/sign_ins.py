@@ -256,10 +256,13 @@ def provider_key(name: str, signed_in_at: datetime) -> bytes:
 
 
 def _attempts(connection: sqlite3.Connection, name: str, place: str) -> list[tuple[float, bool, bool]]:
-    """Return the attempts for a name or from a place, oldest first: when, whether for the name, whether from there."""
+    """Return the attempts for a name or from a place, oldest first: when, whether for the name, whether from there.
+
+    Those from known browsers, which have a limit of their own, are left out where it is not theirs that are counted.
+    """
     rows = connection.execute(
         "SELECT at, name = :name AS by_name, address = :place AS by_place FROM attempt "
-        "WHERE by_name OR by_place ORDER BY at",
+        "WHERE by_place OR (by_name AND address NOT LIKE 'browser %') ORDER BY at",
         {"name": name, "place": place},
     ).fetchall()
     return [(row["at"], bool(row["by_name"]), bool(row["by_place"])) for row in rows]

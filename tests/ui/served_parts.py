@@ -1,0 +1,12 @@
+"""Services of which only the people are real: what stands behind a guard that lets nobody in."""
+
+from types import SimpleNamespace
+from typing import cast
+
+from ui.services import PeopleServices, SharedServices
+from ui.turn_feed import TurnFeeds
+
+
+def people_only(people: PeopleServices) -> SharedServices:
+    """Return them; whatever else is asked for is not there, and a test that reaches it fails."""
+    return cast(SharedServices, SimpleNamespace(people=people, feeds=TurnFeeds()))
