@@ -16,8 +16,8 @@ from streamlit.runtime import Runtime
 
 from rag.settings import Settings
 from tests.ui.served_parts import people_only
+from ui.connection_limits import SESSION_KEPT_SECONDS, ConnectionLimits
 from ui.current_sign_in import COOKIE, cookie_name
-from ui.person_limits import SESSION_KEPT_SECONDS, PersonLimits
 from ui.request_guard import FOREIGN, NO_SIGN_IN, TOO_MANY, RequestGuard, is_by_hand, page_headers
 from ui.server import DeskApplication
 from ui.services import PeopleServices, open_people
@@ -71,9 +71,9 @@ def inside() -> Inside:
 
 
 def guarded(
-    inside: ASGIApp, people: PeopleServices | None, limits: PersonLimits | None = None, client: object = LOCAL
+    inside: ASGIApp, people: PeopleServices | None, limits: ConnectionLimits | None = None, client: object = LOCAL
 ) -> TestClient:
-    limits = limits or PersonLimits(2, 1, lambda session: 0)
+    limits = limits or ConnectionLimits(2, 1, lambda session: 0)
     guard = RequestGuard(inside, lambda: people, limits, lambda host: host in ("desk.test", "desk.test:81"))
     return TestClient(guard, DESK, follow_redirects=False, client=client)  # type: ignore[arg-type]
 
@@ -213,7 +213,7 @@ def test_a_strange_host_opens_no_path(inside: Inside, people: PeopleServices, ho
 def test_over_https_only_the_cookie_that_no_other_host_can_set_counts(
     inside: Inside, people: PeopleServices, token: str
 ) -> None:
-    guard = RequestGuard(inside, lambda: people, PersonLimits(2, 1, lambda session: 0), lambda host: True)
+    guard = RequestGuard(inside, lambda: people, ConnectionLimits(2, 1, lambda session: 0), lambda host: True)
     client = TestClient(guard, "https://desk.test", follow_redirects=False)
     assert client.get("/x", headers=cookie(token)).status_code == 401
     named = cookie_name(COOKIE, secure=True)
@@ -292,7 +292,7 @@ def test_too_many_pages_are_told_in_words_and_room_comes_back(
     inside: Inside, people: PeopleServices, token: str
 ) -> None:
     now = itertools.count(0, 0.001)
-    client = guarded(inside, people, PersonLimits(2, 1, lambda session: 0, lambda: next(now)))
+    client = guarded(inside, people, ConnectionLimits(2, 1, lambda session: 0, lambda: next(now)))
     headers, page = cookie(token) | OWN, {"Accept": "text/html"}
 
     def open_one() -> object:
@@ -316,7 +316,7 @@ def test_too_many_pages_are_told_in_words_and_room_comes_back(
 
 def test_pages_that_were_closed_cost_memory_for_a_while() -> None:
     clock = [0.0]
-    limits = PersonLimits(2, 1, lambda session: 0, lambda: clock[0])
+    limits = ConnectionLimits(2, 1, lambda session: 0, lambda: clock[0])
     for _ in range(8):
         with limits.tab("lin", "page"):
             pass
@@ -332,7 +332,7 @@ def test_uploads_of_a_person_are_bounded_also_while_they_arrive(
     inside: Inside, people: PeopleServices, token: str
 ) -> None:
     held = {"s1": 0}
-    limits = PersonLimits(2, 1, lambda session: held.get(session, 0))
+    limits = ConnectionLimits(2, 1, lambda session: held.get(session, 0))
     client = guarded(inside, people, limits)
     headers = cookie(token) | OWN
 
