@@ -199,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         _require_sign_in(settings, options.address)
         _require_free(options.address, options.port)
+        console.warn_root()
         started = prepare(settings, console)
         try:
             with _metrics(settings):

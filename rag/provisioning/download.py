@@ -60,15 +60,6 @@ def verify(path: Path, sha256: str, what: str) -> None:
         raise ChecksumMismatch(what=what, found=found, expected=sha256)
 
 
-def fetch_text(source: Source, patience: Patience | None = None) -> str:
-    """Return a small text file.  Raises ``DownloadFailed``."""
-    with closing(_open(source, 0, patience or Patience())) as response:
-        try:
-            return response.read().decode("utf-8")
-        except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
-            raise DownloadFailed(what=source.what, reason="broken", remedy="again") from error
-
-
 def fetch(source: Source, target: Path, *, update: Update = nothing, patience: Patience | None = None) -> None:
     """Download to ``target``, going on from what an earlier try left.
 

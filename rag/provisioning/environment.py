@@ -7,22 +7,26 @@ fetched with pip, pinned by hash, where this machine lacks it.  A stamp in the e
 
 from __future__ import annotations  # an older Python must get as far as the sentence that names it
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
 _BOOTSTRAP_LOCK = Path(__file__).with_name("bootstrap.lock")
 _OLDEST_PYTHON = (3, 11)
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _EXIT_CODE = 5  # that of a ProvisioningError
 _INTERRUPTED = 130
 
@@ -32,6 +36,20 @@ _WORDS = {
     "installing": (
         "  installing Python packages; the first time this downloads about 3 GB",
         "  正在安装 Python 依赖；首次安装约需下载 3 GB",
+    ),
+    "uv": ("  with {path}, the uv on PATH", "  使用 PATH 中的 uv：{path}"),
+    "link": (
+        "{path} is a link, and nothing is written through it; delete it and run the same command again.",
+        "{path} 是链接文件，程序不会通过它写入；请删除后重新运行同一命令。",
+    ),
+    "write_ended": (
+        "Other users of this machine could write to {path}, which holds programs; from now on only you can.",
+        "本机其他用户原可写入 {path}（其中有可执行程序），现已改为仅您本人可写入。",
+    ),
+    "others": (
+        "{path} belongs to another user, who could replace the programs in it; "
+        "name a folder of your own with ANSWERDESK_CACHE_DIR",
+        "{path} 属于其他用户，对方可以替换其中的程序；请用 ANSWERDESK_CACHE_DIR 指定您自己的目录",
     ),
     "waiting": ("  another process is at this step; waiting for it", "  另一个进程正在执行此步骤，等待其完成"),
     "python": (
@@ -74,13 +92,14 @@ def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
     if _is_current(kind, checkout):
         return "here"
     cache = cache_folder()
+    _require_own(cache)
     with _lock(cache, checkout):
         if _is_current(kind, checkout):  # another process has just done it
             return "here"
         _say("installing")
         log = cache / "logs" / "environment.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
+        _open(log, os.O_TRUNC).close()
         uv = _uv(cache, log)
         python = checkout / ".venv" / "bin" / "python"
         if not python.exists():
@@ -108,13 +127,35 @@ def _is_current(kind: str, checkout: Path) -> bool:
     return stamp.read_text(encoding="utf-8") in sufficient
 
 
+def _require_own(cache: Path) -> None:
+    """Make the cache folder for this user alone.  Raises ``EnvironmentFailed`` where it is another user's."""
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = cache.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise EnvironmentFailed(words("others", path=cache))
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        cache.chmod(stat.S_IMODE(found.st_mode) & ~_WRITABLE_BY_OTHERS)
+        _say("write_ended", path=cache)
+
+
+def _open(path: Path, how: int) -> BinaryIO:
+    """Open a log or a lock for writing, and not through a link.  Raises ``EnvironmentFailed``."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise EnvironmentFailed(words("link", path=path)) from error
+        raise
+    return os.fdopen(descriptor, "wb")
+
+
 @contextmanager
 def _lock(cache: Path, checkout: Path) -> Iterator[None]:
     """Let one process at a time work on the environment of this checkout."""
     folder = cache / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
-    with (folder / f"environment-{name}.lock").open("w") as file:
+    with _open(folder / f"environment-{name}.lock", os.O_TRUNC) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,6 +168,7 @@ def _uv(cache: Path, log: Path) -> Path:
     """Return uv: the one on PATH, else one of our own."""
     on_path = shutil.which("uv")
     if on_path is not None and subprocess.run([on_path, "--version"], capture_output=True, check=False).returncode == 0:
+        _say("uv", path=on_path)
         return Path(on_path)
     folder = cache / "build-tools" / "wheels" / "uv"
     if not folder.is_dir():
@@ -157,7 +199,7 @@ def _pip() -> list[str]:
 def _run(command: Sequence[str | Path], log: Path, cache: Path) -> None:
     """Run a program; what it says goes to the terminal, if there is one, or else to ``log``."""
     line = [str(part) for part in command]
-    with log.open("ab") as output:
+    with _open(log, os.O_APPEND) as output:
         shown = None if sys.stderr.isatty() else output
         code = subprocess.run(
             line, stdin=subprocess.DEVNULL, stdout=output, stderr=shown, env=_environment(cache), check=False

@@ -1,8 +1,10 @@
 """Building Ollama from its Go module, with the CPU kernels made for this very CPU.
 
-``go install`` makes the server; Go's module archives leave out folders called ``vendor``, so three headers are put
-back.  The kernels come from Ollama's own CMakeLists, with weight repacking on, which official builds leave off: with
-it a prompt is read 1.9 times as fast (1.5 billion parameters in Q4_K_M, two cores of a Xeon with AVX512-VNNI).
+``go install`` makes the server, in the folder of the module, so that the module's own ``go.sum`` counts: the sum of the
+module is here, those of all that it needs are in it, and no setting of the user's weakens that.  Go's module archives
+leave out folders called ``vendor``, so three headers are put back.  The kernels come from Ollama's own CMakeLists, with
+weight repacking on, which official builds leave off: with it a prompt is read 1.9 times as fast (1.5 billion parameters
+in Q4_K_M, two cores of a Xeon with AVX512-VNNI).
 """
 
 import json
@@ -13,7 +15,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from rag.errors import BuildFailed, DownloadFailed, ToolMissing
+from rag.errors import BuildFailed, ChecksumMismatch, DownloadFailed, ToolMissing
 from rag.provisioning.build_log import BuildLog, Tick
 from rag.provisioning.build_tools import BuildTools, gather_build_tools
 from rag.provisioning.console import Console, Update
@@ -23,22 +25,26 @@ from rag.settings import Settings
 
 _MODULE = f"github.com/ollama/ollama@v{OLLAMA_VERSION}"
 _MINIAUDIO_MODULE = "github.com/gen2brain/malgo@v0.11.24"  # carries miniaudio.h
+MODULE_SUMS = {
+    "github.com/ollama/ollama@v0.24.0": "h1:CBZ0ffE+cxMWRWau5yD5vXHkiZHAeuxLk+3j55u0XxQ=",
+    "github.com/gen2brain/malgo@v0.11.24": "h1:hHcIJVfzWcEDHFdPl5Dl/CUSOjzOleY0zzAV8Kx+imE=",
+}
+"""Hashes of the modules' files as in a go.sum (golang.org/x/mod/sumdb/dirhash, Hash1), by Go's checksum database."""
 _FLAGS = ("-DGGML_CPU_REPACK=ON", "-DCMAKE_C_FLAGS=-march=native", "-DCMAKE_CXX_FLAGS=-march=native")
 # Only the CPU is built for: a half-installed toolkit of another kind must not get in the way.
 _WITHOUT = ("-DCMAKE_CUDA_COMPILER=", "-DCMAKE_HIP_COMPILER=", "-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON")
 _GO_PACKAGE = re.compile(r"[\w.\-/]+$")  # `go install -v` prints each package when it compiles it
 _NINJA_STEP = re.compile(r"\[\d+/\d+\] ")
 _KERNEL_STEPS = 30
-_OWN_GO_SETTINGS = frozenset(
-    ["GOFLAGS", "GOROOT", "GOOS", "GOARCH", "GOMODCACHE", "GOEXPERIMENT", "CGO_CFLAGS", "CGO_CXXFLAGS", "CGO_LDFLAGS"]
-)
+_GO_SETTINGS = re.compile(r"GO[A-Z0-9]+|CGO_[A-Z]+")
+_KEPT_GO_SETTINGS = frozenset(["GOPROXY", "GOAUTH"])  # where modules come from is the user's choice, not what they hold
 
 
 def build_ollama(settings: Settings, console: Console) -> Path:
     """Build into the cache folder of ``rag.serving.install.built_folder`` and return that folder.
 
     What an interrupted build had compiled is used again.  One process at a time.  Raises ``ToolMissing``,
-    ``DownloadFailed`` or ``BuildFailed``, which names the log.
+    ``DownloadFailed``, ``ChecksumMismatch`` or ``BuildFailed``, which names the log.
     """
     if os.uname().sysname != "Linux":
         raise ToolMissing(tool="Ollama", command="brew install ollama")
@@ -69,16 +75,20 @@ class _Build:
         self._work = work
         self._log = log
         self._environment = build_environment(tools, work)
+        # Asked for as the user has it, also in Go's file of settings, which the build does not read.
+        own = {name: value for name, value in os.environ.items() if name != "GOFLAGS"}
+        proxy = log.output([tools.go, "env", "GOPROXY"], folder=work, environment=own).strip()
+        self._environment |= {"GOPROXY": proxy} if proxy else {}
 
     def run(self, update: Update) -> None:
-        """Build.  Raises ``DownloadFailed`` or ``BuildFailed``."""
+        """Build.  Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``BuildFailed``."""
         source, miniaudio = self._module(_MODULE), self._module(_MINIAUDIO_MODULE)
         packages = len(self._downloading("list", "-deps", "./", folder=source).splitlines())
         total = packages + _KERNEL_STEPS
         self._put_headers_back(next(miniaudio.rglob("miniaudio.h")))
         self._log.run(
-            [self._tools.go, "install", "-v", "-trimpath", "-ldflags", self._linker_flags(), _MODULE],
-            folder=self._work,
+            [self._tools.go, "install", "-v", "-trimpath", "-ldflags", self._linker_flags(), "."],
+            folder=source,
             environment=self._environment,
             counted=_GO_PACKAGE,
             tick=lambda count: update(min(count, packages), total),
@@ -86,9 +96,12 @@ class _Build:
         self._kernels(source, lambda count: update(packages + min(count, _KERNEL_STEPS), total))
 
     def _module(self, name: str) -> Path:
-        """Download a module, which Go verifies against its checksum database, and return its folder."""
-        folder: str = json.loads(self._downloading("mod", "download", "-json", name, folder=self._work))["Dir"]
-        return Path(folder)
+        """Download a module and return its folder.  Raises ``ChecksumMismatch`` unless it is the one that is pinned."""
+        found = json.loads(self._downloading("mod", "download", "-json", name, folder=self._work))
+        if found["Sum"] != MODULE_SUMS[name]:
+            remove_tree(self._work / "go")
+            raise ChecksumMismatch(what=name, found=found["Sum"], expected=MODULE_SUMS[name])
+        return Path(found["Dir"])
 
     def _downloading(self, *arguments: str, folder: Path) -> str:
         """Run a command of Go that fetches modules and compiles nothing, so it is the network that fails."""
@@ -148,12 +161,19 @@ def build_environment(tools: BuildTools, work: Path) -> dict[str, str]:
         "GOPATH": str(work / "go"),
         "GOCACHE": str(work / "go-cache"),
         "GOTOOLCHAIN": "local",
+        "GOENV": "off",
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
+        "GOSUMDB": "off",  # every sum is in MODULE_SUMS or in the go.sum that one of them vouches for
     }
 
 
 def _without_go_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what a Go programmer set for work of their own; where modules come from stays."""
-    return {name: value for name, value in environment.items() if name not in _OWN_GO_SETTINGS}
+    """Leave out what a Go programmer set for work of their own."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _KEPT_GO_SETTINGS or not _GO_SETTINGS.fullmatch(name)
+    }
 
 
 def remove_tree(folder: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from rag.provisioning.log_files import open_log
+
 _SECONDS = 30.0
 _LOOK_EVERY_SECONDS = 0.1
 _PROOF = b"load_backend: loaded CPU backend"
@@ -26,7 +28,7 @@ def loads_cpu_kernels(program: Path, log: Path) -> bool:
     environment = {**os.environ, "OLLAMA_LIBRARY_PATH": libraries, "LD_LIBRARY_PATH": libraries}
     command = [str(program), "runner", "--ollama-engine", "--port", str(port)]
     before = log.stat().st_size if log.exists() else 0
-    with log.open("ab") as output:
+    with open_log(log) as output:
         runner = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
         )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from rag.errors import DownloadFailed
+from rag.errors import DownloadFailed, LinkInCache
 from rag.provisioning.console import Console, Outcome
 from rag.settings import Settings
 
@@ -66,6 +66,10 @@ def _lock(step: Step, settings: Settings, console: Console) -> Iterator[None]:
     except Timeout:
         console.note("waiting")
         lock.acquire()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LinkInCache(path=lock.lock_file) from error
+        raise
     try:
         yield
     finally:

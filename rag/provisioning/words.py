@@ -30,7 +30,16 @@ _WORDS: dict[str, tuple[str, str]] = {
     # notes on the way
     "gave_up": ("  {who} gives nothing ({why}); next way: {next}", "  {who} 不可用（{why}）；改用：{next}"),
     "waiting": ("  another process is at this step; waiting for it", "  另一个进程正在执行此步骤，等待其完成"),
-    "installing": ("  installing with apt-get: {packages}", "  正在用 apt-get 安装：{packages}"),
+    "installing": (
+        "  installing {packages} with {path}, in all these packages: {all}",
+        "  正在用 {path} 安装 {packages}，共涉及以下软件包：{all}",
+    ),
+    "tools": ("  building with {paths}", "  编译所用工具：{paths}"),
+    "root": (
+        "You are root, so the desk, the readers of foreign files and Ollama may do anything on this machine; "
+        "run it as a user of its own instead.",
+        "当前以 root 身份运行，工作台、外来文件的解析进程和 Ollama 将拥有本机全部权限；建议改用专门的普通用户。",
+    ),
     "tool": ("  fetching {name}, which this machine lacks", "  正在获取本机缺少的 {name}"),
     "going_on": ("  going on at {megabytes:.0f} MB", "  从 {megabytes:.0f} MB 处继续"),
     "first_build": (

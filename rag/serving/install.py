@@ -100,3 +100,11 @@ def models_folder(settings: Settings) -> Path | None:
     if named:
         return Path(named)
     return None if ollama_on_path() is not None else settings.cache_dir / "ollama-models"
+
+
+def home_of_ollama(settings: Settings) -> Path | None:
+    """Return the folder that a started Ollama is told is its home; None leaves it the user's own.
+
+    Ollama keeps a key and a history there, a GPU's driver its cache.  The user's own Ollama has its home already.
+    """
+    return None if ollama_on_path() is not None else settings.cache_dir / "ollama" / "home"

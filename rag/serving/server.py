@@ -22,7 +22,7 @@ from filelock import FileLock
 from rag.errors import OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
 from rag.serving.client import OllamaClient
 from rag.serving.hosts import Hosts, hosts_of
-from rag.serving.install import find_ollama, models_folder
+from rag.serving.install import find_ollama, home_of_ollama, models_folder
 from rag.serving.processes import group_members
 from rag.serving.state import ServerFiles, ServerState, read_state
 from rag.serving.supervisor import Supervised, clear_leftovers
@@ -169,6 +169,9 @@ def server_environment(settings: Settings) -> dict[str, str]:
     listens_everywhere = "0.0.0.0" in settings.ollama_host
     host = "0.0.0.0" if listens_everywhere else url.hostname
     ours = {"OLLAMA_HOST": f"{host}:{url.port or 11434}", "OLLAMA_MULTIUSER_CACHE": "0"}
+    home = home_of_ollama(settings)
+    if home is not None:
+        ours["HOME"] = str(home)
     return {**tuned, **os.environ, **ours}
 
 

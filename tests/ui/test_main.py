@@ -78,6 +78,16 @@ def test_everything_is_there_before_the_page_and_nothing_stays_behind(steps: Ste
     assert steps.done == [*ALL_STEPS, f"serve {port}", "stop"]
 
 
+@pytest.mark.parametrize(("user", "times"), [(0, 1), (1000, 0)])
+def test_root_is_warned_before_anything_is_done(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: int, times: int
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    steps.failure = ToolMissing(tool="g++", command="sudo apt-get install g++")
+    assert desk.main(["--port", str(free_port())]) == 5
+    assert capsys.readouterr().out.count("You are root") == times
+
+
 def test_an_adopted_server_is_not_stopped(steps: Steps) -> None:
     steps.managed = False
     assert desk.main(["--port", str(free_port())]) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rag.errors import BuildFailed
+from rag.errors import BuildFailed, LinkInCache
 from rag.provisioning import build_log
 from rag.provisioning.build_log import BuildLog
 
@@ -82,3 +82,15 @@ def has_ended(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_it_is_not_written_through_a_link(log: BuildLog, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("kept", encoding="utf-8")
+    log.path.unlink()
+    log.path.symlink_to(victim)
+    with pytest.raises(LinkInCache, match=r"build\.log is a link"):
+        log.run(program("print('overwritten')"), folder=tmp_path, environment=ENVIRONMENT)
+    with pytest.raises(LinkInCache):
+        BuildLog(log.path, "Thing 1.0")
+    assert victim.read_text(encoding="utf-8") == "kept"

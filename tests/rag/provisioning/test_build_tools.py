@@ -61,8 +61,13 @@ def test_programs_that_are_new_enough_are_used(machine: Path, fetched: list[str]
     go = script(machine, "go", "go version go1.26.8 linux/amd64")
     cmake = script(machine, "cmake", "cmake version 3.25.1")
     ninja = script(machine, "ninja", "1.11")
-    tools = gather(tmp_path / "tools")
+    out = io.StringIO()
+    tools = gather_build_tools(tmp_path / "tools", Console("en", out))
     assert (tools.go, tools.cmake, tools.ninja) == (go, cmake, ninja)
+    compilers = f"{machine / 'gcc'}, {machine / 'g++'}"
+    assert out.getvalue() == f"  building with {compilers}, {go}, {cmake}, {ninja}\n", (
+        "PATH is told, not trusted in silence"
+    )
     assert tools.c_compiler == machine / "gcc"
     assert fetched == ["nlohmann-json"]
 

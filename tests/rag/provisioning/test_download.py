@@ -10,7 +10,7 @@ import pytest
 
 from rag.errors import ChecksumMismatch, DownloadFailed
 from rag.provisioning import download
-from rag.provisioning.download import Patience, Source, fetch, fetch_text, sha256_of
+from rag.provisioning.download import Patience, Source, fetch, sha256_of
 from tests.conftest import free_port
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -180,14 +180,6 @@ def test_what_the_server_answers_is_put_in_words(server: FileServer, tmp_path: P
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match="does not answer"):
         fetch(Source(f"http://127.0.0.1:{free_port()}/f", "f"), tmp_path / "f")
-
-
-def test_a_small_text(server: FileServer) -> None:
-    server.content = "校验\n".encode()
-    assert fetch_text(source(server)) == "校验\n"
-    server.content = b"\xff\xfe"
-    with pytest.raises(DownloadFailed):
-        fetch_text(source(server))
 
 
 def test_sha256_of_a_known_text(tmp_path: Path) -> None:

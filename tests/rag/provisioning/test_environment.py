@@ -48,6 +48,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.setenv("ANSWERDESK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -112,3 +113,46 @@ def test_the_stamp_is_the_sum_of_the_lock(machine: Machine) -> None:
     machine.make("dev")
     expected = hashlib.sha256((machine.checkout / "requirements-dev.lock").read_bytes()).hexdigest()
     assert (machine.checkout / ".venv" / "answerdesk.stamp").read_text() == expected
+
+
+@pytest.mark.parametrize("name", ["logs/environment.log", "locks/environment-{checkout}.lock"])
+def test_neither_log_nor_lock_is_written_through_a_link(machine: Machine, name: str) -> None:
+    checkout = hashlib.sha256(str(machine.checkout).encode()).hexdigest()[:12]
+    victim = machine.folder / "victim"
+    victim.write_text("kept", encoding="utf-8")
+    link = machine.folder / "cache" / name.format(checkout=checkout)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victim)
+    with pytest.raises(EnvironmentFailed, match=f"{link.name} is a link"):
+        machine.make("run")
+    assert victim.read_text(encoding="utf-8") == "kept"
+
+
+def test_a_cache_that_others_can_write_to_is_closed(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    cache = machine.folder / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    machine.make("run")
+    assert cache.stat().st_mode & 0o777 == 0o755
+    assert "could write to" in capsys.readouterr().out
+
+
+def test_a_new_cache_is_the_users_alone(machine: Machine) -> None:
+    machine.make("run")
+    assert (machine.folder / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_of_another_user_is_not_used(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = machine.folder.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    if owner == 0:  # root's folders are trusted: give this one to somebody
+        (machine.folder / "cache").mkdir()
+        os.chown(machine.folder / "cache", 12_345, -1)
+    with pytest.raises(EnvironmentFailed, match="belongs to another user"):
+        machine.make("run")
+    assert not (machine.folder / "calls").exists()
+
+
+def test_the_uv_that_path_names_is_told(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.make("run")
+    assert f"with {machine.folder / 'bin' / 'uv'}, the uv on PATH" in capsys.readouterr().out

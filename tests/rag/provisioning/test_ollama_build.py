@@ -7,21 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import BuildFailed, DownloadFailed
+from rag.errors import BuildFailed, ChecksumMismatch, DownloadFailed
 from rag.provisioning import ollama_build
 from rag.provisioning.build_tools import BuildTools
 from rag.provisioning.console import Console
-from rag.provisioning.ollama_build import build_environment, build_ollama, headers_folder, remove_tree
-from rag.serving.install import built_folder, cpu_variant, find_ollama, installed_folder
+from rag.provisioning.ollama_build import MODULE_SUMS, build_environment, build_ollama, headers_folder, remove_tree
+from rag.serving.install import OLLAMA_VERSION, built_folder, cpu_variant, find_ollama, installed_folder
 from rag.settings import Settings
 
 GO = """#!/bin/sh
+[ "$1" = env ] && {{ echo "$GOPROXY"; exit; }}
 [ -e {folder}/no-network ] && {{ echo "dial tcp: no such host" >&2; exit 1; }}
 case "$1" in
   mod) mkdir -p "$GOPATH/$4"; touch "$GOPATH/$4/miniaudio.h"; chmod 555 "$GOPATH/$4"
-    echo "{{\\"Dir\\": \\"$GOPATH/$4\\"}}";;
+    [ "$GOENV $GOSUMDB $GOPROXY" = "off off https://mirror.example" ] || exit 1
+    case "$4" in *ollama@*) sum=$(cat {folder}/sum);; *) sum={malgo};; esac
+    echo "{{\\"Dir\\": \\"$GOPATH/$4\\", \\"Sum\\": \\"$sum\\"}}";;
   list) echo a; echo b;;
-  install) [ -e {folder}/no-memory ] && {{ echo "cc1plus: out of memory" >&2; exit 1; }}
+  install) [ "$(basename $PWD)" = ollama@v0.24.0 ] || exit 1
+    [ -e {folder}/no-memory ] && {{ echo "cc1plus: out of memory" >&2; exit 1; }}
     echo runtime/debug; mkdir -p "$GOBIN"; cp {folder}/ollama "$GOBIN/ollama"
     cat "$GOBIN/../../headers/stb/stb_image.h";;
 esac
@@ -43,9 +47,11 @@ class Workshop:
         self.folder = folder
         for name, text in (("go", GO), ("ninja", NINJA), ("cmake", "#!/bin/sh\n"), ("ollama", OLLAMA)):
             path = folder / name
-            path.write_text(text.format(folder=folder) if name != "ollama" else text, encoding="utf-8")
+            filled = text.format(folder=folder, malgo=MODULE_SUMS["github.com/gen2brain/malgo@v0.11.24"])
+            path.write_text(filled if name != "ollama" else text, encoding="utf-8")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
         (folder / "stb_image.h").write_text("// stb\n", encoding="utf-8")
+        (folder / "sum").write_text(MODULE_SUMS["github.com/ollama/ollama@v0.24.0"], encoding="utf-8")
         self.tools = BuildTools(
             c_compiler=folder / "gcc",
             cxx_compiler=folder / "g++",
@@ -64,6 +70,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     made = Workshop(folder)
     monkeypatch.setattr(ollama_build, "gather_build_tools", lambda folder, console: made.tools)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("GOPROXY", "https://mirror.example")
+    for name in ("GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOFLAGS"):
+        monkeypatch.setenv(name, "off")
     return made
 
 
@@ -104,6 +113,19 @@ def test_the_work_is_deleted_and_the_log_kept(workshop: Workshop, settings: Sett
     assert "load_backend: loaded CPU backend" in (built_folder(settings).parent / left[1]).read_text()
 
 
+def test_another_source_than_the_pinned_one_is_not_built(workshop: Workshop, settings: Settings) -> None:
+    (workshop.folder / "sum").write_text("h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", encoding="utf-8")
+    with pytest.raises(ChecksumMismatch, match=r"ollama@v0\.24\.0 has sha256 h1:AAAA"):
+        build(settings)
+    [work] = built_folder(settings).parent.glob("*.work")
+    assert not (work / "go").exists() and not (work / "dist").exists()
+
+
+def test_each_module_has_a_sum() -> None:
+    assert MODULE_SUMS.keys() == {ollama_build._MODULE, ollama_build._MINIAUDIO_MODULE}
+    assert f"@v{OLLAMA_VERSION}" in ollama_build._MODULE
+
+
 def test_without_a_network_the_way_out_is_told(workshop: Workshop, settings: Settings) -> None:
     (workshop.folder / "no-network").touch()
     with pytest.raises(DownloadFailed, match="Check the network and run the same command again"):
@@ -133,13 +155,17 @@ def test_the_build_sees_headers_and_caches_of_its_own(tmp_path: Path, monkeypatc
     monkeypatch.setenv("GOFLAGS", "-mod=vendor")
     monkeypatch.setenv("CGO_CFLAGS", "-O0")
     monkeypatch.setenv("GOPROXY", "https://mirror.example")
+    for name in ("GOSUMDB", "GONOSUMDB", "GONOSUMCHECK", "GOPRIVATE", "GOINSECURE", "GOENV"):
+        monkeypatch.setenv(name, "weaker")
     gcc, gxx, go, cmake, ninja = (tmp_path / name for name in ("gcc", "g++", "go/bin/go", "cmake", "ninja"))
     tools = BuildTools(gcc, gxx, go, cmake, ninja, json_headers=tmp_path / "json", stb_image=tmp_path / "stb_image.h")
     environment = build_environment(tools, tmp_path / "work")
     assert environment["CGO_CPPFLAGS"] == f"-I{headers_folder(tmp_path / 'work')} -I{tmp_path / 'json'}"
     assert environment["GOBIN"] == str(tmp_path / "work" / "dist" / "bin")
     assert environment["GOPROXY"] == "https://mirror.example", "where modules come from is the user's choice"
-    assert not {"GOFLAGS", "CGO_CFLAGS"} & environment.keys()
+    assert {name: value for name, value in environment.items() if value in ("weaker", "-mod=vendor", "-O0")} == {}
+    assert environment["GOENV"] == environment["GOSUMDB"] == "off"
+    assert environment["GOFLAGS"] == "-mod=readonly -buildvcs=false"
 
 
 def test_read_only_modules_are_deleted(tmp_path: Path) -> None:

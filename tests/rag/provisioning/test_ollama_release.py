@@ -17,7 +17,7 @@ from rag.errors import ChecksumMismatch, DownloadFailed
 from rag.provisioning import ollama_release
 from rag.provisioning.console import Console
 from rag.provisioning.ollama_release import install_release
-from rag.serving.install import find_ollama, installed_folder, ollama_in, release_folder
+from rag.serving.install import OLLAMA_VERSION, find_ollama, installed_folder, ollama_in, release_folder
 from rag.settings import Settings
 from tests.conftest import free_port
 
@@ -46,26 +46,30 @@ def archive_of(members: dict[str, bytes]) -> bytes:
 
 
 class ReleasePage:
-    """A folder that is served; ``publish`` fills it as Ollama's release workflow does."""
+    """A folder that is served; ``publish`` fills it as Ollama's release workflow does, and pins what it publishes."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, sums: dict[tuple[str, str], str]) -> None:
         self.folder = folder
         self.url = url
+        self.sums = sums
 
-    def publish(self, content: bytes, sum_of: bytes | None = None) -> None:
-        digest = hashlib.sha256(content if sum_of is None else sum_of).hexdigest()
+    def publish(self, content: bytes, *, pinned: bytes | None = None) -> None:
+        """Serve an archive beside its own sum; ``pinned`` is the one that this program knows, if it is another."""
         (self.folder / ARCHIVE).write_bytes(content)
-        (self.folder / "sha256sum.txt").write_text(f"{'0' * 64}  ./install.sh\n{digest}  ./{ARCHIVE}\n")
+        (self.folder / "sha256sum.txt").write_text(f"{hashlib.sha256(content).hexdigest()}  ./{ARCHIVE}\n")
+        self.sums["0.24.0", ARCHIVE] = hashlib.sha256(content if pinned is None else pinned).hexdigest()
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[ReleasePage]:
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReleasePage]:
+    sums: dict[tuple[str, str], str] = {}
+    monkeypatch.setattr(ollama_release, "SHA256", sums)
     folder = tmp_path / "page"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    yield ReleasePage(folder, f"http://127.0.0.1:{server.server_address[1]}")
+    yield ReleasePage(folder, f"http://127.0.0.1:{server.server_address[1]}", sums)
     server.shutdown()
     server.server_close()
     thread.join(timeout=5)
@@ -105,11 +109,38 @@ def test_libraries_for_a_gpu_are_kept_only_where_there_is_one(
     assert gpu_library.read_bytes() == b"gigabytes"
 
 
-def test_an_archive_with_another_sum_is_refused(settings: Settings, page: ReleasePage) -> None:
-    page.publish(archive_of(MEMBERS), sum_of=b"another archive")
+def test_an_archive_with_another_sum_is_refused_whatever_its_own_page_says(
+    settings: Settings, page: ReleasePage
+) -> None:
+    page.publish(archive_of(MEMBERS), pinned=b"what Ollama released")
     with pytest.raises(ChecksumMismatch):
         install(settings, page)
     assert not installed_folder(release_folder(settings))
+
+
+def test_an_archive_from_an_earlier_download_is_verified_as_well(settings: Settings, page: ReleasePage) -> None:
+    page.publish(archive_of(MEMBERS))
+    downloads = settings.cache_dir / "downloads"
+    downloads.mkdir(parents=True)
+    (downloads / f"0.24.0-{ARCHIVE}").write_bytes(archive_of({"bin/ollama": b"another"}))
+    with pytest.raises(ChecksumMismatch):
+        install(settings, page)
+    assert installed_folder(install(settings, page)), "it was deleted, and the right one is fetched"
+
+
+def test_a_version_without_a_pinned_sum_is_not_fetched(settings: Settings, page: ReleasePage) -> None:
+    page.publish(archive_of(MEMBERS))
+    page.sums.clear()
+    with pytest.raises(DownloadFailed) as failure:
+        install(settings, page)
+    assert failure.value.details["reason"] == "unpinned"
+    assert not (settings.cache_dir / "downloads").exists()
+
+
+def test_every_archive_of_the_version_that_is_installed_is_pinned() -> None:
+    pinned = {name for version, name in ollama_release.SHA256 if version == OLLAMA_VERSION}
+    assert pinned == set(ollama_release._ARCHIVES.values())
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in ollama_release.SHA256.values())
 
 
 def test_an_archive_that_cannot_be_read_leaves_nothing(settings: Settings, page: ReleasePage) -> None:
@@ -134,17 +165,11 @@ def test_members_that_point_outside_are_not_written(settings: Settings, page: Re
     assert not list(tmp_path.rglob("escaped"))
 
 
-def test_a_release_without_a_sum_for_the_archive_is_not_trusted(settings: Settings, page: ReleasePage) -> None:
-    page.publish(archive_of(MEMBERS))
-    (page.folder / "sha256sum.txt").write_text("", encoding="utf-8")
+def test_a_page_out_of_reach_is_given_up(settings: Settings, page: ReleasePage) -> None:
+    page.publish(b"")
+    page.url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(DownloadFailed) as failure:
         install(settings, page)
-    assert failure.value.details["reason"] == "absent"
-
-
-def test_a_page_out_of_reach_is_given_up(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(DownloadFailed) as failure:
-        install(settings, ReleasePage(tmp_path, f"http://127.0.0.1:{free_port()}"))
     assert failure.value.details["reason"] == "silent"
 
 

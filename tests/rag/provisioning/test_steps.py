@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from filelock import FileLock
 
-from rag.errors import DownloadFailed, ToolMissing
+from rag.errors import DownloadFailed, LinkInCache, ToolMissing
 from rag.provisioning import __main__ as command
 from rag.provisioning import models, ollama, steps
 from rag.provisioning.console import Console, Outcome
@@ -54,6 +54,27 @@ def test_a_second_process_waits_and_says_so(settings: Settings, monkeypatch: pyt
             assert thread.is_alive()
     thread.join(timeout=5)
     assert "Ollama: already here" in out.getvalue()
+
+
+def test_its_lock_is_not_taken_through_a_link(settings: Settings, tmp_path: Path) -> None:
+    folder = settings.cache_dir / "locks"
+    folder.mkdir(parents=True)
+    (folder / "ollama.lock").symlink_to(tmp_path / "made")
+    with pytest.raises(LinkInCache, match=r"ollama\.lock is a link"):
+        provide(settings, Console("en", io.StringIO()), ["ollama"])
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(("user", "times"), [(0, 1), (1000, 0)])
+def test_root_is_warned_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: int, times: int
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr(command, "provide", lambda *_, **__: None)
+    for language, sentence in (("C", "You are root"), ("zh_CN.UTF-8", "当前以 root 身份运行")):
+        monkeypatch.setenv("LC_ALL", language)
+        assert command.main([]) == 0
+        assert capsys.readouterr().out.count(sentence) == times
 
 
 def test_a_full_disk_is_said_in_words(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,4 +217,5 @@ def test_settings_reach_the_server_and_the_users_own_variables_stand(
     assert environment["OLLAMA_NO_CLOUD"] == "1"
     assert environment["OLLAMA_MULTIUSER_CACHE"] == "0"  # it crashes the runner
     assert "OLLAMA_MODELS" not in environment  # the user's own Ollama keeps its own store
+    assert environment["HOME"] == os.environ["HOME"]
     assert server_environment(Settings(ollama_host="0.0.0.0:11999"))["OLLAMA_HOST"] == "0.0.0.0:11999"
