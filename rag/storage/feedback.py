@@ -15,6 +15,10 @@ from rag.storage.connection import Database
 FeedbackReason = Literal["wrong", "outdated", "incomplete", "source", "tone", "language"]
 Outcome = Literal["copied", "edited", "discarded", "handed_over"]
 Grouping = Literal["topic", "agent_group", "lane"]
+Standing = Literal["colleague", "asker", "lead"]
+"""Who judges an answer; each counts before the ones that come earlier here."""
+
+_STANDINGS = get_args(Standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +57,49 @@ class OutcomeCounts:
 
 
 class TurnFeedback:
-    """The tables ``turn_feedback`` and ``turn_outcome``."""
+    """The tables ``turn_opinion``, ``turn_feedback`` (of each turn the opinion that counts) and ``turn_outcome``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def judge(self, turn_id: str, person: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
-        """Keep what somebody thinks of a turn's answer, in the place of what was thought before."""
+    def judge(
+        self,
+        turn_id: str,
+        person: str,
+        *,
+        useful: bool,
+        reason: FeedbackReason | None = None,
+        standing: Standing = "asker",
+    ) -> None:
+        """Keep what somebody thinks of a turn's answer, in the place of what the same person thought before.
+
+        Counted is one opinion a turn: a lead's before the asker's, the asker's before a colleague's, and of several of
+        one standing the latest.
+        """
+        values = {"at": _now(), "person": person, "useful": int(useful), "reason": "" if useful else reason or ""}
         with self._database.transaction() as connection:
             connection.execute(
+                "INSERT OR REPLACE INTO turn_opinion (turn_number, person, at, useful, reason, standing) "
+                "SELECT turn_number, :person, :at, :useful, :reason, :standing FROM turn WHERE turn_id = :turn",
+                {**values, "standing": _STANDINGS.index(standing), "turn": turn_id},
+            )
+            connection.execute(
                 "INSERT OR REPLACE INTO turn_feedback (turn_number, at, person, useful, reason) "
-                "SELECT turn_number, ?, ?, ?, ? FROM turn WHERE turn_id = ?",
-                (_now(), person, int(useful), "" if useful else reason or "", turn_id),
+                "SELECT turn_number, at, person, useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
+                "WHERE turn_id = ? ORDER BY standing DESC, at DESC LIMIT 1",
+                (turn_id,),
             )
 
-    def opinion(self, turn_id: str) -> Opinion | None:
-        """Return what was thought of a turn's answer last; None where nobody said."""
+    def opinion(self, turn_id: str, person: str = "") -> Opinion | None:
+        """Return what a person thought of a turn's answer, or, where they said nothing, the opinion that counts.
+
+        None where nobody said anything.
+        """
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT useful, reason FROM turn_feedback JOIN turn USING (turn_number) WHERE turn_id = ?", (turn_id,)
+                "SELECT useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
+                "WHERE turn_id = ? ORDER BY person = ? DESC, standing DESC, at DESC LIMIT 1",
+                (turn_id, person),
             ).fetchone()
         return None if row is None else Opinion(bool(row["useful"]), row["reason"] or None)
 

@@ -278,6 +278,26 @@ def _turn_citations(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _opinions(connection: sqlite3.Connection) -> None:
+    """Keep what each person thought of an answer; ``turn_feedback`` has the one that counts (``feedback.py``).
+
+    ``standing`` is 2 for a lead, 1 for who asked, 0 for others.  Opinions from before are taken for the askers'.
+    """
+    for statement in (
+        """CREATE TABLE turn_opinion (
+            turn_number INTEGER NOT NULL REFERENCES turn (turn_number) ON DELETE CASCADE,
+            person TEXT NOT NULL,
+            at TEXT NOT NULL,
+            useful INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            standing INTEGER NOT NULL,
+            PRIMARY KEY (turn_number, person)
+        ) WITHOUT ROWID""",
+        "INSERT INTO turn_opinion SELECT turn_number, person, at, useful, reason, 1 FROM turn_feedback",
+    ):
+        connection.execute(statement)
+
+
 TURN_MIGRATIONS = (
     _turn_tables,
     _error_in_both_languages,
@@ -286,4 +306,5 @@ TURN_MIGRATIONS = (
     _turn_bases,
     _feedback,
     _turn_citations,
+    _opinions,
 )

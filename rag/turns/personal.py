@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rag.errors import NotPermitted, TurnMissing
 from rag.storage.access import LOCAL_USER, User
-from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin
+from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.turns.service import TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
@@ -100,14 +100,22 @@ class PersonalTurns:
         )
 
     def judge(self, turn_id: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
-        """Keep what one thinks of an answer; the last word counts.  Raises ``TurnMissing`` or ``AccessDenied``."""
-        self._seen(turn_id)
-        self._turns.feedback.judge(turn_id, self._who().name, useful=useful, reason=reason)
+        """Keep what one thinks of an answer, beside what others think of it.
+
+        Whose opinion counts says ``TurnFeedback.judge``.  Raises ``TurnMissing`` or ``AccessDenied``.
+        """
+        turn, user = self._seen(turn_id), self._who()
+        asker: Standing = "asker" if turn.session == user.name else "colleague"
+        standing: Standing = "lead" if user.is_at_least("lead") else asker
+        self._turns.feedback.judge(turn_id, user.name, useful=useful, reason=reason, standing=standing)
 
     def opinion(self, turn_id: str) -> Opinion | None:
-        """Return what was thought of an answer.  Raises ``TurnMissing`` or ``AccessDenied``."""
+        """Return what one thought of an answer oneself, else the opinion that counts.
+
+        Raises ``TurnMissing`` or ``AccessDenied``.
+        """
         self._seen(turn_id)
-        return self._turns.feedback.opinion(turn_id)
+        return self._turns.feedback.opinion(turn_id, self._who().name)
 
     def record_outcome(self, turn_id: str, outcome: Outcome, changed_share: float = 0.0) -> None:
         """Keep what became of an answer of one's own; others' are left as they are.

@@ -10,6 +10,7 @@ import pytest
 
 from rag.errors import KnowledgeError
 from rag.schema import Citation
+from rag.storage import migrations
 from rag.storage.document_uses import DocumentUse, DocumentUses
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_store import Turn, TurnState, TurnStore
@@ -85,7 +86,7 @@ def test_no_answer_is_read_to_count(store: TurnStore, tmp_path: Path) -> None:
 
 
 def test_turns_from_before_are_taken_over(tmp_path: Path) -> None:
-    older = len(TURN_MIGRATIONS) - 1
+    older = TURN_MIGRATIONS.index(migrations._turn_citations)
     path = tmp_path / "turns.db"
     with sqlite3.connect(path) as connection:
         for migration in TURN_MIGRATIONS[:older]:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.storage import migrations
+from rag.storage.connection import Database
 from rag.storage.feedback import Opinion, OutcomeCounts, OutcomeOrigin, TurnFeedback
+from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_store import TurnStore
 
 RETURNS = OutcomeOrigin("model", "en/returns", "shop")
@@ -32,6 +35,46 @@ def test_an_opinion_is_replaced_and_an_unknown_turn_has_none(store: TurnStore) -
     assert feedback.reasons() == {}
     feedback.judge("nowhere", "lin", useful=True)
     assert feedback.opinion("nowhere") is None
+
+
+def test_each_persons_opinion_is_kept_and_a_leads_counts_before_the_askers(store: TurnStore) -> None:
+    turn, feedback = asked(store), store.feedback
+    feedback.judge(turn, "mei", useful=False, reason="tone", standing="colleague")
+    assert feedback.reasons() == {"tone": 1}, "somebody is better than nobody"
+    feedback.judge(turn, "lin", useful=True)
+    feedback.judge(turn, "mei", useful=False, reason="wrong", standing="colleague")
+    assert feedback.reasons() == {}, "a colleague does not take the asker's opinion away"
+    feedback.judge(turn, "bo", useful=False, reason="outdated", standing="lead")
+    feedback.judge(turn, "lin", useful=False, reason="incomplete")
+    assert feedback.reasons() == {"outdated": 1}
+    feedback.judge(turn, "ann", useful=False, reason="source", standing="lead")
+    assert feedback.reasons() == {"source": 1}, "of two leads the latest"
+    told = {name: feedback.opinion(turn, name) for name in ("mei", "lin", "bo", "ann", "new")}
+    assert {name: found.reason for name, found in told.items() if found is not None} == {
+        "mei": "wrong",
+        "lin": "incomplete",
+        "bo": "outdated",
+        "ann": "source",
+        "new": "source",
+    }
+
+
+def test_opinions_from_before_are_the_askers(tmp_path: Path) -> None:
+    path = tmp_path / "turns.db"
+    old = Database(path, TURN_MIGRATIONS[: TURN_MIGRATIONS.index(migrations._opinions)], create=True)
+    with old.transaction() as connection:
+        connection.execute(
+            "INSERT INTO turn (turn_id, session, created_at, question, language, state, evidence, partial_text, "
+            "thinking, error_class, error_en, owner) VALUES ('t', 'lin', '2026', '?', 'en', 'done', '[]', '', '', '', "
+            "'', '')"
+        )
+        connection.execute("INSERT INTO turn_feedback VALUES (1, '2026', 'lin', 0, 'tone')")
+    old.close()
+    store = TurnStore(path)
+    assert store.feedback.opinion("t") == Opinion(useful=False, reason="tone")
+    store.feedback.judge("t", "mei", useful=True, standing="colleague")
+    assert store.feedback.reasons() == {"tone": 1}
+    store.close()
 
 
 def test_what_was_used_is_not_discarded_afterwards(store: TurnStore) -> None:

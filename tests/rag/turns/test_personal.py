@@ -207,6 +207,19 @@ def test_what_became_of_an_answer_is_its_askers_and_counted_by_topic_and_team(ho
     assert counts.name in {document.title for document in SAMPLE_DOCUMENTS}
 
 
+def test_nobody_takes_another_ones_judgement_away(house: House) -> None:
+    turn = house.asked(LIN, "default", "How long can I send an item back?")
+    lin, mei, bo, feedback = house.of("lin"), house.of("mei"), house.of("bo"), house.turns.feedback
+    lin.judge(turn.turn_id, useful=True)
+    mei.judge(turn.turn_id, useful=False, reason="wrong")
+    assert feedback.reasons() == {}
+    assert mei.opinion(turn.turn_id) == Opinion(useful=False, reason="wrong")
+    assert lin.opinion(turn.turn_id) == Opinion(useful=True)
+    bo.judge(turn.turn_id, useful=False, reason="outdated")
+    lin.judge(turn.turn_id, useful=True)
+    assert feedback.reasons() == {"outdated": 1}
+
+
 def test_nobody_judges_what_they_may_not_see(house: House) -> None:
     turn = house.asked(MEI, "payroll")
     for call in (
