@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from eval.knowledge import knowledge_name, open_parts
-from eval.load import gpu_command, idle_command, kills_command
+from eval.load import flood_command, gpu_command, idle_command, kills_command
 from eval.load.arrivals import Plan
 from eval.load.desk_arm import DeskArm, desk_arm
 from eval.load.desk_process import desk_process
@@ -48,6 +48,7 @@ examples:
   python -m eval load --rate 6 --against none               six questions a minute, by chance, whatever the answers do
   python -m eval load --page --against none                 in ten browsers
   python -m eval load idle --help                           one question at a time, and a new process's first passage
+  python -m eval load flood --help                          one person who floods, and the others' evidence
   python -m eval load kills --help                          Ollama killed under load
   python -m eval load gpu-timed-server --help               the product's own share, without a GPU
 """
@@ -204,7 +205,12 @@ def _run(
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    commands = {"gpu-timed-server": gpu_command.main, "kills": kills_command.main, "idle": idle_command.main}
+    commands = {
+        "gpu-timed-server": gpu_command.main,
+        "kills": kills_command.main,
+        "idle": idle_command.main,
+        "flood": flood_command.main,
+    }
     if argv and argv[0] in commands:
         return commands[argv[0]](argv[1:])
     arguments = _parser().parse_args(argv)

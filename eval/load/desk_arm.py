@@ -16,7 +16,7 @@ from rag.errors import SettingsError
 from rag.pipeline import Pipeline, PipelineParts
 from rag.storage.turn_store import TurnStore
 from rag.terminal import terminal_language
-from rag.turns import TurnService, TurnSnapshot
+from rag.turns import NO_LIMITS, PersonLimits, TurnService, TurnSnapshot
 
 _READ_AGAIN_AFTER_SECONDS = 1.0
 _MORE_WORKERS_THAN_THE_LINE = 4  # as ui/services.py has it
@@ -52,14 +52,17 @@ class _Seen:
 
 
 @contextmanager
-def desk_arm(parts: PipelineParts, file: RecordFile, sessions: int, *, think: bool | None) -> Iterator["DeskArm"]:
+def desk_arm(
+    parts: PipelineParts, file: RecordFile, sessions: int, *, think: bool | None, limits: PersonLimits = NO_LIMITS
+) -> Iterator["DeskArm"]:
     """Serve turns from a store beside ``file``, and note at the end in ``file`` what was lost.
 
-    There are as many workers as the desk's, and at least one a session.
+    There are as many workers as the desk's, and at least one a session.  Without ``limits`` a session may ask more
+    often than any person would.
     """
     store, pipeline = TurnStore(file.path.with_name("turns.db")), Pipeline(parts)
     workers = parts.settings.slots_of_all_hosts + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
-    turns = TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions))
+    turns = TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions), limits=limits)
     desk = DeskArm(turns, think=think)
     try:
         yield desk
@@ -73,14 +76,15 @@ def desk_arm(parts: PipelineParts, file: RecordFile, sessions: int, *, think: bo
 class DeskArm:
     """Asks the turn service and waits for the end.
 
-    ``last_word_at`` is when a reply last began, in seconds of ``time.perf_counter``; 0 before the first.
+    ``turns`` is the service; ``last_word_at`` is when a reply last began, in seconds of ``time.perf_counter``; 0 before
+    the first.
     """
 
     name = "desk"
     process_id = os.getpid()
 
     def __init__(self, turns: TurnService, *, think: bool | None) -> None:
-        self._turns = turns
+        self.turns = turns
         self._think = think
         self._asked: list[tuple[str, LoadRecord]] = []
         self.last_word_at = 0.0
@@ -95,16 +99,16 @@ class DeskArm:
         """Ask, and return what was seen."""
         sent_at = time.perf_counter()
         owner = f"load {asking.session}"
-        turn_id = self._turns.submit(
+        turn_id = self.turns.submit(
             secrets.token_hex(8), asking.question.question, owner, think=self._think, owner=owner
         )
         seen = _Seen()
-        snapshot = self._turns.wait(turn_id, lambda _: True, timeout_seconds=0)
+        snapshot = self.turns.wait(turn_id, lambda _: True, timeout_seconds=0)
         seen.look(snapshot)
         while not snapshot.final:
             if asking.stop.is_set():
-                self._turns.cancel(turn_id)
-            snapshot = self._turns.wait(turn_id, _news_after(snapshot), timeout_seconds=_READ_AGAIN_AFTER_SECONDS)
+                self.turns.cancel(turn_id)
+            snapshot = self.turns.wait(turn_id, _news_after(snapshot), timeout_seconds=_READ_AGAIN_AFTER_SECONDS)
             seen.look(snapshot)
             self.last_word_at = max(self.last_word_at, seen.first_word_at or 0.0)
         record = self._record(asking, snapshot, seen, sent_at)
@@ -128,12 +132,19 @@ class DeskArm:
             first_word_ms=_ms(seen.first_word_at, asking.due_at),
             total_ms=(time.perf_counter() - asking.due_at) * 1000,
             outcome=_OUTCOMES[snapshot.state],
-            error=snapshot.failure.kind if snapshot.failure is not None else "",
+            error=_error(snapshot),
             right=is_right_reply(question, snapshot.text) if knows and answer is not None else None,
             asked_model=answer is None or bool(answer.model),
             spans=answer.spans if answer is not None else (),
             told=seen.told_and_real(),
         )
+
+
+def _error(snapshot: TurnSnapshot) -> str:
+    """Return the error that ended the turn, or in whose place passages were quoted; empty where there was none."""
+    if snapshot.failure is not None:
+        return snapshot.failure.kind
+    return snapshot.answer.instead_of if snapshot.answer is not None else ""
 
 
 def _is_kept(store: TurnStore, turn_id: str) -> bool:

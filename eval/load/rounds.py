@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
@@ -70,10 +71,12 @@ def _kept(watch: Watch) -> Callable[[LoadRecord], None]:
 class ProcessWatch:
     """What a process used during a block; 0 for no process.
 
-    Its resident memory before the block and the largest during it, in bytes, and its seconds on a processor.
+    Its resident memory before the block and the largest during it, in bytes, and its seconds on a processor; with
+    ``children`` the memory of the processes that it started counts as well.
     """
 
-    def __init__(self, process_id: int | None) -> None:
+    def __init__(self, process_id: int | None, *, children: bool = False) -> None:
+        self._children = children
         self._process = psutil.Process(process_id) if process_id is not None else None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="memory-peak", daemon=True)
@@ -82,7 +85,7 @@ class ProcessWatch:
 
     def __enter__(self) -> Self:
         if self._process is not None:
-            self.before_bytes = self.peak_bytes = self._process.memory_info().rss
+            self.before_bytes = self.peak_bytes = self._resident_bytes()
             self.processor_seconds = -self._used_seconds()
             self._thread.start()
         return self
@@ -105,6 +108,14 @@ class ProcessWatch:
         assert self._process is not None  # the thread is not started without
         while not self._is_over.wait(_MEMORY_EVERY_SECONDS):
             try:
-                self.peak_bytes = max(self.peak_bytes, self._process.memory_info().rss)
+                self.peak_bytes = max(self.peak_bytes, self._resident_bytes())
             except psutil.NoSuchProcess:
                 return
+
+    def _resident_bytes(self) -> int:
+        assert self._process is not None  # nobody else asks
+        whole = int(self._process.memory_info().rss)
+        for child in self._process.children(recursive=True) if self._children else ():
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                whole += child.memory_info().rss
+        return whole

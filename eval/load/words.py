@@ -92,6 +92,26 @@ _WORDS: dict[str, tuple[str, str]] = {
         "未达标：终止 {kills} 次，恢复 {came_back} 次；{questions} 个问题中丢失 {lost} 个，"
         "{unforeseen} 个失败且无专门说明；Ollama 恢复后模型最迟 {longest} 重新输出（要求 {bar}）。",
     ),
+    "no_gpu_server": ("the stand-in for a GPU did not start", "GPU 计时替身未能启动"),
+    "flood_refused": ("refused", "被拒绝"),
+    "flood_before": ("the others, before the flood", "其他人（刷量前）"),
+    "flood_flood": ("the others, in the flood", "其他人（刷量中）"),
+    "flooder": (
+        "The flooder's questions: {questions}. Files: {files}.",
+        "刷量者的问题：{questions}。文件：{files}。",
+    ),
+    "flood_memory": (
+        "Memory with all processes started: {before} MB before, {peak} MB at most.",
+        "内存（含所启动的进程）：之前 {before} MB，最高 {peak} MB。",
+    ),
+    "flood_met": (
+        "Met: the others' evidence p99 {p99} ms ({bar:g} ms wanted), nothing was refused to them.",
+        "达标：其他人看到资料的 p99 为 {p99} 毫秒（要求 {bar:g} 毫秒），没有被拒绝。",
+    ),
+    "flood_missed": (
+        "Not met: the others' evidence p99 {p99} ms ({bar:g} ms wanted), {without} without any, {refused} refused.",
+        "未达标：其他人看到资料的 p99 为 {p99} 毫秒（要求 {bar:g} 毫秒），{without} 个没有资料，{refused} 个被拒绝。",
+    ),
     "kept": ("every question's record: {folder}", "逐题记录：{folder}"),
     "cut_short": (
         "Interrupted; the figures are of what was measured until then.",
