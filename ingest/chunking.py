@@ -4,15 +4,19 @@ Where to cut is chosen for the document as a whole: the cheapest row of chunks, 
 size is from ``settings.chunk_tokens``, and a cut costing more the more it tears apart.
 """
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
 from ingest.structure import Unit, pieces, units
+from rag.errors import DocumentUnreadable
 from rag.protocols import Embedder
 from rag.schema import Chunk, Document
+
+CountTokens = Callable[[str], int]
 
 RECIPE_VERSION = 3
 """To be raised when the same text would be cut differently, or into other terms: known documents are cut again then."""
@@ -21,6 +25,8 @@ _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the
 _WHOLE_DOCUMENT = 1.5  # times chunk_tokens: short support pages are better whole (measured: see RETRIEVAL)
 _LARGEST = 1.25  # times chunk_tokens: no chunk of several units is larger
 _SMALL = 0.5  # times chunk_tokens: smaller chunks cost
+_CHARACTERS_A_TOKEN = 24  # at the most; five are usual, and code with deep indentation has ten
+_MOST_PARTS = 64  # of one chunk: as many one-word lines say less than a sentence, and each is tried with each
 _OVERLAP = 0.2  # times chunk_tokens: the longest sentence that is repeated where a paragraph is cut
 
 # Costs; only their proportions matter.
@@ -39,18 +45,24 @@ def recipe(chunk_tokens: int) -> str:
     return f"{RECIPE_VERSION}/{chunk_tokens}"
 
 
-def chunk_document(document: Document, embedder: Embedder, chunk_tokens: int) -> tuple[Chunk, ...]:
+def chunk_document(
+    document: Document, embedder: Embedder, chunk_tokens: int, *, timeout_seconds: float = 60.0
+) -> tuple[Chunk, ...]:
     """Cut a document into chunks of about ``chunk_tokens`` of the embedder's tokens, in the order of the text.
 
     Every character that is not white space is in a chunk.  Sentences and table rows stay whole unless one alone is too
     large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: what "it" stands
     for is often there.  A chunk that begins inside a table has the table's header in its ``heading_path``.
+
+    Raises ``DocumentUnreadable`` where it takes longer than ``timeout_seconds``.
     """
     text = document.text
-    if embedder.count_tokens(text) <= min(_WHOLE_DOCUMENT * chunk_tokens, _WINDOW_TOKENS):
+    count_tokens = _sized(embedder, document.path, timeout_seconds)
+    whole = min(_WHOLE_DOCUMENT * chunk_tokens, _WINDOW_TOKENS)
+    if count_tokens(text) <= whole:
         return (_chunk(document, 0, len(text), (), 0),)
     structured = document.metadata.get("format") != _PLAIN_FORMAT
-    parts = _parts(text, embedder, chunk_tokens, structured=structured)
+    parts = _parts(text, count_tokens, chunk_tokens, structured=structured)
     groups = _cheapest_groups(parts, chunk_tokens)
     starts = [groups[0][0].unit.start]
     starts += [_overlapping_start(text, before, group, chunk_tokens) for before, group in pairwise(groups)]
@@ -69,15 +81,31 @@ class _Part:
     cut_cost: float
 
 
-def _parts(text: str, embedder: Embedder, chunk_tokens: int, *, structured: bool) -> list[_Part]:
+def _sized(embedder: Embedder, path: str, timeout_seconds: float) -> CountTokens:
+    """Return the embedder's count, but a token for every 24 characters at the least; counting ends with the time.
+
+    A run of blanks has no token and a word of a megabyte one, so tokens alone do not bound a passage.
+    """
+    deadline = time.monotonic() + timeout_seconds
+
+    def count_tokens(text: str) -> int:
+        if time.monotonic() > deadline:
+            raise DocumentUnreadable(path=path, reason="cut_too_slow")
+        least = len(text) // _CHARACTERS_A_TOKEN
+        return least if least > _WINDOW_TOKENS else max(embedder.count_tokens(text), least)
+
+    return cache(count_tokens)  # a unit is counted when it is cut, and again when it is kept
+
+
+def _parts(text: str, count_tokens: CountTokens, chunk_tokens: int, *, structured: bool) -> list[_Part]:
     largest = min(_LARGEST * chunk_tokens, _WINDOW_TOKENS)
-    count_tokens = cache(embedder.count_tokens)  # a unit is counted when it is cut, and again when it is kept
     parts: list[_Part] = []
     for whole in units(text, structured=structured):
         limit = _WINDOW_TOKENS if whole.kind in ("row", "header_row") else largest
         for unit in pieces(text, whole, count_tokens, limit):
             before = parts[-1].unit if parts else None
-            tokens = max(1, count_tokens(text[unit.start : unit.end]))
+            blanks = unit.start - before.end if before is not None else 0
+            tokens = max(1, count_tokens(text[unit.start : unit.end])) + blanks // _CHARACTERS_A_TOKEN
             parts.append(_Part(unit, tokens, _cut_cost(text, before, unit)))
     return parts
 
@@ -103,7 +131,7 @@ def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int) -> list[Sequence
         cost[end] = float("inf")
         tokens = 0
         inner = 0.0
-        for start in range(end - 1, -1, -1):
+        for start in range(end - 1, max(-1, end - 1 - _MOST_PARTS), -1):
             part = parts[start]
             tokens += part.tokens
             if tokens > largest and start < end - 1:

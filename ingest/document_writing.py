@@ -8,6 +8,7 @@ from ingest.embedding import FIRST_WINDOW, PassageEmbedding
 from rag.protocols import Embedder
 from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
+from rag.settings import Settings
 from rag.storage.embeddings import embedding_hash
 from rag.storage.store import LiveDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
@@ -24,14 +25,15 @@ class DocumentWriting:
         generation: int,
         embedder: Embedder,
         embedding: PassageEmbedding,
-        chunk_tokens: int,
+        settings: Settings,
         report: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._generation = generation
         self._embedder = embedder
         self._embedding = embedding
-        self._chunk_tokens = chunk_tokens
+        self._chunk_tokens = settings.chunk_tokens
+        self._timeout_seconds = settings.cutting_timeout_seconds
         self._report = report
         self._waiting: list[NewDocument] = []
         self._waiting_chunks = 0
@@ -39,8 +41,11 @@ class DocumentWriting:
         """How many documents are in the store, those that wait for their transaction left out."""
 
     def write(self, document: Document, origin: LiveDocument) -> None:
-        """Cut a document and write it, with others in one transaction."""
-        chunks = chunk_document(document, self._embedder, self._chunk_tokens)
+        """Cut a document and write it, with others in one transaction.
+
+        Raises ``DocumentUnreadable`` where cutting takes too long; then nothing of it is written.
+        """
+        chunks = chunk_document(document, self._embedder, self._chunk_tokens, timeout_seconds=self._timeout_seconds)
         new_chunks = tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks)
         self._waiting.append(NewDocument(document, replace(origin, recipe=recipe(self._chunk_tokens)), new_chunks))
         self._waiting_chunks += len(new_chunks)

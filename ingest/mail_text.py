@@ -9,39 +9,45 @@ a rule is not sure, the words stay: a line too many harms less than a missing on
 import re
 from collections.abc import Sequence
 
-_QUOTED = re.compile(r"\s*(?:>|&gt;|》) ?")
-_WROTE = re.compile(r"\s*(?:on|at)\b.{6,300}\bwrote\s*[:：]\s*|.{4,300}(?:写道|寫道)\s*[:：]\s*", re.IGNORECASE)
+_QUOTED = re.compile(r"(?:\s*+(?:>|&gt;|》) ?)++")
+_WROTE = re.compile(r"\s*+(?:on|at)\b.{6,300}\bwrote\s*+[:：]\s*+|.{4,300}(?:写道|寫道)\s*+[:：]\s*+", re.IGNORECASE)
 _HAS_DATE = re.compile(r"\d")
 _SEPARATOR = re.compile(
-    r"\s*[-_=*—]{2,}\s*(?:original (?:message|e-?mail)|forwarded message|begin forwarded message|reply above this line"
-    r"|原始邮件|转发的?邮件|转发邮件信息|回复的原邮件|以下是转发的邮件|原邮件)\s*[-_=*—]*\s*"
-    r"|\s*begin forwarded message\s*[:：]\s*|\s*_{20,}\s*",
+    r"\s*+[-_=*—]{2,}+\s*+(?:original (?:message|e-?mail)|forwarded message|begin forwarded message"
+    r"|reply above this line"
+    r"|原始邮件|转发的?邮件|转发邮件信息|回复的原邮件|以下是转发的邮件|原邮件)\s*+[-_=*—]*+\s*+"
+    r"|\s*+begin forwarded message\s*+[:：]\s*+|\s*+_{20,}+\s*+",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"\s*\**(?:from|sent|to|cc|subject|date|发件人|发送时间|收件人|抄送|主题|日期|时间)\s*\**\s*[:：]", re.IGNORECASE
+    r"\s*+\**+(?:from|sent|to|cc|subject|date|发件人|发送时间|收件人|抄送|主题|日期|时间)\s*+\**+\s*+[:：]",
+    re.IGNORECASE,
 )
 _LEAST_HEADERS = 2
-_SIGNATURE_MARK = re.compile(r"\s*(?:--|—|––)\s*")
+_MOST_MAILS = 20
+"""Below each other in a history, of which none has words of its own."""
+_SIGNATURE_MARK = re.compile(r"\s*+(?:--|—|––)\s*+")
 _SENT_FROM = re.compile(
-    r"\s*(?:sent from (?:my|yahoo|mail|outlook)\b.{0,60}|get outlook for\b.{0,40}"
+    r"\s*+(?:sent from (?:my|yahoo|mail|outlook)\b.{0,60}|get outlook for\b.{0,40}"
     r"|(?:发自|来自|从)(?:我的|网易|QQ)?.{0,30}(?:手机|iPhone|iPad|邮箱|Android|客户端|发送)[\s\S]{0,12})\s*",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"\s*(?:(?:with )?(?:best|kind|kindest|warm|many)?\s*(?:regards|wishes|greetings)|best|sincerely|cheers|yours"
+    r"\s*+(?:(?:with )?(?:best|kind|kindest|warm|many)?\s*+(?:regards|wishes|greetings)|best|sincerely|cheers|yours"
     r"(?: sincerely| faithfully| truly)?|(?:many )?thanks(?: in advance| a lot| so much)?|thank you(?: very much)?"
-    r"|此致|敬礼|祝好|顺祝商祺|谢谢|多谢|万分感谢|祝(?:您)?(?:生活|工作)(?:愉快|顺利))\s*[,，.。!！~]*\s*",
+    r"|此致|敬礼|祝好|顺祝商祺|谢谢|多谢|万分感谢|祝(?:您)?(?:生活|工作)(?:愉快|顺利))\s*+[,，.。!！~]*+\s*+",
     re.IGNORECASE,
 )
 _SIGNATURE_LINES = 7
 _SIGNATURE_LINE_CHARACTERS = 60
 _DISCLAIMER = re.compile(
-    r"\s*(?:(?:this|the) (?:e-?mail|message|communication)\b.{0,120}\b(?:confidential|intended|privileged)"
-    r"|(?:confidentiality notice|disclaimer)\s*[:：]|(?:本|此)(?:电子)?邮件.{0,40}(?:保密|机密|仅供))",
+    r"\s*+(?:(?:this|the) (?:e-?mail|message|communication)\b.{0,120}\b(?:confidential|intended|privileged)"
+    r"|(?:confidentiality notice|disclaimer)\s*+[:：]|(?:本|此)(?:电子)?邮件.{0,40}(?:保密|机密|仅供))",
     re.IGNORECASE,
 )
-_PREFIX = re.compile(r"\A(?:\s*(?:re|fw|fwd|aw|回复|答复|转发|回覆|轉寄)\s*(?:\[\d+\])?\s*[:：])+\s*", re.IGNORECASE)
+_PREFIX = re.compile(
+    r"\A(?:\s*+(?:re|fw|fwd|aw|回复|答复|转发|回覆|轉寄)\s*+(?:\[\d++\])?\s*+[:：])++\s*+", re.IGNORECASE
+)
 
 
 def newest_words(body: str) -> str:
@@ -51,12 +57,16 @@ def newest_words(body: str) -> str:
     'Is it 30 days?'
     """
     lines = body.replace("\r\n", "\n").split("\n")
-    own, history = _cut_history(lines)
-    words = _without_signature(own)
-    if words or not history:
-        return words
-    unquoted = [_QUOTED.sub("", line) for line in _without_headers(history)]
-    return newest_words("\n".join(unquoted)) if len(unquoted) < len(lines) else "\n".join(unquoted).strip()
+    for _ in range(_MOST_MAILS):
+        own, history = _cut_history(lines)
+        words = _without_signature(own)
+        if words or not history:
+            return words
+        unquoted = [_unquoted(line) for line in _without_headers(history)]
+        if len(unquoted) == len(lines):
+            break
+        lines = unquoted
+    return "\n".join(unquoted).strip()
 
 
 def plain_subject(subject: str) -> str:
@@ -75,8 +85,8 @@ def _cut_history(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     while position < len(lines):
         length = _history_head(lines, position)
         if length:
-            below = lines[position + length :]
-            first = next((line for line in below if line.strip()), "")
+            below = range(position + length, len(lines))
+            first = next((lines[number] for number in below if lines[number].strip()), "")
             if not _QUOTED.match(first):  # as web mail puts it: all that follows is history
                 return own, list(lines[position:])
             position += length
@@ -114,12 +124,19 @@ def _without_headers(history: Sequence[str]) -> list[str]:
     return list(history[position:])
 
 
+def _unquoted(line: str) -> str:
+    marks = _QUOTED.match(line)
+    return line if marks is None else line[marks.end() :]
+
+
 def _without_signature(lines: Sequence[str]) -> str:
     kept: list[str] = []
+    left = sum(line.strip() != "" for line in lines)
     for number, line in enumerate(lines):
+        left -= line.strip() != ""
         if _SIGNATURE_MARK.fullmatch(line) or _DISCLAIMER.match(line):
             break
-        if _CLOSING.fullmatch(line) and _is_signature([one for one in lines[number + 1 :] if one.strip()]):
+        if left <= _SIGNATURE_LINES and _CLOSING.fullmatch(line) and _is_signature(lines[number + 1 :]):
             break
         if not _SENT_FROM.fullmatch(line):
             kept.append(line.rstrip())
@@ -127,6 +144,7 @@ def _without_signature(lines: Sequence[str]) -> str:
 
 
 def _is_signature(rest: Sequence[str]) -> bool:
-    """Tell whether the lines below a closing are a name and an address, and nothing that somebody asks."""
-    short = all(len(line) <= _SIGNATURE_LINE_CHARACTERS for line in rest)
-    return len(rest) <= _SIGNATURE_LINES and short and not any(re.search("[?？。]", line) for line in rest)
+    """Tell whether the few lines below a closing are a name and an address, and nothing that somebody asks."""
+    words = [line for line in rest if line.strip()]
+    short = all(len(line) <= _SIGNATURE_LINE_CHARACTERS for line in words)
+    return short and not any(sign in line for line in words for sign in "?？。")

@@ -132,7 +132,7 @@ class _Run:
         )
         self._files_done = self._files_total = 0
         self._writing = DocumentWriting(
-            writer, self._generation, embedder, embedding, settings.chunk_tokens, partial(self._report, "reading")
+            writer, self._generation, embedder, embedding, settings, partial(self._report, "reading")
         )
         self._failures: list[DocumentUnreadable] = []
         self._added_bodies: dict[bytes, str] = {}
@@ -184,8 +184,11 @@ class _Run:
                 return
             if isinstance(found, DocumentUnreadable):
                 self._fail(found)
-            else:
+                continue
+            try:
                 documents.append(self._take(found, source))
+            except DocumentUnreadable as failure:
+                self._fail(failure)
 
     def cut_the_others_again(self) -> None:
         """Write the documents outside this run's files anew that were cut in another way, from the store's texts."""
@@ -196,7 +199,10 @@ class _Run:
         ]
         for begin in range(0, len(others), _TEXTS_AT_ONCE):
             for document in self._writer.live_texts(others[begin : begin + _TEXTS_AT_ONCE]):
-                self._writing.write(document, self._live[document.document_id])
+                try:
+                    self._writing.write(document, self._live[document.document_id])
+                except DocumentUnreadable as failure:
+                    self._fail(failure)  # it stays as it was cut before
         self._writing.flush()
 
     def retire_missing(self, discovery: Discovery, gate: Gate, *, prune: bool) -> None:
@@ -275,15 +281,10 @@ class _Run:
 
     def _take(self, read: Document, source: SourceFile) -> LiveDocument:
         met = self._ids.classify(read, source)
-        if met.fate == "added":
-            self._added += 1
-            self._added_bodies[body_hash(met.document)] = met.document.document_id
-        elif met.fate == "changed":
-            self._changed += 1
-        else:
+        is_cut_alike = met.known is not None and met.known.recipe == self._recipe and not self._rebuild
+        if met.fate == "unchanged" and met.known is not None and is_cut_alike:
             self._unchanged += 1
-            if met.known is not None and met.known.recipe == self._recipe and not self._rebuild:
-                return met.known
+            return met.known
         origin = LiveDocument(
             document_id=met.document.document_id,
             root=str(source.root),
@@ -293,4 +294,11 @@ class _Run:
             recipe=self._recipe,
         )
         self._writing.write(met.document, origin)
+        if met.fate == "added":
+            self._added += 1
+            self._added_bodies[body_hash(met.document)] = met.document.document_id
+        elif met.fate == "changed":
+            self._changed += 1
+        else:
+            self._unchanged += 1
         return origin

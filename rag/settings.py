@@ -161,6 +161,7 @@ class Settings(BaseSettings):
         default=0.1, ge=0, le=1, description="came or gone since the index was made, until it is made anew"
     )
     reading_timeout_seconds: float = Field(default=60.0, ge=1, description="one document, or one scanned page")
+    cutting_timeout_seconds: float = Field(default=60.0, gt=0, description="one document being cut into passages")
     reading_memory_megabytes: int = Field(default=6144, ge=512, description="address space of the reading process")
     passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")
 

@@ -15,7 +15,8 @@ _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
 _CHINESE_NUMBERS = "二三四五六七八九"
 _CHINESE_NUMBER = re.compile(rf"[{_CHINESE_NUMBERS}两](?=[个天年月次日名人种条项倍周台元小分])")
 _NAME = re.compile(
-    r"(?<=[\w,] )[A-Z][A-Za-z]+\b|(?<=[\u3400-\u9fff])[A-Za-z][A-Za-z0-9]+|[A-Za-z][A-Za-z0-9]+(?=[\u3400-\u9fff])"
+    r"(?<=[\w,] )[A-Z][A-Za-z]+\b|(?<=[\u3400-\u9fff])[A-Za-z][A-Za-z0-9]+"
+    r"|[A-Za-z][A-Za-z0-9]{1,30}+(?=[\u3400-\u9fff])"
 )
 _CODE = re.compile(r"\b[A-Z]{1,5}-?\d+\b|(?<![A-Za-z])[A-Z]{2,6}(?![A-Za-z])")
 _AUXILIARY = re.compile(
@@ -63,7 +64,7 @@ _WORD_PAIRS: Mapping[str, Sequence[tuple[str, str]]] = {
 }  # fmt: skip
 _PARTNERS = ("i", "you"), ("my", "your"), ("he", "they"), ("我", "你"), ("买家", "卖家"), ("用户", "客服")
 _AROUND = re.compile(
-    r"\b([\w-]{2,}) (to|from|with|of|for|by|and|or|than|in|against|between|over|via) ((?:the |an? )?)([\w-]{2,})\b",
+    r"\b([\w-]{2,24}) (to|from|with|of|for|by|and|or|than|in|against|between|over|via) ((?:the |an? )?)([\w-]{2,})\b",
     re.I,
 )
 _CHINESE_AROUND = re.compile(

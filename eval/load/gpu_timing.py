@@ -9,7 +9,7 @@ from rag.answering.sentences import split_sentences
 
 NOT_A_MODEL = {"en": "(Timed by a stand-in for a GPU; no model wrote this.)", "zh": "（计时替身输出，并非模型所写。）"}
 
-_DOCUMENTS = re.compile(r"<(documents|资料)>\n(.*)\n</\1>", re.DOTALL)
+_DOCUMENTS = (("<documents>\n", "\n</documents>"), ("<资料>\n", "\n</资料>"))
 _PASSAGE_NAME = re.compile(r"\[\d+\] .*")
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 _LETTERS_A_TOKEN, _IDEOGRAPHS_A_TOKEN = 4.0, 1.5
@@ -49,6 +49,15 @@ class GpuTiming:
         return self.first_token_ms / 1000 + number / self.tokens_per_second
 
 
+def _documents(prompt: str) -> str:
+    """Return what stands between the marks of the documents; the whole prompt where there are none."""
+    for opening, closing in _DOCUMENTS:
+        start, end = prompt.find(opening), prompt.rfind(closing)
+        if start >= 0 and start + len(opening) <= end:
+            return prompt[start + len(opening) : end]
+    return prompt
+
+
 def answer_pieces(prompt: str, tokens: int) -> list[str]:
     r"""Return ``tokens`` pieces: whole sentences of the prompt's own documents, and that no model wrote them.
 
@@ -57,9 +66,7 @@ def answer_pieces(prompt: str, tokens: int) -> list[str]:
     >>> "".join(answer_pieces("<documents>\n[1] Returns\nSend it back. Pay nothing.\n</documents>\n\nhow?", 30)).strip()
     'Send it back. Pay nothing. (Timed by a stand-in for a GPU; no model wrote this.)'
     """
-    found = _DOCUMENTS.search(prompt)
-    evidence = found.group(2) if found else prompt
-    lines = [line for line in evidence.splitlines() if line.strip() and not _PASSAGE_NAME.fullmatch(line)]
+    lines = [line for line in _documents(prompt).splitlines() if line.strip() and not _PASSAGE_NAME.fullmatch(line)]
     text = "\n".join(lines)
     is_chinese = len(_IDEOGRAPH.findall(text)) * 4 > len(text)
     label = NOT_A_MODEL["zh" if is_chinese else "en"]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from charset_normalizer import from_bytes
 
+from rag.bounded_text import squeezed
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with UTF-16's
@@ -86,8 +88,11 @@ def decode_declared(raw: bytes, declared: str) -> str | None:
 
 
 def clean(text: str) -> str:
-    """End lines with a line feed alone; drop control characters, and halves of surrogate pairs: UTF-8 has none."""
-    return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text))
+    """End lines with a line feed alone; drop control characters, and halves of surrogate pairs: UTF-8 has none.
+
+    Of more than 200 blanks in a row so many are left, of more than 200 empty lines one.
+    """
+    return squeezed(_UNWANTED.sub("", _LINE_ENDS.sub("\n", text)))
 
 
 def looks_binary(raw: bytes) -> bool:

@@ -22,8 +22,8 @@ _INTERNAL = re.compile(
 )
 
 _MEANINGLESS_TITLE = re.compile(
-    r"(?:untitled.*|无标题.*|文档\d*|document\d*|microsoft word.*|powerpoint presentation|\(?anonymous\)?|\W*\d*\W*"
-    r"|\S*\.\w{2,8}|[\w-]+_[\w-]+|.*\.(?:docx?|pdf|pptx?|xlsx?))",
+    r"(?:untitled.*|无标题.*|文档\d*|document\d*|microsoft word.*|powerpoint presentation|\(?anonymous\)?|\W*+\d*+\W*+"
+    r"|\S*\.\w{2,8}|[\w-](?=[\w-]*?_[\w-])[\w-]++|.*\.(?:docx?|pdf|pptx?|xlsx?))",
     re.IGNORECASE,
 )  # what programs write when their user has given none
 

@@ -13,7 +13,7 @@ from ingest.loaders.source import Limits, SourceFile
 from rag.schema import Document
 
 _DECLARED = re.compile(
-    rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?\s*([\w-]{2,20})""", re.IGNORECASE
+    rb"""<(?:meta|\?xml)[^<>]{0,200}?(?:charset|encoding)\s*+=\s*+["']?\s*+([\w-]{2,20})""", re.IGNORECASE
 )
 _NEVER_TEXT = (
     "script", "style", "noscript", "template", "svg", "iframe", "object", "canvas", "audio", "video", "button",

@@ -21,9 +21,13 @@ from rag.schema import Document
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _FRONT_MATTER_LIMIT_CHARACTERS = 64 * 1024
-_PLAIN_ENTRY = re.compile(r"^(?P<name>\w[\w -]*):[ \t]+(?P<value>[^\s\[{&*|>#!%@`].*?)[ \t]*$", re.MULTILINE)
+_PLAIN_ENTRY = re.compile(
+    r"^(?P<name>\w[\w -]*):[ \t]+(?P<value>[^\s\[{&*|>#!%@`](?:.*[^ \t\n])?)[ \t]*+$", re.MULTILINE
+)
 # Liquid tags, Jekyll's variables, kramdown's attribute lists: instructions to a site generator
-_TEMPLATE = re.compile(r"\{%.*?%\}|\{\{-?\s*(?:site|page|include|layout)\..*?\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}")
+_TEMPLATE = re.compile(
+    r"\{%(?:(?!\{%|%\}).)*+%\}|\{\{-?\s*+(?:site|page|include|layout)\.(?:(?!\{\{|\}\}).)*+\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}"
+)
 
 
 def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:

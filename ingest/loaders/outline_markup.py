@@ -18,12 +18,13 @@ _WORDS_ON_THE_LINE = (
     "versionadded", "versionchanged", "deprecated", "topic", "rubric", "centered", "glossary",
 )  # fmt: skip
 _RST_COMMENT = re.compile(r"\.\.(?:[ \t]|$)")
-_RST_ROLE = re.compile(r":[\w:+-]+:`([^`<]+?)(?:\s*<[^>]*>)?`")
-_RST_LINK = re.compile(r"`([^`<]+?)\s*<(https?://[^>]+)>`__?")
-_RST_MARKS = re.compile(r"(?<!\w)(\*\*|\*|``)(?=\S)(.+?)(?<=\S)\1(?!\w)")
-_ORG_HEADING = re.compile(r"(\*+)[ \t]+(?:(?:TODO|DONE)[ \t]+)?(.+?)(?:[ \t]+:[\w@:]+:)?[ \t]*")
+_RST_ROLE = re.compile(r":[\w:+-]{1,40}:`([^`<]++)(<[^>`]*+>)?`")
+_RST_LINK = re.compile(r"`([^`<]++)<(https?://[^>`]++)>`__?")
+_RST_MARKS = re.compile(r"(?<!\w)(\*\*|\*|``)(?=\S)((?:(?!(?<!\w)\1(?=\S)).)+?)(?<=\S)\1(?!\w)")
+_ORG_HEADING = re.compile(r"(\*++)[ \t]++(?:(?:TODO|DONE)[ \t]++)?+(.+)")
+_ORG_TAGS = re.compile(r":[\w@:]++(?<=.:)")
 _ORG_KEYWORD = re.compile(r"#\+(\w+):?[ \t]*(.*)", re.IGNORECASE)
-_ORG_LINK = re.compile(r"\[\[([^\]]+)\](?:\[([^\]]+)\])?\]")
+_ORG_LINK = re.compile(r"\[\[([^\[\]]++)\](?:\[([^\]]++)\])?\]")
 _DEEPEST = 6
 
 
@@ -96,14 +97,16 @@ def _directive(lines: Sequence[str], start: int) -> tuple[str, int]:
 
 
 def _rst_words(line: str) -> str:
-    return _RST_MARKS.sub(r"\2", _RST_ROLE.sub(r"\1", _RST_LINK.sub(r"\1 (\2)", line)))
+    linked = _RST_LINK.sub(lambda found: f"{found[1].rstrip()} ({found[2]})", line)
+    named = _RST_ROLE.sub(lambda found: found[1].rstrip() if found[2] else found[1], linked)
+    return _RST_MARKS.sub(r"\2", named)
 
 
 def _org_lines(lines: Sequence[str], fields: dict[str, str]) -> Iterator[str]:
     in_block = in_drawer = False
     for line in lines:
         keyword = _ORG_KEYWORD.fullmatch(line.strip())
-        title = _ORG_HEADING.fullmatch(line)
+        title = _ORG_HEADING.fullmatch(line.rstrip(" \t"))
         if keyword is not None:
             name = keyword[1].lower()
             if name.startswith(("begin_src", "begin_example", "end_src", "end_example")):
@@ -116,9 +119,14 @@ def _org_lines(lines: Sequence[str], fields: dict[str, str]) -> Iterator[str]:
         elif line.strip().upper() in (":PROPERTIES:", ":LOGBOOK:", ":END:"):
             in_drawer = line.strip().upper() != ":END:"
         elif title is not None:
-            yield f"\n{heading(min(len(title[1]), _DEEPEST), title[2])}\n"
+            yield f"\n{heading(min(len(title[1]), _DEEPEST), _without_tags(title[2]))}\n"
         elif not in_drawer:
             yield _ORG_LINK.sub(lambda found: found[2] or found[1], line)
+
+
+def _without_tags(title: str) -> str:
+    words, _, last = title.replace("\t", " ").rpartition(" ")
+    return words if words.strip() and _ORG_TAGS.fullmatch(last) else title
 
 
 def _first_heading(blocks: Sequence[str]) -> str:

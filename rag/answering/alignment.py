@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 )
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
 
-_CLAUSE_END = re.compile(r"[,;:，；：。、](?!\d)\s*|\.\s+|\s+(?:but|and)\s+")
+_CLAUSE_END = re.compile(r"[,;:，；：。、](?!\d)\s*|\.\s+|(?<!\s)\s++(?:but|and)\s+")
 _LEAST_CLAUSE_TOKENS = 4
 
 _AROUND_TOKENS = 8

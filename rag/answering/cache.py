@@ -71,6 +71,7 @@ NEVER_MATTERS = frozenset(
         "exact_search_chunks",
         "index_merge_share",
         "reading_timeout_seconds",
+        "cutting_timeout_seconds",
         "reading_memory_megabytes",
         "passwords_file",
         # its words count, wherever they stand

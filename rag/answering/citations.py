@@ -16,7 +16,7 @@ from rag.answering.support import supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
 
 _STATES_NOTHING = re.compile(
-    r"\s*(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
+    r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
     r"|(?:best|kind) regards|sincerely|you['’]re welcome|is there anything"
     r"|if you have (?:any )?(?:more|other|further|question)"
     r"|i(?:['’]m| am) (?:sorry|happy to)|sorry\b|the documents? (?:do|does) not"

@@ -2,10 +2,10 @@
 
 import re
 
-_HEADING = re.compile(r"\s*#{1,6}\s")
-_ROW = re.compile(r"\s*\|")
-_ROW_RULE = re.compile(r"[\s|:\-–]+\Z")
-_LIST_ITEM = re.compile(r"\s*(?:[-*•·]\s|[(（]?\d{1,2}[.)、）](?!\d))")
+_HEADING = re.compile(r"\s*+#{1,6}\s")
+_ROW = re.compile(r"\s*+\|")
+_ROW_RULE = re.compile(r"[\s|:\-–]++\Z")
+_LIST_ITEM = re.compile(r"\s*+(?:[-*•·]\s|[(（]?\d{1,2}[.)、）](?!\d))")
 
 
 def is_heading(line: str) -> bool:
@@ -15,7 +15,8 @@ def is_heading(line: str) -> bool:
 
 def without_heading_signs(line: str) -> str:
     """Return a heading's words; any other line as it is."""
-    return _HEADING.sub("", line, count=1) if is_heading(line) else line
+    signs = _HEADING.match(line)
+    return line if signs is None else line[signs.end() :]
 
 
 def is_row(line: str) -> bool:

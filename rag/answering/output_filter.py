@@ -15,9 +15,9 @@ from rag.retrieval.terms import terms
 from rag.schema import Evidence
 
 # Each alternative begins where the one before it cannot have begun, so that no stretch is looked at twice: a reply of
-# "a.a.a." or "[[[" would take a minute else.  In a link's words and target stands no bracket of its own kind.
+# "a.a.a." or "[[[" would take a minute else.  A link's words hold no bracket, its target three at the most.
 _LINK = re.compile(
-    r"!?\[[^\[\]\n]*+\]\([^()\n]*+[()]|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]++|\bwww\.[^\s)>\]\"'”]++"
+    r"!?\[[^\[\]\n]*+\]\([^()\n]*+(?:\([^()\n]*+){0,3}+[()]|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]++|\bwww\.[^\s)>\]\"'”]++"
     r"|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"
     r"|(?<![a-z0-9-])(?<![a-z0-9-]\.)[a-z0-9-]++(?:\.[a-z0-9-]++)*\.(?:com|net|org|io|cn|info|example|biz|xyz|top|ru|co)\b",
     re.IGNORECASE,

@@ -64,11 +64,11 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
 }
 _ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
 _CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
-_UNIT = rf"(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
+_UNIT = rf"(?=[a-z%€£¥$°\u3400-\u9fff])(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
 _UNIT_FORMS = tuple(
-    (name, re.compile(rf"(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
+    (name, re.compile(rf"\A(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
 )
-_CURRENCY_BEFORE = r"(?:(?P<currency>eur|€|gbp|£|cny|rmb|¥|usd|us\$|\$|hkd|nok|chf)\s*)?"
+_CURRENCY_BEFORE = r"(?:(?P<currency>eur|€|gbp|£|cny|rmb|¥|usd|us\$|\$|hkd|nok|chf)\s*+)?"
 
 _MONTH_NAMES = [
     "january",
@@ -111,11 +111,12 @@ _MONTH_DAY = re.compile(
 )
 _CHINESE_MONTH = re.compile(r"(?<!\d)(?:(\d{1,2})|(十[一二]?|[一二三四五六七八九]))\s*月")
 _RANGE = re.compile(
-    rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)\s*-\s*(?P<high>\d+(?:\.\d+)?)(?:\s*-?{_UNIT})?"
+    rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)\s*+-\s*+(?P<high>\d+(?:\.\d+)?)(?:\s*+-?{_UNIT})?"
 )
-_PLAIN = re.compile(rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)(?:\s*-?{_UNIT})?")
+_PLAIN = re.compile(rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)(?:\s*+-?{_UNIT})?")
 _WORDED = re.compile(
-    rf"(?:(?<![a-z])(?P<english>{'|'.join(ENGLISH_NUMBERS)})[ -]|(?P<chinese>[一二两三四五六七八九十百]+)\s*)"
+    rf"(?:(?<![a-z])(?P<english>{'|'.join(ENGLISH_NUMBERS)})[ -]"
+    r"|(?<![一二两三四五六七八九十百])(?P<chinese>[一二两三四五六七八九十百]++)\s*+)"
     rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
 )
 _CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")

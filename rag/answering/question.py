@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from rag.bounded_text import squeezed
 from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
 from rag.invisible import without_invisible
 from rag.retrieval.follow_up import last_said, leans
@@ -11,8 +12,11 @@ from rag.retrieval.follow_up import last_said, leans
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
 
 
+_RAW_TIMES = 4  # times the limit: more blanks and invisible characters than that hold no question
+
+
 def clean_question(text: str, limit_characters: int) -> str:
-    r"""Return the question without control and invisible characters, trimmed.
+    r"""Return the question without control and invisible characters and long runs of blanks, trimmed.
 
     Raises ``QuestionEmpty``, ``QuestionTooLong`` (more than ``limit_characters`` after cleaning) or
     ``QuestionWithoutWords`` (no letter, ideograph or digit in it).
@@ -20,7 +24,9 @@ def clean_question(text: str, limit_characters: int) -> str:
     >>> clean_question("  如何\x00退货？\n", 100)
     '如何退货？'
     """
-    cleaned = visible(text)
+    if len(text) > _RAW_TIMES * limit_characters:  # or a pasted file of megabytes would be looked at letter by letter
+        raise QuestionTooLong(characters=len(text), limit=limit_characters)
+    cleaned = squeezed(visible(text))
     if not cleaned:
         raise QuestionEmpty
     if len(cleaned) > limit_characters:

@@ -28,7 +28,7 @@ _THANKS = (
 ENGLISH_RULES = _rules(
     (r"\s+", " "),
     (rf"^(?:{_HELLO}[ ,.!:]+)+", ""),
-    (rf"[ ,.!?]*{_THANKS}[ .!]*$", ""),
+    (rf"(?<![ ,.!?])[ ,.!?]*+{_THANKS}[ .!]*$", ""),
     # contractions
     (r"\b(?:can't|cannot)\b", "can not"),
     (r"\bwon't\b", "will not"),
@@ -95,6 +95,7 @@ FUNCTION_WORDS = frozenset(_CAPITALS.split())
 """In capitals within a sentence these are names, and not the words."""
 
 _ENDS = r"(?=[\s,.!?;:，。！？；：~～…]|$)"
+_PARTICLE = r"(?:(?<![网酒])吧|[吗嘛呢呀啊哦哈啦])"
 CHINESE_RULES = _rules(
     (r"[您]", "你"),
     (r"帐", "账"),
@@ -123,7 +124,7 @@ CHINESE_RULES = _rules(
     (r"(.)不\1", r"\1"),
     (r"^是否|(?<=[，,。 ])是否", ""),
     (r"^([^怎何哪谁几多什]*?)是否", r"\1"),
-    (r"(?:(?<![网酒])吧|[吗嘛呢呀啊哦哈啦])+" + _ENDS, ""),
+    (rf"(?<!{_PARTICLE})(?:{_PARTICLE})++" + _ENDS, ""),
     # one word for two
     (r"之前|以前", "前"),
     (r"之后|以后", "后"),

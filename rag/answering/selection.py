@@ -44,9 +44,9 @@ _SHORT_TOKENS = 100
 
 _SMALLEST_SPREAD = 1e-6
 _LEANS_BACK = re.compile(
-    r"\s*(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
+    r"\s*+(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
     r"|in (?:that|this) case|if (?:so|not|it))\b"
-    r"|\s*(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
+    r"|\s*+(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
     re.IGNORECASE,
 )
 

@@ -18,15 +18,17 @@ _LINE_STARTS_ANEW = re.compile(
 )
 _LIST_NUMBER = re.compile(r"\s*(?:[-*+>•]\s+)*\(?(?:\d{1,3}|[A-Za-z])\.$")
 _ENDS = re.compile(r"(?:[。！？!?…]|\.)+[\"'”’」』）)\]】》*_]*")
+_BEFORE_A_WORD = re.compile(r"[\s(\"'“‘]")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"'“‘])(?:e\.g|i\.e|etc|vs|cf|approx|no|nos|art|fig|figs|sec|ch|pp|p|vol|ed|dept|est|incl|excl|max|min|"
+    r"(?:e\.g|i\.e|etc|vs|cf|approx|no|nos|art|fig|figs|sec|ch|pp|p|vol|ed|dept|est|incl|excl|max|min|"
     r"tel|ext|mr|mrs|ms|dr|prof|st|jr|sr|inc|ltd|co|corp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|a\.m|p\.m|"
-    r"u\.s|u\.k|[a-z](?:\.[a-z])*)\.$",
+    r"u\.s|u\.k|[a-z](?:\.[a-z])*+)\.",
     re.IGNORECASE,
 )
 _ALWAYS_ABBREVIATION = re.compile(r"(?:e\.g|i\.e|vs|cf|approx|mr|mrs|ms|dr|prof|fig|incl|excl)\.$", re.IGNORECASE)
 _UNSPACED = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _LONGEST_ABBREVIATION = 32  # characters; looking for one in all of a long text would take most of the time
+_SEEN_CHARACTERS = 400  # on either side of a mark: to copy all of a long paragraph for each one takes quadratic time
 _WRAPPED_LENGTH_LATIN = 50
 _WRAPPED_LENGTH_UNSPACED = 24
 """A line at least this long that ends without punctuation is taken to wrap; shorter ones are titles, names, cells."""
@@ -86,7 +88,10 @@ def _stops(text: str, start: int, end: int) -> Iterator[int]:
     """Yield the offsets after which a new sentence begins inside one block."""
     for match in _ENDS.finditer(text, start, end):
         after = text[match.end() : match.end() + 1] if match.end() < end else ""
-        if after and _ends_sentence(text[start : match.end()], match.group(), text[match.end() : end]):
+        so_far = text[max(start, match.end() - _SEEN_CHARACTERS) : match.end()]
+        if after and _ends_sentence(
+            so_far, match.group(), text[match.end() : min(end, match.end() + _SEEN_CHARACTERS)]
+        ):
             yield match.end()
 
 
@@ -106,7 +111,7 @@ def _ends_sentence(so_far: str, mark: str, rest: str) -> bool:
     last_words = so_far[-_LONGEST_ABBREVIATION:]
     if mark.startswith("..") or _ALWAYS_ABBREVIATION.search(last_words):
         return mark.startswith("..") and not following.islower()
-    if _ABBREVIATION.search(last_words):
+    if _ABBREVIATION.fullmatch(_BEFORE_A_WORD.split(last_words)[-1]):
         return following.isupper() and last_words.lower().endswith(("etc.", "a.m.", "p.m.", "ltd.", "inc.", "co."))
     return not following.islower() or bool(_UNSPACED.match(before))
 

@@ -32,7 +32,7 @@ _NO_DENIALS = re.compile(
     r"|无论|无理由|无线|无人|未来|没错|要不要|(.)不\1|有没有|无痕|禁用"
 )
 _SAME_SENSE = (
-    (re.compile(r"\bneither\b([^.;\n]*?)\bnor\b"), r" not \1 or "),
+    (re.compile(r"\bneither\b((?:(?!\bneither\b)[^.;\n])*?)\bnor\b"), r" not \1 or "),
     (
         re.compile(
             r"\b(?:no|without(?: an?y?)?|at no)(?: extra| additional| further)* (?:charge|cost|fee)s?\b"
@@ -54,7 +54,7 @@ _CLAUSE_ENDS = re.compile(
 )
 _EXCEPTED = ("except", "除")
 _WITHOUT = re.compile(r"without\b")
-_ASIDE = re.compile(r"\s*(?:if|when|without|because)\b|\s*(?:如果|假如|要是|若|当)", re.IGNORECASE)
+_ASIDE = re.compile(r"\s*+(?:if|when|without|because)\b|\s*+(?:如果|假如|要是|若|当)", re.IGNORECASE)
 _NAME = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z]{2,}(?![A-Za-z])")
 _NO_NAMES = frozenset("app gbp eur monday tuesday wednesday thursday friday saturday sunday usb the".split())  # noqa: SIM905
 _LEADING_REPLY = re.compile(
@@ -62,7 +62,7 @@ _LEADING_REPLY = re.compile(
     r"|(?:是的?|不是|对|能|不能|可以|不可以|行|不行|会|不会|需要|不需要|不用|不算|有|没有|抱歉|很抱歉)[，,。；;！!]\s*)",
     re.IGNORECASE,
 )
-_NO = re.compile(r"\s*(?:(?:no|not|none|never|unavailable|impossible|unfortunately)\b|n/a\b|[✗✘×❌不没沒無无未否])")
+_NO = re.compile(r"\s*+(?:(?:no|not|none|never|unavailable|impossible|unfortunately)\b|n/a\b|[✗✘×❌不没沒無无未否])")
 _LIST_MARK = re.compile(
     r"\A\s*(?:[-*•·]\s+|[(（]?\d{1,2}[.)、）](?!\d)\s*|(?:step|步骤|第)\s?\d{1,2}\s?步?[:：.]?\s*)+", re.IGNORECASE
 )
@@ -105,7 +105,8 @@ def read_statement(text: str) -> Statement:
     clauses = tuple(_clauses(figures.rest))
     words = frozenset(word for clause in clauses for word in clause.words)
     # The first word of a sentence has a capital letter whatever it is.
-    names = {match.group().lower() for match in _NAME.finditer(body) if body[: match.start()].strip(" *\"'“")}
+    first = len(body) - len(body.lstrip(" *\"'“"))
+    names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
     return Statement(words, frozenset(names - _NO_NAMES), figures.quantities, figures.codes, clauses)
 
 

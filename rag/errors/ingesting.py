@@ -112,6 +112,10 @@ class DocumentUnreadable(KnowledgeError):
             "reading it takes too long; split it, or raise ANSWERDESK_READING_TIMEOUT_SECONDS",
             "读取时间过长；请拆分文件，或调高 ANSWERDESK_READING_TIMEOUT_SECONDS",
         ),
+        "cut_too_slow": (
+            "cutting it into passages takes too long; split it, or raise ANSWERDESK_CUTTING_TIMEOUT_SECONDS",
+            "切分段落耗时过长；请拆分文件，或调高 ANSWERDESK_CUTTING_TIMEOUT_SECONDS",
+        ),
         "too_much_memory": (
             "reading it takes too much memory; split it, or raise ANSWERDESK_READING_MEMORY_MEGABYTES",
             "读取所需内存过多；请拆分文件，或调高 ANSWERDESK_READING_MEMORY_MEGABYTES",

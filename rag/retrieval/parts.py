@@ -24,9 +24,10 @@ _CHINESE_ASKS = re.compile(
 )
 _ENDS = re.compile(
     r"[?？;；\n]+"
-    rf"|,?\s+(?:and|but|or)\s+(?:also\s+|then\s+)?(?={_ENGLISH_ASKS})"
+    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?:and|but|or)\s+(?:also\s+|then\s+)?(?={_ENGLISH_ASKS})"
     rf"|,\s+(?={_ENGLISH_ASKS})"
-    r"|[，,。]?\s*(?:以及|并且|还有|另外|同时|而且)\s*|[，,。]\s*(?=[^，,。]*[\u4e00-\u9fff])",
+    r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|同时|而且)\s*+)++"
+    r"|[，,。]\s*+(?=[^，,。\u4e00-\u9fff]*+[\u4e00-\u9fff])",
     re.IGNORECASE,
 )
 _ASKS = re.compile(rf"(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)

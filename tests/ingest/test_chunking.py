@@ -1,5 +1,6 @@
 """Chunks: exact offsets, nothing lost, bounded sizes, and structure kept together."""
 
+import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.chunking import chunk_document
+from rag.errors import DocumentUnreadable
 from rag.schema import Chunk, Document
 from rag.testing import HashEmbedder
 
@@ -152,3 +154,42 @@ def test_chunks_carry_the_documents_fields() -> None:
 @pytest.mark.slow
 def test_a_book_without_a_full_stop_takes_seconds_not_hours() -> None:
     assert len(chunks_of("word " * 60_000, "text", 128)) > 400
+
+
+class _Words(HashEmbedder):
+    """Counts as the real tokenizer does: nothing for white space, one for a word however long."""
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + " " * 1_000_000 + "b",
+        "x" * 1_000_000,
+        "a " * 500_000,
+        "a:\n" * 30_000,
+        "- a\n" * 100_000,
+        ">" * 50_000 + " a\n" + "> " * 200_000 + "b",
+        "a." * 200_000,
+        "|a" * 200_000 + "\n",
+        "# a\n" * 50_000,
+    ],
+    ids=["blanks", "one word", "words", "colons", "items", "quotes", "points", "cells", "headings"],
+)
+def test_hostile_documents_are_cut_soon_into_passages_of_bounded_length(text: str) -> None:
+    started = time.thread_time()
+    chunks = chunk_document(document(text), _Words(), 128)
+    assert time.thread_time() - started < 15
+    assert max(len(chunk.text) for chunk in chunks) <= 11_000
+    assert all(chunk.text == text[chunk.start : chunk.end] for chunk in chunks)
+
+
+def test_a_document_that_takes_too_long_to_cut_is_refused_with_its_name() -> None:
+    with pytest.raises(DocumentUnreadable) as caught:
+        chunk_document(document("One sentence. " * 2000), EMBEDDER, CHUNK_TOKENS, timeout_seconds=1e-9)
+    assert caught.value.details["path"] == "/manual/a.md"
+    assert "ANSWERDESK_CUTTING_TIMEOUT_SECONDS" in caught.value.text("en")
+    assert "ANSWERDESK_CUTTING_TIMEOUT_SECONDS" in caught.value.text("zh")

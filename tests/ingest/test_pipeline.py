@@ -3,9 +3,11 @@
 import contextlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ingest import document_writing
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
 from rag.errors import (
@@ -18,6 +20,7 @@ from rag.errors import (
     SourceMissing,
 )
 from rag.retrieval.generation_view import GenerationView
+from rag.schema import Chunk, Document
 from rag.storage.access import (
     ACCESS_NAME,
     LOCAL_USER,
@@ -349,3 +352,21 @@ def test_a_copy_is_no_move(desk: Desk) -> None:
     desk.write("copy.md", (desk.manual / "returns/deadline.md").read_text())
     summary = desk.ingest()
     assert (summary.moved, summary.added, summary.documents) == (0, 1, 5)
+
+
+def test_a_document_that_takes_too_long_to_cut_is_left_out_and_the_others_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("slow.txt", LONG)
+    cut = document_writing.chunk_document
+
+    def slow(document: Document, *arguments: Any, **options: Any) -> tuple[Chunk, ...]:
+        options["timeout_seconds"] = 1e-9 if document.path.endswith("slow.txt") else options["timeout_seconds"]
+        return cut(document, *arguments, **options)
+
+    monkeypatch.setattr(document_writing, "chunk_document", slow)
+    summary = desk.ingest()
+    assert [failure.details["reason"] for failure in summary.failures] == ["cut_too_slow"]
+    assert (summary.added, summary.documents) == (4, 4)
+    monkeypatch.undo()
+    assert desk.ingest().added == 1  # it is tried again

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +70,14 @@ def test_a_cleaned_question_stays_as_it_is_and_can_be_encoded(text: str) -> None
 )
 def test_which_questions_are_worth_a_thought(question: str, expected: bool) -> None:
     assert needs_thought(question) is expected
+
+
+def test_a_pasted_file_is_refused_before_it_is_looked_at() -> None:
+    started = time.thread_time()
+    with pytest.raises(QuestionTooLong):
+        clean_question(" " * 20_000_000 + "how?", 8000)
+    assert time.thread_time() - started < 0.1
+
+
+def test_long_runs_of_blanks_are_cut() -> None:
+    assert clean_question("how long" + " " * 7000 + "is it?", 8000) == "how long" + " " * 200 + "is it?"
