@@ -36,11 +36,12 @@ test: setup-test check  ## set everything up, run every check, every example and
 test-fast: environment-dev  ## the tests to run after each change: the quick ones of every room, in under 20 seconds
 	@$(BIN)/python -m pytest -m "not real and not slow" -n auto --durations=10 --durations-min=0.1 $(PYTEST_OPTIONS)
 
-check: environment-dev  ## ruff, mypy --strict, import layers
+check: environment-dev  ## ruff, mypy --strict, import layers, known vulnerabilities where osv.dev answers (AUDIT=--require)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m rag.provisioning.audit $(AUDIT) requirements.lock requirements-dev.lock rag/provisioning/*.lock
 
 format: environment-dev  ## let ruff lay out the code
 	@$(BIN)/ruff format $(CODE)

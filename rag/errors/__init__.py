@@ -81,6 +81,8 @@
         ├── LinkInCache
         ├── ToolMissing
         ├── BuildFailed
+        ├── AuditImpossible
+        ├── VulnerablePackages
         └── EmbedderMissing
 
 Each room that raises them has its module here; all are imported from ``rag.errors``.
@@ -146,6 +148,7 @@ from rag.errors.people import (
     UploadsFull,
 )
 from rag.errors.provisioning import (
+    AuditImpossible,
     BuildFailed,
     ChecksumMismatch,
     DownloadFailed,
@@ -153,6 +156,7 @@ from rag.errors.provisioning import (
     LinkInCache,
     ProvisioningError,
     ToolMissing,
+    VulnerablePackages,
 )
 from rag.errors.rewriting import FactsChanged, RewritingUnusable
 from rag.errors.serving import (
@@ -193,6 +197,7 @@ __all__ = [
     "AnswerCancelled",
     "AnswerInterrupted",
     "AnswerdeskError",
+    "AuditImpossible",
     "BatchLinesUnusable",
     "BuildFailed",
     "CalibrationDamaged",
@@ -269,6 +274,7 @@ __all__ = [
     "UploadUnusable",
     "UploadsFull",
     "UploadsUsedUp",
+    "VulnerablePackages",
     "WaitedTooLong",
     "printable",
 ]

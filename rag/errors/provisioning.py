@@ -83,6 +83,26 @@ class BuildFailed(ProvisioningError):
     zh = "编译 {what} 失败，详情见 {log}。重新运行同一命令会从已完成的部分继续。"
 
 
+class AuditImpossible(ProvisioningError):
+    """Nobody said whether the locked packages have vulnerabilities; ``reason`` is a technical one."""
+
+    en = "The locked packages could not be checked for vulnerabilities: {reason}"
+    zh = "无法检查锁定软件包的漏洞：{reason}"
+
+
+class VulnerablePackages(ProvisioningError):
+    """Published vulnerabilities concern locked packages; ``found`` names both."""
+
+    en = (
+        "Known vulnerabilities: {found}. Update with `make lock UPGRADE=--upgrade`, or give the reason why one does "
+        "not concern us in [tool.answerdesk.accepted-advisories] of pyproject.toml. https://osv.dev tells of each."
+    )
+    zh = (
+        "存在已知漏洞：{found}。请运行 make lock UPGRADE=--upgrade 更新；若某个漏洞不影响本产品，"
+        "请在 pyproject.toml 的 [tool.answerdesk.accepted-advisories] 中写明理由。详情见 https://osv.dev"
+    )
+
+
 class EmbedderMissing(ProvisioningError):
     """The embedder's folder is not on this machine."""
 
