@@ -6,19 +6,24 @@ they stood before a restart; the rest is looked at when somebody asks.
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psutil
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from rag.errors import MetricsPortTaken, ServingError
 from rag.serving.admission import Admission
 from rag.serving.client import LoadedModel
 from rag.serving.hosts import hosts_of, loaded_models
-from rag.settings import Settings
+from rag.settings import LOOPBACKS, Settings
 from rag.storage.turn_times import TurnTimesTable
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0)
 _HOST = "127.0.0.1"
@@ -127,6 +132,7 @@ class DeskCollector:
 def metrics_served(settings: Settings) -> Iterator[None]:
     """Serve ``/metrics`` at ``settings.metrics_port`` during a block, in threads of its own.
 
+    Only under this machine's own names: under another one, a page in a browser here could read it (DNS rebinding).
     Raises ``MetricsPortTaken``.
     """
     registry = CollectorRegistry(auto_describe=False)
@@ -135,9 +141,24 @@ def metrics_served(settings: Settings) -> Iterator[None]:
         server, thread = start_http_server(settings.metrics_port, _HOST, registry)
     except OSError as error:
         raise MetricsPortTaken(port=settings.metrics_port) from error
+    server.set_app(_under_own_names(make_wsgi_app(registry), {*LOOPBACKS, *settings.desk_names()}))
     try:
         yield
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _under_own_names(application: "WSGIApplication", names: Collection[str]) -> "WSGIApplication":
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        try:
+            name = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname
+        except ValueError:
+            name = None
+        if name in names:
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Length", "0")])
+        return []
+
+    return answer

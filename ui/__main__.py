@@ -120,6 +120,8 @@ def _announce(host: str, port: int, console: Console, started_at: float, browser
         except (URLError, OSError):
             time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
     console.note("serving", address=address)
+    if host not in LOOPBACKS and not load_settings().proxies():
+        console.note("plain_http")
     _announce_first_admin(address, console)
     if browser:
         webbrowser.open(address)

@@ -65,6 +65,7 @@ def _draw_head(context: PageContext) -> None:
                 facts=facts,
                 stand_in=word("stand_in", language) if model.stand_in else "",
                 focus=current_turn() or "none",
+                person=context.user.name if context.sign_in_required else "",
             )
         draw_user(context)
         st.segmented_control(

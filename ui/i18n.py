@@ -194,7 +194,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "连接已断开，内容已保留，正在重连。",
         ),
         "not_permitted": ("You may not see this.", "您没有查看权限。"),
-        "turn_missing": ("This question is not kept here.", "这里没有保存该问题。"),
+        "turn_missing": (
+            "This question is not kept here, or you may not see it.",
+            "这里没有保存该问题，或您没有查看权限。",
+        ),
         "page_failed": (
             "Something failed (no. {number}). Nothing was lost.",
             "出错了（编号 {number}），内容没有丢失。",

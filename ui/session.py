@@ -79,8 +79,14 @@ def _token() -> str:
 def sign_out(services: DeskServices) -> None:
     """End this browser's sign-in; the next run finds nobody."""
     services.sign_out(_token())
+    st.session_state["signed_out"] = True
     if st.user.to_dict().get("is_logged_in"):
         st.logout()
+
+
+def has_signed_out() -> bool:
+    """Tell whether somebody signed out in this tab; where the time was over, drafts are worth keeping."""
+    return bool(st.session_state.get("signed_out"))
 
 
 def page_path() -> str:

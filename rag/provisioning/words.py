@@ -47,6 +47,12 @@ _WORDS: dict[str, tuple[str, str]] = {
         "  首次编译约需三到五分钟，仅此一次；日志：{log}",
     ),
     "serving": ("The desk is open: {address}  (Ctrl-C ends it)", "工作台已打开：{address}（按 Ctrl-C 退出）"),
+    "plain_http": (
+        "The desk is open to other machines without https: passwords can be read on the way. Put a proxy with https in "
+        "front and name it in ANSWERDESK_TRUSTED_PROXIES (docs/people.md).",
+        "工作台以未加密的 http 对其他机器开放，密码可能在传输中被读取。请在前面部署 https 代理，"
+        "并用 ANSWERDESK_TRUSTED_PROXIES 指明（见 docs/people.md）。",
+    ),
     "first_admin": (
         "Nobody can sign in yet. Open {address}/sign-in and make the first admin with this code: {code}",
         "尚无可登录的用户。请打开 {address}/sign-in，用此验证码创建第一位管理员：{code}",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -127,3 +128,14 @@ def test_buckets_are_cumulative() -> None:
         histogram.add(seconds)
     buckets = dict(histogram.cumulative())
     assert (buckets["0.005"], buckets["0.01"], buckets["1.0"], buckets["300.0"], buckets["+Inf"]) == (1, 2, 3, 3, 4)
+
+
+def test_under_a_strangers_name_nothing_is_told(settings: Settings) -> None:
+    with metrics_served(settings.changed(host_names="desk.example.org")):
+        url = f"http://127.0.0.1:{settings.metrics_port}/metrics"
+        statuses = {}
+        for host in ("evil.example", "evil.example:8501", "", "[", "localhost", "desk.example.org:80", "[::1]:9"):
+            answer = httpx.get(url, headers={"Host": host}, trust_env=False)
+            statuses[host] = answer.status_code
+            assert ("answerdesk" in answer.text) == (answer.status_code == 200)
+    assert list(statuses.values()) == [403] * 4 + [200] * 3

@@ -73,10 +73,8 @@ def _turn(context: PageContext) -> tuple[TurnSnapshot | None, str]:
             found = turns.wait(turn_id, _has_evidence, timeout_seconds=_WAIT_FOR_EVIDENCE_SECONDS)
             return found, ""
         return turns.snapshot(turn_id), ""
-    except TurnMissing:
+    except (TurnMissing, AccessDenied):  # one sentence, so that nobody learns which numbers there are
         return None, "turn_missing"
-    except AccessDenied:
-        return None, "not_permitted"
 
 
 def _has_evidence(snapshot: TurnSnapshot) -> bool:

@@ -12,7 +12,7 @@ import streamlit as st
 from rag.schema import Language
 from ui.i18n import word
 from ui.parts.look import PART_STYLE
-from ui.parts.shell_script import SHELL_SCRIPT
+from ui.parts.shell_script import FORGET_SCRIPT, SHELL_SCRIPT
 from ui.turn_data import Data
 
 STREAMLIT_WORDS: Mapping[str, str] = {
@@ -163,10 +163,13 @@ def _component() -> Callable[..., object]:
     return st.components.v2.component("answerdesk.page_shell", html=_FRAME, css=_STYLE, js=SHELL_SCRIPT)
 
 
-def draw_shell(language: Language, *, chosen: bool, facts: list[Data], stand_in: str, focus: str) -> None:
+def draw_shell(
+    language: Language, *, chosen: bool, facts: list[Data], stand_in: str, focus: str, person: str = ""
+) -> None:
     """Draw the head line.  ``chosen`` tells that the agent chose the language, so that the browser remembers it.
 
-    ``facts`` are ``{"text", "tone", "title"}``; a ``focus`` that differs from the last one moves the cursor to the box.
+    ``person`` is who is signed in: what somebody else left in this tab is forgotten.  ``facts`` are ``{"text", "tone",
+    "title"}``; a ``focus`` that differs from the last one moves the cursor to the box.
     """
     data = {
         "lang": "zh-CN" if language == "zh" else "en",
@@ -176,9 +179,20 @@ def draw_shell(language: Language, *, chosen: bool, facts: list[Data], stand_in:
         "facts": facts,
         "stand_in": stand_in,
         "focus": focus,
+        "person": person,
         "keys": word("keys", language),
         "key_list": [[key, word(name, language)] for key, name in _KEYS],
         "connection_lost": word("connection_lost", language),
         "streamlit_words": [[english, chinese] for english, chinese in STREAMLIT_WORDS.items()],
     }
     _component()(key="page_shell", data=data)
+
+
+@cache
+def _forgetting() -> Callable[..., object]:
+    return st.components.v2.component("answerdesk.forget_drafts", js=FORGET_SCRIPT)
+
+
+def forget_drafts() -> None:
+    """Let the browser forget the drafts of whoever signed out: a text for a customer is not the next person's."""
+    _forgetting()(key="forget_drafts", height=1)

@@ -15,6 +15,11 @@ function questionBox() {
   return document.querySelector(".st-key-question textarea");
 }
 
+const SIGNED_OUT = "answerdesk:signed-out";
+function forgetDrafts() {
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);
+}
+
 class Shell {
   constructor(root) {
     this.root = root;
@@ -23,6 +28,8 @@ class Shell {
     this.onKey = (event) => this.key(event);
     document.addEventListener("answerdesk:say", this.onSay);
     document.addEventListener("keydown", this.onKey, true);
+    this.onStorage = (event) => { if (event.key === SIGNED_OUT) forgetDrafts(); }; // in another tab
+    window.addEventListener("storage", this.onStorage);
     this.at("skip").addEventListener("click", (event) => { event.preventDefault(); questionBox()?.focus(); });
     this.app = document.querySelector('[data-testid="stApp"]');
     this.connection = new MutationObserver(() => this.watchConnection());
@@ -34,6 +41,7 @@ class Shell {
   close() {
     document.removeEventListener("answerdesk:say", this.onSay);
     document.removeEventListener("keydown", this.onKey, true);
+    window.removeEventListener("storage", this.onStorage);
     this.connection.disconnect();
     this.foreign.disconnect();
   }
@@ -42,6 +50,8 @@ class Shell {
     const whole = JSON.stringify(data);
     if (whole === this.whole) return;
     this.whole = whole;
+    if (data.person && (sessionStorage.getItem("answerdesk:person") ?? data.person) !== data.person) forgetDrafts();
+    if (data.person) sessionStorage.setItem("answerdesk:person", data.person);
     if (data.chosen) localStorage.setItem("answerdesk:language", data.lang);
     else if (!this.data && (localStorage.getItem("answerdesk:language") ?? data.lang) !== data.lang) {
       this.otherLanguage();
@@ -167,4 +177,11 @@ export default function ({ parentElement, data }) {
     delete parentElement.answerdeskShell;
   });
 }
+"""
+
+FORGET_SCRIPT = r"""
+export default () => { // this tab's drafts now, and by the event those of the person's other tabs
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);
+  localStorage.setItem("answerdesk:signed-out", String(Date.now()));
+};
 """

@@ -13,6 +13,7 @@ _SCRIPT = (
 const LOOK_EVERY_MS = 1000;
 const AGAIN_AFTER_MS = 6000; // a redraw that was asked for and did not come
 const UNKNOWN_TAB = 4404;
+const NO_SIGN_IN = 4401;
 
 class Socket {
   constructor() {
@@ -37,7 +38,10 @@ class Socket {
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address);
     socket.onmessage = (event) => this.hear(JSON.parse(event.data));
-    socket.onclose = (event) => { if (event.code === UNKNOWN_TAB) this.unknown = this.tab; };
+    socket.onclose = (event) => {
+      if (event.code === UNKNOWN_TAB) this.unknown = this.tab;
+      if (event.code === NO_SIGN_IN) location.reload(); // which leads to the form, and back to this page
+    };
     this.socket = socket;
   }
 

@@ -7,7 +7,8 @@ import streamlit as st
 from rag.schema import Language
 from ui.formats import as_markdown
 from ui.i18n import word
-from ui.session import PageContext, page_path, sign_out
+from ui.parts.page_shell import forget_drafts
+from ui.session import PageContext, has_signed_out, page_path, sign_out
 from ui.sign_in import SIGN_IN_PATH
 
 
@@ -28,6 +29,8 @@ def draw_user(context: PageContext) -> None:
 
 def draw_signed_out(language: Language) -> None:
     """Say that the sign-in is over, with the way back to this very page."""
+    if has_signed_out():
+        forget_drafts()
     st.warning(word("error_SignInNeeded", language))
     query = urlencode({"lang": language, "next": page_path()})
     st.link_button(word("sign_in", language), f"{SIGN_IN_PATH}?{query}", type="primary")

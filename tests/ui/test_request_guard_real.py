@@ -1,0 +1,215 @@
+"""The guard in front of a real server, with a real browser, and with what an attacker sends."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from rag.schema import Language
+from tests.conftest import free_port
+from tests.ui.browser import Desk
+from tests.ui.conftest import served
+from tests.ui.people_desk import PASSWORD, new_page, signed_in
+from tests.ui.recorded_desk import furnish, record
+from ui.current_sign_in import COOKIE
+from ui.i18n import word
+from ui.navigation import PAGES
+
+pytestmark = pytest.mark.real
+
+MEGABYTE = 1024 * 1024
+_WATCH = """window.violations = [];
+document.addEventListener("securitypolicyviolation",
+  (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
+
+
+@pytest.fixture(scope="module")
+def black_hole() -> Iterator[str]:
+    """A proxy that takes every request and answers none: the network of whoever is asked for this machine's address."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, black_hole: str) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("guard")
+    furnish(folder)
+    record(folder)
+    proxies = {"HTTP_PROXY": black_hole, "HTTPS_PROXY": black_hole, "NO_PROXY": "127.0.0.1,localhost"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in proxies.items():
+            for variable in (name, name.lower()):
+                patch.setenv(variable, value)
+        with served(folder, free_port()) as served_at:
+            yield served_at
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, headers={"Origin": address}, trust_env=False, timeout=30) as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    made = new_page(browser, "en")
+    made.context.add_init_script(_WATCH)
+    yield made
+    made.context.close()
+
+
+def sign_in(client: httpx.Client, name: str = "root") -> None:
+    answer = client.post("/sign-in", data={"name": name, "password": PASSWORD})
+    assert (answer.status_code, COOKIE in client.cookies) == (303, True)
+
+
+def opened(address: str, client: httpx.Client, path: str = "/_stcore/stream", **options: object) -> ClientConnection:
+    sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
+    options = {"origin": address, **options}
+    return connect(address.replace("http", "ws") + path, additional_headers=sent, proxy=None, **options)
+
+
+def server_memory(address: str) -> int:
+    """Return the resident bytes of the process that serves this address."""
+    port = address.rpartition(":")[2]
+    (serving,) = [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-1:] == [port]]
+    return int(serving.memory_info().rss)
+
+
+def test_a_foreign_page_opens_no_socket_and_stalls_nobody(address: str, client: httpx.Client) -> None:
+    sign_in(client)
+    waits: list[float] = []
+    over = threading.Event()
+
+    def ask_whether_it_lives() -> None:
+        with httpx.Client(trust_env=False, timeout=30) as other:
+            while not over.is_set():
+                begun = time.perf_counter()
+                assert other.get(f"{address}/_stcore/health").status_code == 200
+                waits.append(time.perf_counter() - begun)
+
+    thread = threading.Thread(target=ask_whether_it_lives)
+    thread.start()
+    begun = time.perf_counter()
+    origins = ("http://evil.example", "http://localhost:3000", "http://127.0.0.1:1234", "null", None)
+    for path in ("/_stcore/stream", "/turn-feed?tab=x"):
+        for origin in origins:
+            with pytest.raises(InvalidStatus) as refused:
+                opened(address, client, path, origin=origin)
+            assert refused.value.response.status_code == 403
+    for origin in ("http://evil.example", "http://localhost:3000"):
+        assert client.get("/_stcore/health", headers={"Origin": origin}).status_code == 403
+    seconds = time.perf_counter() - begun
+    over.set()
+    thread.join()
+    assert max(waits) < 0.9, "one look for the machine's own address waits for a second"
+    assert seconds < 0.9 * len(origins)
+
+
+def test_without_a_sign_in_nothing_is_taken_in(address: str, client: httpx.Client) -> None:
+    client.get("/_stcore/health")  # which gives what Streamlit asks an upload for
+    before = server_memory(address)
+    token = client.cookies.get("_streamlit_xsrf", "")
+    for number in range(12):
+        files = {"file": (f"{number}.bin", os.urandom(20 * MEGABYTE))}
+        path = f"/_stcore/upload_file/any/{number}"
+        try:
+            assert client.put(path, files=files, headers={"X-Xsrftoken": token}).status_code == 401
+        except httpx.WriteError:  # it answered without reading on, and closed
+            continue
+    for _ in range(60):
+        with opened(address, client) as refused, pytest.raises(ConnectionClosed) as closed:
+            refused.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+    assert server_memory(address) - before < 20 * MEGABYTE
+
+
+def test_a_frame_that_is_too_long_closes_its_socket(address: str, client: httpx.Client) -> None:
+    sign_in(client, "lin")
+    for size in (5 * MEGABYTE, 40 * MEGABYTE):
+        with opened(address, client) as accepted, pytest.raises(ConnectionClosed) as closed:
+            accepted.send(b"\x00" * size)
+            while True:
+                accepted.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
+def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
+    desk = signed_in(page, address, "en", "root", "/people")
+    with page.expect_response(lambda response: "/media/" in response.url) as fetched:
+        page.locator("[data-testid=stDownloadButton] button").first.click()
+    url = fetched.value.url
+    kept = {one["name"]: one["value"] for one in page.context.cookies()}
+    with httpx.Client(trust_env=False) as other:
+        assert other.get(url).status_code == 401
+        assert other.get(url, cookies=kept).status_code == 200
+        page.goto(address)
+        desk.settled()
+        page.locator(".st-key-user button").first.click()
+        page.locator(".st-key-sign_out button").click()
+        expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+        assert other.get(url, cookies=kept).status_code == 401
+
+
+def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> None:
+    desk = signed_in(page, address, "en", "mei")
+    other = page.context.new_page()
+    other.goto(address)
+    Desk(other, address, "en").settled()
+    for tab in (page, other):
+        tab.evaluate("sessionStorage.setItem('answerdesk:reply:1', 'Dear Ann, ...')")
+    page.reload()
+    desk.settled()
+    assert page.evaluate("sessionStorage.getItem('answerdesk:reply:1')"), "a reload keeps it"
+    page.locator(".st-key-user button").first.click()
+    page.locator(".st-key-sign_out button").click()
+    expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+    for tab in (page, other):
+        tab.wait_for_function("!Object.keys(sessionStorage).some((key) => key.startsWith('answerdesk:reply'))")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_page_needs_what_the_policy_forbids(address: str, browser: Browser, language: Language) -> None:
+    page = new_page(browser, language)
+    page.context.add_init_script(_WATCH)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    desk = signed_in(page, address, language, "root")
+    found = {}
+    for number, entry in enumerate(PAGES):
+        page.goto(f"{address}/{'' if number == 0 else entry.key}")
+        desk.settled()
+        found[entry.key] = page.evaluate("window.violations")
+    page.goto(address)
+    desk.ask(desk.prepare(), "done")
+    found["answer"] = page.evaluate("window.violations")
+    assert found == {key: [] for key in found}
+    assert [text for text in said if "Content Security Policy" in text or "Content-Security-Policy" in text] == []
+    page.evaluate("new Image().src = 'http://127.0.0.1:9/leak.png'")
+    page.wait_for_function("window.violations.length === 1")
+    assert page.evaluate("window.violations")[0].startswith("img-src http://127.0.0.1:9")
+    page.context.close()
+
+
+def test_no_other_page_can_frame_the_desk(address: str, page: Page, browser: Browser) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.route("http://elsewhere.test/", lambda route: route.fulfill(content_type="text/html", body="<p>"))
+    page.goto("http://elsewhere.test/")
+    page.evaluate("(address) => { document.body.innerHTML = `<iframe src='${address}'></iframe>`; }", address)
+    deadline = time.monotonic() + 20
+    while not any("frame" in text.lower() for text in said) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert any("frame-ancestors" in text or "X-Frame-Options" in text for text in said), said
