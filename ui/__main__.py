@@ -120,11 +120,15 @@ def _announce(host: str, port: int, console: Console, started_at: float, browser
         except (URLError, OSError):
             time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
     console.note("serving", address=address)
-    if host not in LOOPBACKS and not load_settings().proxies():
-        console.note("plain_http")
+    _warn_of_plain_http(host, console)
     _announce_first_admin(address, console)
     if browser:
         webbrowser.open(address)
+
+
+def _warn_of_plain_http(host: str, console: Console) -> None:
+    if host not in LOOPBACKS and not load_settings().proxies():
+        console.note("plain_http")
 
 
 def _announce_first_admin(address: str, console: Console) -> None:

@@ -262,7 +262,7 @@ def page_headers() -> tuple[tuple[str, str], ...]:
     """Return what each answer carries that says nothing else.
 
     Streamlit 1.67 needs: styles in elements (its own, and those of the desk's parts), modules from ``blob:`` (the
-    scripts of the parts), and the one script that stands in its page, which is named by its hash.
+    scripts of the parts), WebAssembly, and the one script that stands in its page, which is named by its hash.
     """
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
     hashes = [
@@ -271,7 +271,7 @@ def page_headers() -> tuple[tuple[str, str], ...]:
     scripts = " ".join(f"'sha256-{one}'" for one in hashes)
     policy = {
         "default-src": "'self'",
-        "script-src": f"'self' blob: {scripts}",
+        "script-src": f"'self' blob: 'wasm-unsafe-eval' {scripts}",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",

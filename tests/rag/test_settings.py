@@ -171,3 +171,11 @@ def test_review_takes_the_words_of_when_it_was_a_flag(
 def test_review_takes_no_other_words() -> None:
     with pytest.raises(SettingsError, match="CURATED_REVIEW"):
         Settings().changed(curated_review="perhaps")
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example.org", "10.0.0.0/33"])
+def test_a_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    assert Settings(trusted_proxies="127.0.0.1, 10.0.0.0/8").proxies() == ("127.0.0.1", "10.0.0.0/8")
+    monkeypatch.setenv("ANSWERDESK_TRUSTED_PROXIES", proxies)
+    with pytest.raises(SettingsError, match="ANSWERDESK_TRUSTED_PROXIES"):
+        load_settings.__wrapped__()

@@ -216,3 +216,24 @@ class _Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("host", "proxies", "warned"),
+    [("0.0.0.0", "", True), ("192.0.2.7", "", True), ("0.0.0.0", "192.0.2.1", False), ("127.0.0.1", "", False)],
+)
+def test_passwords_do_not_cross_the_network_unencrypted_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    host: str,
+    proxies: str,
+    warned: bool,
+) -> None:
+    settings = Settings(data_dir=tmp_path, trusted_proxies=proxies)
+    monkeypatch.setattr(desk, "load_settings", lambda: settings)
+    desk._warn_of_plain_http(host, Console("en"))
+    desk._warn_of_plain_http(host, Console("zh"))
+    said = capsys.readouterr().out
+    assert ("without https: passwords can be read" in said) is warned
+    assert ("密码可能在传输中被读取" in said) is warned

@@ -156,7 +156,7 @@ def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
     for name in ("lin", "bo"):
         page = opened(language)
         desk = signed_in(page, address, language, name, f"/?turn={turn_id}")
-        expect(page.get_by_text(word("not_permitted", language))).to_be_visible()
+        expect(page.get_by_text(word("turn_missing", language))).to_be_visible()  # as of one that does not exist
         assert "4711" not in " ".join(text for _, text in desk.texts())
         assert page.locator(".st-key-scope").count() == 0
         if name == "bo":
@@ -169,7 +169,7 @@ def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
             desk.shoot("25-not-permitted")
     people.set_scopes("mei", ["default"], by="test")
     theirs.reload()
-    expect(theirs.get_by_text(word("not_permitted", language))).to_be_visible()
+    expect(theirs.get_by_text(word("turn_missing", language))).to_be_visible()
     expect(theirs.get_by_text(secret)).to_have_count(0)
 
 

@@ -367,5 +367,6 @@ def test_every_answer_says_what_may_be_loaded_beside_it(inside: Inside, people: 
     assert policy["frame-ancestors"] == "'self'"
     assert policy["img-src"] == "'self' data: blob:"
     assert policy["connect-src"] == "'self' data: blob:"
-    assert "unsafe" not in policy["script-src"]
+    assert "'unsafe-inline'" not in policy["script-src"]
+    assert "'unsafe-eval'" not in policy["script-src"]
     assert "sha256-" in policy["script-src"]  # Streamlit's page still has its one script

@@ -34,18 +34,20 @@ document.addEventListener("securitypolicyviolation",
 
 
 @pytest.fixture(scope="module")
-def black_hole() -> Iterator[str]:
+def black_hole() -> Iterator[socket.socket]:
     """A proxy that takes every request and answers none: the network of whoever is asked for this machine's address."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.setblocking(False)
+        yield listener
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, black_hole: str) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, black_hole: socket.socket) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("guard")
     furnish(folder)
     record(folder)
-    proxies = {"HTTP_PROXY": black_hole, "HTTPS_PROXY": black_hole, "NO_PROXY": "127.0.0.1,localhost"}
+    proxy = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
+    proxies = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in proxies.items():
             for variable in (name, name.lower()):
@@ -86,7 +88,9 @@ def server_memory(address: str) -> int:
     return int(serving.memory_info().rss)
 
 
-def test_a_foreign_page_opens_no_socket_and_stalls_nobody(address: str, client: httpx.Client) -> None:
+def test_a_foreign_page_opens_no_socket_and_stalls_nobody(
+    address: str, client: httpx.Client, black_hole: socket.socket
+) -> None:
     sign_in(client)
     waits: list[float] = []
     over = threading.Event()
@@ -100,7 +104,6 @@ def test_a_foreign_page_opens_no_socket_and_stalls_nobody(address: str, client: 
 
     thread = threading.Thread(target=ask_whether_it_lives)
     thread.start()
-    begun = time.perf_counter()
     origins = ("http://evil.example", "http://localhost:3000", "http://127.0.0.1:1234", "null", None)
     for path in ("/_stcore/stream", "/turn-feed?tab=x"):
         for origin in origins:
@@ -109,11 +112,11 @@ def test_a_foreign_page_opens_no_socket_and_stalls_nobody(address: str, client: 
             assert refused.value.response.status_code == 403
     for origin in ("http://evil.example", "http://localhost:3000"):
         assert client.get("/_stcore/health", headers={"Origin": origin}).status_code == 403
-    seconds = time.perf_counter() - begun
     over.set()
     thread.join()
-    assert max(waits) < 0.9, "one look for the machine's own address waits for a second"
-    assert seconds < 0.9 * len(origins)
+    assert max(waits) < 1.5, "a look for the machine's own address stops the event loop for two seconds"
+    with pytest.raises(BlockingIOError):
+        black_hole.accept()  # nobody was asked for it
 
 
 def test_without_a_sign_in_nothing_is_taken_in(address: str, client: httpx.Client) -> None:
@@ -135,6 +138,15 @@ def test_without_a_sign_in_nothing_is_taken_in(address: str, client: httpx.Clien
     assert server_memory(address) - before < 20 * MEGABYTE
 
 
+def test_a_client_of_this_machine_cannot_choose_the_address_that_is_counted(client: httpx.Client) -> None:
+    wrong = {"name": "bo", "password": "wrong password"}
+    statuses = [
+        client.post("/sign-in", data=wrong, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
+        for number in range(7)
+    ]
+    assert statuses == [401] * 5 + [429] * 2
+
+
 def test_a_frame_that_is_too_long_closes_its_socket(address: str, client: httpx.Client) -> None:
     sign_in(client, "lin")
     for size in (5 * MEGABYTE, 40 * MEGABYTE):
@@ -142,8 +154,9 @@ def test_a_frame_that_is_too_long_closes_its_socket(address: str, client: httpx.
             accepted.send(b"\x00" * size)
             while True:
                 accepted.recv(timeout=10)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1009
+        # of the longer one the server reads no further, and what is on its way may overtake the reason
+        code = closed.value.rcvd.code if closed.value.rcvd is not None else None
+        assert code == 1009 or (code is None and size > 32 * MEGABYTE)
 
 
 def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
@@ -151,16 +164,16 @@ def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
     with page.expect_response(lambda response: "/media/" in response.url) as fetched:
         page.locator("[data-testid=stDownloadButton] button").first.click()
     url = fetched.value.url
-    kept = {one["name"]: one["value"] for one in page.context.cookies()}
+    kept = {"Cookie": "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())}
     with httpx.Client(trust_env=False) as other:
         assert other.get(url).status_code == 401
-        assert other.get(url, cookies=kept).status_code == 200
+        assert other.get(url, headers=kept).status_code == 200
         page.goto(address)
         desk.settled()
         page.locator(".st-key-user button").first.click()
         page.locator(".st-key-sign_out button").click()
         expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
-        assert other.get(url, cookies=kept).status_code == 401
+        assert other.get(url, headers=kept).status_code == 401
 
 
 def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> None:
@@ -203,13 +216,12 @@ def test_no_page_needs_what_the_policy_forbids(address: str, browser: Browser, l
     page.context.close()
 
 
-def test_no_other_page_can_frame_the_desk(address: str, page: Page, browser: Browser) -> None:
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+def test_no_other_page_can_frame_the_desk(address: str, page: Page) -> None:
     page.route("http://elsewhere.test/", lambda route: route.fulfill(content_type="text/html", body="<p>"))
-    page.goto("http://elsewhere.test/")
-    page.evaluate("(address) => { document.body.innerHTML = `<iframe src='${address}'></iframe>`; }", address)
-    deadline = time.monotonic() + 20
-    while not any("frame" in text.lower() for text in said) and time.monotonic() < deadline:
-        page.wait_for_timeout(50)
-    assert any("frame-ancestors" in text or "X-Frame-Options" in text for text in said), said
+    signed_in(page, address, "en", "lin")
+    for path in ("/", "/sign-in", "/media/x", "/_stcore/health"):
+        page.goto("http://elsewhere.test/")
+        page.evaluate("(url) => { document.body.innerHTML = `<iframe src='${url}'></iframe>`; }", address + path)
+        page.wait_for_function("document.querySelector('iframe').contentDocument === null")
+        page.wait_for_timeout(300)
+        assert page.frames[1].url.startswith("chrome-error:"), path
