@@ -15,6 +15,7 @@ from ingest.commands import (
     SOMETHING_WRONG,
     go_back,
     keep_questions,
+    links_out_lines,
     print_json,
     print_lines,
     report_fields,
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     language = terminal_language()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager, end as at Ctrl-C
     try:
-        settings = _settings(options.kb)
+        settings = _settings(options)
         before = _current(settings)
     except AnswerdeskError as error:
         return fail(error)
@@ -160,14 +161,18 @@ def _repair(settings: Settings, language: Language, *, as_json: bool) -> int:
     return OK if recorded else SOMETHING_WRONG
 
 
-def _settings(knowledge_base: str | None) -> Settings:
+def _settings(options: argparse.Namespace) -> Settings:
+    """Return the settings with what the options say otherwise."""
     settings = load_settings()
-    if knowledge_base is None:
+    otherwise: dict[str, object] = {"follow_links": True} if options.follow_links else {}
+    if options.kb is not None:
+        otherwise["knowledge_base"] = options.kb
+    if not otherwise:
         return settings
     try:
-        return Settings(**{**settings.model_dump(), "knowledge_base": knowledge_base})
+        return Settings.model_validate({**settings.model_dump(), **otherwise})
     except ValidationError as error:
-        raise SettingsError(reason=f"--kb {knowledge_base}: {error.errors()[0]['msg']}") from error
+        raise SettingsError(reason=f"--kb {options.kb}: {error.errors()[0]['msg']}") from error
 
 
 def _ingest(
@@ -222,6 +227,7 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     if summary.gate is not None:
         lines += gate_lines(summary.gate, language)
     lines += summary_line(summary.duplicates, language)
+    lines += links_out_lines(summary.links_out, language, verbose=verbose)
     if summary.unsupported:
         lines.append(words("unsupported", language, kinds=_kinds(summary.unsupported, language)))
         if verbose:

@@ -88,7 +88,11 @@ def report_fields(report: Difference | IngestSummary) -> dict[str, object]:
 def report_json(report: Difference | IngestSummary, language: Language) -> dict[str, object]:
     """Return the fields of a report for ``json.dumps``, with its failures in words."""
     failures = [{**failure.details, "message": failure.text(language)} for failure in report.failures]
-    values = {**report_fields(report), "failures": failures}
+    values = {
+        **report_fields(report),
+        "failures": failures,
+        "links_out": [str(path) for path in report.links_out],
+    }
     if isinstance(report, Difference):
         return values
     del values["changes"]  # of a rehearsal, which no command makes
@@ -105,7 +109,16 @@ def _difference_lines(found: Difference, language: Language) -> list[str]:
             lines.append(f"{mark} " + words("and_more", language, count=len(names) - _SHOWN))
     lines += [f"! {failure.text(language)}" for failure in found.failures]
     counts = {name: len(getattr(found, name)) for name in ("added", "changed", "moved", "missing", "failures")}
+    lines += links_out_lines(found.links_out, language)
     return [*lines, words("difference", language, unchanged=found.unchanged, **counts)]
+
+
+def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool = False) -> list[str]:
+    """Return one sentence for the links that were left out, if there are any; with ``verbose`` all their names."""
+    if not links:
+        return []
+    said = words("links_out", language, count=len(links), example=links[0])
+    return [said, *(f"  {link}" for link in links)] if verbose else [said]
 
 
 def show_check(settings: Settings, language: Language, *, as_json: bool) -> tuple[int, CheckReport]:

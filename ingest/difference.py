@@ -24,6 +24,7 @@ class Difference:
     """Documents by id, in alphabetical order; ``moved`` has the old and the new id of each.
 
     ``missing`` ones would be retired by an ingest with ``prune``; ``failures`` could not be read and would stay.
+    ``links_out`` are left out, for they lead out of the folders.
     """
 
     generation: int
@@ -33,6 +34,7 @@ class Difference:
     missing: tuple[str, ...]
     unchanged: int
     failures: tuple[DocumentUnreadable, ...]
+    links_out: tuple[Path, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -54,7 +56,7 @@ def difference(
     added.  Files that nobody has written to are read only with ``reread``.  ``reader`` is for callers that compare
     often; it is left open.
     """
-    discovery = discover(paths)
+    discovery = discover(paths, follow_links=settings.follow_links)
     if not discovery.files:
         raise nothing_in(paths)
     with FileReader.of(settings) if reader is None else nullcontext(reader) as files:
@@ -64,7 +66,7 @@ def difference(
             for number, source in enumerate(discovery.files):
                 if progress is not None:
                     progress(IngestProgress("reading", files_done=number, files_total=len(discovery.files)))
-                for found in [] if comparison.leave(source) else files.read(source.path, source.root):
+                for found in [] if comparison.leave(source) else files.read(source):
                     comparison.take(found, source)
             return comparison.result(discovery)
         finally:
@@ -125,4 +127,5 @@ class _Comparison:
             missing=tuple(sorted(set(missing) - old)),
             unchanged=self._unchanged,
             failures=failures,
+            links_out=discovery.links_out,
         )

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.loaders.registry import is_supported
@@ -17,47 +17,55 @@ _OWN_DATABASES = frozenset({DATABASE_NAME, "turns.db"})
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """``files`` in the order of their paths, each once; ``unsupported`` are left out for their kind.
+    """``files`` in the order of their paths, each once.
 
-    ``scope`` are the given folders and files, absolute: what is below them and was not found is gone.
+    ``unsupported`` are left out for their kind, ``links_out`` because they lead out of what was given.  ``scope`` are
+    the given folders and files, absolute: what is below them and was not found is gone.
     """
 
     files: tuple[SourceFile, ...]
     unsupported: tuple[Path, ...]
     unreadable: tuple[DocumentUnreadable, ...]
     scope: tuple[Path, ...]
+    links_out: tuple[Path, ...] = ()
 
     def covers(self, path: Path) -> bool:
         """Tell whether a path is one of the scope's, or below one of its folders."""
-        return any(path == place or place in path.parents for place in self.scope)
+        return _is_below(path, self.scope)
 
 
-def discover(paths: Sequence[Path]) -> Discovery:
+def discover(paths: Sequence[Path], *, follow_links: bool = False) -> Discovery:
     """Walk the folders and list the files.  Raises ``SourceMissing`` for a path that does not exist.
 
     Names that begin with a point are passed over, and so are the folders in which the product keeps its own data.
-    Links are followed; a file that can be reached twice is listed under the place that is no link.  A file that is
-    named itself is listed whatever its kind is: it was meant.
+    Links are followed to what lies below the given paths, and anywhere with ``follow_links``: whoever may write into a
+    folder would else decide which files of this machine are read.  A second name of a file (a hard link) cannot be told
+    from the first.  A file that can be reached twice is listed under the place that is no link.  A file that is named
+    itself is listed whatever its kind is: it was meant.
     """
     found: dict[Path, SourceFile] = {}
+    links_out: list[Path] = []
     unsupported: list[Path] = []
     unreadable: list[DocumentUnreadable] = []
-    scope: list[Path] = []
-    for place in places(paths):
-        scope.append(place)
+    scope = places(paths)
+    for place in scope:
         is_folder = place.is_dir()
         root = place if is_folder else place.parent
-        for item in _walk(place) if is_folder else [SourceFile(place, root)]:
+        for item in _walk(place, None if follow_links else scope) if is_folder else [SourceFile(place, root)]:
             if isinstance(item, DocumentUnreadable):
                 unreadable.append(item)
+                continue
+            lies_at = Path(os.path.realpath(item.path))
+            if not (follow_links or _is_below(lies_at, scope)):  # whether it or a folder on the way is the link
+                links_out.append(item.path)
             elif is_folder and not is_supported(item.path):
                 unsupported.append(item.path)
             elif reason := _why_no_file(item.path):
                 unreadable.append(item.unreadable(reason))
             else:
-                found.setdefault(Path(os.path.realpath(item.path)), item)
+                found.setdefault(lies_at, replace(item, place=lies_at))
     files = tuple(sorted(found.values(), key=lambda file: file.path))
-    return Discovery(files, tuple(unsupported), tuple(unreadable), tuple(scope))
+    return Discovery(files, tuple(unsupported), tuple(unreadable), tuple(scope), tuple(links_out))
 
 
 def places(paths: Sequence[Path]) -> list[Path]:
@@ -76,21 +84,30 @@ def nothing_in(paths: Sequence[Path]) -> NothingToIngest:
     return NothingToIngest(path=", ".join(str(path) for path in paths))
 
 
-def _walk(root: Path) -> Iterator[SourceFile | DocumentUnreadable]:
-    """Yield the files below a folder; links come last, so that what they point at is met at its own place first."""
+def _is_below(path: Path, places: Sequence[Path]) -> bool:
+    return any(path == place or place in path.parents for place in places)
+
+
+def _walk(root: Path, within: Sequence[Path] | None) -> Iterator[SourceFile | DocumentUnreadable]:
+    """Yield the files below a folder; links come last, so that what they point at is met at its own place first.
+
+    A link that leads out of all of ``within`` is yielded as it is, also if it is a folder's.
+    """
     links: list[Path] = []
     visited: set[Path] = set()
     folders = [root]
     while folders or links:
         if folders:
             folder = folders.pop()
-        elif (folder := links.pop(0)).is_dir():
+        else:
+            folder = links.pop(0)
+            leads_out = within is not None and not _is_below(Path(os.path.realpath(folder)), within)
+            if leads_out or not folder.is_dir():
+                yield SourceFile(folder, root)
+                continue
             if _leads_back(folder):
                 yield SourceFile(folder, root).unreadable("loop")
                 continue
-        else:
-            yield SourceFile(folder, root)
-            continue
         if folder.resolve() in visited:
             continue
         visited.add(folder.resolve())

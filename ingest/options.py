@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--prune", action="store_true", help="retire documents whose files are gone  移除已删除的文档")
     options.add_argument("--rebuild", action="store_true", help="make everything anew  全部重建")
     options.add_argument("--reread", action="store_true", help="read unchanged files, too  未改动的文件也重新读取")
+    options.add_argument(
+        "--follow-links",
+        action="store_true",
+        help="read links that lead out of the folders, too  同时读取指向文件夹之外的链接",
+    )
     options.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
     ask = options.add_mutually_exclusive_group()
     ask.add_argument("--list", action="store_true", help="list the documents  列出文档")

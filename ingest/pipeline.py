@@ -72,7 +72,7 @@ def ingest(
     ``IndexDamaged`` and ``StorageFull``; whatever is raised, the former generation serves on.
     """
     started_at = time.monotonic()
-    discovery = discover(paths)
+    discovery = discover(paths, follow_links=settings.follow_links)
     if not discovery.files and (paths or not rebuild):
         raise nothing_in(paths)
     folder = settings.knowledge_dir
@@ -243,6 +243,7 @@ class _Run:
             missing=self._missing,
             failures=tuple(self._failures),
             unsupported=discovery.unsupported,
+            links_out=discovery.links_out,
             documents=outcome.documents,
             chunks=outcome.chunks,
             embedded=embedded,

@@ -2,23 +2,36 @@
 
 A PDF that sends its parser into an endless loop, a page that unpacks to gigabytes, a crash in native code: each ends
 the worker, is reported as the reason why this file is unreadable, and the next file gets a new worker.
+
+A file that takes its parser over finds nothing to take along.  The owner opens the file and hands over the descriptor;
+the worker has an empty environment and confines itself before it sees a byte (``loaders/confinement.py``).
 """
 
+import fcntl
 import json
+import logging
 import os
 import select
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ingest.loaders.source import Limits, SourceFile, StillReading
-from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, WORKING
+from ingest.loaders.confinement import Confinement
+from ingest.loaders.opening import open_file
+from ingest.loaders.registry import is_supported
+from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile, StillReading
+from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, GRANT, LENGTH_BYTES, MEMORY, QUESTION, READY, WORKING
+from ingest.memory_budget import MemoryBudget, budget_of, shared_budget
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 from rag.settings import Settings
@@ -27,6 +40,10 @@ _PACKAGES = Path(__file__).resolve().parent.parent
 _READ_BYTES = 1 << 20
 _LOSSES = 3  # of workers, before the rest of a file is given up
 _START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the parsers
+_PYTHON_NEEDS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+logger = logging.getLogger(__name__)
 
 
 class _WorkerLostError(Exception):
@@ -43,51 +60,93 @@ class FileReader:
     ``timeout_seconds`` is how long one document, or one scanned page of it, may take, at least 1.
     """
 
-    def __init__(self, limits: Limits, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(self, limits: Limits, *, timeout_seconds: float = 60.0, budget: MemoryBudget | None = None) -> None:
         if timeout_seconds < 1:
             raise ValueError(f"timeout_seconds must be at least 1, not {timeout_seconds}")
         self._limits = limits
         self._timeout_seconds = timeout_seconds
         self._worker: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
         self._received = bytearray()
+        self._memory = _ReaderMemory(limits, budget or shared_budget())
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return a reader with the limits that are set.  Raises ``SettingsError`` as ``Limits.of`` does."""
-        return cls(Limits.of(settings), timeout_seconds=settings.reading_timeout_seconds)
+        budget = budget_of(settings)
+        return cls(Limits.of(settings), timeout_seconds=settings.reading_timeout_seconds, budget=budget)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+        self._memory.release()
+
+    def reserve_now(self) -> bool:
+        """Take this reader's share of the memory if there is room; else its first file waits for it."""
+        return self._memory.reserve_now()
 
     def close(self) -> None:
-        """End the worker; the next ``read`` starts a new one."""
+        """End the worker; the next file starts a new one."""
         worker, self._worker = self._worker, None
+        requests, self._requests = self._requests, None
         self._received.clear()
+        if requests is not None:
+            requests.close()
         if worker is not None:
             worker.kill()  # it holds nothing that would have to be saved
             worker.communicate()
+        self._memory.worker_ended()
 
     def interrupt(self) -> None:
         """End the worker from another thread than the one that reads, which is told that it is lost."""
+        self._memory.give_up()
         worker = self._worker
         if worker is not None:
             worker.kill()
 
-    def read(self, path: Path, root: Path) -> Iterator[Document | DocumentUnreadable]:
-        """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read.
+    def read(self, source: SourceFile) -> Iterator[Document | DocumentUnreadable]:
+        """Yield the documents of a file, and an error for the file or each part that cannot be read.
 
         A worker that is lost in a part of an archive or a mail is replaced, and goes on with the next part.
         """
-        source = SourceFile(path, root)
+        try:
+            if not is_supported(source.path):
+                raise source.unreadable("unsupported")
+            descriptor = open_file(source, self._limits)
+        except DocumentUnreadable as error:
+            yield error
+            return
+        try:
+            for found in self._read("documents", source, descriptor):
+                if not isinstance(found, str):
+                    yield found
+        finally:
+            os.close(descriptor)
+
+    def read_customer_file(self, name: str, content: bytes) -> Iterator[str | DocumentUnreadable]:
+        """Yield the words of a customer's file (``customer_words.py``), or why it or a part of it is unreadable.
+
+        The worker knows it by ``name``.  It lies in memory only, and is gone with this process whatever ends that.
+        """
+        source = SourceFile(Path("/") / name, Path("/"))
+        if len(content) > self._limits.document_bytes:
+            yield source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
+            return
+        with _in_memory(content) as descriptor:
+            for found in self._read("customer file", source, descriptor):
+                if not isinstance(found, Document):
+                    yield found
+
+    def _read(self, kind: str, source: SourceFile, descriptor: int) -> Iterator[Document | DocumentUnreadable | str]:
+        self._memory.begin()
         parts = 0
         for losses in count(1):
             part = ""
             complete = False
             try:
-                for found in self._replies(source, skip=parts):
+                for found in self._replies(kind, source, descriptor, skip=parts):
                     if isinstance(found, StillReading):
                         parts += found.part != ""
                         part = found.part or part
@@ -103,39 +162,48 @@ class FileReader:
                 if not complete:
                     self.close()  # or the next file would be answered with the rest of this one
 
-    def _replies(self, source: SourceFile, *, skip: int) -> Iterator[Document | DocumentUnreadable | StillReading]:
-        worker = self._running_worker()
-        requests, replies = _pipes(worker)
+    def _replies(
+        self, kind: str, source: SourceFile, descriptor: int, *, skip: int
+    ) -> Iterator[Document | DocumentUnreadable | StillReading | str]:
+        requests, replies = self._running_worker()
         request = {
+            "kind": kind,
             "path": str(source.path),
             "root": str(source.root),
             "limits": asdict(self._limits),
             "skip": skip,
             "cpu_seconds": int(self._timeout_seconds * 10),
         }
+        line = json.dumps(request).encode()
         try:
-            requests.write(json.dumps(request).encode() + b"\n")
-            requests.flush()
-        except BrokenPipeError as error:
+            socket.send_fds(requests, [len(line).to_bytes(LENGTH_BYTES, "big")], [descriptor])
+            requests.sendall(line)
+            while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
+                self._memory.picture_done()
+                if line == MEMORY:
+                    self._lend(requests)
+                else:
+                    yield _from_reply(line, source)
+        except (BrokenPipeError, ConnectionResetError) as error:
             raise _WorkerLostError("malformed") from error
-        while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
-            yield _from_reply(line)
+        self._memory.picture_done()
 
-    def _running_worker(self) -> subprocess.Popen[bytes]:
+    def _lend(self, requests: socket.socket) -> None:
+        """Let the worker look at a picture once there is memory for it."""
+        if not self._memory.take_for_picture():
+            raise _WorkerLostError("malformed")  # interrupted while it waited
+        requests.sendall(GRANT)
+
+    def _running_worker(self) -> tuple[socket.socket, IO[bytes]]:
         if self._worker is not None and self._worker.poll() is not None:
             self.close()  # it was ended from outside since the last file
-        if self._worker is None:
-            search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
-            self._worker = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ingest.loaders.worker"],  # -P: nothing is imported from where we stand
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # what libraries print about broken files
-                env={**os.environ, "PYTHONPATH": search_path},
-            )
-            _, replies = _pipes(self._worker)
-            self._line(replies.fileno(), _START_TIMEOUT_SECONDS)
-        return self._worker
+        if self._worker is None or self._requests is None or self._worker.stdout is None:
+            if not self._memory.reserve():
+                raise _WorkerLostError("malformed")
+            self._worker, self._requests = _started()
+            replies = _replies_of(self._worker)
+            _say(self._line(replies.fileno(), _START_TIMEOUT_SECONDS))
+        return self._requests, _replies_of(self._worker)
 
     def _line(self, descriptor: int, timeout_seconds: float) -> bytes:
         """Return the next line without its end; a crash of the worker means that the file is malformed."""
@@ -151,20 +219,132 @@ class FileReader:
             if not arrived:
                 raise _WorkerLostError("malformed")
             self._received += arrived
+            if len(self._received) > self._limits.most_memory_bytes:  # no worker within its limits holds so much
+                raise _WorkerLostError("too_much_memory")
         line = bytes(self._received[:end])
         del self._received[: end + 1]
         return line
 
 
-def _pipes(worker: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    if worker.stdin is None or worker.stdout is None:
-        raise TypeError("the worker was started without pipes")
-    return worker.stdin, worker.stdout
+class _ReaderMemory:
+    """What one reader has of the budget: a share while it is open, and more while its worker looks at a picture."""
+
+    def __init__(self, limits: Limits, budget: MemoryBudget) -> None:
+        self._share_bytes = limits.memory_bytes
+        self._most_bytes = limits.most_memory_bytes
+        self._idle_bytes = min(self._most_bytes, limits.memory_bytes + IDLE_ENGINE_BYTES)
+        self._budget = budget
+        self._taken_bytes = 0
+        self._picture_bytes = 0
+        self._given_up = threading.Event()
+
+    def begin(self) -> None:
+        """Forget that an earlier file was given up."""
+        self._given_up.clear()
+
+    def give_up(self) -> None:
+        """Wait no longer."""
+        self._given_up.set()
+
+    def reserve(self) -> bool:
+        """Take the share, waiting for it; False where that was given up."""
+        if self._taken_bytes == 0 and self._budget.take(self._share_bytes, self._given_up.is_set):
+            self._taken_bytes = self._share_bytes
+        return self._taken_bytes > 0
+
+    def reserve_now(self) -> bool:
+        """Take the share if there is room."""
+        if self._taken_bytes == 0 and self._budget.take_now(self._share_bytes):
+            self._taken_bytes = self._share_bytes
+        return self._taken_bytes > 0
+
+    def take_for_picture(self) -> bool:
+        """Take all that the worker may need, waiting for it; False where that was given up."""
+        missing = self._most_bytes - self._taken_bytes
+        if not self._budget.take_for_picture(missing, self._given_up.is_set):
+            return False
+        self._picture_bytes = missing
+        self._taken_bytes += missing
+        return True
+
+    def picture_done(self) -> None:
+        """Give back what no engine takes that waits for the next picture."""
+        if self._picture_bytes:
+            self._give_back_to(self._idle_bytes)
+
+    def worker_ended(self) -> None:
+        """Give back all but the share: the next worker is a new one."""
+        self._give_back_to(min(self._taken_bytes, self._share_bytes))
+
+    def release(self) -> None:
+        """Give everything back."""
+        self._give_back_to(0)
+
+    def _give_back_to(self, kept_bytes: int) -> None:
+        self._budget.give_back(self._taken_bytes - kept_bytes, of_picture=self._picture_bytes > 0)
+        self._taken_bytes, self._picture_bytes = kept_bytes, 0
 
 
-def _from_reply(line: bytes) -> Document | DocumentUnreadable | StillReading:
-    if line[:1] == DOCUMENT:
-        return DOCUMENTS.validate_json(line[1:])
+def _started() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a worker with nothing in its environment but what Python needs."""
+    environment = {name: os.environ[name] for name in _PYTHON_NEEDS if name in os.environ}
+    search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [environment.get("PYTHONPATH")])])
+    ours, theirs = socket.socketpair()
+    with theirs:
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ingest.loaders.worker"],  # -P: nothing is imported from where we stand
+            stdin=theirs.fileno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what libraries print about broken files
+            env={**environment, "PYTHONPATH": search_path, "OPENBLAS_NUM_THREADS": "1"},  # a thread takes 40 MB
+        )
+    return worker, ours
+
+
+def _replies_of(worker: subprocess.Popen[bytes]) -> IO[bytes]:
+    if worker.stdout is None:
+        raise TypeError("the worker was started without a pipe")
+    return worker.stdout
+
+
+def _say(line: bytes) -> None:
+    """Log what the worker cannot do, once in this process."""
+    if line[:1] != READY:
+        raise _WorkerLostError("malformed")
+    _say_once(str(Confinement(json.loads(line[1:]))))
+
+
+@lru_cache
+def _say_once(words: str) -> None:
+    logger.info("The reading process for files has %s.", words)
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """Give a descriptor of a file without a name, which nobody can write to any more."""
+    descriptor = os.memfd_create("attachment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _from_reply(line: bytes, source: SourceFile) -> Document | DocumentUnreadable | StillReading | str:
+    """Return what a line says.  A worker that speaks of another file was taken over by this one."""
     if line[:1] == WORKING:
         return StillReading(json.loads(line[1:]))
-    return DocumentUnreadable(**json.loads(line[1:]))
+    if line[:1] == QUESTION:
+        return str(json.loads(line[1:]))
+    if line[:1] == DOCUMENT:
+        document = DOCUMENTS.validate_json(line[1:])
+        if document.path != str(source.path):
+            raise _WorkerLostError("malformed")
+        return document
+    error = DocumentUnreadable(**json.loads(line[1:]))
+    if error.details["path"] != str(source.path):
+        raise _WorkerLostError("malformed")
+    return error

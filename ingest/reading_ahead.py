@@ -34,12 +34,16 @@ def worker_count(files: int) -> int:
 
 @contextmanager
 def open_readers(settings: Settings, files: int, only: FileReader | None = None) -> Iterator[list[FileReader]]:
-    """Give readers for so many files and close them; or ``only`` that one, which stays open."""
+    """Give readers for so many files and close them; or ``only`` that one, which stays open.
+
+    There are fewer where the memory of all does not suffice: one that waited for it would hold its file's place.
+    """
     if only is not None:
         yield [only]
         return
     with ExitStack() as opened:
-        yield [opened.enter_context(FileReader.of(settings)) for _ in range(worker_count(files))]
+        readers = [opened.enter_context(FileReader.of(settings)) for _ in range(worker_count(files))]
+        yield [reader for reader in readers if reader.reserve_now()] or readers[:1]
 
 
 @dataclass(slots=True)
@@ -122,7 +126,7 @@ class ReadAhead:
     def _work(self, reader: FileReader) -> None:
         while (contents := self._begin()) is not None:
             before = FileState.of(contents.source.path)
-            for found in reader.read(contents.source.path, contents.source.root):
+            for found in reader.read(contents.source):
                 if not self._put(contents, found):
                     return
             is_same = before is not None and before.is_settled and before == FileState.of(contents.source.path)

@@ -50,7 +50,8 @@ class IngestSummary:
     documents are known and were not found; they are retired only when that is asked for.  ``documents`` and ``chunks``
     count what the generation holds, ``embedded`` the passages that went through the embedder.  ``published`` is False
     when nothing had changed, or when ``gate``, which is None where no regression questions were asked, stayed shut.
-    ``duplicates`` are those of documents that came with this generation.
+    ``duplicates`` are those of documents that came with this generation.  Left out are ``unsupported`` files, for their
+    kind, and ``links_out``, which lead out of the folders.
 
     Of a rehearsal ``documents`` and ``chunks`` count what would be published, ``changes`` says what that changes, and
     ``generation`` is still the current one, 0 where there is none.
@@ -73,6 +74,7 @@ class IngestSummary:
     gate: GateReport | None = None
     duplicates: Duplicates = NO_DUPLICATES
     changes: Changes = NO_CHANGES
+    links_out: tuple[Path, ...] = ()
 
     @property
     def shut_out(self) -> bool:

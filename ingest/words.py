@@ -38,6 +38,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Left out, for this kind of file is not supported: {kinds}",
         "已跳过不支持的文件类型：{kinds}",
     ),
+    "links_out": (
+        "Left out, for they lead out of the folders: {count} links, e.g. {example}; --follow-links reads them, too.",
+        "已跳过 {count} 个指向文件夹之外的链接，例如 {example}；如需一并读取，请加 --follow-links。",
+    ),
     "no_ending": ("without an ending", "无扩展名"),
     "and_more": ("... and {count} more", "……还有 {count} 篇"),
     "difference": (

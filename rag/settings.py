@@ -162,7 +162,14 @@ class Settings(BaseSettings):
     )
     reading_timeout_seconds: float = Field(default=60.0, ge=1, description="one document, or one scanned page")
     cutting_timeout_seconds: float = Field(default=60.0, gt=0, description="one document being cut into passages")
-    reading_memory_megabytes: int = Field(default=6144, ge=512, description="address space of the reading process")
+    reading_memory_megabytes: int = Field(default=1000, ge=512, description="address space of a reading process")
+    ocr_memory_megabytes: int = Field(
+        default=6144, ge=3000, description="the same while it reads the words in a picture"
+    )
+    readers_memory_megabytes: int = Field(
+        default=0, ge=0, description="the same of all reading processes together; 0: two thirds of the memory"
+    )
+    follow_links: bool = Field(default=False, description="also read what links below an ingested folder lead out to")
     passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")
 
     @field_validator("data_dir", "cache_dir")

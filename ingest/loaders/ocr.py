@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ingest.loaders.encoding import clean
 from ingest.loaders.layout import Line, page_blocks
 from ingest.loaders.picture_layout import Box, lines_of
-from ingest.loaders.source import Limits, SourceFile, StillReading
+from ingest.loaders.source import Limits, PictureAhead, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 
 if TYPE_CHECKING:
@@ -87,9 +87,16 @@ class PictureReader:
         digest = hashlib.sha256(content).digest()
         if not content or digest in self._seen or name.lower().endswith((".emf", ".wmf", ".svg")):
             return
+        if self._limits.ocr_pages == 0:
+            return
         self._seen.add(digest)
+        pictures = pictures_of(content, self._limits)
         try:
-            for picture in pictures_of(content, self._limits):
+            while True:
+                yield PictureAhead()
+                picture = next(pictures, None)
+                if picture is None:
+                    break
                 if picture.width < _SMALLEST_PIXELS[0] or picture.height < _SMALLEST_PIXELS[1]:
                     continue
                 lines = self.lines(np.asarray(picture))
@@ -98,7 +105,8 @@ class PictureReader:
                 if len(_LETTER.findall(text)) > 1:
                     yield text
         except (TooManyPixelsError, OSError, ValueError, SyntaxError):
-            return  # Pillow knows no such format, or the picture is damaged: the document is read all the same
+            pass  # Pillow knows no such format, or the picture is damaged: the document is read all the same
+        yield StillReading()
 
     def lines(self, image: NDArray[np.uint8]) -> list[Line] | None:
         """Return the lines of a page; None where no more pages may be read."""
@@ -121,26 +129,33 @@ def _recognised(image: NDArray[np.uint8]) -> "RapidOCROutput":
     # isort: split
     from rapidocr.inference_engine.openvino.main import OpenVINOError
 
-    if _address_space_left() < _ROOM_BYTES:
-        _forget_engine()
+    if address_space_left() < _ROOM_BYTES:
+        forget_engine()
     try:
         return _engine()(image)
     except OpenVINOError:
-        _forget_engine()
+        forget_engine()
     try:
         return _engine()(image)
     except OpenVINOError as error:
         raise MemoryError("no room for the engine") from error
 
 
-def _address_space_left() -> float:
+def address_space_left() -> float:
+    """Return how many bytes this process may still take; infinite where there is no limit."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return math.inf
     return limit - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def _forget_engine() -> None:
+def engine_is_loaded() -> bool:
+    """Tell whether there is an engine in memory."""
+    return _engine.cache_info().currsize > 0
+
+
+def forget_engine() -> None:
+    """Give the engine's memory back; the next picture loads it again."""
     _engine.cache_clear()
     gc.collect()
 

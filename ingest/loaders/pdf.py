@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from ingest.loaders.layout import Line, heading_levels, page_blocks, plain_line
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS, PictureReader
 from ingest.loaders.pages import join_pages
 from ingest.loaders.pdf_layout import page_lines
-from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.source import Found, Limits, Part, PictureAhead, SourceFile, StillReading
 
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD, https://pdfium.googlesource.com/pdfium/+/main/public/fpdfview.h
 _SCAN_DOTS_PER_POINT = 200 / 72
@@ -35,7 +35,7 @@ def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     with _opened(source, raw, limits) as pdf:
         pages = []
         for number in range(len(pdf)):
-            page = _read_page(pdf, number, pictures)
+            page = yield from _read_page(pdf, number, pictures)
             if page.seen:
                 yield StillReading()
             pages.append(page)
@@ -110,7 +110,9 @@ def _page(pdf: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
     return page
 
 
-def _read_page(pdf: pypdfium2.PdfDocument, number: int, pictures: PictureReader) -> _Page:
+def _read_page(
+    pdf: pypdfium2.PdfDocument, number: int, pictures: PictureReader
+) -> Generator[StillReading, None, _Page]:
     try:
         page = _page(pdf, number)
     except pypdfium2.PdfiumError:
@@ -121,6 +123,7 @@ def _read_page(pdf: pypdfium2.PdfDocument, number: int, pictures: PictureReader)
         textpage.close()
         if not _looks_scanned(page, lines):
             return _Page(lines)
+        yield PictureAhead()
         seen = pictures.lines(_drawn(page))
         if seen is None or _length(seen) <= _length(lines):
             return _Page(lines, seen=seen is not None)

@@ -8,7 +8,7 @@ from ingest.loaders.fields import first_line, make_document
 from ingest.loaders.layout import page_blocks
 from ingest.loaders.ocr import PictureReader, TooManyPixelsError, pictures_of
 from ingest.loaders.pages import join_pages
-from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.source import Found, Limits, Part, PictureAhead, SourceFile, StillReading
 
 
 def load_picture(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
@@ -18,7 +18,12 @@ def load_picture(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Fou
     reader = PictureReader(limits)
     pages = []
     try:
-        for picture in pictures_of(raw, limits):
+        pictures = pictures_of(raw, limits)
+        while True:
+            yield PictureAhead()
+            picture = next(pictures, None)
+            if picture is None:
+                break
             lines = reader.lines(np.asarray(picture))
             yield StillReading()
             pages.append("\n\n".join(page_blocks(lines or [], {})))

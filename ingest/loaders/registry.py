@@ -1,7 +1,6 @@
 """Which loader reads which file, and the one function that reads a file with all that it holds."""
 
-import errno
-import stat
+import os
 import struct
 import zipfile
 import zlib
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from ingest.loaders.fields import unread_days
 from ingest.loaders.kinds import LOCKED, PICTURE_ENDINGS, true_ending
+from ingest.loaders.opening import open_file, read_file
 from ingest.loaders.source import INSIDE, Found, Limits, Loader, Part, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -94,16 +94,29 @@ def load(path: Path, root: Path, limits: Limits, *, skip: int = 0) -> Iterator[F
     try:
         if not is_supported(path):
             raise source.unreadable("unsupported")
-        raw = _read(source, limits)
+        descriptor = open_file(source, limits)
     except DocumentUnreadable as error:
         yield error
-    else:
-        is_told = skip > 0
-        for found in _Unpacking(limits, skip).load(source, raw):
-            is_told = is_told or not isinstance(found, StillReading)
-            yield found
-        if not is_told:  # an archive of nothing, a mail of decoration
-            yield source.unreadable("empty")
+        return
+    try:
+        yield from load_open_file(source, descriptor, limits, skip=skip)
+    finally:
+        os.close(descriptor)
+
+
+def load_open_file(source: SourceFile, descriptor: int, limits: Limits, *, skip: int = 0) -> Iterator[Found]:
+    """Yield what ``load`` does, of a file that is open; nothing is opened, and ``source`` only gives the names."""
+    try:
+        raw = read_file(source, descriptor, limits)
+    except DocumentUnreadable as error:
+        yield error
+        return
+    is_told = skip > 0
+    for found in _Unpacking(limits, skip).load(source, raw):
+        is_told = is_told or not isinstance(found, StillReading)
+        yield found
+    if not is_told:  # an archive of nothing, a mail of decoration
+        yield source.unreadable("empty")
 
 
 class _Unpacking:
@@ -127,7 +140,7 @@ class _Unpacking:
             for found in LOADERS[ending](source, raw, self._limits):
                 if isinstance(found, Part):
                     yield from self._load_part(source, found)
-                elif source.inside or self._skip == 0:
+                elif source.inside or self._skip == 0 or isinstance(found, StillReading):
                     yield found
                     yield from _unread_days(source, found)
         except DocumentUnreadable as error:
@@ -172,29 +185,3 @@ def _unread_days(source: SourceFile, found: Found) -> Iterator[DocumentUnreadabl
 
 def _is_decoration(error: DocumentUnreadable) -> bool:
     return error.details["reason"] in ("unsupported", "empty", "picture")
-
-
-def _read(source: SourceFile, limits: Limits) -> bytes:
-    try:
-        status = source.path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            raise source.unreadable("unsupported")
-        if status.st_size > limits.document_bytes:
-            raise source.unreadable("too_large", f"{status.st_size / 1e6:.0f} MB")
-        with source.path.open("rb") as file:
-            raw = file.read(limits.document_bytes + 1)
-    except OSError as error:
-        raise source.unreadable(_reason(error)) from error
-    if len(raw) > limits.document_bytes:  # it grew meanwhile, or has no size, like files under /proc
-        raise source.unreadable("too_large")
-    if not raw:
-        raise source.unreadable("empty")
-    return raw
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "permission"
-    if isinstance(error, FileNotFoundError):
-        return "gone"
-    return "loop" if error.errno == errno.ELOOP else "device"

@@ -14,14 +14,21 @@ if TYPE_CHECKING:
 INSIDE = "!/"
 """Stands in a ``document_id`` between a container and what it holds: ``mail.eml!/invoice.pdf``."""
 
+IDLE_ENGINE_BYTES = 3_000_000_000
+"""Address space of an engine for pictures: 2.4 GB after the first one, 3.1 GB after some; a third lies in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file below the folder that was given to ingest, both absolute; or one ``inside`` it, by its names."""
+    """A file below the folder that was given to ingest, both absolute; or one ``inside`` it, by its names.
+
+    ``place`` is where discovery saw that the file lies, without links: from there it is opened, or not at all.
+    """
 
     path: Path
     root: Path
     inside: tuple[str, ...] = ()
+    place: Path | None = None
 
     @property
     def document_id(self) -> str:
@@ -49,7 +56,8 @@ class Limits:
 
     ``unpacked_bytes``, ``parts`` and ``depth`` are for what a file holds packed, all of it together.  A ``part`` is a
     file in an archive, an attachment or a row of an export.  ``ocr_pages`` are pages and pictures in one document of
-    which words are read by looking; 0 for none.  ``passwords`` are tried in turn on locked files.
+    which words are read by looking; 0 for none.  ``memory_bytes`` is the reading process's address space, which grows
+    to ``ocr_memory_bytes`` while it looks at a picture.  ``passwords`` are tried in turn on locked files.
     """
 
     document_bytes: int = 50_000_000
@@ -58,8 +66,14 @@ class Limits:
     depth: int = 4
     ocr_pages: int = 100
     picture_pixels: int = 100_000_000
-    memory_bytes: int = 6_144_000_000
+    memory_bytes: int = 1_000_000_000
+    ocr_memory_bytes: int = 6_144_000_000
     passwords: tuple[str, ...] = ()
+
+    @property
+    def most_memory_bytes(self) -> int:
+        """What the reading process may take at the most."""
+        return max(self.memory_bytes, self.ocr_memory_bytes) if self.ocr_pages else self.memory_bytes
 
     @classmethod
     def of(cls, settings: "Settings") -> Self:
@@ -72,6 +86,7 @@ class Limits:
             ocr_pages=settings.ocr_limit_pages,
             picture_pixels=settings.picture_limit_megapixels * 1_000_000,
             memory_bytes=settings.reading_memory_megabytes * 1_000_000,
+            ocr_memory_bytes=settings.ocr_memory_megabytes * 1_000_000,
             passwords=settings.document_passwords(),
         )
 
@@ -96,6 +111,11 @@ class StillReading:
     """
 
     part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAhead(StillReading):
+    """Yielded before a picture is unpacked and read, which takes gigabytes; another item follows when it is done."""
 
 
 Found = Document | DocumentUnreadable | StillReading

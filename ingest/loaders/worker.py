@@ -1,60 +1,144 @@
 """``python -m ingest.loaders.worker``: reads files for ``ingest.reader``, in a process that may be lost.
 
-A request is one line of JSON on standard input, ``{"path", "root", "limits", "skip", "cpu_seconds"}``.  The replies are
-lines that begin with a letter: ``d`` and a document, ``u`` and why the file or a part of it is unreadable, ``w`` for
-still at work, with the name of the part that is begun, ``e`` at the end of the file, and once before the first one.
+Standard input is a Unix socket.  A request is the length of a line of JSON in four bytes, which carry the descriptor of
+the open file, and the line: ``{"kind", "path", "root", "limits", "skip", "cpu_seconds"}``.  ``path`` and ``root`` are
+names only; this process opens nothing of the user's, and cannot (``confinement.py``).
+
+The replies are lines that begin with a letter: ``d`` and a document, ``q`` and the words of a customer's file, ``u``
+and why the file or a part of it is unreadable, ``w`` for still at work, with the name of the part that is begun, ``e``
+at the end of the file, and once before the first one ``r`` and what this process cannot do.  ``m`` asks for the memory
+that looking at a picture takes; it is granted with a byte, and given back with the next line.
 """
 
 import json
 import os
 import resource
 import signal
+import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
-from ingest.loaders.registry import load
-from ingest.loaders.source import Found, Limits, SourceFile, StillReading
+from ingest.loaders.confinement import Confinement, confine
+from ingest.loaders.registry import load_open_file
+from ingest.loaders.source import IDLE_ENGINE_BYTES, Found, Limits, PictureAhead, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
-DOCUMENT, UNREADABLE, WORKING, END = b"d", b"u", b"w", b"e"
+READY, DOCUMENT, QUESTION, UNREADABLE, WORKING, MEMORY, END = b"r", b"d", b"q", b"u", b"w", b"m", b"e"
+GRANT = b"g"
+LENGTH_BYTES = 4
 DOCUMENTS = TypeAdapter(Document)
 LIMITS = TypeAdapter(Limits)
 
+_PACKAGES = Path(__file__).resolve().parent.parent.parent
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+
+def serve(requests: socket.socket, replies: BinaryIO, confinement: Confinement) -> None:
     """Say that the parsers are loaded, then answer requests until their stream ends."""
-    _end(replies)
-    for line in requests:
-        request = json.loads(line)
+    replies.write(READY + json.dumps(confinement.held).encode() + b"\n")
+    replies.flush()
+    while (received := _receive(requests)) is not None:
+        request, descriptor = received
         limits = LIMITS.validate_python(request["limits"])
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, resource.RLIM_INFINITY))
         _allow_cpu_seconds(request["cpu_seconds"])
         source = SourceFile(Path(request["path"]), Path(request["root"]))
+        memory = _Memory(limits, requests, replies)
         try:
-            for found in load(source.path, source.root, limits, skip=request["skip"]):
-                _reply(replies, found)
+            for found in _found(request["kind"], source, descriptor, limits, request["skip"]):
+                if isinstance(found, PictureAhead):
+                    memory.raise_for_picture()
+                else:
+                    memory.lower()
+                    _reply(replies, found)
         except MemoryError:
             _reply(replies, source.unreadable("too_much_memory"))
-        _end(replies)
+        finally:
+            os.close(descriptor)
+        memory.lower()
+        replies.write(END + b"\n")
+        replies.flush()
 
 
-def _end(replies: BinaryIO) -> None:
-    replies.write(END + b"\n")
-    replies.flush()
+def _receive(requests: socket.socket) -> tuple[dict[str, Any], int] | None:
+    """Return the next request and the file that came with it; None at the end."""
+    header, descriptors, _, _ = socket.recv_fds(requests, LENGTH_BYTES, 1)
+    if not header:
+        return None
+    line = requests.recv(int.from_bytes(header, "big"), socket.MSG_WAITALL)
+    return json.loads(line), descriptors[0]
 
 
-def _reply(replies: BinaryIO, found: Found) -> None:
+def _found(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
+    if kind == "documents":
+        return load_open_file(source, descriptor, limits, skip=skip)
+    from ingest.customer_words import words_of_customer  # the rules of mail take a while to compile
+
+    return words_of_customer(source, descriptor, limits, skip=skip)
+
+
+def _reply(replies: BinaryIO, found: Found | str) -> None:
     if isinstance(found, DocumentUnreadable):
         replies.write(UNREADABLE + json.dumps(found.details).encode() + b"\n")
     elif isinstance(found, StillReading):
         replies.write(WORKING + json.dumps(found.part).encode() + b"\n")
         replies.flush()
+    elif isinstance(found, str):
+        replies.write(QUESTION + json.dumps(found).encode() + b"\n")
     else:
         replies.write(DOCUMENT + DOCUMENTS.dump_json(found) + b"\n")
+
+
+class _Memory:
+    """The limit of this process's address space for one file: higher while a picture is looked at.
+
+    The hard limit stands above both, for a limit that was lowered for good could not be raised for the next picture.
+    """
+
+    def __init__(self, limits: Limits, requests: socket.socket, replies: BinaryIO) -> None:
+        self._limits = limits
+        self._requests = requests
+        self._replies = replies
+        self._is_raised = False
+        self._set()
+
+    def raise_for_picture(self) -> None:
+        """Ask the owner for more and wait for it, unless the limit is raised already."""
+        if self._is_raised or self._limits.most_memory_bytes <= self._limits.memory_bytes:
+            return
+        self._replies.write(MEMORY + b"\n")
+        self._replies.flush()
+        if self._requests.recv(1) != GRANT:
+            raise SystemExit  # the owner is gone
+        self._is_raised = True
+        self._set()
+
+    def lower(self) -> None:
+        """Set the limit back; an engine that leaves no room below it is given up."""
+        if not self._is_raised:
+            return
+        self._is_raised = False
+        self._set()
+        from ingest.loaders.ocr import address_space_left, forget_engine
+
+        if address_space_left() < self._limits.memory_bytes / 2:
+            forget_engine()
+
+    def _set(self) -> None:
+        most = self._limits.most_memory_bytes
+        limit = most if self._is_raised else min(most, self._limits.memory_bytes + _engine_bytes())
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def _engine_bytes() -> int:
+    """Return what an engine for pictures takes that waits for the next one; 0 where there is none."""
+    module = sys.modules.get("ingest.loaders.ocr")
+    if module is None or not module.engine_is_loaded():
+        return 0
+    return IDLE_ENGINE_BYTES
 
 
 def _allow_cpu_seconds(seconds: int) -> None:
@@ -67,9 +151,9 @@ def _allow_cpu_seconds(seconds: int) -> None:
 def main() -> None:
     """Serve standard input, with standard output out of reach of libraries that print."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who closes our input
-    with os.fdopen(os.dup(1), "wb") as replies:
+    with os.fdopen(os.dup(1), "wb") as replies, socket.socket(fileno=os.dup(0)) as requests:
         os.dup2(2, 1)
-        serve(sys.stdin.buffer, replies)
+        serve(requests, replies, confine(_PACKAGES))
 
 
 if __name__ == "__main__":

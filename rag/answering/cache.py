@@ -73,6 +73,9 @@ NEVER_MATTERS = frozenset(
         "reading_timeout_seconds",
         "cutting_timeout_seconds",
         "reading_memory_megabytes",
+        "ocr_memory_megabytes",
+        "readers_memory_megabytes",
+        "follow_links",
         "passwords_file",
         # its words count, wherever they stand
         "glossary",

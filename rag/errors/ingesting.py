@@ -128,6 +128,7 @@ class DocumentUnreadable(KnowledgeError):
         "duplicate": ("another row of the file has the same id", "文件中另一行使用了相同的 id"),
         "loop": ("the link leads back to itself or into a folder above it", "链接指向自身或上级文件夹"),
         "dangling": ("the link leads to nothing", "链接指向的文件不存在"),
+        "replaced": ("it was replaced by a link while it was being read", "读取过程中文件被替换为链接"),
         "name": ("its name is not UTF-8; rename it", "文件名不是 UTF-8 编码，请重命名"),
         "no_file": ("it is a pipe, a socket or a device, not a file", "它是管道、套接字或设备，不是文件"),
         "gone": ("it disappeared while it was being read", "读取时文件已不存在"),

@@ -50,12 +50,51 @@ def test_links_are_followed_but_never_round_and_round(tmp_path: Path) -> None:
     (manual / "c-out").symlink_to(elsewhere)
     (manual / "z/up").symlink_to(manual)
     (manual / "broken.md").symlink_to(manual / "nowhere.md")
-    discovery = discover([manual])
+    discovery = discover([manual], follow_links=True)
     assert ids(discovery) == ["c-out/far.md", "z/real.md"]
+    assert discovery.links_out == ()
     assert [(failure.details["path"], failure.details["reason"]) for failure in discovery.unreadable] == [
         (str(manual / "broken.md"), "dangling"),
         (str(manual / "z/up"), "loop"),
     ]
+
+
+def test_links_that_lead_out_are_left_out_and_named(tmp_path: Path) -> None:
+    manual, elsewhere = tmp_path / "manual", tmp_path / "elsewhere"
+    write(manual, "real.md")
+    write(elsewhere, "credentials.txt", "deep/keys.md")
+    (manual / "inside.md").symlink_to(manual / "real.md")
+    (manual / "notes.txt").symlink_to("../elsewhere/credentials.txt")
+    (manual / "folder").symlink_to(elsewhere)
+    (manual / "nothing.md").symlink_to(elsewhere / "nothing.md")
+    discovery = discover([manual])
+    assert ids(discovery) == ["real.md"]
+    assert [path.name for path in discovery.links_out] == ["folder", "notes.txt", "nothing.md"]
+    assert (discovery.unreadable, discovery.unsupported) == ((), ())
+    both = discover([manual, elsewhere])
+    assert sorted(file.path.name for file in both.files) == ["credentials.txt", "keys.md", "real.md"]
+    assert [path.name for path in both.links_out] == [], "they lead to what was given, too"
+    assert discover([manual / "notes.txt"]).files, "a link that is named itself is meant"
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual, elsewhere = tmp_path / "manual", tmp_path / "elsewhere"
+    write(manual, "a/x.md")
+    write(elsewhere, "x.md")
+    original = os.scandir
+
+    def swap(folder: Path) -> object:
+        if Path(folder).name == "a":
+            (manual / "a/x.md").unlink()
+            (manual / "a").rmdir()
+            (manual / "a").symlink_to(elsewhere)
+        return original(folder)
+
+    monkeypatch.setattr("os.scandir", swap)
+    discovery = discover([manual])
+    assert (discovery.files, discovery.links_out) == ((), (manual / "a/x.md",))
 
 
 def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +131,8 @@ def test_what_is_no_file_is_said_and_never_opened(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.path.relpath(tmp_path / "socket.md"))  # the absolute path may be too long for a socket
     (tmp_path / os.fsdecode("退货.md".encode("gbk"))).write_text("x")
-    discovery = discover([tmp_path])
+    assert discover([tmp_path]).links_out == (tmp_path / "endless.txt",)
+    discovery = discover([tmp_path], follow_links=True)
     assert ids(discovery) == ["good.md"]
     assert [path.name for path in discovery.unsupported] == ["pipe.unknown"]
     reasons = {Path(str(one.details["path"])).name: one.details["reason"] for one in discovery.unreadable}

@@ -24,9 +24,9 @@ def read_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = FileReader.read
 
-    def read(self: FileReader, path: Path, root: Path) -> object:
-        names.append(path.name)
-        return original(self, path, root)
+    def read(self: FileReader, source: SourceFile) -> object:
+        names.append(source.path.name)
+        return original(self, source)
 
     monkeypatch.setattr(FileReader, "read", read)
     return names

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.loaders.source import Limits
+from ingest.loaders import registry
+from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -34,6 +35,12 @@ def shout(source, raw, limits):
 def stumble(source, raw, limits):
     yield from load_text(source, raw, limits)
     raise AttributeError("a bug in a library")
+def liar(source, raw, limits):
+    from dataclasses import replace
+    from pathlib import Path
+    other = replace(source, path=source.root / "other.txt")
+    yield from load_text(other, raw, limits) if raw == b"document" else [other.unreadable("empty")]
+registry.LOADERS |= {".liar": liar}
 registry.LOADERS |= {".hang": hang, ".crash": crash, ".swallow": swallow, ".shout": shout, ".stumble": stumble}
 """
 
@@ -44,6 +51,8 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileRead
     (tmp_path / "site").mkdir()
     (tmp_path / "site/sitecustomize.py").write_text(_LOADERS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    for ending in ("hang", "crash", "swallow", "shout", "stumble", "liar"):
+        monkeypatch.setitem(registry.LOADERS, f".{ending}", registry.LOADERS[".txt"])
     with FileReader(LIMITS, timeout_seconds=1.0) as found:
         yield found
 
@@ -52,7 +61,7 @@ def read(reader: FileReader, path: Path, content: str = "text") -> list[str]:
     path.write_text(content)
     return [
         str(item.details["reason"]) if isinstance(item, DocumentUnreadable) else item.text
-        for item in reader.read(path, path.parent)
+        for item in reader.read(SourceFile(path, path.parent))
     ]
 
 
@@ -72,17 +81,22 @@ def test_bad_files_are_named_and_good_ones_read_all_the_same(reader: FileReader,
 
 
 @pytest.mark.slow
+def test_a_worker_that_speaks_of_another_file_is_not_believed(reader: FileReader, tmp_path: Path) -> None:
+    for content in ("document", "failure"):
+        assert read(reader, tmp_path / "a.liar", content) == ["malformed"]
+
+
+@pytest.mark.slow
 def test_a_part_that_breaks_the_worker_costs_itself_only(reader: FileReader, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zip_bytes({"1.txt": "one", "2.crash": "x", "3.txt": "three"}))
-    found = list(reader.read(path, tmp_path))
+    found = list(reader.read(SourceFile(path, tmp_path)))
     assert [item.text if isinstance(item, Document) else item.details["where"] for item in found] == [
         "one", "2.crash", "three",
     ]  # fmt: skip
     path.write_bytes(zip_bytes({f"{number}.crash": "x" for number in range(4)}))
-    assert [item.details["where"] for item in reader.read(path, tmp_path) if isinstance(item, DocumentUnreadable)] == [
-        "0.crash", "1.crash", "2.crash",
-    ]  # fmt: skip
+    lost = [item for item in reader.read(SourceFile(path, tmp_path)) if isinstance(item, DocumentUnreadable)]
+    assert [item.details["where"] for item in lost] == ["0.crash", "1.crash", "2.crash"]
 
 
 @pytest.mark.slow
@@ -92,12 +106,12 @@ def test_documents_cross_the_border_unharmed(tmp_path: Path) -> None:
         "---\ntitle: 费用\nupdated: 2026-01-02\naudience: internal\nx: '1'\n---\n行一\n\n" + "长🙂" * 200_000
     )
     with FileReader(LIMITS) as reader:
-        (found,) = reader.read(path, tmp_path)
+        (found,) = reader.read(SourceFile(path, tmp_path))
         assert isinstance(found, DocumentUnreadable)  # 1.4 MB of UTF-8
         path.write_text(
             "---\ntitle: 费用\nupdated: 2026-01-02\naudience: internal\nx: '1'\n---\n行一\n\n" + "长🙂" * 100_000
         )
-        (found,) = reader.read(path, tmp_path)
+        (found,) = reader.read(SourceFile(path, tmp_path))
     assert isinstance(found, Document)
     assert (found.title, str(found.updated_on), found.audience, found.metadata["x"]) == (
         "费用",
@@ -113,7 +127,7 @@ def test_a_file_that_is_left_half_read_does_not_answer_for_the_next(tmp_path: Pa
     rows = tmp_path / "a.jsonl"
     rows.write_text("\n".join(f'{{"id": "{number}", "text": "row {number}"}}' for number in range(100)))
     with FileReader(LIMITS) as reader:
-        documents = reader.read(rows, tmp_path)
+        documents = reader.read(SourceFile(rows, tmp_path))
         next(documents)
         documents.close()  # type: ignore[attr-defined]
         assert read(reader, tmp_path / "b.txt", "next") == ["next"]

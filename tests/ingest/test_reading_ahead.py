@@ -21,7 +21,8 @@ class SlowReader:
         self.begun: list[str] = []
         self.interrupted = threading.Event()
 
-    def read(self, path: Path, root: Path) -> Iterator[Document | DocumentUnreadable]:
+    def read(self, source: SourceFile) -> Iterator[Document | DocumentUnreadable]:
+        path = source.path
         self.begun.append(path.name)
         if path.suffix == ".slow":
             time.sleep(0.05)

@@ -133,6 +133,8 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         notes.append(word("kb_missing", language, count=summary.missing, option=word("kb_prune", language)))
     if summary.unsupported:
         notes.append(word("kb_unsupported", language, count=len(summary.unsupported)))
+    if summary.links_out:
+        notes.append(word("kb_links_out", language, count=len(summary.links_out)))
     for note in notes:
         st.caption(note)
     cards = [

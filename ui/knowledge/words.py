@@ -142,6 +142,10 @@ KNOWLEDGE_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "kb_refused": ("Files that could not be read", "无法读取的文件"),
         "kb_refused_file": ("{name}: {reason}", "{name}：{reason}"),
         "kb_unsupported": ("{count} files of other kinds are left out.", "已跳过 {count} 个其他类型的文件。"),
+        "kb_links_out": (
+            "{count} links lead out of these folders and are left out.",
+            "已跳过 {count} 个指向文件夹之外的链接。",
+        ),
         "kb_same": ("The same text: {names}", "内容相同：{names}"),
         "kb_near": ("Nearly the same ({percent} %): {names}", "内容相近（{percent} %）：{names}"),
         "kb_gate": ("Known questions", "回归问题"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.loaders.source import Limits
+from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -90,7 +90,7 @@ def reader() -> Iterator[FileReader]:
 @pytest.mark.parametrize(("folder", "row"), ROWS, ids=[f"{folder.name}-{row['file']}" for folder, row in ROWS])
 def test_a_file_gives_what_the_manifest_says(reader: FileReader, folder: Path, row: dict[str, str]) -> None:
     path = folder / row["file"]
-    found = list(reader.read(path, folder))
+    found = list(reader.read(SourceFile(path, folder)))
     documents = [item for item in found if isinstance(item, Document)]
     reasons = [str(item.details["reason"]) for item in found if isinstance(item, DocumentUnreadable)]
     assert found, "neither a document nor a reason"
@@ -133,6 +133,6 @@ def _check_text(name: str, documents: list[Document], row: dict[str, str]) -> No
 def test_locked_files_open_with_their_password() -> None:
     with FileReader(Limits(passwords=PASSWORDS)) as reader:
         for name, phrase in OPENED.items():
-            (found,) = reader.read(OWN / "pdf-encrypted" / name, OWN)
+            (found,) = reader.read(SourceFile(OWN / "pdf-encrypted" / name, OWN))
             assert isinstance(found, Document), found
             assert phrase in found.text
