@@ -37,8 +37,18 @@ _LIBRARIES = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
     "/etc/ld.so.cache",
 )  # fmt: skip
-_HARDWARE = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system", "/dev/null")
-"""How much room is left, and what OpenVINO and OpenBLAS look at to choose their code."""
+_KINDS = (
+    "/etc/mime.types", "/etc/httpd/mime.types", "/etc/httpd/conf/mime.types", "/etc/apache/mime.types",
+    "/etc/apache2/mime.types", "/usr/local/etc/httpd/conf/mime.types", "/usr/local/lib/netscape/mime.types",
+    "/usr/local/etc/mime.types",
+)  # fmt: skip
+"""What endings stand for; Python's ``mimetypes`` reads those that are there, and cannot be imported if it may not."""
+
+_MACHINE = (
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm", "/sys/devices/system",
+    "/sys/fs/cgroup", "/sys/kernel/mm", "/dev/null",
+)  # fmt: skip
+"""How much room is left, and by what OpenVINO and OpenBLAS choose their code and count their threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def readable_places(packages: Path) -> list[Path]:
     A folder on Python's path that holds ours is left out, for it may hold the data as well.
     """
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    places = [Path(place) for place in (*_LIBRARIES, *_HARDWARE, *sys.path, *libraries) if place]
+    places = [Path(place) for place in (*_LIBRARIES, *_KINDS, *_MACHINE, *sys.path, *libraries) if place]
     places += [Path(prefix) / name for prefix in (sys.base_prefix, sys.prefix) for name in ("lib", "lib64")]
     ours = packages.resolve()
     within_site = ours.name in ("site-packages", "dist-packages")

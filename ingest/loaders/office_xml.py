@@ -6,7 +6,6 @@ transitional and the strict one.  Source: ECMA-376.
 """
 
 import posixpath
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,7 +14,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from ingest.loaders.fields import is_written_by_a_person
-from ingest.loaders.package import xml_tree
+from ingest.loaders.package import Package, xml_tree
 
 Element: TypeAlias = etree._Element
 
@@ -32,7 +31,7 @@ class Relationship:
 class OfficePackage:
     """One office document.  Parts that are missing are as if they were never referred to."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
+    def __init__(self, archive: Package) -> None:
         self._archive = archive
         self._names = {name.lower().replace("\\", "/"): name for name in archive.namelist()}
 
@@ -44,9 +43,16 @@ class OfficePackage:
         raise ValueError("the package has no document")
 
     def content(self, name: str) -> bytes:
-        """Return a part's bytes; none where it is missing."""
+        """Return a part's bytes; none where it is missing.  Raises ``MemoryError`` where it is too large."""
         stored = self._names.get(name.lower())
         return self._archive.read(stored) if stored is not None else b""
+
+    def picture(self, name: str) -> bytes:
+        """Return a picture's bytes; none where it is missing or too large, for the words around it are read."""
+        try:
+            return self.content(name)
+        except MemoryError:
+            return b""
 
     def tree(self, name: str) -> Element | None:
         """Return a part's XML; None where it is missing."""

@@ -103,7 +103,7 @@ class _Slide:
         for blip in descendants(shape, "blip"):
             relationship = self._relationships.get(attribute(blip, "embed"))
             if relationship is not None and not relationship.external:
-                yield from self._pictures.read(self._package.content(relationship.target), relationship.target)
+                yield from self._pictures.read(self._package.picture(relationship.target), relationship.target)
 
     def _paragraphs(self, shape: Element) -> list[str]:
         lines = (join_lines(clean("".join(self._words(found)))).strip() for found in descendants(shape, "p"))

@@ -147,8 +147,8 @@ class _Unpacking:
             yield error
         except MemoryError:
             yield source.unreadable("too_much_memory")
-        except _FOREIGN_ERRORS:
-            yield source.unreadable("malformed")
+        except _FOREIGN_ERRORS as error:
+            yield source.unreadable("too_much_memory" if _lacks_memory(error) else "malformed")
 
     def _load_part(self, source: SourceFile, part: Part) -> Iterator[Found]:
         inner = source.part(part.name)
@@ -173,6 +173,11 @@ class _Unpacking:
         for item in found:
             if not (part.quiet and isinstance(item, DocumentUnreadable) and _is_decoration(item)):
                 yield item
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Tell whether lxml means that it got no memory when it says that the XML is wrong."""
+    return any(entry.type_name == "ERR_NO_MEMORY" for entry in getattr(error, "error_log", None) or ())
 
 
 def _unread_days(source: SourceFile, found: Found) -> Iterator[DocumentUnreadable]:

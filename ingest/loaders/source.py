@@ -71,6 +71,11 @@ class Limits:
     passwords: tuple[str, ...] = ()
 
     @property
+    def part_bytes(self) -> int:
+        """The largest part of a document that is read: XML takes seven to seventeen times its size as a tree."""
+        return self.memory_bytes * 15 // 100
+
+    @property
     def most_memory_bytes(self) -> int:
         """What the reading process may take at the most."""
         return max(self.memory_bytes, self.ocr_memory_bytes) if self.ocr_pages else self.memory_bytes

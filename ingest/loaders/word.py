@@ -137,7 +137,7 @@ class _Word:
         for box in found.boxes:
             yield from self.blocks(box)
         for picture in found.pictures:
-            yield from self._pictures.read(self._package.content(picture), picture)
+            yield from self._pictures.read(self._package.picture(picture), picture)
 
     def _block(self, element: Element, words: str) -> _Item | str:
         level = self._styles.heading_level(element)

@@ -10,8 +10,11 @@ at the end of the file, and once before the first one ``r`` and what this proces
 that looking at a picture takes; it is granted with a byte, and given back with the next line.
 """
 
+import contextlib
+import importlib.util
 import json
 import os
+import py_compile
 import resource
 import signal
 import socket
@@ -148,11 +151,26 @@ def _allow_cpu_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, resource.RLIM_INFINITY))
 
 
+def _compile_ours() -> None:
+    """Compile what is imported later, as Python does at an import; from now on nothing can be written.
+
+    Packages are compiled when they are installed (``rag.provisioning.environment``).
+    """
+    if sys.dont_write_bytecode:
+        return
+    for path in Path(__file__).parent.glob("*.py"):
+        kept = Path(importlib.util.cache_from_source(str(path)))
+        if not kept.exists() or kept.stat().st_mtime < path.stat().st_mtime:
+            with contextlib.suppress(OSError):  # installed for all users of the machine
+                py_compile.compile(str(path), doraise=False, quiet=2)
+
+
 def main() -> None:
     """Serve standard input, with standard output out of reach of libraries that print."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who closes our input
     with os.fdopen(os.dup(1), "wb") as replies, socket.socket(fileno=os.dup(0)) as requests:
         os.dup2(2, 1)
+        _compile_ours()
         serve(requests, replies, confine(_PACKAGES))
 
 

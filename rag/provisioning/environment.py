@@ -106,7 +106,7 @@ def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
             _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, checkout / ".venv"], log, cache)
         _stamp(checkout).unlink(missing_ok=True)
         lock = checkout / LOCKS[kind]
-        _run([uv, "pip", "sync", "--require-hashes", "--python", python, lock], log, cache)
+        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, lock], log, cache)
         _stamp(checkout).write_text(_sum(checkout, kind), encoding="utf-8")
     return "done"
 

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.loaders import registry
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile
+from ingest.memory_budget import MemoryBudget
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -40,6 +43,17 @@ def liar(source, raw, limits):
     from pathlib import Path
     other = replace(source, path=source.root / "other.txt")
     yield from load_text(other, raw, limits) if raw == b"document" else [other.unreadable("empty")]
+def looks(source, raw, limits):
+    import resource
+    from ingest.loaders.source import PictureAhead, StillReading
+    told = [resource.getrlimit(resource.RLIMIT_AS)]
+    for _ in range(2):
+        yield PictureAhead()
+        told.append(resource.getrlimit(resource.RLIMIT_AS))
+        yield StillReading()
+        told.append(resource.getrlimit(resource.RLIMIT_AS))
+    yield from load_text(source, str(told).encode(), limits)
+registry.LOADERS |= {".looks": looks}
 registry.LOADERS |= {".liar": liar}
 registry.LOADERS |= {".hang": hang, ".crash": crash, ".swallow": swallow, ".shout": shout, ".stumble": stumble}
 """
@@ -51,7 +65,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileRead
     (tmp_path / "site").mkdir()
     (tmp_path / "site/sitecustomize.py").write_text(_LOADERS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    for ending in ("hang", "crash", "swallow", "shout", "stumble", "liar"):
+    for ending in ("hang", "crash", "swallow", "shout", "stumble", "liar", "looks"):
         monkeypatch.setitem(registry.LOADERS, f".{ending}", registry.LOADERS[".txt"])
     with FileReader(LIMITS, timeout_seconds=1.0) as found:
         yield found
@@ -84,6 +98,39 @@ def test_bad_files_are_named_and_good_ones_read_all_the_same(reader: FileReader,
 def test_a_worker_that_speaks_of_another_file_is_not_believed(reader: FileReader, tmp_path: Path) -> None:
     for content in ("document", "failure"):
         assert read(reader, tmp_path / "a.liar", content) == ["malformed"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("reader")
+def test_the_memory_is_raised_while_a_picture_is_read(tmp_path: Path) -> None:
+    low, most = 1_000_000_000, 6_144_000_000
+    budget = MemoryBudget(low)
+    with FileReader(LIMITS, budget=budget) as reader:
+        (told,) = read(reader, tmp_path / "a.looks")
+        assert told == str([(low, most), (most, most), (low, most), (most, most), (low, most)])
+        assert budget.taken_bytes == low + IDLE_ENGINE_BYTES, "an engine may be loaded"
+        reader.close()
+        assert budget.taken_bytes == low
+    assert budget.taken_bytes == 0
+    with FileReader(replace(LIMITS, ocr_pages=0), budget=budget) as reader:
+        (told,) = read(reader, tmp_path / "a.looks")
+        assert told == str([(low, low)] * 5), "no picture is read"
+
+
+@pytest.mark.slow
+def test_two_readers_do_not_look_at_pictures_at_once_where_memory_is_short(reader: FileReader, tmp_path: Path) -> None:
+    del reader  # its workers know the format
+    budget = MemoryBudget(3_000_000_000)
+    assert budget.take_for_picture(2_500_000_000, lambda: False)
+    with FileReader(LIMITS, budget=budget) as second:
+        found: list[str] = []
+        waiting = threading.Thread(target=lambda: found.extend(read(second, tmp_path / "a.looks")))
+        waiting.start()
+        waiting.join(2.5)
+        assert waiting.is_alive()
+        budget.give_back(2_500_000_000, of_picture=True)
+        waiting.join(20)
+    assert len(found) == 1
 
 
 @pytest.mark.slow
