@@ -1,5 +1,10 @@
 """What a customer sent becomes a question, read by a process that costs nothing else when it breaks."""
 
+import os
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -77,9 +82,84 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
 
 
 def test_nothing_of_it_stays_on_the_disk(reader: FileReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object, flags: int = 0, *_: object, **__: object) -> int:
+        pytest.fail(f"{path} was opened")
+
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    question_of_file("a.eml", mail(), reader)
+    with monkeypatch.context() as watched:
+        for name in ("os.open", "io.open", "builtins.open", "os.mkdir"):
+            watched.setattr(name, refuse)
+        said = question_of_file("a.eml", mail(), reader)
+    assert said == "Scratched\n\nCan I return it within 30 days?"
     assert list(tmp_path.iterdir()) == []
+
+
+_ENDLESS = """
+import ingest.mail_text as mail_text
+def endless(body):
+    while True:
+        pass
+mail_text.newest_words = endless
+"""
+
+
+@pytest.mark.slow
+def test_no_mail_holds_up_the_process_that_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of mail run in the reading process under its limits, however long they take."""
+    (tmp_path / "sitecustomize.py").write_text(_ENDLESS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    stalls: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            before = time.monotonic()
+            done.wait(0.01)
+            stalls.append(time.monotonic() - before)
+
+    ticking = threading.Thread(target=tick)
+    with FileReader(Limits(1_000_000), timeout_seconds=1.0) as slow:
+        ticking.start()
+        with pytest.raises(DocumentUnreadable) as found:
+            question_of_file("a.eml", mail(), slow)
+        done.set()
+        ticking.join()
+    assert found.value.details["reason"] == "too_slow"
+    assert max(stalls) < 0.5, "a busy machine; a pattern that holds the lock of the interpreter takes all of a second"
+
+
+_KILLED = """
+import sys, pathlib
+from ingest.customer_files import question_of_file
+from ingest.loaders.source import Limits
+from ingest.reader import FileReader
+with FileReader(Limits(), timeout_seconds=30) as reader:
+    original = reader._replies
+    def replies(*arguments, **named):
+        for found in original(*arguments, **named):
+            print("reading", flush=True)
+            sys.stdin.read()
+            yield found
+    reader._replies = replies
+    question_of_file("a.txt", b"the words of a customer", reader)
+"""
+
+
+@pytest.mark.slow
+def test_a_desk_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    desk = subprocess.Popen(
+        [sys.executable, "-c", _KILLED],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert desk.stdout is not None
+    assert desk.stdout.readline() == "reading\n", "it has the customer's file in its hands"
+    desk.kill()
+    desk.communicate()
+    assert list(tmp_path.rglob("*")) == []
 
 
 @pytest.mark.real

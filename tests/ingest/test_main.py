@@ -56,6 +56,40 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+def test_links_that_lead_out_are_read_only_where_that_is_asked_for(
+    command: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials.ini").write_text("token = 12345")
+    link = command.manual / "notes.txt"
+    link.symlink_to("../credentials.ini")
+    assert main([str(command.manual)]) == 0, "it is no failure"
+    out, err = said(capsys)
+    assert out[-1] == (
+        f"Left out, for they lead out of the folders: 1 links, e.g. {link}; --follow-links reads them, too."
+    )
+    assert (err, "notes.txt" in command.documents()) == ([], False)
+
+    assert main([str(command.manual), "--diff", "--json"]) == 0
+    assert json.loads("".join(said(capsys)[0]))["links_out"] == [str(link)]
+    assert main([str(command.manual), "--diff", "--follow-links"]) == 0
+    assert said(capsys)[0][0] == "+ notes.txt"
+    assert main([str(command.manual), "--follow-links"]) == 0
+    assert said(capsys)[0][0].startswith("Added 1,")
+    assert command.documents()["notes.txt"] == "token = 12345"
+
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main([str(command.manual), "--prune", "--verbose"]) == 0
+    out, _ = said(capsys)
+    assert f"已跳过 1 个指向文件夹之外的链接，例如 {link}；如需一并读取，请加 --follow-links。" in out
+    assert f"  {link}" in out
+    assert "notes.txt" not in command.documents(), "what came through a link is gone"
+    monkeypatch.setenv("ANSWERDESK_FOLLOW_LINKS", "true")
+    load_settings.cache_clear()
+    assert main([str(command.manual)]) == 0
+    assert "notes.txt" in command.documents()
+
+
+@pytest.mark.slow
 def test_broken_files_are_named_in_the_users_language(
     command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
