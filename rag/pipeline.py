@@ -29,7 +29,7 @@ from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
 from rag.answering.selection import RankedSentences
 from rag.answering.time_asked import holds_for
 from rag.drafting import Asker, Drafting, DraftingParts
-from rag.errors import AnswerCancelled, ServingError, SettingsError
+from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
 from rag.protocols import Generator
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
@@ -205,7 +205,8 @@ class Pipeline:
                         lanes.keep(whole, think, asked.evidence, event)
                     yield event
         except ServingError as error:
-            may_quote = quote == "if_needed" and not has_spoken and not isinstance(error, AnswerCancelled)
+            ends_it = isinstance(error, AnswerCancelled | OwnQueueFull)  # the owner's own doing, who can ask again
+            may_quote = quote == "if_needed" and not has_spoken and not ends_it
             answer = quotation(asked, type(error).__name__) if may_quote else None
             if answer is None:
                 raise

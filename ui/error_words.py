@@ -63,10 +63,6 @@ ERROR_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Too many questions are waiting. Evidence still works; try again in a moment.",
             "排队的问题过多，依据仍可使用，请稍后重试。",
         ),
-        "error_OwnQueueFull": (
-            "Your other questions take all your places in the queue; when one of them has ended, ask this one again.",
-            "您的其他问题已占满排队名额，请等其中一个完成或停止后，再提交这个问题。",
-        ),
         "error_AnswerCancelled": ("Stopped, incomplete.", "已停止，内容不完整。"),
         "error_AnswerInterrupted": (
             "The desk was restarted before this answer was complete; please retry.",

@@ -78,6 +78,13 @@ class FairPool:
             own.append(piece)
         return future
 
+    def ahead_of(self, owner: str) -> int:
+        """Return behind how many of the owner's own pieces the next one would wait; 0 where it would begin at once."""
+        with self._changed:
+            if self._may_run(owner):
+                return 0
+            return max(1, self._running[owner] + len(self._waiting.get(owner, ())))
+
     def shutdown(self) -> None:
         """Take nothing more, and return when all that was taken is done."""
         with self._changed:

@@ -11,8 +11,9 @@ from rag.settings import Settings
 class PersonLimits:
     """The limits of ``Settings``; None: none.
 
-    ``searches`` run at once and ``waiting`` more wait; ``answers`` are at the model or in its line, with those that
-    joined another one's; ``questions_a_minute`` are taken at all.  ``question_characters`` is the longest question.
+    ``searches`` run at once and ``waiting`` more wait; ``answers`` have a thread that takes in what the model says:
+    those at the model, those in its line, and as many as come from a search to hear there that the line is full.
+    ``questions_a_minute`` are taken at all.  ``question_characters`` is the longest question.
     """
 
     question_characters: int | None = None
@@ -28,7 +29,7 @@ class PersonLimits:
             settings.question_limit_characters,
             settings.person_searches,
             settings.person_waiting,
-            settings.slots_of_all_hosts + settings.person_waiting,
+            settings.slots_of_all_hosts + settings.person_waiting + settings.person_searches,
             settings.person_questions_a_minute,
         )
 

@@ -26,7 +26,7 @@ from rag.errors import (
     TurnFailed,
     TurnMissing,
 )
-from rag.schema import Event, Retrieved
+from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
@@ -345,6 +345,9 @@ class TurnService:
         if events is None:
             self._settle(work.live, search)
             return
+        ahead = self._answerers.ahead_of(work.owner)
+        if ahead and work.live.snapshot.answerable:
+            work.live.apply(Queued(ahead, None))  # joined to answers under way, for in the line are fewer than threads
         answer = self._answerers.submit(work.owner, partial(self._answer, work.live, events))
         answer.add_done_callback(partial(self._settle, work.live))
 

@@ -21,6 +21,7 @@ from rag.errors import (
     QueueFull,
     TurnMissing,
 )
+from rag.pipeline import Pipeline
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -36,6 +37,7 @@ from rag.schema import (
 )
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import Outcomes, TurnTimesTable
+from rag.testing import ScriptedGenerator, offline_parts
 from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, PersonLimits, TurnService, TurnSnapshot
 
 PASSAGE = "Refunds are open for 7 days after signing."
@@ -562,6 +564,44 @@ def test_answers_that_wait_for_the_model_leave_the_others_their_searches(start: 
         assert (found.evidence, found.final) == (EVIDENCE, False), "two threads wait for the model"
     gate.set()
     assert {turns.wait(turn_id, lambda _: False, timeout_seconds=10).state for turn_id in held} == {"done"}
+
+
+def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wait(
+    start: Start, tmp_path: Path
+) -> None:
+    """The line itself refuses it, so it must come to the line."""
+    gate = threading.Event()
+    parts = offline_parts(tmp_path / "kb", generator=ScriptedGenerator(gates={0: gate}), slots=1)
+    limits = PersonLimits.of(parts.settings.changed(parallel_slots=1))
+    turns = start(Pipeline(parts), workers=70, limits=limits)
+    asked = []
+    for number in range(8):
+        asked.append(turns.submit(f"token-{number}", f"How long can I return order {number}?", "anna"))
+        turns.wait(asked[-1], lambda turn: bool(turn.evidence), timeout_seconds=10)
+    for turn_id in asked[5:]:
+        refused = turns.wait(turn_id, lambda _: False, timeout_seconds=10)
+        assert refused.evidence
+        assert refused.failure is not None
+        assert refused.failure.en.startswith("4 of your questions are waiting already; wait for one of them or stop it")
+        assert refused.failure.zh.startswith("您已有 4 个问题在排队")
+    assert not any(turns.wait(turn_id, lambda _: True, timeout_seconds=0).final for turn_id in asked[:5])
+    ben = turns.submit("token-ben", "How long can I return my order?", "ben")
+    assert turns.wait(ben, lambda turn: turn.state == "queued", timeout_seconds=10).state == "queued"
+    gate.set()
+    ends = [turns.wait(turn_id, lambda _: False, timeout_seconds=10) for turn_id in [*asked[:5], ben]]
+    assert [turn.state for turn in ends] == ["done"] * 6
+
+
+def test_a_turn_that_finds_its_owners_threads_taken_is_shown_as_waiting(start: Start) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]), limits=replace(LIMITS, answers=1))
+    first = turns.submit("token-1", "How long?", "anna")
+    turns.wait(first, lambda turn: bool(turn.evidence), timeout_seconds=10)
+    second = turns.submit("token-2", "How long?", "anna")
+    waiting = turns.wait(second, lambda turn: turn.state == "queued", timeout_seconds=10)
+    assert (waiting.state, waiting.ahead, waiting.evidence) == ("queued", 1, EVIDENCE)
+    gate.set()
+    assert ended(turns, second).state == "done"
 
 
 def test_a_question_that_is_too_long_is_neither_kept_nor_shown_nor_logged(
