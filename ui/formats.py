@@ -44,19 +44,23 @@ def plain_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     return [{as_markdown(title): as_markdown(cell) for title, cell in row.items()} for row in rows]
 
 
-def visible(data: object, *, ids: Collection[str] = ()) -> object:
-    """Return what is sent to the browser, lists and objects of text, without invisible characters.
+def visible(data: Mapping[str, object], *, ids: Collection[str] = ()) -> dict[str, object]:
+    """Return what is sent to the browser without invisible characters in its texts.
 
     What is under a name of ``ids`` stays, for the browser sends it back.
 
     >>> visible({"row_id": "a\u200b", "cells": ({"text": "fdp\u202etxt"},)}, ids=("row_id",))
     {'row_id': 'a\u200b', 'cells': [{'text': 'fdptxt'}]}
     """
-    if isinstance(data, str):
-        return without_invisible(data)
-    if isinstance(data, Mapping):
-        return {name: value if name in ids else visible(value, ids=ids) for name, value in data.items()}
-    return [visible(one, ids=ids) for one in data] if isinstance(data, list | tuple) else data
+    return {name: value if name in ids else _visible(value, ids) for name, value in data.items()}
+
+
+def _visible(value: object, ids: Collection[str]) -> object:
+    if isinstance(value, str):
+        return without_invisible(value)
+    if isinstance(value, Mapping):
+        return visible(value, ids=ids)
+    return [_visible(one, ids) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _filled(value: object) -> object:

@@ -34,12 +34,12 @@ def installed_components() -> Iterator[None]:
 
 
 @contextmanager
-def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk") -> Iterator[str]:
-    """Serve a desk in a process of its own until the block is left."""
+def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk", *more: str) -> Iterator[str]:
+    """Serve a desk in a process of its own until the block is left; ``more`` follows on its command line."""
     log = folder / "desk.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, str(folder), str(port)],
+            [sys.executable, "-m", module, str(folder), str(port), *more],
             cwd=CHECKOUT,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from rag.invisible import one_line
 from rag.schema import Language
 from rag.serving.advice import Advice
 from rag.serving.model_commands import ListedModel
@@ -129,7 +130,7 @@ def _draw_model(context: PageContext, desk: ModelDesk, listing: ModelListing, ro
     busy = job is not None and job.running
     draw_heading("m_this_model", language)
     with st.container(key="m_name", horizontal=True, vertical_alignment="center"):
-        st.text(row.name)
+        st.text(one_line(row.name))
         if row.stand_in:
             st.badge(word("stand_in", language), color="orange")
     loaded = bool(row.memory_bytes)
@@ -155,7 +156,7 @@ def _draw_delete(desk: ModelDesk, row: ListedModel, language: Language, *, busy:
     draw_heading("m_delete_heading", language)
     if row.chosen:
         st.warning(word("m_delete_chosen", language))
-    typed = st.text_input(word("m_delete_type", language), key="m_typed", placeholder=row.name, live=True)
+    typed = st.text_input(word("m_delete_type", language), key="m_typed", placeholder=one_line(row.name), live=True)
     sure = (typed or "").strip() == row.name
 
     def delete() -> None:

@@ -11,6 +11,7 @@ from functools import cache
 import streamlit as st
 
 from rag.schema import Language
+from ui.formats import visible
 from ui.i18n import template
 from ui.parts.answer_script import ANSWER_SCRIPT
 from ui.parts.look import PART_STYLE, SKELETON_STYLE
@@ -121,4 +122,4 @@ def _view() -> Callable[..., object]:
 def draw_answer(data: Data, language: Language) -> None:
     """Draw a turn; ``data`` is ``ui.turn_data.answer_data``'s, and ``fresh`` tells that it was asked in this tab."""
     words = {name: template(name, language) for name in _WORDS}
-    _view()(key="answer_view", data={**data, "words": words})
+    _view()(key="answer_view", data=visible({**data, "words": words}))

@@ -9,6 +9,7 @@ from functools import cache
 import streamlit as st
 
 from rag.schema import Language
+from ui.formats import visible
 from ui.i18n import template
 from ui.parts.look import PART_STYLE, SKELETON_STYLE
 from ui.parts.mounting import MOUNTING
@@ -270,4 +271,4 @@ def draw_evidence(data: Data, language: Language, on_translate: Callable[[Data],
         if asked is not None:
             on_translate(dict(asked))
 
-    _component()(key="evidence_view", data={**data, "words": words}, on_translate_change=told)
+    _component()(key="evidence_view", data=visible({**data, "words": words}), on_translate_change=told)

@@ -10,6 +10,7 @@ from functools import cache
 import streamlit as st
 
 from rag.schema import Language
+from ui.formats import visible
 from ui.i18n import word
 from ui.parts.look import PART_STYLE
 from ui.parts.shell_script import FORGET_SCRIPT, SHELL_SCRIPT
@@ -185,7 +186,7 @@ def draw_shell(
         "connection_lost": word("connection_lost", language),
         "streamlit_words": [[english, chinese] for english, chinese in STREAMLIT_WORDS.items()],
     }
-    _component()(key="page_shell", data=data)
+    _component()(key="page_shell", data=visible(data))
 
 
 @cache
