@@ -11,7 +11,7 @@ from eval.dataset import KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
-from rag.answering.instructions import gives_orders, spans_without_orders, without_orders
+from rag.answering.prompt_injection import is_name, spans_without_injection, without_injection
 from rag.schema import Document
 
 _LIMITS = Limits(document_bytes=10_000_000, ocr_pages=0)
@@ -44,10 +44,10 @@ def figures(passages: Sequence[Passage]) -> dict[str, object]:
 
 def _passes(one: Attack, question: GoldenQuestion, folder: Path) -> bool:
     if one.where == "question":
-        return one.is_in(without_orders(one.asked(question)))
+        return one.is_in(without_injection(one.asked(question)))
     document = (KNOWLEDGE_DIR / question.relevant[0]).read_text(encoding="utf-8")
     path = write_poisoned(folder / Path(question.relevant[0]).name, document, one, question)
     loaded = next(found for found in load(path, folder, _LIMITS) if isinstance(found, Document))
-    if one.is_in(loaded.title) and not gives_orders(loaded.title):
+    if one.is_in(loaded.title) and is_name(loaded.title):
         return True
-    return any(one.is_in(loaded.text[span.start : span.end]) for span in spans_without_orders(loaded.text))
+    return any(one.is_in(loaded.text[span.start : span.end]) for span in spans_without_injection(loaded.text))
