@@ -10,7 +10,7 @@ import streamlit as st
 
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.turns import Failure
-from ui.formats import format_age
+from ui.formats import as_markdown, format_age
 from ui.history import draw_history
 from ui.i18n import word
 from ui.navigation import navigate
@@ -50,7 +50,7 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     except SignInNeeded:
         draw_signed_out(language)
     except AnswerdeskError as error:
-        st.error(failure_sentence(Failure.of(error), language))
+        st.error(as_markdown(failure_sentence(Failure.of(error), language)))
 
 
 def _draw_head(context: PageContext) -> None:

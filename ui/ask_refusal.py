@@ -5,6 +5,7 @@ import streamlit as st
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.turns import Failure
+from ui.formats import as_markdown
 from ui.turn_data import failure_sentence
 
 _STATE = "ask_refused"
@@ -25,4 +26,4 @@ def draw_refusal(language: Language) -> None:
     failure = st.session_state.get(_STATE)
     if isinstance(failure, Failure):
         with st.container(key="ask_refused"):
-            st.error(failure_sentence(failure, language))
+            st.error(as_markdown(failure_sentence(failure, language)))

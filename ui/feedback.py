@@ -144,7 +144,7 @@ def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: s
     try:
         kept = context.services.corrections.write(snapshot.knowledge_base, question, answer, sources)
     except CuratedUnusable as error:
-        st.error(failure_sentence(Failure.of(error), context.language))
+        st.error(as_markdown(failure_sentence(Failure.of(error), context.language)))
         return
     st.session_state[_CORRECTED] = (snapshot.turn_id, kept.state)
     _close_correction()

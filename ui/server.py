@@ -16,7 +16,7 @@ from rag.settings import load_settings
 from rag.turns import Failure
 from rag.turns.unforeseen import log_unforeseen
 from ui.connection_limits import ConnectionLimits
-from ui.formats import markdown_word
+from ui.formats import as_markdown, markdown_word
 from ui.parts.user_menu import draw_signed_out
 from ui.request_guard import RequestGuard
 from ui.services import PeopleServices, SharedServices, shared_services
@@ -89,7 +89,7 @@ def say_in_words(error: Exception) -> bool:
         draw_signed_out(page_language())
         return True
     if isinstance(error, AnswerdeskError):
-        st.error(failure_sentence(Failure.of(error), page_language()))
+        st.error(as_markdown(failure_sentence(Failure.of(error), page_language())))
         return True
     st.error(markdown_word("page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

@@ -54,7 +54,7 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
         report = performance.report(WINDOWS[window])
         machine = performance.machine()
     except AnswerdeskError as error:
-        st.error(failure_sentence(Failure.of(error), context.language))
+        st.error(as_markdown(failure_sentence(Failure.of(error), context.language)))
         return
     language = context.language
     with st.container(key="about"):

@@ -7,7 +7,7 @@ import streamlit as st
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.turns import Failure
-from ui.formats import markdown_word
+from ui.formats import as_markdown, markdown_word
 from ui.turn_data import failure_sentence
 
 
@@ -28,4 +28,4 @@ def say_notice(language: Language) -> None:
     """Say why the last button did nothing, once."""
     notice = st.session_state.pop("kb_notice", None)
     if isinstance(notice, Failure):
-        st.error(failure_sentence(notice, language))
+        st.error(as_markdown(failure_sentence(notice, language)))

@@ -50,7 +50,7 @@ def draw_failure(job: Job, language: Language) -> None:
     if job.state == "stopped":
         st.warning(word("kb_job_stopped", language))
     elif job.failure is not None:
-        st.error(failure_sentence(job.failure, language))
+        st.error(as_markdown(failure_sentence(job.failure, language)))
     else:
         st.error(markdown_word("page_failed", language, number=job.number))
     refused = refused_cards(job.troubles, language)

@@ -99,4 +99,4 @@ def failure_words(failure: Failure, language: Language) -> str:
         return as_markdown(failure.zh if language == "zh" else failure.en)
     if failure.kind in _HERE:
         return word(_HERE[failure.kind], language)
-    return failure_sentence(failure, language)
+    return as_markdown(failure_sentence(failure, language))
