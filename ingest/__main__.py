@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from ingest.commands import (
     OK,
     SOMETHING_WRONG,
+    confirm_new_details,
+    detail_lines,
     go_back,
     keep_questions,
     links_out_lines,
@@ -119,6 +121,8 @@ def _tell(options: argparse.Namespace, settings: Settings, language: Language) -
         return show_duplicates(settings, language, as_json=options.json)
     if options.repair:
         return _repair(settings, language, as_json=options.json)
+    if options.confirm:
+        return confirm_new_details(settings, language, as_json=options.json)
     if options.history:
         return show_history(settings, language, as_json=options.json)
     return go_back(settings, options.rollback or None, language, as_json=options.json)
@@ -228,6 +232,7 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
         lines += gate_lines(summary.gate, language)
     lines += summary_line(summary.duplicates, language)
     lines += links_out_lines(summary.links_out, language, verbose=verbose)
+    lines += detail_lines(summary.new_details, language)
     if summary.unsupported:
         lines.append(words("unsupported", language, kinds=_kinds(summary.unsupported, language)))
         if verbose:

@@ -17,14 +17,17 @@ from ingest.gate import gate_of_current, register
 from ingest.gate_words import current_lines, gate_json
 from ingest.history import history, oldest_restorable, rollback
 from ingest.lock import writer_lock
+from ingest.new_details import confirm_details
 from ingest.recording import record_change
 from ingest.summary import IngestSummary
 from ingest.words import words
 from rag.errors import AccessUnsettled, SettingsError, printable
+from rag.people.audit import terminal_user
 from rag.protocols import Embedder
 from rag.schema import Audience, Language
 from rag.settings import Settings
 from rag.storage.access import Access, access_to
+from rag.storage.contact_details import NewDetail
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
@@ -92,6 +95,7 @@ def report_json(report: Difference | IngestSummary, language: Language) -> dict[
         **report_fields(report),
         "failures": failures,
         "links_out": [str(path) for path in report.links_out],
+        "new_details": [asdict(detail) for detail in report.new_details],
     }
     if isinstance(report, Difference):
         return values
@@ -108,6 +112,7 @@ def _difference_lines(found: Difference, language: Language) -> list[str]:
         if len(names) > _SHOWN:
             lines.append(f"{mark} " + words("and_more", language, count=len(names) - _SHOWN))
     lines += [f"! {failure.text(language)}" for failure in found.failures]
+    lines += detail_lines(found.new_details, language)
     counts = {name: len(getattr(found, name)) for name in ("added", "changed", "moved", "missing", "failures")}
     lines += links_out_lines(found.links_out, language)
     return [*lines, words("difference", language, unchanged=found.unchanged, **counts)]
@@ -119,6 +124,30 @@ def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool 
         return []
     said = words("links_out", language, count=len(links), example=links[0])
     return [said, *(f"  {link}" for link in links)] if verbose else [said]
+
+
+def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
+    """Return a line for each address that nobody has confirmed, and a document that names it; none without such."""
+    if not details:
+        return []
+    lines = [
+        words("new_detail", language, detail=detail.detail, document=detail.document_ids[0])
+        for detail in details[:_SHOWN]
+    ]
+    if len(details) > _SHOWN:
+        lines.append("@ " + words("and_more", language, count=len(details) - _SHOWN))
+    return [*lines, words("new_details", language, count=len(details))]
+
+
+def confirm_new_details(settings: Settings, language: Language, *, as_json: bool) -> int:
+    """Confirm the addresses of the current generation; 1 where that is not in the record of changes."""
+    generation, count = confirm_details(settings.knowledge_dir, terminal_user())
+    recorded = record_change("confirmed", settings, language, generation=generation, number=count)
+    if as_json:
+        print_json({"generation": generation, "confirmed": count})
+    else:
+        print(words("details_confirmed", language, count=count, generation=generation))
+    return OK if recorded else SOMETHING_WRONG
 
 
 def show_check(settings: Settings, language: Language, *, as_json: bool) -> tuple[int, CheckReport]:

@@ -10,11 +10,13 @@ from ingest.discovery import Discovery, discover, nothing_in
 from ingest.identity import DocumentIds, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
+from ingest.new_details import keys_of, new_details_of
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, ReportProgress
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 from rag.settings import Settings
+from rag.storage.contact_details import NewDetail
 from rag.storage.source_files import SourceFileTable
 from rag.storage.store import KnowledgeStore
 
@@ -25,6 +27,7 @@ class Difference:
 
     ``missing`` ones would be retired by an ingest with ``prune``; ``failures`` could not be read and would stay.
     ``links_out`` are left out, for they lead out of the folders.
+    ``new_details`` are the addresses in added and changed documents that nobody has confirmed.
     """
 
     generation: int
@@ -35,6 +38,7 @@ class Difference:
     unchanged: int
     failures: tuple[DocumentUnreadable, ...]
     links_out: tuple[Path, ...] = ()
+    new_details: tuple[NewDetail, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -89,6 +93,7 @@ class _Comparison:
         self._changed: list[str] = []
         self._unchanged = 0
         self._failures: list[DocumentUnreadable] = []
+        self._details: dict[str, list[str]] = {}
 
     def leave(self, source: SourceFile) -> bool:
         """Tell whether a file is as it was, and need not be read."""
@@ -104,6 +109,9 @@ class _Comparison:
             self._failures.append(found)
             return
         met = self._ids.classify(found, source)
+        if met.fate in ("added", "changed"):
+            for detail in keys_of(f"{met.document.title}\n\n{met.document.text}"):
+                self._details.setdefault(detail, []).append(met.document.document_id)
         if met.fate == "added":
             self._added.add(met.document.document_id)
             self._bodies[body_hash(met.document)] = met.document.document_id
@@ -128,4 +136,5 @@ class _Comparison:
             unchanged=self._unchanged,
             failures=failures,
             links_out=discovery.links_out,
+            new_details=new_details_of(self._details, self._store) if self._generation else (),
         )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ingest.lock import writer_lock
+from ingest.new_details import note_details
 from ingest.publish import publish, tidy_up
 from rag.errors import GenerationGone
 from rag.storage.embeddings import EmbeddingTable
@@ -50,6 +51,7 @@ def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
             if not oldest <= earlier < generation - 1:
                 raise GenerationGone(generation=earlier, oldest=oldest, newest=generation - 2)
             back, gone = writer.restore(earlier, generation)
+            note_details(writer.database, generation)
             space = generations[0]
             table = EmbeddingTable(writer.database, space.embedder_model, space.dimension)
             change = GenerationChange(added=back, retired=gone, restored=earlier)

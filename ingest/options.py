@@ -15,6 +15,7 @@ _HELP = """examples:
   python -m ingest manuals --watch           keep up with a folder until Ctrl-C
   python -m ingest --list                    what is in it
   python -m ingest --check                   do rows, postings, vectors and index agree?  --repair mends them
+  python -m ingest --confirm                 confirm the addresses that are new: answers mark them no more
   python -m ingest --history                 every generation; --rollback [N] serves an earlier one again
   python -m ingest --questions golden.jsonl  keep these questions: a generation that finds them worse is not published
   python -m ingest --duplicates              which documents say the same, and what stands on page after page
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     ask.add_argument("--watch", action="store_true", help="ingest, and again whenever files change  持续监视并更新")
     ask.add_argument("--check", action="store_true", help="prove that all parts agree  检查一致性")
     ask.add_argument("--repair", action="store_true", help="check, and mend what is damaged  检查并修复")
+    ask.add_argument("--confirm", action="store_true", help="confirm new addresses  确认新出现的联系方式")
     ask.add_argument("--history", action="store_true", help="list the generations  列出历史版本")
     ask.add_argument("--duplicates", action="store_true", help="list what is there twice  列出重复内容")
     ask.add_argument("--gate", action="store_true", help="how the regression questions fare  查看回归问题的结果")
@@ -87,5 +89,13 @@ def needs_no_paths(options: argparse.Namespace) -> bool:
 
 def asks(options: argparse.Namespace) -> bool:
     """Tell whether there is something to say of what is there already."""
-    said = (options.list, options.check, options.repair, options.history, options.gate, options.duplicates)
+    said = (
+        options.list,
+        options.check,
+        options.repair,
+        options.confirm,
+        options.history,
+        options.gate,
+        options.duplicates,
+    )
     return any(said) or options.rollback is not None

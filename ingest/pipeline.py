@@ -22,6 +22,7 @@ from ingest.identity import DocumentIds, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
+from ingest.new_details import note_details
 from ingest.publish import Outcome, as_before, publish_if_good, rehearse
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
@@ -253,12 +254,14 @@ class _Run:
             gate=outcome.gate,
             duplicates=outcome.duplicates,
             changes=outcome.changes,
+            new_details=outcome.new_details,
         )
 
     def _embed_and_publish(self, table: EmbeddingTable, gate: Gate, *, rehearsal: bool) -> Outcome:
         self._report("embedding")
         self._embedding.begin()
         sketched = sketch_new(self._writer, self._generation, partial(self._keep_arrived_vectors, "embedding"))
+        note_details(self._writer.database, self._generation, partial(self._keep_arrived_vectors, "embedding"))
         for _ in chain(self._embedding.finish(), self._embedding.sweep(self._generation)):
             self._report("embedding")
         self._report("publishing")

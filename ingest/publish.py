@@ -11,11 +11,13 @@ from ingest.changes import NO_CHANGES, Changes, changes_between
 from ingest.duplicates import NO_DUPLICATES, Duplicates, new_duplicates
 from ingest.gate import Gate
 from ingest.gate_report import GateReport
+from ingest.new_details import confirm_first, new_details
 from rag.errors import StorageFull
 from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
+from rag.storage.contact_details import NewDetail
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore, generation_folder, visible_counts
 from rag.storage.writer import KnowledgeWriter
@@ -25,6 +27,7 @@ from rag.storage.writer import KnowledgeWriter
 class Outcome:
     """What serves after an ingest, what it holds, and what the gate said; None where nothing was asked.
 
+    ``new_details`` are the addresses that nobody has confirmed.
     Of a rehearsal ``documents``, ``chunks``, ``changes`` and ``duplicates`` are those that were not published.
     """
 
@@ -35,6 +38,7 @@ class Outcome:
     published: bool = False
     changes: Changes = NO_CHANGES
     duplicates: Duplicates = NO_DUPLICATES
+    new_details: tuple[NewDetail, ...] = ()
 
 
 def publish(
@@ -77,10 +81,18 @@ def publish_if_good(
     if report is not None:
         change = replace(change, lost=len(report.lost), forced=report.forced)
     info = writer.publish(generation, embedder.model_id, embedder.dimension, change)
+    confirm_first(writer.database, generation)  # nothing counts as new before: a kill in between marks nothing
     gate.settle(generation)
     tidy_up(writer, table)
-    duplicates = new_duplicates(writer, generation, sketched)
-    return Outcome(generation, info.document_count, info.chunk_count, report, published=True, duplicates=duplicates)
+    return Outcome(
+        generation,
+        info.document_count,
+        info.chunk_count,
+        report,
+        published=True,
+        duplicates=new_duplicates(writer, generation, sketched),
+        new_details=new_details(writer.database, generation),
+    )
 
 
 def rehearse(
@@ -102,8 +114,9 @@ def rehearse(
         documents, chunks = visible_counts(connection, generation)
     changes = changes_between(writer.database, generation - 1, generation)
     duplicates = new_duplicates(writer, generation, sketched)
+    found = new_details(writer.database, generation)
     writer.begin()
-    return Outcome(generation - 1, documents, chunks, report, changes=changes, duplicates=duplicates)
+    return Outcome(generation - 1, documents, chunks, report, changes=changes, duplicates=duplicates, new_details=found)
 
 
 def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Outcome:

@@ -11,7 +11,10 @@ from rag.settings import Settings
 
 
 def record_change(
-    what: Literal["published", "rolled_back", "setting"], settings: Settings, language: Language, **details: Detail
+    what: Literal["published", "rolled_back", "setting", "confirmed"],
+    settings: Settings,
+    language: Language,
+    **details: Detail,
 ) -> bool:
     """Take down what the user of this terminal did to the knowledge base; say it and return False where that fails."""
     trail = AuditTrail(settings.people_path)

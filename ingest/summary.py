@@ -11,6 +11,7 @@ from ingest.changes import NO_CHANGES, Changes
 from ingest.duplicates import NO_DUPLICATES, Duplicates
 from ingest.gate_report import GateReport
 from rag.errors import DocumentUnreadable
+from rag.storage.contact_details import NewDetail
 
 Stage = Literal["reading", "embedding", "publishing"]
 
@@ -51,7 +52,8 @@ class IngestSummary:
     count what the generation holds, ``embedded`` the passages that went through the embedder.  ``published`` is False
     when nothing had changed, or when ``gate``, which is None where no regression questions were asked, stayed shut.
     ``duplicates`` are those of documents that came with this generation.  Left out are ``unsupported`` files, for their
-    kind, and ``links_out``, which lead out of the folders.
+    kind, and ``links_out``, which lead out of the folders.  ``new_details`` are the addresses in the generation that
+    nobody has confirmed.
 
     Of a rehearsal ``documents`` and ``chunks`` count what would be published, ``changes`` says what that changes, and
     ``generation`` is still the current one, 0 where there is none.
@@ -75,6 +77,7 @@ class IngestSummary:
     duplicates: Duplicates = NO_DUPLICATES
     changes: Changes = NO_CHANGES
     links_out: tuple[Path, ...] = ()
+    new_details: tuple[NewDetail, ...] = ()
 
     @property
     def shut_out(self) -> bool:

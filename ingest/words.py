@@ -100,6 +100,16 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Generation {restored} serves again, as generation {generation}: {documents} documents, {passages} passages.",
         "已恢复第 {restored} 代，现为第 {generation} 代：{documents} 篇文档，{passages} 个片段。",
     ),
+    "new_detail": ("@ new, not confirmed: {detail} ({document})", "@ 新出现，尚未确认：{detail}（{document}）"),
+    "new_details": (
+        "{count} addresses are new. Answers that name them are marked until somebody confirms them: "
+        "python -m ingest --confirm",
+        "有 {count} 个新出现的联系方式。确认之前，提到它们的回答会带有标记：python -m ingest --confirm",
+    ),
+    "details_confirmed": (
+        "Confirmed: {count} new addresses of generation {generation}.",
+        "已确认第 {generation} 代中 {count} 个新的联系方式。",
+    ),
     "questions_kept": (
         "{name} has {count} regression questions now; from the next run on, a generation that finds them worse is "
         "not published.",

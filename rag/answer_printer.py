@@ -21,6 +21,7 @@ from rag.schema import (
 
 _DIM, _BOLD, _WARN, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 _UNSUPPORTED = "[?]"
+_UNCONFIRMED = "[!]"
 _QUOTE_CHARACTERS = 160
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -49,6 +50,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "wait": (", about {seconds:.0f} s", "，约 {seconds:.0f} 秒"),
     "sources": ("Sources:", "来源："),
     "unsupported": ("no passage says this; check it", "资料中没有这句话的依据，请核实"),
+    "unconfirmed": (
+        "this address is new in the knowledge base, and nobody has confirmed it",
+        "新出现的联系方式，尚未确认",
+    ),
     "model": ("model {model}, generation {generation}", "模型 {model}，知识库第 {generation} 代"),
     "no_model": ("no model was asked, generation {generation}", "未调用模型，知识库第 {generation} 代"),
     "stand_in": (
@@ -202,6 +207,9 @@ class AnswerPrinter:
     def _show_sources(self, answer: Answer) -> None:
         if answer.unsupported:
             self._line(self._styled(f"{_UNSUPPORTED} {words('unsupported', self._language)}", _WARN))
+        for span in answer.unconfirmed:
+            sentence = shortened(one_line(answer.text[span.start : span.end]))
+            self._line(self._styled(f"{_UNCONFIRMED} {words('unconfirmed', self._language)}: {sentence}", _WARN))
         if not answer.citations:
             return
         self._line(words("sources", self._language))

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answering.confirmation import mark_unconfirmed
 from rag.answering.conflicts import newest_first
 from rag.answering.draft import Asked, quotation, refusal
 from rag.answering.evidence import PackingLimits, pack
@@ -37,6 +38,7 @@ from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language
 from rag.serving.admission import Admission
 from rag.serving.prompt_pace import PromptPace
 from rag.settings import Settings
+from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -292,7 +294,13 @@ class Pipeline:
         to_send = ranked.to_send(self.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations)
         chosen = zip(relevant, to_send, ranked.to_quote(), strict=True)
         read = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
-        return tuple(read.get(one.number, one) for one in passages)
+        return self._marked([read.get(one.number, one) for one in passages], retrieval.generation)
+
+    def _marked(self, passages: Sequence[Evidence], generation: int) -> tuple[Evidence, ...]:
+        """Return the passages with the addresses in them that nobody has confirmed."""
+        document_ids = sorted({one.document_id for one in passages})
+        unconfirmed = ContactDetailTable(self.parts.store).unconfirmed_of(document_ids, generation)
+        return mark_unconfirmed(passages, unconfirmed)
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

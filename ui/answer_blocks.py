@@ -21,7 +21,8 @@ _INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`+)(?P<code>[^`\n]+)(
 class Sentence:
     """One judged sentence of an answer: ``text == answer.text[start:end]``.
 
-    ``numbers`` are the passages that it rests on, in their order; ``unsupported`` means that none was found.
+    ``numbers`` are the passages that it rests on, in their order; ``unsupported`` means that none was found;
+    ``unconfirmed``, that it names an address which nobody has confirmed yet.
     """
 
     index: int
@@ -30,6 +31,7 @@ class Sentence:
     text: str
     numbers: tuple[int, ...] = ()
     unsupported: bool = False
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class _Line:
 
 
 def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sentence, ...]:
-    """Return the cited and the unsupported sentences in reading order, several citations of one sentence as one."""
+    """Return the cited and the marked sentences in reading order, several citations of one sentence as one."""
     numbers: dict[tuple[int, int], list[int]] = {}
     for citation in answer.citations:
         found = numbers.setdefault((citation.start, citation.end), [])
@@ -82,6 +84,7 @@ def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sent
         if number is not None and number not in found:
             found.append(number)
     unsupported = {(span.start, span.end) for span in answer.unsupported}
+    unconfirmed = {(span.start, span.end) for span in answer.unconfirmed}
     return tuple(
         Sentence(
             index=index,
@@ -90,8 +93,9 @@ def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sent
             text=answer.text[start:end],
             numbers=tuple(sorted(numbers.get((start, end), []))),
             unsupported=(start, end) in unsupported,
+            unconfirmed=(start, end) in unconfirmed,
         )
-        for index, (start, end) in enumerate(sorted(numbers.keys() | unsupported))
+        for index, (start, end) in enumerate(sorted(numbers.keys() | unsupported | unconfirmed))
     )
 
 

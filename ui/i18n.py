@@ -126,6 +126,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "best_match": ("Best match", "最匹配原文"),
         "use_this": ("Use this", "采用"),
         "no_support": ("No support in the evidence", "依据中未找到"),
+        "unconfirmed": ("New address, not confirmed", "新出现的联系方式，尚未确认"),
         "remove": ("Remove from the reply", "从回复中删除"),
         "citation": ("Passage {number}: {title}", "依据 {number}：{title}"),
         "refused_why": (

@@ -89,6 +89,7 @@ PEOPLE_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "change_signed_out_everywhere": ("Signed out everywhere", "使所有登录失效"),
         "change_published": ("Published", "发布"),
         "change_rolled_back": ("Rolled back", "回滚"),
+        "change_confirmed": ("Confirmed new addresses", "确认新的联系方式"),
         "change_correction": ("Corrected an answer", "更正答案"),
         "change_setting": ("Setting", "设置"),
         "change_model": ("Model", "模型"),

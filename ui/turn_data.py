@@ -187,6 +187,7 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
     return {
         "text": plain_text(sentence.text),
         "unsupported": sentence.unsupported,
+        "unconfirmed": sentence.unconfirmed,
         "cites": [
             [
                 number,

@@ -56,13 +56,13 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return None
     origin = snapshot.answer.origin if snapshot.answer is not None else None
     if origin is not None:
-        return _verdict_of_kept(origin, language, marked=any(sentence.unsupported for sentence in sentences))
+        return _verdict_of_kept(origin, language, marked=any(one.unsupported or one.unconfirmed for one in sentences))
     if not sentences:
         return None
-    if snapshot.answer is not None and snapshot.answer.quoted:
+    if snapshot.answer is not None and snapshot.answer.quoted and not snapshot.answer.unconfirmed:
         return {"kind": "good", "words": word("quoted", language)}
     doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, language)}
-    if any(sentence.unsupported or doubtful.intersection(sentence.numbers) for sentence in sentences):
+    if any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences):
         return {"kind": "warning", "words": word("check_marked", language)}
     return {"kind": "good", "words": word("well_supported", language)}
 

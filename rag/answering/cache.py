@@ -3,7 +3,7 @@
 An answer is given again only where the question is the same in content (``same_question.py``), the knowledge base is at
 the same generation, and all else that an answer rests on is the same: model, prompts, settings, the glossary's words,
 the calibration.  Only answers that are supported throughout are kept: every sentence cited, none from a passage that is
-internal or not in force, no passages at odds, nothing that was cut.
+internal or not in force, no passages at odds, no address that nobody has confirmed, nothing that was cut.
 """
 
 import hashlib
@@ -150,7 +150,7 @@ class AnswerCache:
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
     if answer.lane not in ("model", "quotation") or answer.instead_of:
         return False
-    if answer.unsupported or answer.conflicts or not answer.citations:
+    if answer.unsupported or answer.unconfirmed or answer.conflicts or not answer.citations:
         return False
     doubtful = [passage for passage in evidence if passage.audience == "internal" or not passage.is_in_force]
     return not any(_is_from(citation, passage) for citation in answer.citations for passage in doubtful)

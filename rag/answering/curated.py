@@ -10,11 +10,13 @@ be looked at again.  Its question joins the regression questions, which the next
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
 from rag.answering.citations import ground
+from rag.answering.confirmation import sentences_naming
+from rag.answering.contact_details import detail_keys
 from rag.answering.contacts import UnknownContacts, contacts_in
 from rag.answering.evidence import expired_on
 from rag.answering.language import question_language
@@ -24,6 +26,7 @@ from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
 from rag.invisible import without_invisible
 from rag.schema import Answer, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
 from rag.settings import Settings
+from rag.storage.contact_details import ContactDetailTable
 from rag.storage.curated import CuratedAnswer, CuratedAnswers, CuratedEvent, CuratedSource, CuratedState, NewCurated
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import VISIBLE, KnowledgeStore
@@ -110,7 +113,13 @@ class Curation:
             generation = self._store.require_generation()
             retrieved = Retrieved(self._evidence(found, generation), True, 1.0, generation)
             marked = self.doubtful_sentences(found.kept.answer, generation)
-        return _served(found, question, language, retrieved, marked, trace)
+            new = ContactDetailTable(self._store).not_confirmed(sorted(detail_keys(found.kept.answer)))
+        served = _served(found, question, language, retrieved, marked, trace)
+        unconfirmed = tuple(one for one in sentences_naming(found.kept.answer, new) if one not in marked) if new else ()
+        if not unconfirmed:
+            return served
+        answer = replace(served.completed.answer, unconfirmed=unconfirmed)
+        return replace(served, completed=replace(served.completed, answer=answer))
 
     def doubtful_sentences(self, answer: str, generation: int = 0) -> tuple[TextSpan, ...]:
         """Return the sentences with a link, a mail address or a number to call that no document has.

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import Grounding, ground
+from rag.answering.confirmation import unconfirmed_sentences
 from rag.answering.conflicts import find_conflicts
 from rag.answering.generation_clock import GenerationClock
 from rag.answering.governor import Budget, Governed, govern
@@ -172,6 +173,7 @@ def _answer(
     *,
     lane: Lane = "model",
 ) -> Answer:
+    unconfirmed = () if lane == "refusal" else unconfirmed_sentences(text, citations, asked.evidence)
     asked.trace.record("total", asked.trace.elapsed_ms())
     return Answer(
         text=text,
@@ -186,4 +188,5 @@ def _answer(
         generation=asked.generation,
         conflicts=find_conflicts(asked.evidence),
         lane=lane,
+        unconfirmed=unconfirmed,
     )

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
+from rag.answering.confirmation import supporting_sentences
+from rag.answering.contact_details import contact_details
 from rag.answering.prompt import prompt_texts
-from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.sentences import split_sentences
 from rag.retrieval.terms import terms
 from rag.schema import Evidence
@@ -39,7 +40,7 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
 
     ``is_supported`` tells of a sentence whether the passages say it.
     """
-    said = "\n".join(map(_said, evidence)).lower() if _LINK.search(text) else ""
+    said = _hosts("\n".join(map(_said, evidence))) if _LINK.search(text) else frozenset()
     dropped = [
         span
         for span in split_sentences(text)
@@ -69,16 +70,23 @@ def without_links(text: str) -> str:
 
 def _said(passage: Evidence) -> str:
     """Return what a passage says, without orders to the model."""
-    return "\n".join(passage.text[span.start : span.end] for span in spans_without_injection(passage.text))
+    return "\n".join(passage.text[span.start : span.end] for span in supporting_sentences(passage))
 
 
-def _has_strange_link(sentence: str, said: str) -> bool:
-    """Tell whether a sentence names a host or an address that no passage does."""
+def _has_strange_link(sentence: str, said: frozenset[str]) -> bool:
+    """Tell whether a sentence names a host or a mail address that is not among those that the passages name."""
     for link in _LINK.finditer(sentence):
-        hosts = _HOST.findall(link.group().lower())
-        if not hosts or not all(host in said for host in hosts):
+        named = _hosts(link.group())
+        if not named or not named <= said:
             return True
     return False
+
+
+def _hosts(text: str) -> frozenset[str]:
+    """Return the hosts, and the mail addresses as a whole, that a text names."""
+    small = text.lower()
+    hosts = {host.removeprefix("www.") for host in _HOST.findall(small)}
+    return frozenset(hosts | {detail.key for detail in contact_details(small) if detail.kind == "mail"})
 
 
 def _is_prompt_leak(sentence: str) -> bool:

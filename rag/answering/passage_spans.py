@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.answering.confirmation import supporting_sentences
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
-from rag.answering.prompt_injection import harmless_title, is_name, spans_without_injection
+from rag.answering.prompt_injection import harmless_title, is_name
 from rag.answering.quantities import Quantity, read_figures
 from rag.answering.statements import Statement, content_words, read_statement, says_no
 from rag.schema import Evidence
@@ -54,7 +55,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
     heading = table_header = introduction = ""
     in_table = False
-    for span in spans_without_injection(passage.text):
+    for span in supporting_sentences(passage):
         text = passage.text[span.start : span.end]
         in_row = is_row(text)
         if is_heading(text):

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from rag.answering.confirmation import supporting_sentences
 from rag.answering.prompt import as_data
-from rag.answering.prompt_injection import spans_without_injection
 from rag.protocols import Message
 from rag.schema import Evidence, Language
 
@@ -165,5 +165,5 @@ def _marked(text: str, language: Language) -> str:
 
 def _passage(passage: Evidence) -> str:
     read = [passage.words(span) for span in passage.sent]
-    said = read or [passage.text[span.start : span.end] for span in spans_without_injection(passage.text)]
+    said = read or [passage.text[span.start : span.end] for span in supporting_sentences(passage)]
     return as_data(f"[{passage.number}] {passage.title}\n" + "\n".join(said))

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answering.confirmation import supporting_sentences
 from rag.answering.line_kinds import introduces, is_heading, is_list_item, is_row, is_row_rule
-from rag.answering.prompt_injection import spans_without_injection
 from rag.answering.statements import content_words, read_statement
 from rag.schema import Evidence, TextSpan
 
@@ -136,7 +136,7 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> Iterator[_Sen
     heading: tuple[int, ...] = ()
     table: tuple[int, ...] = ()
     introduction: tuple[int, ...] = ()
-    for place, span in enumerate(spans_without_injection(passage.text), start=first_place):
+    for place, span in enumerate(supporting_sentences(passage), start=first_place):
         text = passage.text[span.start : span.end]
         in_document = TextSpan(passage.start + span.start, passage.start + span.end)
         in_row, in_heading = is_row(text), is_heading(text)

@@ -23,6 +23,7 @@ Change = Literal[
     "signed_out_everywhere",
     "published",
     "rolled_back",
+    "confirmed",
     "correction",
     "setting",
     "model",

@@ -29,7 +29,8 @@ class Evidence:
     the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the document's rule held,
     where that day was past when the question was asked, ``starts_on`` the first on which it will hold, where that day
     was still to come; both None for what holds.  In document offsets, both empty for most passages: ``sent`` is what
-    the model reads, ``quoted`` the few sentences that answer best of all.
+    the model reads, ``quoted`` the few sentences that answer best of all; ``unconfirmed`` are the addresses, and the
+    sentences that say what customers are to hear, which are new and which nobody has confirmed yet.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Evidence:
     starts_on: date | None = None
     sent: tuple[TextSpan, ...] = ()
     quoted: tuple[TextSpan, ...] = ()
+    unconfirmed: tuple[TextSpan, ...] = ()
 
     @property
     def is_in_force(self) -> bool:
@@ -114,6 +116,8 @@ class Answer:
     ``refused`` means that the knowledge base does not hold the answer, and ``text`` says so.  ``model`` is then empty
     where retrieval alone decided it, and names the model where that one found nothing in the passages.
     ``stand_in`` is True when the model only stands in for DeepSeek-R1.  ``conflicts`` are those between the passages.
+    ``unconfirmed`` are sentences that send the customer to an address which is new in the knowledge base and which
+    nobody has confirmed, or that say what such a document wants customers to hear; they may be supported all the same.
     ``origin`` is set in the lanes curated and cached; ``instead_of`` names the error for which passages are quoted.
     """
 
@@ -131,6 +135,7 @@ class Answer:
     lane: Lane = "model"
     origin: Origin | None = None
     instead_of: str = ""
+    unconfirmed: tuple[TextSpan, ...] = ()
 
     @property
     def quoted(self) -> bool:

@@ -172,6 +172,20 @@ def _document_sketches(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX document_visible ON document (first_generation, last_generation)")
 
 
+def _contact_details(connection: sqlite3.Connection) -> None:
+    """Keep which addresses each document names and which are confirmed, see ``contact_details.py``.
+
+    A document that names none has one row with an empty ``detail``: it was looked through.
+    """
+    for statement in (
+        "CREATE TABLE contact_detail (document_key INTEGER NOT NULL REFERENCES document (document_key) "
+        "ON DELETE CASCADE, detail TEXT NOT NULL, PRIMARY KEY (document_key, detail)) WITHOUT ROWID",
+        "CREATE TABLE confirmed_detail (detail TEXT PRIMARY KEY) WITHOUT ROWID",
+        "CREATE TABLE confirmation (generation INTEGER NOT NULL, at TEXT NOT NULL, person TEXT NOT NULL)",
+    ):
+        connection.execute(statement)
+
+
 KNOWLEDGE_MIGRATIONS = (
     _knowledge_tables,
     _token_signs,
@@ -180,6 +194,7 @@ KNOWLEDGE_MIGRATIONS = (
     _access,
     _source_files,
     _document_sketches,
+    _contact_details,
 )
 
 

@@ -1,5 +1,6 @@
 """What differs between two states of the knowledge base, and what the gate says of it, as cards.  Pure."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.changes import LINES_TOLD, Changes, DocumentChange
@@ -7,6 +8,7 @@ from ingest.duplicates import Duplicates
 from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
 from rag.errors import AnswerdeskError, DocumentUnreadable
 from rag.schema import Language
+from rag.storage.contact_details import NewDetail
 from rag.storage.store import GenerationChange
 from ui.i18n import word
 from ui.parts.plain_table import lang_of
@@ -15,6 +17,8 @@ from ui.parts.text_cards import Card, Note, TextLine
 _TONES = {"added": "good", "changed": "", "moved": "", "retired": "bad"}
 _DUPLICATES_TOLD = 10
 _QUESTIONS_TOLD = 20
+_DETAILS_TOLD = 50
+_DETAIL_DOCUMENTS_TOLD = 3
 
 
 def counted(changes: Changes | GenerationChange, language: Language) -> list[str]:
@@ -108,6 +112,18 @@ def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> 
         shown = word("kb_refused_file", language, name=where, reason=reason) if where else reason
         cards.append(Card(name, mark="!", tone="warning", lang="", notes=(Note(shown),)))
     return cards
+
+
+def detail_cards(details: Sequence[NewDetail], language: Language) -> list[Card]:
+    """Return a card for each address that nobody has confirmed, with the articles that name it."""
+    cards = []
+    for detail in details[:_DETAILS_TOLD]:
+        kind, _, shown = detail.detail.partition(" ")
+        names = tuple(Note(name, name=True) for name in detail.document_ids[:_DETAIL_DOCUMENTS_TOLD])
+        mark = word(f"kb_detail_{kind}", language)
+        cards.append(Card(shown, mark=mark, tone="warning", notes=names))
+    left = len(details) - len(cards)
+    return [*cards, Card(word("kb_more_details", language, count=left))] if left > 0 else cards
 
 
 def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:

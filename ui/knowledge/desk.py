@@ -13,6 +13,7 @@ from ingest.uploads import Upload, Uploads
 from rag.errors import IngestRunning, KnowledgeBaseMissing, NothingToIngest, NotPermitted
 from rag.settings import Settings
 from rag.storage.access import Role, User
+from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.store import DocumentRow, GenerationInfo
 from ui.jobs import Job, JobControl
 from ui.knowledge.shelf import Checked, History, KnowledgeShelf, OpenedArticle, Source, real_pipeline
@@ -157,6 +158,24 @@ class KnowledgeDesk:
             return summary
 
         return self.shelf.jobs.start(self.lane, "publish", work, user.name)
+
+    def new_details(self) -> tuple[NewDetail, ...]:
+        """Return the addresses in what is served that nobody has confirmed."""
+        self._permitted("agent")
+        store = self.shelf.store(self.name)
+        generation = store.current_generation()
+        return ContactDetailTable(store).unconfirmed(generation) if generation else ()
+
+    def confirm_details(self) -> None:
+        """Confirm all addresses in what is served: answers mark them no more.
+
+        Raises ``IngestRunning`` and ``KnowledgeBaseMissing``.
+        """
+        from ingest.new_details import confirm_details
+
+        user = self._permitted("lead")
+        generation, count = confirm_details(self._settings.knowledge_dir, user.name)
+        self.shelf.record(user, "confirmed", self.name, {"generation": generation, "number": count})
 
     def go_back(self, generation: int) -> Job:
         """Begin to serve an earlier generation again; the result of the job is a ``GenerationInfo``."""

@@ -11,6 +11,7 @@ from ui.jobs import Job
 from ui.knowledge.change_cards import (
     change_cards,
     counted,
+    detail_cards,
     duplicate_lines,
     gate_sentence,
     question_cards,
@@ -95,6 +96,21 @@ def _draw_checked(context: PageContext, desk: KnowledgeDesk, job: Job, checked: 
     _draw_lists(summary, language)
 
 
+def draw_new_details(desk: KnowledgeDesk, language: Language) -> None:
+    """List the addresses in what is served that nobody has confirmed, with the button that confirms them."""
+    details = desk.new_details()
+    if not details:
+        return
+    draw_cards("kb_unconfirmed", detail_cards(details, language), heading=word("kb_unconfirmed", language))
+    st.caption(markdown_word("kb_unconfirmed_why", language))
+    if desk.may("lead"):
+        st.button(
+            word("kb_confirm", language, count=len(details)),
+            key="kb_confirm",
+            on_click=lambda: attempt(desk.confirm_details),
+        )
+
+
 def _draw_verdict(summary: IngestSummary, language: Language) -> None:
     say = st.info if summary.gate is None else st.success if summary.gate.passed else st.error
     say(as_markdown(gate_sentence(summary.gate, language)))
@@ -128,6 +144,9 @@ def _offer_to_publish(desk: KnowledgeDesk, job: Job, checked: Checked, language:
 def _draw_lists(summary: IngestSummary, language: Language) -> None:
     if summary.gate is not None and (summary.gate.lost or summary.gate.won):
         draw_cards("kb_questions", question_cards(summary.gate, language), heading=word("kb_gate", language))
+    if summary.new_details:
+        cards_of_details = detail_cards(summary.new_details, language)
+        draw_cards("kb_new_details", cards_of_details, heading=word("kb_new_details", language))
     notes = []
     if summary.missing:
         notes.append(word("kb_missing", language, count=summary.missing, option=word("kb_prune", language)))

@@ -29,7 +29,8 @@ _BYTES_A_MEGABYTE = 1_000_000
 
 RunIngest = Callable[[Settings, IngestJob, JobControl], IngestSummary]
 PipelineOf = Callable[[str, User], AnswerPipeline]
-Record = Callable[[User, Literal["published", "rolled_back"], str, dict[str, int]], None]
+Recorded = Literal["published", "rolled_back", "confirmed"]
+Record = Callable[[User, Recorded, str, dict[str, int]], None]
 """Takes down what somebody did to which knowledge base, with a few numbers."""
 
 
@@ -76,7 +77,7 @@ class History:
 def recorder(audit: AuditTrail) -> Record:
     """Return what takes changes down in the audit trail."""
 
-    def record(user: User, what: Literal["published", "rolled_back"], name: str, figures: dict[str, int]) -> None:
+    def record(user: User, what: Recorded, name: str, figures: dict[str, int]) -> None:
         audit.record(user.name, what, name, **figures)
 
     return record

@@ -16,7 +16,7 @@ from ui.knowledge.change_cards import (
 )
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.notices import attempt, draw_heading, say_notice
-from ui.knowledge.outcome import draw_outcome
+from ui.knowledge.outcome import draw_new_details, draw_outcome
 from ui.knowledge.shelf import Checked
 from ui.parts.text_cards import Card, Note, draw_cards
 from ui.session import PageContext
@@ -36,6 +36,7 @@ def draw_update(context: PageContext, desk: KnowledgeDesk) -> None:
             draw_running(context, desk, job)
         else:
             draw_outcome(context, desk, job)
+            draw_new_details(desk, context.language)
 
 
 def _draw_waiting(context: PageContext, desk: KnowledgeDesk, job: Job | None) -> None:

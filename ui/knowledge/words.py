@@ -185,6 +185,20 @@ KNOWLEDGE_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Nothing had changed; no. {generation} serves on.",
             "内容没有变化，第 {generation} 版继续使用。",
         ),
+        "kb_new_details": ("New addresses, not confirmed", "新出现的联系方式，尚未确认"),
+        "kb_unconfirmed": ("Addresses that nobody has confirmed", "尚未确认的联系方式"),
+        "kb_unconfirmed_why": (
+            "They are new in the knowledge base. Answers that name them are marked until a lead confirms them; check "
+            "each with whoever wrote the article.",
+            "这些联系方式是知识库中新出现的。在组长确认之前，提到它们的回答会带有标记；请先向文章作者核实。",
+        ),
+        "kb_confirm": ("Confirm {count} addresses", "确认 {count} 个联系方式"),
+        "kb_detail_host": ("Website", "网址"),
+        "kb_detail_mail": ("Mail", "邮箱"),
+        "kb_detail_phone": ("Telephone", "电话"),
+        "kb_detail_account": ("Account", "账号"),
+        "kb_detail_directive": ("To tell customers", "要求告知客户"),
+        "kb_more_details": ("{count} more", "另有 {count} 个"),
         # history
         "kb_history_heading": ("Published states", "已发布的版本"),
         "kb_generation": ("No.", "版本"),

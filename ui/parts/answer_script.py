@@ -271,6 +271,11 @@ class View {
       flag.append(" · ", remove);
       nodes.push(flag);
     }
+    if (sentence.unconfirmed) {
+      const flag = element("span", "flag", WARNING + this.words.unconfirmed);
+      flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
+      nodes.push(flag);
+    }
     return nodes;
   }
 }

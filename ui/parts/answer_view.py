@@ -26,6 +26,7 @@ _WORDS = (
     "answering",
     "thought",
     "no_support",
+    "unconfirmed",
     "best_match",
     "use_this",
     "remove",

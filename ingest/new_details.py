@@ -1,0 +1,76 @@
+"""Addresses that a generation brings, and who confirms them.
+
+The first publication of a knowledge base confirms what it holds: its owner chose the files.  Whatever comes later,
+by a watched folder above all, is marked until somebody confirms it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ingest.lock import writer_lock
+from rag.answering.contact_details import contact_details
+from rag.storage.connection import Database
+from rag.storage.contact_details import ContactDetailTable, NewDetail
+from rag.storage.store import KnowledgeStore
+from rag.storage.writer import KnowledgeWriter
+
+
+def note_details(database: Database, generation: int, between: Callable[[], None] = lambda: None) -> None:
+    """Look through the generation's documents that were not looked through yet, and keep their addresses.
+
+    ``between`` is called after some hundreds.  Documents from before this was kept are among them, once.  Where nothing
+    was confirmed yet, what the generation before held is.
+    """
+    table = ContactDetailTable(database)
+    if generation > 1 and table.latest() is None:
+        _note(table, generation - 1, between)
+        table.confirm(generation - 1, "")
+    _note(table, generation, between)
+
+
+def confirm_first(database: Database, generation: int) -> None:
+    """Confirm what the first generation of a knowledge base holds."""
+    table = ContactDetailTable(database)
+    if table.latest() is None:
+        table.confirm(generation, "")
+
+
+def new_details(database: Database, generation: int) -> tuple[NewDetail, ...]:
+    """Return the addresses of a generation that nobody has confirmed."""
+    return ContactDetailTable(database).unconfirmed(generation)
+
+
+def new_details_of(found: Mapping[str, Sequence[str]], store: KnowledgeStore) -> tuple[NewDetail, ...]:
+    """Return those of the addresses of documents, by their keys, that nobody has confirmed."""
+    new = ContactDetailTable(store).not_confirmed(list(found)) if found else ()
+    return tuple(NewDetail(detail, tuple(sorted(set(found[detail])))) for detail in sorted(new))
+
+
+def confirm_details(folder: Path, person: str) -> tuple[int, int]:
+    """Confirm the addresses of the current generation; return its number and how many were new.
+
+    Raises ``KnowledgeBaseMissing`` and ``IngestRunning``.
+    """
+    store = KnowledgeStore(folder)
+    try:
+        generation = store.require_generation()
+    finally:
+        store.close()
+    with writer_lock(folder):
+        writer = KnowledgeWriter(folder)
+        try:
+            note_details(writer.database, generation)
+            return generation, ContactDetailTable(writer.database).confirm(generation, person)
+        finally:
+            writer.close()
+
+
+def keys_of(text: str) -> Sequence[str]:
+    """Return the keys of a text's addresses, each once."""
+    return tuple(dict.fromkeys(one.key for one in contact_details(text)))
+
+
+def _note(table: ContactDetailTable, generation: int, between: Callable[[], None]) -> None:
+    for batch in table.unread(generation):
+        table.add({key: keys_of(text) for key, text in batch})
+        between()

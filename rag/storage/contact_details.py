@@ -1,0 +1,135 @@
+"""Which addresses the documents of a knowledge base name, and which of them somebody has confirmed.
+
+An address is a key of ``rag/answering/contact_details.py``.  A document that was looked through has a row in any case,
+with an empty key where it names none.  What is confirmed stays confirmed, also where its document is written anew.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rag.storage.connection import Database
+from rag.storage.store import VISIBLE, KnowledgeStore
+
+_TEXTS_AT_ONCE = 256
+_NOT_CONFIRMED = "detail <> '' AND detail NOT IN (SELECT detail FROM confirmed_detail)"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDetail:
+    """An address that nobody has confirmed, and the documents that name it, in alphabetical order."""
+
+    detail: str
+    document_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Somebody looked at all addresses of a generation.  ``at`` is in UTC; ``person`` is empty for a first ingest."""
+
+    generation: int
+    at: datetime
+    person: str
+
+
+class ContactDetailTable:
+    """The addresses of one knowledge base.
+
+    Until the first confirmation, which the first publication is, nothing counts as new.
+    """
+
+    def __init__(self, database: Database | KnowledgeStore) -> None:
+        self._database = database
+
+    def unread(self, generation: int) -> Iterator[list[tuple[int, str]]]:
+        """Yield keys and texts of the generation's documents that were not looked through, some hundreds at a time."""
+        with self._database.reading() as connection:
+            keys = [
+                row[0]
+                for row in connection.execute(
+                    f"SELECT document_key FROM document INDEXED BY document_visible WHERE {VISIBLE.format('document')} "
+                    "AND NOT EXISTS (SELECT 1 FROM contact_detail WHERE contact_detail.document_key = "
+                    "document.document_key) ORDER BY document_key",
+                    {"generation": generation},
+                )
+            ]
+        for begin in range(0, len(keys), _TEXTS_AT_ONCE):
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    "SELECT document_key, title || char(10, 10) || text FROM document "
+                    "WHERE document_key IN (SELECT value FROM json_each(?))",
+                    (json.dumps(keys[begin : begin + _TEXTS_AT_ONCE]),),
+                ).fetchall()
+            yield [(row[0], row[1]) for row in rows]
+
+    def add(self, details: Mapping[int, Sequence[str]]) -> None:
+        """Keep the addresses of documents, by the documents' keys, in one transaction."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO contact_detail (document_key, detail) VALUES (?, ?)",
+                [(key, detail) for key, found in details.items() for detail in found or ("",)],
+            )
+
+    def unconfirmed(self, generation: int) -> tuple[NewDetail, ...]:
+        """Return the addresses of a generation, published or not, that nobody has confirmed."""
+        with self._database.reading() as connection:
+            if _latest(connection) is None:
+                return ()
+            rows = connection.execute(
+                "SELECT detail, json_group_array(document_id) FROM (SELECT DISTINCT detail, document_id "
+                f"FROM contact_detail JOIN document USING (document_key) WHERE {VISIBLE.format('document')} "
+                f"AND {_NOT_CONFIRMED} ORDER BY detail, document_id) GROUP BY detail ORDER BY detail",
+                {"generation": generation},
+            ).fetchall()
+        return tuple(NewDetail(row[0], tuple(json.loads(row[1]))) for row in rows)
+
+    def unconfirmed_of(self, document_ids: Sequence[str], generation: int) -> dict[str, frozenset[str]]:
+        """Return what nobody has confirmed of some documents, by their ids; documents without such are left out."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT document_id, detail FROM document JOIN contact_detail USING (document_key) "
+                f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')} "
+                f"AND {_NOT_CONFIRMED} AND EXISTS (SELECT 1 FROM confirmation)",
+                {"ids": json.dumps(list(document_ids)), "generation": generation},
+            ).fetchall()
+        found: dict[str, set[str]] = {}
+        for document_id, detail in rows:
+            found.setdefault(document_id, set()).add(detail)
+        return {document_id: frozenset(details) for document_id, details in found.items()}
+
+    def not_confirmed(self, details: Sequence[str]) -> frozenset[str]:
+        """Return those of the addresses that nobody has confirmed, wherever they stand."""
+        with self._database.reading() as connection:
+            if _latest(connection) is None:
+                return frozenset()
+            rows = connection.execute(
+                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT detail FROM confirmed_detail)",
+                (json.dumps(sorted(details)),),
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def confirm(self, generation: int, person: str) -> int:
+        """Confirm all addresses of a generation; return how many were not confirmed before."""
+        with self._database.transaction() as connection:
+            confirmed = connection.execute(
+                "INSERT OR IGNORE INTO confirmed_detail (detail) SELECT DISTINCT detail FROM contact_detail "
+                f"JOIN document USING (document_key) WHERE {VISIBLE.format('document')} AND detail <> ''",
+                {"generation": generation},
+            ).rowcount
+            connection.execute(
+                "INSERT INTO confirmation (generation, at, person) VALUES (?, ?, ?)",
+                (generation, datetime.now(UTC).isoformat(), person),
+            )
+        return confirmed
+
+    def latest(self) -> Confirmation | None:
+        """Return the last confirmation; None before the first one."""
+        with self._database.reading() as connection:
+            return _latest(connection)
+
+
+def _latest(connection: sqlite3.Connection) -> Confirmation | None:
+    row = connection.execute("SELECT generation, at, person FROM confirmation ORDER BY rowid DESC LIMIT 1").fetchone()
+    return None if row is None else Confirmation(row[0], datetime.fromisoformat(row[1]), row[2])
