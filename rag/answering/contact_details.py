@@ -28,7 +28,7 @@ _MAIL = re.compile(
 )
 _URL = re.compile(r"\b(?:https?|ftp|wss?)://(?P<place>[^\s/?#\"'<>()\[\]“”‘’（）「」，。；、]{1,255}+)")
 _BARE_HOST = re.compile(
-    rf"(?<![{_LETTER}@._-])(?:[{_LETTER}][{_LETTER}-]{{0,62}}+{_DOT}){{1,8}}+(?P<top>[{_LETTER}-]{{2,24}}+)(?![{_LETTER}@])"
+    rf"(?<![{_LETTER}@._-])(?:[{_LETTER}][{_LETTER}-]{{0,62}}+{_DOT}){{1,8}}(?P<top>[{_LETTER}-]{{2,24}}+)(?![{_LETTER}@])"
 )
 # The top-level domains that are no common words and no endings of file names, and so need no "www." before them.
 _TOP_LEVEL = frozenset(
@@ -38,7 +38,7 @@ tech cloud ai tv cc vip club live pro hk tw sg au ca us example gov edu mobi wan
 support help network agency center services
 """.split()  # noqa: SIM905
 )
-_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,+])(?:\+|\(\+?)?\d(?:[^\S\n]?[-–()./·]?[^\S\n]?\d){4,24}+(?![A-Za-z0-9_%])")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,+/])(?:\+|\(\+?)?\d(?:[^\S\n]?[-–()./·]?[^\S\n]?\d){4,24}+(?![A-Za-z0-9_%])")
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
 _CALLS = re.compile(
     r"\b(?:call|calls|tel|telephone|phone|phones|dial|ring|hotline|helpline|fax|whatsapp|mobile|text|sms|line|anruf|telefon"
@@ -56,7 +56,8 @@ _NAMED_PHONE = re.compile(
 _IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[^\S\n]?[A-Za-z0-9]{4}){2,7}+(?:[^\S\n]?[A-Za-z0-9]{1,3})?\b")
 _WALLET = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|0x[a-fA-F0-9]{40})\b")
 _HANDLE = re.compile(
-    r"(?:微信号?|企业微信|QQ群?|公众号|wechat(?: id)?|telegram|whatsapp|line id|paypal)[^\S\n]?[:：]?[^\S\n]?"
+    r"(?<![A-Za-z0-9])(?:微信号?|企业微信|QQ群?|公众号|wechat(?: id)?|telegram|whatsapp|line id|paypal)"
+    r"[^\S\n]?[:：]?[^\S\n]?"
     r"(?P<handle>@?[A-Za-z][\w.-]{4,31}|\d{5,12})",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ import pytest
 
 from ingest import __main__ as command_module
 from ingest.__main__ import main
+from rag.people.audit import AuditTrail
 from rag.settings import load_settings
 from tests.ingest.conftest import Desk
 
@@ -100,3 +101,29 @@ def test_without_a_knowledge_base(
     assert main([option]) == 3
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["C", "zh_CN"])
+def test_new_addresses_are_told_and_confirmed(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
+    told, confirmed = {
+        "C": ("@ new, not confirmed: host evil.example (fees.md)", "Confirmed: 1 new addresses of generation 2."),
+        "zh_CN": ("@ 新出现，尚未确认：host evil.example（fees.md）", "已确认第 2 代中 1 个新的联系方式。"),
+    }[language]
+    command.write("fees.md", "# Fees\n\nPay at https://evil.example/pay.")
+    assert main([str(command.manual), "--diff"]) == 0
+    assert told in said(capsys)
+    assert main([str(command.manual), "--diff", "--json"]) == 0
+    assert json.loads(said(capsys)[0])["new_details"] == [{"detail": "host evil.example", "document_ids": ["fees.md"]}]
+    assert main([str(command.manual)]) == 0
+    assert told in said(capsys)
+    assert main(["--confirm"]) == 0
+    assert confirmed in said(capsys)
+    trail = AuditTrail(command.settings.people_path)
+    assert ("confirmed", command.settings.knowledge_base) in [(one.what, one.about) for one in trail.entries()]
+    trail.close()
+    assert main(["--confirm", "--json"]) == 0
+    assert json.loads(said(capsys)[0]) == {"generation": 2, "confirmed": 0}

@@ -18,6 +18,7 @@ from rag.schema import (
     Queued,
     Retrieved,
     SpanTime,
+    TextSpan,
     ThinkingDelta,
 )
 
@@ -120,3 +121,17 @@ def test_control_characters_never_reach_the_terminal() -> None:
 
 def test_the_times_without_a_model() -> None:
     assert times_line(answer("x", model=""), "en").endswith("| no model was asked, generation 3")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "[!] this address is new in the knowledge base, and nobody has confirmed it: {}"),
+        ("zh", "[!] 新出现的联系方式，尚未确认: {}"),
+    ],
+)
+def test_a_sentence_with_an_address_that_nobody_confirmed_is_named(language: Language, words: str) -> None:
+    marked = replace(answer(RULE), unconfirmed=(TextSpan(0, len(RULE)),))
+    events = [Retrieved(PASSAGES, True, 0.9, 3), *deltas(RULE), Completed(marked)]
+    assert words.format(RULE) in printed(events, language=language)
+    assert "[!]" not in printed([*events[:-1], Completed(answer(RULE))], language=language)

@@ -1,9 +1,11 @@
 """Answers become blocks and runs; nothing is lost, nothing is interpreted that is not known."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.schema import Answer
+from rag.schema import Answer, TextSpan
 from tests.ui.scenes import WORDS, complete_answer, evidence
 from ui.answer_blocks import Run, Sentence, answer_blocks, judged_sentences, plain_text
 
@@ -25,6 +27,18 @@ def test_sentences_know_their_passages_and_come_in_reading_order() -> None:
     assert [sentence.numbers for sentence in sentences] == [(1,), (2,), (), (3,)]
     assert [sentence.unsupported for sentence in sentences] == [False, False, True, False]
     assert all(sentence.text == answer.text[sentence.start : sentence.end] for sentence in sentences)
+
+
+def test_a_sentence_with_an_address_that_nobody_confirmed_is_told_with_its_citations() -> None:
+    answer = complete_answer("en")
+    first = answer.citations[0]
+    marked = replace(answer, unconfirmed=(TextSpan(first.start, first.end),))
+    sentences = judged_sentences(marked, evidence("en"))
+    assert [sentence.index for sentence in sentences if sentence.unconfirmed] == [0]
+    assert sentences[0].numbers == (1,)
+    assert judged_sentences(replace(answer, citations=(), unsupported=(), unconfirmed=(TextSpan(0, 5),)), ())[
+        0
+    ].unconfirmed
 
 
 def test_several_citations_of_one_sentence_are_one_sentence() -> None:

@@ -36,7 +36,7 @@ def test_every_word_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     of_the_quality_page = "q_(kind|why|view|state|action|outcome|trouble|measure|figure|in)_"
     of_the_models_page = "m_(view|job|step|done|action|profile|advice)_"
-    of_the_knowledge_page = "kb_(fate|job|view|age|use|role)_"
+    of_the_knowledge_page = "kb_(fate|job|view|age|use|role|detail)_"
     built = re.compile(
         r"(error_|time_|stage_|model_|thinking_|language_|turn_state_|role_|change_|window_|states_|stage_time_|reason_"
         r"|corrected_|detail_|audience_)|"

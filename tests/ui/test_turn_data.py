@@ -16,7 +16,7 @@ from rag.errors import (
     OllamaUnavailable,
     TurnFailed,
 )
-from rag.schema import Citation, Lane, Language, SpanTime
+from rag.schema import Citation, Lane, Language, SpanTime, TextSpan
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
 from ui.reply_text import reply_data
@@ -72,6 +72,18 @@ def test_an_answer_without_doubts_is_well_supported_and_one_without_sentences_is
     assert data["stand_in"] == ""
     bare = replace(DONE, answer=replace(answer, unsupported=(), citations=()))
     assert answer_data(bare, READING)["verdict"] is None
+
+
+@pytest.mark.parametrize("lane", ["model", "curated"])
+def test_an_address_that_nobody_confirmed_is_to_be_checked(lane: str) -> None:
+    answer = complete_answer("en") if lane == "model" else kept_answer("en", "curated")
+    end = len(answer.text.splitlines()[0])
+    answer = replace(answer, citations=(), unsupported=(), unconfirmed=(TextSpan(0, end),))
+    data = answer_data(replace(DONE, answer=answer, text=answer.text), READING)
+    assert data["verdict"] == {"kind": "warning", "words": "Check marked sentences"}
+    (sentence,) = data["sentences"]  # type: ignore[misc]
+    assert sentence["unconfirmed"] is True
+    assert sentence["unsupported"] is False
 
 
 def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> None:

@@ -16,6 +16,7 @@ from rag.turns import AnswerPipeline
 from tests.ui.knowledge.library import Library
 from ui.i18n import word
 from ui.jobs import Jobs
+from ui.knowledge.change_cards import detail_cards
 from ui.knowledge.desk import KnowledgeDesk
 from ui.knowledge.shelf import Checked, KnowledgeShelf
 from ui.knowledge.update import progress_words
@@ -105,6 +106,7 @@ def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
         agent.forget_job,
         lambda: agent.explain("tab", "fees?"),
         lambda: agent.explanation("tab"),
+        agent.confirm_details,
         lambda: lead.go_back(1),
         lambda: lead.publish(checked(small, lead)),
     ]
@@ -166,6 +168,29 @@ def test_from_a_file_to_a_published_state_and_back_with_who_did_it(small: Librar
         ("lin", "published", {"generation": 2, "added": 1, "changed": 0}),
         ("lin", "rolled_back", {"generation": 3, "restored": 1}),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Library, language: Language) -> None:
+    admin = small.desk(lambda: User("lin", "admin"))
+    admin.keep([("fees.md", b"# Fees\n\nPay the fee at https://evil.example/pay.")])
+    admin.check()
+    found = done(small)
+    assert isinstance(found, Checked)
+    assert [detail.detail for detail in found.summary.new_details] == ["host evil.example"]
+    (card,) = detail_cards(found.summary.new_details, language)
+    assert (card.title, card.mark) == ("evil.example", word("kb_detail_host", language))
+    assert not page(small, "update", language, role="admin").exception
+    admin.publish(found)
+    done(small)
+    assert not page(small, "update", language, role="agent").button
+    test = page(small, "update", language, role="lead")
+    assert word("kb_unconfirmed_why", language) in texts(test)
+    test.button(key="kb_confirm").click().run()
+    assert admin.new_details() == ()
+    assert small.changes[-1][1:] == ("confirmed", {"generation": 2, "number": 1})
+    assert "kb_confirm" not in {button.key for button in page(small, "update", language, role="lead").button}
 
 
 @pytest.mark.slow
