@@ -80,7 +80,8 @@ def test_an_address_that_nobody_confirmed_is_to_be_checked(lane: str) -> None:
     end = len(answer.text.splitlines()[0])
     answer = replace(answer, citations=(), unsupported=(), unconfirmed=(TextSpan(0, end),))
     data = answer_data(replace(DONE, answer=answer, text=answer.text), READING)
-    assert data["verdict"] == {"kind": "warning", "words": "Check marked sentences"}
+    words = "Check marked sentences" if lane == "model" else "Written by Lin, 1 Aug 2026 · Check marked sentences"
+    assert data["verdict"] == {"kind": "warning", "words": words}
     (sentence,) = data["sentences"]  # type: ignore[misc]
     assert sentence["unconfirmed"] is True
     assert sentence["unsupported"] is False

@@ -119,15 +119,17 @@ def test_the_quotation_of_a_new_address_is_marked(tmp_path: Path) -> None:
     assert [quoted.text[span.start : span.end] for span in quoted.unconfirmed] == [f"Returns: {NEW}"]
 
 
-def test_a_persons_answer_with_an_address_that_is_new_is_marked_and_not_changed(tmp_path: Path) -> None:
+def test_a_persons_answer_with_an_address_that_nobody_confirmed_is_marked_and_not_changed(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     note(desk.folder, 1)
+    publish_documents(desk.folder, [changed(f"# Returns\n\n{NEW}")], HashEmbedder())
     curation = Curation(desk.parts.store, CuratedAnswers(desk.folder))
-    written = f"{RULE} Pay at https://evil.example/pay first."
+    written = f"{RULE} Or write to pay@evil.example. See https://unknown.example/pay first."
     curation.write(QUESTION, written, author="Lin", sources=[Place(SAMPLE_DOCUMENTS[0].document_id)])
     pipeline = Pipeline(replace(desk.parts, lanes=Lanes(curation)))
     assert pipeline.answer(QUESTION).unconfirmed == (), "nothing was confirmed yet, so nothing is new"
     confirm(desk.folder, 1)
     served = pipeline.answer(QUESTION)
     assert (served.lane, served.text) == ("curated", written)
-    assert [written[span.start : span.end] for span in served.unconfirmed] == ["Pay at https://evil.example/pay first."]
+    assert [written[span.start : span.end] for span in served.unconfirmed] == ["Or write to pay@evil.example."]
+    assert [written[span.start : span.end] for span in served.unsupported] == ["See https://unknown.example/pay first."]
