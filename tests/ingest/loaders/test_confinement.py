@@ -1,5 +1,6 @@
 """A parser that a file took over finds nothing: each attempt is made from inside a real reading process."""
 
+import ctypes
 import json
 import logging
 import os
@@ -145,6 +146,10 @@ def test_nothing_is_within_reach_of_a_parser(
             server.accept()
     (said,) = [record.getMessage() for record in caplog.records if record.name == "ingest.reader"]
     _, _, within_reach = said.partition("within reach: ")
+    if Path("/proc/sys/kernel/seccomp/actions_avail").exists():
+        assert said.count("seccomp") == 4, "all but reading files"
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) > 0:  # landlock_create_ruleset tells its version
+        assert "no files (Landlock)" in said
     for measure, attempts in _BY_MEASURE.items():
         if measure not in within_reach:  # else this kernel has no means for it, which is what the log says
             assert {name: answer[name] for name in attempts} == dict.fromkeys(attempts, "PermissionError"), measure
