@@ -17,6 +17,7 @@ from rag.answering.question import clean_question
 from rag.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
 from rag.curating import add_curated_commands
 from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
+from rag.forgetting import add_forgetting_commands
 from rag.pipeline import Pipeline
 from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
@@ -39,6 +40,8 @@ _EXAMPLES = """examples:
   python -m rag latency --since 24h                       p50/p95/p99 of the desk's answers, and the objective
   python -m rag curated add "How long is the warranty?" "Two years." --document en/warranty.md
   python -m rag curated list --state waiting              answers that persons wrote; approve, retire, export
+  python -m rag forget --customer "Anna Wu" --dry-run     what is kept of a customer, and how to erase it
+  python -m rag retention                                 delete questions that are older than they are kept
 
 exit codes: 0 answered or refused, 2 the question or a setting, 3 the knowledge base, 4 the model server, 5 set-up"""
 
@@ -146,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="ask | batch | latency | curated")
+    commands = parser.add_subparsers(required=True, metavar="ask | batch | latency | curated | forget | retention")
     actions: tuple[tuple[str, Callable[[argparse.Namespace, Language], int], str], ...] = (
         ("ask", _ask, "answer one question  回答一个问题"),
         ("batch", _batch, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
@@ -177,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--since", metavar="TIME", help="only turns of the last 90m, 24h, 7d  时间范围")
     command.add_argument("--json", action="store_true", help="print the figures as JSON  输出 JSON")
     add_curated_commands(commands)
+    add_forgetting_commands(commands)
     return parser
 
 

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     unverified_email: bool = Field(
         default=False, description="let people in whose provider does not say that it has verified their e-mail address"
     )
+    turn_retention_days: int = Field(
+        default=365, ge=0, le=36_500, description="after which questions and answers are deleted; 0: never"
+    )
     host_names: str = Field(default="", description="names that the desk is reached under, separated by commas")
     trusted_proxies: str = Field(
         default="",

@@ -2,9 +2,10 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Literal
 
@@ -57,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 _MODEL_LOOK_EVERY_SECONDS = 5.0
 _MACHINE_LOOK_EVERY_SECONDS = 2.0
+_FIRST_RETENTION_SECONDS = 60.0  # the start has enough to do
+_RETENTION_EVERY_SECONDS = 24 * 3600.0
 _MORE_WORKERS_THAN_THE_LINE = 4
 
 
@@ -232,6 +235,7 @@ def open_services(settings: Settings) -> SharedServices:
         files=Jobs(file_pool(settings, OwnFilesWaiting)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
+    threading.Thread(target=_delete_old_turns, args=(settings,), daemon=True, name="retention").start()
     # no daemon: at the end of the process it would be inside OpenVINO, which aborts then
     threading.Thread(target=_make_ready, args=(first, services), name="warm").start()
     return services
@@ -261,6 +265,20 @@ def shared_services() -> SharedServices:
     """Return the program's one set of services."""
     keep_files_private()  # once more: the page may be served by another program than ``python -m ui``
     return open_services(load_settings())
+
+
+def _delete_old_turns(settings: Settings) -> None:
+    """Delete each day the turns that are older than they are kept, for as long as the program runs."""
+    from rag.erasure import expire_turns
+
+    time.sleep(_FIRST_RETENTION_SECONDS)
+    while settings.turn_retention_days:
+        try:
+            count = expire_turns(settings, datetime.now(UTC), "desk")
+            logger.info("%d turns were older than %d days", count, settings.turn_retention_days)
+        except AnswerdeskError as error:
+            logger.warning("old turns not deleted: %s", type(error).__name__)
+        time.sleep(_RETENTION_EVERY_SECONDS)
 
 
 def _make_ready(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:

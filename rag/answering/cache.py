@@ -32,6 +32,7 @@ NEVER_MATTERS = frozenset(
         "knowledge_base",
         "sign_in",
         "sign_in_hours",
+        "turn_retention_days",
         "sign_in_idle_hours",
         "unverified_email",
         "host_names",

@@ -27,6 +27,8 @@ Change = Literal[
     "correction",
     "setting",
     "model",
+    "turns_deleted",
+    "customer_forgotten",
 ]
 """What can be recorded.  The words for each are in ``ui/i18n.py`` under ``change_``."""
 

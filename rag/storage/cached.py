@@ -4,6 +4,7 @@ A file of its own: whoever deletes it loses nothing but time, and a damaged one 
 """
 
 import json
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -43,7 +44,7 @@ class CachedAnswers:
     """The table ``cached``; safe from many threads and processes.  The file is made with the first answer."""
 
     def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / CACHE_NAME, CACHE_MIGRATIONS, create=True)
+        self._database = Database(folder / CACHE_NAME, CACHE_MIGRATIONS, create=True, wipes=True)
 
     def get(self, key: CacheKey, model: str = "") -> CachedAnswer | None:
         """Return the answer under a key, of one model where ``model`` is given."""
@@ -94,6 +95,37 @@ class CachedAnswers:
                 "DELETE FROM cached WHERE entry <= (SELECT entry FROM cached ORDER BY entry DESC LIMIT 1 OFFSET ?)",
                 (limit,),
             )
+
+    def erase(self, forms: Collection[str], holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
+        """Delete the answers to questions of these forms, and those whose question or answer ``holds`` something.
+
+        Return how many there are; a ``dry_run`` deletes nothing.
+        """
+        if not self._database.exists():
+            return 0
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT entry, form, answer FROM cached").fetchall()
+            found = [
+                (row["entry"],)
+                for row in rows
+                if row["form"] in forms or holds(row["form"]) or holds(json.loads(row["answer"])["text"])
+            ]
+            if not dry_run:
+                connection.executemany("DELETE FROM cached WHERE entry = ?", found)
+        return len(found)
+
+    def erase_before(self, made_at: datetime) -> int:
+        """Delete the answers that were made before a time; return how many there were."""
+        if not self._database.exists():
+            return 0
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM cached WHERE made_at < ?", (made_at.astimezone(UTC).isoformat(),)
+            ).rowcount
+
+    def settle(self, *, compact: bool = False) -> bool:
+        """Leave nothing of deleted answers on the disk, as ``Database.settle`` does."""
+        return not self._database.exists() or self._database.settle(compact=compact)
 
     def count(self) -> int:
         """Count the answers that are kept."""

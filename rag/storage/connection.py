@@ -76,11 +76,14 @@ class Database:
     """One SQLite file for many threads: each gets a connection of its own, closed when the thread ends.
 
     The file must exist, unless ``create`` is asked for; its tables are brought up to date by ``migrations`` when the
-    first connection is opened.
+    first connection is opened.  With ``wipes``, what is deleted or written over is overwritten with zeros in the file.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[Migration], *, create: bool = False) -> None:
+    def __init__(
+        self, path: Path, migrations: Sequence[Migration], *, create: bool = False, wipes: bool = False
+    ) -> None:
         self.path = path
+        self._wipes = wipes
         self._migrations = migrations
         self._create = create
         self._local = threading.local()
@@ -124,6 +127,18 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    def settle(self, *, compact: bool = False) -> bool:
+        """Bring all that was written into the file itself and empty its write-ahead log, where deleted rows live on.
+
+        ``compact`` also writes the file anew, without the free room that older versions left as it was.  Return False
+        where another process kept reading for longer than the busy timeout, so that the log could not be emptied.
+        """
+        with self.reading() as connection:
+            if compact:
+                connection.execute("VACUUM")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
     def close(self) -> None:
         """Close every thread's connection."""
         with self._lock:
@@ -146,6 +161,8 @@ class Database:
                 check_same_thread=False,  # close() may come from another thread; use stays with one
             )
             try:
+                if self._wipes:
+                    connection.execute("PRAGMA secure_delete = ON")
                 _prepare(connection, self._migrations)
             except BaseException:
                 connection.close()

@@ -5,7 +5,7 @@ no ingest that is writing keeps them waiting (they are to serve within a second)
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -73,7 +73,7 @@ class CuratedAnswers:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / ANSWERS_NAME, ANSWER_MIGRATIONS, create=True)
+        self._database = Database(folder / ANSWERS_NAME, ANSWER_MIGRATIONS, create=True, wipes=True)
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
         """Keep an answer; one that is to serve takes the place of the one that did."""
@@ -122,6 +122,27 @@ class CuratedAnswers:
     def expire(self, number: int, note: str) -> None:
         """Let an answer serve no more because what it rests on changed; ``note`` names it.  Raises ``KeyError``."""
         self._end(number, "expired", "", note)
+
+    def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
+        """Delete the answers that hold something in question, answer or a note, with their history.
+
+        Return how many there are; a ``dry_run`` deletes nothing.
+        """
+        found = [one.number for one in self.all() if self._mentions(one, holds)]
+        if found and not dry_run:
+            with self._database.transaction() as connection:
+                connection.executemany("DELETE FROM curated WHERE number = ?", [(number,) for number in found])
+        return len(found)
+
+    def _mentions(self, one: CuratedAnswer, holds: Callable[[str], bool]) -> bool:
+        kept = one.kept
+        return any(
+            map(holds, (kept.question, kept.form, kept.answer, *(event.note for event in self.events(one.number))))
+        )
+
+    def settle(self, *, compact: bool = False) -> bool:
+        """Leave nothing of deleted answers on the disk, as ``Database.settle`` does."""
+        return not self._database.exists() or self._database.settle(compact=compact)
 
     def mark_gated(self, number: int) -> None:
         """Remember that the question joined the regression questions."""

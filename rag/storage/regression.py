@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -72,6 +72,25 @@ class RegressionQuestions:
             connection.execute("DELETE FROM regression_question WHERE origin = 'file'")
             for question in questions:
                 _insert(connection, question)
+
+    def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
+        """Delete the questions that hold something; what all of them look like embedded is computed anew.
+
+        Return how many there are; a ``dry_run`` deletes nothing.
+        """
+        found = [one.number for one in self.all() if holds(one.asked.question) or holds(one.asked.quote)]
+        if not found or dry_run:
+            return len(found)
+        with self._database.reading() as connection:
+            before = connection.execute("PRAGMA secure_delete").fetchone()[0]
+            connection.execute("PRAGMA secure_delete = ON")
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM regression_question WHERE question_key = ?", [(key,) for key in found])
+            connection.execute("DELETE FROM question_vector")
+        with self._database.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute(f"PRAGMA secure_delete = {int(before)}")
+        return len(found)
 
     def add(self, question: RegressionQuestion) -> None:
         """Keep one question; where the same words in the same language are known, their documents are replaced."""

@@ -97,7 +97,7 @@ class TurnStore:
 
     def __init__(self, path: Path, *, question_characters: int = 8000) -> None:
         self._longest = question_characters
-        self._database = Database(path, TURN_MIGRATIONS, create=True)
+        self._database = Database(path, TURN_MIGRATIONS, create=True, wipes=True)
         self.feedback = TurnFeedback(self._database)
         self._owner = _process_mark(os.getpid())
         self.fail_abandoned()
@@ -145,6 +145,11 @@ class TurnStore:
         if row is None:
             raise KeyError(turn_id)
         return _from_row(row)
+
+    def has(self, turn_id: str) -> bool:
+        """Tell whether a turn is kept: it may have been erased by another process."""
+        with self._database.reading() as connection:
+            return connection.execute("SELECT 1 FROM turn WHERE turn_id = ?", (turn_id,)).fetchone() is not None
 
     def questions_before(self, turn: Turn, limit: int) -> tuple[str, ...]:
         """Return the questions that the turn goes on from, oldest first, the last ``limit`` of them.

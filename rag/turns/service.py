@@ -267,7 +267,10 @@ class TurnService:
             return live.read()
         ended = self._ended.get(turn_id)
         if ended is not None:
-            return ended
+            if self._store.has(turn_id):
+                return ended
+            with self._lock:
+                self._ended.pop(turn_id, None)
         try:
             kept = from_record(self._store.get(turn_id))
         except KeyError as error:

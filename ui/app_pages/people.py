@@ -224,7 +224,10 @@ def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:
     return (at, entry.who, word(f"change_{entry.what}", language), entry.about, described(entry.details, language))
 
 
-_COUNTED = ("generation", "added", "changed", "restored", "number", "slots", "context")
+_COUNTED = (
+    "generation", "added", "changed", "restored", "number", "slots", "context", "turns", "cached", "curated",
+    "questions", "runs", "days",
+)  # fmt: skip
 
 
 def described(details: Mapping[str, Detail], language: Language) -> str:
