@@ -18,6 +18,7 @@ import httpx
 from pydantic import BaseModel
 
 from rag.errors import AnswerdeskError, AuditImpossible, VulnerablePackages
+from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of, fail, terminal_language
 
 OSV = "https://api.osv.dev"
@@ -151,4 +152,5 @@ def main(arguments: Sequence[str] | None = None, service: str = OSV) -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(exit_code_of(main))
