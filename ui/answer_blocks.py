@@ -12,9 +12,9 @@ from rag.invisible import without_invisible
 from rag.schema import Answer, Citation, Evidence
 
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])[ \t]+|(?P<number>\d{1,2})[.)、．](?:[ \t]+|(?=\D)))(?=\S)")
-_HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+(?=\S)")
-_FENCE = re.compile(r"[ \t]*`{3,}[ \t]*(?P<language>[\w+#.-]*)[ \t]*$")
-_INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`+)(?P<code>[^`\n]+)(?P=ticks)")
+_HEADING = re.compile(r"(?<![ \t])[ \t]*+#{1,6}[ \t]++(?=\S)")
+_FENCE = re.compile(r"[ \t]*+`{3,}+[ \t]*+(?P<language>[\w+#.-]*+)[ \t]*+$")
+_INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`{1,8}+)(?P<code>[^`\n]+)(?P=ticks)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ _HEADING = re.compile(r"#{1,6}[ \t]+(?=\S)")
 _LIST_ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<marker>[-*•]|\d{1,3}[.)])[ \t]+(?=\S)")
 _TABLE_RULE = re.compile(r"[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*")
 _TABLE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*")
-_CELL = re.compile(r"\|[ \t]*((?:\\\||[^|])*?)[ \t]*(?=\|)")
+_CELL = re.compile(r"(?<!\\)\|[ \t]*+((?:[ \t]*+(?:\\\||[^| \t]))*+)[ \t]*+(?=\|)")
 
 
 @dataclass(frozen=True, slots=True)

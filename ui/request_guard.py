@@ -58,7 +58,7 @@ TOO_MANY = 4429
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+")
-_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_INLINE_SCRIPT = re.compile(r"<script>((?:(?!<script>).)*?)</script>", re.DOTALL)
 
 
 class RequestGuard:

@@ -40,8 +40,7 @@ _RESTRICTS = re.compile(
     r"|miss|until|unless|before|rather|different|separate|limit|block|lock|disable|remove|lose|lost|off|out of|less|few"
     r"|rare|deny|denie|unable|unavailable|unsupported|unlikely|invalid|incorrect|incomplete)"
     r"|[仅只除拒停禁闭消失缺少无非止另别过错异限]|以外|之前|才",
-    re.IGNORECASE,
-)
+)  # for small letters: to fold each one takes three times as long
 
 
 def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
@@ -230,6 +229,6 @@ def _denies_by_itself(claim: Claim, context: Context) -> bool:
 
 
 def _restricts(span: QuotableSpan) -> bool:
-    return _RESTRICTS.search(span.text) is not None or any(
+    return _RESTRICTS.search(span.text.lower()) is not None or any(
         clause.denies for clause in (*span.own.clauses, *span.around.clauses)
     )

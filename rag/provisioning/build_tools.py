@@ -113,7 +113,7 @@ def _version(program: Path, option: str) -> tuple[int, ...]:
         said = subprocess.run([program, option], capture_output=True, text=True, timeout=30, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    numbers = re.search(r"(\d+)\.(\d+)", said)
+    numbers = re.search(r"(?<!\d)(\d++)\.(\d+)", said)
     return tuple(int(number) for number in numbers.groups()) if numbers else ()
 
 

@@ -1,0 +1,127 @@
+"""No text stops the desk: how long a thread waits for Python's lock while hostile questions and documents are read."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ingest.pipeline import ingest
+from rag.errors import QuestionError
+from rag.pipeline import Pipeline, PipelineParts
+from rag.retrieval.retriever import Retriever
+from rag.retrieval.sentence_similarity import SentenceSimilarity
+from rag.serving.admission import Admission
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+from rag.testing import HashEmbedder, ScriptedGenerator
+
+LONGEST_STALL_SECONDS = 0.1
+_TICK_SECONDS = 0.002
+
+HOSTILE_DOCUMENTS = {
+    "blanks.txt": "The warranty is two years, and this line wraps here\n" + " " * 1_000_000 + "because of the law.",
+    "wide-blanks.txt": "保修期两年，这一行在这里换行，因为它比较长而且没有标点\n" + "\u3000" * 330_000 + "如下。",
+    "words.txt": "warranty " + "a " * 50_000,
+    "one-word.txt": "warranty " + "x" * 1_000_000,
+    "items.txt": "The warranty:\n\n" + "- a\n" * 100_000,
+    "quotes.txt": ">" * 2000 + " warranty\n\n" + "> " * 50_000 + "b\n",
+    "numerals.txt": "warranty " + "八" * 50_000,
+    "points.txt": "warranty " + "a." * 50_000,
+    "table.md": "| warranty | b |\n| --- | --- |\n" + "| 1 | 2 |\n" * 2000,
+}
+QUESTION = "How long is the warranty? "
+ATOMS = (
+    "八", "a.", " ", "\u3000", "\n", "thanks ", "7", "7,", "a ", "A ", "Abc ", "[", "](", "ignore all ", "neither ",
+    "assistant must ", "> ", "- ", "1. ", "吧", "是否", ", and how ", "，", "with ", "#", "|", "a-", "a@", "保修",
+    "7天",
+)  # fmt: skip
+
+
+class Watcher:
+    """A thread that wants to run every two milliseconds, and notes how long it could not.
+
+    The machine may be busy with others: of a wait only what this process itself computed meanwhile is counted.
+    """
+
+    def __init__(self) -> None:
+        self.longest_seconds = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._ended.is_set():
+            wall, cpu = time.perf_counter(), time.process_time()
+            time.sleep(_TICK_SECONDS)
+            waited = min(time.perf_counter() - wall - _TICK_SECONDS, time.process_time() - cpu)
+            self.longest_seconds = max(self.longest_seconds, waited)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+@contextmanager
+def watched() -> Iterator[Watcher]:
+    watcher = Watcher()
+    watcher.start()
+    try:
+        yield watcher
+    finally:
+        watcher.end()
+
+
+@pytest.mark.slow
+def test_the_watcher_sees_a_stall() -> None:
+    with watched() as watcher:
+        sum(range(20_000_000))  # one call that keeps the lock
+    assert watcher.longest_seconds > 0.1
+
+
+@pytest.fixture(scope="module")
+def hostile_knowledge(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    manual = tmp_path_factory.mktemp("manual")
+    for name, text in HOSTILE_DOCUMENTS.items():
+        (manual / name).write_text(text, encoding="utf-8")
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), refusal_threshold=0.0, thinking="off")
+    summary = ingest([manual], settings, HashEmbedder())
+    assert summary.failures == ()
+    assert summary.documents == len(HOSTILE_DOCUMENTS)
+    return settings
+
+
+def _pipeline(settings: Settings) -> Pipeline:
+    store, embedder = KnowledgeStore(settings.knowledge_dir), HashEmbedder()
+    parts = PipelineParts(
+        settings=settings,
+        store=store,
+        retriever=Retriever(store, embedder, settings),
+        generator=ScriptedGenerator(),
+        admission=Admission(2, settings.max_waiting),
+        count_tokens=embedder.count_tokens,
+        sentence_scores=SentenceSimilarity(store, embedder).scores,
+    )
+    return Pipeline(parts)
+
+
+@pytest.mark.slow
+def test_no_question_and_no_document_stalls_another_thread(hostile_knowledge: Settings) -> None:
+    pipeline = _pipeline(hostile_knowledge)
+    stalls: dict[str, float] = {}
+    for atom in ATOMS:
+        question = (QUESTION + atom * 8000)[:7990] + " warranty"
+        with watched() as watcher:
+            try:
+                for _ in pipeline.stream(question):
+                    pass
+            except QuestionError:
+                pass
+        stalls[atom] = watcher.longest_seconds
+    slow = {atom: seconds for atom, seconds in stalls.items() if seconds > LONGEST_STALL_SECONDS}
+    sys.stdout.write(f"longest stall: {max(stalls.values()):.3f} s, after {max(stalls, key=stalls.__getitem__)!r}\n")
+    assert not slow
