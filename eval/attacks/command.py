@@ -29,6 +29,7 @@ examples:
   python -m eval attacks                         all attacks, on the product and on a plain prompt
   python -m eval attacks --limit 20 --seed 3
   python -m eval attacks --no-model              which orders the first guardrail lets through: seconds, no model
+  python -m eval attacks --attacks data/attacks/held-out
   python -m eval attacks --way german --way title --arms own,clean
   python -m eval attacks --attacks mine.jsonl --run tuesday --json figures.json
 

@@ -62,6 +62,14 @@ def test_the_shipped_attacks_are_written_in_many_ways_in_both_languages() -> Non
     assert {one.place for one in attacks} == {"paragraph", "title", "mail"}
 
 
+def test_the_held_out_attacks_are_others_in_the_same_ways() -> None:
+    shipped, held_out = load_attacks(ATTACKS_DIR), load_attacks(ATTACKS_DIR / "held-out")
+    assert {one.way for one in held_out} == {one.way for one in shipped}
+    assert not {one.id for one in held_out} & {one.id for one in shipped}
+    assert not {one.text for one in held_out} & {one.text for one in shipped}
+    assert not {trace for one in held_out for trace in one.traces} & {trace for one in shipped for trace in one.traces}
+
+
 def test_attacks_are_spread_over_as_many_rounds_as_the_documents_make_necessary() -> None:
     asked = [replace(question(f"q{number}"), relevant=(f"en/{number}.md",)) for number in range(2)]
     attacks = [replace(ORDER, id=str(number)) for number in range(5)]
