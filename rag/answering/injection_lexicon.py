@@ -47,6 +47,28 @@ negeer, vergeet, игнорируй, игнорируйте, игнориров�
     # what a file or a law does as well
     "overwrite": "override, overrides, overriding, overrule, overrules, overruled, 覆盖, 取代",
     "yours": "your, previous, prior, system, safety, all your, 你的, 系统",
+    "matter": """
+the passages, the documents, the context, the question, the other rows, the rest, other passages, all passages
+the page, 资料, 文档, 其他行, 其余, 问题, 正文, 上下文
+""",
+    "no_heed": "不要看, 不用看, 别看, 停止阅读, 请停止, stop reading, read no further",
+    "told_before": """
+what you were told, you were told before, what you have been told, 之前对你说的话, 对你说过的话, 之前告诉你的
+""",
+    "answer": "answer, reply, respond, say, output, tell, 回答, 回复, 作答, 输出, 告诉, 说",
+    "every_question": """
+answer every question, answer all questions, answer each question, answer any question, reply to every question
+reply to every customer, reply to all customers, respond to every question, respond to all questions
+""",
+    "with": "with, by",
+    "question_in_chinese": "所有问题, 任何问题, 每个问题, 这个问题, 此问题, 该问题",
+    "using_in_chinese": "一律用, 一律以, 请用, 都用, 只用, 均用",
+    "put_words": "put the words, put the word, put the phrase, put the sentence",
+    "at_an_end": "at the start, at the beginning, at the end, in front, at the top",
+    "you_answer": "you answer, you reply, you say, you tell",
+    "whenever": "whenever, anybody asks, somebody asks, someone asks, anyone asks, they ask",
+    "whenever_in_chinese": "只要有人问, 有人问到, 有人问起, 凡有人问",
+    "then_answer_in_chinese": "就回答, 就回复, 就说, 就答",
     # verbs that come last
     "dropped": """
 無視, 忘れ, 従わない, 破棄, 従うな, 무시, 잊어, 잊고, 따르지, 忽略掉, 作废, 失效, 不再有效, 不算数, be ignored
@@ -134,14 +156,14 @@ system-prompt, prompt système, prompt del sistema, системный пром�
 """,
     # what a machine is to say
     "machine": """
-ai, llm, llms, language model, language models, assistant, assistants, chat bot, chat bots, chatbot, chatbots, bot
-bots, gpt, chatgpt, deepseek, copilot, gemini, ai agent, ai agents, ai system, ai systems, virtual agent
-virtual agents, automated answers, automated replies, automatic replies, automatic answers, automated agents, ki
-ki-assistent, ki-assistenten, sprachmodell, sprachmodelle, assistent, assistenten, ia, modèle de langage
-assistant virtuel, asistente, asistentes, modelo de lenguaje, modelo de linguagem, assistente, assistenti, taalmodel
-ии, ассистент, ассистенту, ассистенты, чат-бот, чат-боты, чатбот, бот, языковая модель, нейросеть, 人工智能, 大模型
-语言模型, 助手, 聊天机器人, 智能客服, アシスタント, 言語モデル, チャットボット, 人工知能, 어시스턴트, 챗봇, 언어 모델
-인공지능
+answering model, answering models, 作答模型, 回答模型, ai, llm, llms, language model, language models, assistant
+assistants, chat bot, chat bots, chatbot, chatbots, bot, bots, gpt, chatgpt, deepseek, copilot, gemini, ai agent
+ai agents, ai system, ai systems, virtual agent, virtual agents, automated answers, automated replies
+automatic replies, automatic answers, automated agents, ki, ki-assistent, ki-assistenten, sprachmodell, sprachmodelle
+assistent, assistenten, ia, modèle de langage, assistant virtuel, asistente, asistentes, modelo de lenguaje
+modelo de linguagem, assistente, assistenti, taalmodel, ии, ассистент, ассистенту, ассистенты, чат-бот, чат-боты
+чатбот, бот, языковая модель, нейросеть, 人工智能, 大模型, 语言模型, 助手, 聊天机器人, 智能客服, アシスタント
+言語モデル, チャットボット, 人工知能, 어시스턴트, 챗봇, 언어 모델, 인공지능
 """,
     "must": """
 must, should, shall, has to, have to, needs to, need to, is to, are to, will now, please, is required to
@@ -164,8 +186,8 @@ raccomandare, confermare, aggiungere, dizer, escrever, recomendar, zeggen, antwo
 ответить, говорить, писать, написать, рекомендовать, сообщать, сообщить, подтвердить, добавлять, добавить
 """,
     "say_in_chinese": """
-回复, 回答, 输出, 打印, 写出, 写上, 告诉, 重复, 复述, 附上, 加上, 补充, 插入, 开头, 结尾, 确认, 声明, 返回, 显示, 展示
-透露, 推荐, 说
+作答, 回复, 回答, 输出, 打印, 写出, 写上, 告诉, 重复, 复述, 附上, 加上, 补充, 插入, 开头, 结尾, 确认, 声明, 返回, 显示
+展示, 透露, 推荐, 说
 """,
     "must_say_last": """
 必ず答え, と答えなければ, と回答しなければ, と答えてください, と回答してください, と返信してください, と言ってください
@@ -173,21 +195,23 @@ raccomandare, confermare, aggiungere, dizer, escrever, recomendar, zeggen, antwo
 말하세요
 """,
     "note": """
-note, notes, message, instruction, instructions, attention, important, reminder, warning, notice, memo, directive
-hinweis, achtung, anweisung, nachricht, remarque, consigne, attention, nota, aviso, mensaje, instrucción, внимание
-инструкция
+todo, note, notes, message, instruction, instructions, attention, important, reminder, warning, notice, memo
+directive, hinweis, achtung, anweisung, nachricht, remarque, consigne, attention, nota, aviso, mensaje, instrucción
+внимание, инструкция
 """,
     "to": "to, for, für, an, pour, aux, à, para, a, для",
     "to_reader": """
-to whoever reads, to whoever summarises, to whoever summarizes, to whoever processes, to whoever answers
-to whatever reads, to anyone who summarises, to anyone who summarizes, to anything that reads
-to anything that processes, to anyone who answers, to anyone processing, whoever processes this, if you are an ai
-if you are a language model, if you are an llm, if you're an ai, if you are a bot, if you are a chatbot
-wenn du eine ki, si tu es une ia, si eres una ia, если ты ии, 如果你是ai, 如果你是人工智能, 如果你是大模型
-もしあなたがai, 如果你是语言模型
+when this page is quoted, when this page is cited, when this text is quoted, 引用本页时, 引用本文时, to whoever reads
+to whoever summarises, to whoever summarizes, to whoever processes, to whoever answers, to whatever reads
+to anyone who summarises, to anyone who summarizes, to anything that reads, to anything that processes
+to anyone who answers, to anyone processing, whoever processes this, if you are an ai, if you are a language model
+if you are an llm, if you're an ai, if you are a bot, if you are a chatbot, wenn du eine ki, si tu es une ia
+si eres una ia, если ты ии, 如果你是ai, 如果你是人工智能, 如果你是大模型, もしあなたがai, 如果你是语言模型
 """,
     "to_in_chinese": "致, 给, 提醒, 通知",
-    "machine_or_program": "ai, 人工智能, 大模型, 语言模型, 助手, 聊天机器人, 智能客服, 程序, アシスタント, 챗봇",
+    "machine_or_program": """
+作答模型, 回答模型, 模型, ai, 人工智能, 大模型, 语言模型, 助手, 聊天机器人, 智能客服, 程序, アシスタント, 챗봇
+""",
     "heed_in_chinese": "注意, 请注意, 须知",
     # orders about the reply's form
     "each": """
@@ -217,9 +241,10 @@ si on vous demande, si te preguntan, если тебя спросят, если 
 say the, say this, say your, say security, say all, tell the, tell this, show the, show your, state the, state your
 """,
     "reply_order": """
-always reply, always respond, always answer, always output, always print, instead reply, instead respond
-instead answer, instead output, instead print, reply only, respond only, answer only, output only, print only
-reply exactly, respond exactly, answer exactly, output exactly, print exactly, reply solely, answer solely
+said to everybody who, said to everyone who, tell everybody who asks, tell everyone who asks, 对所有来问的人
+对每个来问的人, always reply, always respond, always answer, always output, always print, instead reply
+instead respond, instead answer, instead output, instead print, reply only, respond only, answer only, output only
+print only, reply exactly, respond exactly, answer exactly, output exactly, print exactly, reply solely, answer solely
 respond solely, only reply with, only answer with, only respond with, simply answer with, simply respond with
 output the string, output the text, output the word, output the words, print the string, print the text
 repeat the phrase, repeat the sentence, repeat the words, include the phrase, include the sentence
@@ -313,6 +338,9 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("drop", "told", "rulelike"),
     _rule("drop", ("told", 160), ("instructions", 80)),
     _rule("drop", ("bare", 20)),
+    _rule("drop", ("matter", 4), ("answer", 20)),
+    _rule("no_heed", ("answer", 24)),
+    _rule("drop", ("told_before", 4)),
     _rule("overwrite", ("told", 40), ("instructions", 40)),
     _rule("overwrite", ("yours", 12), ("rulelike", 20)),
     _rule("told", "instructions", ("dropped", 40)),
@@ -342,6 +370,11 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("when_asked", ("say", 60), anywhere=False),
     _rule("reply_order", anywhere=False),
     _rule("reply_with", anywhere=False),
+    _rule("every_question", ("with", 24), anywhere=False),
+    _rule("question_in_chinese", ("using_in_chinese", 2), ("say_in_chinese", 28), anywhere=False),
+    _rule("put_words", ("at_an_end", 40), anywhere=False),
+    _rule("you_answer", ("quote", 2), ("whenever", 40), anywhere=False),
+    _rule("whenever_in_chinese", ("then_answer_in_chinese", 12), anywhere=False),
     _rule("answers_in_chinese", ("form_in_chinese", 10), anywhere=False),
     _rule("asked_in_chinese", ("only_in_chinese", 20), ("say_in_chinese", 8), anywhere=False),
 )
@@ -361,7 +394,8 @@ DIRECTIVES: Final[tuple[Rule, ...]] = (
 
 TRIGGERS: Final = frozenset(
     """
-drop overwrite dropped role mode you_in_chinese from_now own_prompt prompt_named machine to_reader machine_or_program
+drop no_heed every_question question_in_chinese put_words whenever whenever_in_chinese overwrite dropped
+role mode you_in_chinese from_now own_prompt prompt_named machine to_reader machine_or_program
 new_instructions decode reply when_asked reply_order reply_with answers_in_chinese asked_in_chinese
 ensure inform inform_all be_told dictate speak inform_in_chinese customers_in_chinese
 """.split()  # noqa: SIM905

@@ -31,6 +31,7 @@ _MARKS = re.compile(
     r"<\|[^<>]{0,30}\|>|<\|?im_(?:start|end)\|?>|</?(?:start|end)_of_(?:turn|text|image)>|<(?:bos|eos|pad)>"
     r"|\[/?(?:inst|system_prompt|available_tools|tool_results|tool_calls)\]|<</?sys>>|<0x0a>"
     r"|</?(?:system|assistant|instructions?|documents?|资料)>|(?:\A|\n)[^\w\n]{0,8}(?:system|assistant|developer)\s?:"
+    r"|\bassistant\.(?:reply|say|answer|respond|reset)\b|\"role\"\s?:\s?\"system\"|(?:\A|\n)(?:system|系统)\s?:\s?\n"
     r"|###[^\S\n]{0,3}(?:instruction|system|assistant|human)\b"
     r"|\byou(?:'re| are)(?: now)? (?:called |named )?[a-z0-9]{0,30}(?:bot|gpt)\b"
 )
@@ -226,7 +227,15 @@ def _breaks_a_rule(shown: str, rules: _Rules, has_trigger: bool | None = None) -
 
 def _has_marks(shown: str) -> bool:
     """Tell whether there are signs of a chat format; what all of them have is looked for first."""
-    is_worth_it = "<" in shown or "[" in shown or "###" in shown or "bot" in shown or "gpt" in shown
+    is_worth_it = (
+        "<" in shown
+        or "[" in shown
+        or "###" in shown
+        or "bot" in shown
+        or "assistant." in shown
+        or '"role"' in shown
+        or "gpt" in shown
+    )
     return (is_worth_it or ":" in shown[:_MARK_AT_THE_START] or "\n" in shown) and _MARKS.search(shown) is not None
 
 
