@@ -33,7 +33,7 @@ MODULE_SUMS = {
 _FLAGS = ("-DGGML_CPU_REPACK=ON", "-DCMAKE_C_FLAGS=-march=native", "-DCMAKE_CXX_FLAGS=-march=native")
 # Only the CPU is built for: a half-installed toolkit of another kind must not get in the way.
 _WITHOUT = ("-DCMAKE_CUDA_COMPILER=", "-DCMAKE_HIP_COMPILER=", "-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON")
-_GO_PACKAGE = re.compile(r"[\w.\-/]+$")  # `go install -v` prints each package when it compiles it
+_GO_PACKAGE = re.compile(r"(?<![\w.\-/])[\w.\-/]++$")  # `go install -v` prints each package when it compiles it
 _NINJA_STEP = re.compile(r"\[\d+/\d+\] ")
 _KERNEL_STEPS = 30
 _GO_SETTINGS = re.compile(r"GO[A-Z0-9]+|CGO_[A-Z]+")

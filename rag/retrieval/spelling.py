@@ -12,7 +12,7 @@ from string import ascii_lowercase
 from rag.retrieval.terms import terms
 
 SHORTEST_WORD = 5
-_WORD = re.compile(r"[A-Za-z]{5,32}(?![A-Za-z0-9'’])")
+_WORD = re.compile(r"[A-Za-z]{5,32}+(?![A-Za-z0-9'’])")
 
 Frequencies = Callable[[Sequence[str]], Sequence[int]]
 """In how many passages each of some terms is.  All of a word's are asked for at once: some hundred searches."""
