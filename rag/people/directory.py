@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class People:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
+        self._local = threading.local()
 
     def list(self) -> tuple[Person, ...]:
         """Return everybody, by name."""
@@ -58,8 +60,14 @@ class People:
 
     def has_admin(self) -> bool:
         """Tell whether anybody can let others in."""
-        with self._database.reading() as connection:  # asked with each request, so without reading everybody
-            return connection.execute(_AN_ADMIN).fetchone() is not None
+        version = self._database.version()  # asked with each request
+        kept: tuple[tuple[int, int, int], bool] | None = getattr(self._local, "has_admin", None)
+        if kept is not None and kept[0] == version:
+            return kept[1]
+        with self._database.reading() as connection:
+            found = connection.execute(_AN_ADMIN).fetchone() is not None
+        self._local.has_admin = (version, found)
+        return found
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
         """Let somebody in; an empty ``password_hash`` is for who signs in elsewhere.

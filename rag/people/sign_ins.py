@@ -75,6 +75,7 @@ class SignIns:
         self._clock = clock
         self._noted: dict[bytes, float] = {}
         self._lock = threading.Lock()
+        self._local = threading.local()
 
     def begin(self, name: str, password: str, address: str, browser: str = "") -> SignedIn:
         """Sign somebody in who comes from a network ``address`` with a ``browser`` that may be known.
@@ -109,15 +110,34 @@ class SignIns:
         return signed_in
 
     def user(self, token: str) -> User:
-        """Return who holds this token, with the role and the scopes of this moment.  Raises ``SignInNeeded``."""
+        """Return who holds this token, with the role and the scopes of this moment.  Raises ``SignInNeeded``.
+
+        What was read is kept as long as nobody changed anything about people: a page loads hundreds of files.
+        """
+        key, version = token_key(token), self._database.version()
+        if getattr(self._local, "version", None) != version:
+            self._local.version, self._local.users = version, {}
+        users: dict[bytes, tuple[float, User]] = self._local.users
+        if key not in users:
+            users[key] = self._read_user(key)
+        ends_at, user = users[key]
+        if ends_at <= self._clock():
+            raise SignInNeeded
+        return user
+
+    def _read_user(self, key: bytes) -> tuple[float, User]:
+        """Return when the sign-in ends unless it is used, in seconds since 1970, and whose it is."""
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT name, begun_at, ends_at FROM sign_in WHERE token_hash = ?", (_hash(token),)
+                "SELECT name, begun_at, ends_at, at FROM sign_in LEFT JOIN sign_in_use ON key = token_hash "
+                "WHERE token_hash = ?",
+                (key,),
             ).fetchone()
-        if row is None or datetime.fromisoformat(row["ends_at"]) <= self._now():
+        if row is None:
             raise SignInNeeded
-        self._require_use(token_key(token), datetime.fromisoformat(row["begun_at"]))
-        return self._active(row["name"])
+        begun_at, ends_at = (datetime.fromisoformat(row[name]).timestamp() for name in ("begun_at", "ends_at"))
+        used_at = begun_at if row["at"] is None else float(row["at"])
+        return min(ends_at, used_at + self._idle_seconds), self._active(row["name"])
 
     def user_of_provider(self, name: str, signed_in_at: datetime) -> User:
         """Return the person whom another provider knows by this name (an address of e-mail), and signed in then.

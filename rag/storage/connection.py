@@ -139,6 +139,15 @@ class Database:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
+    def version(self) -> tuple[int, int, int]:
+        """Return what stays the same, for this thread, while nobody changes the file: no process and no thread.
+
+        It is cheaper than a query, and what was read can be kept until it is another.
+        """
+        with self.reading() as connection:
+            others = int(connection.execute("PRAGMA data_version").fetchone()[0])
+            return id(connection), others, connection.total_changes
+
     def close(self) -> None:
         """Close every thread's connection."""
         with self._lock:
