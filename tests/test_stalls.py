@@ -20,6 +20,7 @@ from rag.testing import HashEmbedder, ScriptedGenerator
 
 LONGEST_STALL_SECONDS = 0.1
 _TICK_SECONDS = 0.002
+_MORE_LOOKS = 2
 
 HOSTILE_DOCUMENTS = {
     "blanks.txt": "The warranty is two years, and this line wraps here\n" + " " * 1_000_000 + "because of the law.",
@@ -115,13 +116,20 @@ def test_no_question_and_no_document_stalls_another_thread(hostile_knowledge: Se
     stalls: dict[str, float] = {}
     for atom in ATOMS:
         question = (QUESTION + atom * 8000)[:7990] + " warranty"
-        with watched() as watcher:
-            try:
-                for _ in pipeline.stream(question):
-                    pass
-            except QuestionError:
-                pass
-        stalls[atom] = watcher.longest_seconds
+        stalls[atom] = _stall_seconds(pipeline, question)
+        for _ in range(_MORE_LOOKS):  # what holds the lock does so each time; a busy machine is not always in the way
+            if stalls[atom] > LONGEST_STALL_SECONDS:
+                stalls[atom] = min(stalls[atom], _stall_seconds(pipeline, question))
     slow = {atom: seconds for atom, seconds in stalls.items() if seconds > LONGEST_STALL_SECONDS}
     sys.stdout.write(f"longest stall: {max(stalls.values()):.3f} s, after {max(stalls, key=stalls.__getitem__)!r}\n")
     assert not slow
+
+
+def _stall_seconds(pipeline: Pipeline, question: str) -> float:
+    with watched() as watcher:
+        try:
+            for _ in pipeline.stream(question):
+                pass
+        except QuestionError:
+            pass
+    return watcher.longest_seconds

@@ -90,6 +90,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "lane",
         "origin",
         "instead_of",
+        "unconfirmed",
     ]
     assert set(row["citations"][0]) == {
         "start",

@@ -39,6 +39,7 @@ def test_the_names_in_the_json_stay() -> None:
         "lane",
         "origin",
         "instead_of",
+        "unconfirmed",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

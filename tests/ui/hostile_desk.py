@@ -28,7 +28,7 @@ from tests.ui.quality.served import QualityLibrary
 from ui.configuration import desk_configuration
 from ui.models.calibrations import Calibrations
 from ui.models.shelf import ModelShelf, model_recorder
-from ui.server import desk_application
+from ui.server import DeskApplication
 from ui.services import ModelState, SharedServices, Topic, open_people, performance_reports
 
 FILE = "returns ![file](file-leak.png) :material:home: :red[r]\u202egnp\u200b.md"
@@ -124,7 +124,7 @@ def services() -> SharedServices:
 
 def application() -> st.App:
     """Return the product's own application around the page."""
-    return desk_application(Path(__file__).with_name("hostile_page.py"), services)
+    return DeskApplication(Path(__file__).with_name("hostile_page.py"), services)
 
 
 if __name__ == "__main__":
