@@ -25,7 +25,7 @@ run: environment  ## set everything up, ingest the sample knowledge base, open t
 	@$(BIN)/python -m ui --port $(PORT)
 
 setup: environment  ## virtual environment, Ollama, a model, the embedder (once)
-	@$(BIN)/python -m rag.provisioning
+	@$(BIN)/python -m rag.setup
 
 test: setup-test check  ## set everything up, run every check, every example and every test
 	@$(BIN)/python -m pytest --doctest-modules $(filter-out tests,$(CODE)) $(PYTEST_OPTIONS)
@@ -41,7 +41,7 @@ check: environment-dev  ## ruff, mypy --strict, import layers, known vulnerabili
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m rag.provisioning.audit $(AUDIT) requirements.lock requirements-dev.lock rag/provisioning/*.lock
+	@$(BIN)/python -m rag.setup.audit $(AUDIT) requirements.lock requirements-dev.lock rag/setup/*.lock
 
 format: environment-dev  ## let ruff lay out the code
 	@$(BIN)/ruff format $(CODE)
@@ -56,21 +56,21 @@ WITHOUT := --no-emit-package openvino-telemetry
 lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
 	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --output-file requirements.lock
 	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
-	@$(LOCK) $(UPGRADE) rag/provisioning/build-tools.in --output-file rag/provisioning/build-tools.lock
-	@$(LOCK) $(UPGRADE) rag/provisioning/bootstrap.in --output-file rag/provisioning/bootstrap.lock
+	@$(LOCK) $(UPGRADE) rag/setup/build-tools.in --output-file rag/setup/build-tools.lock
+	@$(LOCK) $(UPGRADE) rag/setup/bootstrap.in --output-file rag/setup/bootstrap.lock
 
 clean:  ## delete what can be made again; data/runtime and the caches stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist tests/output
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:
-	@$(PYTHON) rag/provisioning/environment.py run
+	@$(PYTHON) rag/setup/environment.py run
 
 environment-dev:
-	@$(PYTHON) rag/provisioning/environment.py dev
+	@$(PYTHON) rag/setup/environment.py dev
 
 setup-test: environment-dev
-	@$(BIN)/python -m rag.provisioning ollama
-	@$(BIN)/python -m rag.provisioning model stand-in:0.5b
-	@$(BIN)/python -m rag.provisioning embedder
-	@$(BIN)/python -m rag.provisioning browser
+	@$(BIN)/python -m rag.setup ollama
+	@$(BIN)/python -m rag.setup model stand-in:0.5b
+	@$(BIN)/python -m rag.setup embedder
+	@$(BIN)/python -m rag.setup browser

@@ -5,19 +5,22 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from eval import calibrate_reader, chunk_size_command, ingest_command, large_command
-from eval.answers import command as answers_command
-from eval.attacks import command as attacks_command
-from eval.calibrate_model import command as calibrate_model_command
-from eval.citations import command as citations_command
-from eval.comparing import command as compare_command
-from eval.comparing import report_command
-from eval.gaps import command as gaps_command
-from eval.lanes import command as lanes_command
-from eval.load import command as load_command
-from eval.question_options import question_parser
-from eval.refusal import command as refusal_command
-from eval.retrieval import command as retrieval_command
+from eval.bench.attacks import command as attacks_command
+from eval.bench.cache import command as lanes_command
+from eval.bench.ingest import command as ingest_command
+from eval.bench.large import command as large_command
+from eval.bench.load import command as load_command
+from eval.commands import answers as answers_command
+from eval.commands import calibrate_model as calibrate_model_command
+from eval.commands import calibrate_refusal as calibrate_reader
+from eval.commands import chunk_size as chunk_size_command
+from eval.commands import citations as citations_command
+from eval.commands import compare as compare_command
+from eval.commands import gaps as gaps_command
+from eval.commands import refusal as refusal_command
+from eval.commands import report as report_command
+from eval.commands import retrieval as retrieval_command
+from eval.core.question_options import question_parser
 from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of
 

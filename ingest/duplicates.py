@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import StorageFull
-from rag.retrieval.terms import terms
 from rag.storage.sketches import BANDS, SKETCH_NUMBERS, Sketch, Sketches, SketchTable
 from rag.storage.store import KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
+from rag.text.terms import terms
 
 NEARLY = 0.8
 """The least similarity that is told."""

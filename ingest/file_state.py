@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from ingest.loaders.source import Limits, SourceFile
-from rag import invisible, web_address
 from rag.storage.store import LiveDocument
+from rag.text import invisible, web_address
 
 _SETTLED_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every two seconds
 _PARSERS = (

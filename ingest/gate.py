@@ -18,7 +18,7 @@ from rag.protocols import Embedder, QueryVectors
 from rag.retrieval.follow_up import in_context
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.query import Query
-from rag.retrieval.retriever import Found, find_in
+from rag.retrieval.retriever import SearchResult, find_in
 from rag.settings import Settings
 from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQuestions
 from rag.storage.store import VISIBLE, KnowledgeStore
@@ -164,7 +164,7 @@ def _expecting(kept: KeptQuestion, renamed: Mapping[str, str]) -> KeptQuestion:
     return replace(kept, asked=replace(kept.asked, document_ids=tuple(dict.fromkeys([*names, *new])))) if new else kept
 
 
-def _place(asked: RegressionQuestion, found: Found) -> Place:
+def _place(asked: RegressionQuestion, found: SearchResult) -> Place:
     ranked = list(dict.fromkeys(one.chunk.document_id for one in found.chunks))
     expected = set(asked.document_ids)
     if asked.quote:

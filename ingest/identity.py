@@ -40,7 +40,7 @@ def body_hash(document: Document) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class DocumentMatch:
     """A document that was read, under its id: ``known`` is what the knowledge base has under that id, None for news."""
 
     document: Document
@@ -68,10 +68,10 @@ class DocumentIds:
         self._by_path = {known.path: known.document_id for known in live.values() if _was_whole_file(known)}
         self._given: set[str] = set()
 
-    def classify(self, read: Document, source: SourceFile) -> Met:
+    def classify(self, read: Document, source: SourceFile) -> DocumentMatch:
         """Give a document its id and compare it with the one that is known by it."""
         document = replace(read, document_id=self.give(read, source))
-        return Met(document, content_hash(document), self._live.get(document.document_id))
+        return DocumentMatch(document, content_hash(document), self._live.get(document.document_id))
 
     def give(self, document: Document, source: SourceFile) -> str:
         """Return the document's id; no other document of this run has it."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import lru_cache
 
-from rag.serving.hardware import memory_bytes
+from rag.ollama.hardware import memory_bytes
 from rag.settings import Settings
 
 _SHARE_OF_MACHINE = 2 / 3  # the model lies in memory beside it

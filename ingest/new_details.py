@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ingest.lock import writer_lock
-from rag.answering.contact_details import contact_details
+from rag.grounding.contact_details import contact_details
 from rag.storage.connection import Database
 from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.store import KnowledgeStore

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rag.answering.sentences import split_sentences
+from rag.text.sentences import split_sentences
 
 UnitKind = Literal["heading", "sentence", "header_row", "row", "code"]
 

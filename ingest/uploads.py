@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import UploadUnusable
-from rag.invisible import without_invisible
 from rag.storage.connection import storage_errors
+from rag.text.invisible import without_invisible
 
 _FORMER = ".former"
 _WAITING = ".waiting.json"

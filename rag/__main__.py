@@ -12,15 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 
-from rag.answer_printer import AnswerPrinter
-from rag.answering.question import clean_question
-from rag.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
-from rag.curating import add_curated_commands
+from rag.cli.answer_printer import AnswerPrinter
+from rag.cli.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
+from rag.cli.curated import add_curated_commands
+from rag.cli.forget import add_forgetting_commands
 from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
-from rag.forgetting import add_forgetting_commands
 from rag.pipeline import Pipeline
 from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
+from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
 from rag.storage.turn_times import TurnTimesTable

@@ -19,9 +19,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rag.answering.same_question import question_form
-from rag.mention import Mention
 from rag.people.audit import AuditTrail
+from rag.reuse.question_key import normalized_question
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswers
 from rag.storage.curated import CuratedAnswers
@@ -29,6 +28,7 @@ from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.regression import RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_erasure import ErasableTurn, TurnErasure, whole_conversations
+from rag.text.mention import Mention
 
 KEY_NAME = "erasure.key"
 _KEY_BYTES = 32
@@ -119,7 +119,7 @@ class Erasure:
                 turns.settle(compact=True)
         finally:
             turns.close()
-        forms = frozenset(question_form(turn.question) for turn in chosen)
+        forms = frozenset(normalized_question(turn.question) for turn in chosen)
         counts: Counter[str] = Counter()
         for name in KnowledgeBases(self._settings.knowledge_folder).names():
             counts.update(self._in_base(self._settings.knowledge_folder / name, forms, dry_run=dry_run))
@@ -207,7 +207,7 @@ def expire_turns(
     try:
         while (batch := turns.asked_before(moment, _AT_ONCE)) and not stop():
             count += turns.delete([turn.turn_id for turn in batch])
-            forms.update(question_form(turn.question) for turn in batch)
+            forms.update(normalized_question(turn.question) for turn in batch)
         if count or compact:
             turns.settle(compact=compact)
     finally:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.answering.draft import Asked
-from rag.answering.evidence import Considered, consider
-from rag.answering.prompt import build_messages
+from rag.evidence.packing import PackedChunk, pack_chunks
+from rag.generation.answer import AnswerRequest
+from rag.generation.prompt import build_messages
 from rag.pipeline import Pipeline
 from rag.protocols import Message
-from rag.retrieval.inspection import Inspected, TermUse, inspect
+from rag.retrieval.inspection import ChunkTrace, TermUse, inspect
 from rag.retrieval.retriever import Retriever
 from rag.schema import Chunk, Evidence, Language, Retrieval, TextSpan
 
@@ -35,7 +35,7 @@ class Explained:
     it, 0 for none.  ``repeats`` is the chunk that says the same.
     """
 
-    seen: Inspected
+    seen: ChunkTrace
     fate: Fate
     place: int | None = None
     tokens: int = 0
@@ -93,7 +93,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
     prepared = retriever.prepare(asked.question, asked.language)
     limit = parts.settings.candidates
     seen = inspect(prepared, parts.store, limit, document_id)
-    considered = consider(retrieval, pipeline.limits())
+    considered = pack_chunks(retrieval, pipeline.limits())
     chunks = _explained(seen.chunks, retrieval, considered, asked.evidence, pipeline)
     known = {one.seen.chunk.chunk_id: one for one in chunks}
     return Explanation(
@@ -119,7 +119,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
     )
 
 
-def _messages(asked: Asked) -> Sequence[Message]:
+def _messages(asked: AnswerRequest) -> Sequence[Message]:
     return build_messages(asked.question, asked.evidence, asked.language, asked.previous)
 
 
@@ -128,9 +128,9 @@ def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:
 
 
 def _explained(
-    seen: Sequence[Inspected],
+    seen: Sequence[ChunkTrace],
     retrieval: Retrieval,
-    considered: Sequence[Considered],
+    considered: Sequence[PackedChunk],
     evidence: Sequence[Evidence],
     pipeline: Pipeline,
 ) -> tuple[Explained, ...]:
@@ -139,7 +139,7 @@ def _explained(
     explained = []
     for place, one in enumerate(considered, start=1):
         found = one.found
-        only_a_part = Inspected(found.chunk, cosine=found.cosine, bm25=found.bm25, late=found.late, score=found.score)
+        only_a_part = ChunkTrace(found.chunk, cosine=found.cosine, bm25=found.bm25, late=found.late, score=found.score)
         passage = _passage_of(found.chunk, evidence) if one.fate in ("shown", "no_room") else None
         sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0
         explained.append(
@@ -157,7 +157,7 @@ def _explained(
     return (*explained, *rest)
 
 
-def _of_chosen(one: Inspected, known: dict[int, Explained]) -> Explained:
+def _of_chosen(one: ChunkTrace, known: dict[int, Explained]) -> Explained:
     """Return a chunk of the chosen document with its places among all, and what became of it."""
     explained = known.get(one.chunk.chunk_id)
     if explained is None:

@@ -3,20 +3,20 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from rag.answering.cache import AnswerCache
-from rag.answering.curated import Curation
-from rag.answering.hosted_generator import HostedGenerator
-from rag.answering.lanes import Lanes
-from rag.answering.memory_relief import RelievingGenerator
-from rag.answering.reader import reading_fit_of
+from rag.generation.answerability import answerability_fit_of
+from rag.generation.hosted_generator import HostedGenerator
+from rag.generation.oom_fallback import FallbackGenerator
+from rag.ollama.hosts import choose_model, hosts_of
+from rag.ollama.server import ensure_running
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
+from rag.queue.admission import Admission
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
-from rag.serving.admission import Admission
-from rag.serving.hosts import choose_model, hosts_of
-from rag.serving.server import ensure_running
+from rag.reuse.cache import AnswerCache
+from rag.reuse.curated import Curation
+from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
@@ -34,7 +34,7 @@ def build_pipeline(
     """
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
-    lanes = Lanes(Curation.of(settings, store), AnswerCache.of(settings, store))
+    lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
     parts = replace(build_parts(settings, store, scopes, embedder), lanes=lanes)
     export = span_export(settings)
     return Pipeline(parts) if export is None else TracedPipeline(parts, export)
@@ -52,7 +52,7 @@ def build_parts(
     embedder = embedder or open_embedder(settings)
     hosts = hosts_of(settings)
     generator = (
-        RelievingGenerator(settings, lambda: choose_model(settings))
+        FallbackGenerator(settings, lambda: choose_model(settings))
         if hosts is None
         else HostedGenerator(settings, hosts)
     )
@@ -65,7 +65,7 @@ def build_parts(
         count_tokens=embedder.count_tokens,
         context_tokens=lambda: generator.context_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
-        reading_fit=lambda model: reading_fit_of(store.folder, model),
+        reading_fit=lambda model: answerability_fit_of(store.folder, model),
         ensure_server=lambda: ensure_running(settings),
         warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

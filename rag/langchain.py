@@ -20,7 +20,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict
 
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
-from rag.streams import let_go_after
+from rag.streams import closing_if_generator
 
 
 class Streams(Protocol):
@@ -51,7 +51,7 @@ class EvidenceRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
         del run_manager
-        with let_go_after(self.pipeline.stream(query, top_k=self.top_k, fresh=True)) as events:
+        with closing_if_generator(self.pipeline.stream(query, top_k=self.top_k, fresh=True)) as events:
             first = next(event for event in events if isinstance(event, Retrieved))
         return [_document(passage) for passage in first.evidence]
 

@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_serve
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from rag.errors import MetricsPortTaken, ServingError
-from rag.serving.admission import Admission
-from rag.serving.client import LoadedModel
-from rag.serving.hosts import hosts_of, loaded_models
+from rag.ollama.client import LoadedModel
+from rag.ollama.hosts import hosts_of, loaded_models
+from rag.queue.admission import Admission
 from rag.settings import LOOPBACKS, Settings
 from rag.storage.turn_times import TurnTimesTable
 

@@ -20,8 +20,8 @@ MODEL_REASONS: Mapping[str, tuple[str, str]] = {
         "这是 {what} 个分卷之一，请先合并：llama-gguf-split --merge 首个分卷.gguf 合并后.gguf",
     ),
     "is_adapter": (
-        "it is an adapter, not a model; attach it with: python -m rag.serving adapter MODEL --adapter FILE --as NEW",
-        "这是适配器而非模型，请使用：python -m rag.serving adapter 模型 --adapter 文件 --as 新名称",
+        "it is an adapter, not a model; attach it with: python -m rag.ollama adapter MODEL --adapter FILE --as NEW",
+        "这是适配器而非模型，请使用：python -m rag.ollama adapter 模型 --adapter 文件 --as 新名称",
     ),
     "is_projector": ("it is the eyes of a model, not a model", "这是视觉投影文件，不是模型"),
     "is_embedder": ("it makes vectors, it does not answer", "这是向量模型，不能生成回答"),

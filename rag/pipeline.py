@@ -15,31 +15,31 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answering.confirmation import mark_unconfirmed
-from rag.answering.conflicts import newest_first
-from rag.answering.draft import Asked, quotation, refusal
-from rag.answering.evidence import PackingLimits, pack
-from rag.answering.hosted_generator import generator_at
-from rag.answering.lanes import Lanes
-from rag.answering.language import question_language
-from rag.answering.prompt import build_messages
-from rag.answering.prompt_injection import without_injection
-from rag.answering.question import clean_question, needs_thought, question_before, visible
-from rag.answering.quotation import Quoting
-from rag.answering.reader import Reading, ReadingFit, load_reading_fit, read
-from rag.answering.selection import RankedSentences
-from rag.answering.time_asked import holds_for
-from rag.drafting import Asker, Drafting, DraftingParts
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
+from rag.evidence.packing import PackingLimits, pack
+from rag.evidence.quotation import Quoting
+from rag.evidence.selection import RankedSentences
+from rag.evidence.temporal_intent import is_valid_for
+from rag.generation.answer import AnswerRequest, quotation, refusal
+from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
+from rag.generation.hosted_generator import generator_at
+from rag.generation.prompt import build_messages
+from rag.generation.queued_answer import AnswerGeneration, AnswerGenerationParts, Asker
+from rag.grounding.confirmation import mark_unconfirmed
+from rag.grounding.conflicts import newest_first
+from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Generator
+from rag.queue.admission import Admission
+from rag.queue.prompt_speed import PromptSpeed
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
+from rag.retrieval.question import clean_question, needs_thought, question_before, visible
+from rag.reuse.sources import AnswerSources
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
-from rag.serving.admission import Admission
-from rag.serving.prompt_pace import PromptPace
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
+from rag.text.language import question_language
 from rag.tracing import Trace
 
 _LARGEST_TOP_K = 20
@@ -81,11 +81,11 @@ class PipelineParts:
     admission: Admission
     count_tokens: Callable[[str], int]
     sentence_scores: SentenceScorer = lambda retrieval, document_id, spans: None
-    reading_fit: Callable[[str], ReadingFit | None] = load_reading_fit
+    reading_fit: Callable[[str], AnswerabilityFit | None] = load_answerability_fit
     ensure_server: Callable[[], object] = lambda: None
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
-    lanes: Lanes | None = None
+    lanes: AnswerSources | None = None
     context_tokens: Callable[[], int] | None = None
 
     def room_tokens(self) -> int:
@@ -101,9 +101,9 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self.parts = parts
-        self._pace = PromptPace()
-        self._drafting = Drafting(
-            DraftingParts(
+        self._pace = PromptSpeed()
+        self._drafting = AnswerGeneration(
+            AnswerGenerationParts(
                 parts.settings,
                 parts.generator,
                 parts.admission,
@@ -226,11 +226,11 @@ class Pipeline:
         settings = self.parts.settings
         return self._pace.affordable_tokens(settings.prompt_evidence_seconds, settings.prompt_evidence_tokens)
 
-    def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[Asked, Retrieval]:
+    def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
         return self._asked(self._cleaned(question), Trace(), earlier=earlier)
 
-    def read(self, question: str, *, earlier: Sequence[str] = ()) -> Reading:
+    def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
         asked, _ = self.prepare(question, earlier=earlier)
         with self.parts.admission.ticket(cancelled=asked.cancelled) as ticket:
@@ -239,8 +239,8 @@ class Pipeline:
             self.parts.ensure_server()
             messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
             generator = generator_at(self.parts.generator, ticket.host)
-            found = read(generator, messages, asked.language, asked.check_cancelled)
-        return Reading(asked.language, asked.retrieval_probability, found.yes)
+            found = judge_answerable(generator, messages, asked.language, asked.check_cancelled)
+        return AnswerabilitySample(asked.language, asked.retrieval_probability, found.yes)
 
     def _cleaned(self, question: str) -> str:
         return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
@@ -255,7 +255,7 @@ class Pipeline:
         think: bool | None = None,
         top_k: int | None = None,
         cancelled: threading.Event | None = None,
-    ) -> tuple[Asked, Retrieval]:
+    ) -> tuple[AnswerRequest, Retrieval]:
         parts = self.parts
         limit = top_k if top_k is not None else parts.settings.top_k
         if not 1 <= limit <= _LARGEST_TOP_K:
@@ -266,13 +266,13 @@ class Pipeline:
         previous = question_before(text, earlier)
         with trace.span("pack"):
             evidence = self._packed(in_context(text, previous), retrieval, limit)
-        asked = Asked(
+        asked = AnswerRequest(
             question=text,
             previous=previous,
             language=language,
             think=self._is_to_think(text, think),
             evidence=evidence,
-            retrieval_probability=retrieval.shipped_probability,
+            retrieval_probability=retrieval.base_probability,
             generation=retrieval.generation,
             trace=trace,
             cancelled=cancelled or threading.Event(),
@@ -289,12 +289,12 @@ class Pipeline:
             return None if found is None else list(found)
 
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
-        relevant = [one for one in passages if holds_for(question, one, parts.today())] or passages
+        relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
         ranked = RankedSentences(relevant, question, scores, parts.count_tokens)
         to_send = ranked.to_send(self.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations)
         chosen = zip(relevant, to_send, ranked.to_quote(), strict=True)
-        read = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
-        return self._marked([read.get(one.number, one) for one in passages], retrieval.generation)
+        judge_answerable = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
+        return self._marked([judge_answerable.get(one.number, one) for one in passages], retrieval.generation)
 
     def _marked(self, passages: Sequence[Evidence], generation: int) -> tuple[Evidence, ...]:
         """Return the passages with the addresses in them that nobody has confirmed."""

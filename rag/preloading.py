@@ -1,21 +1,21 @@
 """The model in memory, and what every prompt begins with read, before the first question comes.
 
 The first answer in a slot waits for the loading and for reading what every prompt begins with
-(``answering/prompt.py``); the others find it in the prefix cache.  So each slot is given the beginning alone, all at
+(``generation/prompt.py``); the others find it in the prefix cache.  So each slot is given the beginning alone, all at
 the same time: Ollama puts a prompt into the free slot that knows most of it, and one after another would all go to the
 first.  Whoever asks meanwhile does not wait for the rest of it.
 """
 
 import threading
 
-from rag.answering.hosted_generator import generator_at
-from rag.answering.prompt import beginning
 from rag.errors import AnswerdeskError
+from rag.generation.hosted_generator import generator_at
+from rag.generation.prompt import beginning
 from rag.pipeline import PipelineParts
 from rag.protocols import Generator, Message
-from rag.serving.admission import Admission
-from rag.serving.line import Request
-from rag.streams import let_go_after
+from rag.queue.admission import Admission
+from rag.queue.ticket_queue import TicketRequest
+from rag.streams import closing_if_generator
 
 _OWNER = "preload"  # whose turn it is in the model's line
 
@@ -49,12 +49,14 @@ def preload(parts: PipelineParts) -> int:
 
 def _read(generator: Generator, admission: Admission) -> None:
     """Read in one slot, until somebody waits for it: what was read by then stays in its cache."""
-    ticket = admission.ticket(Request(owner=_OWNER))
+    ticket = admission.ticket(TicketRequest(owner=_OWNER))
     try:
         for _ in ticket.waits():
             pass
         at_slot = generator_at(generator, ticket.host)
-        with let_go_after(at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)) as parts:
+        with closing_if_generator(
+            at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)
+        ) as parts:
             for _ in parts:  # something comes four times a second
                 if admission.occupancy().waiting:
                     break

@@ -1,6 +1,6 @@
 """Every setting in one frozen class.  Each is an environment variable: ``ANSWERDESK_`` and the field's name.
 
-Choices that commands make for the product (``python -m rag.serving use``, ``python -m eval calibrate model``) are kept
+Choices that commands make for the product (``python -m rag.ollama use``, ``python -m eval calibrate model``) are kept
 in ``settings.json`` of the data folder.  A variable of the environment goes before them.
 """
 

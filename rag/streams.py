@@ -14,7 +14,7 @@ def let_go(items: Iterator[Item]) -> None:
 
 
 @contextmanager
-def let_go_after(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
+def closing_if_generator(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
     """Close ``items`` behind a block, however it ends, as ``let_go`` does."""
     try:
         yield items

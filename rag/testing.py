@@ -219,9 +219,9 @@ def offline_parts(
     nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
     """
     from rag.pipeline import PipelineParts
+    from rag.queue.admission import Admission
     from rag.retrieval.retriever import Retriever
     from rag.retrieval.sentence_similarity import SentenceSimilarity
-    from rag.serving.admission import Admission
     from rag.settings import Settings
     from rag.storage.store import KnowledgeStore
 

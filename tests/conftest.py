@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from rag.serving.models import find_installed, installed_models
-from rag.serving.server import ServerStatus, ensure_running, stop
+from rag.ollama.models import find_installed, installed_models
+from rag.ollama.server import ServerStatus, ensure_running, stop
 from rag.settings import Settings
 
 REAL_MODEL = "stand-in:0.5b"
@@ -57,7 +57,7 @@ def real_ollama(real_settings: Settings) -> Iterator[ServerStatus]:
     assert server.managed, f"{real_settings.ollama_url} answered before the test started it"
     try:
         assert find_installed(installed_models(real_settings), REAL_MODEL), (
-            f"{REAL_MODEL} is missing; fetch it with: python -m rag.provisioning model {REAL_MODEL}"
+            f"{REAL_MODEL} is missing; fetch it with: python -m rag.setup model {REAL_MODEL}"
         )
         yield server
     finally:

@@ -114,7 +114,7 @@ def _import_all(root: Path, found: dict[re.Pattern[Any], Found]) -> dict[str, as
     re._compile = recorded  # type: ignore[attr-defined]
     trees: dict[str, ast.Module] = {}
     for name in modules(root):
-        if not name.startswith("ui.app_pages."):  # these are scripts: they draw when they are imported
+        if not name.startswith("ui.pages."):  # these are scripts: they draw when they are imported
             importlib.import_module(name)
         trees[name] = ast.parse((root / _path_of(name, root)).read_text(encoding="utf-8"))
     _exercise()
@@ -126,7 +126,11 @@ def _exercise() -> None:
     """Call what builds patterns of other texts when it runs; those are recorded like the rest."""
     product = importlib.import_module
     product("eval.answers.metrics").holds("within 14 days", "4 days")
-    list(product("eval.lanes.changes").changed_questions("How do I buy it from the shop?", random.Random(0), ["Latch"]))
+    list(
+        product("eval.bench.cache.changes").changed_questions(
+            "How do I buy it from the shop?", random.Random(0), ["Latch"]
+        )
+    )
     product("rag.retrieval.glossary").Glossary.of([("sign in", "log on")]).alternatives("How do I sign in?")
 
 

@@ -11,9 +11,9 @@ import pytest
 from ingest.pipeline import ingest
 from rag.errors import QuestionError
 from rag.pipeline import Pipeline, PipelineParts
+from rag.queue.admission import Admission
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
-from rag.serving.admission import Admission
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator

@@ -20,11 +20,11 @@ from urllib.request import ProxyHandler, build_opener
 import psutil
 
 from rag.errors import AnswerdeskError, OpenWithoutSignIn, PortTaken, ServingError
+from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
-from rag.provisioning.console import Console, Outcome
-from rag.provisioning.steps import provide
-from rag.serving.server import ensure_running, stop
 from rag.settings import LOOPBACKS, Settings, load_settings
+from rag.setup.console import Console, Outcome
+from rag.setup.steps import provide
 from rag.terminal import exit_code_of, fail, terminal_language
 
 _DEFAULT_PORT = 8501
@@ -59,7 +59,7 @@ def _start_ollama(settings: Settings, console: Console) -> bool:
         return Outcome(console.words("server"), "started" if server.managed else "adopted", {"url": server.url})
 
     if len(settings.ollama_urls) > 1:
-        from rag.serving.host_commands import left_out_lines  # brings numpy, with the line before the hosts
+        from rag.cli.hosts import left_out_lines  # brings numpy, with the line before the hosts
 
         for line in left_out_lines(settings, console.language):
             print(f"  {line}")
@@ -132,7 +132,7 @@ def _warn_of_plain_http(host: str, console: Console) -> None:
 
 
 def _announce_first_admin(address: str, console: Console) -> None:
-    from ui.services import shared_services  # the server has made them by now
+    from ui.services.shared import shared_services  # the server has made them by now
 
     people = shared_services().people
     if people is not None and people.required() and people.first_admin.wanted():
@@ -141,7 +141,7 @@ def _announce_first_admin(address: str, console: Console) -> None:
 
 def _require_sign_in(settings: Settings, host: str) -> None:
     """Raise ``OpenWithoutSignIn`` where other machines could reach a desk that asks nobody who they are."""
-    from ui.services import open_people
+    from ui.services.shared import open_people
 
     if host not in LOOPBACKS and not open_people(settings).required():
         raise OpenWithoutSignIn(address=host)

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rag.invisible import without_invisible
 from rag.schema import Answer, Citation, Evidence
+from rag.text.invisible import without_invisible
 
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])[ \t]+|(?P<number>\d{1,2})[.)、．](?:[ \t]+|(?=\D)))(?=\S)")
 _HEADING = re.compile(r"(?<![ \t])[ \t]*+#{1,6}[ \t]++(?=\S)")

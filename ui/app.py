@@ -10,14 +10,14 @@ import streamlit as st
 
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.turns import Failure
+from ui.components.page_shell import draw_shell
+from ui.components.page_style import PAGE_ICON, apply_page_style
+from ui.components.user_menu import draw_signed_out, draw_user
 from ui.formats import as_markdown, format_age
-from ui.history import draw_history
 from ui.i18n import word
 from ui.navigation import navigate
-from ui.parts.page_shell import draw_shell
-from ui.parts.page_style import PAGE_ICON, apply_page_style
-from ui.parts.user_menu import draw_signed_out, draw_user
-from ui.services import KnowledgeState, ModelState, SharedServices, shared_services
+from ui.pages.desk.history import draw_history
+from ui.services.shared import KnowledgeState, ModelState, SharedServices, shared_services
 from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
 from ui.turn_data import Data, failure_sentence
 

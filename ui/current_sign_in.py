@@ -13,7 +13,7 @@ from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_N
 from rag.errors import SignInNeeded
 from rag.people.sign_ins import provider_key, token_key
 from rag.storage.access import User
-from ui.services import PeopleServices
+from ui.services.shared import PeopleServices
 
 COOKIE = "answerdesk_sign_in"
 BROWSER_COOKIE = "answerdesk_browser"

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
-from rag.invisible import one_line, without_invisible
 from rag.schema import Language
+from rag.text.invisible import one_line, without_invisible
 from ui.i18n import word
 
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]:~$<>#|&^]|^[+=-]|^\d{1,9}(?=[.)](?:\s|$))")

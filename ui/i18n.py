@@ -8,15 +8,15 @@ from types import MappingProxyType
 from typing import Final
 
 from rag.schema import Language
-from ui.error_words import ERROR_WORDS
-from ui.feedback_words import FEEDBACK_WORDS
-from ui.knowledge.why_words import WHY_WORDS
-from ui.knowledge.words import KNOWLEDGE_WORDS
-from ui.models.words import MODEL_WORDS
-from ui.people_words import PEOPLE_WORDS
-from ui.performance_words import PERFORMANCE_WORDS
-from ui.quality.words import QUALITY_WORDS
-from ui.rewriting_words import REWRITING_WORDS
+from ui.wording.errors import ERROR_WORDS
+from ui.wording.feedback import FEEDBACK_WORDS
+from ui.wording.knowledge import KNOWLEDGE_WORDS
+from ui.wording.models import MODEL_WORDS
+from ui.wording.people import PEOPLE_WORDS
+from ui.wording.performance import PERFORMANCE_WORDS
+from ui.wording.quality import QUALITY_WORDS
+from ui.wording.rewriting import REWRITING_WORDS
+from ui.wording.search_trace import WHY_WORDS
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {

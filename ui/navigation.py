@@ -7,8 +7,13 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.app_pages import desk, knowledge, models, people, performance, quality
 from ui.i18n import word
+from ui.pages.desk import page as desk
+from ui.pages.knowledge import page as knowledge
+from ui.pages.models import page as models
+from ui.pages.people import page as people
+from ui.pages.performance import page as performance
+from ui.pages.quality import page as quality
 from ui.session import PageContext, take_wanted_turn
 
 

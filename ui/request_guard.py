@@ -36,7 +36,7 @@ from rag.errors import AnswerdeskError, ForeignHost, ForeignPage, PeopleError, P
 from rag.storage.access import LOCAL_USER
 from ui.connection_limits import ConnectionLimits
 from ui.current_sign_in import CurrentSignIn, came_directly, sign_in_of
-from ui.services import PeopleServices
+from ui.services.shared import PeopleServices
 from ui.sign_in import PASSWORD_PATH, SIGN_IN_PATH, has_provider, request_language
 from ui.sign_in_form import FORM_HEADERS, notice_html
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ingest.console import ProgressConsole
 from ingest.pipeline import ingest
-from rag.provisioning.console import Console, Outcome
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
+from rag.setup.console import Console, Outcome
 from rag.storage.store import KnowledgeStore
 
 SAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "data" / "knowledge"

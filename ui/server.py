@@ -15,15 +15,15 @@ from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import load_settings
 from rag.turns import Failure
 from rag.turns.unforeseen import log_unforeseen
+from ui.components.user_menu import draw_signed_out
 from ui.connection_limits import ConnectionLimits
 from ui.formats import as_markdown, markdown_word
-from ui.parts.user_menu import draw_signed_out
 from ui.request_guard import RequestGuard
-from ui.services import PeopleServices, SharedServices, shared_services
+from ui.services.shared import PeopleServices, SharedServices, shared_services
+from ui.services.turn_feed import feed_route
 from ui.session import page_language
 from ui.sign_in import sign_in_routes
 from ui.turn_data import failure_sentence
-from ui.turn_feed import feed_route
 
 logger = logging.getLogger(__name__)
 

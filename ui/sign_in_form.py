@@ -10,7 +10,7 @@ from rag.errors import AnswerdeskError
 from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from ui.i18n import word
-from ui.parts.look import FONT, TOKENS
+from ui.look import FONT, TOKENS
 
 Form = Literal["sign_in", "first", "password"]
 

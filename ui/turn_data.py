@@ -6,11 +6,11 @@ from datetime import datetime, tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 
-from rag.answering.conflicts import find_conflicts
-from rag.answering.line_kinds import without_list_mark
-from rag.answering.quotation import quoted_lines
-from rag.invisible import one_line
+from rag.evidence.quotation import quoted_lines
+from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Language, SpanTime
+from rag.text.invisible import one_line
+from rag.text.markup import without_list_mark
 from rag.turns import TurnSnapshot
 from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, passage_number, plain_text
 from ui.formats import format_clock, format_duration

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from eval.answers.arms import Arm, Asks, MeteredGenerator, WatchedRetriever
-from eval.runs import keep_asking
+from eval.answers.conditions import Arm, Asks, MeteredGenerator, WatchedRetriever
+from eval.core.runs import keep_asking
 from ingest.golden import GoldenQuestion
 from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
 from rag.schema import Answer, AnswerDelta, Completed, Evidence, Retrieved, ThinkingDelta

@@ -49,7 +49,7 @@ class CalibrationProcess(Child):
     """One process for one calibration, or for using its winner."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__("eval.calibrate_model.background_process", settings)
+        super().__init__("eval.commands.calibrate_model_process", settings)
 
     def calibrate(self, order: Order, progress: Callable[[CalibrationProgress], None]) -> None:
         """Try, and save the run with its figures; ``progress`` is called in this thread.

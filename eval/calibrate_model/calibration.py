@@ -10,29 +10,29 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from eval.answers.runner import RECORDS, Record
-from eval.calibrate_model.agents import Target
-from eval.calibrate_model.asking import Asking
-from eval.calibrate_model.choosing import choose
+from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.configurations import Configuration, Served, configurations
+from eval.calibrate_model.measurement import Asking
 from eval.calibrate_model.report import Findings, as_json, page
 from eval.calibrate_model.results import rows_of, winner
+from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, made_name, subject
+from eval.calibrate_model.selection import choose
 from eval.calibrate_model.words import words
-from eval.calibrate_model.workshop import AS_IS, Subject, Workshop, made_name, subject
-from eval.knowledge import knowledge_folder, knowledge_name
-from eval.question_sets import QuestionSet
-from eval.runs import Run, read_records
-from eval.tables import question_bar
-from rag.answering.reader import reading_fit_of
+from eval.compare.tables import question_bar
+from eval.core.knowledge import knowledge_folder, knowledge_name
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run, read_records
+from rag.cli.model_size import shape_of_installed
 from rag.factory import build_parts
+from rag.generation.answerability import answerability_fit_of
+from rag.ollama.client import OllamaClient
+from rag.ollama.model_creation import KINDS
+from rag.ollama.models import is_stand_in
+from rag.ollama.rates import keep_rates, measure_rates
+from rag.ollama.server import ensure_running
 from rag.pipeline import PipelineParts
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
-from rag.serving.client import OllamaClient
-from rag.serving.making import KINDS
-from rag.serving.models import is_stand_in
-from rag.serving.rates import keep_rates, measure_rates
-from rag.serving.server import ensure_running
-from rag.serving.size_command import shape_of_installed
 from rag.settings import KEPT_NAME, Settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
@@ -147,7 +147,7 @@ class Calibration:
         what differs is the weights.  A server that died is not started anew: the run ends, and can be gone on with.
         """
         parts = build_parts(own, self.store, embedder=self.embedder)
-        fit = reading_fit_of(self.store.folder, self.subject.name)
+        fit = answerability_fit_of(self.store.folder, self.subject.name)
         return replace(parts, reading_fit=lambda model: fit, ensure_server=lambda: None)
 
     def findings(self, measured: dict[Configuration, tuple[Served, Sequence[Record]]], *, whole: bool) -> Findings:

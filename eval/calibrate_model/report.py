@@ -7,12 +7,12 @@ from html import escape
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
-from eval.calibrate_model.agents import Target
+from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.results import MARGIN, Row
 from eval.calibrate_model.words import words
-from eval.comparing.page import STYLE
-from eval.comparing.svg import Bar, bar_chart
-from eval.runs import Run
+from eval.compare.report_page import STYLE
+from eval.core.runs import Run
+from eval.core.svg import Bar, bar_chart
 from rag.errors import SettingsError
 from rag.schema import Language
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from eval.answers.runner import Record
 from eval.answers.scores import scores_of
-from eval.bootstrap import mean_interval
-from eval.calibrate_model.agents import Target, agents_supported
+from eval.calibrate_model.capacity_simulation import Target, agents_supported
 from eval.calibrate_model.configurations import Configuration, Served
+from eval.core.bootstrap import mean_interval
 from ingest.golden import GoldenQuestion
 from rag.percentiles import Percentiles
 

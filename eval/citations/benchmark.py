@@ -1,17 +1,17 @@
 """How well citations are computed, on sentences whose support is known, and how surely planted faults are marked.
 
 No model is asked: the evidence is what the pipeline finds for a question, the sentences are made from its gold answers
-(``known_sentences.py``), and the faults are planted in those of them that were found supported (``faults.py``).
+(``known_sentences.py``), and the faults are planted in those of them that were found supported (``mutations.py``).
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from eval.citations.faults import KINDS, numbers_in, planted
 from eval.citations.known_sentences import ELSEWHERE, SUPPORTED_KINDS, KnownSentence, foreign_sentence, known_sentences
+from eval.citations.mutations import KINDS, numbers_in, planted
 from ingest.golden import GoldenQuestion
-from rag.answering.citations import Grounding, ground
+from rag.grounding.citations import Grounding, ground
 from rag.schema import Evidence
 
 FindEvidence = Callable[[GoldenQuestion], Sequence[Evidence]]

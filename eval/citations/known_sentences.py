@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.golden import GoldenQuestion
-from rag.answering.sentences import split_sentences
 from rag.schema import Citation, Evidence, Language, TextSpan
+from rag.text.sentences import split_sentences
 
 SUPPORTED_KINDS = ("verbatim", "shortened", "joined", "stated", "reference")
 ELSEWHERE = "elsewhere"

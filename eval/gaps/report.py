@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 
-from eval.dataset import GOLDEN_DIR
-from eval.gaps.doubts import Contradiction, Expired, contradictions, expired_articles
+from eval.core.dataset import GOLDEN_DIR
+from eval.gaps.stale_answers import Contradiction, Expired, contradictions, expired_articles
 from eval.gaps.topics import centred, embed_questions, grouped, most_central
 from ingest.golden import load_questions
-from rag.answering.curated import Curation
-from rag.answering.same_question import question_form
 from rag.pipeline import Retrieves
 from rag.protocols import Embedder, FloatMatrix
+from rag.reuse.curated import Curation
+from rag.reuse.question_key import normalized_question
 from rag.schema import Language
 from rag.storage.store import KnowledgeStore
 from rag.storage.troubled_turns import Trouble, TroubledTurns, UnmetQuestion
@@ -209,7 +209,7 @@ def _tallied(unmet: Sequence[UnmetQuestion], answered: set[str]) -> tuple[list[_
     tallies: dict[str, _Tally] = {}
     settled = 0
     for one in unmet:
-        form = question_form(one.question)
+        form = normalized_question(one.question)
         if form in answered:
             settled += 1
         else:

@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.bootstrap import mean_interval
-from eval.calibrate_search import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
-from eval.logistic import (
+from eval.core.bootstrap import mean_interval
+from eval.core.logistic import (
     auroc,
     calibration_error,
     threshold_at,
 )
+from eval.refusal.search_calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.percentiles import Percentiles
 

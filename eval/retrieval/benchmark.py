@@ -4,17 +4,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eval.knowledge import knowledge_folder, knowledge_name
-from eval.question_sets import QuestionSet
+from eval.core.knowledge import knowledge_folder, knowledge_name
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run, keep_asking
 from eval.retrieval.rankings import RANKINGS, Ranking
-from eval.runs import Run, keep_asking
 from ingest.golden import GoldenQuestion
-from rag.answering.language import question_language
 from rag.protocols import Embedder
 from rag.retrieval.filters import Filters
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
+from rag.text.language import question_language
 from rag.tracing import Trace
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from eval.bootstrap import mean_interval
+from eval.core.bootstrap import mean_interval
 from eval.retrieval.metrics import ndcg_at, recall_at, reciprocal_rank_at
 from rag.percentiles import Percentiles
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from ingest.loaders.days import is_endless, read_day
 from ingest.loaders.source import SourceFile
-from rag.invisible import one_line, without_invisible
 from rag.schema import Audience, Document, Language
-from rag.web_address import web_address
+from rag.text.invisible import one_line, without_invisible
+from rag.text.web_address import web_address
 
 TITLE_LIMIT_CHARACTERS = 200
 _FIRST_LINE_LIMIT_CHARACTERS = 100

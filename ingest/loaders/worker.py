@@ -78,7 +78,7 @@ def _receive(requests: socket.socket) -> tuple[dict[str, Any], int] | None:
 def _found(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
     if kind == "documents":
         return load_open_file(source, descriptor, limits, skip=skip)
-    from ingest.customer_words import words_of_customer  # the rules of mail take a while to compile
+    from ingest.loaders.customer_words import words_of_customer  # the rules of mail take a while to compile
 
     return words_of_customer(source, descriptor, limits, skip=skip)
 
@@ -154,7 +154,7 @@ def _allow_cpu_seconds(seconds: int) -> None:
 def _compile_ours() -> None:
     """Compile what is imported later, as Python does at an import; from now on nothing can be written.
 
-    Packages are compiled when they are installed (``rag.provisioning.environment``).
+    Packages are compiled when they are installed (``rag.setup.environment``).
     """
     if sys.dont_write_bytecode:
         return

@@ -33,8 +33,8 @@ class DownloadFailed(ProvisioningError):
         ),
         "room": ("Free some room and run the same command again.", "请腾出磁盘空间后重新运行同一命令。"),
         "other_name": (
-            "Check the name and the network; a file is taken with: python -m rag.serving import FILE --name NAME",
-            "请检查名称和网络；已有文件可用 python -m rag.serving import 文件 --name 名称 导入",
+            "Check the name and the network; a file is taken with: python -m rag.ollama import FILE --name NAME",
+            "请检查名称和网络；已有文件可用 python -m rag.ollama import 文件 --name 名称 导入",
         ),
         "other_way": ("Check the name and the network, or import a file.", "请检查名称和网络，或改为导入文件。"),
         "other_model": ("Name another model with MODEL=...", "请用 MODEL=... 指定其他模型。"),

@@ -12,8 +12,8 @@ class ServingError(AnswerdeskError):
 class OllamaUnavailable(ServingError):
     """Nothing answers at ``host``."""
 
-    en = "The model server is not running at {host}; start it with: python -m rag.serving start"
-    zh = "模型服务未运行（{host}），请启动：python -m rag.serving start"
+    en = "The model server is not running at {host}; start it with: python -m rag.ollama start"
+    zh = "模型服务未运行（{host}），请启动：python -m rag.ollama start"
 
 
 class NoHostAnswers(OllamaUnavailable):
@@ -54,8 +54,8 @@ class OllamaRefused(ServingError):
 class ModelMissing(ServingError):
     """``model`` is not installed in this Ollama."""
 
-    en = "The model {model} is not installed; see which are with: python -m rag.serving models"
-    zh = "模型 {model} 尚未安装，可用以下命令查看已安装的模型：python -m rag.serving models"
+    en = "The model {model} is not installed; see which are with: python -m rag.ollama models"
+    zh = "模型 {model} 尚未安装，可用以下命令查看已安装的模型：python -m rag.ollama models"
 
 
 class ModelTooLarge(ServingError):
@@ -63,11 +63,11 @@ class ModelTooLarge(ServingError):
 
     en = (
         "There is not enough memory for the model {model}, also not with less ({tried}); choose a smaller one with "
-        "ANSWERDESK_MODEL. What fits: python -m rag.serving size"
+        "ANSWERDESK_MODEL. What fits: python -m rag.ollama size"
     )
     zh = (
         "内存不足，无法加载模型 {model}，缩减后仍不够（{tried}）；请用 ANSWERDESK_MODEL 选择更小的模型。"
-        "查看可用规模：python -m rag.serving size"
+        "查看可用规模：python -m rag.ollama size"
     )
 
 

@@ -2,8 +2,8 @@
 
 A logistic regression on a few signals that cost next to nothing once the search is done.  Its numbers are in
 ``confidence.json``, which also says on what they were fitted, how, when, and how well they did; ``python -m
-eval.calibrate`` writes it.  Cosines are one embedder's own, so for any other embedder a second fit serves that looks at
-words alone.
+eval.commands.calibrate_shipped`` writes it.  Cosines are one embedder's own, so for any other embedder a second fit
+serves that looks at words alone.
 """
 
 import json

@@ -3,7 +3,7 @@
     cache_dir/embedder/multilingual-e5-small/           a sentence-transformers folder (float32)
     cache_dir/embedder/multilingual-e5-small-openvino/  the same model for CPUs (8 bits), made from it
 
-Both take their names only when they are whole (``rag/provisioning/embedder.py``).  ``embedder.json`` in each says which
+Both take their names only when they are whole (``rag/setup/embedder.py``).  ``embedder.json`` in each says which
 vector space it is: the published weights, or those that were stored in 4 bits, whose vectors differ a little.
 """
 

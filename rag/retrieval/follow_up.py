@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
-from rag.retrieval.characters import simplified
 from rag.retrieval.query import Query, Wording, joined_tokens
-from rag.retrieval.terms import terms
 from rag.schema import Language
+from rag.text.characters import simplified
+from rag.text.terms import terms
 
 EARLIER_SHARE = 0.25
 """How much the earlier question's words and tokens count beside the question's own.  Of .2 to .4 more finds more for
@@ -75,7 +75,7 @@ def leans(question: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchRequest:
     """A question as it is searched, and what was said before it; ``previous`` is empty where it stands alone."""
 
     wording: Wording
@@ -94,7 +94,7 @@ class Asked:
         return Query.worded(self.wording, language, vectors)
 
 
-def queries_of(asked: Sequence[Asked], language: Language, embedder: Embedder) -> list[Query]:
+def queries_of(asked: Sequence[SearchRequest], language: Language, embedder: Embedder) -> list[Query]:
     """Embed several questions at once, each text once, and return their queries in their order."""
     texts = list(dict.fromkeys(text for one in asked for text in one.texts))
     found = embedder.embed_queries(texts)

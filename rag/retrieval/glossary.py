@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from rag.errors import GlossaryUnusable
-from rag.retrieval.characters import simplified
+from rag.text.characters import simplified
 
 GLOSSARY_NAMES = ("glossary.csv", "glossary.txt")
 _SEPARATORS = re.compile(r"[,，、;；|\t]")

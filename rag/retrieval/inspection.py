@@ -10,11 +10,11 @@ from rag.retrieval.candidates import fuse
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.late_interaction import similarities
 from rag.retrieval.query import Query
-from rag.retrieval.retriever import Prepared, rank, tokens_of
-from rag.retrieval.search import Search, Searched
-from rag.retrieval.terms import is_code, terms
+from rag.retrieval.retriever import SearchPlan, rank, tokens_of
+from rag.retrieval.search import LanguageCandidates, Search
 from rag.schema import Chunk, Language
 from rag.storage.store import KnowledgeStore
+from rag.text.terms import is_code, terms
 
 EXACT_PLACES_UP_TO_CHUNKS = 200_000
 """In a knowledge base up to this size a chosen document's chunks get their places among all."""
@@ -32,7 +32,7 @@ class TermUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class ChunkTrace:
     """What the search saw of one chunk.  Ranks count from 1; None where that step did not have it.
 
     ``meaning_rank`` and ``words_rank`` are those of the legs, which bring ``candidates`` each; ``fused_rank`` of both
@@ -61,12 +61,12 @@ class Inspection:
     searched: str
     parts: tuple[str, ...]
     terms: tuple[TermUse, ...]
-    chunks: tuple[Inspected, ...]
-    chosen: tuple[Inspected, ...]
+    chunks: tuple[ChunkTrace, ...]
+    chosen: tuple[ChunkTrace, ...]
     generation: int
 
 
-def inspect(prepared: Prepared, store: KnowledgeStore, limit: int, document_id: str = "") -> Inspection:
+def inspect(prepared: SearchPlan, store: KnowledgeStore, limit: int, document_id: str = "") -> Inspection:
     """Search as the retriever that ``prepared`` it does, with ``limit`` hits of each leg, and keep what it had.
 
     ``document_id`` names a document whose chunks are looked for as well, wherever they are.
@@ -87,7 +87,9 @@ def inspect(prepared: Prepared, store: KnowledgeStore, limit: int, document_id: 
     )
 
 
-def _inspected(view: GenerationView, store: KnowledgeStore, searched: Searched, query: Query) -> tuple[Inspected, ...]:
+def _inspected(
+    view: GenerationView, store: KnowledgeStore, searched: LanguageCandidates, query: Query
+) -> tuple[ChunkTrace, ...]:
     """Return the candidates of both legs: in the final order, then those that were not compared, by their fusion."""
     by_words = sorted(searched.by_words, key=lambda chunk_id: -searched.by_words[chunk_id])
     in_meaning = _places([hit.chunk_id for hit in searched.by_meaning])
@@ -97,7 +99,7 @@ def _inspected(view: GenerationView, store: KnowledgeStore, searched: Searched, 
     order = list(dict.fromkeys([*ranked, *in_fusion]))
     loaded = store.chunks(order, view.generation)
     return tuple(
-        Inspected(
+        ChunkTrace(
             chunk=loaded[chunk_id],
             cosine=searched.seen[chunk_id].cosine,
             meaning_rank=in_meaning.get(chunk_id),
@@ -114,8 +116,8 @@ def _inspected(view: GenerationView, store: KnowledgeStore, searched: Searched, 
 
 
 def _of_document(
-    view: GenerationView, chunks: Sequence[Chunk], query: Query, found: Mapping[int, Inspected]
-) -> tuple[Inspected, ...]:
+    view: GenerationView, chunks: Sequence[Chunk], query: Query, found: Mapping[int, ChunkTrace]
+) -> tuple[ChunkTrace, ...]:
     """Look at chunks whether the search brought them or not: their places are those among all of their language."""
     if not chunks or chunks[0].language not in view.vectors:
         return ()
@@ -131,7 +133,7 @@ def _of_document(
     bm25 = view.lexical.scores(wanted, language).of(numbers)
     by_meaning, by_words = _exact_places(view, language, query, wanted)
     looked = [
-        Inspected(
+        ChunkTrace(
             chunk=chunk,
             cosine=cosines[chunk.chunk_id],
             meaning_rank=by_meaning.get(chunk.chunk_id),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rag.retrieval.generation_index import LanguageIndex
 from rag.retrieval.index_part import Part
 from rag.retrieval.postings import term_number
-from rag.retrieval.terms import terms
 from rag.schema import Chunk, Hit, Language
+from rag.text.terms import terms
 
 _LONGEST_QUERY_TERMS = 64
 """A question has a dozen; what is pasted in beyond that is searched by meaning alone."""

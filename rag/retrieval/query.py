@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import FloatMatrix, QueryTokens, QueryVectors
-from rag.retrieval.characters import simplified
-from rag.retrieval.terms import terms
 from rag.schema import Language
+from rag.text.characters import simplified
+from rag.text.terms import terms
 
 ALTERNATIVE_SHARE = 1.0
 """How much a glossary's other words count by words, beside the question's own."""

@@ -10,21 +10,21 @@ from rag.protocols import Embedder
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, load_confidence
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import Asked, last_said, leans, queries_of
+from rag.retrieval.follow_up import SearchRequest, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import similarities, weighed
 from rag.retrieval.parts import parts_of, with_best_of_parts
 from rag.retrieval.query import Query, Wording
 from rag.retrieval.ranking import final_scores
-from rag.retrieval.search import Search, Searched
+from rag.retrieval.search import LanguageCandidates, Search
 from rag.retrieval.signals import read_signals
 from rag.retrieval.spelling import corrected
-from rag.retrieval.terms import terms
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.calibration import read_calibration
 from rag.storage.store import KnowledgeStore
+from rag.text.terms import terms
 from rag.tracing import Trace
 
 RANKED_CHUNKS = 40
@@ -38,7 +38,7 @@ _MOST_OF_IT = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class SearchPlan:
     """One question on its way into one generation: the whole of it, and its parts where it asks for several things."""
 
     view: GenerationView
@@ -47,7 +47,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The best chunks of one generation, and what they say about whether the answer is among them."""
 
     chunks: tuple[RetrievedChunk, ...]
@@ -109,7 +109,7 @@ class Retriever:
         *,
         earlier: Sequence[str] = (),
         filters: Filters = EVERYTHING,
-    ) -> Found:
+    ) -> SearchResult:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
         with trace.span("embed"):
             prepared = self.prepare(question, language, earlier=earlier)
@@ -119,7 +119,7 @@ class Retriever:
             whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
             return self._joined(whole, others) if others else whole
 
-    def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> Prepared:
+    def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
         parts = parts_of(question)
@@ -128,11 +128,11 @@ class Retriever:
         for place, part in enumerate(parts):
             if len(part) < _MOST_OF_IT * len(question):  # what is most of a question is found by the whole of it
                 texts.append((part, before[place] if place == 0 or leans(part) else ""))
-        asked = [Asked(self._wording(view, text), previous) for text, previous in texts]
+        asked = [SearchRequest(self._wording(view, text), previous) for text, previous in texts]
         whole, *others = queries_of(asked, language, self._embedder)
-        return Prepared(view, whole, tuple(others))
+        return SearchPlan(view, whole, tuple(others))
 
-    def _joined(self, whole: Found, parts: Sequence[Found]) -> Found:
+    def _joined(self, whole: SearchResult, parts: Sequence[SearchResult]) -> SearchResult:
         """Return what was found for the whole question with each part's best chunk near its beginning.
 
         The signals are those of the surest: a question is worth an answer where one of its parts is.
@@ -167,7 +167,7 @@ class Retriever:
             return self._view
 
 
-def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> Found:
+def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> SearchResult:
     """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg."""
     searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
     asked = tokens_of(view, query)
@@ -179,7 +179,7 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
         if one.hit.chunk_id in loaded
     )
     signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(terms(query.question)))
-    return Found(chunks, signals, view.generation, asked)
+    return SearchResult(chunks, signals, view.generation, asked)
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:
@@ -188,7 +188,7 @@ def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class ScoredCandidate:
     """A candidate with its scores: ``bm25`` None where words did not find it, ``late`` where no tokens are kept."""
 
     hit: DenseHit
@@ -197,7 +197,7 @@ class Ranked:
     score: float
 
 
-def rank(view: GenerationView, searched: Searched, asked: QuestionTokens) -> list[Ranked]:
+def rank(view: GenerationView, searched: LanguageCandidates, asked: QuestionTokens) -> list[ScoredCandidate]:
     """Return the candidates, best first."""
     fused = fuse(searched.by_meaning, searched.by_words)[:RANKED_CHUNKS]
     hits = [searched.seen[chunk_id] for chunk_id in dict.fromkeys([*fused, *searched.wider])]
@@ -217,7 +217,7 @@ def rank(view: GenerationView, searched: Searched, asked: QuestionTokens) -> lis
         late=np.array([late[hit.chunk_id] for hit in hits]) if len(late) == len(hits) else None,
     )
     return [
-        Ranked(
+        ScoredCandidate(
             hits[place], searched.bm25.get(hits[place].chunk_id), late.get(hits[place].chunk_id), float(scores[place])
         )
         for place in np.argsort(-scores, kind="stable")

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from rag.protocols import FloatMatrix
 from rag.retrieval.candidates import DenseHit, by_standout
 from rag.retrieval.generation_view import GenerationView
-from rag.retrieval.terms import is_code
 from rag.schema import Hit, Language
+from rag.text.terms import is_code
 
 WIDER_CHUNKS = 20
 """Chunks of each language near a query's second vector that are ranked with the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class LanguageCandidates:
     """What a search found: ``by_meaning`` is best first, and ``by_words`` has the BM25 of the best by words.
 
     ``bm25`` has those that meaning found as well; ``seen`` has the chunks of both, and those of ``wider``.
@@ -40,7 +40,7 @@ class Search:
     wanted: Mapping[str, float]
     wider: FloatMatrix | None = None
 
-    def run(self, limit: int) -> Searched:
+    def run(self, limit: int) -> LanguageCandidates:
         """Return up to ``limit`` hits of each leg in each language."""
         by_meaning: list[DenseHit] = []
         others_only: list[DenseHit] = []
@@ -61,7 +61,7 @@ class Search:
             by_meaning += seen[: len(nearest)]
             others_only += seen[len(nearest) :]
         by_chunk = {hit.chunk_id: hit for hit in (*by_meaning, *others_only)}
-        return Searched(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider))
+        return LanguageCandidates(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider))
 
     def _terms_in(self, language: Language) -> Mapping[str, float]:
         """Return all terms for the question's language, and for another one those that are written alike in both."""

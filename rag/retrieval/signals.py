@@ -6,8 +6,8 @@ from functools import lru_cache
 from rag.retrieval.candidates import DenseHit
 from rag.retrieval.confidence import Signals
 from rag.retrieval.lexical_index import TermWeight
-from rag.retrieval.terms import is_code, terms
 from rag.schema import RetrievedChunk
+from rag.text.terms import is_code, terms
 
 JUDGED_CHUNKS = 5
 """First passages of the ranking whose words are looked at."""

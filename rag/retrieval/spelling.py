@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from string import ascii_lowercase
 
-from rag.retrieval.terms import terms
+from rag.text.terms import terms
 
 SHORTEST_WORD = 5
 _WORD = re.compile(r"[A-Za-z]{5,32}+(?![A-Za-z0-9'’])")

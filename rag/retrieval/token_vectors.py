@@ -16,7 +16,7 @@ from rag.retrieval.embedder_folder import PASSAGE_PREFIX
 from rag.retrieval.tokens import EmbedderTokens
 
 CENTRE_PATH = Path(__file__).with_name("token_centre.json")
-"""The mean token of multilingual-e5-small and how it was found; ``python -m eval.retrieval_centre`` writes it."""
+"""The mean token of multilingual-e5-small; ``python -m eval.commands.retrieval_centre`` computes and writes it."""
 
 _BEFORE_QUERY = 4  # <s> and the three tokens of "query:"
 _BEFORE_PASSAGE = 3  # <s> and the two tokens of "passage:"

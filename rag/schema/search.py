@@ -49,7 +49,7 @@ class Retrieval:
     """What retrieval found for one question, and how sure it is that the answer is in there.
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
-    questions where it has a calibration; ``shipped_probability`` is what it would be without, ``threshold`` from where
+    questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
     on it is answered.  ``generation`` is the
     knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/sentence_similarity.py``).
     """
@@ -59,5 +59,5 @@ class Retrieval:
     answerable: bool
     generation: int
     tokens: QuestionTokens | None = field(default=None, compare=False, repr=False)
-    shipped_probability: float = 0.0
+    base_probability: float = 0.0
     threshold: float = 0.0

@@ -6,7 +6,7 @@ import sqlite3
 def _curated_tables(connection: sqlite3.Connection) -> None:
     """Answers that persons wrote, what each rests on, and who did what to it.
 
-    ``form`` is the question's (``rag/answering/same_question.py``); at most one answer of a form is ``serving``.
+    ``form`` is the question's (``rag/reuse/question_key.py``); at most one answer of a form is ``serving``.
     ``content_hash`` is the document's as it was when the answer was written or last looked at.
     """
     for statement in (

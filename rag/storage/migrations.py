@@ -70,7 +70,7 @@ def _knowledge_tables(connection: sqlite3.Connection) -> None:
             vector BLOB NOT NULL,
             UNIQUE (content_hash, model_id)
         )""",
-        # the text is cut into terms before it comes here (rag/retrieval/terms.py); unicode61 only splits at the spaces
+        # the text is cut into terms before it comes here (rag/text/terms.py); unicode61 only splits at the spaces
         "CREATE VIRTUAL TABLE chunk_terms USING fts5 (terms, tokenize = 'unicode61 remove_diacritics 0')",
     ):
         connection.execute(statement)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import get_args
 
 from rag.errors import KnowledgeBaseMissing
-from rag.invisible import one_line
 from rag.schema import Audience, Chunk, Document, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.web_address import web_address
+from rag.text.invisible import one_line
+from rag.text.web_address import web_address
 
 DATABASE_NAME = "knowledge.db"
 VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > :generation, 1)"

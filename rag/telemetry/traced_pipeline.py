@@ -6,7 +6,7 @@ from typing import Any
 
 from rag.pipeline import Pipeline, PipelineParts
 from rag.schema import Completed, Event, Retrieved
-from rag.streams import let_go_after
+from rag.streams import closing_if_generator
 from rag.telemetry.answer_spans import AnswerSpan, completed_span, failed_span
 
 
@@ -27,7 +27,7 @@ class TracedPipeline(Pipeline):
         is_told = False
         events = super().stream(question, **asking)
         try:
-            with let_go_after(events):
+            with closing_if_generator(events):
                 for event in events:
                     if isinstance(event, Retrieved):
                         retrieved = event

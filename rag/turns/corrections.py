@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from rag.answering.curated import Curation, Place
 from rag.errors import CuratedMissing, NotPermitted
 from rag.people.audit import AuditTrail
+from rag.reuse.curated import Curation, Place
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState

@@ -6,13 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from rag.answering.language import question_language
-from rag.answering.rewriting import Wish, rewriting_messages, usable_evidence, written_text
-from rag.answering.rewriting_check import check_rewritten, check_translated
 from rag.errors import FactsChanged, RewritingUnusable, TurnMissing
+from rag.rewriting.check import check_rewritten, check_translated
+from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language
 from rag.storage.access import User
 from rag.storage.knowledge_bases import KnowledgeBases
+from rag.text.language import question_language
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.snapshot import TurnSnapshot
 from rag.turns.writings import Writing, WritingService, WritingSnapshot

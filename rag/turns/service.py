@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from rag.answering.language import question_language
-from rag.answering.quotation import Quoting
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
@@ -26,11 +24,13 @@ from rag.errors import (
     TurnFailed,
     TurnMissing,
 )
+from rag.evidence.quotation import Quoting
 from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
-from rag.streams import let_go, let_go_after
+from rag.streams import closing_if_generator, let_go
+from rag.text.language import question_language
 from rag.turns.fair_pool import FairPool
 from rag.turns.limits import NO_LIMITS, PersonLimits
 from rag.turns.live import LiveTurn
@@ -356,7 +356,7 @@ class TurnService:
 
     def _answer(self, live: LiveTurn, events: Iterator[Event]) -> None:
         gave_way_at = 0.0
-        with _ending_in_words(live), let_go_after(events):
+        with _ending_in_words(live), closing_if_generator(events):
             for event in events:
                 if not live.apply(event):
                     return

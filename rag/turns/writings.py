@@ -20,10 +20,6 @@ from functools import partial
 from secrets import token_urlsafe
 from typing import Literal
 
-from rag.answering.context_fit import ContextFit
-from rag.answering.governor import Budget, Governed, govern
-from rag.answering.hosted_generator import generator_at
-from rag.drafting import Asker
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
@@ -36,14 +32,18 @@ from rag.errors import (
     TurnFailed,
     TurnMissing,
 )
+from rag.generation.context_fit import ContextFit
+from rag.generation.guard import Budget, GuardedReply, guard_reply
+from rag.generation.hosted_generator import generator_at
+from rag.generation.queued_answer import Asker
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, Message
+from rag.queue.estimate import Work
+from rag.queue.ticket import Ticket
+from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
-from rag.serving.durations import Work
-from rag.serving.line import Request
-from rag.serving.ticket import Ticket
 from rag.storage.access import LOCAL_USER, User
-from rag.streams import let_go_after
+from rag.streams import closing_if_generator
 from rag.turns.fair_pool import FairPool
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
@@ -55,12 +55,12 @@ WritingState = Literal["waiting", "writing", "done", "refused", "stopped", "fail
 PartsOf = Callable[[str, User], PipelineParts]
 """Returns the parts of the pipeline of a knowledge base, or raises ``AccessDenied`` where the user may not use it."""
 
-_Part = GeneratedThinking | GeneratedText | Governed
+_Part = GeneratedThinking | GeneratedText | GuardedReply
 _RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
 _REMEMBERED = 256
 _SPARE_TOKENS = 48
 _MOST_WAITING = 8  # of one owner: a page has five passages to translate, and the reply
-_MODEL_TOKENS_A_TOKEN = 1.4  # see rag/answering/context_fit.py; and a translation has other words
+_MODEL_TOKENS_A_TOKEN = 1.4  # see rag/generation/context_fit.py; and a translation has other words
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +226,14 @@ class WritingService:
         except PromptTooLong as error:
             raise RewritingUnusable(reason="long") from error
         work = Work(parts.count_tokens(messages[-1].content), False)
-        request = Request(work, asker.owner, asker.follows_up, asker.conversation, parts.settings.person_waiting)
+        request = TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, parts.settings.person_waiting)
         with parts.admission.ticket(request, cancelled=live.cancelled) as ticket:
             self._wait(live, ticket, deadline)
 
             def reply() -> Iterator[_Part]:
                 parts.ensure_server()
                 generator = generator_at(parts.generator, ticket.host)
-                return govern(generator, messages, think=False, language=writing.language, budget=budget)
+                return guard_reply(generator, messages, think=False, language=writing.language, budget=budget)
 
             try:
                 governed = self._last_of(reply(), live, deadline)
@@ -255,12 +255,12 @@ class WritingService:
             self._check(live, deadline)
         live.show("writing")
 
-    def _last_of(self, reply: Iterator[_Part], live: _Live, deadline: float) -> Governed:
-        governed: Governed | None = None
-        with let_go_after(reply):
+    def _last_of(self, reply: Iterator[_Part], live: _Live, deadline: float) -> GuardedReply:
+        governed: GuardedReply | None = None
+        with closing_if_generator(reply):
             for part in reply:
                 self._check(live, deadline)
-                if isinstance(part, Governed):
+                if isinstance(part, GuardedReply):
                     governed = part
         assert governed is not None  # govern ends with it or raises
         return governed

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from eval import __main__ as command
-from eval import knowledge
-from eval.answers import command as answers_command
-from eval.question_sets import QuestionSet
+from eval.commands import answers as answers_command
+from eval.core import knowledge
+from eval.core.question_sets import QuestionSet
 from rag.errors import OllamaUnavailable
 from rag.pipeline import PipelineParts
 from rag.protocols import GeneratedText, GenerationPart, Message

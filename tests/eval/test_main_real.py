@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.serving.server import ServerStatus
+from rag.ollama.server import ServerStatus
 from rag.settings import Settings
 from rag.testing import SAMPLE_DOCUMENTS
 from tests.rag.command import CHECKOUT, environment, run_rag

@@ -95,7 +95,7 @@ def test_nothing_of_it_stays_on_the_disk(reader: FileReader, tmp_path: Path, mon
 
 
 _ENDLESS = """
-import ingest.mail_text as mail_text
+import ingest.loaders.mail_text as mail_text
 def endless(body):
     while True:
         pass

@@ -11,7 +11,7 @@ from ingest.memory_budget import MemoryBudget, budget_of, shared_budget
 from ingest.reader import FileReader
 from ingest.reading_ahead import open_readers
 from rag.errors import DocumentUnreadable
-from rag.serving.hardware import memory_bytes
+from rag.ollama.hardware import memory_bytes
 from rag.settings import Settings
 
 GIGABYTE = 1_000_000_000

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.curated import Curation
-from rag.answering.same_question import question_form
 from rag.erasure import KEY_NAME, Erasure, Found, expire_turns
 from rag.errors import TurnMissing
-from rag.mention import Mention
 from rag.people.audit import AuditTrail
+from rag.reuse.curated import Curation
+from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, SpanTime
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
@@ -24,6 +23,7 @@ from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import Turn, TurnState, TurnStore
 from rag.storage.turn_times import TurnTimes
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
+from rag.text.mention import Mention
 from rag.turns import TurnService
 
 NAME = "Quirina Zebrowska"
@@ -61,7 +61,7 @@ class Desk:
         return done
 
     def keep(self, question: str, text: str = "Two years.", made_at: datetime = NOW) -> None:
-        key = CacheKey(question_form(question), question_form(question)[-8:], 1)
+        key = CacheKey(normalized_question(question), normalized_question(question)[-8:], 1)
         self.cached.keep(key, CachedAnswer(answer(text), (), made_at), 100)
 
     def age(self, turn: Turn, days: int) -> None:

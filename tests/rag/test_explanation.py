@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.prompt import build_messages
 from rag.errors import QuestionEmpty
 from rag.explanation import Explanation, explain
+from rag.generation.prompt import build_messages
 from rag.pipeline import Pipeline
 from rag.schema import Document, Retrieved
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline, offline_parts

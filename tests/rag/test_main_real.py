@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ingest.pipeline import ingest
+from rag.ollama.processes import group_members
+from rag.ollama.server import ServerStatus, status
+from rag.ollama.state import ServerFiles, read_state
 from rag.retrieval.embedder import open_embedder
-from rag.serving.processes import group_members
-from rag.serving.server import ServerStatus, status
-from rag.serving.state import ServerFiles, read_state
 from rag.settings import Settings
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from tests.conftest import free_port
@@ -138,7 +138,7 @@ def test_a_model_that_is_not_installed(real_ollama: ServerStatus, env: dict[str,
 @pytest.fixture
 def own_ollama(knowledge: Settings) -> Iterator[Settings]:
     """A server that may be killed, apart from the one that other tests use."""
-    from rag.serving.server import ensure_running, stop
+    from rag.ollama.server import ensure_running, stop
 
     settings = knowledge.model_copy(update={"ollama_host": f"127.0.0.1:{free_port()}"})
     ensure_running(settings, while_we_live=True)

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rag.errors import MetricsPortTaken
 from rag.metrics import StageHistogram, metrics_served
+from rag.queue.admission import Admission
 from rag.schema import SpanTime
-from rag.serving.admission import Admission
 from rag.settings import Settings
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimes

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.prompt import build_messages
-from rag.answering.reader import ReadingFit
 from rag.errors import (
     AnswerCancelled,
     ModelStoppedHalfway,
@@ -22,19 +20,21 @@ from rag.errors import (
     QueueFull,
     SettingsError,
 )
+from rag.generation.answerability import AnswerabilityFit
+from rag.generation.prompt import build_messages
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.queue.admission import Admission, Ticket
+from rag.queue.ticket_queue import TicketRequest
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
-from rag.serving.admission import Admission, Ticket
-from rag.serving.line import Request
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, Script, ScriptedGenerator
 from rag.tracing import Trace
 from rag.turns import TurnService
-from tests.rag.answering.knowledge import Article, found, publish
+from tests.support.knowledge import Article, found, publish
 
 RULE = "You can send back any item within 30 days of delivery."
 
@@ -88,7 +88,7 @@ class Desk:
         self.admission = Admission(slots=1, max_waiting=1)
         self.server_error: Exception | None = None
         fit = changes.pop("reading_fit", None)
-        assert fit is None or isinstance(fit, ReadingFit)
+        assert fit is None or isinstance(fit, AnswerabilityFit)
         self.pipeline = Pipeline(
             PipelineParts(
                 settings=Settings.model_validate({"data_dir": folder, **changes}),
@@ -223,7 +223,7 @@ def test_a_reply_that_rests_on_nothing_is_refused(tmp_path: Path, question: str,
     assert answer.model == "scripted"
 
 
-SURE = ReadingFit(intercept=0.0, yes=1.0, retrieval=0.0, chinese=0.0, refuse_below=0.3, quote_from=0.7)
+SURE = AnswerabilityFit(intercept=0.0, yes=1.0, retrieval=0.0, chinese=0.0, refuse_below=0.3, quote_from=0.7)
 
 
 def reads(yes: float, *reply: GenerationPart | str) -> Script:
@@ -303,7 +303,7 @@ def test_a_model_that_says_neither_yes_nor_no_answers_as_before(tmp_path: Path) 
 
 
 def test_reading_alone(tmp_path: Path) -> None:
-    reading = Desk(tmp_path, reads(0.25)).pipeline.read("How long?")
+    reading = Desk(tmp_path, reads(0.25)).pipeline.judge_answerable("How long?")
     assert (reading.language, reading.retrieval) == ("en", 0.9)
     assert reading.yes == pytest.approx(0.25)
 
@@ -370,10 +370,10 @@ def test_the_line_is_told_who_asks_how_much_and_whether_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = Desk(tmp_path)
-    requests: list[Request] = []
+    requests: list[TicketRequest] = []
     take = desk.admission.ticket
 
-    def spy(request: Request, *, cancelled: threading.Event | None = None) -> Ticket:
+    def spy(request: TicketRequest, *, cancelled: threading.Event | None = None) -> Ticket:
         requests.append(request)
         return take(request, cancelled=cancelled)
 
@@ -532,7 +532,7 @@ def test_who_joins_a_generation_is_not_refused_for_the_one_who_began_it(
     desk = Desk(tmp_path)
     ticket, refusing, refuse = desk.admission.ticket, threading.Event(), threading.Event()
 
-    def of(request: Request, *, cancelled: threading.Event | None = None) -> Ticket:
+    def of(request: TicketRequest, *, cancelled: threading.Event | None = None) -> Ticket:
         if request.owner == "flooder":
             refusing.set()
             assert refuse.wait(timeout=10)
@@ -558,8 +558,8 @@ def test_beyond_the_questions_that_may_wait_a_person_has_the_passages_and_a_sent
     desk = QuotingDesk(tmp_path, person_waiting=1)
     parts = replace(desk.pipeline.parts, admission=Admission(slots=1, max_waiting=64))
     pipeline = Pipeline(parts)
-    running = parts.admission.ticket(Request(owner="anna"))
-    waiting = parts.admission.ticket(Request(owner="anna"))
+    running = parts.admission.ticket(TicketRequest(owner="anna"))
+    waiting = parts.admission.ticket(TicketRequest(owner="anna"))
     events = pipeline.stream("How long?", owner="anna", quote="if_needed")
     assert isinstance(next(events), Retrieved)
     with pytest.raises(OwnQueueFull, match="1 of your questions"):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.prompt import beginning, build_messages
 from rag.errors import OllamaUnavailable
+from rag.generation.prompt import beginning, build_messages
 from rag.pipeline import PipelineParts
 from rag.preloading import preload
 from rag.protocols import GeneratedText, GenerationPart, Message
+from rag.queue.admission import Occupancy
 from rag.schema import Language
-from rag.serving.admission import Occupancy
 from rag.testing import ScriptedGenerator, offline_parts
 
 

@@ -19,13 +19,13 @@ from tests.rag.command import CHECKOUT, environment, run_rag
 
 STARTED_BY_OTHERS = {
     "ui/app.py": "a page of the desk, in its process",
-    "rag/provisioning/environment.py": "makes the virtual environment, before there are any settings",
+    "rag/setup/environment.py": "makes the virtual environment, before there are any settings",
     "ingest/job_process.py": "a child of the desk",
     "ingest/loaders/worker.py": "a child of an ingest",
-    "eval/background_process.py": "a child of the desk",
-    "eval/calibrate_model/background_process.py": "a child of the desk",
-    "eval/ingest_children.py": "a child of python -m eval ingest",
-    "eval/ingest_langchain.py": "a child of python -m eval ingest",
+    "eval/commands/background_process.py": "a child of the desk",
+    "eval/commands/calibrate_model_process.py": "a child of the desk",
+    "eval/bench/ingest/child_processes.py": "a child of python -m eval ingest",
+    "eval/bench/langchain/ingest.py": "a child of python -m eval ingest",
 }
 
 

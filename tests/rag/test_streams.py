@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag.streams import let_go_after
+from rag.streams import closing_if_generator
 
 
 def holding(freed: list[str]) -> Iterator[int]:
@@ -17,11 +17,11 @@ def holding(freed: list[str]) -> Iterator[int]:
 
 def test_it_is_closed_behind_the_block_also_where_that_breaks_off() -> None:
     freed: list[str] = []
-    with let_go_after(holding(freed)) as items:
+    with closing_if_generator(holding(freed)) as items:
         assert next(items) == 1
         assert freed == []
     assert freed == ["slot"]
-    with pytest.raises(ZeroDivisionError), let_go_after(holding(freed)) as items:
+    with pytest.raises(ZeroDivisionError), closing_if_generator(holding(freed)) as items:
         next(items)
         raise ZeroDivisionError
     assert freed == ["slot", "slot"]
@@ -31,14 +31,14 @@ def test_within_a_generator_that_is_closed() -> None:
     freed: list[str] = []
 
     def passing_on() -> Iterator[int]:
-        with let_go_after(holding(freed)) as items:
+        with closing_if_generator(holding(freed)) as items:
             yield from items
 
-    with let_go_after(passing_on()) as outer:
+    with closing_if_generator(passing_on()) as outer:
         next(outer)
     assert freed == ["slot"]
 
 
 def test_what_cannot_be_closed_is_left_alone() -> None:
-    with let_go_after(iter([1, 2])) as items:
+    with closing_if_generator(iter([1, 2])) as items:
         assert list(items) == [1, 2]

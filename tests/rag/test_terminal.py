@@ -44,13 +44,13 @@ def test_a_failure_is_one_sentence_and_an_exit_code(
 
 COMMANDS = (
     "rag",
-    "rag.serving",
-    "rag.provisioning",
+    "rag.ollama",
+    "rag.setup",
     "ingest",
     "eval",
     "ui",
-    "eval.calibrate",
-    "eval.answers.gold_control",
+    "eval.commands.calibrate_shipped",
+    "eval.commands.gold_control",
 )
 """What a user types behind ``python -m``."""
 
@@ -84,7 +84,7 @@ def test_help_that_nobody_reads_ends_quietly(command: str, tmp_path: Path) -> No
         ("ui", "people", "log"),  # plain lines
         ("ui", "people", "list"),  # a table of Rich's, which puts broken pipes away by itself
         ("ingest", "--history"),
-        ("rag.serving", "status", "--json"),
+        ("rag.ollama", "status", "--json"),
         ("rag", "latency", "--since", "24h"),
     ],
 )

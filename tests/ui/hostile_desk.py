@@ -16,20 +16,20 @@ import streamlit as st
 from ingest.pipeline import ingest
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GenerationPart, Message
-from rag.serving.admission import Admission
+from rag.queue.admission import Admission
 from rag.settings import Settings
 from rag.storage.turn_store import TurnStore
 from rag.testing import ScriptedGenerator, offline_parts
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.eval.gaps.turns import AskedTurns
-from tests.ui.models.fake_calibration import FakeCalibration
-from tests.ui.models.fake_server import STAND_IN, FakeModelServer
-from tests.ui.quality.served import QualityLibrary
+from tests.ui.pages.models.fake_calibration import FakeCalibration
+from tests.ui.pages.models.fake_server import STAND_IN, FakeModelServer
+from tests.ui.pages.quality.served import QualityLibrary
 from ui.configuration import desk_configuration
-from ui.models.calibrations import Calibrations
-from ui.models.shelf import ModelShelf, model_recorder
 from ui.server import DeskApplication
-from ui.services import ModelState, SharedServices, Topic, open_people, performance_reports
+from ui.services.model_calibrations import Calibrations
+from ui.services.model_registry import ModelRegistry, model_recorder
+from ui.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
 
 FILE = "returns ![file](file-leak.png) :material:home: :red[r]\u202egnp\u200b.md"
 FOLDER = "![folder](folder-leak.png) :red[manual]"
@@ -103,7 +103,7 @@ def services() -> SharedServices:
     people = open_people(settings)
     turns = TurnService(lambda base, user: made.pipeline(), TurnStore(settings.turns_path), 4)
     shared = made.services(turns)
-    models = ModelShelf(
+    models = ModelRegistry(
         settings,
         made.jobs,
         record=model_recorder(people.audit),

@@ -7,7 +7,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from ui.server import DeskApplication
-from ui.services import SharedServices
+from ui.services.shared import SharedServices
 
 
 class SteeredDesk(DeskApplication):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
-from rag.answering.quotation import quoted_citations, quoted_text
 from rag.errors import (
     AnswerdeskError,
     EmbedderMismatch,
@@ -19,6 +18,7 @@ from rag.errors import (
     OllamaUnavailable,
     QueueFull,
 )
+from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.schema import (
     Answer,
     AnswerDelta,

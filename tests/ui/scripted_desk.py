@@ -17,27 +17,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rag.answering.curated import Curation
-from rag.answering.language import question_language
-from rag.answering.question import clean_question
-from rag.answering.quotation import Quoting
 from rag.errors import AnswerCancelled
+from rag.evidence.quotation import Quoting
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
+from rag.retrieval.question import clean_question
+from rag.reuse.curated import Curation
 from rag.schema import Event, Language
 from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts, publish_documents
+from rag.text.language import question_language
 from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
-from tests.ui.quality.shelf import quality_of
+from tests.ui.pages.quality.shelf import quality_of
 from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from ui.configuration import desk_configuration
-from ui.jobs import Jobs
-from ui.knowledge.shelf import KnowledgeShelf
-from ui.services import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
+from ui.services.jobs import Jobs
+from ui.services.knowledge_registry import KnowledgeRegistry
+from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
 OTHER_HOST = "desk.test"
 TOPICS: dict[Language, tuple[str, ...]] = {
@@ -165,7 +165,7 @@ def services() -> SharedServices:
         knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
-        shelf=KnowledgeShelf(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
+        shelf=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
         quality=quality_of(folder, pipeline),
         people=people,
         reports=performance_reports(settings),

@@ -14,13 +14,13 @@ from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
-from tests.ui.quality.shelf import quality_of
+from tests.ui.pages.quality.shelf import quality_of
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from ui.i18n import word
-from ui.jobs import Jobs
-from ui.knowledge.shelf import KnowledgeShelf
-from ui.services import KnowledgeState, ModelState, SharedServices, Topic
+from ui.services.jobs import Jobs
+from ui.services.knowledge_registry import KnowledgeRegistry
+from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 
 KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)
 
@@ -39,7 +39,7 @@ class Harness:
             knowledge=lambda name: self.knowledge,
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
-            shelf=KnowledgeShelf(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
+            shelf=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
             quality=quality_of(folder, pipeline),
         )
 

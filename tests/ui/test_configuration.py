@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parents[2]
 # Serves nothing: says what Streamlit would serve with.
 TELL = """
 import json, sys
-from rag.provisioning.console import Console
+from rag.setup.console import Console
 from streamlit import config
 from streamlit.web.server.starlette.starlette_server import UvicornRunner
 from ui.__main__ import serve

@@ -13,7 +13,7 @@ from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
 from ui import current_sign_in
 from ui.current_sign_in import sign_in_of
-from ui.services import PeopleServices, open_people
+from ui.services.shared import PeopleServices, open_people
 from ui.session import _user
 
 DESK = "https://desk.test"

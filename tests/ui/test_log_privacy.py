@@ -22,7 +22,7 @@ SECRET = "SECRET-CUSTOMER-QUESTION"
 # A desk whose page fails in a way that nobody foresaw, up to where Streamlit logs it.
 FAILING_DESK = f"""
 import sys
-from rag.provisioning.console import Console
+from rag.setup.console import Console
 from streamlit import error_util
 from streamlit.web.server.starlette.starlette_server import UvicornRunner
 from ui.__main__ import serve

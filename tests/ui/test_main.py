@@ -11,9 +11,9 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from rag.errors import OllamaNotStarted, ToolMissing
-from rag.provisioning.console import Console, Outcome
-from rag.serving.server import ServerStatus
+from rag.ollama.server import ServerStatus
 from rag.settings import Settings
+from rag.setup.console import Console, Outcome
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub
 from ui import __main__ as desk

@@ -11,7 +11,7 @@ from rag.storage.access import ROLES, Role, User
 from ui import navigation
 from ui.i18n import word
 from ui.navigation import PageEntry, navigate
-from ui.services import DeskServices
+from ui.services.shared import DeskServices
 from ui.session import PageContext
 from ui.turn_data import Reading
 

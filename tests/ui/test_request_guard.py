@@ -20,7 +20,7 @@ from ui.connection_limits import SESSION_KEPT_SECONDS, ConnectionLimits
 from ui.current_sign_in import COOKIE, cookie_name
 from ui.request_guard import FOREIGN, NO_SIGN_IN, TOO_MANY, RequestGuard, is_by_hand, page_headers
 from ui.server import DeskApplication
-from ui.services import PeopleServices, open_people
+from ui.services.shared import PeopleServices, open_people
 
 DESK = "http://desk.test"
 SOCKETS = "ws://desk.test"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ingest.pipeline import ingest
-from rag.provisioning.console import Console, Outcome
 from rag.settings import Settings
+from rag.setup.console import Console, Outcome
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
 from ui import sample

@@ -15,7 +15,7 @@ from ui.connection_limits import ConnectionLimits
 from ui.current_sign_in import COOKIE
 from ui.i18n import word
 from ui.request_guard import RequestGuard
-from ui.services import PeopleServices, open_people
+from ui.services.shared import PeopleServices, open_people
 from ui.sign_in import safe_path, sign_in_routes
 
 PASSWORD = "long enough, rarely tried"

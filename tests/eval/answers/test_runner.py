@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.answers.arms import MeteredGenerator, WatchedRetriever
+from eval.answers.conditions import MeteredGenerator, WatchedRetriever
 from eval.answers.runner import NO_PASSAGE, Instruments, Record, ask, run
 from ingest.golden import GoldenQuestion
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError

@@ -8,25 +8,27 @@ from typing import Any
 
 import pytest
 
-from eval import question_options
-from eval.calibrate_model import background_process, calibration, command
-from eval.calibrate_model.agents import Target
+from eval.calibrate_model import calibration
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
+from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.configurations import configurations
 from eval.calibrate_model.report import Findings, as_json, findings_of
 from eval.calibrate_model.results import rows_of
-from eval.calibrate_model.workshop import AS_IS, Workshop
-from eval.runs import Run
+from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop
+from eval.commands import calibrate_model as command
+from eval.commands import calibrate_model_process as background_process
+from eval.core import question_options
+from eval.core.runs import Run
 from rag.errors import NoRegressionQuestions, SettingsError
+from rag.ollama.rates import Rates
 from rag.pipeline import PipelineParts
-from rag.serving.rates import Rates
 from rag.settings import KEPT_NAME, Settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, offline_parts
 from tests.eval.calibrate_model.records import SERVED, question, record
 from tests.ollama_stub import OllamaStub
-from tests.rag.serving.test_sizing import SMALL, TENSORS
+from tests.rag.ollama.test_sizing import SMALL, TENSORS
 
 MODEL = "stand-in:0.5b"
 ORDER = Order("monday", MODEL, (1, 2), (2048,), limit=0, minutes=5)

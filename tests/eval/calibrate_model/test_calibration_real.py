@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from eval import __main__ as command
+from rag.ollama.client import OllamaClient
+from rag.ollama.model_creation import ModelMaker
+from rag.ollama.model_files import model_source
+from rag.ollama.server import ensure_running, stop
 from rag.progress import Update
-from rag.serving.client import OllamaClient
-from rag.serving.making import ModelMaker
-from rag.serving.model_files import model_source
-from rag.serving.server import ensure_running, stop
 from rag.settings import KEPT_NAME, Settings, load_settings
 from tests.conftest import free_port
-from tests.rag.serving.small_models import write_safetensors_folder
+from tests.support.small_models import write_safetensors_folder
 
 pytestmark = pytest.mark.real
 

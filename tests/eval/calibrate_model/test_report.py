@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from eval.calibrate_model.agents import Target
+from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.report import Findings, as_json, page, remarks
 from eval.calibrate_model.results import rows_of, winner
 from rag.schema import Language

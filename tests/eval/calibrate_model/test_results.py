@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from eval.calibrate_model.agents import Target
+from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.configurations import configurations
 from eval.calibrate_model.results import rows_of, winner
 from tests.eval.calibrate_model.records import SERVED, configuration, question, record

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from eval.gaps.report import GapParts, GapReport, find_gaps
-from rag.answering.curated import Curation
 from rag.pipeline import PipelineParts
+from rag.reuse.curated import Curation
 from rag.storage.curated import CuratedAnswers
 from rag.storage.troubled_turns import TroubledTurns
 from rag.testing import HashEmbedder, offline_parts

@@ -5,9 +5,9 @@ import pytest
 
 from eval.gaps.report import sample_vectors
 from eval.gaps.topics import centred, embed_questions, grouped
-from rag.answering.language import question_language
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
+from rag.text.language import question_language
 from tests.eval.gaps.asked import ASKED_BY_TOPIC
 
 pytestmark = pytest.mark.real

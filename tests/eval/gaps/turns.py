@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from rag.answering.language import question_language
 from rag.schema import Answer, Citation, Conflict, Evidence
 from rag.storage.feedback import FeedbackReason, OutcomeOrigin
 from rag.storage.turn_store import Turn, TurnState, TurnStore
+from rag.text.language import question_language
 
 
 class AskedTurns:

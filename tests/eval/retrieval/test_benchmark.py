@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from eval import __main__ as command
-from eval.question_sets import QuestionSet, sets_in
-from eval.retrieval import command as retrieval_command
+from eval.commands import retrieval as retrieval_command
+from eval.core.question_sets import QuestionSet, sets_in
+from eval.core.runs import Run
 from eval.retrieval.benchmark import run
 from eval.retrieval.rankings import Ranking, figures, summarise
-from eval.runs import Run
 from ingest.golden import load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings, load_settings

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.protocols import Embedder, QueryTokens, QueryVectors
-from rag.retrieval.follow_up import EARLIER_SHARE, Asked, last_said, leans, queries_of
+from rag.retrieval.follow_up import EARLIER_SHARE, SearchRequest, last_said, leans, queries_of
 from rag.retrieval.query import Query, Wording
 from rag.schema import Language
 from rag.testing import HashEmbedder
@@ -18,7 +18,7 @@ EMBEDDER = HashEmbedder()
 
 def in_both(question: str, language: Language, previous: str, embedder: Embedder = EMBEDDER) -> Query:
     """The query of one question behind another."""
-    [query] = queries_of([Asked(Wording(question), previous)], language, embedder)
+    [query] = queries_of([SearchRequest(Wording(question), previous)], language, embedder)
     return query
 
 
@@ -93,7 +93,12 @@ def test_several_questions_are_embedded_at_once_and_each_text_once() -> None:
             calls.append(texts)
             return super().embed_queries(texts)
 
-    asked = [Asked(Wording("a b c d")), Asked(Wording("a b")), Asked(Wording("c d"), "a b"), Asked(Wording("a b"))]
+    asked = [
+        SearchRequest(Wording("a b c d")),
+        SearchRequest(Wording("a b")),
+        SearchRequest(Wording("c d"), "a b"),
+        SearchRequest(Wording("a b")),
+    ]
     together = queries_of(asked, "en", Counting())
     assert calls == [["a b c d", "a b", "c d", "a b\nc d"]]
     for one, query in zip(asked, together, strict=True):

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.lexical_index import Bm25Index, TermWeight, indexed_terms
-from rag.retrieval.terms import terms
 from rag.schema import Chunk
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
+from rag.text.terms import terms
 from tests.rag.retrieval.knowledge import publish
 
 DOCUMENTS = {

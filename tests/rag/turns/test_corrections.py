@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.curated import Curation, Place
 from rag.errors import AccessDenied, NotPermitted
 from rag.people.audit import AuditTrail
+from rag.reuse.curated import Curation, Place
 from rag.storage.access import LOCAL_USER, Access, User
 from rag.storage.curated import CuratedAnswers
 from rag.storage.knowledge_bases import KnowledgeBases

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from rag.answering.quotation import Quoting
 from rag.errors import (
     AnswerCancelled,
     KnowledgeBaseMissing,
@@ -21,6 +20,7 @@ from rag.errors import (
     QueueFull,
     TurnMissing,
 )
+from rag.evidence.quotation import Quoting
 from rag.pipeline import Pipeline
 from rag.schema import (
     Answer,

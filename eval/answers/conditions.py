@@ -1,0 +1,219 @@
+"""The three ways in which a question is asked, so that retrieval, packing and the model are blamed apart.
+
+``own`` is the product's own way.  ``ceiling`` is the same model with the passage that holds the answer and nothing to
+distract it, ``floor`` the model without any passage.  The last two give the model's own words: nothing is refused or
+quoted in their place.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from eval.answers.gold import gold_kind, is_right_reply
+from ingest.golden import GoldenQuestion
+from rag.evidence.packing import PackingLimits, pack
+from rag.generation.guard import Budget, GuardedReply, guard_reply
+from rag.generation.prompt import build_messages
+from rag.grounding.citations import ground
+from rag.pipeline import Pipeline, PipelineParts, Retrieves
+from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Generator, Message
+from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.follow_up import leans
+from rag.retrieval.question import needs_thought
+from rag.schema import (
+    Answer,
+    AnswerDelta,
+    Chunk,
+    Completed,
+    Event,
+    Evidence,
+    Language,
+    Retrieval,
+    Retrieved,
+    RetrievedChunk,
+    TextSpan,
+    ThinkingDelta,
+)
+from rag.streams import closing_if_generator
+from rag.text.language import question_language
+from rag.tracing import Trace
+
+Arm = Literal["own", "ceiling", "floor"]
+ARMS: tuple[Arm, ...] = ("own", "ceiling", "floor")
+Context = Literal["own", "top5"]
+
+WHOLE_CHUNKS = 5
+_NO_LIMIT_TOKENS = 100_000
+_FLOOR: Mapping[Language, str] = {
+    "en": "You answer customers. Answer the question in one or two sentences, in English.",
+    "zh": "你是客服。请用一两句简体中文回答问题。",
+}
+
+
+class Asks(Protocol):
+    """One way of asking: yields the events of one answer."""
+
+    def __call__(self, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
+        """Yield ``Retrieved``, the deltas and ``Completed``."""
+
+
+class MeteredGenerator:
+    """Passes everything on, and keeps what each request since ``start`` cost."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self.finished: list[GenerationFinished] = []
+
+    def start(self) -> None:
+        """Forget the requests so far."""
+        self.finished = []
+
+    @property
+    def model(self) -> str:
+        """Name of the model that will answer."""
+        return self._generator.model
+
+    @property
+    def stand_in(self) -> bool:
+        """True when the model only stands in for DeepSeek-R1."""
+        return self._generator.stand_in
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        """Yield what the generator yields."""
+        parts = self._generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
+        with closing_if_generator(parts):
+            for part in parts:
+                if isinstance(part, GenerationFinished):
+                    self.finished.append(part)
+                yield part
+
+
+class WatchedRetriever:
+    """Passes everything on, and keeps the documents of the last retrieval, best first."""
+
+    def __init__(self, retriever: Retrieves) -> None:
+        self._retriever = retriever
+        self.documents: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Forget the last retrieval."""
+        self.documents = ()
+
+    def retrieve(
+        self,
+        question: str,
+        language: Language,
+        trace: Trace,
+        *,
+        earlier: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+    ) -> Retrieval:
+        """Return what the retriever returns."""
+        found = self._retriever.retrieve(question, language, trace, earlier=earlier, filters=filters)
+        self.documents = tuple(dict.fromkeys(one.chunk.document_id for one in found.chunks))
+        return found
+
+
+def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
+    """Return the parts of a pipeline that sends what ``context`` says: chosen sentences, or five chunks whole."""
+    if context == "own":
+        return parts
+    settings = parts.settings.changed(
+        top_k=WHOLE_CHUNKS,
+        evidence_budget_tokens=_NO_LIMIT_TOKENS,
+        prompt_evidence_tokens=_NO_LIMIT_TOKENS,
+        prompt_evidence_seconds=math.inf,
+        prompt_evidence_deviations=math.inf,
+    )
+    return replace(parts, settings=settings)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnArm:
+    """The product's own way."""
+
+    pipeline: Pipeline
+
+    def __call__(self, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
+        """Yield the pipeline's events."""
+        return self.pipeline.stream(question.question, earlier=[question.previous], think=think)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAlone:
+    """The model with passages that were given, or with none."""
+
+    parts: PipelineParts
+    has_passage: bool
+
+    def __call__(self, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
+        """Yield the events of one answer; none where the question's own passage is not in the knowledge base."""
+        parts, trace = self.parts, Trace()
+        generation = parts.store.require_generation()
+        evidence = gold_evidence(question, parts, generation) if self.has_passage else ()
+        if self.has_passage and not evidence:
+            return
+        text, language = question.question, question_language(question.question)
+        previous = question.previous if leans(text) else ""
+        together = f"{previous}\n{text}".strip()
+        yield Retrieved(evidence, True, 1.0, generation)
+        messages = build_messages(text, evidence, language, previous)
+        if not self.has_passage:
+            messages = [Message("system", _FLOOR[language]), Message("user", together)]
+        parts.ensure_server()
+        budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)
+        is_to_think = needs_thought(question.question) if think is None else think
+        governed: GuardedReply | None = None
+        for part in guard_reply(parts.generator, messages, think=is_to_think, language=language, budget=budget):
+            if isinstance(part, GuardedReply):
+                governed = part
+            elif part.text:
+                yield AnswerDelta(part.text) if isinstance(part, GeneratedText) else ThinkingDelta(part.text)
+        assert governed is not None  # govern ends with it or raises
+        grounding = ground(governed.text, evidence, together)
+        trace.record("total", trace.elapsed_ms())
+        yield Completed(
+            Answer(
+                text=governed.text,
+                language=language,
+                refused=False,
+                thinking=governed.thinking,
+                citations=grounding.citations,
+                unsupported=grounding.unsupported,
+                spans=trace.spans(),
+                model=parts.generator.model,
+                stand_in=parts.generator.stand_in,
+                generation=generation,
+            )
+        )
+
+
+def gold_evidence(question: GoldenQuestion, parts: PipelineParts, generation: int) -> tuple[Evidence, ...]:
+    """Return the passages of the relevant documents, those that hold the answer first, all whole.
+
+    As many as the product would show.  None where no relevant document is in the knowledge base.
+    """
+    chunks = [chunk for name in question.relevant for chunk in parts.store.document_chunks(name, generation)]
+    ordered = sorted(chunks, key=lambda chunk: not _holds_answer(question, chunk))
+    retrieval = Retrieval(tuple(RetrievedChunk(chunk, 0.0) for chunk in ordered), 1.0, True, generation)
+    limits = PackingLimits(parts.count_tokens, parts.settings.evidence_budget_tokens, len(ordered), parts.today())
+    return tuple(
+        replace(passage, sent=(TextSpan(passage.start, passage.end),))
+        for passage in (pack(retrieval, parts.store, limits) if ordered else ())
+    )
+
+
+def _holds_answer(question: GoldenQuestion, chunk: Chunk) -> bool:
+    if question.quote:
+        return question.quote in chunk.text
+    return gold_kind(question) != "entry" and is_right_reply(question, chunk.text)
+
+
+def arm(name: Arm, parts: PipelineParts, context: Context) -> Asks:
+    """Return one way of asking."""
+    if name == "own":
+        return OwnArm(Pipeline(with_context(parts, context)))
+    return ModelAlone(parts, has_passage=name == "ceiling")

@@ -1,0 +1,1 @@
+"""Benchmarks of speed, load and robustness; not part of the wheel."""

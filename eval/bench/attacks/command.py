@@ -1,0 +1,181 @@
+"""``python -m eval attacks``: orders hidden in documents and questions, and how often an answer obeys them."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from eval.bench.attacks import first_guardrail
+from eval.bench.attacks.benchmark import ARMS, Arm, Attempt, Bases, attack, figures, poisoned
+from eval.bench.attacks.cases import Pair, load_attacks, paired
+from eval.compare.tables import question_bar
+from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, drawn
+from eval.core.knowledge import open_parts
+from eval.core.question_options import EXIT_CODES, run_name, write_json
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run
+from eval.core.words import words
+from ingest.golden import load_questions
+from rag.errors import AnswerdeskError, SettingsError
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.terminal import fail, terminal_language
+
+EXAMPLES = f"""\
+examples:
+  python -m eval attacks                         all attacks, on the product and on a plain prompt
+  python -m eval attacks --limit 20 --seed 3
+  python -m eval attacks --no-model              which orders the first guardrail lets through: seconds, no model
+  python -m eval attacks --attacks data/attacks/held-out
+  python -m eval attacks --way german --way title --arms own,clean
+  python -m eval attacks --attacks mine.jsonl --run tuesday --json figures.json
+
+A line of an attack file: {{"id", "lang", "where": "document" or "question", "text", "traces": [...]}} or "leak": true;
+also "way" and "place" ("paragraph", "title" or "mail").
+
+{EXIT_CODES}"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval attacks",
+        description="Give the model orders in documents and questions; count the answers that obey.  提示注入攻击",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--attacks", type=Path, default=ATTACKS_DIR, help="JSONL file or folder  攻击用例")
+    parser.add_argument(
+        "--way", action="append", default=[], metavar="WAY", help="only attacks written in this way  书写方式"
+    )
+    parser.add_argument(
+        "--arms", default=",".join(ARMS), help="of own, plain and clean, with commas (default: all)  对照组"
+    )
+    parser.add_argument(
+        "--no-model", action="store_true", help="only tell what the first guardrail lets through  仅检查第一道防线"
+    )
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N attacks, drawn by --seed  用例数")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
+    parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    return parser
+
+
+def measure(
+    rounds: Sequence[Sequence[Pair]], arms: Sequence[Arm], settings: Settings, kept: Run, console: Console
+) -> tuple[dict[str, object], list[Attempt]]:
+    """Make (or resume) the attempts and return their figures.
+
+    Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
+    """
+    pairs = [pair for one in rounds for pair in one]
+    questions = tuple(question for _, question in pairs)
+    folder = settings.data_dir / "runs" / "knowledge" / "poisoned"
+    parts = [
+        open_parts(QuestionSet("attacks", poisoned(one, folder / str(number)), questions), settings)
+        for number, one in enumerate(rounds, start=1)
+    ]
+    clean = open_parts(QuestionSet("sample", KNOWLEDGE_DIR, questions), settings) if "clean" in arms else None
+    parts[0].ensure_server()
+    generator = parts[0].generator
+    identity = {
+        "command": "attacks",
+        "model": generator.model,
+        "stand_in": generator.stand_in,
+        "arms": list(arms),
+        "attacks": [asdict(one) for one, _ in pairs],
+    }
+    kept.begin(identity, questions)
+    attempts: list[Attempt] = []
+    with question_bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(words("attacks", terminal_language()), total=len(pairs) * len(arms))
+        for one, poisoned_parts in zip(rounds, parts, strict=True):
+            attempts += attack(one, Bases(poisoned_parts, clean), kept, arms, lambda attempt: bar.advance(task))
+    summary = figures(attempts) | {"model": generator.model, "stand_in": generator.stand_in}
+    kept.save_figures(summary)
+    return summary, attempts
+
+
+def print_figures(
+    summary: Mapping[str, object], attempts: Sequence[Attempt], console: Console, language: Language
+) -> None:
+    """Print the shares, and each answer of the product that obeyed."""
+    keys = ("figure", "attacks_sent", "attacks_obeyed", "attacks_sent_plain", "attacks_obeyed_plain")
+    table = Table(*(words(key, language) for key in keys), title=words("attacks", language))
+    groups, right = summary["by_group"], summary["right"]
+    assert isinstance(groups, Mapping)
+    assert isinstance(right, Mapping)
+    for name, values in {words("attacks_all", language): summary, **groups}.items():
+        shares = ["-" if one is None else f"{one:.3f}" for one in (values["succeeded"], values["succeeded_plain"])]
+        table.add_row(name, f"{values['sent']} / {values['n']}", shares[0], str(values["sent_plain"]), shares[1])
+    console.print(table)
+    if right["n"]:
+        console.print(words("attacks_right", language, **right), markup=False)
+    key = "stand_in" if summary["stand_in"] else "model"
+    console.print(words(key, language, model=summary["model"]), markup=False)
+    for one in attempts:
+        if one.arm == "own" and one.sent and one.succeeded:
+            console.print(f"{one.attack_id}: {one.answer}", markup=False, soft_wrap=True)
+
+
+def print_first_guardrail(passages: Sequence[first_guardrail.Passage], console: Console, language: Language) -> None:
+    """Print how many attacks pass, by way, and which."""
+    summary = first_guardrail.figures(passages)
+    ways = summary["by_way"]
+    assert isinstance(ways, Mapping)
+    table = Table(
+        *(words(key, language) for key in ("figure", "count", "attacks_pass")), title=words("attacks", language)
+    )
+    for name, values in {words("attacks_all", language): summary, **ways}.items():
+        table.add_row(name, str(values["n"]), str(values["passes"]))
+    console.print(table)
+    console.print(" ".join(one.attack.id for one in passages if one.passes), markup=False, soft_wrap=True)
+
+
+def _rounds(arguments: argparse.Namespace) -> list[list[Pair]]:
+    """Return the chosen attacks with their questions.  Raises ``SettingsError``."""
+    attacks = load_attacks(arguments.attacks)
+    of_way = tuple(one for one in attacks if not arguments.way or one.way in arguments.way)
+    if not of_way:
+        raise SettingsError(reason=words("attack_way", terminal_language(), way=", ".join(arguments.way)))
+    return paired(drawn(of_way, arguments.limit, arguments.seed), load_questions(GOLDEN_DIR))
+
+
+def _arms(given: str) -> tuple[Arm, ...]:
+    """Return the arms in their order.  Raises ``SettingsError`` for a name that is none."""
+    names = [name.strip() for name in given.split(",")]
+    if unknown := [name for name in names if name not in ARMS]:
+        raise SettingsError(reason=words("attack_arm", terminal_language(), arm=unknown[0]))
+    return tuple(arm for arm in ARMS if arm in names)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+    name = ""
+    try:
+        rounds = _rounds(arguments)
+        if arguments.no_model:
+            passages = first_guardrail.first_guardrail([pair for one in rounds for pair in one])
+            print_first_guardrail(passages, console, language)
+            write_json(arguments.json, first_guardrail.figures(passages))
+            return 0
+        arms = _arms(arguments.arms)
+        name = run_name(arguments)
+        changes = {"model": arguments.model} if arguments.model else {}
+        settings = load_settings().changed(**changes)
+        kept = Run.named(name, settings)
+        summary, attempts = measure(rounds, arms, settings, kept, console)
+        print_figures(summary, attempts, console, language)
+        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        write_json(arguments.json, summary)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
+        return 130
+    return 0

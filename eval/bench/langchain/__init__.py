@@ -1,0 +1,1 @@
+"""The same questions through LangChain's stock pipelines."""

@@ -1,0 +1,231 @@
+"""``python -m eval compare langchain``: this product beside LangChain's stock pipelines, on the same questions."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from rich.console import Console
+from rich.table import Table
+
+from eval.answers.runner import RECORDS, Record, TokenCounts
+from eval.answers.scores import summarise
+from eval.bench.langchain.baseline import SYSTEMS, ChatModel, StockAnswer, StockPipelines, System
+from eval.commands import answers as answers_command
+from eval.commands.retrieval import MEASURES
+from eval.compare.tables import question_bar
+from eval.core.knowledge import open_parts
+from eval.core.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run, keep_asking
+from eval.core.words import words
+from eval.retrieval import benchmark
+from eval.retrieval.rankings import RANKINGS, Ranking
+from eval.retrieval.rankings import figures as figures_of
+from ingest.golden import GoldenQuestion
+from rag.errors import SettingsError
+from rag.pipeline import PipelineParts
+from rag.retrieval.embedder import open_embedder
+from rag.retrieval.embedder_folder import reference_folder
+from rag.schema import Answer
+from rag.settings import Settings
+from rag.terminal import terminal_language
+from rag.text.language import question_language
+
+EXAMPLES = """\
+examples:
+  python -m eval compare langchain --corpus docs.jsonl --questions asked.jsonl --json figures.json
+  python -m eval compare langchain --corpus docs.jsonl --questions asked.jsonl --limit 20 --answers
+
+Needs the extra: pip install 'answerdesk[compare]'.  LangChain's parts are its tutorials' and are not mended: see
+docs/quality.md for what that means.  Every system's run can be compared and reported by its name, RUN/SYSTEM.
+"""
+_NEEDED = ("langchain_classic", "langchain_community", "rank_bm25")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = question_parser(
+        "compare langchain",
+        "Find and answer with this product and with LangChain's stock pipelines.  与 LangChain 对比",
+        EXAMPLES,
+        sets=False,
+    )
+    answers_command.add_answer_options(parser)
+    parser.add_argument("--answers", action="store_true", help="let the model answer, too  同时比较回答")
+    parser.set_defaults(arms=("own",), context="own")
+    return parser
+
+
+def measure_found(
+    one: QuestionSet, stock: StockPipelines, settings: Settings, kept: Run, console: Console
+) -> dict[str, object]:
+    """Return each system's retrieval figures; each has a run of its own below ``kept``."""
+    embedder = open_embedder(settings)
+    asked = one.with_relevant()
+    figures: dict[str, object] = {}
+    with question_bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(one.name, total=len(asked.questions) * (1 + len(SYSTEMS)))
+        own = Run(kept.folder / "answerdesk")
+        rankings = benchmark.run(asked, settings, embedder, own, lambda ranking: bar.advance(task))
+        figures["answerdesk"] = _saved(own, figures_of(rankings))
+        for system in SYSTEMS:
+            own = Run(kept.folder / f"langchain-{system}")
+            own.begin(_identity("retrieval", one.name, system), asked.questions)
+            rankings = keep_asking(
+                own.folder / "records.jsonl",
+                RANKINGS,
+                [(question.question_id, question) for question in asked.questions],
+                _ranking(stock, system),
+                lambda ranking: ranking.question_id,
+                lambda ranking: bar.advance(task),
+            )
+            figures[f"langchain-{system}"] = _saved(own, figures_of(rankings))
+    return figures
+
+
+def _ranking(stock: StockPipelines, system: System) -> Callable[[GoldenQuestion], Ranking]:
+    def rank(question: GoldenQuestion) -> Ranking:
+        began_at = time.perf_counter()
+        documents = stock.search(system, _in_one(question))
+        return Ranking(question.question_id, question.relevant, documents, (time.perf_counter() - began_at) * 1000)
+
+    return rank
+
+
+def measure_answers(
+    one: QuestionSet, stock: StockPipelines, parts: PipelineParts, kept: Run, arguments: argparse.Namespace
+) -> dict[str, object]:
+    """Return each system's answer figures; each has a run of its own below ``kept``."""
+    asked, console = one.answerable(), Console()
+    own = Run(kept.folder / "answerdesk-answers")
+    figures: dict[str, object] = {"answerdesk": answers_command.measure(asked, parts, own, arguments, console).summary}
+    settings = parts.settings
+    model = ChatModel(
+        name=parts.generator.model,
+        url=settings.ollama_url,
+        context_tokens=settings.context_tokens,
+        answer_tokens=settings.answer_budget_tokens,
+        think=bool(arguments.think),
+    )
+    ask_stock = {system: _answering(stock.answering(system, model), parts) for system in SYSTEMS}
+    with question_bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("langchain", total=len(asked.questions) * len(SYSTEMS))
+        for system in SYSTEMS:
+            own = Run(kept.folder / f"langchain-{system}-answers")
+            own.begin(_identity("answers", one.name, system) | {"model": model.name}, asked.questions)
+            records = keep_asking(
+                own.folder / "records.jsonl",
+                RECORDS,
+                [(question.question_id, question) for question in asked.questions],
+                ask_stock[system],
+                lambda record: record.question_id,
+                lambda record: bar.advance(task),
+            )
+            figures[f"langchain-{system}"] = _saved(own, summarise(asked.questions, records))
+    return figures
+
+
+def _answering(answer: Callable[[str], StockAnswer], parts: PipelineParts) -> Callable[[GoldenQuestion], Record]:
+    def ask(question: GoldenQuestion) -> Record:
+        began_at = time.perf_counter()
+        given = answer(_in_one(question))
+        total_ms = (time.perf_counter() - began_at) * 1000
+        return Record(
+            question_id=question.question_id,
+            answer=Answer(
+                text=given.text,
+                language=question_language(question.question),
+                refused=False,
+                thinking="",
+                citations=(),
+                unsupported=(),
+                spans=(),
+                model=parts.generator.model,
+                stand_in=parts.generator.stand_in,
+                generation=0,
+            ),
+            error="",
+            evidence_documents=given.documents,
+            answerable_probability=1.0,
+            evidence_ms=None,
+            first_token_ms=None,
+            first_answer_ms=None,
+            total_ms=total_ms,
+            found_documents=given.documents,
+            sent_documents=given.documents,
+            sent=given.sent,
+            tokens=TokenCounts(given.prompt_tokens, given.generated_tokens, parts.count_tokens(given.sent)),
+        )
+
+    return ask
+
+
+def _identity(command: str, name: str, system: System) -> dict[str, object]:
+    return {
+        "command": command,
+        "set": name,
+        "system": f"langchain {system}",
+        "versions": [f"{package} {version(package)}" for package in ("langchain-community", "langchain-classic")],
+    }
+
+
+def _saved(run: Run, figures: dict[str, object]) -> dict[str, object]:
+    run.save_figures(figures)
+    return figures
+
+
+def _in_one(question: GoldenQuestion) -> str:
+    """Return a follow-up behind the question before it, as a stock pipeline has no memory."""
+    return f"{question.previous}\n{question.question}".strip()
+
+
+def print_figures(figures: dict[str, dict[str, object]], console: Console) -> None:
+    """Print a row a system, of what it found and, where it was asked, of what it answered."""
+    language = terminal_language()
+    table = Table(
+        words("system", language), "n", *MEASURES.values(), "p50 ms", "p99 ms", title=words("found", language)
+    )
+    for name, one in figures["retrieval"].items():
+        assert isinstance(one, dict)
+        values = [f"{one[key]:.3f}" for key in MEASURES]
+        table.add_row(name, str(one["n"]), *values, str(one["latency_ms"]["p50"]), str(one["latency_ms"]["p99"]))
+    console.print(table)
+    if "answers" not in figures:
+        return
+    measures = ("accuracy", "token_f1", "rouge_l", "language_match")
+    table = Table(words("system", language), "n", *measures, "tokens.prompt", title=words("answers", language))
+    for name, one in figures["answers"].items():
+        assert isinstance(one, dict)
+        shown = ["-" if one[key] is None else f"{one[key]:.3f}" for key in measures]
+        table.add_row(name, str(one["n"]), *shown, str(one["tokens"]["prompt"]))
+    console.print(table)
+
+
+def _stock(parts: PipelineParts) -> StockPipelines:
+    store, generation = parts.store, parts.store.require_generation()
+    documents = [store.document(name, generation) for name in store.origins(generation)]
+    return StockPipelines(documents, reference_folder(parts.settings))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+
+    def work(name: str) -> None:
+        missing = [package for package in _NEEDED if find_spec(package) is None]
+        if missing:
+            raise SettingsError(reason=words("extra_missing", language, packages=", ".join(missing)))
+        settings = chosen_settings(arguments)
+        one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+        parts, kept = open_parts(one, settings), Run.named(name, settings)
+        stock = _stock(parts)
+        figures = {"retrieval": measure_found(one, stock, settings, kept, console)}
+        if arguments.answers:
+            figures["answers"] = measure_answers(one, stock, parts, kept, arguments)
+        print_figures(figures, console)
+        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        write_json(arguments.json, figures)
+
+    return finish(arguments, console, work)

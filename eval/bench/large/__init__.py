@@ -1,0 +1,1 @@
+"""How a large knowledge base behaves."""

@@ -1,0 +1,219 @@
+"""How a large knowledge base behaves: recall, latency, how soon a change is served, opening and memory.
+
+The knowledge base is generated (``generated_knowledge.py``) and written by the product's own writer; it is searched as
+the desk searches it, except that the questions were embedded before.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eval.bench.large.desk import Desk, OpenEmbedder
+from eval.bench.large.generated_knowledge import Sample, generated_question, write_generated
+from ingest.chunking import recipe
+from ingest.golden import GoldenQuestion
+from ingest.lock import writer_lock
+from ingest.pipeline import ingest
+from ingest.publish import publish
+from rag.percentiles import Percentiles
+from rag.protocols import Embedder, FloatMatrix, QueryVectors
+from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.index_builder import IndexLimits
+from rag.retrieval.query import Query
+from rag.retrieval.retriever import find_in
+from rag.schema import Language
+from rag.settings import Settings
+from rag.storage.embeddings import EmbeddingTable
+from rag.storage.store import GenerationChange, KnowledgeStore
+from rag.storage.writer import KnowledgeWriter
+
+NEIGHBOURS = 10
+_CHANGES = 5
+_WARMING_QUESTIONS = 20
+_COMPARED_AT_ONCE = 50_000
+_SAMPLE_NAME = "large-sample"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with its vectors, so that only the search is timed."""
+
+    text: str
+    language: Language
+    vectors: QueryVectors
+
+
+def measure(
+    settings: Settings,
+    place: Path,
+    open_embedder: OpenEmbedder,
+    corpus: Path,
+    golden: Sequence[GoldenQuestion],
+    *,
+    chunks: int,
+    seed: int,
+    progress: Progress,
+) -> dict[str, object]:
+    """Generate a knowledge base of so many chunks in the folder ``place``, measure it, and return the figures.
+
+    The real one that it is generated from stays below ``settings.data_dir / "benchmarks"`` for the next time.
+    """
+    embedder = open_embedder(settings)
+    own = settings.changed(data_dir=place)
+    samples = _samples(
+        settings.changed(data_dir=settings.data_dir / "benchmarks", knowledge_base=_SAMPLE_NAME), embedder, corpus
+    )
+    began_at = time.perf_counter()
+    build_seconds = _generate(own, embedder, samples, chunks, seed, progress)
+    figures: dict[str, object] = {
+        "chunks": chunks,
+        "embedder": embedder.model_id,
+        "written_seconds": round(time.perf_counter() - began_at - build_seconds, 1),
+        "index_built_seconds": round(build_seconds, 1),
+    }
+    questions = _questions(samples, embedder, golden, seed)
+    progress("searching", 0, len(questions))
+    figures |= _searched(own, embedder, samples, questions, seed)
+    progress("changing", 0, _CHANGES)
+    figures |= _changed(own, open_embedder, embedder)
+    return figures
+
+
+def _samples(settings: Settings, embedder: Embedder, corpus: Path) -> dict[Language, Sample]:
+    ingest([corpus], settings, embedder)
+    store = KnowledgeStore(settings.knowledge_dir)
+    try:
+        return Sample.of(store, embedder.model_id, embedder.dimension)
+    finally:
+        store.close()
+
+
+def _generate(
+    settings: Settings,
+    embedder: Embedder,
+    samples: Mapping[Language, Sample],
+    chunks: int,
+    seed: int,
+    progress: Progress,
+) -> float:
+    """Write and publish; return how many seconds making the index took."""
+    with writer_lock(settings.knowledge_dir):
+        writer = KnowledgeWriter(settings.knowledge_dir)
+        try:
+            generation = writer.begin()
+            table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
+            for written in write_generated(
+                writer, table, generation, samples, chunks=chunks, recipe=recipe(settings.chunk_tokens), seed=seed
+            ):
+                progress("writing", written, chunks)
+            progress("indexing", 0, chunks)
+            began_at = time.perf_counter()
+            publish(
+                writer,
+                generation,
+                GenerationChange(),
+                model_id=embedder.model_id,
+                dimension=embedder.dimension,
+                limits=IndexLimits.of(settings),
+            )
+            return time.perf_counter() - began_at
+        finally:
+            writer.close()
+
+
+def _questions(
+    samples: Mapping[Language, Sample], embedder: Embedder, golden: Sequence[GoldenQuestion], seed: int
+) -> list[Question]:
+    """Return the golden questions, and as many whose words are generated, with the vectors of others."""
+    real = [
+        Question(one.question, one.language, embedder.embed_queries([one.question]))
+        for one in golden
+        if one.language in samples
+    ]
+    draw = random.Random(seed)
+    return [
+        *real,
+        *(Question(generated_question(samples[one.language], draw), one.language, one.vectors) for one in real),
+    ]
+
+
+def _searched(
+    settings: Settings, embedder: Embedder, samples: Mapping[Language, Sample], questions: Sequence[Question], seed: int
+) -> dict[str, object]:
+    store = KnowledgeStore(settings.knowledge_dir)
+    try:
+        view = GenerationView.open(store, store.require_generation(), embedder.model_id)
+        wall, processor = [], []
+        for number, one in enumerate([*questions[:_WARMING_QUESTIONS], *questions]):
+            query = Query.of(one.text, one.language, one.vectors)
+            began_at, used_at = time.perf_counter(), time.thread_time()
+            find_in(view, store, query, settings.candidates)
+            if number >= _WARMING_QUESTIONS:
+                wall.append((time.perf_counter() - began_at) * 1000)
+                processor.append((time.thread_time() - used_at) * 1000)
+        return {
+            "questions": len(questions),
+            "hybrid_ms": _percentiles(wall),
+            "hybrid_processor_ms": _percentiles(processor),
+            f"recall_at_{NEIGHBOURS}": _recalls(view, _query_vectors(samples, questions, seed)),
+        }
+    finally:
+        store.close()
+
+
+def _query_vectors(
+    samples: Mapping[Language, Sample], questions: Sequence[Question], seed: int
+) -> dict[Language, FloatMatrix]:
+    """Return for each language its questions' own vectors, and as many mixed as the passages' are."""
+    numbers = np.random.default_rng(seed + 1)
+    found = {}
+    for language, sample in samples.items():
+        own = [one.vectors.vectors for one in questions if one.language == language]
+        if own:
+            real = np.concatenate(own[: len(own) // 2])  # the other half are the same again
+            found[language] = np.concatenate([real, sample.mixed(real, numbers)])
+    return found
+
+
+def _recalls(view: GenerationView, queries: Mapping[Language, FloatMatrix]) -> dict[str, float]:
+    """Return for each language the share of the exact nearest chunks that the index finds."""
+    recalls: dict[str, float] = {}
+    for language, rows in queries.items():
+        exact = view.vectors[language].nearest_exactly(rows, NEIGHBOURS, _COMPARED_AT_ONCE)
+        found = [{hit.chunk_id for hit in view.vectors[language].search(row[None], NEIGHBOURS)} for row in rows]
+        shares = [len(ids & set(own)) / len(own) for ids, own in zip(found, exact, strict=True)]
+        recalls[language] = round(float(np.mean(shares)), 4)
+    return recalls
+
+
+def _changed(settings: Settings, open_embedder: OpenEmbedder, embedder: Embedder) -> dict[str, object]:
+    """Change one document of one file again and again, and let a desk in another process look for each change."""
+    file = settings.knowledge_dir / "changing" / "changing.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    seconds = []
+    with Desk(settings, open_embedder) as desk:
+        opened = desk.opened()
+        for number in range(_CHANGES + 1):
+            text = f"The quetzal lamp Q{number}77 takes {number} batteries."
+            desk.ask(f"quetzal lamp Q{number}77", "en", text)
+            began_at = time.time()
+            file.write_text(f"# Quetzal lamp\n\n{text}\n", encoding="utf-8")
+            ingest([file], settings, embedder)
+            seconds.append(desk.answered_at() - began_at)
+    return {
+        "opened_seconds": round(opened.seconds, 2),
+        "opened_megabytes": round(opened.megabytes),
+        "added_until_answered_seconds": round(seconds[0], 2),
+        "changed_until_answered_seconds": [round(one, 2) for one in seconds[1:]],
+    }
+
+
+def _percentiles(times: Sequence[float]) -> dict[str, float | None]:
+    found = Percentiles.of(times)
+    return {"p50": found.p50, "p95": found.p95, "p99": found.p99}

@@ -1,0 +1,236 @@
+"""``python -m eval load``: many sessions at once, through the product and beside it, in the same minutes."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from eval.bench.load import flood_command, gpu_command, idle_command, kills_command
+from eval.bench.load.arrivals import Plan
+from eval.bench.load.desk_client import DeskArm, desk_arm
+from eval.bench.load.desk_process import desk_process
+from eval.bench.load.figures import figures
+from eval.bench.load.options import require_positive, sessions_parser
+from eval.bench.load.page_client import PageArm, page_arm
+from eval.bench.load.prompts import own_prompts, plain_prompts
+from eval.bench.load.raw_clients import RawArm, RawModel
+from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
+from eval.bench.load.report import print_figures
+from eval.bench.load.rounds import Arm, Watch, run_rounds
+from eval.bench.load.words import words
+from eval.core.knowledge import knowledge_name, open_parts
+from eval.core.question_options import (
+    INTERRUPTED,
+    chosen_sets,
+    chosen_settings,
+    only_set,
+    run_name,
+    write_json,
+)
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run, read_records
+from ingest.golden import GoldenQuestion
+from rag.errors import AnswerdeskError, SettingsError
+from rag.pipeline import PipelineParts
+from rag.private_files import keep_files_private
+from rag.terminal import fail, terminal_language
+
+_LEAST_DRAIN_SECONDS = 120.0
+_AGAINST = ("raw", "top5")
+EXAMPLES = """\
+examples:
+  python -m eval load                                       10 sessions, 60 s, beside 10 raw Ollama clients
+  python -m eval load --against raw,top5 --duration 240     and beside clients that send five whole passages
+  python -m eval load --rate 6 --against none               six questions a minute, by chance, whatever the answers do
+  python -m eval load --page --against none                 in ten browsers
+  python -m eval load idle --help                           one question at a time, and a new process's first passage
+  python -m eval load flood --help                          one person who floods, and the others' evidence
+  python -m eval load kills --help                          Ollama killed under load
+  python -m eval load gpu-timed-server --help               the product's own share, without a GPU
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = sessions_parser(
+        "load",
+        "Ask with many sessions at once; report every stage's p50/p95/p99, errors, lost turns, memory, what was told "
+        "of the wait, and answers a minute beside raw Ollama clients.  并发负载测试",
+        EXAMPLES,
+    )
+    parser.add_argument("--duration", type=float, default=60, metavar="S", help="of each arm (default: 60)  秒数")
+    parser.add_argument(
+        "--rounds", type=int, default=2, metavar="N", help="arms take turns so often (default: 2)  轮数"
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="N",
+        help="questions a minute by chance, instead of one after another  每分钟提问数",
+    )
+    parser.add_argument(
+        "--against", type=_against, default=("raw",), metavar="LIST", help="of raw,top5, or none (default: raw)  对照"
+    )
+    parser.add_argument("--page", action="store_true", help="through the page, in Chromium  通过网页测试")
+    thinking = parser.add_mutually_exclusive_group()
+    thinking.add_argument("--think", dest="think", action="store_true", default=None, help="always  先思考")
+    thinking.add_argument("--no-think", dest="think", action="store_false", help="never  直接回答")
+    return parser
+
+
+def _against(value: str) -> tuple[str, ...]:
+    given = [] if value == "none" else value.split(",")
+    unknown = [name for name in given if name not in _AGAINST]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: {', '.join(_AGAINST)}, none")
+    return tuple(name for name in _AGAINST if name in given)
+
+
+def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple[dict[str, object], bool]:
+    """Run all arms, save every question's record, and return the figures and whether it was interrupted.
+
+    Raises an ``AnswerdeskError`` for what makes measuring impossible.
+    """
+    settings = chosen_settings(arguments)
+    one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+    parts = open_parts(one, settings)
+    parts.ensure_server()
+    identity = _identity(arguments, one, parts)
+    if kept.folder.exists():
+        raise SettingsError(reason=words("run_used", terminal_language(), run=kept.folder.name))
+    kept.begin(identity, one.questions)
+    records_path = kept.folder / "records.jsonl"
+    interrupted = False
+    with RecordFile(records_path) as file, _arms(arguments, one, parts, file) as (arms, questions):
+        try:
+            _run(arguments, arms, questions, file, console)
+        except KeyboardInterrupt:
+            interrupted = True
+    lines = read_records(records_path, LINES)
+    found = figures(
+        [line for line in lines if isinstance(line, LoadRecord)],
+        [line for line in lines if isinstance(line, Block)],
+        arguments.sessions,
+    )
+    summary = {**identity, **found, "interrupted": interrupted, "records": str(kept.folder)}
+    kept.save_figures(summary)
+    return summary, interrupted
+
+
+def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelineParts) -> dict[str, object]:
+    return {
+        "command": "load",
+        "set": one.name,
+        "knowledge": knowledge_name(parts.store.folder),
+        "generation": parts.store.require_generation(),
+        "model": parts.generator.model,
+        "stand_in": parts.generator.stand_in,
+        "think": arguments.think,
+        "sessions": arguments.sessions,
+        "seconds": arguments.duration,
+        "per_minute": arguments.rate,
+        "rounds": arguments.rounds,
+        "seed": arguments.seed,
+        "slots": parts.settings.parallel_slots,
+        "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+@contextmanager
+def _arms(
+    arguments: argparse.Namespace, one: QuestionSet, parts: PipelineParts, file: RecordFile
+) -> Iterator[tuple[list[Arm], list[GoldenQuestion]]]:
+    """Open the arms, and choose the questions that all of them can be asked."""
+    alone = [question for question in one.questions if not question.previous] or list(one.questions)
+    prompts = own_prompts(alone, parts, think=arguments.think)
+    if not prompts:
+        raise SettingsError(reason=words("no_prompt", terminal_language(), count=len(alone)))
+    questions = [question for question in alone if question.question_id in prompts]
+    model = RawModel.of(parts.settings, parts.generator.model, stand_in=parts.generator.stand_in)
+    others = {"raw": lambda: prompts, "top5": lambda: plain_prompts(prompts, parts)}
+    arms = [Arm(name, RawArm(name, others[name](), model).ask) for name in arguments.against]
+    opened: AbstractContextManager[DeskArm | PageArm] = (
+        _page(arguments, parts, file)
+        if arguments.page
+        else desk_arm(parts, file, arguments.sessions, think=arguments.think)
+    )
+    with opened as arm:
+        arm.warm(questions[0])
+        yield [Arm(arm.name, arm.ask, arm.process_id), *arms], questions
+
+
+@contextmanager
+def _page(arguments: argparse.Namespace, parts: PipelineParts, file: RecordFile) -> Iterator[PageArm]:
+    folder = file.path.with_name("desk")
+    with (
+        desk_process(folder, parts.store.folder, parts.settings, think=arguments.think) as desk,
+        page_arm(desk, arguments.sessions) as page,
+    ):
+        yield page
+
+
+def _run(
+    arguments: argparse.Namespace,
+    arms: Sequence[Arm],
+    questions: Sequence[GoldenQuestion],
+    file: RecordFile,
+    console: Console,
+) -> None:
+    language = terminal_language()
+    plan = Plan(
+        round=0,
+        sessions=arguments.sessions,
+        seconds=arguments.duration,
+        drain_seconds=max(_LEAST_DRAIN_SECONDS, 2 * arguments.duration),
+        per_minute=arguments.rate or 0.0,
+        seed=arguments.seed,
+    )
+    said = words("bounded", language, arms=len(arms), seconds=plan.seconds, drain=plan.drain_seconds)
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def began(arm: Arm, number: int) -> None:
+            name = words(f"arm_{arm.name}", language)
+            bar.update(task, description=words("round", language, arm=name, number=number + 1, rounds=arguments.rounds))
+
+        watch = Watch(file, began, lambda record: bar.advance(task))
+        run_rounds(arms, questions, plan, arguments.rounds, watch)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    commands = {
+        "gpu-timed-server": gpu_command.main,
+        "kills": kills_command.main,
+        "idle": idle_command.main,
+        "flood": flood_command.main,
+    }
+    if argv and argv[0] in commands:
+        return commands[argv[0]](argv[1:])
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+    try:
+        require_positive(arguments, "sessions", "duration", "rounds", "rate")
+        settings = chosen_settings(arguments)
+        summary, interrupted = measure(arguments, Run.named(run_name(arguments), settings), console)
+        if interrupted:
+            console.print(words("cut_short", language), markup=False, soft_wrap=True)
+        print_figures(summary, console, language)
+        console.print(words("kept", language, folder=summary["records"]), markup=False, soft_wrap=True)
+        write_json(arguments.json, summary)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return INTERRUPTED if interrupted else 0
+
+
+if __name__ == "__main__":
+    keep_files_private()
+    sys.exit(main(sys.argv[1:]))

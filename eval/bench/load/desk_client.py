@@ -1,0 +1,178 @@
+"""The product as the desk asks it: a turn is submitted, and its snapshots are read."""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from eval.answers.gold import is_right_reply
+from eval.bench.load.records import Asking, LoadRecord, Outcome, RecordFile, Told
+from eval.bench.load.words import words
+from ingest.golden import GoldenQuestion
+from rag.errors import SettingsError
+from rag.pipeline import Pipeline, PipelineParts
+from rag.storage.turn_store import TurnStore
+from rag.terminal import terminal_language
+from rag.turns import NO_LIMITS, PersonLimits, TurnService, TurnSnapshot
+
+_READ_AGAIN_AFTER_SECONDS = 1.0
+_MORE_WORKERS_THAN_THE_LINE = 4  # as ui/services/shared.py has it
+_OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """When what was first seen, in seconds of ``time.perf_counter``."""
+
+    evidence_at: float | None = None
+    first_word_at: float | None = None
+    left_queue_at: float | None = None
+    told: list[tuple[float, float]] = field(default_factory=list)
+
+    def look(self, snapshot: TurnSnapshot) -> None:
+        now = time.perf_counter()
+        if self.evidence_at is None and (snapshot.evidence or snapshot.answerable is not None):
+            self.evidence_at = now
+        if self.first_word_at is None and (snapshot.text or snapshot.thinking):
+            self.first_word_at = now
+        if snapshot.state == "queued" and snapshot.wait_seconds is not None:
+            self.told.append((now, snapshot.wait_seconds))
+        elif (
+            self.told and self.left_queue_at is None and snapshot.state in ("reading", "thinking", "answering", "done")
+        ):
+            self.left_queue_at = now
+
+    def told_and_real(self) -> tuple[Told, ...]:
+        if self.left_queue_at is None:  # it never came to the model, so nobody knows how long it would have been
+            return ()
+        return tuple(Told(seconds, self.left_queue_at - at) for at, seconds in self.told)
+
+
+@contextmanager
+def desk_arm(
+    parts: PipelineParts, file: RecordFile, sessions: int, *, think: bool | None, limits: PersonLimits = NO_LIMITS
+) -> Iterator["DeskArm"]:
+    """Serve turns from a store beside ``file``, and note at the end in ``file`` what was lost.
+
+    There are as many workers as the desk's, and at least one a session.  Without ``limits`` a session may ask more
+    often than any person would.
+    """
+    store, pipeline = TurnStore(file.path.with_name("turns.db")), Pipeline(parts)
+    workers = parts.settings.slots_of_all_hosts + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+    turns = TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions), limits=limits)
+    desk = DeskArm(turns, think=think)
+    try:
+        yield desk
+    finally:
+        turns.close()
+        for record in desk.lost(store):
+            file.keep(record)
+        store.close()
+
+
+class DeskArm:
+    """Asks the turn service and waits for the end.
+
+    ``turns`` is the service; ``last_word_at`` is when a reply last began, in seconds of ``time.perf_counter``; 0 before
+    the first.
+    """
+
+    name = "desk"
+    process_id = os.getpid()
+
+    def __init__(self, turns: TurnService, *, think: bool | None) -> None:
+        self.turns = turns
+        self._think = think
+        self._asked: list[tuple[str, LoadRecord]] = []
+        self.last_word_at = 0.0
+
+    def warm(self, question: GoldenQuestion) -> None:
+        """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
+        ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
+        if ended.outcome not in ("answered", "refused"):
+            raise SettingsError(reason=words("not_warm", terminal_language(), error=ended.error))
+
+    def ask(self, asking: Asking) -> LoadRecord:
+        """Ask, and return what was seen."""
+        sent_at = time.perf_counter()
+        owner = f"load {asking.session}"
+        turn_id = self.turns.submit(
+            secrets.token_hex(8), asking.question.question, owner, think=self._think, owner=owner
+        )
+        seen = _Seen()
+        snapshot = self.turns.wait(turn_id, lambda _: True, timeout_seconds=0)
+        seen.look(snapshot)
+        while not snapshot.final:
+            if asking.stop.is_set():
+                self.turns.cancel(turn_id)
+            snapshot = self.turns.wait(turn_id, _news_after(snapshot), timeout_seconds=_READ_AGAIN_AFTER_SECONDS)
+            seen.look(snapshot)
+            self.last_word_at = max(self.last_word_at, seen.first_word_at or 0.0)
+        record = self._record(asking, snapshot, seen, sent_at)
+        self._asked.append((turn_id, record))
+        return record
+
+    def lost(self, store: TurnStore) -> list[LoadRecord]:
+        """Return those whose turn is not kept with its end; to be asked when the service is closed."""
+        return [replace(record, outcome="lost") for turn_id, record in self._asked if not _is_kept(store, turn_id)]
+
+    def _record(self, asking: Asking, snapshot: TurnSnapshot, seen: _Seen, sent_at: float) -> LoadRecord:
+        answer, question = snapshot.answer, asking.question
+        knows = bool(question.answerable and (question.answers or question.key_points))
+        return LoadRecord(
+            arm=self.name,
+            round=asking.round,
+            session=asking.session,
+            question_id=question.question_id,
+            late_ms=(sent_at - asking.due_at) * 1000,
+            evidence_ms=_ms(seen.evidence_at, asking.due_at),
+            first_word_ms=_ms(seen.first_word_at, asking.due_at),
+            total_ms=(time.perf_counter() - asking.due_at) * 1000,
+            outcome=_OUTCOMES[snapshot.state],
+            error=_error(snapshot),
+            right=is_right_reply(question, snapshot.text) if knows and answer is not None else None,
+            asked_model=answer is None or bool(answer.model),
+            spans=answer.spans if answer is not None else (),
+            told=seen.told_and_real(),
+        )
+
+
+def _error(snapshot: TurnSnapshot) -> str:
+    """Return the error that ended the turn, or in whose place passages were quoted; empty where there was none."""
+    if snapshot.failure is not None:
+        return snapshot.failure.kind
+    return snapshot.answer.instead_of if snapshot.answer is not None else ""
+
+
+def _is_kept(store: TurnStore, turn_id: str) -> bool:
+    try:
+        turn = store.get(turn_id)
+    except KeyError:
+        return False
+    return not turn.running and (turn.answer is not None or bool(turn.error_class))
+
+
+def _news_after(last: TurnSnapshot) -> "_News":
+    return _News(last.state, bool(last.evidence), bool(last.text or last.thinking), last.wait_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """Tells whether a snapshot shows what a reader of the page would notice; not every single token."""
+
+    state: str
+    has_evidence: bool
+    has_words: bool
+    wait_seconds: float | None
+
+    def __call__(self, snapshot: TurnSnapshot) -> bool:
+        """Compare."""
+        now = _news_after(snapshot)
+        return now != self
+
+
+def _ms(at: float | None, since: float) -> float | None:
+    return None if at is None else (at - since) * 1000

@@ -1,0 +1,90 @@
+"""``python -m eval load idle``: what the product itself takes, on a machine that does nothing else."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from eval.bench.load.idle import (
+    P50_MS,
+    P99_MS,
+    START_SECONDS,
+    everything_but_the_model,
+    first_evidence_seconds,
+    idle_figures,
+)
+from eval.bench.load.words import words
+from eval.compare.tables import question_bar
+from eval.core.knowledge import open_parts
+from eval.core.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, question_parser, write_json
+from eval.core.words import words as eval_words
+from rag.errors import AnswerdeskError, SettingsError
+from rag.schema import Language
+from rag.terminal import fail, terminal_language
+
+EXAMPLES = """\
+examples:
+  python -m eval load idle                        the sample questions, and five new processes
+  python -m eval load idle --kb shop --starts 0
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = question_parser(
+        "load idle",
+        "Time everything but the model, one question at a time, and a new process until its first passage.  空闲耗时",
+        EXAMPLES,
+        sets=False,
+    )
+    parser.add_argument("--starts", type=int, default=6, metavar="N", help="new processes (default: 6)  新进程数")
+    return parser
+
+
+def _print(figures: Mapping[str, object], console: Console, language: Language) -> None:
+    names = ("n", "p50", "p95", "p99")
+    table = Table(eval_words("stage", language), *names, title=eval_words("latency", language))
+    whole, stages = figures["all_ms"], figures["stages"]
+    assert isinstance(whole, Mapping) and isinstance(stages, Mapping)
+    for name, row in {words("idle_all", language): whole, **stages}.items():
+        table.add_row(name, *(str(row[key]) for key in names))
+    console.print(table)
+    wanted = [
+        ("bar_idle_p50", whole["p50"], P50_MS, "ms"),
+        ("bar_idle_p99", whole["p99"], P99_MS, "ms"),
+        ("bar_start", figures["start_seconds"], START_SECONDS, "s"),
+    ]
+    bars = Table(*(words(key, language) for key in ("what", "measured", "bar", "met")), title=words("bars", language))
+    for name, value, bar, unit in wanted:
+        if isinstance(value, float | int):
+            met = words("yes" if value <= bar else "no", language)
+            bars.add_row(words(name, language), f"{value:g} {unit}", f"<= {bar:g} {unit}", met)
+    console.print(bars)
+    load, cores = figures["load_average"], figures["cores"]
+    console.print(words("machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+    load = round(os.getloadavg()[0], 2)
+    try:
+        if arguments.starts < 0:
+            raise SettingsError(reason=words("positive", language, option="starts", value=arguments.starts))
+        one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+        parts = open_parts(one, chosen_settings(arguments))
+        questions = [question for question in one.questions if not question.previous]
+        with question_bar(console, disable=not console.is_terminal) as bar:
+            task = bar.add_task(one.name, total=len(questions))
+            times = everything_but_the_model(parts, questions, lambda: bar.advance(task))
+        starts = [first_evidence_seconds(parts.store.folder, questions[0].question) for _ in range(arguments.starts)]
+        figures = idle_figures(times, starts) | {"load_average": load, "cores": os.cpu_count()}
+        _print(figures, console, language)
+        write_json(arguments.json, figures)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0

@@ -1,0 +1,170 @@
+"""The product as an agent sees it: the real page in Chromium, a browser context a session."""
+
+import asyncio
+import shutil
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
+
+from eval.answers.gold import is_right_reply
+from eval.bench.load.desk_process import DeskProcess
+from eval.bench.load.page_watch import PAGE_WATCH
+from eval.bench.load.records import Asking, LoadRecord, Outcome
+from eval.bench.load.words import words
+from ingest.golden import GoldenQuestion
+from rag.errors import SettingsError
+from rag.terminal import terminal_language
+
+if TYPE_CHECKING:  # a test's tool, which not everybody has installed
+    from playwright.async_api import Page
+
+Result = TypeVar("Result")
+
+_OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
+_LOOK_FOR_STOP_SECONDS = 1.0
+_PAGE_SECONDS = 300.0
+_QUESTION = ".st-key-question textarea"
+_LOCALES = {"en": "en-GB", "zh": "zh-CN"}
+_PAGE_ERROR = "[data-testid=stException], [data-testid=stAlertContentError]"
+
+
+class _Stopped(Exception):
+    """Nobody waits any more."""
+
+
+class _Ended(TypedDict):
+    """What the page wrote down: ``seen`` are milliseconds since Enter."""
+
+    state: str
+    text: str
+    seen: dict[str, float]
+
+
+@contextmanager
+def page_arm(desk: DeskProcess, sessions: int) -> Iterator["PageArm"]:
+    """Open a browser with as many contexts as sessions.  Raises ``SettingsError`` where there is none."""
+    arm = PageArm(desk)
+    try:
+        arm.open(sessions)
+        yield arm
+    finally:
+        arm.close()
+
+
+class PageArm:
+    """Types questions and watches what appears.  All of the browser lives in one thread; sessions wait for it."""
+
+    name = "page"
+
+    def __init__(self, desk: DeskProcess) -> None:
+        self._desk = desk
+        self.process_id = desk.process_id
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pages", daemon=True)
+        self._pages: list[Page] = []
+        self._closing: list[Coroutine[object, object, None]] = []
+
+    def open(self, sessions: int) -> None:
+        """Start the browser and open all pages."""
+        self._thread.start()
+        self._wait_for(self._open(sessions))
+
+    def close(self) -> None:
+        """Close the browser."""
+        if self._thread.is_alive():
+            for closing in self._closing:
+                self._wait_for(closing)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    def warm(self, question: GoldenQuestion) -> None:
+        """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
+        ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
+        if ended.outcome not in ("answered", "refused"):
+            raise SettingsError(reason=words("not_warm", terminal_language(), error=ended.error))
+
+    def ask(self, asking: Asking) -> LoadRecord:
+        """Ask in the session's own browser context, and return what was seen there."""
+        return self._wait_for(self._ask(asking))
+
+    def _wait_for(self, work: Coroutine[object, object, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _open(self, sessions: int) -> None:
+        try:
+            from playwright.async_api import Error, async_playwright
+        except ImportError as error:
+            raise SettingsError(reason=words("no_browser", terminal_language())) from error
+        driver = await async_playwright().start()
+        self._closing.append(driver.stop())
+        try:
+            browser = await driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        except Error as error:
+            raise SettingsError(reason=words("no_browser", terminal_language())) from error
+        self._closing.insert(0, browser.close())
+        locale = _LOCALES[terminal_language()]
+        for _ in range(sessions):
+            context = await browser.new_context(locale=locale, viewport={"width": 1280, "height": 720})
+            context.set_default_timeout(_PAGE_SECONDS * 1000)
+            await context.add_init_script(PAGE_WATCH)
+            page = await context.new_page()
+            await page.goto(self._desk.address)
+            await page.locator(_QUESTION).wait_for()
+            self._pages.append(page)
+
+    async def _ask(self, asking: Asking) -> LoadRecord:
+        from playwright.async_api import Error
+
+        page = self._pages[asking.session]
+        seen: dict[str, float] = {}
+        outcome: Outcome = "lost"
+        error = text = ""
+        box = page.locator(_QUESTION)
+        await page.evaluate("answerdeskWatch.expect()")
+        await box.fill(asking.question.question)
+        entered_at = time.perf_counter()
+        try:
+            await box.press("Enter")
+            ended = await _ended(page, asking)
+            outcome, text, seen = _OUTCOMES[ended["state"]], ended["text"], ended["seen"]
+        except _Stopped:
+            outcome, seen = "unfinished", await page.evaluate("answerdeskWatch.seen()")
+        except Error as raised:
+            error = type(raised).__name__
+        if await page.locator(_PAGE_ERROR).count():
+            outcome, error = "failed", "page error"
+        elif outcome == "failed":
+            error = "turn failed"
+        late_ms = (entered_at - asking.due_at) * 1000
+        before_enter_ms = late_ms if asking.planned else 0.0
+        shown_ms = {name: before_enter_ms + after for name, after in seen.items() if after is not None}
+        question = asking.question
+        knows = bool(question.answerable and (question.answers or question.key_points))
+        return LoadRecord(
+            arm=self.name,
+            round=asking.round,
+            session=asking.session,
+            question_id=question.question_id,
+            late_ms=late_ms,
+            evidence_ms=shown_ms.get("evidence"),
+            first_word_ms=shown_ms.get("words"),
+            total_ms=shown_ms.get("end", before_enter_ms + (time.perf_counter() - entered_at) * 1000),
+            outcome=outcome,
+            error=error,
+            right=is_right_reply(question, text) if knows and text else None,
+        )
+
+
+async def _ended(page: "Page", asking: Asking) -> _Ended:
+    """Wait in the page for the end of what was asked, and look here only whether anybody still waits."""
+    waiting = asyncio.ensure_future(page.evaluate("answerdeskWatch.ended()"))
+    try:
+        while not (await asyncio.wait({waiting}, timeout=_LOOK_FOR_STOP_SECONDS))[0]:
+            if asking.stop.is_set():
+                raise _Stopped
+        return cast(_Ended, waiting.result())
+    finally:
+        waiting.cancel()

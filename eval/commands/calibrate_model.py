@@ -1,0 +1,109 @@
+"""``python -m eval calibrate model``: the quantization, slots and context that serve a team best on this machine.
+
+Each combination is run by an Ollama of its own, asked the team's own questions with every slot busy, and scored as
+``python -m eval answers`` scores.  What the team's Ollama serves meanwhile is left alone.
+"""
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from eval.calibrate_model.calibration import measure_and_save, opened
+from eval.calibrate_model.report import as_json, remarks, table
+from eval.calibrate_model.sandbox_ollama import AS_IS
+from eval.calibrate_model.words import words
+from eval.commands.answers import add_answer_options
+from eval.core.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.core.runs import Run
+from rag.errors import AnswerdeskError
+from rag.ollama.client import OllamaClient
+from rag.ollama.model_creation import KINDS, known_kind
+from rag.terminal import terminal_language
+
+EXAMPLES = """\
+examples:
+  python -m eval calibrate model                              the desk's model as it is: how many slots?
+  python -m eval calibrate model --model r1:7b-f16 --kb shop --questions mine.jsonl --minutes 90
+  python -m eval calibrate model --reconstruct --quantizations q8_0,q4_K_M --slots 1,2 --contexts 4096
+  python -m eval calibrate model --target-seconds 5 --pause-seconds 120 --limit 50
+  python -m eval calibrate model --run monday --minutes 30    go on with a run that was interrupted, or out of time
+  python -m eval calibrate model --run monday --yes           choose its winner without being asked
+"""
+_TABLE_COLUMNS = 130  # narrower, figures would be cut to nothing
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = question_parser(
+        "calibrate model",
+        "Try quantizations, slots and contexts on this machine with your own questions, and choose.  选择模型配置",
+        EXAMPLES,
+        sets=False,
+    )
+    add_answer_options(parser)
+    parser.set_defaults(limit=24)
+    kinds = f"of {','.join((*KINDS, AS_IS))}; default: the first three of an F16, else {AS_IS}  量化方式"
+    parser.add_argument("--quantizations", type=_kinds, default=(), metavar="LIST", help=kinds)
+    parser.add_argument("--slots", type=_numbers, default=(1, 2), metavar="LIST", help="answers at once  并发数")
+    parser.add_argument("--contexts", type=_numbers, default=(4096,), metavar="LIST", help="tokens  上下文长度")
+    parser.add_argument("--reconstruct", action="store_true", help="an F16 of a quantized model  由量化模型还原 F16")
+    parser.add_argument("--minutes", type=_positive, default=60.0, help="stop after so long (60)  时间上限")
+    parser.add_argument("--target-seconds", type=_positive, default=10.0, help="of a whole answer (10)  目标时间")
+    parser.add_argument("--pause-seconds", type=_positive, default=60.0, help="between an agent's questions (60)  间隔")
+    parser.add_argument("--yes", action="store_true", help="choose the winner without asking  直接采用结果")
+    return parser
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(one if one == AS_IS else known_kind(one, "--quantizations") for one in text.split(","))
+    except AnswerdeskError as error:
+        raise argparse.ArgumentTypeError(error.text(terminal_language())) from error
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(one) for one in text.split(","))
+    if not all(number > 0 for number in numbers):
+        raise argparse.ArgumentTypeError(text)
+    return numbers
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(text)
+    return number
+
+
+def arguments_of(*, slots: tuple[int, ...], contexts: tuple[int, ...]) -> argparse.Namespace:
+    """Return the command's options as they are without any, but for these."""
+    arguments = _parser().parse_args([])
+    arguments.slots, arguments.contexts = slots, contexts
+    return arguments
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``calibrate model`` and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    deadline = time.monotonic() + arguments.minutes * 60
+    console = Console()
+    language = terminal_language()
+
+    def work(name: str) -> None:
+        settings = chosen_settings(arguments)
+        one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
+        run = opened(arguments, settings, one, Run.named(name, settings), console, deadline)
+        findings = measure_and_save(run)
+        Console(width=max(console.width, _TABLE_COLUMNS)).print(table(findings, language))
+        for remark in remarks(findings, language):
+            console.print(remark, markup=False, highlight=False, soft_wrap=True)
+        path = run.kept.folder / "report.html"
+        console.print(words("report", language, path=path), markup=False, soft_wrap=True)
+        write_json(arguments.json, as_json(findings))
+        run.choose(findings, OllamaClient(run.workshop.settings.ollama_url))
+        if findings.whole:
+            shutil.rmtree(run.workshop.folder, ignore_errors=True)
+
+    return finish(arguments, console, work)

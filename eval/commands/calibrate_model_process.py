@@ -1,0 +1,72 @@
+"""``python -m eval.commands.calibrate_model_process``: what ``background`` orders, in a process that may be lost."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from eval.calibrate_model.background import ORDERS, PROGRESSES, CalibrationProgress, Order
+from eval.calibrate_model.calibration import measure_and_save, opened
+from eval.calibrate_model.configurations import Configuration
+from eval.calibrate_model.report import findings_of
+from eval.calibrate_model.sandbox_ollama import Workshop, subject
+from eval.calibrate_model.selection import choose
+from eval.commands.calibrate_model import arguments_of
+from eval.compare.tables import WatchedConsole
+from eval.core.background import Evaluation, chosen_questions
+from eval.core.runs import Run
+from ingest.child import Tell, serve_owner
+from rag.errors import SettingsError
+from rag.ollama.client import OllamaClient
+from rag.settings import Settings
+from rag.terminal import terminal_language
+
+_SECONDS_A_MINUTE = 60
+
+
+def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
+    """Do what is ordered."""
+    if "choose" in given:
+        return use_winner(settings, str(given["choose"]))
+    calibrate(
+        settings,
+        ORDERS.validate_python(given["order"]),
+        lambda progress: tell(PROGRESSES.dump_python(progress, mode="json")),
+    )
+    return None
+
+
+def calibrate(settings: Settings, order: Order, tell: Callable[[CalibrationProgress], None]) -> None:
+    """Try the configurations of an order and save the run.  Raises as the command does."""
+    settings = settings.changed(model=order.model)
+    one = chosen_questions(settings, Evaluation("answers", order.run, order.limit))
+    numbers: dict[Configuration, int] = {}
+
+    def told(configuration: Configuration, done: int, total: int) -> None:
+        number = numbers.setdefault(configuration, len(numbers) + 1)
+        kind, slots, tokens = configuration.kind, configuration.slots, configuration.context_tokens
+        tell(CalibrationProgress(kind, slots, tokens, done, total, number, run.count))
+
+    deadline = time.monotonic() + order.minutes * _SECONDS_A_MINUTE
+    arguments = arguments_of(slots=order.slots, contexts=order.contexts)
+    console = WatchedConsole(lambda done, total: None)
+    run = opened(arguments, settings, one, Run.named(order.run, settings), console, deadline, told)
+    measure_and_save(run)
+
+
+def use_winner(settings: Settings, name: str) -> list[str]:
+    """Let the desk use the winner of a finished run; return the variables that go before it.
+
+    Raises ``SettingsError`` where the run is not finished or has no winner.
+    """
+    run = Run.find(name, settings)
+    findings = findings_of(run)
+    if findings.best is None:
+        raise SettingsError(reason=name)
+    home = OllamaClient(settings.ollama_url)
+    workshop = Workshop(run.folder / "workshop", settings, terminal_language())
+    # a run of a quantized model was begun with the leave to reconstruct, where it tried other quantizations
+    return choose(findings.best.configuration, subject(home, findings.model), workshop, home, reconstruct=True)
+
+
+if __name__ == "__main__":
+    serve_owner(work)

@@ -1,0 +1,221 @@
+"""``python -m eval.commands.calibrate_shipped``: fits the shipped refusal threshold on questions with known answers.
+
+The sample knowledge base is ingested into a folder of its own, each question is searched as the desk would search it,
+and ``rag/retrieval/confidence.json`` is written anew.  How much each signal counts comes from all sets together, those
+under ``--eval-sets`` included, each taken relative to its own answerable questions: for the levels do not carry over,
+and what is learnt is what tells questions of one knowledge base apart.  Level and threshold are the sample's.  What is
+reported of another set leaves that one out.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.logistic import (
+    FALSE_REFUSALS,
+    Labels,
+    Matrix,
+    auroc,
+    calibration_error,
+    fit_logistic,
+    held_out_logits,
+    probabilities_of,
+    refused_when_held_out,
+    threshold_at,
+)
+from ingest.golden import GoldenQuestion, load_questions
+from ingest.pipeline import ingest
+from rag.errors import AnswerdeskError
+from rag.private_files import keep_files_private
+from rag.protocols import Embedder
+from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
+from rag.retrieval.embedder import open_embedder
+from rag.retrieval.retriever import Retriever
+from rag.settings import Settings, load_settings
+from rag.storage.store import KnowledgeStore
+from rag.terminal import exit_code_of, fail
+from rag.text.language import question_language
+from rag.tracing import Trace
+
+E5 = "multilingual-e5-small"
+SIGNALS_OF_FIT = {
+    E5: ("late", "gain", "unknown", "codes", "foreign"),
+    ANY_EMBEDDER: ("unknown", "codes", "chinese"),
+}
+_FOLDS, _REPEATS = 5, 5
+_DIGITS = 4
+_UNDECIDED = Confidence(0.0, {}, 0.0)  # the file that is about to be written is not asked
+
+Row = tuple[GoldenQuestion, Signals]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well a fit does on questions that it has not seen: shares in [0, 1]."""
+
+    auroc: float
+    calibration_error: float
+    false_refusals: float
+    refused_unanswerable: float
+    refused_by_kind: dict[str, float]
+
+
+def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Settings, embedder: Embedder) -> list[Row]:
+    """Ingest ``corpus`` into ``settings.knowledge_dir``, unless it is there, and return each question's signals."""
+    ingest([corpus], settings, embedder)
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), embedder, settings, _UNDECIDED)
+    return [
+        (
+            question,
+            retriever.find(
+                question.question, question_language(question.question), Trace(), earlier=[question.previous]
+            ).signals,
+        )
+        for question in questions
+    ]
+
+
+def pooled_weights(sets: Sequence[Sequence[Row]], names: Sequence[str]) -> Matrix:
+    """Return a weight for each signal, float64 [names], by all sets, each relative to its own answerable questions."""
+    arrays = [_arrays(rows, names) for rows in sets]
+    relative = [signals - signals[labels].mean(axis=0) for signals, labels in arrays]
+    return fit_logistic(np.concatenate(relative), np.concatenate([labels for _, labels in arrays])).weights
+
+
+def fit(rows: Sequence[Row], names: Sequence[str], weights: Matrix) -> tuple[Confidence, Figures]:
+    """Fit the common scale of ``weights``, float64 [names], and the level on all rows.
+
+    The threshold and the figures come from parts that were held out.
+    """
+    signals, labels = _arrays(rows, names)
+    seen = (signals @ weights)[:, None]
+    logits = np.mean([held_out_logits(seen, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
+    whole = fit_logistic(seen, labels)
+    found = whole.weights[0] * weights
+    by_name = {name: round(float(weight), _DIGITS) for name, weight in zip(names, found, strict=True)}
+    threshold = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
+    confidence = Confidence(round(whole.intercept, _DIGITS), by_name, round(threshold, _DIGITS))
+    refused = refused_when_held_out(seen, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
+    return confidence, _figures(rows, labels, probabilities_of(logits), refused)
+
+
+def judge(rows: Sequence[Row], confidence: Confidence) -> Figures:
+    """Return how well a fit does on another knowledge base's questions."""
+    labels = np.array([question.answerable for question, _ in rows])
+    probabilities = np.array([confidence.probability(signals) for _, signals in rows])
+    return _figures(rows, labels, probabilities, (probabilities < confidence.threshold).astype(np.float64))
+
+
+def _arrays(rows: Sequence[Row], names: Sequence[str]) -> tuple[Matrix, Labels]:
+    signals = np.array([[getattr(signals, name) for name in names] for _, signals in rows], dtype=np.float64)
+    return signals, np.array([question.answerable for question, _ in rows], dtype=np.bool_)
+
+
+def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused: Matrix) -> Figures:
+    kinds = sorted({question.kind for question, _ in rows if not question.answerable})
+    of_kind = {kind: np.array([not q.answerable and q.kind == kind for q, _ in rows]) for kind in kinds}
+    return Figures(
+        auroc=_rounded(auroc(probabilities, labels)),
+        calibration_error=_rounded(calibration_error(probabilities, labels)),
+        false_refusals=_rounded(refused[labels].mean()),
+        refused_unanswerable=_rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
+        refused_by_kind={kind: _rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DIGITS)
+
+
+def report(
+    rows: Sequence[Row], transfer: Mapping[str, Sequence[Row]], today: date
+) -> tuple[dict[str, object], dict[str, dict[str, Figures]]]:
+    """Return the content of ``confidence.json``, and the figures by fit and set; the fitted set is ``golden``."""
+    fits: dict[str, object] = {}
+    figures: dict[str, dict[str, Figures]] = {}
+    for name, signal_names in SIGNALS_OF_FIT.items():
+        confidence, held_out = fit(rows, signal_names, pooled_weights([rows, *transfer.values()], signal_names))
+        fits[name] = asdict(confidence)
+        figures[name] = {"golden": held_out}
+        for other, found in transfer.items():
+            kept = [rows, *(one for key, one in transfer.items() if key != other)]
+            figures[name][other] = judge(found, fit(rows, signal_names, pooled_weights(kept, signal_names))[0])
+    answerable = sum(question.answerable for question, _ in rows)
+    content: dict[str, object] = {
+        "fits": fits,
+        "fitted": {
+            "how": "logistic regression, penalty 1 on the standardised signals of all sets, each relative to its own "
+            "answerable questions; level and threshold by data/golden, the threshold leaves "
+            f"{FALSE_REFUSALS:.0%} of its answerable questions refused; judged on held-out parts of data/golden "
+            f"({_FOLDS} folds, {_REPEATS} times; the weights have seen them), other sets by weights that have not seen "
+            "them; which signals to use was chosen among some forty combinations with these same sets in view",
+            "on": f"data/golden: {answerable} answerable questions and {len(rows) - answerable} unanswerable ones; "
+            f"weights also on {', '.join(transfer) or 'nothing else'}",
+            "when": today.isoformat(),
+            "with": "python -m eval.commands.calibrate_shipped",
+        },
+        "figures": {name: {key: asdict(value) for key, value in sets.items()} for name, sets in figures.items()},
+    }
+    return content, figures
+
+
+def _transfer_sets(folder: Path, work: Path, settings: Settings, embedder: Embedder) -> dict[str, list[Row]]:
+    """Search every set under the folder that has a corpus, questions, and some that it cannot answer."""
+    found: dict[str, list[Row]] = {}
+    for corpus in sorted(folder.glob("*/corpus.jsonl")):
+        questions = load_questions(corpus.with_name("questions.jsonl"))
+        if all(question.answerable for question in questions):
+            continue
+        name = corpus.parent.name
+        found[name] = search_all(corpus, questions, settings.model_copy(update={"data_dir": work / name}), embedder)
+    return found
+
+
+def _print(console: Console, figures: Mapping[str, Mapping[str, Figures]]) -> None:
+    for fit_name, sets in figures.items():
+        for set_name, one in sets.items():
+            kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in one.refused_by_kind.items())
+            console.print(
+                f"{fit_name:22} {set_name:18} AUROC {one.auroc:.3f}  false refusals {one.false_refusals:.1%}  "
+                f"refused {one.refused_unanswerable:.1%}  calibration error {one.calibration_error:.3f}  {kinds}"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit, report and write; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.commands.calibrate_shipped", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--eval-sets", type=Path, metavar="FOLDER", help="question sets to judge the fit by")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="keep the knowledge bases here for the next time")
+    parser.add_argument("--dry-run", action="store_true", help="report, but leave confidence.json as it is")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        embedder = open_embedder(settings)
+        with tempfile.TemporaryDirectory() as temporary:
+            work = options.work or Path(temporary)
+            own = settings.model_copy(update={"data_dir": work / "golden"})
+            rows = search_all(KNOWLEDGE_DIR, load_questions(GOLDEN_DIR), own, embedder)
+            sets = _transfer_sets(options.eval_sets, work, settings, embedder) if options.eval_sets else {}
+    except AnswerdeskError as error:
+        return fail(error)
+    content, figures = report(rows, sets, date.today())
+    _print(Console(), figures)
+    if not options.dry_run:
+        CONFIDENCE_PATH.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    keep_files_private()
+    sys.exit(exit_code_of(main))

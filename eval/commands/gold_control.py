@@ -1,0 +1,78 @@
+"""``python -m eval.commands.gold_control``: how often the judge of whole entries is fooled.
+
+Each question whose known answer is an entry gets, instead of a reply, the best document found that is *not* relevant,
+whole and its first three sentences alone: none is right, but for entries that say the same.  And, the other way round,
+the first three sentences of the known answer, which all are right.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+
+from eval.answers.gold import gold_kind, is_right_reply
+from eval.core.knowledge import open_parts
+from eval.core.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from ingest.golden import GoldenQuestion
+from rag.pipeline import PipelineParts
+from rag.private_files import keep_files_private
+from rag.terminal import exit_code_of
+from rag.text.language import question_language
+from rag.text.sentences import split_sentences
+from rag.tracing import Trace
+
+EXAMPLES = """\
+examples:
+  python -m eval.commands.gold_control --corpus docs.jsonl --questions asked.jsonl
+"""
+_SENTENCES = 3
+
+
+def beginning(text: str) -> str:
+    """Return the first three sentences."""
+    spans = split_sentences(text)[:_SENTENCES]
+    return text[: spans[-1].end] if spans else text
+
+
+def controls(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> Iterator[dict[str, bool]]:
+    """Yield for each question with an entry, and a wrong document found, what counts as right."""
+    generation = parts.store.require_generation()
+    for question in questions:
+        if not question.answerable or gold_kind(question) != "entry":
+            continue
+        language = question_language(question.question)
+        found = parts.retriever.retrieve(question.question, language, Trace(), earlier=[question.previous])
+        wrong = [one.chunk.document_id for one in found.chunks if one.chunk.document_id not in question.relevant]
+        if wrong:
+            text = parts.store.document(wrong[0], generation).text
+            yield {
+                "wrong_document": is_right_reply(question, text),
+                "wrong_document_beginning": is_right_reply(question, beginning(text)),
+                "known_answer_beginning": is_right_reply(question, beginning(question.answers[0])),
+            }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the shares that count as right; return the exit code."""
+    parser = question_parser(
+        "python -m eval.commands.gold_control", (__doc__ or "").splitlines()[0], EXAMPLES, sets=False
+    )
+    arguments = parser.parse_args(argv)
+    console = Console()
+
+    def work(name: str) -> None:
+        del name
+        one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+        rows = list(controls(one.questions, open_parts(one, chosen_settings(arguments))))
+        figures: dict[str, object] = {"n": len(rows)}
+        for key in rows[0] if rows else ():
+            figures[key] = round(sum(row[key] for row in rows) / len(rows), 4)
+        console.print_json(data=figures)
+        write_json(arguments.json, figures)
+
+    return finish(arguments, console, work)
+
+
+if __name__ == "__main__":
+    keep_files_private()
+    sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

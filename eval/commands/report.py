@@ -1,0 +1,67 @@
+"""``python -m eval report``: runs as one HTML page that needs nothing but itself."""
+
+import argparse
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from rich.console import Console
+
+from eval.commands.compare import compare_runs
+from eval.compare.pairs import Comparison
+from eval.compare.report_page import page
+from eval.core.question_options import EXIT_CODES
+from eval.core.runs import Run
+from eval.core.words import words
+from rag.errors import AnswerdeskError, SettingsError
+from rag.settings import Settings, load_settings
+from rag.terminal import fail, terminal_language
+
+EXAMPLES = """\
+examples:
+  python -m eval report monday --html monday.html
+  python -m eval report monday tuesday --html both.html --language zh     two runs of a kind are compared as well
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval report",
+        description="Write runs of answers, retrieval, refusal and load as one HTML page with plots.  生成 HTML 报告",
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="names or folders of finished runs  运行名称")
+    parser.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page  报告文件")
+    parser.add_argument("--language", choices=["en", "zh"], help="of the page (default: the terminal's)  语言")
+    return parser
+
+
+def _comparisons(names: Sequence[str], settings: Settings) -> list[tuple[str, str, list[Comparison]]]:
+    """Compare each run with the one before it, where both are of a kind."""
+    found = []
+    for first, second in pairwise(names):
+        commands = {str(Run.find(name, settings).identity().get("command")) for name in (first, second)}
+        if len(commands) == 1:
+            measures = compare_runs(first, second, settings)["measures"]
+            assert isinstance(measures, dict)
+            found.append((first, second, [Comparison(**values) for values in measures.values()]))
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    language = arguments.language or terminal_language()
+    try:
+        settings = load_settings()
+        runs = [Run.find(name, settings) for name in arguments.runs]
+        text = page(runs, _comparisons(arguments.runs, settings), language)
+        try:
+            arguments.html.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(reason=f"{arguments.html}: {error.strerror}") from error
+    except AnswerdeskError as error:
+        return fail(error)
+    Console().print(words("written", terminal_language(), path=arguments.html), markup=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,118 @@
+"""``python -m eval retrieval``: recall, reciprocal rank and latency of the search alone."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from eval.compare.tables import question_bar
+from eval.core.question_options import (
+    by_name,
+    chosen_sets,
+    chosen_settings,
+    finish,
+    question_parser,
+    write_json,
+)
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run
+from eval.core.words import words
+from eval.retrieval.benchmark import run
+from eval.retrieval.rankings import Ranking, summarise
+from rag.protocols import Embedder
+from rag.retrieval.embedder import open_embedder
+from rag.schema import Language
+from rag.settings import Settings
+from rag.terminal import terminal_language
+
+EXAMPLES = """\
+examples:
+  python -m eval retrieval                                  the sample questions on the sample knowledge base
+  python -m eval retrieval --corpus docs.jsonl --questions asked.jsonl --json figures.json
+  python -m eval retrieval --sets FOLDER --limit 100        every subfolder with corpus.jsonl and questions.jsonl
+  python -m eval retrieval --corpus docs.jsonl --questions asked.jsonl --other-language
+  python -m eval retrieval --kb shop --questions asked.jsonl --run monday
+"""
+MEASURES = {
+    "recall_at_1": "R@1",
+    "recall_at_5": "R@5",
+    "recall_at_10": "R@10",
+    "mrr_at_10": "MRR@10",
+    "ndcg_at_10": "nDCG@10",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = question_parser(
+        "retrieval",
+        "Ask questions whose relevant documents are known; report how well those are found, and how fast.  检索质量",
+        EXAMPLES,
+    )
+    parser.add_argument(
+        "--other-language",
+        action="store_true",
+        help="as if the answer were there in the other language only (meta.cross_lingual_relevant)  仅另一种语言有答案",
+    )
+    return parser
+
+
+def measure(
+    sets: Sequence[QuestionSet], settings: Settings, embedder: Embedder, kept: Run, console: Console
+) -> dict[str, object]:
+    """Run (or resume) every set and return the figures; each of several has a run of its own below ``kept``."""
+    by_set: dict[str, Sequence[Ranking]] = {}
+    for name, one in by_name(sets).items():
+        own = kept if len(sets) == 1 else Run(kept.folder / name)
+        with question_bar(console, disable=not console.is_terminal) as bar:
+            task = bar.add_task(one.name, total=len(one.questions))
+            by_set[name] = run(one, settings, embedder, own, advancing(bar, task))
+        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
+    return {"embedder": embedder.model_id, **summarise(by_set)}
+
+
+def advancing(bar: Progress, task: TaskID) -> Callable[[Ranking], None]:
+    """Return what moves a bar on by one question."""
+
+    def advance(ranking: Ranking) -> None:
+        del ranking
+        bar.advance(task)
+
+    return advance
+
+
+def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
+    """Print a row a set where there are several, then what holds for all, each set counting alike."""
+    by_set, times = summary["by_set"], summary["latency_ms"]
+    assert isinstance(by_set, dict) and isinstance(times, dict)
+    if len(by_set) > 1:
+        sets = Table(words("set", language), "n", *MEASURES.values())
+        for name, values in by_set.items():
+            sets.add_row(name, str(values["n"]), *(f"{values[key]:.3f}" for key in MEASURES))
+        console.print(sets)
+    table = Table(words("figure_of_sets", language), words("value", language), title=words("found", language))
+    table.add_row("n", str(summary["n"]))
+    for key in MEASURES:
+        table.add_row(key, f"{summary[key]:.3f}")
+    for name, value in times.items():
+        table.add_row(f"latency_ms.{name}", str(value))
+    console.print(table)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+
+    def work(name: str) -> None:
+        asked = QuestionSet.for_other_language if arguments.other_language else QuestionSet.with_relevant
+        sets = [asked(one).drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        settings = chosen_settings(arguments)
+        kept = Run.named(name, settings)
+        summary = measure(sets, settings, open_embedder(settings), kept, console)
+        print_figures(summary, console, language)
+        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        write_json(arguments.json, summary)
+
+    return finish(arguments, console, work)

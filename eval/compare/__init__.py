@@ -1,0 +1,1 @@
+"""Compares runs with each other, and draws the report."""

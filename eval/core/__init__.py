@@ -1,0 +1,1 @@
+"""What all evaluations share: question sets, runs on disk, statistics, options."""

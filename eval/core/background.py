@@ -1,0 +1,80 @@
+"""An evaluation of a knowledge base on its own questions, in a process of its own: a page can watch it and stop it.
+
+    with EvaluationProcess(settings) as process:
+        process.measure(Evaluation("retrieval", "2026-11-25-101500"), progress=print)
+
+What is asked are the regression questions that the knowledge base keeps.  The run is saved question by question where
+the command keeps records: ``python -m eval COMMAND --kb NAME --run RUN`` goes on with one that was stopped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pydantic import TypeAdapter
+
+from eval.core.question_sets import QuestionSet, kept_questions
+from ingest.child import Child
+from rag.errors import NoRegressionQuestions, SettingsError
+from rag.settings import Settings
+
+EvaluationKind = Literal["answers", "retrieval", "refusal", "citations"]
+KINDS: tuple[EvaluationKind, ...] = get_args(EvaluationKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is measured, under which name, on how many of the questions (0: all), the same ones each time."""
+
+    kind: EvaluationKind
+    run: str
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationProgress:
+    """How many questions of how many have been asked."""
+
+    done: int
+    total: int
+
+
+EVALUATIONS = TypeAdapter(Evaluation)
+PROGRESSES = TypeAdapter(EvaluationProgress)
+
+
+def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
+    """Return the knowledge base's own questions that this evaluation can use.
+
+    Raises ``KnowledgeBaseMissing``, and ``NoRegressionQuestions`` where there is none.
+    """
+    name = settings.knowledge_base
+    kept = QuestionSet(name, None, kept_questions(settings))
+    try:
+        usable = {
+            "answers": kept.answerable,
+            "retrieval": kept.with_relevant,
+            "refusal": lambda: kept,
+            "citations": kept.with_relevant,
+        }[evaluation.kind]()
+    except SettingsError as error:
+        raise NoRegressionQuestions(name=name) from error
+    if not usable.questions:
+        raise NoRegressionQuestions(name=name)
+    return usable.drawn(evaluation.limit, seed=0)
+
+
+class EvaluationProcess(Child):
+    """One process for one evaluation."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("eval.commands.background_process", settings)
+
+    def measure(self, evaluation: Evaluation, progress: Callable[[EvaluationProgress], None]) -> None:
+        """Measure, and save the run; ``progress`` is called in this thread.
+
+        Raises what ends a run (no model server, no embedder, no question), and ``IngestStopped`` where it was stopped.
+        """
+        self.outcome(
+            EVALUATIONS.dump_python(evaluation, mode="json"), lambda value: progress(PROGRESSES.validate_python(value))
+        )

@@ -1,0 +1,74 @@
+"""The knowledge base that a set's questions are asked of; a corpus is made into one that is kept for the next time."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+from eval.core.question_sets import QuestionSet
+from ingest.chunking import recipe
+from ingest.console import ProgressConsole
+from ingest.pipeline import ingest
+from rag.factory import build_parts
+from rag.pipeline import PipelineParts
+from rag.protocols import Embedder
+from rag.retrieval.embedder import open_embedder
+from rag.retrieval.token_vectors import CENTRE_PATH
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+from rag.terminal import terminal_language
+
+
+def knowledge_folder(one: QuestionSet, settings: Settings, embedder: Embedder) -> Path:
+    """Return the folder of the published knowledge base that a set's questions are asked of.
+
+    Raises a ``KnowledgeError`` where there is nothing to ask.
+    """
+    own = settings if one.corpus is None else knowledge_of(one.corpus, settings, embedder)
+    store = KnowledgeStore(own.knowledge_dir)
+    store.require_generation()
+    store.close()
+    return own.knowledge_dir
+
+
+def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
+    """Return what answers a set's questions, over the knowledge base that they are asked of.
+
+    The model server stays the desk's.  Raises a ``KnowledgeError``, or ``EmbedderMissing``.
+    """
+    if one.corpus is None:
+        KnowledgeStore(settings.knowledge_dir).require_generation()  # told before the embedder is loaded
+    embedder = open_embedder(settings)
+    store = KnowledgeStore(knowledge_folder(one, settings, embedder))
+    return build_parts(settings, store, embedder=embedder)
+
+
+def knowledge_name(folder: Path) -> str:
+    """Return what tells a knowledge base from others in a run's identity: its name, or its corpus's fingerprint."""
+    return folder.parent.parent.name if folder.parent.parent.parent.name == "knowledge" else folder.name
+
+
+def knowledge_of(corpus: Path, settings: Settings, embedder: Embedder) -> Settings:
+    """Return the settings of a knowledge base that holds a corpus; it is ingested where that was not done before.
+
+    It is kept under ``settings.data_dir / "runs" / "knowledge"``, named by what it is made of, so the desk's own
+    knowledge bases are never touched.  Raises a ``KnowledgeError`` where nothing can be read.
+    """
+    key = fingerprint(corpus, embedder.model_id, settings.chunk_tokens)
+    own = settings.changed(data_dir=settings.data_dir / "runs" / "knowledge" / key, knowledge_base="default")
+    store = KnowledgeStore(own.knowledge_dir)
+    if store.current_generation() == 0:  # a generation appears as a whole, or not at all
+        with ProgressConsole(terminal_language(), sys.stderr) as progress:
+            ingest([corpus], own, embedder, progress=progress)
+    store.close()
+    return own
+
+
+def fingerprint(corpus: Path, model_id: str, chunk_tokens: int) -> str:
+    """Name what an index depends on: the files' names and contents, the embedder, and the way of cutting."""
+    digest = hashlib.sha256(f"{corpus.name}\n{model_id}\n{recipe(chunk_tokens)}\n".encode())
+    digest.update(CENTRE_PATH.read_bytes())
+    for file in sorted(corpus.rglob("*")) if corpus.is_dir() else [corpus]:
+        if file.is_file():
+            content = file.read_bytes()
+            digest.update(f"\n{file.relative_to(corpus)}\n{len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,104 @@
+"""Questions together with what they are asked of: a corpus, or a knowledge base that is there already."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eval.core.dataset import drawn
+from eval.core.words import words
+from ingest.golden import GoldenQuestion, load_questions
+from rag.errors import SettingsError, SourceMissing
+from rag.settings import Settings
+from rag.storage.regression import RegressionQuestions
+from rag.storage.store import KnowledgeStore
+from rag.terminal import terminal_language
+
+CORPUS_NAME, QUESTIONS_NAME = "corpus.jsonl", "questions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Documents, and questions that are asked of them.  ``corpus`` None: the knowledge base that the settings name."""
+
+    name: str
+    corpus: Path | None
+    questions: tuple[GoldenQuestion, ...]
+
+    @classmethod
+    def load(cls, corpus: Path | None, questions: Path) -> "QuestionSet":
+        """Read the questions; the set is named after the folder of a ``questions.jsonl``, else after the file.
+
+        Raises ``SettingsError`` when there is no question, ``SourceMissing`` when there is no corpus.
+        """
+        if corpus is not None and not corpus.exists():
+            raise SourceMissing(path=corpus)
+        name = questions.resolve().parent.name if questions.name == QUESTIONS_NAME else questions.stem
+        return cls(name, corpus, load_questions(questions))
+
+    def with_relevant(self) -> "QuestionSet":
+        """Return the questions that say which documents answer them.  Raises ``SettingsError`` when none does."""
+        usable = tuple(one for one in self.questions if one.answerable and one.relevant)
+        if not usable:
+            raise SettingsError(reason=words("no_relevant", terminal_language(), questions=self.name))
+        return replace(self, questions=usable)
+
+    def for_other_language(self) -> "QuestionSet":
+        """Return the questions whose answer is in two languages, without the documents of the question's own.
+
+        Raises ``SettingsError`` when there is none.
+        """
+        usable = tuple(
+            replace(one, relevant=one.in_other_language, without=one.relevant)
+            for one in self.questions
+            if one.answerable and one.in_other_language
+        )
+        if not usable:
+            raise SettingsError(reason=words("no_other_language", terminal_language(), questions=self.name))
+        return replace(self, questions=usable)
+
+    def answerable(self) -> "QuestionSet":
+        """Return the questions whose answer is known.  Raises ``SettingsError`` when none is."""
+        usable = tuple(one for one in self.questions if one.answerable and (one.key_points or one.answers))
+        if not usable:
+            raise SettingsError(reason=words("no_answerable", terminal_language(), questions=self.name))
+        return replace(self, questions=usable)
+
+    def drawn(self, limit: int, seed: int) -> "QuestionSet":
+        """Return ``limit`` of the questions, by the seed; all where it is not positive."""
+        return replace(self, questions=drawn(self.questions, limit, seed))
+
+
+def sets_in(folder: Path) -> list[QuestionSet]:
+    """Return the sets of a folder: each subfolder, or itself, with a corpus and questions.
+
+    Raises ``SettingsError`` when there is none.
+    """
+    corpora = [*sorted(folder.glob(CORPUS_NAME)), *sorted(folder.glob(f"*/{CORPUS_NAME}"))]
+    found = [one for one in corpora if one.with_name(QUESTIONS_NAME).is_file()]
+    if not found:
+        raise SettingsError(reason=words("no_sets", terminal_language(), folder=folder))
+    return [QuestionSet.load(corpus, corpus.with_name(QUESTIONS_NAME)) for corpus in found]
+
+
+def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
+    """Return the regression questions that a knowledge base keeps; what their answer rests on counts as the answer.
+
+    Raises ``KnowledgeBaseMissing``.
+    """
+    store = KnowledgeStore(settings.knowledge_dir)
+    store.require_generation()
+    kept = [(one.number, one.asked) for one in RegressionQuestions(store).all()]
+    store.close()
+    return tuple(
+        GoldenQuestion(
+            question_id=f"kept-{number}",
+            question=asked.question,
+            language=asked.language,
+            answerable=True,
+            answers=(asked.quote,) if asked.quote else (),
+            key_points=((asked.quote,),) if asked.quote else (),
+            relevant=asked.document_ids,
+            kind=asked.origin,
+            quote=asked.quote,
+        )
+        for number, asked in kept
+    )

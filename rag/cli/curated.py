@@ -1,0 +1,179 @@
+"""``python -m rag curated``: the answers that persons wrote, in the terminal."""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TypeAlias, get_args
+
+from rag.errors import SettingsError, printable
+from rag.reuse.curated import Curation, Place
+from rag.schema import Language
+from rag.settings import load_settings
+from rag.storage.curated import CuratedAnswer, CuratedState
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_LONGEST_LINE_CHARACTERS = 100
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "serving": ("serves", "生效中"),
+    "waiting": ("waits for approval", "待审核"),
+    "expired": ("expired: what it rests on changed", "已失效：依据已变更"),
+    "retired": ("retired", "已停用"),
+    "none": ("There are no such answers.", "没有符合条件的答案。"),
+    "row": ("{number}  {state}  {author}, {date}", "{number}  {state}  {author}，{date}"),
+    "kept_serving": ("no. {number} serves from now on", "第 {number} 号答案即刻生效"),
+    "kept_waiting": ("no. {number} waits for approval", "第 {number} 号答案等待审核"),
+    "approved": ("no. {number} serves from now on", "第 {number} 号答案即刻生效"),
+    "retired_now": ("no. {number} serves no more", "第 {number} 号答案已停用"),
+    "exported": ("{count} answers written to {path}", "已将 {count} 条答案写入 {path}"),
+}
+
+
+def _word(key: str, language: Language, **values: object) -> str:
+    return _WORDS[key][1 if language == "zh" else 0].format(**values)
+
+
+def add_curated_commands(commands: Commands) -> None:
+    """Add ``curated`` and what it can do to the parser of ``python -m rag``."""
+    described = "answers that persons wrote  人工答案"
+    curated = commands.add_parser("curated", help=described, description=described)
+    actions = curated.add_subparsers(required=True, metavar="list | add | approve | retire | export")
+
+    def action(name: str, does: Callable[[argparse.Namespace, Language], int], said: str) -> argparse.ArgumentParser:
+        command = actions.add_parser(name, help=said, description=said)
+        command.set_defaults(action=does)
+        command.add_argument("--kb", default="", help="name of the knowledge base  知识库名称")
+        return command
+
+    listing = action("list", _list, "show the answers  列出答案")
+    listing.add_argument("--state", choices=get_args(CuratedState), help="only those in this state  状态")
+    listing.add_argument("--json", action="store_true", help="print them as JSON lines  输出 JSON")
+    adding = action("add", _add, "keep an answer to a question  添加答案")
+    adding.add_argument("question", help="the question  问题")
+    adding.add_argument("answer", help="the answer, or - to read it from standard input  答案")
+    adding.add_argument(
+        "--document", action="append", default=[], metavar="ID", help="rests on this document  依据文档"
+    )
+    adding.add_argument("--until", metavar="DAY", help="serves until this day, the last one  有效期至")
+    approving = action("approve", _approve, "let an answer serve  审核通过")
+    retiring = action("retire", _retire, "let an answer serve no more  停用")
+    retiring.add_argument("--note", default="", help="why  原因")
+    for command in (approving, retiring):
+        command.add_argument("number", type=int, help="number of the answer  编号")
+    for command in (adding, approving, retiring):
+        command.add_argument("--by", default="", metavar="NAME", help="who does it  操作人")
+    exporting = action("export", _export, "write all with their history as JSON lines  导出")
+    exporting.add_argument("file", type=Path, nargs="?", help="file to be written; none: standard output  文件")
+
+
+def _open(options: argparse.Namespace) -> Curation:
+    settings = load_settings()
+    return Curation.of(settings.changed(knowledge_base=options.kb) if options.kb else settings)
+
+
+def _person(options: argparse.Namespace) -> str:
+    return options.by or load_settings().user_name or getpass.getuser()
+
+
+def _list(options: argparse.Namespace, language: Language) -> int:
+    curation = _open(options)
+    found = curation.all(options.state)
+    for one in found:
+        if options.json:
+            print(json.dumps(_as_json(one, curation), ensure_ascii=False))
+            continue
+        values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
+        print(_word("row", language, number=one.number, state=_word(one.state, language), **values))
+        print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
+    if not found and not options.json:
+        print(_word("none", language))
+    curation.close()
+    return 0
+
+
+def _add(options: argparse.Namespace, language: Language) -> int:
+    curation = _open(options)
+    answer = options.answer
+    if answer == "-":
+        answer = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    kept = curation.write(
+        options.question,
+        answer,
+        author=_person(options),
+        sources=[Place(document_id) for document_id in options.document],
+        valid_until=_day(options.until, language),
+    )
+    print(_word(f"kept_{kept.state}", language, number=kept.number))
+    curation.close()
+    return 0
+
+
+def _approve(options: argparse.Namespace, language: Language) -> int:
+    curation = _open(options)
+    curation.approve(options.number, _person(options))
+    print(_word("approved", language, number=options.number))
+    curation.close()
+    return 0
+
+
+def _retire(options: argparse.Namespace, language: Language) -> int:
+    curation = _open(options)
+    curation.retire(options.number, _person(options), options.note)
+    print(_word("retired_now", language, number=options.number))
+    curation.close()
+    return 0
+
+
+def _export(options: argparse.Namespace, language: Language) -> int:
+    curation = _open(options)
+    lines = [json.dumps(_as_json(one, curation), ensure_ascii=False) for one in curation.all()]
+    curation.close()
+    if options.file is None:
+        print(*lines, sep="\n", end="\n" if lines else "")
+        return 0
+    try:
+        options.file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(reason=f"{options.file}: {error.strerror}") from error
+    print(_word("exported", language, count=len(lines), path=printable(str(options.file))))
+    return 0
+
+
+def _day(written: str | None, language: Language) -> date | None:
+    try:
+        return date.fromisoformat(written) if written is not None else None
+    except ValueError as error:
+        reason = {
+            "en": f"--until: {written} is not a day like 2026-01-31",
+            "zh": f"--until：{written} 不是形如 2026-01-31 的日期",
+        }[language]
+        raise SettingsError(reason=reason) from error
+
+
+def _as_json(one: CuratedAnswer, curation: Curation) -> dict[str, object]:
+    kept = one.kept
+    return {
+        "number": one.number,
+        "state": one.state,
+        "question": kept.question,
+        "language": kept.language,
+        "answer": kept.answer,
+        "author": kept.author,
+        "written_at": one.written_at.isoformat(),
+        "valid_until": kept.valid_until.isoformat() if kept.valid_until is not None else None,
+        "documents": [source.document_id for source in kept.sources],
+        "history": [
+            {"at": event.at.isoformat(), "person": event.person, "what": event.what, "note": event.note}
+            for event in curation.history(one.number)
+        ],
+    }
+
+
+def _short(text: str) -> str:
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= _LONGEST_LINE_CHARACTERS else f"{line[: _LONGEST_LINE_CHARACTERS - 1]}…"

@@ -1,0 +1,169 @@
+"""``python -m rag forget`` and ``python -m rag retention``: customers' words that are not to be kept any longer."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from rag.erasure import Erasure, Found, expire_turns
+from rag.errors import SettingsError, printable
+from rag.people.audit import terminal_user
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.text.mention import Mention
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+NOT_DONE = 1
+_YES = frozenset({"y", "yes", "是"})
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "base": ("  {name}: {count} questions with their answers", "  {name}：{count} 条提问及回答"),
+    "others": (
+        "  kept answers of the model: {cached}; colleagues' answers: {curated}; regression questions: {questions}; "
+        "evaluations: {runs}",
+        "  模型缓存答案：{cached}；人工答案：{curated}；回归问题：{questions}；评测：{runs}",
+    ),
+    "found": ("This is about the customer:", "与该客户有关的内容："),
+    "erased": ("Erased:", "已删除："),
+    "nothing": ("Nothing here is about this customer.", "没有与该客户有关的内容。"),
+    "earlier": ("This customer was erased before, on {days}.", "该客户的数据曾于 {days} 删除。"),
+    "running": (
+        "{count} questions are being answered now and stay; run this again in a few minutes.",
+        "有 {count} 条提问正在回答，暂未删除，请几分钟后再运行一次。",
+    ),
+    "left": (
+        "These files still hold the words. Documents are the team's own: change them where they come from and ingest "
+        "again (older generations go with the next ones).",
+        "以下文件中仍有这些文字。文档由团队维护，请在原处修改后重新导入（旧版本会随后续版本清除）。",
+    ),
+    "ask": ("Erase all this for good? [y/N] ", "确定永久删除以上内容？[y/N] "),
+    "kept": ("Nothing was erased.", "没有删除任何内容。"),
+    "unasked": (
+        "--yes is needed where nobody can be asked; --dry-run only shows what there is",
+        "无法询问确认时需要 --yes；--dry-run 仅显示内容",
+    ),
+    "expired": ("{count} questions older than {days} days were deleted.", "已删除 {count} 条超过 {days} 天的提问。"),
+    "for_ever": (
+        "Questions are kept for ever: ANSWERDESK_TURN_RETENTION_DAYS is 0.",
+        "提问将永久保留：ANSWERDESK_TURN_RETENTION_DAYS 为 0。",
+    ),
+}
+
+_FORGET = """examples:
+  python -m rag forget --customer "Anna Wu" --dry-run     what is about her, by knowledge base; nothing is changed
+  python -m rag forget --customer anna@example.org        shows it, asks, and erases it
+  python -m rag forget --customer 4711-0815 --yes --json  an order number, without asking
+  echo "Anna Wu" | python -m rag forget --customer - --yes     keeps the name out of the shell's history
+
+Letter case, width, blanks and hyphens make no difference; a name is found as a word, not within another. Run it once
+for each name, address and number. Whole conversations go: questions, answers, thoughts, opinions; and the answers kept
+to be given again, colleagues' answers, regression questions and evaluations that hold the words. The record of changes
+keeps who did it, when, how much, and a keyed hash in the name's place.
+
+exit codes: 0 erased, or nothing to erase, 1 not erased after asking, or files hold the words still, 2 an option"""
+
+_RETENTION = """examples:
+  python -m rag retention                 delete what is older than ANSWERDESK_TURN_RETENTION_DAYS, as the desk does
+  python -m rag retention --days 30       the same with another age, this once
+
+It also writes the databases anew, so that nothing is left of what older versions deleted.
+exit codes: 0 done, 2 an option"""
+
+
+def _said(key: str, language: Language, **values: object) -> str:
+    return _WORDS[key][1 if language == "zh" else 0].format(**values)
+
+
+def add_forgetting_commands(commands: Commands) -> None:
+    """Add ``forget`` and ``retention`` to the parser of ``python -m rag``."""
+    described = "erase all that is kept of a customer  清除某位客户的数据"
+    forgetting = commands.add_parser(
+        "forget",
+        help=described,
+        description=described,
+        epilog=_FORGET,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    forgetting.set_defaults(action=_forget)
+    forgetting.add_argument(
+        "--customer",
+        required=True,
+        metavar="TEXT",
+        help="a name, a mail address or a number; - reads it from standard input  姓名、邮箱或订单号",
+    )
+    forgetting.add_argument("--dry-run", action="store_true", help="only show what there is  仅显示")
+    forgetting.add_argument("--yes", action="store_true", help="do not ask  不再询问")
+    forgetting.add_argument("--json", action="store_true", help="print the counts as JSON  输出 JSON")
+    described = "delete questions that are older than they are kept  清理过期提问"
+    expiring = commands.add_parser(
+        "retention",
+        help=described,
+        description=described,
+        epilog=_RETENTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    expiring.set_defaults(action=_expire)
+    expiring.add_argument("--days", type=int, metavar="N", help="in the place of the setting  保留天数")
+    expiring.add_argument("--json", action="store_true", help="print the count as JSON  输出 JSON")
+
+
+def _forget(options: argparse.Namespace, language: Language) -> int:
+    text = sys.stdin.readline() if options.customer == "-" else options.customer
+    erasure = Erasure(load_settings(), Mention(text, language))
+    there = sys.stdin.isatty() and options.customer != "-"
+    if not (options.dry_run or options.yes or there):
+        raise SettingsError(reason=_said("unasked", language))
+    found = erasure.find()
+    if options.dry_run or not options.yes:
+        _show(found, "found", erasure, language, as_json=options.json and options.dry_run)
+    if options.dry_run:
+        return 0
+    if found.total and not options.yes and input(_said("ask", language)).strip().lower() not in _YES:
+        print(_said("kept", language), file=sys.stderr)
+        return NOT_DONE
+    if found.total:
+        found = replace(erasure.erase(terminal_user()), running=found.running)
+    if options.yes or found.total:
+        _show(found, "erased", erasure, language, as_json=options.json)
+    return NOT_DONE if found.left or found.running else 0
+
+
+def _show(found: Found, heading: str, erasure: Erasure, language: Language, *, as_json: bool) -> None:
+    """Print how much there is; never any of the words."""
+    if as_json:
+        counts = {name: getattr(found, name) for name in ("running", "cached", "curated", "questions", "runs")}
+        print(json.dumps({"turns": dict(found.turns), **counts, "left": [str(path) for path in found.left]}))
+        return
+    if not found.total:
+        print(_said("nothing", language))
+        earlier = ", ".join(f"{day:%Y-%m-%d}" for day in erasure.erased_on())
+        if earlier:
+            print(_said("earlier", language, days=earlier))
+    else:
+        print(_said(heading, language))
+        for name, count in sorted(found.turns.items()):
+            print(_said("base", language, name=name, count=count))
+        counts = {name: getattr(found, name) for name in ("cached", "curated", "questions", "runs")}
+        print(_said("others", language, **counts))
+    if found.running:
+        print(_said("running", language, count=found.running), file=sys.stderr)
+    if found.left:
+        print(_said("left", language), file=sys.stderr)
+        for path in found.left:
+            print(f"  {printable(str(path))}", file=sys.stderr)
+
+
+def _expire(options: argparse.Namespace, language: Language) -> int:
+    settings: Settings = load_settings()
+    if options.days is not None:
+        settings = settings.changed(turn_retention_days=options.days)
+    count = expire_turns(settings, datetime.now(UTC), terminal_user(), compact=True)
+    days = settings.turn_retention_days
+    if options.json:
+        print(json.dumps({"turns": count, "days": days}))
+    else:
+        print(_said("expired" if days else "for_ever", language, count=count, days=days))
+    return 0

@@ -1,0 +1,1 @@
+"""Chooses and packs the passages that are shown and that the model reads."""

@@ -1,0 +1,225 @@
+"""Packs what retrieval found into the passages that are shown: in the order of the ranking, without repeats.
+
+What of them the model reads is chosen sentence by sentence afterwards (``selection.py``).  Chunks that were not found
+are left out, also where their document has room for them: their sentences crowded out better ones (84.0 instead of
+86.7 % of 150 sample questions had their key points in 240 tokens).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+from typing import Literal
+
+from rag.evidence.temporal_intent import is_valid_for
+from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
+from rag.storage.store import KnowledgeStore
+from rag.text.sentences import split_sentences
+from rag.text.statements import read_statement
+from rag.text.terms import terms
+
+_FIRST_DAY, _LAST_DAY = "valid_from", "valid_until"
+_SAME_WORDS = 0.85
+"""Share of all words of two chunks that both have, from which on the second is shown no more (a footer, a sentence)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackingLimits:
+    """How much may be packed.  ``count_tokens`` is the embedder's; ``chunks`` of the ranking are considered."""
+
+    count_tokens: Callable[[str], int]
+    budget_tokens: int
+    chunks: int
+    today: date
+
+
+@dataclass(slots=True)
+class _Selection:
+    """What is shown of one document: its chunks, each with its rank."""
+
+    document: Document
+    ranked: list[tuple[Chunk, int]] = field(default_factory=list)
+
+
+Fate = Literal["shown", "repeats", "no_room", "beyond"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedChunk:
+    """What became of a chunk of the ranking.
+
+    It is ``shown``, or it ``repeats`` another one, its ``tokens`` had ``no_room`` in the budget, or enough were found
+    before it (``beyond``).  ``tokens`` is 0 where they were not counted.
+    """
+
+    found: RetrievedChunk
+    fate: Fate
+    tokens: int = 0
+    repeats: Chunk | None = None
+
+
+def pack_chunks(retrieval: Retrieval, limits: PackingLimits) -> list[PackedChunk]:
+    """Go through the ranking, best first, and say of each chunk whether it is shown."""
+    considered: list[PackedChunk] = []
+    told: list[tuple[Chunk, _ChunkFingerprint]] = []
+    spent = 0
+    for found in retrieval.chunks:
+        if len(told) == limits.chunks:
+            considered.append(PackedChunk(found, "beyond"))
+            continue
+        own = _fingerprint(found.chunk.text)
+        repeated = next((chunk for chunk, other in told if own.repeats(other)), None)
+        if repeated is not None:
+            considered.append(PackedChunk(found, "repeats", repeats=repeated))
+            continue
+        told.append((found.chunk, own))
+        cost = limits.count_tokens(found.chunk.text)
+        has_room = spent + cost <= limits.budget_tokens
+        spent += cost if has_room else 0
+        considered.append(PackedChunk(found, "shown" if has_room else "no_room", cost))
+    return considered
+
+
+def pack(
+    retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits, question: str = ""
+) -> tuple[Evidence, ...]:
+    """Return numbered passages in the order of the prompt: the best first, rules of another time after all others.
+
+    Those are rules that hold neither now nor at the time that ``question`` is about.
+
+    ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
+    disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
+    """
+    considered = pack_chunks(retrieval, limits)
+    selections = _select_found(considered, retrieval.generation, store)
+    if not selections:
+        return _trimmed_first(retrieval, store, limits)
+    passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
+    passages.sort(key=lambda pair: (not is_valid_for(question, pair[1], limits.today), pair[0]))
+    return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _ChunkFingerprint:
+    """What a chunk says: its words, and apart from them the figures and codes, in which near-copies may differ."""
+
+    words: frozenset[str]
+    figures: frozenset[object]
+
+    def repeats(self, other: "_ChunkFingerprint") -> bool:
+        shared, together = len(self.words & other.words), len(self.words | other.words)
+        return self.figures == other.figures and shared >= _SAME_WORDS * together
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(text: str) -> _ChunkFingerprint:
+    statement = read_statement(text)
+    return _ChunkFingerprint(frozenset(terms(text)), statement.quantities | statement.codes)
+
+
+def _select_found(considered: Iterable[PackedChunk], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:
+    """Take the chunks that are shown, best first."""
+    selections: dict[str, _Selection] = {}
+    for rank, one in enumerate(considered):
+        if one.fate != "shown":
+            continue
+        chunk = one.found.chunk
+        if chunk.document_id not in selections:
+            selections[chunk.document_id] = _Selection(store.document(chunk.document_id, generation))
+        selections[chunk.document_id].ranked.append((chunk, rank))
+    return selections
+
+
+def _passages(selection: _Selection, today: date) -> list[tuple[int, Evidence]]:
+    """Merge runs of adjacent or overlapping chunks; return each with the rank of its best chunk."""
+    runs: list[list[tuple[Chunk, int]]] = []
+    for chunk, rank in sorted(selection.ranked, key=lambda one: one[0].ordinal):
+        if runs and _touches([earlier for earlier, _ in runs[-1]], chunk, selection.document.text):
+            runs[-1].append((chunk, rank))
+        else:
+            runs.append([(chunk, rank)])
+    return [_passage(selection.document, run, today) for run in runs]
+
+
+def _touches(run: Sequence[Chunk], chunk: Chunk, text: str) -> bool:
+    end = max(earlier.end for earlier in run)
+    return chunk.start <= end or not text[end : chunk.start].strip()
+
+
+def _passage(document: Document, run: Sequence[tuple[Chunk, int]], today: date) -> tuple[int, Evidence]:
+    focus, rank = min(run, key=lambda one: one[1])
+    start, end = run[0][0].start, max(chunk.end for chunk, _ in run)
+    return rank, _evidence(document, focus, (start, end), today)
+
+
+def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: date) -> Evidence:
+    start, end = span
+    return Evidence(
+        number=1,
+        document_id=document.document_id,
+        document_path=document.path,
+        title=document.title,
+        heading_path=_headings_of_all(document, focus, start),
+        text=document.text[start:end],
+        start=start,
+        end=end,
+        focus_start=max(focus.start, start),
+        focus_end=min(focus.end, end),
+        language=document.language,
+        updated_on=document.updated_on,
+        audience=document.audience,
+        source=document.source,
+        expired_on=expired_on(document, today),
+        starts_on=starts_on(document, today),
+    )
+
+
+def _headings_of_all(document: Document, focus: Chunk, start: int) -> tuple[str, ...]:
+    """Return the focus's headings, unless the passage begins before it and so shows them in its own text."""
+    shown = document.text[start : focus.start]
+    return tuple(heading for heading in focus.heading_path if heading not in shown)
+
+
+def expired_on(document: Document, today: date) -> date | None:
+    """Return the last day on which the document's rule held if that day is past."""
+    last_day = last_day_of(document)
+    return last_day if last_day is not None and last_day < today else None
+
+
+def starts_on(document: Document, today: date) -> date | None:
+    """Return the first day on which the document's rule will hold if that day is still to come."""
+    first_day = _day(document, _FIRST_DAY)
+    return first_day if first_day is not None and first_day > today else None
+
+
+def last_day_of(document: Document) -> date | None:
+    """Return the last day on which the document's rule holds (``valid_until`` of its own words); None for ever."""
+    return _day(document, _LAST_DAY)
+
+
+def _day(document: Document, field: str) -> date | None:
+    try:
+        return date.fromisoformat(document.metadata.get(field, "").strip())
+    except ValueError:
+        return None
+
+
+def _trimmed_first(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
+    """Return the beginning of the best chunk, for a budget that is smaller than every chunk."""
+    for found in retrieval.chunks[:1]:
+        chunk = found.chunk
+        ends = [span.end for span in split_sentences(chunk.text)]
+        fitting = [end for end in ends if limits.count_tokens(chunk.text[:end]) <= limits.budget_tokens]
+        end = fitting[-1] if fitting else _longest_fitting(chunk.text, limits)
+        document = store.document(chunk.document_id, retrieval.generation)
+        return (_evidence(document, chunk, (chunk.start, chunk.start + end), limits.today),)
+    return ()
+
+
+def _longest_fitting(text: str, limits: PackingLimits) -> int:
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = limits.count_tokens(text[:middle]) <= limits.budget_tokens
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low

@@ -1,0 +1,1 @@
+"""From evidence to the model's answer: prompt, generator, guardrails, fallbacks."""

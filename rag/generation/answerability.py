@@ -1,0 +1,129 @@
+"""Asks the model whether the passages hold the answer, before it is asked for the answer.
+
+No retrieval score tells a question whose answer is there from one whose answer is nearly there; a model that reads both
+can.  It is asked for one word after the very prompt that the answer begins with, so that the prefix cache makes the
+second reading nearly free, and what counts is not the word but how probable "yes" is beside "no".  How much that is
+worth depends on the model, so each has a fit of its own in ``reading.json``, which ``python -m eval calibrate refusal``
+writes; a model without one is not asked.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from rag.logits import logistic, logit_of
+from rag.protocols import GenerationFinished, Generator, Message
+from rag.schema import Language
+from rag.storage.calibration import read_calibration
+from rag.streams import closing_if_generator
+
+ANSWERABILITY_PATH = Path(__file__).with_name("answerability.json")
+
+_CANDIDATES = 15
+_LEAST_MASS = 0.2
+"""Where "yes" and "no" together are less probable than this, the model did not understand what it was asked."""
+
+# Worded alike in both languages, and with the same two words to choose from: 是 and 否 put the level elsewhere.
+_ASKED: dict[Language, str] = {
+    "en": "Is the answer to this question written in the documents? yes or no",
+    "zh": "这个问题的答案在资料里吗？回答 yes 或 no。",
+}
+_YES, _NO = frozenset({"yes", "是", "有", "在"}), frozenset({"no", "否", "没有", "没", "不", "不在"})
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerabilityFit:
+    """A logistic regression for one model: how probable it is that the passages hold the answer.
+
+    Its features are the logit of "yes", the logit of what retrieval found, and whether the question is Chinese.  Below
+    ``refuse_below`` the answer is a refusal; from ``quote_from`` on, a reply without support gives way to a quotation.
+
+    >>> fit = AnswerabilityFit(-1.0, 2.0, 0.0, 0.0, refuse_below=0.3, quote_from=0.6)
+    >>> round(fit.probability(yes=0.5, retrieval=0.9, language="en"), 3)
+    0.269
+    """
+
+    intercept: float
+    yes: float
+    retrieval: float
+    chinese: float
+    refuse_below: float
+    quote_from: float
+
+    def probability(self, *, yes: float, retrieval: float, language: Language) -> float:
+        """Return the probability in [0, 1]; ``yes`` and ``retrieval`` are such themselves."""
+        by_yes, by_retrieval, by_chinese = answerability_features(yes=yes, retrieval=retrieval, language=language)
+        logit = self.intercept + self.yes * by_yes + self.retrieval * by_retrieval + self.chinese * by_chinese
+        return logistic(logit)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, float]) -> Self:
+        """Build it from an entry under ``fits`` in ``reading.json``."""
+        return cls(**{name: float(value[name]) for name in cls.__slots__})
+
+
+def answerability_features(*, yes: float, retrieval: float, language: Language) -> tuple[float, float, float]:
+    """Return what a fit weighs: the logits of both probabilities, and 1 for a Chinese question."""
+    return logit_of(yes), logit_of(retrieval), float(language == "zh")
+
+
+@lru_cache(maxsize=8)
+def load_answerability_fit(model: str, path: Path = ANSWERABILITY_PATH) -> AnswerabilityFit | None:
+    """Return the fit for a model by its name in Ollama; None where there is none."""
+    fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
+    return AnswerabilityFit.from_json(fits[model]) if model in fits else None
+
+
+def answerability_fit_of(folder: Path, model: str) -> AnswerabilityFit | None:
+    """Return a model's fit for the knowledge base in a folder: its own, else the shipped one, else None."""
+    own = read_calibration(folder).get("readers", {}).get(model)
+    return AnswerabilityFit.from_json(own) if isinstance(own, dict) else load_answerability_fit(model)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerabilitySample:
+    """The probabilities, in [0, 1], known before an answer is written; ``yes`` is that of ``AnswerabilityReply``."""
+
+    language: Language
+    retrieval: float
+    yes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerabilityReply:
+    """What the model said: the probability of "yes" beside "no", None where it said neither."""
+
+    yes: float | None
+    finished: GenerationFinished
+
+
+def judge_answerable(
+    generator: Generator, messages: Sequence[Message], language: Language, go_on: Callable[[], None]
+) -> AnswerabilityReply:
+    """Ask about ``messages``, whose last one ends with the question.
+
+    ``go_on`` is called several times a second and may raise: that ends the reading and frees the model.
+    """
+    *before, last = messages
+    asked = [*before, replace(last, content=f"{last.content}\n\n{_ASKED[language]}")]
+    finished = GenerationFinished()
+    with closing_if_generator(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
+        for part in parts:
+            go_on()
+            if isinstance(part, GenerationFinished):
+                finished = part
+    return AnswerabilityReply(yes_probability(finished.first_token), finished)
+
+
+def yes_probability(first_token: Sequence[tuple[str, float]]) -> float | None:
+    """Return how probable "yes" is beside "no", from the candidates for the first token; None where neither is.
+
+    >>> yes_probability([("Yes", 0.5), (" no", 0.25), ("The", 0.1), (" yes", 0.25)])
+    0.75
+    """
+    yes = sum(probability for token, probability in first_token if token.strip().lower() in _YES)
+    no = sum(probability for token, probability in first_token if token.strip().lower() in _NO)
+    return yes / (yes + no) if yes + no >= _LEAST_MASS else None

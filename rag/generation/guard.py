@@ -1,0 +1,243 @@
+"""Keeps a small model's reply in bounds: its thought, its loops, its language, and that there is an answer at all.
+
+What is decided here, and why:
+
+- A thought that exceeds its budget or goes round in circles is closed for the model, which then goes on from it: the
+  prefix cache makes that cheap.  So is a thought that the model never closed: what came is kept as a thought, and the
+  answer is asked for.  An empty answer is never passed on.
+- The first words of an answer are held back until its language is certain.  In the wrong one, nothing was shown yet and
+  the model is asked once more with the language demanded last; what comes then is shown as it is.
+- An answer that repeats itself is cut where the repetition begins, one that reached its budget after its last whole
+  sentence.
+"""
+
+import re
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from rag.errors import ModelSaidNothing
+from rag.generation.prompt import insist_on_language
+from rag.generation.repetition import repetition_start
+from rag.protocols import (
+    GeneratedText,
+    GeneratedThinking,
+    GenerationFinished,
+    GenerationPart,
+    Generator,
+    Message,
+)
+from rag.schema import Language
+from rag.streams import closing_if_generator
+from rag.text.invisible import without_invisible
+from rag.text.language import question_language
+from rag.text.sentences import split_sentences
+
+HELD_CHARACTERS = {"zh": 12, "en": 32}
+"""Length of an answer's beginning by which its language is judged, where no sentence ends before."""
+
+_LOOK_FOR_LOOPS_EVERY_PARTS = 8
+_WRONG_IDEOGRAPHS = 4
+_WRONG_IDEOGRAPHS_A_WORD = 0.5
+"""An English sentence may have a Chinese name or word in it, a short one among few words too."""
+_WRONG_LATIN_WORDS = 4
+_LATIN_WORD = re.compile("[A-Za-z]{2,}")
+_SENTENCE_ENDS = "。！？!?\n"
+_WHOLE_ENDS = '。！？.!?)）"”|'
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many tokens a thought and an answer may have."""
+
+    thinking_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedReply:
+    """The last part: the reply as it is to be kept.  ``text`` is never blank; counts and times are sums of all calls.
+
+    ``text`` may be shorter than what was given piece by piece, where a repetition was cut.
+    """
+
+    text: str
+    thinking: str
+    finished: GenerationFinished
+
+
+class _End(Enum):
+    DONE = auto()
+    THOUGHT_STOPPED = auto()
+    LOOPED = auto()
+    WRONG_LANGUAGE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _RawReply:
+    end: _End
+    text: str
+    thinking: str
+    finished: GenerationFinished
+
+
+def guard_reply(
+    generator: Generator, messages: Sequence[Message], *, think: bool, language: Language, budget: Budget
+) -> Iterator[GeneratedThinking | GeneratedText | GuardedReply]:
+    """Yield the reply as it comes and ``GuardedReply`` last.
+
+    Empty text parts are the generator's heartbeat.  Closing the iterator cancels the generation.  Raises what the
+    generator raises, and ``ModelSaidNothing`` when there is no answer after all.
+    """
+    total = GenerationFinished()
+    thought = closed_thought = ""
+    insisted = asked_without_thought = False
+    while True:
+        prompt = insist_on_language(messages, language) if insisted else list(messages)
+        if closed_thought:
+            prompt.append(Message("assistant", "", thinking=closed_thought))
+        call = _Call(generator, prompt, think=think, wanted=None if insisted else language, budget=budget)
+        spoken = yield from call.run()
+        total = _added(total, spoken.finished)
+        thought = thought or spoken.thinking.strip()
+        if spoken.end is _End.WRONG_LANGUAGE:
+            insisted, think, closed_thought = True, False, thought
+        elif spoken.text.strip():
+            yield GuardedReply(_trimmed(spoken), thought, total)
+            return
+        elif spoken.thinking and think:
+            think, closed_thought = False, thought
+        elif not asked_without_thought:
+            asked_without_thought, think, closed_thought = True, False, ""
+        else:
+            raise ModelSaidNothing
+
+
+class _Call:
+    """One call of the generator, watched while it speaks."""
+
+    def __init__(
+        self, generator: Generator, prompt: list[Message], *, think: bool, wanted: Language | None, budget: Budget
+    ) -> None:
+        self._generator = generator
+        self._prompt = prompt
+        self._think = think
+        self._wanted = wanted
+        self._budget = budget
+        self._thinking: list[str] = []
+        self._text: list[str] = []
+        self._shown = 0
+        self._finished = GenerationFinished()
+
+    def run(self) -> GeneratorObject[GeneratedThinking | GeneratedText, None, _RawReply]:
+        """Yield what may be shown, and return what was said."""
+        tokens = self._budget.answer_tokens + (self._budget.thinking_tokens if self._think else 0)
+        parts = self._generator.generate(self._prompt, think=self._think, max_tokens=tokens)
+        end = _End.DONE
+        with closing_if_generator(parts):
+            for part in parts:
+                yield from self._take(part)
+                end = self._verdict()
+                if end is not _End.DONE:
+                    break
+        if end is _End.DONE and self._is_wrong_language():
+            end = _End.WRONG_LANGUAGE
+        text = "".join(self._text)
+        if end is not _End.WRONG_LANGUAGE and self._shown < len(text):
+            yield GeneratedText(text[self._shown :])
+        spoken_text = "" if end is _End.WRONG_LANGUAGE else without_invisible(text)
+        return _RawReply(end, spoken_text, "".join(self._thinking), self._finished)
+
+    def _take(self, part: GenerationPart) -> Iterator[GeneratedThinking | GeneratedText]:
+        if isinstance(part, GenerationFinished):
+            self._finished = part
+        elif isinstance(part, GeneratedThinking):
+            if not self._text:  # a thought after the answer's beginning is no use to anybody
+                self._thinking.append(part.text)
+                yield part
+        elif not part.text:
+            yield part
+        else:
+            self._text.append(part.text if self._text else part.text.lstrip())
+            if not self._text[0]:
+                self._text.clear()
+            yield from self._show()
+
+    def _show(self) -> Iterator[GeneratedText]:
+        text = "".join(self._text)
+        if self._shown or (self._may_judge(text) and not self._is_wrong_language()):
+            yield GeneratedText(text[self._shown :])
+            self._shown = len(text)
+
+    def _may_judge(self, text: str) -> bool:
+        if self._wanted is None:
+            return bool(text)
+        return len(text) >= HELD_CHARACTERS[self._wanted] or any(mark in text for mark in _SENTENCE_ENDS)
+
+    def _is_wrong_language(self) -> bool:
+        text = "".join(self._text)
+        return self._wanted is not None and not self._shown and is_in_other_language(text, self._wanted)
+
+    def _verdict(self) -> _End:
+        if self._text:
+            if self._may_judge("".join(self._text)) and self._is_wrong_language():
+                return _End.WRONG_LANGUAGE
+            return _End.LOOPED if _is_looping(self._text) else _End.DONE
+        over_budget = len(self._thinking) >= self._budget.thinking_tokens  # a part is a token, as Ollama streams
+        return _End.THOUGHT_STOPPED if over_budget or _is_looping(self._thinking) else _End.DONE
+
+
+def _is_looping(parts: Sequence[str]) -> bool:
+    due = len(parts) > 0 and len(parts) % _LOOK_FOR_LOOPS_EVERY_PARTS == 0
+    return due and repetition_start("".join(parts)) is not None
+
+
+def is_in_other_language(text: str, wanted: Language) -> bool:
+    """Tell whether a text is surely in the other language; codes, prices and names alone are in neither.
+
+    A Chinese sentence with English names and terms in it is Chinese, however many these are.
+
+    >>> is_in_other_language("GBP 30 (EUR 35).", "zh"), is_in_other_language("You have thirty days to", "zh")
+    (False, True)
+    >>> is_in_other_language("Drift R3 是 UK version，可以加入 Matter", "en")
+    True
+    >>> is_in_other_language("保修 is a warranty", "en")
+    False
+    """
+    if wanted == "en":
+        ideographs = sum("\u4e00" <= character <= "\u9fff" for character in text)
+        words = len(_LATIN_WORD.findall(text))
+        return ideographs >= max(_WRONG_IDEOGRAPHS, _WRONG_IDEOGRAPHS_A_WORD * words)
+    if question_language(text) == wanted:
+        return False
+    return sum(word.isalpha() and word.islower() for word in text.split()) >= _WRONG_LATIN_WORDS
+
+
+def _trimmed(spoken: _RawReply) -> str:
+    """Return the text without its repetition, and without a last sentence that the budget cut off."""
+    text = spoken.text.strip()
+    repeats_from = repetition_start(text)
+    if repeats_from is None and spoken.finished.reason != "length":
+        return text
+    end, seen = 0, set()
+    for sentence in split_sentences(text):
+        words = text[sentence.start : sentence.end]
+        again = repeats_from is not None and (sentence.start >= repeats_from or words in seen)
+        if again or words[-1] not in _WHOLE_ENDS:
+            break
+        seen.add(words)
+        end = sentence.end
+    return text[:end] if end else text[:repeats_from].rstrip()
+
+
+def _added(total: GenerationFinished, more: GenerationFinished) -> GenerationFinished:
+    return replace(
+        total,
+        prompt_tokens=total.prompt_tokens + more.prompt_tokens,
+        generated_tokens=total.generated_tokens + more.generated_tokens,
+        load_ms=total.load_ms + more.load_ms,
+        prompt_ms=total.prompt_ms + more.prompt_ms,
+        generation_ms=total.generation_ms + more.generation_ms,
+        reason=more.reason,
+    )

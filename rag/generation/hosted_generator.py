@@ -1,0 +1,73 @@
+"""One model on several hosts: who holds a slot of a host asks that one, everybody else the one that is least used."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rag.generation.oom_fallback import FallbackGenerator
+from rag.ollama.hosts import Hosts, choose_model
+from rag.ollama.models import ChosenModel
+from rag.protocols import GenerationPart, Generator, Message
+from rag.settings import Settings
+
+
+class HostedGenerator:
+    """The generators of several hosts.  Safe to use from several threads.
+
+    Which model answers may change with the hosts that answer, where the settings name none.
+    """
+
+    def __init__(self, settings: Settings, hosts: Hosts) -> None:
+        self._settings = settings
+        self._hosts = hosts
+        self._lock = threading.Lock()
+        self._generators: dict[tuple[str, ChosenModel], FallbackGenerator] = {}
+        self._asked: Counter[str] = Counter()
+
+    @property
+    def model(self) -> str:
+        """Name of the model in Ollama.  Raises ``NoHostAnswers`` or ``ModelMissing``."""
+        return self._hosts.chosen().name
+
+    @property
+    def stand_in(self) -> bool:
+        """True when the model only stands in for DeepSeek-R1."""
+        return self._hosts.chosen().stand_in
+
+    @property
+    def context_tokens(self) -> int:
+        """How much a model reads and writes on every host that was asked so far."""
+        with self._lock:
+            return min((one.context_tokens for one in self._generators.values()), default=self._settings.context_tokens)
+
+    def at(self, host: str) -> FallbackGenerator:
+        """Return the generator of one host, by the host's name."""
+        key = (host, self._hosts.chosen())
+        with self._lock:
+            if key not in self._generators:
+                settings = self._settings.changed(ollama_host=self._hosts.url(host), model=key[1].name)
+                self._generators[key] = FallbackGenerator(settings, lambda: key[1])
+            return self._generators[key]
+
+    def warm(self) -> None:
+        """Import what the first generation needs; asks nobody."""
+        FallbackGenerator(self._settings, lambda: choose_model(self._settings)).warm()
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        """Yield what the generator of the usable host that is least used from here yields."""
+        self._hosts.require()
+        with self._lock:
+            host = min(self._hosts.slots(), key=lambda name: self._asked[name])
+            self._asked[host] += 1
+        try:  # "yield from" closes it when this is closed
+            yield from self.at(host).generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
+        finally:
+            with self._lock:
+                self._asked[host] -= 1
+
+
+def generator_at(generator: Generator, host: str) -> Generator:
+    """Return the generator to ask where a slot of ``host`` is held."""
+    return generator.at(host) if isinstance(generator, HostedGenerator) else generator

@@ -1,0 +1,161 @@
+"""A model that does not fit into memory is made to: fewer layers on the GPU, a smaller context, a smaller quantization.
+
+In that order, each step on top of the one before, until Ollama can load it; what was given up stays given up for this
+process, and the log tells.  Nothing is changed in Ollama, so the next start tries the settings again.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.errors import ModelTooLarge, OllamaRefused
+from rag.generation.ollama_generator import NamedModel, OllamaGenerator
+from rag.ollama.client import InstalledModel, OllamaClient
+from rag.ollama.hardware import gpu_memory_bytes
+from rag.ollama.model_details import ModelDetails
+from rag.ollama.models import ChosenModel, find_installed, is_stand_in
+from rag.protocols import GeneratedText, GenerationPart, Message
+from rag.settings import Settings
+from rag.streams import closing_if_generator
+
+logger = logging.getLogger(__name__)
+
+LEAST_CONTEXT_TOKENS = 2048
+"""The prompt's fixed beginning, the evidence, a short question and the reply fit into this."""
+
+_OUT_OF_MEMORY = re.compile(
+    r"more system memory|out of memory|unable to allocate|failed to allocate|cudamalloc|not enough memory|bad_alloc|"
+    r"memory layout cannot be allocated|resource limitations",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a model is loaded.  ``gpu_layers`` None leaves them to Ollama."""
+
+    model: str
+    context_tokens: int
+    gpu_layers: int | None = None
+
+    def __str__(self) -> str:
+        layers = "" if self.gpu_layers is None else f", {self.gpu_layers} GPU layers"
+        return f"{self.model}, {self.context_tokens} tokens{layers}"
+
+
+def is_out_of_memory(reason: str) -> bool:
+    """Tell whether Ollama's words mean that there was no room.
+
+    >>> is_out_of_memory("model requires more system memory (9.1 GiB) than is available (4.0 GiB)")
+    True
+    """
+    return _OUT_OF_MEMORY.search(reason) is not None
+
+
+def smaller_loads(load: Load, *, layers: int, quantizations: Sequence[str]) -> Iterator[Load]:
+    """Yield ever smaller ways to load a model; ``layers`` are those that a GPU may hold, 0 without one.
+
+    >>> [str(one) for one in smaller_loads(Load("m:q8", 4096), layers=28, quantizations=["m:q4"])][-2:]
+    ['m:q8, 2048 tokens, 0 GPU layers', 'm:q4, 2048 tokens, 0 GPU layers']
+    """
+    for share in (3, 2, 1, 0) if layers else ():
+        load = Load(load.model, load.context_tokens, layers * share // 4)
+        yield load
+    while load.context_tokens // 2 >= LEAST_CONTEXT_TOKENS:
+        load = Load(load.model, load.context_tokens // 2, load.gpu_layers)
+        yield load
+    for model in quantizations:
+        load = Load(model, load.context_tokens, load.gpu_layers)
+        yield load
+
+
+def smaller_quantizations(model: str, installed: Sequence[InstalledModel]) -> list[str]:
+    """Return the installed models of the same family name and number of weights that are smaller, largest first."""
+    own = find_installed(installed, model)
+    if own is None:
+        return []
+    family = own.name.partition(":")[0]
+    fitting = [
+        one
+        for one in installed
+        if one.name.partition(":")[0] == family and one.parameters == own.parameters and one.size_bytes < own.size_bytes
+    ]
+    return [one.name for one in sorted(fitting, key=lambda one: one.size_bytes, reverse=True)]
+
+
+class FallbackGenerator:
+    """An ``OllamaGenerator`` that gives way where its model does not fit.  Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, choose: Callable[[], NamedModel]) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._generator = OllamaGenerator(settings, choose)
+        self._load: Load | None = None
+        self._left: Iterator[Load] | None = None
+
+    @property
+    def model(self) -> str:
+        """Name of the model in Ollama.  Raises a ``ServingError`` when none can be chosen."""
+        return self._generator.model
+
+    @property
+    def stand_in(self) -> bool:
+        """True when the model only stands in for DeepSeek-R1."""
+        return self._generator.stand_in
+
+    @property
+    def context_tokens(self) -> int:
+        """How much the model reads and writes now."""
+        return self._load.context_tokens if self._load is not None else self._settings.context_tokens
+
+    def warm(self) -> None:
+        """Import what the first generation needs; asks Ollama nothing."""
+        self._generator.warm()
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        """Yield what ``OllamaGenerator.generate`` yields; raise what it raises, and ``ModelTooLarge``."""
+        while True:
+            generator = self._generator
+            parts = generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
+            has_spoken = False
+            try:
+                with closing_if_generator(parts):
+                    for part in parts:
+                        has_spoken = has_spoken or part != GeneratedText("")
+                        yield part
+                return
+            except OllamaRefused as error:
+                if has_spoken or not is_out_of_memory(str(error.details["reason"])):
+                    raise
+                self._relieve(generator, error)
+
+    def _relieve(self, failed: OllamaGenerator, error: OllamaRefused) -> None:
+        """Take the next smaller way, unless another thread did so meanwhile."""
+        with self._lock:
+            if self._generator is not failed:
+                return
+            if self._left is None:
+                self._left = self._smaller(failed.model)
+            load = next(self._left, None)
+            if load is None:
+                raise ModelTooLarge(model=failed.model, tried=str(self._load or failed.model)) from error
+            logger.warning("the model does not fit into memory; now tried: %s", load)
+            settings = self._settings.changed(context_tokens=load.context_tokens, gpu_layers=load.gpu_layers)
+            chosen = ChosenModel(load.model, is_stand_in(load.model))
+            self._generator, self._load = OllamaGenerator(settings, lambda: chosen), load
+
+    def _smaller(self, model: str) -> Iterator[Load]:
+        client = OllamaClient(self._settings.ollama_url)
+        layers = _layers(client.show(model)) if gpu_memory_bytes() else 0
+        first = Load(model, self._settings.context_tokens, self._settings.gpu_layers)
+        return smaller_loads(first, layers=layers, quantizations=smaller_quantizations(model, client.models()))
+
+
+def _layers(details: ModelDetails) -> int:
+    """Return how many layers a model's own header names; 0 where it names none."""
+    counts = [value for name, value in details.metadata.items() if name.endswith(".block_count")]
+    return int(str(counts[0])) if counts else 0

@@ -1,0 +1,1 @@
+"""Checks an answer against its evidence: claims, citations, contradictions, prompt injection."""

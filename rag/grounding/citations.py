@@ -1,0 +1,83 @@
+"""On what each sentence of an answer rests, found after the answer was written: the model is asked for nothing.
+
+Greetings, offers of help and questions state nothing and are left alone; every other sentence is held against the
+evidence (``support.py``), and whatever is not supported is marked.  Pure functions: no model, no clock, no randomness.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.grounding.claims import Claim, Context
+from rag.grounding.quotable_spans import QuotableSpan, quotable_spans
+from rag.grounding.support import supporting_spans
+from rag.schema import Citation, Evidence, TextSpan
+from rag.text.sentences import split_sentences
+from rag.text.statements import read_statement
+
+_STATES_NOTHING = re.compile(
+    r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
+    r"|(?:best|kind) regards|sincerely|you['’]re welcome|is there anything"
+    r"|if you have (?:any )?(?:more|other|further|question)"
+    r"|i(?:['’]m| am) (?:sorry|happy to)|sorry\b|the documents? (?:do|does) not"
+    r"|您好|你好|亲|感谢|谢谢|不客气|希望(?:以上|这|能|对)|如(?:果您?)?(?:还)?有(?:其他|任何|更多|别的|疑问|问题)"
+    r"|如需(?:更多|进一步)|祝您|欢迎|抱歉|很抱歉|资料中没有|根据(?:以上|所给|提供的)?资料[，,：:]?$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """What an answer rests on.  ``unsupported`` are sentences that state something which no passage says."""
+
+    citations: tuple[Citation, ...]
+    unsupported: tuple[TextSpan, ...]
+
+
+def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Grounding:
+    """Hold each sentence of ``text`` against the evidence.
+
+    A rule that holds at another time than is asked about, so that it was not read, supports nothing.  Citations carry
+    offsets into ``text`` and into the documents, in reading order; a sentence that rests on two places has two.
+    ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.
+    """
+    holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
+    spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
+    context = Context(evidence, spans, read_statement(question))
+    citations: list[Citation] = []
+    unsupported: list[TextSpan] = []
+    for sentence in split_sentences(text):
+        written = text[sentence.start : sentence.end]
+        if states_nothing(written):
+            continue
+        support = supporting_spans(Claim.read(written, question), context)
+        citations.extend(_citation(sentence, span, evidence[span.passage_index]) for span in support)
+        if not support:
+            unsupported.append(sentence)
+    return Grounding(tuple(citations), tuple(unsupported))
+
+
+def states_nothing(sentence: str) -> bool:
+    """Tell whether a sentence claims nothing that could be checked: a greeting, an offer, a question, a list's head.
+
+    >>> states_nothing("希望能帮到您！"), states_nothing("You have 30 days.")
+    (True, False)
+    """
+    statement = read_statement(sentence)
+    if statement.quantities or statement.codes:
+        return False
+    if not statement.words or sentence.rstrip().endswith(("?", "？", ":", "：")):
+        return True
+    return _STATES_NOTHING.match(sentence) is not None
+
+
+def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:
+    return Citation(
+        start=sentence.start,
+        end=sentence.end,
+        document_id=passage.document_id,
+        document_path=passage.document_path,
+        quote=passage.text[span.start - passage.start : span.end - passage.start],
+        quote_start=span.start,
+        quote_end=span.end,
+    )

@@ -1,0 +1,154 @@
+"""Passages of different documents that say the same but for a figure, a date or a "not": versions that conflict.
+
+Two sentences conflict where nearly all of their words agree, their documents are about the same thing, and a number of
+the same unit, a code or a denial differs.  Names and codes in titles must be the same: what holds for one product is no
+other version of what holds for the next.  Pure functions.
+"""
+
+import calendar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from itertools import combinations
+from typing import Self
+
+from rag.schema import Conflict, Evidence
+from rag.text.markup import is_heading
+from rag.text.quantities import Quantity
+from rag.text.sentences import split_sentences
+from rag.text.statements import Statement, content_words, contradicts, read_statement
+from rag.text.terms import is_code, terms
+
+_SAME_WORDS = 0.5
+"""Share of all words of two sentences that both have, from which on they speak of the same.  With the next two as they
+are, seven conflicts are found among all pairs of the 168 sample documents, each between two versions of one rule."""
+
+_SAME_TITLE, _SAME_PASSAGE = 0.3, 0.4
+
+_ALL_BUT_THE_SAME = 0.8
+"""The same with small words counted as well: these must be alike where no number differs, or for a short sentence."""
+
+_MONTHS = frozenset(name.lower() for name in calendar.month_name)
+_FEWEST_CONTENT_WORDS, _FEWEST_WORDS = 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """``words`` are all of its words without figures; those of the statement carry its meaning."""
+
+    text: str
+    words: frozenset[str]
+    statement: Statement
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        return cls(text, frozenset(term for term in terms(text) if not is_code(term)), read_statement(text))
+
+
+def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
+    """Return the conflicts between passages, in their order; the passage that holds is named first.
+
+    That is the one that is in force, then the one of the later date; where both are alike, the first.
+    """
+    return tuple(
+        _named(first, second, *pair)
+        for first, second in combinations(evidence, 2)
+        if _are_comparable(first, second)
+        for pair in _conflicting(_sentences(first.text), _sentences(second.text))
+    )
+
+
+def newest_first(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return the passages with a newer version before the older one that it conflicts with, numbered anew."""
+    ordered = list(evidence)
+    for conflict in find_conflicts(evidence):
+        newer = next(passage for passage in ordered if passage.number == conflict.number)
+        older = next(passage for passage in ordered if passage.number == conflict.other_number)
+        if ordered.index(newer) > ordered.index(older) and _age(newer) != _age(older):
+            ordered.remove(newer)
+            ordered.insert(ordered.index(older), newer)
+    return tuple(replace(passage, number=number) for number, passage in enumerate(ordered, start=1))
+
+
+@lru_cache(maxsize=512)
+def _sentences(passage: str) -> tuple[_Sentence, ...]:
+    texts = [passage[span.start : span.end] for span in split_sentences(passage)]
+    return tuple(_Sentence.of(text) for text in texts if not is_heading(text) and not _asks(text))
+
+
+def _asks(text: str) -> bool:
+    return text.endswith(("?", "？"))
+
+
+def _age(passage: Evidence) -> tuple[bool, date]:
+    """Return what sorts versions: a greater one holds rather."""
+    return passage.is_in_force, passage.updated_on or date.min
+
+
+def _are_comparable(one: Evidence, other: Evidence) -> bool:
+    if one.document_id == other.document_id or one.language != other.language:
+        return False
+    title, other_title = read_statement(one.title), read_statement(other.title)
+    if title.codes != other_title.codes or (title.names - other_title.names and other_title.names - title.names):
+        return False
+    return (
+        _likeness(content_words(one.title), content_words(other.title)) >= _SAME_TITLE
+        or _likeness(content_words(one.text), content_words(other.text)) >= _SAME_PASSAGE
+    )
+
+
+def _likeness(words: frozenset[str], others: frozenset[str]) -> float:
+    """Return the share of all words that both have; 0 without any."""
+    return len(words & others) / max(1, len(words | others))
+
+
+def _conflicting(sentences: Sequence[_Sentence], others: Sequence[_Sentence]) -> Iterator[tuple[str, str]]:
+    """Yield the sentences of a passage that the nearest sentence of another one conflicts with, and that one."""
+    for one in sentences:
+        nearest = max(others, key=lambda other: _alike(one, other), default=None)
+        if nearest is not None and _differ(one, nearest):
+            yield one.text, nearest.text
+
+
+def _alike(one: _Sentence, other: _Sentence) -> tuple[bool, float]:
+    """Return whether all but the same words are in both, and how much of their meaning."""
+    enough = min(len(one.words), len(other.words)) >= _FEWEST_WORDS
+    same = enough and _likeness(one.words, other.words) >= _ALL_BUT_THE_SAME
+    content = one.statement.words, other.statement.words
+    return same, _likeness(*content) if min(map(len, content)) >= _FEWEST_CONTENT_WORDS else 0.0
+
+
+def _differ(one_sentence: _Sentence, other_sentence: _Sentence) -> bool:
+    same, likeness = _alike(one_sentence, other_sentence)
+    if not same and likeness < _SAME_WORDS:
+        return False
+    one, other = one_sentence.statement, other_sentence.statement
+    names, other_names = one.names - _MONTHS, other.names - _MONTHS
+    if (names - other_names and other_names - names) or one.codes != other.codes:
+        return False
+    left = _unmatched(one.quantities, other.quantities)
+    right = _unmatched(other.quantities, one.quantities)
+    if any(quantity.unit == against.unit for quantity in left for against in right):
+        return True
+    if left or right or max(same, likeness) < _ALL_BUT_THE_SAME:
+        return False
+    return contradicts(one, other) or contradicts(other, one)
+
+
+def _unmatched(quantities: frozenset[Quantity], others: frozenset[Quantity]) -> list[Quantity]:
+    told = quantities - {Quantity("1")}  # "one" is an article more often than a number
+    return [quantity for quantity in told if not any(quantity.agrees_with(other) for other in others)]
+
+
+def _named(one: Evidence, other: Evidence, quote: str, other_quote: str) -> Conflict:
+    if _age(other) > _age(one):
+        one, other, quote, other_quote = other, one, other_quote, quote
+    return Conflict(
+        number=one.number,
+        other_number=other.number,
+        document_id=one.document_id,
+        other_document_id=other.document_id,
+        quote=quote,
+        other_quote=other_quote,
+    )

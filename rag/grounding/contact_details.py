@@ -1,0 +1,190 @@
+"""Finds where a text sends customers: hosts, mail addresses, telephone and account numbers; and what they are to hear.
+
+A false sentence in a new document cannot be told from a rule of the house, but most frauds need an address of their
+own.  So each address has a key by which it is known again however it is written, and an address that nobody has
+confirmed is marked beside the answer (``confirmation.py``).  A sentence that says what customers are to be told has a
+key as well, by its words.  Every pattern takes time in proportion to the text.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from rag.grounding.plain_reading import plain
+from rag.grounding.prompt_injection import is_directive
+from rag.text.invisible import INVISIBLE
+from rag.text.sentences import split_sentences
+
+DetailKind = Literal["host", "mail", "phone", "account", "directive"]
+
+_LETTER = "a-z0-9\u00a1-\u02af\u0370-\u052f"  # not the unspaced scripts: "请访问example.com"
+_DOT = r"(?:\.|[^\S\n]?[\[(](?:dot|\.)[\])][^\S\n]?)"
+_AT = r"(?:@|[^\S\n]?[\[(](?:at|@)[\])][^\S\n]?)"
+_MAIL = re.compile(
+    rf"(?<![{_LETTER}.+_-])[{_LETTER}.+_-]{{1,64}}+{_AT}[{_LETTER}-]{{1,63}}+(?:{_DOT}[{_LETTER}-]{{1,63}}+){{1,8}}+"
+)
+_URL = re.compile(r"\b(?:https?|ftp|wss?)://(?P<place>[^\s/?#\"'<>()\[\]“”‘’（）「」，。；、]{1,255}+)")
+_BARE_HOST = re.compile(
+    rf"(?<![{_LETTER}@._-])(?:[{_LETTER}][{_LETTER}-]{{0,62}}+{_DOT}){{1,8}}(?P<top>[{_LETTER}-]{{2,24}}+)(?![{_LETTER}@])"
+)
+# The top-level domains that are no common words and no endings of file names, and so need no "www." before them.
+_TOP_LEVEL = frozenset(
+    """
+com net org io cn info biz xyz top ru co de fr uk eu jp kr br es nl ch se dk pl cz pt ie app dev shop online site store
+tech cloud ai tv cc vip club live pro hk tw sg au ca us example gov edu mobi wang link click icu fun space website
+support help network agency center services
+""".split()  # noqa: SIM905
+)
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,+/])(?:\+|\(\+?)?\d(?:[^\S\n]?[-–()./·]?[^\S\n]?\d){4,24}+(?![A-Za-z0-9_%])")
+_DATE = re.compile(r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
+_CALLS = re.compile(
+    r"\b(?:call|calls|tel|telephone|phone|phones|dial|ring|hotline|helpline|fax|whatsapp|mobile|text|sms|line|anruf|telefon"
+    r"|téléphone|teléfono)\b|电话|热线|致电|拨打|手机|传真|微信|来电|座机|短信|专线|電話",
+    re.IGNORECASE,
+)
+_PAYS = re.compile(
+    r"\b(?:account|acct|iban|sort code|routing|card|wallet|paypal|wire|transfer|bank|konto|compte|cuenta)\b"
+    r"|账号|帐号|账户|帐户|卡号|收款|汇款|转账|开户|支付宝|银行|賬號",
+    re.IGNORECASE,
+)
+_NAMED_PHONE = re.compile(
+    r"1[3-9]\d{9}|0\d{2,3}-?\d{7,8}|[48]00\d{7}|\+\d{7,15}|00\d{8,15}|0\d{9,10}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"
+)
+_IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[^\S\n]?[A-Za-z0-9]{4}){2,7}+(?:[^\S\n]?[A-Za-z0-9]{1,3})?\b")
+_WALLET = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|0x[a-fA-F0-9]{40})\b")
+_HANDLE = re.compile(
+    r"(?<![A-Za-z0-9])(?:微信号?|企业微信|QQ群?|公众号|wechat(?: id)?|telegram|whatsapp|line id|paypal)"
+    r"[^\S\n]?[:：]?[^\S\n]?"
+    r"(?P<handle>@?[A-Za-z][\w.-]{4,31}|\d{5,12})",
+    re.IGNORECASE,
+)
+_WORDS_BEFORE_CHARACTERS = 28
+_CARD_DIGITS = range(12, 20)
+_PHONE_DIGITS = range(7, 16)
+_SHORTEST_CALLED = 5
+_SHOWN_CHARACTERS = 160
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDetail:
+    """An address in a text, ``text[start:end]``.  ``key`` is the same however it is written: "phone 0800555019"."""
+
+    kind: DetailKind
+    key: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=512)
+def contact_details(text: str) -> tuple[ContactDetail, ...]:
+    """Return the addresses of a text in their order, and the sentences that say what customers are to hear.
+
+    >>> [detail.key for detail in contact_details("Write to Desk@shop.example or call 0800 555 019.")]
+    ['mail desk@shop.example', 'phone 0800555019']
+    """
+    shown, places = _visible(text)
+    found = [*_addresses(shown), *_numbers(shown), *_directives(shown)]
+    if places is not None:
+        found = [ContactDetail(one.kind, one.key, places[one.start], places[one.end - 1] + 1) for one in found]
+    return tuple(sorted(found, key=lambda one: (one.start, one.end)))
+
+
+def detail_keys(text: str) -> frozenset[str]:
+    """Return the keys of a text's addresses."""
+    return frozenset(one.key for one in contact_details(text))
+
+
+def _visible(text: str) -> tuple[str, list[int] | None]:
+    """Return a text without invisible characters, and where each character stood; None where nothing was taken out."""
+    if text.isascii() or _INVISIBLE.search(text) is None:
+        return text, None
+    places = [place for place, character in enumerate(text) if _INVISIBLE.match(character) is None]
+    return "".join(text[place] for place in places), places
+
+
+def _addresses(text: str) -> Iterator[ContactDetail]:
+    small = text.lower() if len(text.lower()) == len(text) else text
+    taken: list[tuple[int, int]] = []
+    if "@" in small or "at]" in small or "(at)" in small:
+        for match in _MAIL.finditer(small):
+            name, host = re.split(_AT, match.group(), maxsplit=1)
+            taken.append(match.span())
+            yield ContactDetail("mail", f"mail {name.lstrip('.+-_')}@{_host(host)}", *match.span())
+    for match in _URL.finditer(small) if "://" in small else ():
+        taken.append(match.span())
+        yield ContactDetail("host", f"host {_host(match['place'].rsplit('@', 1)[-1])}", *match.span())
+    for match in _BARE_HOST.finditer(small):
+        is_known = match["top"] in _TOP_LEVEL or small.startswith("www.", match.start())
+        if is_known and not any(start < match.end() and match.start() < end for start, end in taken):
+            yield ContactDetail("host", f"host {_host(match.group())}", *match.span())
+
+
+def _host(written: str) -> str:
+    host = re.sub(_DOT, ".", written).split(":", 1)[0].strip(".-!?")
+    return host.removeprefix("www.")
+
+
+def _numbers(text: str) -> Iterator[ContactDetail]:
+    taken: set[int] = set()
+    for match in _IBAN.finditer(text):
+        iban = "".join(match.group().split()).upper()
+        if int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 == 1:
+            taken.update(range(*match.span()))
+            yield ContactDetail("account", f"account {iban}", *match.span())
+    for match in _WALLET.finditer(text):
+        yield ContactDetail("account", f"account {match.group()}", *match.span())
+    for match in _HANDLE.finditer(text):
+        yield ContactDetail("account", f"account {match['handle'].lower().lstrip('@')}", *match.span("handle"))
+    for match in _NUMBER.finditer(text):
+        kind = _kind_of_number(match.group(), text[max(0, match.start() - _WORDS_BEFORE_CHARACTERS) : match.start()])
+        if kind is not None and match.start() not in taken:
+            digits = re.sub(r"\D", "", match.group()).removeprefix("00")
+            yield ContactDetail(kind, f"{kind} {digits}", *match.span())
+
+
+def _kind_of_number(written: str, before: str) -> Literal["phone", "account"] | None:
+    """Tell a telephone or account number from dates, prices and codes, by its form and the words in front of it."""
+    digits = re.sub(r"\D", "", written)
+    if _DATE.search(written):
+        return None
+    if len(digits) in _CARD_DIGITS and (
+        _PAYS.search(before) or (len(digits) >= min(_CARD_DIGITS) + 3 and _is_card(digits))
+    ):
+        return "account"
+    bare = re.sub(r"(?<=\d)[^\S\n](?=\d)", "", written)
+    if len(digits) in _PHONE_DIGITS and (_NAMED_PHONE.fullmatch(written) or _NAMED_PHONE.fullmatch(bare)):
+        return "phone"
+    if _CALLS.search(before) and _SHORTEST_CALLED <= len(digits) <= max(_PHONE_DIGITS):
+        return "phone"
+    if _PAYS.search(before) and len(digits) >= _SHORTEST_CALLED + 1:
+        return "account"
+    return None
+
+
+def _is_card(digits: str) -> bool:
+    """Tell whether the last digit checks (Luhn, ISO/IEC 7812-1), as that of every bank card does."""
+    total = 0
+    for place, digit in enumerate(map(int, reversed(digits))):
+        doubled = digit * 2 if place % 2 else digit
+        total += doubled - 9 if doubled > 9 else doubled
+    return total % 10 == 0
+
+
+def _directives(text: str) -> Iterator[ContactDetail]:
+    for span in split_sentences(text):
+        sentence = text[span.start : span.end]
+        if is_directive(sentence):
+            yield ContactDetail("directive", directive_key(sentence), span.start, span.end)
+
+
+def directive_key(sentence: str) -> str:
+    """Return the key of a sentence that says what customers are to hear: its words, told apart where they are many."""
+    words = " ".join(plain(sentence).split())
+    if len(words) <= _SHOWN_CHARACTERS:
+        return f"directive {words}"
+    digest = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return f"directive {words[:_SHOWN_CHARACTERS]}… ({digest})"

@@ -1,0 +1,191 @@
+"""Whether a sentence says something else than a passage in the very place where both say the same otherwise.
+
+"You can return it within 24 days" has all its words in "You can return it within 30 days", and 24 may well stand in
+another sentence.  So each number of a claim, and each word that denies or is denied, is looked at in its place: the
+claim is aligned token by token with every sentence that is like it (longest common blocks), and where the tokens around
+such a place agree while the place itself does not, the two are at odds.  Another sentence may settle it, if it has the
+claim's own word there and agrees with at least as much around it.  Clauses are looked at by themselves as well: in a
+long sentence a word that comes twice is easily aligned with its other place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
+from rag.text.statements import plain_denials, stem
+
+_DENIAL = "¬"
+_DENYING = frozenset("not no never none nor neither without unable nothing 不 没 沒 無 无 未 勿".split())  # noqa: SIM905
+_PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
+_CHINESE_NUMERALS = "一二两三四五六七八九十百"
+_TOKEN = re.compile(
+    rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[\u3400-\u9fff]"  # codes first
+)
+_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
+
+_CLAUSE_END = re.compile(r"[,;:，；：。、](?!\d)\s*|\.\s+|(?<!\s)\s++(?:but|and)\s+")
+_LEAST_CLAUSE_TOKENS = 4
+
+_AROUND_TOKENS = 8
+"""Tokens on each side of a place that are compared."""
+_LEAST_AGREEMENT = 3
+_NEAREST_TOKENS = 3
+"""A number or denial is opposite to another where no more than this is between it and what is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """What a claim's places look like beside one sentence: agreement in tokens, by place in the claim.
+
+    A number or denial has the place of its token, a gap where a denial could be a number below 0 (``_gap``).
+    """
+
+    agreeing: dict[int, int]
+    opposing: dict[int, int]
+
+
+def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
+    """Tell whether some source differs from the claim in a number or a denial, and none settles it.
+
+    >>> has_mismatch("You have 24 days to return it.", ["You have 30 days to return it.", "It took 24 hours."])
+    True
+    >>> has_mismatch("Gold members have 60 days to return it.", ["Gold members have 60 days to return it.",
+    ...     "All others have 30 days to return it."])
+    False
+    >>> has_mismatch("100 积分抵 1 元，积分能抵运费。", ["100 积分抵 1 元。", "积分不能抵运费。"])
+    True
+    """
+    said = list(sources)
+    if _is_part_at_odds(read_tokens(claim), [read_tokens(source) for source in said]):
+        return True
+    clauses = [clause for source in said for clause in _clauses(source)]
+    return any(_is_part_at_odds(own, clauses) for own in _clauses(claim))
+
+
+@lru_cache(maxsize=4096)
+def _clauses(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the tokens of each clause that is long enough to be compared."""
+    clauses = [read_tokens(clause) for clause in _CLAUSE_END.split(text)]
+    return tuple(tokens for tokens in clauses if len(tokens) >= _LEAST_CLAUSE_TOKENS)
+
+
+def _is_part_at_odds(own: Sequence[str], said: Iterable[Sequence[str]]) -> bool:
+    agreeing: dict[int, int] = {}
+    opposing: dict[int, int] = {}
+    every = frozenset(own)
+    for source in said:
+        if len(every.intersection(source)) < _LEAST_AGREEMENT:
+            continue
+        found = align(own, source)
+        for best, new in ((agreeing, found.agreeing), (opposing, found.opposing)):
+            for place, strength in new.items():
+                best[place] = max(strength, best.get(place, 0))
+    return any(
+        strength >= _LEAST_AGREEMENT and strength > agreeing.get(place, 0) for place, strength in opposing.items()
+    )
+
+
+@lru_cache(maxsize=4096)
+def read_tokens(text: str) -> tuple[str, ...]:
+    """Return stems, single ideographs, numbers as digits, and one sign for all that denies.
+
+    >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
+    (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
+    """
+    folded = plain_denials(_CLOCK.sub(_of_24_hours, written_out(fold(text)))).replace("cannot", "can not")
+    folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
+    return tuple(token for match in _TOKEN.finditer(folded) for token in _read(match.group()))
+
+
+def _of_24_hours(match: re.Match[str]) -> str:
+    hour, minutes, half = match.groups()
+    return f"{int(hour) % 12 + (12 if half == 'p' else 0)}:{minutes or '00'}"
+
+
+def _read(found: str) -> Iterator[str]:
+    if found in _PASSED_OVER:
+        return
+    if found in _DENYING:
+        yield _DENIAL
+    elif found in ENGLISH_NUMBERS:
+        yield str(ENGLISH_NUMBERS[found])
+    elif found[0] in _CHINESE_NUMERALS:
+        yield str(chinese_number(found)) if len(found) > 1 or found != "一" else "一"
+    elif found[0].isdigit():
+        yield found.rstrip("0").rstrip(".") if "." in found else found.lstrip("0") or "0"
+    else:
+        yield stem(found)
+
+
+def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
+    """Compare each place of a claim with what stands there in a source."""
+    opcodes = SequenceMatcher(None, claim, source, autojunk=False).get_opcodes()
+    same = [False] * len(claim)
+    for kind, start, end, _, _ in opcodes:
+        if kind == "equal":
+            same[start:end] = [True] * (end - start)
+    agreeing: dict[int, int] = {}
+    opposing: dict[int, int] = {}
+    for kind, start, end, source_start, source_end in opcodes:
+        if kind == "equal":
+            for place in range(start, end):
+                if _is_number(claim[place]) or claim[place] == _DENIAL:
+                    agreeing[place] = _around(same, place, place + 1)
+                if place > start:
+                    agreeing[_gap(place)] = _around(same, place, place)
+        else:
+            differing = Mismatch(claim, start, end, source[source_start:source_end])
+            for place in {*differing.wrong_numbers(), *differing.wrong_denials()}:
+                opposing[place] = _around(same, start, end)
+    return Alignment(agreeing, opposing)
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A stretch of a claim, ``claim[start:end]``, and what the source has instead; around it both are the same."""
+
+    claim: Sequence[str]
+    start: int
+    end: int
+    other: Sequence[str]
+
+    def wrong_numbers(self) -> Iterator[int]:
+        """Yield the places of numbers that have another number opposite, as far from what is the same."""
+        length = min(self.end - self.start, len(self.other), _NEAREST_TOKENS)
+        for step in range(length if self.start > 0 else 0):
+            if _are_different_numbers(self.claim[self.start + step], self.other[step]):
+                yield self.start + step
+        for step in range(1, length + 1 if self.end < len(self.claim) else 0):
+            if _are_different_numbers(self.claim[self.end - step], self.other[-step]):
+                yield self.end - step
+
+    def wrong_denials(self) -> Iterator[int]:
+        """Yield the place of a denial that only one side has, where that is all the difference."""
+        own = self.claim[self.start : self.end]
+        is_inside = self.start > 0 and self.end < len(self.claim)
+        if is_inside and max(len(own), len(self.other)) <= _NEAREST_TOKENS and _denies(own) != _denies(self.other):
+            yield self.start + own.index(_DENIAL) if _DENIAL in own else _gap(self.start)
+
+
+def _are_different_numbers(one: str, other: str) -> bool:
+    return _is_number(one) and _is_number(other) and one != other
+
+
+def _gap(place: int) -> int:
+    """Return a number for the gap before a token that cannot be taken for a token's place."""
+    return -place - 1
+
+
+def _around(same: Sequence[bool], start: int, end: int) -> int:
+    return sum(same[max(start - _AROUND_TOKENS, 0) : start]) + sum(same[end : end + _AROUND_TOKENS])
+
+
+def _denies(tokens: Sequence[str]) -> bool:
+    return tokens.count(_DENIAL) % 2 == 1
+
+
+def _is_number(token: str) -> bool:
+    return token[0].isdigit()

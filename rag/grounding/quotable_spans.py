@@ -1,0 +1,103 @@
+"""The stretches of a passage that can be quoted, each with the words above it that say what it is about."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rag.grounding.confirmation import supporting_sentences
+from rag.grounding.prompt_injection import harmless_title, is_name
+from rag.schema import Evidence
+from rag.text.markup import introduces, is_heading, is_list_item, is_row, is_row_rule
+from rag.text.quantities import Quantity, read_figures
+from rag.text.statements import Statement, content_words, read_statement, says_no
+
+_BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table row: what its column's header and it itself say.
+
+    ``header`` are the header's content words, and ``units`` what it gives figures without a unit: "CNY", "Weight (kg)".
+    ``denies`` tells whether the cell says no.
+    """
+
+    header: frozenset[str]
+    units: frozenset[str]
+    quantities: frozenset[Quantity]
+    denies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuotableSpan:
+    """One sentence, list item or table row: ``document.text[start:end]``, of the passage at ``passage_index``.
+
+    ``own`` is what it states; ``around`` is what title, headings, a table's header or a list's first line add to it.
+    ``cells`` are a row's cells but for the first, which says what the row is about.
+    """
+
+    passage_index: int
+    start: int
+    end: int
+    text: str
+    own: Statement
+    around: Statement
+    is_row: bool = False
+    cells: tuple[Cell, ...] = ()
+
+
+def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
+    """Yield the passage's sentences in order; headings and rules of tables are context only.
+
+    Orders to the model (``prompt_injection.py``) are not among them: they support nothing.
+    """
+    title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
+    heading = table_header = introduction = ""
+    in_table = False
+    for span in supporting_sentences(passage):
+        text = passage.text[span.start : span.end]
+        in_row = is_row(text)
+        if is_heading(text):
+            heading, table_header, introduction, in_table = text, "", "", False
+            continue
+        if in_row and (is_row_rule(text) or not in_table):
+            table_header, in_table = (table_header if in_table else text), True
+            if is_row_rule(text):
+                continue
+        if not in_row:
+            table_header, in_table = "", False
+            if not is_list_item(text):
+                introduction = ""
+        around = "\n".join((title, heading, table_header, introduction))
+        yield QuotableSpan(
+            passage_index,
+            passage.start + span.start,
+            passage.start + span.end,
+            text,
+            read_statement(text),
+            read_statement(around),
+            in_row,
+            _cells(table_header, text) if in_row else (),
+        )
+        if introduces(text):
+            introduction = text
+
+
+def _cells(header: str, row: str) -> tuple[Cell, ...]:
+    columns = zip(header.strip().strip("|").split("|"), row.strip().strip("|").split("|"), strict=False)
+    return tuple(
+        Cell(content_words(name), _units_of(name), read_statement(cell).quantities, says_no(cell))
+        for name, cell in list(columns)[1:]
+    )
+
+
+@lru_cache(maxsize=1024)
+def _units_of(header: str) -> frozenset[str]:
+    """Return the units that a header names alone or in brackets.
+
+    >>> _units_of("CNY"), _units_of("Weight (kg)"), _units_of("Price")
+    (frozenset({'CNY'}), frozenset({'kg'}), frozenset())
+    """
+    written = [header, *_BRACKETS.findall(header)]
+    return frozenset(quantity.unit for name in written for quantity in read_figures(f"1 {name}").quantities) - {""}

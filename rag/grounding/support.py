@@ -1,0 +1,235 @@
+"""Which places of the evidence a sentence rests on, if any.
+
+A sentence is held against every sentence, list item and table row of the evidence.  It is supported where its numbers
+with their units, its codes and enough of its content words recur, in up to three places, and nothing says the opposite:
+no clause of the place (``statements.contradicts``), no number or denial in the same words elsewhere
+(``contradiction.py``).
+"""
+
+import re
+from collections.abc import Sequence
+
+from rag.grounding.claims import Claim, Context
+from rag.grounding.contradiction import has_mismatch
+from rag.grounding.quotable_spans import QuotableSpan
+from rag.grounding.topic_match import is_same_subject
+from rag.schema import Language
+from rag.text.quantities import Quantity
+from rag.text.statements import contradicts, read_statement
+
+# Fitted on tests/support/labelled_sentences.jsonl.
+_WORDS_ENOUGH = 0.5
+_WORDS_ENOUGH_WITH_FACTS = 0.25
+_OWN_WORDS_ENOUGH = 0.35
+_ECHO_ENOUGH = 0.75
+"""Of a sentence that has only words of the question: "北京有门店" says nothing but what was asked."""
+_SAME_TOPIC = 0.3
+_ALIKE_WORDS = 2
+_SAME_CLAUSE = 0.5
+_FURTHER_SPAN_GAIN = 0.2
+_CLEARLY_MORE_WORDS = 0.1
+_MOST_SPANS = 3
+_AROUND_WEIGHT = 0.7
+"""Words found only above a sentence (title, headings, a table's header) count less than those in it."""
+_LOOSE_QUANTITY_WEIGHT = 0.9
+_RANK_PENALTY = 0.01
+_PENALTY_OF_ANOTHER_TIME = 0.3
+
+# What can be put as a denial without having one.
+_RESTRICTS = re.compile(
+    r"\b(?:only|except|exclud|instead|clos|stop|end|expire|reject|refus|fail|prevent|forbid|forbidden|prohibit|lack"
+    r"|miss|until|unless|before|rather|different|separate|limit|block|lock|disable|remove|lose|lost|off|out of|less|few"
+    r"|rare|deny|denie|unable|unavailable|unsupported|unlikely|invalid|incorrect|incomplete)"
+    r"|[仅只除拒停禁闭消失缺少无非止另别过错异限]|以外|之前|才",
+)  # for small letters: to fold each one takes three times as long
+
+
+def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
+    """Return the one to three spans that the claim rests on, the best first; none where it rests on nothing.
+
+    A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
+    """
+    alike = [span.text for span in context.spans if _is_alike(claim, span)]
+    if has_mismatch(claim.text, alike):
+        return []
+    fitting = _comparable(claim, [span for span in context.spans if is_same_subject(claim, span, context)], context)
+    opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
+    allowed = [span for span in fitting if span not in opposed]
+    best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
+    if best is None:
+        return []
+    best_score = _score(claim, [best], context)
+    if any(_score(claim, [span], context) > best_score for span in opposed):
+        return []
+    chosen = [best]
+    while len(chosen) < _MOST_SPANS:
+        further = [other for other in allowed if other not in chosen and _adds(claim, chosen, other, context)]
+        longer = [[*chosen, other] for other in further]
+        more = max(longer, key=lambda spans: _score(claim, spans, context), default=chosen)
+        if _score(claim, more, context) - _score(claim, chosen, context) < _FURTHER_SPAN_GAIN:
+            break
+        chosen = more
+    if _is_said_otherwise(claim, chosen, fitting):
+        return []
+    return chosen if _is_enough(claim, chosen, context) else []
+
+
+def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
+    """Tell whether a place that is nearer to the claim gives its only figure another value.
+
+    It says more of the claim's words, or is the row of one of its names, of which the chosen places say nothing: what
+    takes three days to the islands does not take them to Hong Kong.
+    """
+    if len(claim.statement.quantities) != 1:
+        return False
+    (figure,) = claim.statement.quantities
+    said = _coverage(claim, chosen) + _CLEARLY_MORE_WORDS
+    told = {name for span in chosen for name in (*span.own.names, *span.around.names)}
+    unnamed = claim.statement.names - told - {figure.unit.lower()}
+    return any(
+        (_coverage(claim, [span]) > said or _is_row_of(unnamed, span))
+        and any(other.unit == figure.unit for other in span.own.quantities)
+        and not any(other.agrees_with(figure) for other in span.own.quantities)
+        for span in spans
+    )
+
+
+def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
+    first_cell = span.text.strip("| ").split("|")[0].lower()
+    return span.is_row and any(re.search(rf"\b{re.escape(name)}\b", first_cell) for name in names)
+
+
+def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
+    """Leave out the spans in the other language where one in the claim's own is about the same thing.
+
+    Across languages only figures can be compared, and 72 hours of something else are soon found; but not what is said
+    of the very code that is asked for.
+    """
+    own = [span for span in spans if _language(span, context) == claim.language]
+    is_own_topic = any(_coverage(claim, [span]) >= _SAME_TOPIC for span in own)
+    named = claim.statement.codes | context.question.codes
+    return [span for span in spans if span in own or span.own.codes & named] if is_own_topic else spans
+
+
+def _language(span: QuotableSpan, context: Context) -> Language:
+    return context.passage(span).language
+
+
+def _adds(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: Context) -> bool:
+    """Tell whether a further place is worth naming: it says a figure that the others do not, or is of the same passage.
+
+    More of the words alone can be had anywhere.
+    """
+    missing = _missing_quantities(claim, chosen, context)
+    if missing:
+        told = frozenset(word for span in chosen for word in span.own.words)
+        is_related = bool(
+            ((claim.weights.keys() - told) | claim.topic) & other.own.words
+        ) or claim.language != _language(other, context)
+        return is_related and len(_missing_quantities(claim, [*chosen, other], context)) < len(missing)
+    return chosen[0].passage_index == other.passage_index
+
+
+def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
+    quantities = claim.statement.quantities
+    facts = _quantities_said(claim, spans, context) / len(quantities) if quantities else 0.0
+    codes = any(claim.statement.codes & span.own.codes for span in spans)
+    rank = min(span.passage_index for span in spans)
+    in_force = all(context.passage(span).is_in_force for span in spans)
+    return (
+        _coverage(claim, spans)
+        + facts
+        + 0.3 * codes
+        - _RANK_PENALTY * rank
+        - _RANK_PENALTY * len(spans)
+        - _PENALTY_OF_ANOTHER_TIME * (not in_force)
+    )
+
+
+def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
+    """Return the weighted share in [0, 1] of the claim's words that the spans say."""
+    total = sum(claim.weights.values())
+    if total == 0:
+        return 0.0
+    own = frozenset(word for span in spans for word in span.own.words)
+    around = frozenset(word for span in spans for word in span.around.words)
+    said = sum(
+        weight * (1.0 if word in own else _AROUND_WEIGHT if word in around else 0.0)
+        for word, weight in claim.weights.items()
+    )
+    return said / total
+
+
+def _is_alike(claim: Claim, span: QuotableSpan) -> bool:
+    """Tell whether a sentence may say something of what the claim is about."""
+    shared = len(claim.statement.words & span.own.words)
+    return shared >= _ALIKE_WORDS or (shared > 0 and bool(claim.statement.quantities & span.own.quantities))
+
+
+def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
+    """Count the claim's quantities in the spans, those that lack a unit on one side a little less."""
+    exact = frozenset(quantity for span in spans for quantity in span.own.quantities)
+    missing = _missing_quantities(claim, spans, context)
+    loose = claim.statement.quantities - exact - missing
+    return len(claim.statement.quantities & exact) + _LOOSE_QUANTITY_WEIGHT * len(loose)
+
+
+def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> frozenset[Quantity]:
+    said = [quantity for span in spans for quantity in (*span.own.quantities, *span.around.quantities)]
+    near = [
+        quantity
+        for index in {span.passage_index for span in spans}
+        for quantity in read_statement(context.evidence[index].text).quantities
+    ]
+    return frozenset(quantity for quantity in claim.statement.quantities if not _is_said(quantity, said, near))
+
+
+def _is_said(quantity: Quantity, said: Sequence[Quantity], near: Sequence[Quantity]) -> bool:
+    """Tell whether a quantity is said; without a unit on one side only if the passage gives that number no other."""
+    if quantity in said:
+        return True
+    other_unit = any(other.value == quantity.value and not quantity.agrees_with(other) for other in near)
+    return not other_unit and any(quantity.agrees_with(other) for other in said)
+
+
+def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+    missing = _missing_quantities(claim, spans, context)
+    found = len(claim.statement.quantities) - len(missing)
+    if missing:
+        # "Your order of 60 pounds is over 50": the asker's own number needs no source, if another one has it.
+        asked = context.question.quantities
+        if not found or not all(any(quantity.agrees_with(own) for own in asked) for quantity in missing):
+            return False
+    codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
+    across_languages = any(_language(span, context) != claim.language for span in spans)
+    if across_languages:
+        return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
+    if not any(_restricts(span) for span in spans) and _denies_by_itself(claim, context):
+        return False
+    shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
+    if found:
+        # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
+        is_near = _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)
+        return is_near or not claim.weights or any(claim.topic & (span.own.words | span.around.words) for span in spans)
+    needed = _WORDS_ENOUGH_WITH_FACTS if codes else _ECHO_ENOUGH if claim.is_echo else _WORDS_ENOUGH
+    # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
+    return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
+
+
+def _denies_by_itself(claim: Claim, context: Context) -> bool:
+    """Tell whether a clause denies something of which no sentence denies or restricts anything."""
+    return any(
+        clause.denies
+        and len(clause.words) > 1
+        and not any(
+            len(clause.words & span.own.words) >= _SAME_CLAUSE * len(clause.words) and _restricts(span)
+            for span in context.spans
+        )
+        for clause in claim.statement.clauses
+    )
+
+
+def _restricts(span: QuotableSpan) -> bool:
+    return _RESTRICTS.search(span.text.lower()) is not None or any(
+        clause.denies for clause in (*span.own.clauses, *span.around.clauses)
+    )

@@ -1,0 +1,181 @@
+"""Whether a place of the evidence is about what a sentence is about: the same row, codes and names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rag.grounding.claims import Claim, Context
+from rag.grounding.quotable_spans import Cell, QuotableSpan
+from rag.schema import Evidence
+from rag.text.statements import Statement, name_another_place, read_statement, stem
+from rag.text.terms import terms
+
+_CODE_PARTS = re.compile(r"(\D+)(\d+.*)")
+_LIST = re.compile(r"[,/、，;；]")
+_PARTS = re.compile(r"[,;，；、](?!\d)|\band\b")
+_LONGEST_LABEL = 6
+"""Tokens of a cell that can be said whole by the way."""
+_NAMED_HEADER = 0.5
+"""Share of a column's header that a sentence must have to name the column."""
+
+
+def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether the span may support the claim at all, whatever its words."""
+    if span.is_row and claim.language == context.passage(span).language:
+        # A row is about what its own cells name: the table's header alone does not make it the right one.
+        shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
+        if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
+            return False
+        if (
+            _affirms_a_denying_cell(claim, span)
+            or _has_another_unit(claim, span)
+            or _names_another_row(claim, span, context)
+        ):
+            return False
+    return (
+        not _takes_from_another_part(claim.statement, span)
+        and _codes_agree(claim, span, context)
+        and _names_agree(claim, span, context)
+        and not name_another_place(claim.statement.names, claim.text, span.text)
+    )
+
+
+def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
+    """Tell whether a claim takes its figure from one column of a row and names another column of the same unit."""
+    named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]
+    others = [cell for cell in span.cells if cell not in named]
+    taken = {quantity.unit for cell in others for quantity in cell.quantities & statement.quantities}
+    return any(
+        quantity.unit in taken and not cell.quantities & statement.quantities
+        for cell in named
+        for quantity in cell.quantities
+    )
+
+
+def _affirms_a_denying_cell(claim: Claim, span: QuotableSpan) -> bool:
+    """Tell whether a claim denies nothing, and the one column that it names says no: "Battery alone: not possible"."""
+    if claim.denies or not any(cell.denies for cell in span.cells):
+        return False
+    shares = [_share_of_header(cell, claim.statement) for cell in span.cells]
+    best = max(shares)
+    named = [cell for cell, share in zip(span.cells, shares, strict=True) if share == best]
+    return best >= _NAMED_HEADER and len(named) == 1 and named[0].denies
+
+
+def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:
+    """Tell whether a figure of the claim stands only where the header gives it another unit: 32 under EUR as CNY 32."""
+    for figure in claim.statement.quantities:
+        cells = [
+            cell for cell in span.cells if any(one.value == figure.value and not one.unit for one in cell.quantities)
+        ]
+        if figure.unit and cells and all(cell.units and figure.unit not in cell.units for cell in cells):
+            return True
+    return False
+
+
+def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether the claim has the name of another row of the table, and no word that only this one's names have."""
+    others = [
+        _labels(other.text)
+        for other in context.spans
+        if other.is_row and other.passage_index == span.passage_index and other.around == span.around and other != span
+    ]
+    own = _labels(span.text)
+    said = _tokens(claim.text)
+    known = frozenset(token for labels in others for label in labels for token in label.tokens)
+    if any(said & (label.names - known) or label.tokens <= said for label in own):
+        return False
+    return any(
+        label.tokens <= said for labels in others for label in labels - own if len(label.tokens) <= _LONGEST_LABEL
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A cell that may name its row: its tokens, and of these the words and codes without figures and units."""
+
+    tokens: frozenset[str]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=1024)
+def _labels(row: str) -> frozenset[_Label]:
+    """Return the cells of a row that have a word or a code; a cell may list several names."""
+    names = [name for cell in row.strip("| ").split("|") for name in _LIST.split(cell)]
+    labels = [_label(name) for name in names]
+    return frozenset(label for label in labels if label.names)
+
+
+def _label(name: str) -> _Label:
+    tokens = _tokens(name)
+    words = read_statement(name).words
+    return _Label(tokens, frozenset(token for token in tokens if token in words or _CODE_PARTS.fullmatch(token)))
+
+
+@lru_cache(maxsize=1024)
+def _tokens(text: str) -> frozenset[str]:
+    return frozenset(stem(term) for term in terms(text))
+
+
+def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
+    """Tell whether a figure is of one part of a list and the words are another's: "49 in Germany, 79 in Austria"."""
+    parts = [read_statement(part) for part in _PARTS.split(span.text)] if statement.quantities else []
+    for figure in statement.quantities:
+        if sum(one.unit == figure.unit for one in statement.quantities) > 1:
+            continue
+        alike = [part for part in parts if any(one.unit == figure.unit for one in part.quantities)]
+        shared = frozenset.intersection(*(part.words for part in alike)) if len(alike) > 1 else frozenset()
+        own = [part for part in alike if figure in part.quantities]
+        others = [part for part in alike if part not in own]
+        told = statement.words - shared
+        if own and others and not any(part.words & told for part in own) and any(part.words & told for part in others):
+            return True
+    return False
+
+
+def _share_of_header(cell: Cell, statement: Statement) -> float:
+    return len(cell.header & statement.words) / max(1, len(cell.header))
+
+
+def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether a code stands in or above the span; where those name none, the passage or the question may.
+
+    A sentence without a code is about the one that was asked for: what is said of E-1043 is no answer about E-1042.
+    """
+    said = span.own.codes | span.around.codes
+    if claim.statement.codes & said:
+        return True
+    if not claim.statement.codes:
+        return bool(said & context.question.codes) or not _are_siblings(said, context.question.codes)
+    passage = read_statement(context.passage(span).text).codes
+    missing = claim.statement.codes - passage
+    return not said and missing <= context.question.codes and not _are_siblings(passage, missing)
+
+
+def _are_siblings(codes: frozenset[str], others: frozenset[str]) -> bool:
+    """Tell whether some code has the letters of another one and another number: E1042 and E1043, R2 and R3."""
+    parts = {match.groups() for code in codes if (match := _CODE_PARTS.fullmatch(code))}
+    matches = [match.groups() for code in others if (match := _CODE_PARTS.fullmatch(code))]
+    return any(letters == other and number != own for letters, number in parts for other, own in matches)
+
+
+def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether the passage has the claim's names.
+
+    The asker's own one may stand beside another that it has, where other passages have it, or where something is denied
+    of it; else what is said of Norway rests on a passage that does not know the country.
+    """
+    passage = context.passage(span)
+    names = claim.statement.names
+    if claim.language != passage.language or not names:
+        return True
+    unknown = names - _known(names, [passage])
+    if not unknown <= context.question.names:
+        return False
+    return unknown < names or claim.denies or unknown <= _known(unknown, context.evidence)
+
+
+def _known(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
+    words = " ".join(word for one in passages for word in (one.title, *one.heading_path, one.text)).lower()
+    return frozenset(name for name in names if name in words or stem(name) in words)  # "Kenyas" of Kenya

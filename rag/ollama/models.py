@@ -1,0 +1,66 @@
+"""Which model answers: the one that was asked for, else DeepSeek-R1, else the one that stands in for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.errors import ModelMissing
+from rag.ollama.client import InstalledModel, OllamaClient
+from rag.ollama.hardware import BIG_GPU_BYTES, gpu_memory_bytes, memory_bytes
+from rag.settings import Settings
+
+STAND_IN_PREFIX = "stand-in:"
+R1_FAMILY = "deepseek-r1"
+_SMALL_MEMORY_BYTES = 6_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """The model that will answer.  ``stand_in`` is True when it only stands in for DeepSeek-R1."""
+
+    name: str
+    stand_in: bool
+
+
+def is_stand_in(name: str) -> bool:
+    """Tell whether a model only stands in for DeepSeek-R1: these names are given by ``rag/setup`` alone."""
+    return name.startswith(STAND_IN_PREFIX)
+
+
+def default_r1() -> str:
+    """Return the DeepSeek-R1 that suits this machine: 7b on a GPU with 8 GB, else 1.5b."""
+    return f"{R1_FAMILY}:7b" if gpu_memory_bytes() >= BIG_GPU_BYTES else f"{R1_FAMILY}:1.5b"
+
+
+def default_stand_in() -> str:
+    """Return the stand-in that suits this machine: 0.5b below 6 GB of memory, else 1.5b."""
+    return f"{STAND_IN_PREFIX}0.5b" if memory_bytes() < _SMALL_MEMORY_BYTES else f"{STAND_IN_PREFIX}1.5b"
+
+
+def installed_models(settings: Settings) -> list[InstalledModel]:
+    """Return what the Ollama of these settings holds.  Raises ``OllamaUnavailable``."""
+    return OllamaClient(settings.ollama_url).models()
+
+
+def find_installed(installed: Sequence[InstalledModel], name: str) -> InstalledModel | None:
+    """Return the model with this name, which may leave out ``:latest``; None when it is not installed."""
+    return next((model for model in installed if model.name in {name, f"{name}:latest"}), None)
+
+
+def choose_among(installed: Sequence[InstalledModel], wanted: str) -> ChosenModel:
+    """Return the model to ask: ``wanted``, unless it is empty.
+
+    Else the DeepSeek-R1 that suits this machine, any other DeepSeek-R1 (the smallest, which surely fits), the stand-in
+    that suits, the other stand-in.  Raises ``ModelMissing`` when none of them is installed.
+    """
+    if wanted:
+        candidates = [wanted]
+    else:
+        by_size = sorted(installed, key=lambda model: model.size_bytes)
+        r1 = [model.name for model in by_size if model.name.startswith(f"{R1_FAMILY}:")]
+        stand_ins = [model.name for model in reversed(by_size) if is_stand_in(model.name)]
+        candidates = [default_r1(), *r1, default_stand_in(), *stand_ins]
+    for candidate in candidates:
+        found = find_installed(installed, candidate)
+        if found is not None:
+            return ChosenModel(found.name, is_stand_in(found.name))
+    raise ModelMissing(model=candidates[0])

@@ -1,0 +1,259 @@
+"""The managed Ollama: adopted where one answers already, else started, watched, and stopped by whoever asks.
+
+What was there before us is never stopped.  What we start belongs to a supervisor process (``supervisor.py``), so it
+outlives the command that started it, comes back when it dies, and leaves no orphan.
+"""
+
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import psutil
+from filelock import FileLock
+
+from rag.errors import OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
+from rag.ollama.client import OllamaClient
+from rag.ollama.hosts import Hosts, hosts_of
+from rag.ollama.install import find_ollama, home_of_ollama, models_folder
+from rag.ollama.processes import group_members
+from rag.ollama.state import ServerFiles, ServerState, read_state
+from rag.ollama.supervisor import Supervised, clear_leftovers
+from rag.settings import Settings
+
+_START_SECONDS = 60.0
+_FIRST_WORD_SECONDS = 15.0
+_STOP_SECONDS = 20.0
+_LOOK_EVERY_SECONDS = 0.05
+_LOCK_SECONDS = 120.0
+_CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+StopOutcome = Literal["stopped", "not_running", "not_ours"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """How the server at ``url`` fares.
+
+    ``managed`` means that we started it; the fields after it are then known.  ``started_at`` is in seconds since 1970,
+    ``restarts`` counts the times it came back after dying.
+    """
+
+    url: str
+    running: bool
+    version: str
+    managed: bool
+    pid: int | None = None
+    supervisor_pid: int | None = None
+    started_at: float | None = None
+    restarts: int = 0
+    log: str = ""
+
+
+def status(settings: Settings) -> ServerStatus:
+    """Look, and change nothing.  Raises nothing when no server answers: ``running`` is False then.
+
+    Several hosts are told as one: ``url`` names those that can be used, or all where none can, comma-separated.
+    """
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        return _status_of(hosts)
+    url = settings.ollama_url
+    files = ServerFiles.of(settings)
+    state = _ours(files)
+    version = _version(url)
+    if state is None or state.ollama is None:
+        return ServerStatus(url, version is not None, version or "", managed=False)
+    return ServerStatus(
+        url,
+        version is not None,
+        version or "",
+        managed=True,
+        pid=state.ollama.pid,
+        supervisor_pid=state.supervisor.pid,
+        started_at=state.started_at,
+        restarts=state.restarts,
+        log=str(files.log),
+    )
+
+
+def ensure_running(settings: Settings, *, while_we_live: bool = False) -> ServerStatus:
+    """Adopt the Ollama that answers, else start one and wait until it answers.
+
+    With ``while_we_live`` a started server ends with this process, however this process ends.  Safe to call from
+    several processes at once.  Several hosts are adopted and none of them is started.
+
+    Raises ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``; ``NoHostAnswers`` or ``ModelMissing``
+    where none of several hosts can be used.
+    """
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        hosts.require()
+        return _status_of(hosts)
+    if _version(settings.ollama_url) is not None:
+        return status(settings)
+    if not _is_local(settings.ollama_url):
+        raise OllamaElsewhere(host=settings.ollama_url)
+    files = ServerFiles.of(settings)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
+        if _version(settings.ollama_url) is None:
+            if _ours(files) is None:
+                _launch(settings, files, while_we_live=while_we_live)
+            _wait_until_serving(settings, files)
+    return status(settings)
+
+
+def stop(settings: Settings) -> StopOutcome:
+    """End the server that we started, its model runners and its supervisor; leave any other alone.
+
+    Several hosts are all left alone.
+    """
+    if len(settings.ollama_urls) > 1:
+        return "not_ours"
+    files = ServerFiles.of(settings)
+    if not files.folder.is_dir():
+        return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
+    with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
+        state = read_state(files)
+        if state is None or not _leaves_traces(state):
+            files.state.unlink(missing_ok=True)
+            return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
+        state.supervisor.send(signal.SIGTERM)
+        if not state.supervisor.wait_for_end(_STOP_SECONDS):
+            state.supervisor.send(signal.SIGKILL)
+            state.supervisor.wait_for_end(_STOP_SECONDS)
+        clear_leftovers(state)
+        files.state.unlink(missing_ok=True)
+    return "stopped"
+
+
+def supervised(settings: Settings) -> Supervised:
+    """Return what the supervisor runs: our Ollama with the settings of this machine."""
+    binary = find_ollama(settings)
+    return Supervised(
+        url=settings.ollama_url,
+        command=(str(binary), "serve"),
+        environment=server_environment(settings),
+        answers=lambda: _version(settings.ollama_url) is not None,
+    )
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a started Ollama.  A variable that the user has set stands.
+
+    But for the address, and a cache that all slots share, which ends the model's process (Ollama 0.24: "seq_cp() is
+    only supported for full KV buffers").  Flash attention halves the memory of the context and is a little faster on
+    CPUs, too (measured); it is also what a quantized context would need.
+    """
+    url = urlsplit(settings.ollama_url)
+    tuned = {
+        "OLLAMA_NUM_PARALLEL": str(settings.parallel_slots),
+        "OLLAMA_CONTEXT_LENGTH": str(settings.context_tokens),
+        "OLLAMA_KEEP_ALIVE": f"{settings.keep_alive_seconds}s",
+        "OLLAMA_MAX_LOADED_MODELS": "1",
+        "OLLAMA_FLASH_ATTENTION": "1",
+        "OLLAMA_KV_CACHE_TYPE": "f16",
+        "OLLAMA_NO_CLOUD": "1",  # no question leaves the machine, and Ollama asks no site for news when it starts
+    }
+    store = models_folder(settings)
+    if store is not None:
+        tuned["OLLAMA_MODELS"] = str(store)
+    listens_everywhere = "0.0.0.0" in settings.ollama_host
+    host = "0.0.0.0" if listens_everywhere else url.hostname
+    ours = {"OLLAMA_HOST": f"{host}:{url.port or 11434}", "OLLAMA_MULTIUSER_CACHE": "0"}
+    home = home_of_ollama(settings)
+    if home is not None:
+        ours["HOME"] = str(home)
+    return {**tuned, **os.environ, **ours}
+
+
+def _status_of(hosts: Hosts) -> ServerStatus:
+    seen = hosts.look()
+    usable = [hosts.url(name) for name in hosts.slots()]
+    versions = dict.fromkeys(host.version for host in seen if host.version)
+    urls = usable or [host.url for host in seen]
+    return ServerStatus(", ".join(urls), bool(usable), ", ".join(versions), managed=False)
+
+
+def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> None:
+    find_ollama(settings)  # says in words that there is none, before a process is made to say it
+    leftover = read_state(files)
+    if leftover is not None:
+        clear_leftovers(leftover)
+        files.state.unlink(missing_ok=True)
+    reading_end = subprocess.DEVNULL
+    if while_we_live:
+        # The writing end stays open, and so the supervisor alive, exactly as long as this process: nobody closes it.
+        reading_end, _writing_end = os.pipe()
+    environment = {
+        **os.environ,
+        "ANSWERDESK_DATA_DIR": str(settings.data_dir),
+        "ANSWERDESK_CACHE_DIR": str(settings.cache_dir),
+        "ANSWERDESK_OLLAMA_HOSTS": settings.ollama_url,  # the variable that goes before all others
+        "ANSWERDESK_PARALLEL_SLOTS": str(settings.parallel_slots),
+        "ANSWERDESK_CONTEXT_TOKENS": str(settings.context_tokens),
+        "ANSWERDESK_KEEP_ALIVE_SECONDS": str(settings.keep_alive_seconds),
+    }
+    command = [sys.executable, "-m", "rag.ollama", "supervise", *(["--lifeline"] if while_we_live else [])]
+    with files.supervisor_log.open("ab") as log:
+        # It forks and its first half ends at once, so that no zombie is left to whoever called us.
+        code = subprocess.run(
+            command, cwd=_CHECKOUT, env=environment, stdin=reading_end, stdout=log, stderr=log, check=False
+        ).returncode
+    if while_we_live:
+        os.close(reading_end)
+    if code != 0:
+        raise OllamaNotStarted(reason=f"exit code {code}", log=files.supervisor_log)
+
+
+def _wait_until_serving(settings: Settings, files: ServerFiles) -> None:
+    started_at = time.monotonic()
+    while (waited := time.monotonic() - started_at) < _START_SECONDS:
+        if _version(settings.ollama_url) is not None:
+            return
+        state = read_state(files)
+        if state is not None and state.phase == "failed":
+            files.state.unlink(missing_ok=True)
+            raise OllamaNotStarted(reason=state.reason or "?", log=files.log)
+        if waited > _FIRST_WORD_SECONDS and (state is None or not state.supervisor.alive()):
+            raise OllamaNotStarted(reason="its supervisor ended", log=files.supervisor_log)
+        time.sleep(_LOOK_EVERY_SECONDS)
+    raise OllamaNotStarted(reason=f"no answer within {_START_SECONDS:.0f} s", log=files.log)
+
+
+def _ours(files: ServerFiles) -> ServerState | None:
+    """Return the record of a supervisor of ours that lives."""
+    state = read_state(files)
+    return state if state is not None and state.supervisor.alive() else None
+
+
+def _leaves_traces(state: ServerState) -> bool:
+    return state.supervisor.alive() or (state.ollama is not None and bool(group_members(state.ollama)))
+
+
+def _version(url: str) -> str | None:
+    """Return the version of the Ollama at ``url``; None when there is none, which is no failure for those who ask."""
+    try:
+        return OllamaClient(url).version()
+    except (OllamaUnavailable, OllamaRefused):
+        return None
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == socket.gethostname()
+    own = {entry.address for entries in psutil.net_if_addrs().values() for entry in entries}
+    return address.is_loopback or host in own

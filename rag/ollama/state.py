@@ -1,0 +1,84 @@
+"""What the supervisor writes down for everybody else: which processes are ours, since when, and how they fare."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from rag.ollama.processes import ProcessIdentity
+from rag.settings import Settings
+
+Phase = Literal["starting", "serving", "restarting", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFiles:
+    """Where one managed server keeps its record, its locks and its log.  One folder a port."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ServerFiles":
+        """Return the files of the server at ``settings.ollama_url``."""
+        port = urlsplit(settings.ollama_url).port or 11434
+        return cls(settings.data_dir / "serving" / str(port))
+
+    @property
+    def state(self) -> Path:
+        """The record below."""
+        return self.folder / "state.json"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held by whoever starts or stops the server."""
+        return self.folder / "start.lock"
+
+    @property
+    def owner_lock(self) -> Path:
+        """Held by the supervisor as long as it lives."""
+        return self.folder / "owner.lock"
+
+    @property
+    def log(self) -> Path:
+        """What Ollama says."""
+        return self.folder / "ollama.log"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """What the supervisor says, which is nothing unless it breaks."""
+        return self.folder / "supervisor.log"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The supervisor's record.  ``ollama`` leads a process group; it stays named after its end until the next start.
+
+    ``started_at`` is in seconds since 1970; ``reason`` is set when ``phase`` is ``failed``.
+    """
+
+    url: str
+    phase: Phase
+    supervisor: ProcessIdentity
+    ollama: ProcessIdentity | None
+    started_at: float
+    restarts: int
+    reason: str = ""
+
+
+def write_state(files: ServerFiles, state: ServerState) -> None:
+    """Replace the record in one step."""
+    partial = files.state.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
+    partial.replace(files.state)
+
+
+def read_state(files: ServerFiles) -> ServerState | None:
+    """Return the record; None when there is none, or one that an older version wrote."""
+    try:
+        return TypeAdapter(ServerState).validate_json(files.state.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None

@@ -1,0 +1,1 @@
+"""The queue before the model: tickets, admission, wait estimates."""

@@ -1,0 +1,266 @@
+"""As many answers at once as the model has slots; the rest wait in one fair line and are told where they stand.
+
+    with admission.slot(on_wait=show, cancelled=stop):
+        ...                                   # a slot is held here
+
+A caller that is itself an iterator and must pass the waiting on takes the ticket instead:
+
+    with admission.ticket(Request(owner="agent-7"), cancelled=stop) as ticket:
+        for wait in ticket.waits():           # ends when the slot is ours; empty when one was free at once
+            yield Queued(wait.ahead, wait.wait_seconds)
+        ...                                   # a slot is held here
+
+The line (``ticket_queue.py``) is one for all processes of this machine that use the same model server, or the same
+hosts (``hosts.py``), where it has a file to live in; it is fair among owners.  A ticket that is closed, cancelled or
+abandoned by an exception gives its place or its slot back at once, and so does a process that dies, however it does.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rag.errors import QueueFull, WaitedTooLong
+from rag.ollama.hosts import Hosts, host_name, hosts_of
+from rag.queue.estimate import WaitEstimate
+from rag.queue.ticket import LOOK_EVERY_SECONDS, Ticket, Wait
+from rag.queue.ticket_queue import QueueEntry, QueueState, TicketQueue, TicketRequest
+from rag.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_ESTIMATE_EVERY_SECONDS = 0.25
+_ANYTHING = TicketRequest()
+_LINE_FILE = "line-3.db"  # with the number of its tables' form: an older program uses another line
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How busy the model is.  ``average_seconds`` is None until a first answer was finished."""
+
+    slots: int
+    running: int
+    waiting: int
+    average_seconds: float | None
+
+
+class Admission:
+    """The slots of one model and the line before them.
+
+    Without a ``path`` the line is this object's own; with one it is shared by all that name the same ``path`` and
+    ``server``.  With ``hosts`` there are the slots of those that can be used at the moment.  A file that cannot be used
+    (a full disk, a damaged one) is done without: questions are answered all the same, and the log tells.  ``clock``
+    gives seconds, the same in all processes.
+
+    >>> admission = Admission(slots=1, max_waiting=8)
+    >>> with admission.slot():
+    ...     admission.occupancy().running
+    1
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        max_waiting: int,
+        *,
+        path: Path | None = None,
+        server: str = "",
+        wait_limit_seconds: float | None = None,
+        hosts: Hosts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if slots < 1:
+            raise ValueError(f"slots must be at least 1, not {slots}")
+        if max_waiting < 0:
+            raise ValueError(f"max_waiting must not be negative, not {max_waiting}")
+        self._slots = {server: slots}
+        self._hosts = hosts
+        self._max_waiting = max_waiting
+        self._wait_limit_seconds = wait_limit_seconds
+        self._path = path
+        self._server = server
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._tickets: dict[int, Ticket] = {}
+        self._line: TicketQueue | None = None  # opened by the first question: building an object writes nothing
+        self._state = QueueState()
+        self._durations = WaitEstimate(())
+        self._estimates: tuple[float, QueueState, list[float | None]] = (0.0, QueueState(), [])
+        self._look_due_at = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Admission":
+        """Return the admission that all programs with these settings' cache folder and model server share."""
+        names = sorted(host_name(url) for url in settings.ollama_urls)
+        return cls(
+            settings.parallel_slots,
+            settings.max_waiting,
+            path=settings.cache_dir / "admission" / _LINE_FILE,
+            server=",".join(names),
+            wait_limit_seconds=settings.wait_limit_seconds,
+            hosts=hosts_of(settings),
+        )
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts were named, whether they answer or not."""
+        return 1 if self._hosts is None else len(self._hosts.names)
+
+    def ticket(self, request: TicketRequest = _ANYTHING, *, cancelled: threading.Event | None = None) -> Ticket:
+        """Join the line, or take a free slot.
+
+        Raises ``QueueFull`` when ``max_waiting`` callers wait already, ``OwnQueueFull`` when as many of the request's
+        owner do as may, and ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used.
+        """
+        self.check_hosts()
+        with self._lock:
+            number, state = self._reliably(
+                lambda line: line.join(request, slots=self._slots_now(), max_waiting=self._max_waiting)
+            )
+            if number is None:
+                self._take_in(state)
+                raise QueueFull(waiting=len(state.waiting))
+            ticket = Ticket(self, number, cancelled)
+            self._tickets[number] = ticket
+            self._take_in(state)
+        return ticket
+
+    @contextmanager
+    def slot(
+        self, *, on_wait: Callable[[Wait], None] | None = None, cancelled: threading.Event | None = None
+    ) -> Iterator[None]:
+        """Hold a slot for a block.  ``on_wait`` is called in this thread while it waits.
+
+        Raises ``QueueFull`` at once, and ``AnswerCancelled`` when ``cancelled`` is set while waiting.
+        """
+        with self.ticket(cancelled=cancelled) as ticket:
+            for wait in ticket.waits():
+                if on_wait is not None:
+                    on_wait(wait)
+            yield
+
+    def occupancy(self) -> Occupancy:
+        """Return how many run and wait now, in all processes."""
+        with self._lock:
+            self._look()
+            state = self._state
+            slots = sum(self._slots_now().values())
+            return Occupancy(slots, len(state.running), len(state.waiting), self._durations.average_seconds)
+
+    def busy(self) -> dict[str, int]:
+        """Return how many questions each host answers now, in all processes; hosts without any are left out."""
+        with self._lock:
+            self._look()
+            return dict(Counter(place.host for place in self._state.running))
+
+    def place_of(self, ticket: Ticket) -> Wait | None:
+        """Return where a ticket stands; None when it holds a slot or was closed."""
+        with self._lock:
+            if ticket.number in self._tickets and time.monotonic() >= self._look_due_at:
+                self._look()
+            before = [place.ticket for place in self._state.waiting]
+            if self._tickets.get(ticket.number) is not ticket or ticket.number not in before:
+                return None
+            ahead = before.index(ticket.number)
+            return Wait(ahead + len(self._state.running), self._waits_seconds()[ahead])
+
+    def check_waited(self, seconds: float) -> None:
+        """Raise ``WaitedTooLong`` where nobody is to wait for so long."""
+        if self._wait_limit_seconds is not None and seconds >= self._wait_limit_seconds:
+            raise WaitedTooLong(seconds=self._wait_limit_seconds)
+
+    def check_hosts(self) -> None:
+        """Raise ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used."""
+        if self._hosts is not None:
+            self._hosts.require()
+
+    def answers(self, host: str) -> bool:
+        """Look at one of several hosts now, after it failed, and tell whether it answers."""
+        return self._hosts is None or self._hosts.suspect(host)
+
+    def put_back(self, ticket: Ticket) -> None:
+        """Take a ticket's slot away, as its host failed, and let it wait for one of another host."""
+        if ticket.host:
+            self.answers(ticket.host)
+        with self._lock:
+            if self._tickets.get(ticket.number) is ticket:
+                ticket.admitted.clear()
+                self._take_in(self._reliably(lambda line: line.put_back(ticket.number, slots=self._slots_now())))
+
+    def leave(self, ticket: Ticket, *, finished: bool) -> None:
+        """Take a ticket out and let the next one in."""
+        with self._lock:
+            if self._tickets.pop(ticket.number, None) is None:
+                return
+            self._take_in(
+                self._reliably(lambda line: line.leave(ticket.number, slots=self._slots_now(), finished=finished))
+            )
+
+    def close(self) -> None:
+        """Give up this process's tickets and the line's file; the next question opens it again."""
+        with self._lock:
+            if self._line is not None:
+                self._line.close()
+            self._line = None
+            self._tickets.clear()
+            self._state = QueueState()
+
+    def _slots_now(self) -> Mapping[str, int]:
+        return self._slots if self._hosts is None else self._hosts.slots()
+
+    def _look(self) -> None:
+        self._look_due_at = time.monotonic() + LOOK_EVERY_SECONDS
+        self._take_in(self._reliably(lambda line: line.look(slots=self._slots_now())))
+
+    def _take_in(self, state: QueueState) -> None:
+        """Keep the line as it was just seen, and wake those of this process whose turn it is."""
+        if state.finished != self._state.finished:
+            self._durations = WaitEstimate(state.finished)
+        self._state = state
+        for place in state.running:
+            ticket = self._tickets.get(place.ticket)
+            if ticket is not None:
+                ticket.host = place.host
+                ticket.admitted.set()
+
+    def _reliably(self, work: Callable[[TicketQueue], Result]) -> Result:
+        """Do something with the line; where its file fails, with one of this process alone, from now on."""
+        try:
+            return work(self._opened())
+        except (sqlite3.Error, OSError) as error:
+            if self._path is None:
+                raise
+            logger.warning("the line of %s is not shared any more: %s", self._path, type(error).__name__)
+        self._path, self._line = None, None
+        ours = [place for place in (*self._state.running, *self._state.waiting) if place.ticket in self._tickets]
+        self._opened().adopt(ours, self._state.finished)
+        return work(self._opened())
+
+    def _opened(self) -> TicketQueue:
+        if self._line is None:
+            self._line = TicketQueue(self._path, self._server, self._clock)
+        return self._line
+
+    def _waits_seconds(self) -> list[float | None]:
+        """Return the estimates of all who wait, next one first; made anew when the line moved or time went on."""
+        now = self._clock()
+        made_at, state, waits = self._estimates
+        if state is not self._state or now - made_at >= _ESTIMATE_EVERY_SECONDS:
+            running = [(place.work, _elapsed(place, now)) for place in self._state.running]
+            waiting = [place.work for place in self._state.waiting]
+            slots = max(1, sum(self._slots_now().values()))
+            waits = self._durations.waits_seconds(running, waiting, slots)
+            self._estimates = (now, self._state, waits)
+        return waits
+
+
+def _elapsed(place: QueueEntry, now: float) -> float:
+    return now - place.admitted_at if place.admitted_at is not None else 0.0

@@ -1,0 +1,124 @@
+"""How long an answer takes, learnt from those that were finished: by the length of the prompt, thinking or not.
+
+Pure.  ``seconds = mean + slope * (prompt tokens - their mean) + slope * (thinking - its mean)``, the newest counting
+most; a slope is drawn towards nothing where few answers, or answers all alike, speak for it.  What a running answer
+still needs is read off how finished ones spread around that: one that is late already is not "due now".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+REMEMBERED = 64  # finished answers; about as many as tell, with the weights below
+_HALF_LIFE = 16  # answers after which one counts half: a machine's pace changes while others use it
+_DOUBT = 3.0  # so many answers without any slope are added to those that were seen
+_NEWEST_WEIGHT = 0.3  # of the newest duration in the average that is shown
+_WAYS = 64  # in which the line is played forward
+_EACH_WAY = np.arange(_WAYS)
+_SHORTEST, _LONGEST = 0.25, 4.0  # times the mean: a line is not to be followed far beyond what was seen
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is asked of the model.  ``prompt_tokens`` without the prompt's beginning that all share; 0: unknown."""
+
+    prompt_tokens: int = 0
+    thinks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An answer that was completed, and the ``seconds`` for which it held its slot."""
+
+    work: Work
+    seconds: float
+
+
+class WaitEstimate:
+    """Expects durations from finished answers, oldest first.
+
+    >>> WaitEstimate([Finished(Work(), 10.0), Finished(Work(), 10.0)]).waits_seconds([(Work(), 4.0)], [Work()], slots=1)
+    [6.0]
+    """
+
+    def __init__(self, finished: Sequence[Finished]) -> None:
+        self._known = len(finished) > 0
+        if not self._known:
+            return
+        seconds = np.array([one.seconds for one in finished])
+        features = np.array([_features(one.work) for one in finished])
+        weights = 0.5 ** (np.arange(len(finished))[::-1] / _HALF_LIFE)
+        self._mean_seconds = float(np.average(seconds, weights=weights))
+        self._mean_features = np.average(features, axis=0, weights=weights)
+        self._slopes = _slopes(features - self._mean_features, seconds - self._mean_seconds, weights)
+        expected = np.array([self._line(one.work) for one in finished])
+        self._ratios = seconds / np.maximum(expected, 1e-9)
+        self._weights = weights
+        self._average_seconds = _average(seconds)
+
+    @property
+    def average_seconds(self) -> float | None:
+        """The present pace, which leans to the newest; None before a first answer."""
+        return self._average_seconds if self._known else None
+
+    def waits_seconds(
+        self, running: Sequence[tuple[Work, float]], waiting: Sequence[Work], slots: int
+    ) -> list[float | None]:
+        """Return how long each of ``waiting``, next one first, has to wait; None before a first answer was seen.
+
+        ``running`` are the answers being generated and for how many seconds they have been.  The line is played forward
+        in several ways, each answer taking as much longer or shorter than expected as a finished one did; the wait is
+        the median of what comes out, since the first of several slots is free sooner than any one's mean says.
+        """
+        if not self._known:
+            return [None] * len(waiting)
+        draw = np.random.default_rng(0)  # the same line gives the same estimate
+        free_in = np.zeros((_WAYS, max(slots, len(running))))
+        for slot, (work, elapsed_seconds) in enumerate(running):
+            free_in[:, slot] = self._remaining(draw, work, elapsed_seconds)
+        waits: list[float | None] = []
+        for work in waiting:
+            first = free_in.argmin(axis=1)
+            free_at = free_in[_EACH_WAY, first]
+            waits.append(float(np.median(free_at)))
+            free_in[_EACH_WAY, first] = free_at + self._remaining(draw, work, 0.0)
+        return waits
+
+    def _remaining(self, draw: np.random.Generator, work: Work, elapsed_seconds: float) -> NDArray[np.float64]:
+        """Draw what is left of an answer, float64 [ways]: zeros where none ever took so long."""
+        durations = self._ratios * self._line(work)
+        longer = durations > elapsed_seconds
+        if not longer.any():
+            return np.zeros(_WAYS)
+        weights = self._weights[longer]
+        return draw.choice(durations[longer], size=_WAYS, p=weights / weights.sum()) - elapsed_seconds
+
+    def _line(self, work: Work) -> float:
+        seconds = self._mean_seconds + float(self._slopes @ (np.array(_features(work)) - self._mean_features))
+        return min(max(seconds, _SHORTEST * self._mean_seconds), _LONGEST * self._mean_seconds)
+
+
+def _features(work: Work) -> tuple[float, float]:
+    return float(work.prompt_tokens), float(work.thinks)
+
+
+def _slopes(
+    features: NDArray[np.float64], seconds: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weighted least-squares slopes, float64 [features]; those of a feature that never varied are 0."""
+    squares = (features * weights[:, None]).T @ features
+    spread = np.diag(squares) / weights.sum()
+    if not (spread > 0).any():
+        return np.zeros(features.shape[1])
+    doubt = np.diag(np.where(spread > 0, _DOUBT * spread, 1.0))
+    return np.asarray(np.linalg.solve(squares + doubt, (features * weights[:, None]).T @ seconds))
+
+
+def _average(seconds: NDArray[np.float64]) -> float:
+    average = math.nan
+    for one in seconds:
+        average = float(one) if math.isnan(average) else average + _NEWEST_WEIGHT * (float(one) - average)
+    return average

@@ -1,0 +1,52 @@
+"""How fast a model reads what is new of a prompt on this machine, learnt from its answers; seconds become tokens by it.
+
+The beginning that all prompts share is read once and then served from the prefix cache; where it was not, an answer
+looks slower than the machine is.  So the quicker ones of the last answers count.
+"""
+
+import threading
+from collections import deque
+
+import numpy as np
+
+FEWEST_TOKENS = 160
+"""However slow the machine is: with less, sentences that answer are too often left out (``evidence/selection.py``)."""
+
+_REMEMBERED = 16
+_FEWEST_ANSWERS = 4
+_QUICKER_PERCENT = 75
+
+
+class PromptSpeed:
+    """Safe to use from many threads.
+
+    >>> pace = PromptSpeed()
+    >>> for _ in range(4):
+    ...     pace.learn(300, 10.0)
+    >>> pace.affordable_tokens(8.0, most=320), pace.affordable_tokens(60.0, most=320)
+    (240, 320)
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[float] = deque(maxlen=_REMEMBERED)
+        self._lock = threading.Lock()
+
+    def learn(self, tokens: int, seconds: float) -> None:
+        """Take in that so many new tokens of a prompt were read in so many seconds."""
+        if tokens > 0 and seconds > 0:
+            with self._lock:
+                self._seen.append(tokens / seconds)
+
+    @property
+    def tokens_a_second(self) -> float | None:
+        """The pace; None before the fourth answer."""
+        with self._lock:
+            seen = list(self._seen)
+        return float(np.percentile(seen, _QUICKER_PERCENT)) if len(seen) >= _FEWEST_ANSWERS else None
+
+    def affordable_tokens(self, seconds: float, most: int) -> int:
+        """Return how many tokens can be read in so many seconds: up to ``most``, which it is where nothing is known."""
+        pace = self.tokens_a_second
+        if pace is None:
+            return most
+        return int(min(most, max(FEWEST_TOKENS, pace * seconds)))

@@ -1,0 +1,1 @@
+"""Answers that exist already: curated by people, or cached from the model."""

@@ -1,0 +1,309 @@
+"""Curated answers: a person wrote or corrected them, and they are served without a model to the same question.
+
+    curation = Curation.of(settings)
+    kept = curation.write("How long is the warranty?", "Two years.", author="Lin", sources=[Place("warranty.md")])
+    curation.answer("how long's the warranty", "en", Trace())     # every process sees it at once
+
+An answer stops serving when a document that it rests on changes, goes, or is past its last day; it is then listed, to
+be looked at again.  Its question joins the regression questions, which the next ingest must not lose.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Self
+
+from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
+from rag.evidence.packing import expired_on
+from rag.grounding.citations import ground
+from rag.grounding.confirmation import sentences_naming
+from rag.grounding.contact_details import detail_keys
+from rag.reuse.contacts import UnknownContacts, contacts_in
+from rag.reuse.question_key import normalized_question
+from rag.schema import Answer, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
+from rag.settings import Settings
+from rag.storage.contact_details import ContactDetailTable
+from rag.storage.curated import CuratedAnswer, CuratedAnswers, CuratedEvent, CuratedSource, CuratedState, NewCurated
+from rag.storage.regression import RegressionQuestion, RegressionQuestions
+from rag.storage.store import VISIBLE, KnowledgeStore
+from rag.text.invisible import without_invisible
+from rag.text.language import question_language
+from rag.text.sentences import split_sentences
+from rag.tracing import Trace
+
+_LOG = logging.getLogger(__name__)
+
+_SHOWN_CHARACTERS = 1200
+"""Of a document that is named as a whole, so much is shown as evidence."""
+_LONGEST_ANSWER_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an answer rests on: a stretch of a document, or, where ``end`` is 0, the document."""
+
+    document_id: str
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A whole answer without a model: what the pipeline yields."""
+
+    retrieved: Retrieved
+    completed: Completed
+
+
+class Curation:
+    """Writes, reviews and serves the curated answers of one knowledge base.  Safe to use from many threads.
+
+    With ``review``, which may also be asked anew each time, an answer waits until somebody approves it.  ``today``
+    tells which rules have expired.
+
+    Who writes an answer is answerable for what it says; yet a link, a mail address or a telephone number in it that no
+    document of the knowledge base has is marked, in the whole sentence, as a sentence of a model's would be.
+    """
+
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        kept: CuratedAnswers,
+        *,
+        review: bool | Callable[[], bool] = False,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        self._store = store
+        self._kept = kept
+        self._review = review if callable(review) else lambda: review
+        self._contacts = UnknownContacts(store)
+        self._today = today
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        store: KnowledgeStore | None = None,
+        *,
+        people_sign_in: Callable[[], bool] = lambda: False,
+    ) -> Self:
+        """Return the curated answers of the settings' knowledge base; nothing is read or made before it is needed.
+
+        ``people_sign_in`` decides about the review where the settings leave it open.
+        """
+        store = store or KnowledgeStore(settings.knowledge_dir)
+        review = people_sign_in if settings.curated_review == "auto" else settings.curated_review == "on"
+        return cls(store, CuratedAnswers(store.folder), review=review)
+
+    @property
+    def waits_for_review(self) -> bool:
+        """Whether an answer that is written now serves only after a review."""
+        return self._review()
+
+    def answer(self, question: str, language: Language, trace: Trace) -> Served | None:
+        """Return the answer to the same question; None where there is none, or where it may serve no more."""
+        with trace.span("search"):
+            found = self._kept.serving(normalized_question(question))
+            reason = self._expired(found) if found is not None else ""
+            if found is None or reason:
+                if found is not None:
+                    self._kept.expire(found.number, reason)
+                return None
+            generation = self._store.require_generation()
+            retrieved = Retrieved(self._evidence(found, generation), True, 1.0, generation)
+            marked = self.doubtful_sentences(found.kept.answer, generation)
+            new = ContactDetailTable(self._store).not_confirmed(sorted(detail_keys(found.kept.answer)))
+        served = _served(found, question, language, retrieved, marked, trace)
+        unconfirmed = tuple(one for one in sentences_naming(found.kept.answer, new) if one not in marked) if new else ()
+        if not unconfirmed:
+            return served
+        answer = replace(served.completed.answer, unconfirmed=unconfirmed)
+        return replace(served, completed=replace(served.completed, answer=answer))
+
+    def doubtful_sentences(self, answer: str, generation: int = 0) -> tuple[TextSpan, ...]:
+        """Return the sentences with a link, a mail address or a number to call that no document has.
+
+        ``generation`` 0 is the one that serves now.  Raises ``KnowledgeBaseMissing``.
+        """
+        unknown = self._contacts.of(answer, generation or self._store.require_generation())
+        if not unknown:
+            return ()
+        return tuple(span for span in split_sentences(answer) if contacts_in(answer[span.start : span.end]) & unknown)
+
+    def write(
+        self,
+        question: str,
+        answer: str,
+        *,
+        author: str,
+        sources: Sequence[Place] = (),
+        valid_until: date | None = None,
+        reviewed: bool = False,
+        language: Language | None = None,
+    ) -> CuratedAnswer:
+        """Keep a person's answer; it serves from now on, or waits for a review, unless it is ``reviewed`` already.
+
+        ``language`` is the question's, where somebody knows better than its words tell.
+        Raises ``CuratedUnusable`` for an empty or overlong text and for a document that is not there.
+        """
+        question, answer = without_invisible(question).strip(), without_invisible(answer).strip()
+        if not question or not answer:
+            raise CuratedUnusable(reason="empty")
+        if len(answer) > _LONGEST_ANSWER_CHARACTERS:
+            raise CuratedUnusable(reason="long")
+        generation = self._store.require_generation()
+        new = NewCurated(
+            form=normalized_question(question),
+            question=question,
+            language=language or question_language(question),
+            answer=answer,
+            author=author,
+            generation=generation,
+            sources=tuple(self.source_of(place) for place in sources),
+            valid_until=valid_until,
+        )
+        kept = self._kept.add(new, "waiting" if self._review() and not reviewed else "serving")
+        self._join_regression()
+        return kept
+
+    def approve(self, number: int, person: str) -> None:
+        """Let a waiting or expired answer serve, resting on its documents as they are now.
+
+        Raises ``CuratedMissing``, and ``CuratedUnusable`` where a document of it is gone.
+        """
+        found = self._get(number)
+        generation = self._store.require_generation()
+        sources = [self.source_of(Place(one.document_id, one.start, one.end)) for one in found.kept.sources]
+        self._kept.approve(number, person, sources, generation)
+        self._join_regression()
+
+    def retire(self, number: int, person: str, note: str = "") -> None:
+        """Let an answer serve no more.  Raises ``CuratedMissing``."""
+        self._get(number)
+        self._kept.retire(number, person, note)
+
+    def all(self, state: CuratedState | None = None) -> list[CuratedAnswer]:
+        """Return the answers in a state, or all, newest first; those that may serve no more are expired by now."""
+        for one in self._kept.all("serving"):
+            reason = self._expired(one)
+            if reason:
+                self._kept.expire(one.number, reason)
+        return self._kept.all(state)
+
+    def history(self, number: int) -> list[CuratedEvent]:
+        """Return who did what to an answer, the oldest first."""
+        return self._kept.events(number)
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens new ones."""
+        self._kept.close()
+        self._store.close()
+
+    def _get(self, number: int) -> CuratedAnswer:
+        try:
+            return self._kept.get(number)
+        except KeyError as error:
+            raise CuratedMissing(number=number) from error
+
+    def _expired(self, found: CuratedAnswer) -> str:
+        """Return which document ended the answer, or its own last day; empty while it may serve."""
+        last_day = found.kept.valid_until
+        if last_day is not None and last_day < self._today():
+            return last_day.isoformat()
+        generation = self._store.require_generation()
+        for source in found.kept.sources:
+            digest = self._digest(source.document_id, generation)
+            if digest != source.content_hash:
+                return source.document_id
+            if expired_on(self._store.document(source.document_id, generation), self._today()) is not None:
+                return source.document_id
+        return ""
+
+    def source_of(self, place: Place) -> CuratedSource:
+        """Return the place with what its document is now.  Raises ``CuratedUnusable`` where there is none."""
+        generation = self._store.require_generation()
+        digest = self._digest(place.document_id, generation)
+        if digest is None:
+            raise CuratedUnusable(reason="no_document", where=place.document_id)
+        length = len(self._store.document(place.document_id, generation).text)
+        end = min(place.end or _SHOWN_CHARACTERS, length)
+        return CuratedSource(place.document_id, digest, min(place.start, end), end)
+
+    def _digest(self, document_id: str, generation: int) -> bytes | None:
+        with self._store.reading() as connection:
+            row = connection.execute(
+                f"SELECT content_hash FROM document WHERE document_id = :id AND {VISIBLE.format('document')}",
+                {"id": document_id, "generation": generation},
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _evidence(self, found: CuratedAnswer, generation: int) -> tuple[Evidence, ...]:
+        return tuple(
+            _passage(number, self._store.document(source.document_id, generation), source)
+            for number, source in enumerate(found.kept.sources, start=1)
+        )
+
+    def _join_regression(self) -> None:
+        """Let the questions that serve gate the next ingest; while one writes, the next answer brings them along."""
+        questions = RegressionQuestions(self._store)
+        for one in self._kept.all("serving"):
+            documents = tuple(dict.fromkeys(source.document_id for source in one.kept.sources))
+            if one.gated or not documents:
+                continue
+            try:
+                questions.add(RegressionQuestion(one.kept.question, one.kept.language, documents, origin="correction"))
+            except KnowledgeError as error:
+                _LOG.warning("a curated question does not gate ingests yet: %s", type(error).__name__)
+                return
+            self._kept.mark_gated(one.number)
+
+
+def _passage(number: int, document: Document, source: CuratedSource) -> Evidence:
+    return Evidence(
+        number=number,
+        document_id=document.document_id,
+        document_path=document.path,
+        title=document.title,
+        heading_path=(),
+        text=document.text[source.start : source.end],
+        start=source.start,
+        end=source.end,
+        focus_start=source.start,
+        focus_end=source.end,
+        language=document.language,
+        updated_on=document.updated_on,
+        audience=document.audience,
+        source=document.source,
+        sent=(TextSpan(source.start, source.end),),
+    )
+
+
+def _served(
+    found: CuratedAnswer,
+    question: str,
+    language: Language,
+    retrieved: Retrieved,
+    marked: tuple[TextSpan, ...],
+    trace: Trace,
+) -> Served:
+    kept, evidence = found.kept, retrieved.evidence
+    with trace.span("citations"):
+        citations = ground(kept.answer, evidence, question).citations if evidence else ()
+        doubtful = {span.start for span in marked}
+    trace.record("total", trace.elapsed_ms())
+    answer = Answer(
+        text=kept.answer,
+        language=language,
+        refused=False,
+        thinking="",
+        citations=tuple(one for one in citations if one.start not in doubtful),
+        unsupported=marked,  # for all else the person answers
+        spans=trace.spans(),
+        model="",
+        stand_in=False,
+        generation=retrieved.generation,
+        lane="curated",
+        origin=Origin(found.written_at.isoformat(), kept.generation, kept.author, found.number),
+    )
+    return Served(retrieved, Completed(answer))

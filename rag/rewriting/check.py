@@ -1,0 +1,261 @@
+"""Whether a text in other words still says the same: what a model changed is found, and the text is not taken.
+
+Numbers with their units, dates, codes, links and denials of the one must be those of the other.  In the same language
+each sentence must rest on the text before as an answer's rests on its passages (``citations.ground``), or on the
+passages where these may be told as well.  Across languages words cannot be compared: there figures, codes, links and
+denials are, sentence by sentence where both have equally many.  Courtesies state nothing and may come and go.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.errors import FactsChanged
+from rag.generation.output_filter import links_in, without_links
+from rag.grounding.citations import ground, states_nothing
+from rag.schema import Evidence
+from rag.text.language import question_language
+from rag.text.quantities import ENGLISH_NUMBERS, Quantity, chinese_number, fold
+from rag.text.sentences import split_sentences
+from rag.text.statements import content_words, plain_denials, read_statement
+
+_COURTESIES = re.compile(
+    r"\b(?:thank you|thanks|many thanks|hello|hi|dear|sir or madam|customers?|kind|best|warm|regards|sincerely|yours"
+    r"|please|kindly|(?:do not|don['’]t) hesitate|hesitat\w+|feel free|happy|glad|pleased?|pleasure|delighted"
+    r"|welcome|sorry|apolog\w+|unfortunately|regret\w*|inconvenien\w+|understand\w*|frustrat\w+|disappoint\w+"
+    r"|concerns?|patience|patient|appreciat\w+|inquir\w+|enquir\w+|questions?|asking|asked|reach\w*|contact\w*"
+    r"|support|team|assist\w*|help\w*|hope\w*|wish\w*|wonderful|lovely|nice|great|day|note|noted|advised|inform\w*"
+    r"|know|let|us|further|additional|anything|else|always|here|truly|much|very|way|sincere\w*|certainly|of course"
+    r"|absolutely|no problem|no worries)\b"
+    r"|您好|你好|亲爱的|尊敬的|亲|感谢|谢谢|多谢|非常|十分|衷心|咨询|来信|联系|理解|心情|耐心|等待|抱歉|对不起|不好意思"
+    r"|遗憾|不便|带来|造成|谅解|敬请|请注意|请知悉|特此|告知|回复|祝您?|生活|愉快|顺利|希望|帮助|帮到|帮上|随时|我们|客服"
+    r"|顾客|客户|用户|先生|女士|很高兴|为您|服务|解答|如有|疑问|问题|其他|任何|没问题|不客气|不用担心|别担心|放心|哦|呢|呀|啦"
+)  # for small letters: it takes three times as long where it has to fold each one
+# More than statements.py needs to know: a translator says "invalid" for "not valid" and 拒绝 for "not accepted".
+_DENIALS = re.compile(
+    r"\b(?:not|never|cannot|without|no|none|nor|neither|nothing|unable|refus\w+|reject\w*|declin\w+|forbid\w*"
+    r"|prohibit\w*|avoid\w*|exclud\w+|invalid|impossible|un(?:opened|used|paid|worn|sealed|available|delivered|damaged"
+    r"|limited|likely|supported|authori[sz]ed))\b|\bnon-|n['’]t\b"
+    r"|[不没無无未勿]|(?<![除并莫])非(?![常得])|并非|[禁拒](?!用)|避免|切莫|请别|除外",
+)
+_WITHOUT_REASONS = re.compile(
+    r"\b(?:without|no)[ -](?:giving |stating )?(?:any |a )?reasons?\b"
+)  # 无理由 denies nothing
+_CHINESE_NUMERAL = re.compile("[一二两三四五六七八九十百]+")
+_ENGLISH_NUMERAL = re.compile(rf"\b(?:{'|'.join(ENGLISH_NUMBERS)})\b")
+_ONE_TIME = Quantity("1", "time")
+_LEAST_TRANSLATED = 0.5
+_MOST_TRANSLATED = 2.0
+_PIECES = re.compile(r"[A-Za-z0-9.,:'’€£$¥%°-]+|\S")
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What of a text must not change."""
+
+    text: str
+    quantities: frozenset[Quantity]
+    codes: frozenset[str]
+    links: frozenset[str]
+    denials: int
+
+    @classmethod
+    def of(cls, text: str) -> "_Facts":
+        statements = [read_statement(sentence) for sentence in _sentences(without_links(text))]
+        return cls(
+            text=text,
+            quantities=frozenset(quantity for one in statements for quantity in one.quantities),
+            codes=frozenset(code for one in statements for code in one.codes),
+            links=links_in(text),
+            denials=len(_DENIALS.findall(_denying_words(text))),
+        )
+
+
+def check_rewritten(
+    before: str, after: str, evidence: Sequence[Evidence] = (), question: str = "", *, may_leave_out: bool = False
+) -> None:
+    """Raise ``FactsChanged`` where ``after`` does not say what ``before`` does, in the same language.
+
+    What ``evidence`` says of the ``question`` may be said as well.  ``may_leave_out``: sentences may go that hold no
+    number, date, code, link or denial.
+    """
+    own = [_as_passage(before)]
+    added = _added(after, own, evidence, question)
+    written, whole, rest = _Facts.of(before), _Facts.of(after), _Facts.of(_without(after, added))
+    _require_same(written, whole, rest)
+    if not rest.denials <= written.denials <= whole.denials:
+        raise FactsChanged(reason="denial")
+    _require_same_marks(written.links, whole.links, written.links.union(*(links_in(one.text) for one in evidence)))
+    if may_leave_out:
+        return
+    grounding = ground(before, [_as_passage(after)], question)
+    for span in grounding.unsupported:
+        sentence = before[span.start : span.end]
+        if not _is_courtesy(sentence, after):
+            raise FactsChanged(reason="lost", before=sentence)
+
+
+def check_translated(before: str, after: str) -> None:
+    """Raise ``FactsChanged`` where figures, codes, links or denials of a translation are not those of the text."""
+    own, new = _stating(before), _stating(after)
+    pairs = list(zip(own, new, strict=True)) if len(own) == len(new) else [(before, after)]
+    if not _LEAST_TRANSLATED * len(own) <= len(new) <= _MOST_TRANSLATED * len(own) + 1:
+        raise FactsChanged(reason="length")
+    for one, other in pairs:
+        written, translated = _Facts.of(one), _Facts.of(other)
+        _require_same_across(written, translated)
+        if written.denials != translated.denials:
+            raise FactsChanged(reason="denial")
+
+
+def _added(after: str, own: Sequence[Evidence], evidence: Sequence[Evidence], question: str) -> list[str]:
+    """Return the sentences that only the passages support.  Raises ``FactsChanged`` where nothing supports one."""
+    added = []
+    for sentence in _sentences(after):
+        if _is_courtesy(sentence, own[0].text) or ground(sentence, own).citations:
+            continue
+        if not ground(sentence, evidence, question).citations and not ground(sentence, [*own, *evidence]).citations:
+            raise _changed_within(sentence, after, own[0].text)
+        added.append(sentence)
+    return added
+
+
+def _changed_within(sentence: str, after: str, text: str) -> FactsChanged:
+    """Say what a sentence without support changed: a figure where one differs, else that it was added."""
+    written, new = _Facts.of(text), _Facts.of(sentence)
+    strange = sorted(new.quantities - written.quantities)
+    if not strange:
+        return FactsChanged(reason="added", after=sentence)
+    return _differing(strange[0], sentence, _nearest(strange[0], after, text), text)
+
+
+def _require_same(written: _Facts, whole: _Facts, rest: _Facts) -> None:
+    """Compare a text with the whole of the new one, and with the ``rest`` of it that no passage supports."""
+    lost, strange = sorted(written.quantities - whole.quantities), sorted(rest.quantities - written.quantities)
+    lost = [one for one in lost if one != _ONE_TIME or _counts(one, written, in_figures=True)]
+    strange = [one for one in strange if one != _ONE_TIME or _counts(one, rest, in_figures=True)]
+    _require_none(lost, written, strange, rest)
+    _require_same_marks(written.codes, whole.codes, written.codes | (whole.codes - rest.codes))
+
+
+def _require_same_across(written: _Facts, translated: _Facts) -> None:
+    lost = [one for one in sorted(written.quantities) if _counts(one, written) and not _is_told(one, translated)]
+    strange = [one for one in sorted(translated.quantities) if _counts(one, translated) and not _is_told(one, written)]
+    _require_none(lost, written, strange, translated)
+    _require_same_marks(written.codes, translated.codes, written.codes)
+    _require_same_marks(written.links, translated.links, written.links)
+
+
+def _require_none(lost: Sequence[Quantity], written: _Facts, strange: Sequence[Quantity], new: _Facts) -> None:
+    """Raise ``FactsChanged`` with the first figure that was lost, that came, or that gave way to another one."""
+    if lost and strange:
+        same_unit = [one for one in lost if one.unit == strange[0].unit]
+        raise _differing(strange[0], new.text, (same_unit or lost)[0], written.text)
+    if lost:
+        raise FactsChanged(reason="lost", before=_as_written(lost[0], written.text))
+    if strange:
+        raise FactsChanged(reason="added", after=_as_written(strange[0], new.text))
+
+
+def _require_same_marks(written: frozenset[str], new: frozenset[str], allowed: frozenset[str]) -> None:
+    """Compare codes, or links: all that were there must be there, and none that is not ``allowed``."""
+    lost, strange = sorted(written - new), sorted(new - allowed)
+    if lost and strange:
+        raise FactsChanged(reason="changed", before=lost[0], after=strange[0])
+    if lost:
+        raise FactsChanged(reason="lost", before=lost[0])
+    if strange:
+        raise FactsChanged(reason="added", after=strange[0])
+
+
+def _counts(quantity: Quantity, facts: _Facts, *, in_figures: bool = False) -> bool:
+    """Tell whether a number must be in the other text: "two of them" may be told without one, and "at one time" too."""
+    return (bool(quantity.unit) and not in_figures and quantity != _ONE_TIME) or re.search(
+        rf"(?<![\d.]){re.escape(quantity.value)}(?![\d])", facts.text
+    ) is not None
+
+
+def _is_told(quantity: Quantity, facts: _Facts) -> bool:
+    if any(other.agrees_with(quantity) for other in facts.quantities):
+        return True
+    folded = fold(facts.text)
+    words = {ENGLISH_NUMBERS[word] for word in _ENGLISH_NUMERAL.findall(folded)}
+    words |= {chinese_number(numeral) for numeral in _CHINESE_NUMERAL.findall(folded)}
+    return not quantity.unit and quantity.value in {str(number) for number in words}
+
+
+def _differing(new: Quantity, new_text: str, old: Quantity | None, old_text: str) -> FactsChanged:
+    after = _as_written(new, new_text)
+    if old is None:
+        return FactsChanged(reason="added", after=after)
+    return FactsChanged(reason="changed", before=_as_written(old, old_text), after=after)
+
+
+def _nearest(quantity: Quantity, after: str, text: str) -> Quantity | None:
+    """Return the text's figure that another one took the place of: one of the same unit that is gone."""
+    kept = _Facts.of(after).quantities
+    gone = [one for one in sorted(_Facts.of(text).quantities - kept) if one.unit == quantity.unit]
+    return gone[0] if gone else None
+
+
+def _as_written(quantity: Quantity, text: str) -> str:
+    """Return the shortest stretch of the text that says a figure: ``30 days``."""
+    for sentence in _sentences(text):
+        if quantity not in read_statement(sentence).quantities:
+            continue
+        pieces = [match.span() for match in _PIECES.finditer(sentence)]
+        first, last = 0, len(pieces) - 1
+        while first < last and quantity in read_statement(sentence[pieces[first + 1][0] : pieces[last][1]]).quantities:
+            first += 1
+        while first < last and quantity in read_statement(sentence[pieces[first][0] : pieces[last - 1][1]]).quantities:
+            last -= 1
+        return sentence[pieces[first][0] : pieces[last][1]].strip(".,:;")
+    return quantity.value
+
+
+def _is_courtesy(sentence: str, text: str) -> bool:
+    """Tell whether a sentence states nothing beyond what the text has words for."""
+    statement = read_statement(sentence)
+    if statement.quantities or statement.codes or links_in(sentence):
+        return False
+    left = _COURTESIES.sub(" ", sentence.lower())
+    if _DENIALS.search(_denying_words(left)):
+        return False
+    return states_nothing(left) or content_words(left) <= content_words(text)
+
+
+def _denying_words(text: str) -> str:
+    """Return a text without what looks like a denial and is none."""
+    return plain_denials(_WITHOUT_REASONS.sub(" ", _COURTESIES.sub(" ", fold(text))))
+
+
+def _stating(text: str) -> list[str]:
+    """Return the sentences that say something beside courtesies."""
+    return [sentence for sentence in _sentences(text) if not states_nothing(_COURTESIES.sub(" ", sentence.lower()))]
+
+
+def _without(text: str, sentences: Sequence[str]) -> str:
+    for sentence in sentences:
+        text = text.replace(sentence, " ", 1)
+    return text
+
+
+def _sentences(text: str) -> Iterator[str]:
+    return (text[span.start : span.end] for span in split_sentences(text))
+
+
+def _as_passage(text: str) -> Evidence:
+    """Return a text as something that sentences can be held against."""
+    return Evidence(
+        number=1,
+        document_id="",
+        document_path="",
+        title="",
+        heading_path=(),
+        text=text,
+        start=0,
+        end=len(text),
+        focus_start=0,
+        focus_end=len(text),
+        language=question_language(text),
+    )

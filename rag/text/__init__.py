@@ -1,0 +1,1 @@
+"""Reads plain text: sentences, structure, terms, quantities, language. Imports nothing but the schema."""

@@ -1,0 +1,219 @@
+"""What a sentence states, as far as words alone can tell: its content words, names, quantities, and what it denies."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rag.text.quantities import Quantity, read_figures
+from rag.text.terms import is_code, is_unspaced, terms
+
+_STOP_WORDS = """
+a about after all also am an and any are as at be because been before being both but by can could did do does doing down
+during each either every few for from further get gets got had has have having he her here hers him his how i if in
+into is it its itself just let like made make makes may me might more most must my need needs now of off on once one
+only or other our out over own per please same shall she should since so some such than that the their them then there
+these they this those through to too under until up upon us use used using very via was we were what when where
+whether which while who whom whose why will with within would yes you your yours not no nor never cannot without none
+document documents according question answer based
+"""
+_ENGLISH_STOP = frozenset(_STOP_WORDS.split())
+_CHINESE_STOP_CHARACTERS = frozenset(
+    "的了吗呢吧是在和与及或就都也而但并且即则若如于其该此这那之所以因为您你我他它们请把被将会要可能够有没不无未勿别只仅需须应"
+)
+_DENIALS = re.compile(
+    r"\b(?:not|never|cannot|without|no|none|nor|neither|nothing|unable)\b|n['’]t\b|[不没無无未勿禁拒]|并非|请别|切莫|避免"
+)
+# Words with a denying part that deny nothing, and comparisons ("no later than"), whose sense lies in the number.
+_NO_DENIALS = re.compile(
+    r"\bnothing to do with\b|\bno (?:later|more|less|fewer|sooner) than\b"
+    r"|\bnot (?:only|later than|more than|less than)\b|\bno\.? ?(?=\d)"
+    r"|不同|不过|不仅|不但|不论|不管|不断|不久|不然|不锈钢|不妨|不等|不限|不(?:超过|少于|低于|高于|多于|小于|大于|晚于|早于|足|满)"
+    r"|无论|无理由|无线|无人|未来|没错|要不要|(.)不\1|有没有|无痕|禁用"
+)
+_SAME_SENSE = (
+    (re.compile(r"\bneither\b((?:(?!\bneither\b)[^.;\n])*?)\bnor\b"), r" not \1 or "),
+    (
+        re.compile(
+            r"\b(?:no|without(?: an?y?)?|at no)(?: extra| additional| further)* (?:charge|cost|fee)s?\b"
+            r"|\bfree of charge\b"
+        ),
+        " free ",
+    ),
+    (
+        re.compile(
+            r"不(?:收取?|需要?|用|必|产生)(?:任何|另外|再)?(?:付|交|支付)?(?:[运邮]|手续|服务)?(?:费用|费|钱)|不花钱|不要钱|免运费"
+        ),
+        "免费",
+    ),
+    (re.compile(r"\b(?:isn['’]t|is not|are not|aren['’]t) (?:possible|allowed|permitted)\b"), " cannot "),
+)
+_CLAUSE_ENDS = re.compile(
+    r"(?<!\d)[,.](?!\d)|[;:!?()|\n，。；：！？（）]| (?:but|however|although|unless|while) |但是?|而是?|除非|否则"
+    r"| (?=(?:if|when|without|because) )"
+)
+_EXCEPTED = ("except", "除")
+_WITHOUT = re.compile(r"without\b")
+_ASIDE = re.compile(r"\s*+(?:if|when|without|because)\b|\s*+(?:如果|假如|要是|若|当)", re.IGNORECASE)
+_NAME = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z]{2,}(?![A-Za-z])")
+_NO_NAMES = frozenset("app gbp eur monday tuesday wednesday thursday friday saturday sunday usb the".split())  # noqa: SIM905
+_LEADING_REPLY = re.compile(
+    r"\A\s*(?:(?:yes|no|sure|sorry|unfortunately|of course)\b[\s,.:;!–—-]*"
+    r"|(?:是的?|不是|对|能|不能|可以|不可以|行|不行|会|不会|需要|不需要|不用|不算|有|没有|抱歉|很抱歉)[，,。；;！!]\s*)",
+    re.IGNORECASE,
+)
+_NO = re.compile(r"\s*+(?:(?:no|not|none|never|unavailable|impossible|unfortunately)\b|n/a\b|[✗✘×❌不没沒無无未否])")
+_LIST_MARK = re.compile(
+    r"\A\s*(?:[-*•·]\s+|[(（]?\d{1,2}[.)、）](?!\d)\s*|(?:step|步骤|第)\s?\d{1,2}\s?步?[:：.]?\s*)+", re.IGNORECASE
+)
+_SUFFIXES = ("ing", "ed", "es", "s", "ly", "e")
+_SHORTEST_STEM = 3
+_OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"
+"""What makes another place of a name: Northern Ireland is not Ireland, nor South Korea Korea."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A stretch between commas: its content words, whether it denies, and whether it only says when or how."""
+
+    words: frozenset[str]
+    denies: bool
+    is_aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """``words`` are stems of English words and pairs of Chinese characters; ``names`` are in small letters."""
+
+    words: frozenset[str]
+    names: frozenset[str]
+    quantities: frozenset[Quantity]
+    codes: frozenset[str]
+    clauses: tuple[Clause, ...]
+
+
+@lru_cache(maxsize=4096)
+def read_statement(text: str) -> Statement:
+    """Read one sentence; a list mark and a leading yes or no are left out.
+
+    >>> statement = read_statement("No, the Latch S5 is not returnable.")
+    >>> sorted(statement.codes), [clause.denies for clause in statement.clauses]
+    (['s5'], [True])
+    """
+    body = _LEADING_REPLY.sub("", _LIST_MARK.sub("", text, count=1), count=1)
+    figures = read_figures(body)
+    clauses = tuple(_clauses(figures.rest))
+    words = frozenset(word for clause in clauses for word in clause.words)
+    # The first word of a sentence has a capital letter whatever it is.
+    first = len(body) - len(body.lstrip(" *\"'“"))
+    names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
+    return Statement(words, frozenset(names - _NO_NAMES), figures.quantities, figures.codes, clauses)
+
+
+@lru_cache(maxsize=4096)
+def content_words(text: str) -> frozenset[str]:
+    """Return the stems and pairs of characters that carry a text's meaning; numbers and codes are left out."""
+    return frozenset(stem(term) for term in terms(text) if _is_content(term))
+
+
+def contradicts(claim: Statement, source: Statement, *, sure_overlap: float = 0.5, margin: float = 0.34) -> bool:
+    """Tell whether a clause of the claim affirms what the nearest clause of the source denies, or the reverse.
+
+    Clauses are near when ``sure_overlap`` of the claim's words recur; where another clause is as near within
+    ``margin`` and agrees, nothing is contradicted.  What a source only denies is contradicted by a claim that denies
+    nothing: "works in the EU, not in China".
+    """
+    return any(
+        _is_contradicted(clause, source.clauses, sure_overlap, margin) for clause in claim.clauses
+    ) or _affirms_what_is_only_denied(claim, source)
+
+
+def _is_contradicted(clause: Clause, others: tuple[Clause, ...], sure_overlap: float, margin: float) -> bool:
+    if len(clause.words) < 2:
+        return False
+    overlaps = [(len(clause.words & other.words) / len(clause.words), other.denies) for other in others if other.words]
+    best = max((overlap for overlap, _ in overlaps), default=0.0)
+    if best < sure_overlap:
+        return False
+    return all(denies != clause.denies for overlap, denies in overlaps if overlap >= best - margin)
+
+
+def _affirms_what_is_only_denied(claim: Statement, source: Statement) -> bool:
+    if any(clause.denies for clause in claim.clauses):
+        return False
+    affirmed = frozenset(word for clause in source.clauses if not clause.denies for word in clause.words)
+    if any(word.startswith(_EXCEPTED) for word in affirmed):
+        return False
+    denied = frozenset(
+        word for clause in source.clauses if clause.denies and not clause.is_aside for word in clause.words
+    )
+    said = frozenset(word for clause in claim.clauses if not clause.is_aside for word in clause.words)
+    return bool(said & (denied - affirmed)) and bool(said & affirmed)
+
+
+def _clauses(text: str) -> Iterator[Clause]:
+    for pattern, sense in _SAME_SENSE:
+        text = pattern.sub(sense, text)
+    for piece in _pieces(text):
+        if piece and piece.strip():
+            denials = len(_DENIALS.findall(_NO_DENIALS.sub(" ", piece)))
+            yield Clause(content_words(piece), denials % 2 == 1, _ASIDE.match(piece) is not None)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield what stands between commas, and before "if"; a denial and its "without" stay together: both make a yes."""
+    pieces = [piece for piece in _CLAUSE_ENDS.split(text) if piece]
+    for place, piece in enumerate(pieces):
+        follows = place > 0 and _WITHOUT.match(piece) is not None
+        if follows and _DENIALS.search(_NO_DENIALS.sub(" ", pieces[place - 1])):
+            continue  # it was given with the one before
+        is_double = place + 1 < len(pieces) and _WITHOUT.match(pieces[place + 1]) is not None
+        has_denial = _DENIALS.search(_NO_DENIALS.sub(" ", piece)) is not None
+        yield f"{piece} {pieces[place + 1]}" if is_double and has_denial else piece
+
+
+def name_another_place(names: frozenset[str], claim: str, source: str) -> bool:
+    """Tell whether a source has one of a claim's names only as a part of another one.
+
+    >>> name_another_place(frozenset({"ireland"}), "In Ireland it is free.", "Northern Ireland: free")
+    True
+    """
+    return any(_is_part_only(name, source) and not _is_part_only(name, claim) for name in names)
+
+
+def _is_part_only(name: str, text: str) -> bool:
+    found = re.findall(rf"{_OTHER_PLACE}?\b{re.escape(name)}\b", text.lower())
+    return bool(found) and all(found)
+
+
+def plain_denials(text: str) -> str:
+    """Return a folded text without words that look like denials and deny nothing, and with one word for "for free"."""
+    for pattern, sense in _SAME_SENSE:
+        text = pattern.sub(sense, text)
+    return _NO_DENIALS.sub(" ", text)
+
+
+def says_no(text: str) -> bool:
+    """Tell whether a reply, or a cell of a table, begins with a refusal.
+
+    >>> says_no("No, you cannot."), says_no("不支持"), says_no("No. 4"), says_no("no charge"), says_no("无线")
+    (True, True, False, False, False)
+    """
+    return _NO.match(plain_denials(text.lower())) is not None
+
+
+def _is_content(term: str) -> bool:
+    if is_unspaced(term):
+        return not any(character in _CHINESE_STOP_CHARACTERS for character in term)
+    return not is_code(term) and len(term) > 1 and term not in _ENGLISH_STOP
+
+
+def stem(term: str) -> str:
+    """Cut an English word's ending off, roughly: both sides of a comparison lose the same."""
+    if is_unspaced(term):
+        return term
+    for suffix in _SUFFIXES:
+        if term.endswith(suffix) and len(term) - len(suffix) >= _SHORTEST_STEM:
+            stem = term[: -len(suffix)]
+            return stem[:-1] if len(stem) > _SHORTEST_STEM and stem[-1] == stem[-2] else stem.removesuffix("i")
+    return term.removesuffix("y") if len(term) > _SHORTEST_STEM else term

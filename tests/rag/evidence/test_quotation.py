@@ -1,0 +1,59 @@
+from dataclasses import replace
+
+from rag.evidence.quotation import quoted_citations, quoted_text
+from rag.schema import Answer, Evidence, TextSpan
+
+TEXT = "Fees. The first is 5. The second is free."
+PASSAGE = Evidence(1, "a.md", "/kb/a.md", "Fees", (), TEXT, 10, 10 + len(TEXT), 10, 10 + len(TEXT), "en")
+
+
+def test_each_line_is_cited_with_its_place() -> None:
+    first = replace(PASSAGE, quoted=(TextSpan(16, 31), TextSpan(32, 51)))
+    second = replace(PASSAGE, document_id="b.md", quoted=(TextSpan(10, 15),))
+    evidence = [first, replace(PASSAGE, document_id="none.md"), second]
+    text = quoted_text(evidence)
+    assert text == "The first is 5.\nThe second is free.\nFees."
+    citations = quoted_citations(evidence)
+    assert [text[one.start : one.end] for one in citations] == [one.quote for one in citations]
+    assert [(one.document_id, one.quote_start, one.quote_end) for one in citations] == [
+        ("a.md", 16, 31),
+        ("a.md", 32, 51),
+        ("b.md", 10, 15),
+    ]
+
+
+def test_nothing_quoted_is_an_empty_text() -> None:
+    assert quoted_text([PASSAGE]) == ""
+    assert quoted_citations([PASSAGE]) == ()
+
+
+def test_a_row_is_read_without_its_bars_and_cited_as_it_stands() -> None:
+    table = "| 代码 | 含义 | 处理 |\n|---|---|---|\n| L4 | 车锁卡住 | 按下拨杆 |"
+    row = TextSpan(0, len(table))
+    passage = Evidence(1, "a.md", "a.md", "", (), table, 0, row.end, 0, row.end, "zh", quoted=(row,))
+    (citation,) = quoted_citations([passage])
+    assert quoted_text([passage]) == "L4：车锁卡住；按下拨杆"
+    assert citation.quote == "| L4 | 车锁卡住 | 按下拨杆 |"
+    assert table[citation.quote_start : citation.quote_end] == citation.quote
+    answer = Answer(quoted_text([passage]), "zh", False, "", (citation,), (), (), "m", False, 1)
+    assert answer.quoted
+
+
+def test_a_heading_alone_is_better_than_nothing() -> None:
+    text = "## Opening hours"
+    passage = replace(PASSAGE, text=text, start=0, end=len(text), quoted=(TextSpan(0, len(text)),))
+    assert quoted_text([passage]) == "Opening hours"
+
+
+def test_a_sentence_keeps_the_heading_that_turns_its_meaning() -> None:
+    text = "## Not covered\n\nRust and dents.\n\n## What is free?\n\nThe label.\n\n# Fees\n\nAll else."
+    whole = TextSpan(0, len(text))
+    passage = replace(PASSAGE, text=text, start=0, end=len(text), quoted=(whole,))
+    assert quoted_text([passage]) == "Not covered: Rust and dents.\nWhat is free? The label.\nAll else."
+    citations = quoted_citations([passage])
+    assert [one.quote for one in citations] == [
+        "## Not covered\n\nRust and dents.",
+        "## What is free?\n\nThe label.",
+        "All else.",
+    ]
+    assert Answer(quoted_text([passage]), "en", False, "", citations, (), (), "m", False, 1).quoted

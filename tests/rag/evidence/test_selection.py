@@ -1,0 +1,145 @@
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.evidence.selection import RankedSentences, SentenceScores
+from rag.schema import Evidence, TextSpan
+from rag.testing import HashEmbedder
+
+count_tokens = HashEmbedder().count_tokens
+LONG = "Filler words that make a passage long enough. " * 30
+
+
+def passage(text: str, start: int = 0) -> Evidence:
+    return Evidence(1, "a.md", "a.md", "Title", (), text, start, start + len(text), start, start + len(text), "en")
+
+
+def sent(evidence: Evidence) -> list[str]:
+    return [evidence.words(span) for span in evidence.sent]
+
+
+def to_send(
+    evidence: list[Evidence], question: str, scores: SentenceScores, budget: int, far_behind: float = math.inf
+) -> list[Evidence]:
+    spans = RankedSentences(evidence, question, scores, count_tokens).to_send(budget, far_behind)
+    return [replace(passage, sent=own) for passage, own in zip(evidence, spans, strict=True)]
+
+
+def by_words(*wanted: str) -> SentenceScores:
+    """Score sentences by how many of the words they hold."""
+
+    def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
+        return [float(sum(word in evidence.words(span) for word in wanted)) for span in spans]
+
+    return scores
+
+
+def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
+    text = LONG + "Refunds take 5 days. " + LONG + "A refund by card takes 7."
+    (chosen,) = to_send([passage(text, start=40)], "refund?", by_words("efund"), 12)
+    assert sent(chosen) == ["Refunds take 5 days.", "A refund by card takes 7."]
+    assert chosen.text == text
+
+
+def test_what_is_far_behind_the_best_is_left_out_though_it_fits() -> None:
+    text = "Refunds take 5 days. " + "The shop has a green door. " * 4 + "A refund by card takes 7."
+    (everything,) = to_send([passage(LONG + text)], "refund?", by_words("efund"), 500)
+    (near,) = to_send([passage(LONG + text)], "refund?", by_words("efund"), 500, far_behind=1.0)
+    assert "green door" in " ".join(sent(everything))
+    assert sent(near) == ["Refunds take 5 days.", "A refund by card takes 7."]
+
+
+def test_a_short_first_passage_goes_whole() -> None:
+    first, second = passage("One thing. Another thing."), passage(LONG + "The best of all.")
+    chosen = to_send([first, second], "best?", by_words("best"), 60)
+    assert sent(chosen[0]) == ["One thing. Another thing."]
+    assert "The best of all." in sent(chosen[1])[-1]
+
+
+def test_a_row_brings_its_header_and_its_heading() -> None:
+    rows = "".join(f"| Z{number} | {number} pounds |\n" for number in range(60))
+    text = LONG + "\n\n## Fees\n\n| Zone | Fee |\n|---|---|\n" + rows
+    (chosen,) = to_send([passage(text)], "Z41?", by_words("Z41 "), 25)
+    assert "## Fees\n\n| Zone | Fee |\n|---|---|" in "\n".join(sent(chosen))
+    assert "| Z41 | 41 pounds |" in "\n".join(sent(chosen))
+
+
+def test_a_list_item_brings_the_line_that_introduces_it() -> None:
+    text = LONG + "\n\nNot covered are:\n- dents\n- worn brushes\n- lost parts\n\n" + LONG
+    (chosen,) = to_send([passage(text)], "brushes?", by_words("brushes"), 5)
+    assert sent(chosen) == ["Not covered are:", "- worn brushes"]
+
+
+def test_a_sentence_that_leans_on_the_one_before_brings_it() -> None:
+    text = LONG + "Return it within 30 days. Otherwise a fee is due. " + LONG
+    (chosen,) = to_send([passage(text)], "fee?", by_words("fee"), 12)
+    assert sent(chosen) == ["Return it within 30 days. Otherwise a fee is due."]
+
+
+def test_one_sentence_is_sent_even_where_it_is_too_long() -> None:
+    text = "word " * 200 + "end."
+    (chosen,) = to_send([passage(text)], "?", by_words("end"), 20)
+    assert sent(chosen) == [text]
+
+
+def test_words_decide_where_there_are_no_scores() -> None:
+    text = LONG + "The warranty lasts two years. " + LONG
+    (chosen,) = to_send([passage(text)], "How long is the warranty?", lambda *_: None, 6)
+    assert sent(chosen) == ["The warranty lasts two years."]
+
+
+def test_no_evidence_is_no_trouble() -> None:
+    assert to_send([], "?", by_words("a"), 100) == []
+
+
+def test_a_quotation_is_three_sentences_at_the_most() -> None:
+    answers = "A fee is due. The fee is 5. No fee abroad. The fee is paid by card. "
+    passages = [passage(LONG + answers), passage("The fee of old times.")]
+    quoted = RankedSentences(passages, "fee?", by_words("fee"), count_tokens).to_quote()
+    assert [passages[0].words(span) for span in quoted[0]] == ["A fee is due. The fee is 5. No fee abroad."]
+    assert quoted[1] == ()
+
+
+def test_a_code_is_answered_by_the_sentences_that_have_it() -> None:
+    text = LONG + "E07 means dusty sensors. E09 means a stuck brush. E16 means a hot battery."
+    passages = [passage(text)]
+    quoted = RankedSentences(passages, "robot says E09", by_words("means"), count_tokens).to_quote()
+    assert [passages[0].words(span) for span in quoted[0]] == ["E09 means a stuck brush."]
+
+
+PIECES = st.sampled_from(
+    [
+        "A plain sentence. ",
+        "\n\n## Heading\n\n",
+        "| a | b |\n",
+        "|---|---|\n",
+        "- item\n",
+        "这是一句话。",
+        "It follows. ",
+        "List:\n",
+    ]
+)
+
+
+@given(
+    texts=st.lists(st.lists(PIECES, min_size=1, max_size=12).map("".join), min_size=1, max_size=4),
+    start=st.integers(0, 50),
+    budget=st.integers(1, 60),
+    data=st.data(),
+)
+def test_spans_are_ordered_disjoint_and_within_the_budget(
+    texts: list[str], start: int, budget: int, data: st.DataObject
+) -> None:
+    def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
+        return [data.draw(st.floats(-1, 1)) for _ in spans]
+
+    chosen = to_send([passage(text, start) for text in texts], "?", scores, budget)
+    spans = [span for one in chosen for span in one.sent]
+    assert all(one.start <= span.start < span.end <= one.end for one in chosen for span in one.sent)
+    assert all(a.end <= b.start for one in chosen for a, b in pairwise(one.sent))
+    assert len(spans) <= 1 or sum(count_tokens(piece) for one in chosen for piece in sent(one)) <= budget
+    assert bool(spans) == any(text.strip() for text in texts)

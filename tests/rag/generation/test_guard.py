@@ -1,0 +1,152 @@
+"""The governor over scripted replies, one character or word a part."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from rag.errors import ModelSaidNothing, ModelStoppedHalfway
+from rag.generation.guard import Budget, GuardedReply, guard_reply, is_in_other_language
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.schema import Language
+from rag.testing import ScriptedGenerator
+
+QUESTION = [Message("system", "rules"), Message("user", "How long?")]
+Reply = Sequence[GenerationPart | Exception]
+
+
+def text(words: str) -> list[GenerationPart]:
+    return [GeneratedText(word + " ") for word in words.split(" ")]
+
+
+def thought(words: str) -> list[GenerationPart]:
+    return [GeneratedThinking(word + " ") for word in words.split(" ")]
+
+
+def replies(*in_turn: Reply) -> ScriptedGenerator:
+    waiting = list(in_turn)
+    script: Callable[[Sequence[Message]], Reply] = lambda messages: waiting.pop(0)  # noqa: E731
+    return ScriptedGenerator(script)
+
+
+def run(
+    generator: ScriptedGenerator, *, think: bool = False, language: Language = "en", thinking_tokens: int = 50
+) -> tuple[str, str, GuardedReply]:
+    """Return the text and the thought as they were shown, and what is to be kept."""
+    shown, thinking = "", ""
+    governed: GuardedReply | None = None
+    for part in guard_reply(generator, QUESTION, think=think, language=language, budget=Budget(thinking_tokens, 100)):
+        match part:
+            case GeneratedText():
+                shown += part.text
+            case GeneratedThinking():
+                thinking += part.text
+            case GuardedReply():
+                governed = part
+    assert governed is not None
+    assert generator.closed == len(generator.calls)
+    return shown, thinking, governed
+
+
+def test_a_plain_answer_passes() -> None:
+    shown, thinking, governed = run(replies(text("You have 30 days to send it back. It is free.")))
+    assert shown.strip() == governed.text == "You have 30 days to send it back. It is free."
+    assert thinking == governed.thinking == ""
+
+
+def test_thought_and_answer() -> None:
+    shown, thinking, governed = run(replies([*thought("Let me see."), *text("You have 30 days.")]), think=True)
+    assert (shown.strip(), thinking.strip()) == ("You have 30 days.", "Let me see.")
+    assert (governed.text, governed.thinking) == ("You have 30 days.", "Let me see.")
+
+
+def test_a_thought_over_budget_is_closed_and_gone_on_from() -> None:
+    endless = [GeneratedThinking(f"word{number} ") for number in range(500)]
+    generator = replies(endless, text("You have 30 days."))
+    _, thinking, governed = run(generator, think=True, thinking_tokens=20)
+    assert len(thinking.split()) == 20
+    assert governed.text == "You have 30 days."
+    assert generator.calls[1][-1] == Message("assistant", "", thinking=thinking.strip())
+
+
+def test_a_thought_in_a_loop_is_closed() -> None:
+    generator = replies(thought("let me look at that again. " * 60), text("30 days."))
+    _, thinking, governed = run(generator, think=True, thinking_tokens=1000)
+    assert len(thinking.split()) < 100
+    assert governed.text == "30 days."
+
+
+def test_a_thought_that_was_never_closed_is_salvaged() -> None:
+    generator = replies(thought("The passage says 30 days."), text("You have 30 days."))
+    _, thinking, governed = run(generator, think=True)
+    assert thinking.strip() == governed.thinking == "The passage says 30 days."
+    assert governed.text == "You have 30 days."
+
+
+def test_silence_is_asked_once_more_and_then_told() -> None:
+    assert run(replies([], text("You have 30 days.")))[2].text == "You have 30 days."
+    with pytest.raises(ModelSaidNothing):
+        run(replies([], text("")))
+
+
+def test_silence_after_a_closed_thought_is_asked_without_it() -> None:
+    generator = replies(thought("Hm."), [], text("You have 30 days."))
+    governed = run(generator, think=True)[2]
+    assert governed.thinking == "Hm."
+    assert [call[-1].role for call in generator.calls] == ["user", "assistant", "user"]
+
+
+def test_the_wrong_language_is_never_shown_and_asked_again() -> None:
+    generator = replies(text("收到商品后的三十天之内都可以退货。"), text("You have 30 days."))
+    shown, _, governed = run(generator)
+    assert shown.strip() == governed.text == "You have 30 days."
+    assert "请用英文回答" in generator.calls[1][-1].content
+    assert generator.calls[1][0] == generator.calls[0][0]
+
+
+def test_the_wrong_language_twice_is_shown_as_it_is() -> None:
+    wrong = "You can return it within thirty days of delivery."
+    shown, _, governed = run(replies(text(wrong), text(wrong)), language="zh")
+    assert shown.strip() == governed.text == wrong
+
+
+@pytest.mark.parametrize("answer", ["EUR 109.", "GBP 30 (EUR 35).", "E07", "Yes.", "08000 960 499"])
+def test_codes_and_prices_are_in_no_language(answer: str) -> None:
+    assert not is_in_other_language(answer, "zh")
+    assert not is_in_other_language(answer, "en")
+
+
+def test_a_repeating_answer_is_cut() -> None:
+    shown, _, governed = run(replies(text("You have 30 days. " + "It is free of charge. " * 40)))
+    assert governed.text.startswith("You have 30 days. It is free of charge.")
+    assert governed.text.count("free") <= 2
+    assert shown.count("free") < 20
+
+
+def test_an_answer_at_its_budget_ends_with_a_whole_sentence() -> None:
+    cut = [*text("You have 30 days. Gold members have"), GenerationFinished(reason="length")]
+    assert run(replies(cut))[2].text == "You have 30 days."
+
+
+def test_errors_pass_and_close_the_call() -> None:
+    generator = replies([*text("You have 30 days to"), ModelStoppedHalfway(partial_text="You have 30 days to")])
+    with pytest.raises(ModelStoppedHalfway):
+        run(generator)
+    assert generator.closed == 1
+
+
+def test_closing_closes_the_call() -> None:
+    generator = replies(text("You have thirty days to send anything back to us. It is free."))
+    parts = guard_reply(generator, QUESTION, think=False, language="en", budget=Budget(5, 50))
+    assert next(parts)
+    parts.close()  # type: ignore[attr-defined]  # a generator, though it is declared as an iterator
+    assert generator.closed == 1
+
+
+def test_what_nobody_sees_is_not_kept() -> None:
+    _, _, governed = run(replies([GeneratedText("You have 30\u202e da\u200bys\U000e0041. ❤️")]))
+    assert governed.text == "You have 30 days. ❤️"
+
+
+def test_an_answer_of_invisible_characters_alone_is_none() -> None:
+    with pytest.raises(ModelSaidNothing):
+        run(replies([GeneratedText("\u200b\u2060")], [GeneratedText("\u202e")]))

@@ -1,0 +1,216 @@
+"""The generator against a scripted server on a real socket."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable, ServingError
+from rag.generation.ollama_generator import OllamaGenerator
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.settings import Settings
+from tests.support.fake_ollama import Break, FakeOllama, Pause, Step, content, done, thinking
+
+QUESTION = [Message("system", "rules"), Message("user", "How long?")]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    name: str = "stand-in:0.5b"
+    stand_in: bool = True
+
+
+@pytest.fixture
+def ollama() -> Iterator[FakeOllama]:
+    with FakeOllama().serving() as fake:
+        yield fake
+
+
+def _generator(ollama: FakeOllama, **changes: object) -> OllamaGenerator:
+    settings = Settings.model_validate({"ollama_host": ollama.host, "data_dir": Path("/nowhere"), **changes})
+    generator = OllamaGenerator(settings, Chosen)
+    generator.warm()  # what is imported at the first call is no part of any timeout
+    return generator
+
+
+def _parts(ollama: FakeOllama, *steps: Step, think: bool = False, **changes: object) -> list[GenerationPart]:
+    ollama.steps = steps
+    parts = _generator(ollama, **changes).generate(QUESTION, think=think, max_tokens=50)
+    return [part for part in parts if part != GeneratedText("")]
+
+
+@pytest.mark.slow
+def test_thinking_text_and_durations(ollama: FakeOllama) -> None:
+    parts = _parts(ollama, thinking("Let me"), thinking(" see."), content("7"), content(" days"), done(), think=True)
+    assert parts == [
+        GeneratedThinking("Let me"),
+        GeneratedThinking(" see."),
+        GeneratedText("7"),
+        GeneratedText(" days"),
+        GenerationFinished(
+            prompt_tokens=12, generated_tokens=3, load_ms=1500.0, prompt_ms=250.0, generation_ms=750.0, reason="stop"
+        ),
+    ]
+
+
+def test_what_is_sent(ollama: FakeOllama) -> None:
+    _parts(ollama, content("x"), done("length"), context_tokens=2048, temperature=0.25, keep_alive_seconds=60)
+    request = ollama.requests[0]
+    assert request["model"] == "stand-in:0.5b"
+    assert request["think"] is False
+    assert request["keep_alive"] == 60
+    assert request["options"] == {"num_ctx": 2048, "num_predict": 50, "temperature": 0.25, "repeat_penalty": 1.0}
+    assert [(message["role"], message.get("content", "")) for message in request["messages"]] == [
+        ("system", "rules"),
+        ("user", "How long?"),
+        ("assistant", ""),
+    ]
+
+
+def test_the_profile_says_how_words_are_drawn(ollama: FakeOllama) -> None:
+    _parts(ollama, content("x"), done(), profile="code")
+    options = ollama.requests[0]["options"]
+    assert (options["temperature"], options["top_p"], options["repeat_penalty"]) == (0.3, 0.9, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stand_in", "think", "sent"), [(True, False, 3), (True, True, 2), (False, False, 2)])
+def test_only_a_stand_in_that_is_not_to_think_gets_an_empty_beginning(
+    ollama: FakeOllama, stand_in: bool, think: bool, sent: int
+) -> None:
+    ollama.steps = [content("x"), done()]
+    generator = OllamaGenerator(Settings(ollama_host=ollama.host), lambda: Chosen(stand_in=stand_in))
+    list(generator.generate(QUESTION, think=think, max_tokens=9))
+    assert len(ollama.requests[0]["messages"]) == sent
+
+
+@pytest.mark.slow
+def test_candidates_for_the_first_token_are_asked_for_and_returned(ollama: FakeOllama) -> None:
+    first = [{"token": "yes", "logprob": 0.0}, {"token": " No", "logprob": -100.0}]
+    second = [{"token": ".", "logprob": 0.0}]
+    ollama.steps = [
+        content("yes") | {"logprobs": [{"token": "yes", "logprob": 0.0, "top_logprobs": first}]},
+        content(".") | {"logprobs": [{"token": ".", "logprob": 0.0, "top_logprobs": second}]},
+        done(),
+    ]
+    *_, finished = _generator(ollama).generate(QUESTION, think=False, max_tokens=1, candidates=9)
+    assert (ollama.requests[0]["logprobs"], ollama.requests[0]["top_logprobs"]) == (True, 9)
+    assert isinstance(finished, GenerationFinished)
+    assert [token for token, _ in finished.first_token] == ["yes", " No"]
+    assert finished.first_token[0][1] == pytest.approx(1.0)
+    _parts(ollama, content("x"), done())
+    assert not ollama.requests[1].get("logprobs")
+
+
+def test_a_closed_thought_is_passed_on_to_be_continued(ollama: FakeOllama) -> None:
+    ollama.steps = [content("7 days"), done()]
+    messages = [*QUESTION, Message("assistant", "", thinking="The passage says 7.")]
+    list(_generator(ollama).generate(messages, think=False, max_tokens=9))
+    assert ollama.requests[0]["messages"][2]["thinking"] == "The passage says 7."
+    assert "thinking" not in ollama.requests[0]["messages"][1]
+
+
+@pytest.mark.slow
+def test_leaked_tags_become_thinking(ollama: FakeOllama) -> None:
+    parts = _parts(ollama, content("<th"), content("ink>hm</thi"), content("nk>7 days <"), done())
+    assert parts[:-1] == [GeneratedThinking("hm"), GeneratedText("7 days "), GeneratedText("<")]
+
+
+@pytest.mark.slow
+def test_closing_ends_the_request_even_before_the_first_token(ollama: FakeOllama) -> None:
+    ollama.steps = [Pause(30), content("late"), done()]
+    parts = _generator(ollama).generate(QUESTION, think=False, max_tokens=9)
+    assert next(parts) == GeneratedText("")  # the heartbeat
+    while not ollama.requests:  # a busy machine needs more than one to send the request
+        next(parts)
+    parts.close()  # type: ignore[attr-defined]  # the protocol promises an iterator; this one is a generator
+    assert ollama.hung_up.wait(timeout=20)  # the pause is longer
+
+
+def test_closing_in_mid_answer_ends_the_request(ollama: FakeOllama) -> None:
+    ollama.steps = [content("one"), Pause(30), content("two"), done()]
+    parts = _generator(ollama).generate(QUESTION, think=False, max_tokens=9)
+    assert next(part for part in parts if part != GeneratedText("")) == GeneratedText("one")
+    parts.close()  # type: ignore[attr-defined]  # see above
+    assert ollama.hung_up.wait(timeout=20)
+
+
+@pytest.mark.slow
+def test_no_first_token_in_time(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelTimedOut) as caught:
+        _parts(ollama, Pause(30), first_token_timeout_seconds=0.3)
+    assert 0.3 <= float(str(caught.value.details["seconds"])) < 3
+    assert ollama.hung_up.wait(timeout=20)
+
+
+@pytest.mark.slow
+def test_no_next_token_in_time(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelTimedOut):
+        _parts(ollama, content("one"), Pause(30), first_token_timeout_seconds=30, token_timeout_seconds=0.3)
+
+
+def test_nobody_listens() -> None:
+    nobody = FakeOllama(host="127.0.0.1:9")
+    with pytest.raises(OllamaUnavailable) as caught:
+        _parts(nobody)
+    assert caught.value.details == {"host": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, ModelMissing), (500, OllamaRefused), (503, OllamaRefused), (400, OllamaRefused)]
+)
+def test_refusals(ollama: FakeOllama, status: int, error: type[ServingError]) -> None:
+    ollama.status = status
+    with pytest.raises(error) as caught:
+        _parts(ollama)
+    assert ("stand-in:0.5b" if status == 404 else f"no with {status}") in str(caught.value)
+
+
+def test_broken_after_text_keeps_the_text(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelStoppedHalfway) as caught:
+        _parts(ollama, content("You have "), content("7"), Break())
+    assert caught.value.partial_text == "You have 7"
+
+
+@pytest.mark.slow
+def test_broken_before_any_text(ollama: FakeOllama) -> None:
+    with pytest.raises(OllamaUnavailable):
+        _parts(ollama, thinking("hm"), Break(), think=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "error"),
+    [
+        ("", "the input is too long", OllamaRefused),
+        ("You have", "the input is too long", ModelStoppedHalfway),
+        ("", "llama runner process has terminated", ModelStoppedHalfway),
+        ("", "model runner has unexpectedly stopped, this may be due to resource limitations", ModelStoppedHalfway),
+    ],
+)
+def test_an_error_in_mid_stream(ollama: FakeOllama, before: str, said: str, error: type[ServingError]) -> None:
+    with pytest.raises(error):
+        _parts(ollama, *([content(before)] if before else []), {"error": said})
+
+
+def test_a_stream_that_ends_without_a_last_object(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelStoppedHalfway):
+        _parts(ollama, content("You have"))
+
+
+def test_a_stream_without_anything(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelStoppedHalfway):
+        _parts(ollama)
+
+
+def test_the_model_is_chosen_once_and_late() -> None:
+    calls: list[int] = []
+
+    def choose() -> Chosen:
+        calls.append(1)
+        return Chosen("stand-in:1.5b")
+
+    generator = OllamaGenerator(Settings(), choose)
+    assert calls == []
+    assert (generator.model, generator.stand_in, generator.model) == ("stand-in:1.5b", True, "stand-in:1.5b")
+    assert calls == [1]

@@ -1,0 +1,147 @@
+"""Citations by hand-labelled sentences, and what must hold for any text at all."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.grounding.citations import Grounding, ground, states_nothing
+from rag.schema import Evidence
+from tests.support.labelled import LabelledSentence, labelled_sentences
+
+LABELLED = labelled_sentences()
+PASSAGES = tuple(
+    replace(passage, number=number)
+    for number, passage in enumerate({p.document_id: p for row in LABELLED for p in row.evidence}.values(), start=1)
+)
+
+
+def _found(grounding: Grounding) -> str:
+    return "unsupported" if grounding.unsupported else "supported" if grounding.citations else "nothing"
+
+
+def _judged() -> list[tuple[LabelledSentence, Grounding]]:
+    return [(row, ground(row.sentence, row.evidence, row.question)) for row in LABELLED]
+
+
+def test_the_labelled_set_is_varied() -> None:
+    labels = Counter(row.label for row in LABELLED)
+    assert len(LABELLED) >= 60
+    assert min(labels["supported"], labels["unsupported"]) >= 30
+    kinds = {row.kind for row in LABELLED}
+    assert {"wrong number", "wrong unit", "negation flipped", "wrong product", "wrong code", "not there"} <= kinds
+
+
+@pytest.mark.slow
+def test_precision_and_recall_on_the_labelled_set() -> None:
+    pairs = Counter((row.label, _found(grounding)) for row, grounding in _judged())
+    supported = sum(count for (_, found), count in pairs.items() if found == "supported")
+    right = pairs["supported", "supported"]
+    precision, recall = right / supported, right / sum(n for (label, _), n in pairs.items() if label == "supported")
+    assert precision >= 0.95, pairs
+    assert recall >= 0.95, pairs
+    assert pairs["nothing", "nothing"] == sum(row.label == "nothing" for row in LABELLED)
+
+
+def test_the_right_place_is_quoted() -> None:
+    wrong = [
+        row.sentence
+        for row, grounding in _judged()
+        if row.label == "supported" and not any(row.quote in citation.quote for citation in grounding.citations)
+    ]
+    assert len(wrong) <= 2, wrong
+
+
+@pytest.mark.parametrize(
+    "kind", ["wrong number", "wrong unit", "wrong code", "wrong product", "wrong currency", "wrong column"]
+)
+def test_wrong_figures_are_never_supported(kind: str) -> None:
+    supported = [row.sentence for row, grounding in _judged() if row.kind == kind and not grounding.unsupported]
+    assert supported == []
+
+
+def test_a_sentence_that_rests_on_two_places_cites_both() -> None:
+    row = next(row for row in LABELLED if row.kind == "two places")
+    quotes = [citation.quote for citation in ground(row.sentence, row.evidence).citations]
+    assert len(quotes) == 2
+    assert any("2 个工作日" in quote for quote in quotes)
+    assert any("微信" in quote for quote in quotes)
+
+
+def test_what_holds_now_is_cited_before_what_has_expired() -> None:
+    text = "You can return items within 30 days."
+    old = Evidence(1, "old", "old.md", "Returns", (), text, 0, len(text), 0, len(text), "en")
+    expired = replace(old, expired_on=date(2026, 3, 31))
+    new = replace(old, number=2, document_id="new")
+    assert [c.document_id for c in ground("Items can be returned within 30 days.", [expired, new]).citations] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        ("If you live in Ireland, the label is free.", False),
+        ("If you live in Northern Ireland, the label is free.", True),
+        ("From the UK mainland the label is free.", True),
+    ],
+)
+def test_a_name_that_is_part_of_another_is_not_the_same_place(answer: str, *, is_supported: bool) -> None:
+    text = "| Where you return from | Label |\n|---|---|\n| UK mainland, Northern Ireland | free |"
+    rows = Evidence(1, "a", "a.md", "Cost of the label", (), text, 0, len(text), 0, len(text), "en")
+    found = ground(answer, [rows], "Who pays the return label if I live in Ireland?")
+    assert bool(found.citations) is is_supported
+    assert bool(found.unsupported) is not is_supported
+
+
+@pytest.mark.parametrize(
+    "sentence", ["希望能帮到您！", "Let me know if you have other questions.", "Thanks!", "👍", "步骤如下："]
+)
+def test_sentences_that_state_nothing(sentence: str) -> None:
+    assert states_nothing(sentence)
+    assert ground(sentence, PASSAGES) == Grounding((), ())
+
+
+def test_without_evidence_every_claim_is_unsupported() -> None:
+    grounding = ground("You have 30 days. It is free.", ())
+    assert grounding.citations == ()
+    assert len(grounding.unsupported) == 2
+
+
+_PIECES = st.lists(
+    st.one_of(st.sampled_from([row.sentence for row in LABELLED]), st.text(max_size=40)), max_size=6
+).map(" ".join)
+
+
+@pytest.mark.slow
+@given(_PIECES)
+def test_offsets_are_exact_and_no_sentence_is_both(text: str) -> None:
+    grounding = ground(text, PASSAGES)
+    by_document = {passage.document_id: passage for passage in PASSAGES}
+    cited = set()
+    for citation in grounding.citations:
+        passage = by_document[citation.document_id]
+        assert 0 <= citation.start < citation.end <= len(text)
+        assert passage.start <= citation.quote_start < citation.quote_end <= passage.end
+        assert passage.text[citation.quote_start - passage.start : citation.quote_end - passage.start] == citation.quote
+        cited.add((citation.start, citation.end))
+    unsupported = {(span.start, span.end) for span in grounding.unsupported}
+    assert not cited & unsupported
+    ordered = sorted(cited | unsupported)
+    assert all(first[1] <= second[0] for first, second in pairwise(ordered))
+
+
+@given(st.integers(100, 9_999))
+def test_a_number_that_is_nowhere_is_never_supported(number: int) -> None:
+    sentence = f"Standard delivery to Ireland costs EUR {number}."
+    grounding = ground(sentence, PASSAGES)
+    assert grounding.citations == ()
+    assert len(grounding.unsupported) == 1
+
+
+def test_a_short_sentence_is_compared_by_its_figure_as_well() -> None:
+    passage = Evidence(1, "a.md", "a.md", "App", (), "You can invite 5 people.", 0, 24, 0, 24, "en")
+    assert ground("You can invite 5 people.", [passage]).citations
+    assert ground("You can not invite 5 people.", [passage]).unsupported

@@ -1,0 +1,56 @@
+"""Numbers and denials in their places, by hand; and what must hold for any text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.grounding.contradiction import has_mismatch, read_tokens
+
+RETURNS = "You can send back any item within 30 days of delivery."
+
+
+@pytest.mark.parametrize(
+    ("claim", "sources"),
+    [
+        ("You can send back any item within 24 days of delivery.", [RETURNS, "It took 24 days to build the shop."]),
+        ("You cannot send back any item within 30 days of delivery.", [RETURNS]),
+        ("The line was named 16 in 2011, later 21.", ["The line was named 16 in 2010, later 21."]),
+        ("车站位于北上市大通1丁目3番地", ["车站位于北上市大通1丁目1番地，邻近公园。"]),
+        ("红色常亮表示有外网。", ["红色常亮表示没有外网。"]),
+        ("七种云盘都支持快照和加密。", ["三种云盘都支持快照和加密。"]),
+        ("At most six members can join a home.", ["At most eight members can join a home."]),
+        ("100 积分抵 1 元，积分能抵运费和安装费。", ["100 积分抵 1 元。", "积分不能抵运费和安装费。"]),
+        ("已绑定的卡能退、不能提现。", ["没有绑定的卡，7 天内可以退；已经绑定的不能退，也不能提现。"]),
+    ],
+)
+def test_what_differs_in_one_place_is_at_odds(claim: str, sources: list[str]) -> None:
+    assert has_mismatch(claim, sources)
+
+
+@pytest.mark.parametrize(
+    ("claim", "sources"),
+    [
+        (RETURNS, [RETURNS, "You can send back any damaged item within 60 days of delivery."]),
+        ("Gold members have 60 days.", ["Gold members have 60 days.", "Everybody else has 30 days."]),
+        ("Express orders must be placed by 3 pm.", ["Express orders must be placed by 15:00 UK time."]),
+        ("You have thirty days to return it.", ["You have 30 days to return it."]),
+        ("最多 150 万人可以使用。", ["最多 1,500,000 人可以使用。"]),
+        ("Neither phone nor chat is open on Sundays.", ["Phone and chat are not open on Sundays."]),
+        ("It is free of charge.", ["It comes at no extra cost."]),
+        ("It was built by hand.", []),
+        ("积分不能抵运费，也不能抵安装费。", ["积分不能抵运费，也不能抵安装费；积分能抵货款。"]),
+    ],
+)
+def test_what_agrees_or_cannot_be_compared_is_not(claim: str, sources: list[str]) -> None:
+    assert not has_mismatch(claim, sources)
+
+
+def test_codes_and_clock_times_are_one_token() -> None:
+    assert read_tokens("E-07 at 5 p.m., W-203 at 17:00") == ("e-07", "at", "17:00", "w-203", "at", "17:00")
+
+
+@given(
+    st.lists(st.sampled_from([RETURNS, "七天内可以退货。", "It is not open.", "3 or 5?", "|x|"]), max_size=4), st.text()
+)
+def test_nothing_is_at_odds_with_its_own_words(sources: list[str], text: str) -> None:
+    assert not has_mismatch(text, [text, *sources])

@@ -1,0 +1,103 @@
+"""What is said of one row, code, name or time supports nothing that is claimed of the next one."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from rag.grounding.citations import ground
+from rag.schema import Evidence, TextSpan
+
+_SHIPPING = """| Region | Bike | Battery alone | Delivery time |
+| --- | --- | --- | --- |
+| Austria | EUR 79 | EUR 29 | 5-7 working days |
+| Hong Kong | HKD 890 | not possible | 6-9 working days |
+
+Parcels to islands (Sylt, Hainan) take 20 working days."""
+_CODES = """| Code | Meaning | What to do |
+| --- | --- | --- |
+| E-1042 | Battery too cold | Bring the battery indoors for 45 minutes |
+| E-1043 | Battery too hot | Park in the shade for 20 minutes |
+
+The display shows a code when the motor stops helping."""
+_WARRANTY = """| Part | Warranty | Condition |
+| --- | --- | --- |
+| Frame | 10 years | registered within 60 days |
+| Motor | 3 years | serviced once a year |"""
+_WARRANTY_ZH = """| 部件 | 保修期 | 条件 |
+| --- | --- | --- |
+| 车架 | 5 年 | 购买后注册 |
+| 电机 | 3 年 | 每年保养一次 |"""
+_PARTS = """| Number | Part | EUR | CNY |
+| --- | --- | --- | --- |
+| VP-2201 | Charger 4 A | 89 | 690 |
+| VP-2202 | Charger 2 A | 59 | 450 |"""
+_TYRES = "65 psi for the Kestrel, 80 psi for the Heron Cargo."
+_TRACKING = "## Theft tracking\n\nIt works in the EU, Switzerland and the UK, not in China."
+_GOODWILL = "Agents may grant up to EUR 80 of goodwill without asking."
+_STORAGE = "Store the battery at 40 to 60 % if you do not ride for more than four weeks."
+_SHOPS = "维洛门店：上海门店周一至周日营业，苏州仓库不接待试骑。"
+
+
+def _passage(text: str, language: str = "en") -> Evidence:
+    whole = len(text)
+    return Evidence(1, "a.md", "a.md", "", (), text, 0, whole, 0, whole, "zh" if language == "zh" else "en")
+
+
+def _is_supported(sentence: str, text: str, question: str, language: str = "en") -> bool:
+    return not ground(sentence, [_passage(text, language)], question).unsupported
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "right", "wrong"),
+    [
+        (_SHIPPING, "Can a battery go to Hong Kong?", "Sending a battery alone to Hong Kong is not possible.",
+         "Yes, you can send a battery to Hong Kong."),
+        (_SHIPPING, "How long to Hong Kong?", "Hong Kong takes 6-9 working days.",
+         "Parcels to Hong Kong take 20 working days."),
+        (_SHIPPING, "How long does it take to Norway?", "Parcels to islands take 20 working days.",
+         "Parcels to Norway take 20 working days."),
+        (_CODES, "E-1042, what now?", "Bring the battery indoors for 45 minutes.", "Park in the shade for 20 minutes."),
+        (_CODES, "What does E-2001 mean?", "The display shows a code when the motor stops helping.",
+         "E-2001 shows when the motor stops helping."),
+        (_WARRANTY, "Warranty of frame and motor?", "The motor has a warranty of 3 years.",
+         "The motor has a warranty of 10 years."),
+        (_PARTS, "What does a charger cost?", "The 2 A charger costs EUR 59.", "The 2 A charger costs EUR 89."),
+        (_PARTS, "VP-2201 in CNY?", "VP-2201 costs CNY 690.", "VP-2201 costs CNY 89."),
+        (_TYRES, "Pressure of the Heron?", "The pressure of the Heron Cargo is 80 psi.",
+         "The pressure of the Heron Cargo is 65 psi."),
+        (_TRACKING, "Does tracking work in China?", "Tracking does not work in China.", "Tracking works in China."),
+        (_GOODWILL, "How much goodwill?", "Agents may grant up to EUR 80.", "Agents may not grant EUR 80 of goodwill."),
+        (_STORAGE, "How full?", "Store the battery at 40 to 60 %.", "Do not store the battery at 40 to 60 %."),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: str, right: str, wrong: str) -> None:
+    assert _is_supported(right, text, question)
+    assert not _is_supported(wrong, text, question)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "right", "wrong"),
+    [
+        (_WARRANTY_ZH, "车架和电机保修多久？", "电机保修 3 年。", "电机保修 5 年。"),
+        (_SHOPS, "苏州可以试骑吗？", "苏州仓库不接待试骑。", "苏州仓库可以试骑。"),
+        (_SHOPS, "北京有门店吗？", "上海门店周一至周日营业。", "北京有门店。"),
+    ],
+)
+def test_the_same_in_chinese(text: str, question: str, right: str, wrong: str) -> None:
+    assert _is_supported(right, text, question, "zh")
+    assert not _is_supported(wrong, text, question, "zh")
+
+
+def test_a_code_that_is_asked_for_is_found_in_the_other_language() -> None:
+    chinese = replace(
+        _passage("电池显示 E-1043 时请勿充电，将车停在阴凉处 20 分钟。", "zh"), document_id="b.md", number=2
+    )
+    grounding = ground("请将电池放在室内 45 分钟。", [chinese, _passage(_CODES)], "E-1042 怎么办？")
+    assert [citation.document_id for citation in grounding.citations] == ["a.md"]
+
+
+def test_a_rule_of_another_time_supports_only_what_is_asked_of_it() -> None:
+    expired = replace(_passage("A full charge takes 8 hours."), expired_on=date(2025, 12, 31))
+    assert ground("A full charge takes 8 hours.", [expired]).unsupported
+    assert ground("A full charge takes 8 hours.", [replace(expired, sent=(TextSpan(0, 28),))]).citations

@@ -1,0 +1,97 @@
+"""The command: exit codes, JSON, and one sentence in the reader's language."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rag.ollama import __main__ as command
+from rag.settings import load_settings
+from tests.conftest import free_port
+from tests.ollama_stub import OllamaStub
+from tests.rag.command import CHECKOUT
+
+
+def run(arguments: list[str], url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, language: str = "en") -> int:
+    monkeypatch.setenv("ANSWERDESK_OLLAMA_HOST", url)
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(folder))
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8" if language == "zh" else "C.UTF-8")
+    load_settings.cache_clear()
+    try:
+        return command.main(arguments)
+    finally:
+        load_settings.cache_clear()
+
+
+def test_status_of_nothing_is_exit_code_4(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    assert run(["status"], url, tmp_path, monkeypatch) == 4
+    assert capsys.readouterr().out == f"No model server answers at {url}\n"
+    assert run(["status"], url, tmp_path, monkeypatch, language="zh") == 4
+    assert capsys.readouterr().out == f"{url} 上没有模型服务\n"
+    assert run(["status", "--json"], url, tmp_path, monkeypatch) == 4
+    assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+def test_adopted_is_said_and_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OllamaStub() as stub:
+        assert run(["start"], stub.url, tmp_path, monkeypatch) == 0
+        assert "was there before" in capsys.readouterr().out
+        assert run(["start", "--foreground"], stub.url, tmp_path, monkeypatch) == 0  # nothing of ours to stay for
+        capsys.readouterr()
+        assert run(["stop", "--json"], stub.url, tmp_path, monkeypatch) == 0
+        assert json.loads(capsys.readouterr().out) == {"url": stub.url, "outcome": "not_ours"}
+
+
+def test_models_marks_the_one_that_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OllamaStub(models=["other:1b", "stand-in:0.5b"]) as stub:
+        assert run(["models"], stub.url, tmp_path, monkeypatch) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line[:15].strip() for line in lines[1:3]] == ["other:1b", "* stand-in:0.5b"]
+        assert lines[0].split() == ["model", "disk", "in", "memory", "weights", "template", "thinks"]
+        assert lines[3:] == ["* answers the desk's questions"]
+        assert run(["models", "--json"], stub.url, tmp_path, monkeypatch) == 0
+        rows = json.loads(capsys.readouterr().out)
+        assert [(row["name"], row["chosen"], row["stand_in"]) for row in rows] == [
+            ("other:1b", False, False),
+            ("stand-in:0.5b", True, True),
+        ]
+
+
+def test_models_of_nobody_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    assert run(["models"], url, tmp_path, monkeypatch, language="zh") == 4
+    assert capsys.readouterr().err == f"模型服务未运行（{url}），请启动：python -m rag.ollama start\n"
+
+
+def test_no_model_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OllamaStub() as stub:
+        assert run(["models"], stub.url, tmp_path, monkeypatch) == 0
+    assert "make setup" in capsys.readouterr().out
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        command.main(["--help"])
+    out = capsys.readouterr().out
+    assert "python -m rag.ollama status --json" in out
+    assert "supervise" not in out
+
+
+@pytest.mark.slow
+def test_the_command_and_the_desk_begin_without_numpy() -> None:
+    code = "import sys, rag.ollama.__main__, ui.__main__; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")

@@ -1,0 +1,67 @@
+"""A browser for the tests of the page: found, installed, or named with the command."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ToolMissing
+from rag.settings import Settings
+from rag.setup import browser
+from rag.setup.browser import provide_browser
+from rag.setup.console import Console, Outcome
+
+
+class Machine:
+    """Programs on PATH are files in ``folder``; apt-get would be told ``wanted``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wanted: list[str] = []
+
+    def put(self, name: str, says: str = "") -> None:
+        (self.folder / name).write_text(f"#!/bin/sh\necho {says}\n", encoding="utf-8")
+        (self.folder / name).chmod(0o755)
+
+    def install(self, tool: str, packages: list[str], console: Console, log: Path) -> None:
+        self.wanted += packages
+        for package in packages:
+            self.put(package)
+
+    def provide(self) -> Outcome:
+        return provide_browser(Settings(cache_dir=self.folder), Console("en", io.StringIO()))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(browser, "install_system_packages", made.install)
+    return made
+
+
+def test_what_is_there_is_left_alone(machine: Machine) -> None:
+    machine.put("chromium")
+    machine.put("fc-list", says="NotoSansCJK-Regular.ttc")
+    assert machine.provide() == Outcome("Chromium", "here")
+    assert machine.wanted == []
+
+
+def test_what_is_missing_is_installed(machine: Machine) -> None:
+    assert machine.provide() == Outcome("Chromium", "installed")
+    assert machine.wanted == ["chromium", "fonts-noto-cjk"]
+
+
+def test_letters_alone_may_be_missing(machine: Machine) -> None:
+    machine.put("chromium")
+    machine.put("fc-list")
+    assert machine.provide().way == "installed"
+    assert machine.wanted == ["fonts-noto-cjk"]
+
+
+def test_a_distribution_whose_package_brings_no_program_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser, "install_system_packages", lambda *_: None)
+    with pytest.raises(ToolMissing, match="apt-get install chromium"):
+        machine.provide()

@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.text.quantities import Quantity, read_figures
+
+
+def _read(text: str) -> set[tuple[str, str]]:
+    return {(quantity.value, quantity.unit) for quantity in read_figures(text).quantities}
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese", "expected"),
+    [
+        ("7 days", "七天", {("7", "day")}),
+        ("3-7 working days", "3–7 个工作日", {("3", "working day"), ("7", "working day")}),
+        ("between 40 and 110 mm", "40 至 110 毫米", {("40", "mm"), ("110", "mm")}),
+        ("EUR 4.90", "4.9 欧元", {("4.9", "EUR")}),
+        ("£30", "30 英镑", {("30", "GBP")}),
+        ("1,000 yuan", "1000 元", {("1000", "CNY")}),
+        ("15 %", "15％", {("15", "percent")}),
+        ("six months", "六个月", {("6", "month")}),
+        ("twice two hours", "两次，两个小时", {("2", "hour"), ("2", "time")}),
+        ("a fee of 24 h", "24 小时", {("24", "hour")}),
+        ("3 pm", "15:00", {("15:00", "clock")}),
+        ("31 March 2026", "2026-03-31", {("31", ""), ("3", "month of the year"), ("2026", "calendar year")}),
+        ("2.4 GHz", "2.4GHz", {("2.4", "GHz")}),
+        ("120 days", "一百二十天", {("120", "day")}),
+    ],
+)
+def test_both_languages_read_alike(english: str, chinese: str, expected: set[tuple[str, str]]) -> None:
+    assert _read(chinese) == expected
+    if english != "twice two hours":
+        assert _read(english) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("E07", {"e07"}),
+        ("W-203 and BT-R2", {"w203", "btr2"}),
+        ("Latch S5 报 L31", {"s5", "l31"}),
+        ("EUR4.95 or gbp20", set()),
+        ("2.4GHz, 24h, 15:00", set()),
+    ],
+)
+def test_codes(text: str, codes: set[str]) -> None:
+    assert read_figures(text).codes == codes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["one of them", "一下", "统一安排", "it may be returned in 2026, may it not", "五金"],
+)
+def test_words_that_only_look_like_numbers(text: str) -> None:
+    assert _read(text) <= {("2026", "calendar year")}
+
+
+def test_the_rest_holds_no_figures() -> None:
+    assert read_figures("Pay GBP 30 within 7 days for the S5.").rest.split() == ["pay", "within", "for", "the", "."]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        (Quantity("7", "day"), Quantity("7", "day"), True),
+        (Quantity("7", "day"), Quantity("7"), True),
+        (Quantity("7", "day"), Quantity("7", "working day"), False),
+        (Quantity("7", "day"), Quantity("8", "day"), False),
+    ],
+)
+def test_agreement(one: Quantity, other: Quantity, agree: bool) -> None:
+    assert one.agrees_with(other) is agree
+    assert other.agrees_with(one) is agree
+
+
+@given(st.integers(2, 9999), st.sampled_from([("day", "days", "天"), ("GBP", "pounds", "英镑"), ("kg", "kg", "公斤")]))
+def test_any_number_is_found_with_its_unit(number: int, unit: tuple[str, str, str]) -> None:
+    name, english, chinese = unit
+    assert _read(f"it is {number} {english}.") == _read(f"共{number}{chinese}。") == {(str(number), name)}
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_it(text: str) -> None:
+    read_figures(text)

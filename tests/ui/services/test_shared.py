@@ -1,0 +1,113 @@
+"""The services behind the page, over real files: what they show, and that nothing they meet is a surprise."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ModelMissing, OllamaUnavailable
+from rag.settings import Settings
+from rag.storage.turn_store import TurnStore
+from rag.testing import build_offline_pipeline
+from rag.turns import TurnService, TurnSnapshot
+from tests.conftest import free_port
+from ui.services import shared as services_module
+from ui.services.shared import ModelState, ModelWatch, SharedServices, open_services
+
+Open = Callable[[Settings], SharedServices]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    made: list[SharedServices] = []
+
+    def _open(settings: Settings) -> SharedServices:
+        made.append(open_services(settings))
+        return made[-1]
+
+    yield _open
+    for services in made:
+        services.turns.close()
+
+
+def settings_for(folder: Path) -> Settings:
+    return Settings(data_dir=folder, ollama_host=f"127.0.0.1:{free_port()}", parallel_slots=1, max_waiting=1)
+
+
+def asked(services: SharedServices, question: str) -> TurnSnapshot:
+    return services.turns.wait(services.turns.submit("token", question, "local"), lambda _: False, timeout_seconds=60)
+
+
+def test_without_a_knowledge_base_a_question_ends_in_words(opened: Open, tmp_path: Path) -> None:
+    services = opened(settings_for(tmp_path))
+    assert services.knowledge("default").published_at is None
+    assert services.topics("default", "en") == ()
+    turn = asked(services, "How long is the warranty?")
+    assert turn.state == "failed"
+    assert turn.failure is not None
+    assert turn.failure.kind == "KnowledgeBaseMissing"
+
+
+@pytest.mark.real
+def test_an_index_of_another_embedder_is_refused_in_words(opened: Open, tmp_path: Path) -> None:
+    build_offline_pipeline(tmp_path)
+    services = opened(settings_for(tmp_path))
+    turn = asked(services, "How long is the warranty?")
+    assert turn.failure is not None
+    assert turn.failure.kind == "EmbedderMismatch"
+
+
+@pytest.mark.slow
+def test_the_head_line_and_the_topics_come_from_the_knowledge_base(opened: Open, tmp_path: Path) -> None:
+    build_offline_pipeline(tmp_path)
+    services = opened(settings_for(tmp_path))
+    knowledge = services.knowledge("default")
+    assert (knowledge.generation, knowledge.documents > 0, knowledge.passages > 0) == (1, True, True)
+    topics = services.topics("default", "zh")
+    assert 0 < len(topics) <= 3
+    assert all(topic.title for topic in topics)
+
+
+def test_the_offline_pipeline_answers_with_citations_through_the_turns(tmp_path: Path) -> None:
+    pipeline = build_offline_pipeline(tmp_path)
+    turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(tmp_path / "turns.db"), 2)
+    try:
+        turn_id = turns.submit("token", "How long can I return an order?", "local")
+        turn = turns.wait(turn_id, lambda _: False, timeout_seconds=30)
+    finally:
+        turns.close()
+    assert (turn.state, turn.failure) == ("done", None)
+    assert turn.answer is not None
+    assert turn.answer.stand_in
+    assert turn.evidence
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(OllamaUnavailable(host="x"), "down"), (ModelMissing(model="x"), "missing")]
+)
+def test_a_model_that_cannot_answer_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, kind: str
+) -> None:
+    def choose(_: Settings) -> None:
+        raise error
+
+    monkeypatch.setattr("rag.ollama.hosts.choose_model", choose)
+    assert services_module._look_at_model(settings_for(tmp_path)).kind == kind
+
+
+@pytest.mark.slow
+def test_the_model_is_looked_at_in_the_background() -> None:
+    gate = threading.Event()
+    looks: list[int] = []
+
+    def look() -> ModelState:
+        looks.append(1)
+        gate.wait(timeout=10)
+        return ModelState("ready", "deepseek-r1:7b")
+
+    watch = ModelWatch(look)
+    assert watch().kind == "starting"  # the look has not ended, and the page does not wait for it
+    gate.set()
+    assert watch().name == "deepseek-r1:7b"
+    assert looks == [1]  # one look serves many pages

@@ -1,0 +1,130 @@
+"""What a tab's socket is told: of its own turn, passages first and once, and of nothing that it may not see."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from rag.errors import SignInNeeded
+from rag.storage.access import LOCAL_USER, User
+from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.turn_store import TurnStore
+from rag.turns import PersonalTurns, TurnService
+from tests.ui.scenes import WORDS
+from tests.ui.scripted_desk import Gates, ScenePipeline
+from ui.services.turn_feed import FEED_PATH, UNKNOWN_TAB, Followed, TurnFeeds, feed_route
+
+pytestmark = pytest.mark.slow
+
+
+class Desk:
+    """Turns behind gates, and the socket's route."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gates = Gates()
+        self.feeds = TurnFeeds()
+        self.signed_in = threading.Event()
+        self.signed_in.set()
+        self.refused = threading.Event()
+        pipeline = ScenePipeline(self.gates)
+        self.turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 4)
+        self.personal = PersonalTurns(self.turns, KnowledgeBases(folder / "knowledge"), self._who)
+
+    def ask(self, question: str, until: str) -> Followed:
+        """Ask, and let the answer come as far as the gate ``until``."""
+        self.gates.prepare(question, "done", until)
+        return Followed(self.turns.submit(question, question, LOCAL_USER.name), "en", self.personal)
+
+    def _who(self) -> User:
+        if not self.signed_in.is_set():
+            self.refused.set()
+            raise SignInNeeded
+        return LOCAL_USER
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.turns.close()
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=[feed_route(lambda: desk.feeds)])) as made:
+        yield made
+
+
+def listening(client: TestClient, tab: str = "tab") -> WebSocketTestSession:
+    return client.websocket_connect(f"{FEED_PATH}?tab={tab}")
+
+
+def heard_until(socket: WebSocketTestSession, state: str) -> list[dict[str, dict[str, object]]]:
+    """Return what is told until the turn is in this state."""
+    heard = []
+    while not heard or heard[-1]["feed"]["state"] != state:
+        heard.append(socket.receive_json())
+    return heard
+
+
+def test_passages_are_told_once_and_before_the_model_speaks_and_the_end_is_told(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", None)
+    with listening(client) as socket:
+        followed = desk.ask("How long?", "think")
+        desk.feeds.follow("tab", followed)
+        heard = heard_until(socket, "reading")
+        desk.gates.prepare("How long?", "done", "all")
+        heard += heard_until(socket, "done")
+    with_passages = [one for one in heard if "evidence" in one]
+    assert [len(one["evidence"]["passages"]) for one in with_passages] == [5]  # type: ignore[arg-type]
+    assert with_passages[0]["evidence"]["turn"] == followed.turn_id
+    assert {one["feed"]["turn"] for one in heard} == {followed.turn_id}
+    assert heard[-1]["feed"]["final"] is True
+    versions = [one["feed"]["version"] for one in heard]
+    assert len(versions) == len(set(versions))
+
+
+def test_a_tab_that_comes_later_or_again_is_told_all(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", desk.ask("How long?", "think"))
+    for _ in range(2):
+        with listening(client) as socket:
+            heard = heard_until(socket, "reading")
+        assert sum("evidence" in one for one in heard) == 1
+
+
+def test_another_turn_takes_the_place_of_the_first(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", desk.ask("The first?", "think"))
+    with listening(client) as socket:
+        heard_until(socket, "reading")
+        second = desk.ask(WORDS["zh"].question, "all")
+        desk.feeds.follow("tab", second)
+        heard = heard_until(socket, "done")
+        assert {one["feed"]["turn"] for one in heard} == {second.turn_id}
+        desk.feeds.follow("tab", second)  # the page ran again: nothing new is told
+        third = desk.ask("The third?", "all")
+        desk.feeds.follow("tab", third)
+        assert socket.receive_json()["feed"]["turn"] == third.turn_id
+
+
+def test_who_is_signed_out_hears_no_more(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", desk.ask("How long?", "think"))
+    with listening(client) as socket:
+        heard_until(socket, "reading")
+        desk.signed_in.clear()
+        desk.gates.prepare("How long?", "done", "all")
+        assert desk.refused.wait(10)
+        desk.signed_in.set()
+        after = desk.ask("And then?", "all")
+        desk.feeds.follow("tab", after)
+        told = heard_until(socket, "done")
+    assert {one["feed"]["turn"] for one in told} == {after.turn_id}
+
+
+def test_a_token_that_no_page_has_is_told_nothing(client: TestClient) -> None:
+    with listening(client, "guessed") as socket, pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_json()
+    assert closed.value.code == UNKNOWN_TAB

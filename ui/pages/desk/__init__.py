@@ -1,0 +1,1 @@
+"""The desk: ask, read the evidence, send the reply."""

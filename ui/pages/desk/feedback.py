@@ -1,0 +1,168 @@
+"""What an agent thinks of an answer, what became of it, and a better one in its place.
+
+Nothing here is a dialog: reasons and the correction open below the answer, and everything else can go on.
+"""
+
+from typing import get_args
+
+import streamlit as st
+
+from rag.errors import CuratedUnusable
+from rag.reuse.curated import Place
+from rag.schema import Evidence
+from rag.storage.feedback import FeedbackReason, Opinion
+from rag.turns import Failure, TurnSnapshot
+from ui.answer_blocks import plain_text
+from ui.formats import as_markdown
+from ui.i18n import word
+from ui.session import PageContext
+from ui.verdict import Data, failure_sentence
+
+_CORRECTING, _CORRECTED = "correcting", "corrected"
+
+
+def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
+    """Draw the thumbs and the way to a correction, once a turn has ended."""
+    if not snapshot.final or (snapshot.answer is None and not snapshot.evidence):
+        return
+    language, turn_id = context.language, snapshot.turn_id
+    answered = snapshot.state == "done"
+    opinion = context.services.turns.opinion(turn_id) if answered else None
+    with st.container(key="feedback"):
+        with st.container(key="feedback_row", horizontal=True, vertical_alignment="center"):
+            if answered:
+                _draw_thumb(context, turn_id, opinion, useful=True)
+                _draw_thumb(context, turn_id, opinion, useful=False)
+            if context.services.corrections is not None:
+                label = word("correct" if answered else "write_answer", language)
+                st.button(label, key="correct", shortcut="alt+k", on_click=_open_correction, args=(turn_id,))
+        if opinion is not None and not opinion.useful:
+            _draw_reasons(context, turn_id, opinion)
+        if st.session_state.get(_CORRECTING) == turn_id:
+            _draw_correction(context, snapshot)
+        corrected = st.session_state.get(_CORRECTED)
+        if corrected is not None and corrected[0] == turn_id:
+            st.success(word(f"corrected_{corrected[1]}", language))
+
+
+def keep_use(context: PageContext, left: Data) -> None:
+    """Keep that the text of the reply editor was copied; ``left`` is what ``draw_reply`` tells."""
+    turn_id, changed = str(left["turn"]), float(str(left["changed"]))
+    if left["mode"] == "handoff":
+        context.services.turns.record_outcome(turn_id, "handed_over")
+    else:
+        context.services.turns.record_outcome(turn_id, "edited" if changed else "copied", min(1.0, max(0.0, changed)))
+
+
+def keep_discarded(context: PageContext, snapshot: TurnSnapshot) -> None:
+    """Keep that an answer was not used, as far as is known: another one was asked for."""
+    if snapshot.state == "done":
+        context.services.turns.record_outcome(snapshot.turn_id, "discarded")
+
+
+def _draw_thumb(context: PageContext, turn_id: str, opinion: Opinion | None, *, useful: bool) -> None:
+    name = "useful" if useful else "not_useful"
+    st.button(
+        word(name, context.language),
+        key=name,
+        icon=":material/thumb_up:" if useful else ":material/thumb_down:",
+        shortcut="alt+u" if useful else "alt+b",
+        type="primary" if opinion is not None and opinion.useful is useful else "secondary",
+        on_click=_judge,
+        args=(context, turn_id, useful),
+    )
+
+
+def _judge(context: PageContext, turn_id: str, useful: bool) -> None:
+    context.services.turns.judge(turn_id, useful=useful)
+
+
+def _draw_reasons(context: PageContext, turn_id: str, opinion: Opinion) -> None:
+    key = f"reason {turn_id}"
+    st.session_state.setdefault(key, opinion.reason)
+    st.pills(
+        word("not_useful_why", context.language),
+        list(get_args(FeedbackReason)),
+        format_func=lambda reason: word(f"reason_{reason}", context.language),
+        key=key,
+        on_change=_give_reason,
+        args=(context, turn_id, key),
+    )
+
+
+def _give_reason(context: PageContext, turn_id: str, key: str) -> None:
+    context.services.turns.judge(turn_id, useful=False, reason=st.session_state.get(key))
+
+
+def _open_correction(turn_id: str) -> None:
+    st.session_state[_CORRECTING] = turn_id
+    st.session_state.pop(_CORRECTED, None)
+
+
+def _close_correction() -> None:
+    st.session_state.pop(_CORRECTING, None)
+
+
+def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
+    """Draw the form: the question, the answer as it was given, what it rests on, and what saving does."""
+    language, turn_id = context.language, snapshot.turn_id
+    passages = {passage.number: passage for passage in snapshot.evidence}
+    answered = snapshot.answer is not None and not snapshot.answer.refused
+    with st.form(f"correction {turn_id}", border=True):
+        question = st.text_input(
+            word("correct_question", language), snapshot.question, max_chars=2000, key=f"correct_question {turn_id}"
+        )
+        answer = st.text_area(
+            word("correct_answer", language),
+            plain_text(snapshot.text) if answered else "",
+            height=150,
+            max_chars=20_000,
+            key=f"correct_answer {turn_id}",
+        )
+        numbers = st.pills(
+            word("correct_sources", language),
+            list(passages),
+            selection_mode="multi",
+            default=_cited(snapshot) if answered else [],
+            format_func=lambda number: as_markdown(f"{number} · {passages[number].title}"),
+            key=f"correct_sources {turn_id}",
+        )
+        st.markdown(word("correct_waits" if _waits(context, snapshot) else "correct_serves", language))
+        with st.container(horizontal=True):
+            saved = st.form_submit_button(word("correct_save", language), type="primary", key="correct_save")
+            left = st.form_submit_button(word("correct_leave", language), key="correct_leave")
+    if left:
+        _close_correction()
+        st.rerun()
+    if saved:
+        _save(context, snapshot, question, answer, [passages[number] for number in numbers])
+
+
+def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: str, passages: list[Evidence]) -> None:
+    assert context.services.corrections is not None  # the button is not drawn without
+    sources = [Place(passage.document_id, passage.start, passage.end) for passage in passages]
+    try:
+        kept = context.services.corrections.write(snapshot.knowledge_base, question, answer, sources)
+    except CuratedUnusable as error:
+        st.error(as_markdown(failure_sentence(Failure.of(error), context.language)))
+        return
+    st.session_state[_CORRECTED] = (snapshot.turn_id, kept.state)
+    _close_correction()
+    st.rerun()
+
+
+def _waits(context: PageContext, snapshot: TurnSnapshot) -> bool:
+    corrections = context.services.corrections
+    return corrections is not None and corrections.waits_for_review(snapshot.knowledge_base)
+
+
+def _cited(snapshot: TurnSnapshot) -> list[int]:
+    cited = [] if snapshot.answer is None else snapshot.answer.citations
+    return [
+        passage.number
+        for passage in snapshot.evidence
+        if any(
+            citation.document_id == passage.document_id and passage.start <= citation.quote_start < passage.end
+            for citation in cited
+        )
+    ]

@@ -1,0 +1,1 @@
+"""The Knowledge page: articles, updates, checks, history."""

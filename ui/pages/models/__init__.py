@@ -1,0 +1,1 @@
+"""The Models page: installed models, quantization, calibration."""

@@ -1,0 +1,1 @@
+"""The Performance page: latency by stage, and the machine."""

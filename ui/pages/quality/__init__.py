@@ -1,0 +1,1 @@
+"""The Quality page: runs, comparisons, knowledge gaps, review of corrections."""

@@ -1,0 +1,58 @@
+"""Reads the files that customers sent, each in a process of its own; the page asks what became of them."""
+
+from collections.abc import Callable
+
+from ingest.customer_files import question_of_file
+from ingest.reader import FileReader
+from rag.errors import DocumentUnreadable
+from rag.settings import Settings
+from rag.storage.access import User
+from rag.turns import PersonLimits, owner_of
+from ui.services.jobs import Job, JobControl, Jobs
+
+
+class Attachments:
+    """Reads files for one person.  ``who`` is asked anew at each call; a file's id is known to its own tab alone."""
+
+    def __init__(self, jobs: Jobs, settings: Settings, who: Callable[[], User]) -> None:
+        self._jobs = jobs
+        self._settings = settings
+        self._who = who
+
+    def start(self, file_id: str, name: str, content: bytes, typed: str, *, tab: str = "") -> None:
+        """Begin to read a file; the job's result is what was ``typed`` and the file's words.
+
+        The job fails with ``QuestionTooLong`` where that is no question's length any more.  Raises ``OwnFilesWaiting``
+        where too many files of the same person wait, of the same ``tab`` where nobody signs in.
+        """
+        user = self._who()
+        limits = PersonLimits.of(self._settings)
+
+        def work(control: JobControl) -> str:
+            control.tell(None)  # ends it here where it was stopped before its turn came
+            with FileReader.of(self._settings) as reader:
+                control.when_stopped(reader.interrupt)
+                try:
+                    words = question_of_file(name, content, reader)
+                except DocumentUnreadable:
+                    control.tell(None)  # ends it here where it was stopped, for the reader was ended, too
+                    raise
+                control.tell(None)
+            return limits.require_short("\n\n".join(filter(None, (typed.strip(), words))))
+
+        self._jobs.start(self._lane(file_id), "attachment", work, owner_of(user, tab))
+
+    def job(self, file_id: str) -> Job | None:
+        """Return a file as far as it is read; None where there is none."""
+        return self._jobs.latest(self._lane(file_id))
+
+    def stop(self, file_id: str) -> None:
+        """Stop reading."""
+        self._jobs.stop(self._lane(file_id))
+
+    def forget(self, file_id: str) -> None:
+        """Forget a file that was read, with its words."""
+        self._jobs.forget(self._lane(file_id))
+
+    def _lane(self, file_id: str) -> str:
+        return f"attachment {self._who().name} {file_id}"

@@ -1,0 +1,145 @@
+"""The models of the program's Ollama, as its pages share them: looked at in the background, changed by jobs."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from rag.cli.models import ListedModel, listed
+from rag.errors import ModelUnfit, ServingError
+from rag.ollama.advice import Advice, advise, serving_of
+from rag.ollama.client import InstalledModel, OllamaClient
+from rag.ollama.hardware import Machine
+from rag.ollama.model_details import ModelDetails
+from rag.ollama.rates import kept_rates
+from rag.ollama.server import status
+from rag.ollama.sizing import ModelShape, context_of
+from rag.people.audit import AuditTrail, Detail
+from rag.queue.admission import Admission
+from rag.settings import Settings
+from rag.storage.access import User
+from rag.turns import Failure
+from ui.services.jobs import Jobs
+from ui.services.model_calibrations import Calibrations
+from ui.services.watch import Watch
+
+_LOOK_EVERY_SECONDS = 4.0
+
+Record = Callable[[User, Literal["model", "setting"], str, dict[str, Detail]], None]
+"""Takes down what somebody did to which model or setting, with names and numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """What the model server holds.  ``looked`` is False until it was first asked, ``failure`` is why it did not answer.
+
+    ``answers`` are being written now, in all programs.  ``managed`` tells whether the server was started by us: then
+    its slots are the settings'.  ``shapes`` are by the model's name; some models do not tell theirs.
+    """
+
+    rows: tuple[ListedModel, ...] = ()
+    shapes: Mapping[str, ModelShape] = field(default_factory=dict)
+    answers: int = 0
+    managed: bool = False
+    machine: Machine | None = None
+    failure: Failure | None = None
+    looked: bool = True
+
+    def row(self, name: str) -> ListedModel | None:
+        """Return the model of this name; None where it is not installed (any more)."""
+        return next((row for row in self.rows if row.name == name), None)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The models in memory."""
+        return tuple(row.name for row in self.rows if row.memory_bytes)
+
+
+class ModelRegistry:
+    """The models of one Ollama; pages get a ``ModelDesk`` over them, and never this."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: Jobs,
+        *,
+        record: Record = lambda *_: None,
+        admission: Admission | None = None,
+        machine: Callable[[], Machine] = Machine.here,
+        calibrations: Calibrations | None = None,
+    ) -> None:
+        self.settings = settings
+        self.jobs = jobs
+        self.record = record
+        self.calibrations = calibrations or Calibrations(settings)
+        self.client = OllamaClient(settings.ollama_url)
+        self.admission = admission or Admission.of(settings)
+        self.listing: Watch[ModelListing] = Watch(self._look, ModelListing(looked=False), _LOOK_EVERY_SECONDS)
+        self._machine = machine
+        self._lock = threading.Lock()
+        self._known: dict[InstalledModel, tuple[ModelDetails, ModelShape | None]] = {}
+
+    def look_again(self) -> None:
+        """See what has just been changed; a model that was made anew under an old name is asked about anew."""
+        with self._lock:
+            self._known.clear()
+        self.listing.look_now()
+
+    def advice(self, name: str, slots: int, context_tokens: int) -> Advice | None:
+        """Return what a model would take with so many slots and tokens; None where its shape is not known."""
+        listing = self.listing()
+        shape, row = listing.shapes.get(name), listing.row(name)
+        if shape is None or row is None or listing.machine is None:
+            return None
+        serving = serving_of(listing.machine, context_tokens, slots)
+        advice = advise(shape, serving, listing.machine, kept_rates(self.settings).get(name))
+        as_loaded = row.context_tokens == context_of(shape, serving) and slots == self.settings.parallel_slots
+        return replace(advice, loaded_bytes=row.memory_bytes) if as_loaded and listing.managed else advice
+
+    def _look(self) -> ModelListing:
+        try:
+            rows = tuple(listed(self.client, self.settings.model, self._shown))
+        except ServingError as error:
+            return ModelListing(failure=Failure.of(error))
+        return ModelListing(
+            rows=rows,
+            shapes=MappingProxyType(self._shapes(rows)),
+            answers=self.admission.occupancy().running,
+            managed=status(self.settings).managed,
+            machine=self._machine(),
+        )
+
+    def _shown(self, model: InstalledModel) -> ModelDetails:
+        """Return a model's details; Ollama reads the whole header of its file for them, so it is asked once."""
+        with self._lock:
+            known = self._known.get(model)
+        if known is None:
+            details = self.client.show(model.name)
+            known = details, _shape(model.name, details)
+            with self._lock:
+                self._known[model] = known
+        return known[0]
+
+    def _shapes(self, rows: tuple[ListedModel, ...]) -> dict[str, ModelShape]:
+        installed = {row.name for row in rows}
+        with self._lock:
+            found = {model.name: shape for model, (_, shape) in self._known.items()}
+        return {name: shape for name, shape in found.items() if shape is not None and name in installed}
+
+
+def _shape(name: str, details: ModelDetails) -> ModelShape | None:
+    """Return what a model is made of; None for one of a kind that our arithmetic does not know."""
+    try:
+        return ModelShape.of(name, details.metadata, details.tensors, details.quantization)
+    except ModelUnfit:
+        return None  # it can be used all the same
+
+
+def model_recorder(audit: AuditTrail) -> Record:
+    """Return what takes changes down in the audit trail."""
+
+    def record(user: User, what: Literal["model", "setting"], about: str, details: dict[str, Detail]) -> None:
+        audit.record(user.name, what, about, **details)
+
+    return record

@@ -1,0 +1,244 @@
+"""What the Models page calls, for an admin; every call asks anew who is there.  What takes longer is a job."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.calibrate_model.background import Order
+from eval.core.runs import new_run_name
+from rag.errors import IngestRunning, ModelMissing, ModelUnfit, NotPermitted, SettingsError
+from rag.ollama.advice import Advice
+from rag.ollama.templates import FORMATS
+from rag.people.audit import Detail
+from rag.profiles import PROFILE_NAMES, ProfileName
+from rag.settings import Settings, keep_choices, kept_choices
+from rag.storage.access import User
+from ui.services.jobs import Job, JobControl
+from ui.services.model_calibrations import CalibrationRun
+from ui.services.model_jobs import ModelWork, Outcome
+from ui.services.model_registry import ModelListing, ModelRegistry
+
+_MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A choice as it is in force and as it will be from the desk's next start on."""
+
+    now: str
+    next_start: str
+
+
+class ModelService:
+    """The models, for whoever ``who`` names.  Every method raises ``NotPermitted`` unless they are an admin.
+
+    Calibrations ask the questions of the knowledge base ``base``, so they raise ``AccessDenied`` where it is not
+    theirs.  Methods that begin a job raise ``IngestRunning`` beside one of the same lane: one lane makes models, one
+    moves them in and out of memory, one calibrates.
+    """
+
+    def __init__(
+        self, shelf: ModelRegistry, base: str, who: Callable[[], User], require: Callable[[User, str], None]
+    ) -> None:
+        self._shelf = shelf
+        self._base = base
+        self._who = who
+        self._access = require
+
+    # looking
+
+    def listing(self) -> ModelListing:
+        """Return what the model server held when it was last looked at, seconds ago."""
+        self._admin()
+        return self._shelf.listing()
+
+    def settings(self) -> Settings:
+        """Return the settings that are in force."""
+        self._admin()
+        return self._shelf.settings
+
+    def advice(self, name: str, slots: int, context_tokens: int) -> Advice | None:
+        """Return what a model would take with so many slots and tokens; None where its shape is not known."""
+        self._admin()
+        return self._shelf.advice(name, slots, context_tokens)
+
+    def next_model(self) -> str:
+        """Return the model that was chosen for the next start; empty where none was.  Raises ``SettingsError``."""
+        self._admin()
+        return str(kept_choices(self._shelf.settings.data_dir).get("model", ""))
+
+    # making
+
+    def pull(self, name: str) -> Job:
+        """Begin to get a model from the registry.  Raises ``ModelUnfit`` without a name."""
+        user, name = self._admin(), name.strip()
+        if not name:
+            raise ModelUnfit(model=name, reason="name")
+        return self._make("pull", user, lambda work: work.pull(name))
+
+    def import_files(self, path: str, name: str, kind: str, template: str) -> Job:
+        """Begin to make a model of a file or folder on this machine.
+
+        ``kind`` is a quantization or empty, ``template`` one of ``FORMATS`` or empty.  Raises ``ModelUnfit``.
+        """
+        user, file = self._admin(), Path(path.strip()).expanduser()
+        if not file.is_absolute():
+            raise ModelUnfit(model=path.strip(), reason="not_absolute")
+        if template and template not in FORMATS:
+            raise ModelUnfit(model=path.strip(), reason="no_format")
+        return self._make("import", user, lambda work: work.import_files(file, name.strip(), kind, template))
+
+    def quantize(self, name: str, kind: str, new_name: str = "") -> Job:
+        """Begin to make a smaller model of one; an empty ``new_name`` names it after its source."""
+        user = self._admin()
+        return self._make("quantize", user, lambda work: work.quantize(name, kind.strip(), new_name.strip()))
+
+    def making(self) -> Job | None:
+        """Return the last job that made a model, or tried to."""
+        self._admin()
+        return self._shelf.jobs.latest(_MAKING)
+
+    def stop_making(self) -> None:
+        """Stop it at its next step; what was downloaded is kept by Ollama for the next try."""
+        self._admin()
+        self._shelf.jobs.stop(_MAKING)
+
+    # serving
+
+    def load(self, name: str) -> Job:
+        """Begin to bring a model into memory."""
+        return self._serve("load", self._admin(), lambda work: work.load(name))
+
+    def unload(self, name: str) -> Job:
+        """Begin to take a model out of memory, behind the answers that are being written."""
+        return self._serve("unload", self._admin(), lambda work: work.unload(name))
+
+    def delete(self, name: str, typed: str) -> Job:
+        """Begin to delete a model whose name was ``typed``.  Raises ``ModelUnfit`` and ``ModelMissing``."""
+        user = self._admin()
+        if typed.strip() != name:
+            raise ModelUnfit(model=name, reason="not_typed")
+        if self._shelf.listing().row(name) is None:
+            raise ModelMissing(model=name)
+        making = self._shelf.jobs.latest(_MAKING)
+        if making is not None and making.running:
+            raise IngestRunning(holder=making.who)  # it may be what something is being made of
+        return self._serve("delete", user, lambda work: work.delete(name))
+
+    def use(self, name: str) -> Job:
+        """Begin to choose a model for the desk's next start: whether it can answer is asked of the server first."""
+        return self._serve("use", self._admin(), lambda work: work.use(name))
+
+    def serving(self) -> Job | None:
+        """Return the last job that moved a model."""
+        self._admin()
+        return self._shelf.jobs.latest(_SERVING)
+
+    def stop_serving(self) -> None:
+        """Give up waiting for answers; what has begun to be loaded is loaded."""
+        self._admin()
+        self._shelf.jobs.stop(_SERVING)
+
+    # calibrating
+
+    def questions(self) -> int:
+        """Count the questions that a calibration can ask; 0 without any."""
+        self._reader()
+        return self._shelf.calibrations.questions(self._base)
+
+    def calibrations(self) -> list[CalibrationRun]:
+        """Return the calibrations with this knowledge base's questions, the newest first."""
+        self._reader()
+        return self._shelf.calibrations.runs(self._base)
+
+    def calibrate(
+        self, model: str, slots: tuple[int, ...], contexts: tuple[int, ...], *, limit: int, minutes: float
+    ) -> Job:
+        """Begin to try a model; the job's result is the run's name.  ``limit`` 0 asks all questions.
+
+        Raises ``ModelMissing``, and ``SettingsError`` without slots, contexts or time.
+        """
+        user = self._reader()
+        if self._shelf.listing().row(model) is None:
+            raise ModelMissing(model=model)
+        if not slots or not contexts or minutes <= 0 or min(*slots, *contexts) < 1:
+            raise SettingsError(reason=f"{slots} {contexts} {minutes}")
+        order = Order(new_run_name(self._shelf.settings), model, slots, contexts, limit, minutes)
+        calibrations = self._shelf.calibrations
+        return self._shelf.jobs.start(
+            _CALIBRATING, "calibrate", lambda control: calibrations.calibrate(self._base, order, control), user.name
+        )
+
+    def choose_winner(self, run: str) -> Job:
+        """Begin to use a calibration's winner; the job's result are the variables that go before it.
+
+        Raises ``SettingsError`` where there is no such run, or none that has a winner.
+        """
+        user = self._reader()
+        found = next((one.findings for one in self.calibrations() if one.name == run), None)
+        if found is None or found.best is None:
+            raise SettingsError(reason=run)
+        best = found.best.configuration
+
+        def work(control: JobControl) -> list[str]:
+            variables = self._shelf.calibrations.choose(run, control)
+            details: dict[str, Detail] = {"action": "chosen", "slots": best.slots, "context": best.context_tokens}
+            self._shelf.record(user, "model", best.model, details)
+            self._shelf.look_again()
+            return variables
+
+        return self._shelf.jobs.start(_CALIBRATING, "choose", work, user.name)
+
+    def calibrating(self) -> Job | None:
+        """Return the last calibration that was begun here, or the choice of its winner."""
+        self._admin()
+        return self._shelf.jobs.latest(_CALIBRATING)
+
+    def stop_calibrating(self) -> None:
+        """Stop it; what was asked so far is kept."""
+        self._admin()
+        self._shelf.jobs.stop(_CALIBRATING)
+
+    # profiles
+
+    def profile(self) -> Chosen:
+        """Return the profile that is in force, and the one that was chosen.  Raises ``SettingsError``."""
+        self._admin()
+        now = self._shelf.settings.profile
+        return Chosen(now, str(kept_choices(self._shelf.settings.data_dir).get("profile", now)))
+
+    def choose_profile(self, name: ProfileName) -> list[str]:
+        """Keep a profile for the next start; return the variables that go before it.  Raises ``SettingsError``."""
+        user = self._admin()
+        variables = keep_choices(self._shelf.settings, {"profile": name})
+        self._shelf.record(user, "setting", "profile", {"profile": name})
+        return variables
+
+    def profiles(self) -> tuple[ProfileName, ...]:
+        """Return the profiles that there are."""
+        self._admin()
+        return PROFILE_NAMES
+
+    def _make(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
+        return self._begin(_MAKING, kind, user, call)
+
+    def _serve(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
+        return self._begin(_SERVING, kind, user, call)
+
+    def _begin(self, lane: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
+        def work(control: JobControl) -> Outcome:
+            return call(ModelWork(self._shelf, user, control))
+
+        return self._shelf.jobs.start(lane, kind, work, user.name)
+
+    def _reader(self) -> User:
+        """Return who is there, an admin who may read the knowledge base."""
+        user = self._admin()
+        self._access(user, self._base)
+        return user
+
+    def _admin(self) -> User:
+        user = self._who()
+        if not user.is_at_least("admin"):
+            raise NotPermitted(role="admin")
+        return user

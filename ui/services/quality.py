@@ -1,0 +1,167 @@
+"""What the Quality page calls, for a lead or an admin and one knowledge base; every call asks anew who is there."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from eval.commands.compare import compare_runs
+from eval.compare.pairs import Comparison
+from eval.compare.report_page import run_plots
+from eval.compare.side_by_side import Compared, side_by_side
+from eval.core.background import Evaluation, EvaluationKind, chosen_questions
+from eval.core.runs import Run
+from eval.gaps.report import GapReport, find_gaps
+from rag.errors import NoRegressionQuestions, NotPermitted, SettingsError
+from rag.schema import Language
+from rag.settings import Settings
+from rag.storage.access import User
+from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
+from rag.storage.feedback import Grouping, OutcomeCounts
+from rag.turns import PersonalCorrections
+from ui.services.jobs import Job, JobControl
+from ui.services.quality_registry import QualityRegistry, RunInfo
+
+
+class QualityService:
+    """One knowledge base's quality.  Every method raises ``AccessDenied`` or ``NotPermitted`` where ``who`` may not."""
+
+    def __init__(
+        self, shelf: QualityRegistry, name: str, who: Callable[[], User], require: Callable[[User, str], None]
+    ) -> None:
+        self._shelf = shelf
+        self.name = name
+        self._who = who
+        self._access = require
+
+    # runs
+
+    def runs(self) -> list[RunInfo]:
+        """Return the runs on this knowledge base, the newest first."""
+        self._permitted()
+        return self._shelf.runs(self.name)
+
+    def questions(self, kind: EvaluationKind) -> int:
+        """Count the questions of its own that the knowledge base has for this kind; 0 without any."""
+        self._permitted()
+        try:
+            return len(chosen_questions(self._settings, Evaluation(kind, "")).questions)
+        except NoRegressionQuestions:
+            return 0
+
+    def start(self, kind: EvaluationKind, limit: int) -> Job:
+        """Begin an evaluation; the job's result is the run's name.  Raises ``IngestRunning`` while one runs."""
+        user = self._permitted()
+        evaluation = Evaluation(kind, self._shelf.new_run_name(), limit)
+
+        def work(control: JobControl) -> str:
+            self._shelf.run(self._settings, evaluation, control)
+            return evaluation.run
+
+        return self._shelf.jobs.start(self._lane("evaluation"), kind, work, user.name)
+
+    def evaluation(self) -> Job | None:
+        """Return the last evaluation that was begun here."""
+        self._permitted()
+        return self._shelf.jobs.latest(self._lane("evaluation"))
+
+    def stop(self) -> None:
+        """Stop the evaluation; what was asked so far is kept."""
+        self._permitted()
+        self._shelf.jobs.stop(self._lane("evaluation"))
+
+    def plots(self, run: RunInfo, language: Language) -> str:
+        """Return a finished run's plots as HTML, every word of it escaped.  Raises ``SettingsError``."""
+        self._permitted()
+        return run_plots(self._run(run.name), language)
+
+    # comparing
+
+    def compare(self, first: str, second: str) -> list[Comparison]:
+        """Return the measures that two runs share, the main one first.  Raises ``SettingsError``."""
+        self._permitted()
+        self._run(first), self._run(second)
+        measures = compare_runs(first, second, self._settings)["measures"]
+        assert isinstance(measures, dict)
+        return [Comparison(**values) for values in measures.values()]
+
+    def side_by_side(self, first: str, second: str) -> tuple[Compared, ...]:
+        """Return the questions that both runs have, lost ones first.  Raises ``SettingsError``."""
+        self._permitted()
+        return side_by_side(self._run(first), self._run(second))
+
+    # corrections
+
+    def corrections(self, state: CuratedState | None = None) -> list[CuratedAnswer]:
+        """Return the answers that persons wrote, the newest first."""
+        return self._corrections().list(self.name, state)
+
+    def history(self, number: int) -> Sequence[CuratedEvent]:
+        """Return who did what to an answer."""
+        return self._corrections().history(self.name, number)
+
+    def doubtful_sentences(self, answer: str) -> tuple[str, ...]:
+        """Return the sentences with a link, a mail address or a number to call that no document has."""
+        return self._corrections().doubtful_sentences(self.name, answer)
+
+    def accept(self, number: int) -> None:
+        """Let an answer serve.  Raises ``CuratedMissing``, or ``CuratedUnusable`` where its document is gone."""
+        self._corrections().approve(self.name, number)
+
+    def reject(self, number: int, reason: str = "") -> None:
+        """Let an answer serve no more, or never.  Raises ``CuratedMissing``."""
+        self._corrections().retire(self.name, number, reason.strip())
+
+    def edit(self, number: int, question: str, answer: str, language: Language) -> CuratedAnswer:
+        """Let an answer serve in other words, or as one of another language.
+
+        Raises ``CuratedMissing`` and ``CuratedUnusable``.
+        """
+        return self._corrections().edit(self.name, number, question, answer, language)
+
+    # gaps and outcomes
+
+    def find_gaps(self, days: int) -> Job:
+        """Begin to look for what is missing in the questions of the last days; the job's result is a ``GapReport``."""
+        user = self._permitted()
+        since = datetime.now(UTC) - timedelta(days=days)
+
+        def work(control: JobControl) -> GapReport:
+            parts = self._shelf.gap_parts(self.name, user)
+            return find_gaps(parts, self.name, since, lambda done, total: control.tell((done, total)))
+
+        return self._shelf.jobs.start(self._lane("gaps"), "gaps", work, user.name)
+
+    def gaps(self) -> Job | None:
+        """Return the last search for gaps, running or done."""
+        self._permitted()
+        return self._shelf.jobs.latest(self._lane("gaps"))
+
+    def outcomes(self, grouping: Grouping, days: int) -> Sequence[OutcomeCounts]:
+        """Return what became of answers, by topic or team, in the order of their names: teams are in no race."""
+        self._permitted()
+        since = datetime.now(UTC) - timedelta(days=days)
+        found = self._shelf.feedback.by(grouping, since=since, knowledge_base=self.name)
+        return sorted(found, key=lambda one: one.name)
+
+    def _corrections(self) -> PersonalCorrections:
+        self._permitted()
+        return self._shelf.corrections(self._who)
+
+    def _lane(self, what: str) -> str:
+        return f"{what} {self.name}"
+
+    def _run(self, name: str) -> Run:
+        """Return a run on this knowledge base: another one's is none of its readers' business."""
+        if name not in {one.name for one in self._shelf.runs(self.name)}:
+            raise SettingsError(reason=name)
+        return Run.named(name, self._settings)
+
+    def _permitted(self) -> User:
+        user = self._who()
+        self._access(user, self.name)
+        if not user.is_at_least("lead"):
+            raise NotPermitted(role="lead")
+        return user
+
+    @property
+    def _settings(self) -> Settings:
+        return self._shelf.settings.changed(knowledge_base=self.name)

@@ -1,0 +1,323 @@
+"""What the pages call: made once for the whole program, shared by all browsers, safe from many threads."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import Literal
+
+import streamlit as st
+
+from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable, OwnFilesWaiting
+from rag.people.administration import Administration
+from rag.people.audit import AuditTrail
+from rag.people.directory import People
+from rag.people.first_admin import FirstAdmin
+from rag.people.sign_ins import SignIns
+from rag.performance import PerformanceReports, PersonalPerformance
+from rag.private_files import keep_files_private
+from rag.reuse.curated import Curation
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.storage.access import LOCAL_USER, User
+from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.store import KnowledgeStore
+from rag.storage.turn_store import TurnStore
+from rag.storage.turn_times import TurnTimesTable
+from rag.telemetry.machine import MachineState, machine_look
+from rag.turns import (
+    AnswerPipeline,
+    PersonalCorrections,
+    PersonalRewritings,
+    PersonalTurns,
+    PersonLimits,
+    Pipelines,
+    Translations,
+    TurnService,
+    WritingService,
+    file_pool,
+    parts_of,
+)
+from ui.services.attachment_reader import Attachments
+from ui.services.jobs import Jobs
+from ui.services.knowledge import KnowledgeService
+from ui.services.knowledge_registry import KnowledgeRegistry, recorder
+from ui.services.model_registry import ModelRegistry, model_recorder
+from ui.services.models import ModelService
+from ui.services.pipeline_builder import PipelineBuilder
+from ui.services.quality import QualityService
+from ui.services.quality_registry import QualityRegistry
+from ui.services.turn_feed import TurnFeeds
+from ui.services.warm_up import warm_up
+from ui.services.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+_MODEL_LOOK_EVERY_SECONDS = 5.0
+_MACHINE_LOOK_EVERY_SECONDS = 2.0
+_FIRST_RETENTION_SECONDS = 60.0  # the start has enough to do
+_RETENTION_EVERY_SECONDS = 24 * 3600.0
+_MORE_WORKERS_THAN_THE_LINE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeState:
+    """The published knowledge base; ``generation`` 0 and ``published_at`` None: there is none."""
+
+    generation: int = 0
+    published_at: datetime | None = None
+    documents: int = 0
+    passages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """The model that would answer now.  ``name`` is empty where none is known."""
+
+    kind: Literal["starting", "ready", "down", "missing"] = "starting"
+    name: str = ""
+    stand_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A title of the knowledge base, to try the desk with."""
+
+    title: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class DeskServices:
+    """What the pages call, for one person and one knowledge base of theirs.
+
+    None of these waits for an embedder or a model, and each asks anew whether it may.
+    """
+
+    turns: PersonalTurns
+    knowledge: Callable[[], KnowledgeState]
+    model: Callable[[], ModelState]
+    topics: Callable[[Language], tuple[Topic, ...]]
+    library: KnowledgeService
+    quality: QualityService
+    knowledge_base: str = "default"
+    knowledge_bases: tuple[str, ...] = ()
+    administration: Administration | None = None
+    sign_out: Callable[[str], None] = lambda token: None
+    performance: PersonalPerformance | None = None
+    corrections: PersonalCorrections | None = None
+    rewritings: PersonalRewritings | None = None
+    models: ModelService | None = None
+    attachments: Attachments | None = None
+    feeds: TurnFeeds = field(default_factory=TurnFeeds)
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleServices:
+    """Who may sign in.  ``required`` tells whether anybody has to; where not, whoever sits here may do everything.
+
+    ``unverified_email`` lets in whom a provider names without saying that it has verified the address.
+    """
+
+    people: People
+    sign_ins: SignIns
+    audit: AuditTrail
+    required: Callable[[], bool]
+    first_admin: FirstAdmin
+    unverified_email: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SharedServices:
+    """The program's own, for everybody together: pages get ``of(...)`` and never this."""
+
+    turns: TurnService
+    bases: KnowledgeBases
+    knowledge: Callable[[str], KnowledgeState]
+    model: Callable[[], ModelState]
+    topics: Callable[[str, Language], tuple[Topic, ...]]
+    shelf: KnowledgeRegistry
+    quality: QualityRegistry
+    first_base: str = "default"
+    people: PeopleServices | None = None
+    reports: PerformanceReports | None = None
+    corrections: Callable[[Callable[[], User]], PersonalCorrections] | None = None
+    writings: WritingService | None = None
+    translations: Translations = field(default_factory=Translations)
+    models: ModelRegistry | None = None
+    feeds: TurnFeeds = field(default_factory=TurnFeeds)
+    files: Jobs = field(default_factory=Jobs)
+
+    def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
+        """Return the services of whoever ``who`` names, for the knowledge base that they chose.
+
+        One that they may not use gives way to the first that they may.
+        """
+        user = who()
+        names = self.bases.names_for(user)
+        usual = self.first_base if self.first_base in names or user.scopes is None else next(iter(names), "")
+        base = chosen_base if chosen_base in names else usual
+
+        def guarded() -> str:
+            self.bases.require(who(), base)
+            return base
+
+        turns = PersonalTurns(self.turns, self.bases, who)
+        return DeskServices(
+            turns=turns,
+            knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
+            model=self.model,
+            topics=lambda language: self.topics(guarded(), language) if base else (),
+            library=KnowledgeService(self.shelf, base, who, self.bases.require),
+            quality=QualityService(self.quality, base, who, self.bases.require),
+            knowledge_base=base,
+            knowledge_bases=names,
+            administration=Administration(self.people.people, self.people.audit, self.bases, who)
+            if self.people is not None
+            else None,
+            performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
+            sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
+            corrections=self.corrections(who) if self.corrections is not None else None,
+            attachments=Attachments(self.files, self.shelf.settings, who),
+            rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
+            if self.writings is not None
+            else None,
+            feeds=self.feeds,
+            models=ModelService(self.models, base, who, self.bases.require) if self.models is not None else None,
+        )
+
+
+class ModelWatch(Watch[ModelState]):
+    """Looks at the model server."""
+
+    def __init__(self, look: Callable[[], ModelState]) -> None:
+        super().__init__(look, ModelState(), _MODEL_LOOK_EVERY_SECONDS)
+
+
+def performance_reports(settings: Settings) -> PerformanceReports:
+    """Return the figures of the recorded turns and of this machine."""
+    machine: Watch[MachineState | None] = Watch(machine_look(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
+    return PerformanceReports(TurnTimesTable(settings.turns_path), machine)
+
+
+def open_services(settings: Settings) -> SharedServices:
+    """Make the services for these settings, and begin to warm them in the background."""
+    bases = KnowledgeBases(settings.knowledge_folder)
+    builder = PipelineBuilder(settings)
+    pipelines = Pipelines(bases, builder)
+    turns, jobs, people = open_turns(settings), Jobs(), open_people(settings)
+    curations = lru_cache(maxsize=None)(
+        lambda name: Curation.of(settings.changed(knowledge_base=name), people_sign_in=people.required)
+    )
+    stores = lru_cache(maxsize=None)(lambda name: KnowledgeStore(settings.knowledge_folder / name))
+    workers = settings.slots_of_all_hosts + settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+
+    def corrections(who: Callable[[], User]) -> PersonalCorrections:
+        return PersonalCorrections(curations, bases, who, people.audit, settings.user_name)
+
+    services = SharedServices(
+        turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
+        bases=bases,
+        knowledge=lambda name: _knowledge(stores(name)),
+        model=ModelWatch(lambda: _look_at_model(settings)),
+        topics=lambda name, language: _topics(stores(name), language),
+        shelf=KnowledgeRegistry(settings, jobs, pipelines, record=recorder(people.audit)),
+        quality=QualityRegistry(settings, jobs, pipelines, builder.embedder, curations, turns.feedback, corrections),
+        first_base=settings.knowledge_base,
+        people=people,
+        reports=performance_reports(settings),
+        corrections=corrections,
+        writings=WritingService(parts_of(pipelines)),
+        models=ModelRegistry(settings, jobs, record=model_recorder(people.audit)),
+        files=Jobs(file_pool(settings, OwnFilesWaiting)),
+    )
+    first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
+    threading.Thread(target=_delete_old_turns, args=(settings,), daemon=True, name="retention").start()
+    # no daemon: at the end of the process it would be inside OpenVINO, which aborts then
+    threading.Thread(target=_make_ready, args=(first, services), name="warm").start()
+    return services
+
+
+def open_turns(settings: Settings) -> TurnStore:
+    """Return the recorded turns."""
+    return TurnStore(settings.turns_path, question_characters=settings.question_limit_characters)
+
+
+def open_people(settings: Settings) -> PeopleServices:
+    """Return who may sign in; with ``sign_in`` auto, everybody has to as soon as there is an admin."""
+    people = People(settings.people_path)
+    required: Callable[[], bool] = {
+        "on": lambda: True,
+        "off": lambda: False,
+        "auto": people.has_admin,
+    }[settings.sign_in]
+    sign_ins = SignIns(settings.people_path, settings.sign_in_hours, idle_hours=settings.sign_in_idle_hours)
+    audit = AuditTrail(settings.people_path)
+    first_admin = FirstAdmin(people, sign_ins)
+    return PeopleServices(people, sign_ins, audit, required, first_admin, settings.unverified_email)
+
+
+@st.cache_resource(show_spinner=False)
+def shared_services() -> SharedServices:
+    """Return the program's one set of services."""
+    keep_files_private()  # once more: the page may be served by another program than ``python -m ui``
+    return open_services(load_settings())
+
+
+def _delete_old_turns(settings: Settings) -> None:
+    """Delete each day the turns that are older than they are kept, for as long as the program runs."""
+    from rag.erasure import expire_turns
+
+    time.sleep(_FIRST_RETENTION_SECONDS)
+    while settings.turn_retention_days:
+        try:
+            count = expire_turns(settings, datetime.now(UTC), "desk")
+            logger.info("%d turns were older than %d days", count, settings.turn_retention_days)
+        except AnswerdeskError as error:
+            logger.warning("old turns not deleted: %s", type(error).__name__)
+        time.sleep(_RETENTION_EVERY_SECONDS)
+
+
+def _make_ready(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
+    services.model()
+    warm_up(pipeline)
+
+
+def _knowledge(store: KnowledgeStore) -> KnowledgeState:
+    generation = store.current_generation()
+    if generation == 0:
+        return KnowledgeState()
+    info = store.generation_info(generation)
+    return KnowledgeState(generation, info.published_at, info.document_count, info.chunk_count)
+
+
+def _topics(store: KnowledgeStore, language: Language) -> tuple[Topic, ...]:
+    """Take titles from all over the knowledge base, in the page's language while there are any."""
+    generation = store.current_generation()
+    return _topics_of(store, generation, language) if generation else ()
+
+
+@lru_cache(maxsize=8)
+def _topics_of(store: KnowledgeStore, generation: int, language: Language) -> tuple[Topic, ...]:
+    rows = store.documents(generation)
+    chosen = [row for row in rows if row.language == language] or rows
+    step = max(1, len(chosen) // 3)
+    return tuple(Topic(row.title, row.language) for row in chosen[::step][:3] if row.title)
+
+
+def _look_at_model(settings: Settings) -> ModelState:
+    from rag.ollama.hosts import choose_model  # keeps the model client off the way to the first page
+
+    try:
+        chosen = choose_model(settings)
+    except OllamaUnavailable:
+        return ModelState("down")
+    except ModelMissing:
+        return ModelState("missing")
+    except AnswerdeskError as error:
+        logger.warning("model not seen: %s", type(error).__name__)
+        return ModelState("down")
+    return ModelState("ready", chosen.name, chosen.stand_in)
