@@ -48,15 +48,11 @@ class Place:
 
 @dataclass
 class Found:
-    """A pattern, where it is compiled, and the methods by which the product uses it; empty where that is unknown.
-
-    ``longest_text`` is what the product gives it at once, where that is less than a whole text.
-    """
+    """A pattern, where it is compiled, and the methods by which the product uses it; empty where that is unknown."""
 
     pattern: re.Pattern[Any]
     places: set[Place] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
-    longest_text: int = sys.maxsize
 
 
 class Stuck(BaseException):
@@ -88,7 +84,6 @@ def find_patterns(root: Path) -> tuple[list[Found], list[str]]:
     unknown = _read_functions(trees, found, root)
     recorded = {(place.path, place.line) for entry in found.values() for place in entry.places}
     _find_methods(found, trees)
-    _find_windows(found, trees)
     missing = [f"{place.path}:{place.line}" for place in unknown if (place.path, place.line) not in recorded]
     return sorted(found.values(), key=lambda one: (min(p.path for p in one.places), str(one.pattern.pattern))), missing
 
@@ -150,15 +145,6 @@ def _read_functions(trees: dict[str, ast.Module], found: dict[re.Pattern[Any], F
                 method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
                 entry.methods.update([method] if method in METHODS else METHODS)
     return unknown
-
-
-def _find_windows(found: dict[re.Pattern[Any], Found], trees: dict[str, ast.Module]) -> None:
-    """Note how much text the patterns get at once that are searched in windows."""
-    for name in trees:
-        for value in vars(sys.modules[name]).values() if name in sys.modules else ():
-            if type(value).__name__ == "WindowedPattern" and value.pattern in found:
-                found[value.pattern].longest_text = value.window_characters
-                found[value.pattern].methods = {"search"}
 
 
 def _calls_in_functions(tree: ast.Module) -> Iterator[ast.Call]:
@@ -419,24 +405,23 @@ def measure(entry: Found) -> dict[str, Any]:
     """
     used = entry.methods or set(METHODS)
     ways = sorted({way if way in ("match", "fullmatch", "search") else "finditer" for way in used})
-    length = min(entry.longest_text, CHARACTERS)
     tried: list[tuple[float, str, tuple[str, str, str]]] = []
     for parts in hostile_texts(entry.pattern):
-        text = _text_for(entry.pattern, parts, min(length, _SHORT_CHARACTERS))
+        text = _text_for(entry.pattern, parts, _SHORT_CHARACTERS)
         tried += [(run(entry.pattern, way, text), way, parts) for way in ways]
     tried.sort(reverse=True)
     slow = [one for number, one in enumerate(tried) if number < 2 or one[0] > _QUICK_SECONDS]
     worst: tuple[float, str] = (0.0, "")
     broken: list[str] = []
     for _, way, parts in slow[:_MOST_LONG_RUNS]:
-        text = _text_for(entry.pattern, parts, length)
+        text = _text_for(entry.pattern, parts, CHARACTERS)
         seconds = _least(entry.pattern, way, text)
-        told = f"{way} on {parts!r:.150}: {seconds:.3f} s at {length} characters"
+        told = f"{way} on {parts!r:.150}: {seconds:.3f} s at {CHARACTERS} characters"
         worst = max(worst, (seconds, told))
         if seconds > SECONDS:
             broken.append(told)
-        elif seconds > _MEASURABLE_SECONDS and length == CHARACTERS:
-            shorter = _least(entry.pattern, way, _text_for(entry.pattern, parts, length // _GROWTH))
+        elif seconds > _MEASURABLE_SECONDS:
+            shorter = _least(entry.pattern, way, _text_for(entry.pattern, parts, CHARACTERS // _GROWTH))
             if seconds > shorter * _GROWTH * _NOISE:
                 broken.append(f"{told}, {shorter:.4f} s at an eighth of them")
         if len(broken) == 3:

@@ -34,6 +34,14 @@ _AROUND_TOKENS = 8
 _LEAST_AGREEMENT = 3
 _NEAREST_TOKENS = 3
 """A number or denial is opposite to another where no more than this is between it and what is the same."""
+_MOST_TOKENS = 256
+"""Tokens that are aligned at once; longer sentences are compared a piece at a time.
+
+The time of an alignment can grow with the third power of its length: two sentences of 256 tokens take at most 0.04 s,
+of 1,024 tokens 2.6 s.  The longest of 30,534 sentences of three collections of support documents has 210 tokens.
+"""
+_OVERLAP_TOKENS = 2 * _AROUND_TOKENS
+"""Tokens that two pieces share, so that a place at the edge of one has its surroundings in the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
     True
     """
     said = list(sources)
-    if _is_part_at_odds(read_tokens(claim), [read_tokens(source) for source in said]):
+    whole = [piece for source in said for piece in _pieces(read_tokens(source))]
+    if any(_is_part_at_odds(own, whole) for own in _pieces(read_tokens(claim))):
         return True
     clauses = [clause for source in said for clause in _clauses(source)]
     return any(_is_part_at_odds(own, clauses) for own in _clauses(claim))
@@ -68,8 +77,15 @@ def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
 @lru_cache(maxsize=4096)
 def _clauses(text: str) -> tuple[tuple[str, ...], ...]:
     """Return the tokens of each clause that is long enough to be compared."""
-    clauses = [read_tokens(clause) for clause in _CLAUSE_END.split(text)]
+    clauses = [piece for clause in _CLAUSE_END.split(text) for piece in _pieces(read_tokens(clause))]
     return tuple(tokens for tokens in clauses if len(tokens) >= _LEAST_CLAUSE_TOKENS)
+
+
+def _pieces(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the tokens as a whole, or in pieces of 256 that overlap where there are more."""
+    last = max(len(tokens) - _OVERLAP_TOKENS, 1)
+    for start in range(0, last, _MOST_TOKENS - _OVERLAP_TOKENS):
+        yield tokens[start : start + _MOST_TOKENS]
 
 
 def _is_part_at_odds(own: Sequence[str], said: Iterable[Sequence[str]]) -> bool:

@@ -1,5 +1,8 @@
 """Numbers and denials in their places, by hand; and what must hold for any text."""
 
+from difflib import SequenceMatcher
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,3 +57,28 @@ def test_codes_and_clock_times_are_one_token() -> None:
 )
 def test_nothing_is_at_odds_with_its_own_words(sources: list[str], text: str) -> None:
     assert not has_mismatch(text, [text, *sources])
+
+
+def long_sentence(place: int, number: int) -> str:
+    """Return a sentence of 600 different words with a number behind the word at ``place``."""
+    words = [f"word{chr(97 + one // 26)}{chr(97 + one % 26)}" for one in range(600)]
+    return " ".join([*words[:place], f"wait {number} days", *words[place:]])
+
+
+@pytest.mark.parametrize("place", [3, 235, 240, 248, 255, 256, 470, 480, 597])
+def test_a_number_is_compared_wherever_it_stands_in_a_long_sentence(place: int) -> None:
+    assert has_mismatch("worda " + long_sentence(place, 24), [long_sentence(place, 30)])
+    assert not has_mismatch(long_sentence(place, 30), [long_sentence(place, 30)])
+
+
+def test_no_more_than_256_tokens_are_aligned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    class Recording(SequenceMatcher[str]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            lengths.extend(len(sequence) for sequence in args[1:])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr("rag.grounding.contradiction.SequenceMatcher", Recording)
+    has_mismatch(" ".join(f"x{one} y z w" for one in range(150)), [" ".join(f"z{one} y w z" for one in range(300))])
+    assert lengths and max(lengths) == 256

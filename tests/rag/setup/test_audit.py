@@ -153,7 +153,7 @@ def test_a_lock_that_pins_nothing_is_no_sound_lock(tmp_path: Path) -> None:
 
 
 def test_every_package_of_the_shipped_locks_is_read() -> None:
-    locks = [*CHECKOUT.glob("requirements*.lock"), *(CHECKOUT / "rag" / "provisioning").glob("*.lock")]
+    locks = [*CHECKOUT.glob("requirements*.lock"), *(CHECKOUT / "rag" / "setup").rglob("*.lock")]
     assert len(locks) == 4
     for lock in locks:
         lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line[:1].isalnum()]

@@ -1,4 +1,4 @@
-"""Tests that text is bounded and that a long one is searched a window at a time."""
+"""Tests that text is bounded."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.bounds import LONGEST_BLANK_RUN_CHARACTERS, WindowedPattern, squeezed
+from rag.text.bounds import LONGEST_BLANK_RUN_CHARACTERS, squeezed
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\u3000", "\u00a0"])
@@ -27,10 +27,3 @@ def test_words_stay_and_no_run_is_long(words: str, times: int) -> None:
     assert out.split() == text.split()
     assert max((len(run) for run in re.findall(r"\s+", out)), default=0) <= LONGEST_BLANK_RUN_CHARACTERS
     assert squeezed(out) == out
-
-
-@given(st.text(alphabet="ab .", max_size=60))
-def test_windows_find_what_the_whole_search_finds(text: str) -> None:
-    pattern = re.compile(r"\bab a\b(?! b)|\bb\.\b")
-    windowed = WindowedPattern(pattern, window_characters=20, overlap_characters=12, margin_characters=4)
-    assert (windowed.search(text) is None) == (pattern.search(text) is None)
