@@ -1,1 +1,1 @@
-"""Commands for the terminal."""
+"""The commands of ``python -m rag`` and ``python -m rag.ollama``."""

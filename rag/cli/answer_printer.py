@@ -1,4 +1,4 @@
-"""Shows the events of one answer in a terminal: passages, the thought dimmed, the answer with notes, the times."""
+"""Prints an answer's events in a terminal: passages, dimmed thinking, answer with notes, times."""
 
 from collections.abc import Iterable
 from typing import TextIO

@@ -1,4 +1,4 @@
-"""Many conversations from a file, answered one after another.
+"""Answers a file of conversations, one after another.
 
 A line is ``{"id", "turns": [{"user", "assistant"?}, ...]}``: the last turn's question is answered, the earlier ones say
 what it is about.  Its answer is a line with the ``id`` and the ``Answer``'s fields.  A line ``{"id", "question"}``, or

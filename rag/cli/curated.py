@@ -1,4 +1,4 @@
-"""``python -m rag curated``: the answers that persons wrote, in the terminal."""
+"""``python -m rag curated``: manages curated answers in the terminal."""
 
 import argparse
 import getpass

@@ -1,4 +1,4 @@
-"""``python -m rag forget`` and ``python -m rag retention``: customers' words that are not to be kept any longer."""
+"""``python -m rag forget`` and ``python -m rag retention``: erase customers' data."""
 
 import argparse
 import json

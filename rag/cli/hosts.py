@@ -1,4 +1,4 @@
-"""What ``python -m rag.ollama status`` tells of several hosts."""
+"""Prints the status of several hosts for ``python -m rag.ollama status``."""
 
 import json
 from collections.abc import Iterator

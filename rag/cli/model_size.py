@@ -1,4 +1,4 @@
-"""``python -m rag.ollama size``: what a model takes, what fits, and how that was worked out, line by line."""
+"""``python -m rag.ollama size``: a model's memory, what fits, and the arithmetic behind it."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""The commands of ``python -m rag.ollama`` that look after models."""
+"""The model commands of ``python -m rag.ollama``."""
 
 import argparse
 import json

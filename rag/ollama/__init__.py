@@ -1,1 +1,1 @@
-"""The locally managed Ollama, and who may use it when."""
+"""Manages the local Ollama: process, hosts and models."""

@@ -1,4 +1,4 @@
-"""``python -m rag.ollama``: look after the managed Ollama."""
+"""``python -m rag.ollama``: manages the local Ollama and its models."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""What fits on this machine: a model's memory, slots, quantizations and speed, by its header and what was measured."""
+"""Advises on memory, slots, quantization and speed, from a model's header and measured rates."""
 
 import os
 from collections.abc import Sequence

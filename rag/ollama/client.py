@@ -1,4 +1,4 @@
-"""The few Ollama endpoints that manage it: one place that speaks HTTP and translates what goes wrong.
+"""HTTP client for Ollama's management endpoints; translates failures into our errors.
 
 With the standard library's client: importing httpx takes longer than all that ``python -m rag.ollama status`` does.
 """

@@ -1,4 +1,4 @@
-"""The beginning of a GGUF file: what a model is made of, without reading its weights.
+"""Reads the header of a GGUF file without its weights.
 
 Own, and small: the reader of the PyPI package ``gguf`` makes an object of each of 150,000 vocabulary entries, which
 took it 77 s and 535 MB for a 0.5B model on a busy machine; this one steps over them.  The format is described in

@@ -1,4 +1,4 @@
-"""What this machine has that decides which model fits: cores, memory, and memory on a GPU."""
+"""Detects cores, memory and GPU memory."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Several model servers as one: which of them answer and have the model that is asked for, looked at again and again.
+"""Several model servers as one: checks which of them answer and have the model.
 
     hosts = Hosts(["http://a:11434", "http://b:11434"], "deepseek-r1:7b", slots_each=2)
     hosts.slots()                             # {"a:11434": 2}, while b is down or has another model

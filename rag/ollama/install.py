@@ -1,4 +1,4 @@
-"""Where Ollama is on this machine.  ``rag/setup`` puts it there; nothing here downloads or builds."""
+"""Locates the Ollama executable; ``rag/setup`` installs it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Making models in Ollama: from files, by quantizing, with an adapter.  Ollama's side is server/create.go (0.24).
+"""Creates models in Ollama: import, quantize, adapter.  The server's side is server/create.go (0.24).
 
 Files go over as blobs, named by their sha256; then ``/api/create`` says what is made of them.  Nothing is written over:
 Ollama would replace a model of the same name without a word.

@@ -1,4 +1,4 @@
-"""What Ollama tells of one model (``/api/show``)."""
+"""Reads a model's details from Ollama (``/api/show``)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What somebody wants to make a model of, looked at before it is sent: a GGUF file, a safetensors folder, an adapter.
+"""Checks model files before they are imported: GGUF, safetensors folder or adapter.
 
 Everything that Ollama would only find out after gigabytes were copied, or not at all (a model without a chat format
 answers nonsense, without any error), is refused here in one sentence.

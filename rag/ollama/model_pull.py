@@ -1,4 +1,4 @@
-"""Getting a model from Ollama's registry, and why that did not work."""
+"""Pulls a model from Ollama's registry and explains failures."""
 
 from rag.errors import DownloadFailed, OllamaRefused, OllamaUnavailable
 from rag.ollama.client import OllamaClient

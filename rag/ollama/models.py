@@ -1,4 +1,4 @@
-"""Which model answers: the one that was asked for, else DeepSeek-R1, else the one that stands in for it."""
+"""Chooses the model: the configured one, else DeepSeek-R1, else the fallback model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Knowing a process again, and ending a group of them: a number alone may belong to somebody else by now."""
+"""Identifies and ends process groups safely: a pid alone may have been reused."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""How fast this machine reads prompts and writes answers with a model: measured once, kept for the next question.
+"""Measures and stores how fast this machine reads prompts and writes answers with a model.
 
 serving/rates.json   {"NAME": {"prompt": 82.1, "generation": 14.5, "weights_bytes": ..., "when": "2026-11-25"}}
 """

@@ -1,4 +1,4 @@
-"""An F16 file made of a quantized one, so that other quantizations can be tried where the makers' F16 cannot be had.
+"""Reconstructs an F16 file from a quantized one, where the original F16 is not available.
 
 What the first quantization lost stays lost: such an F16 answers exactly as badly as the file it was made of, so the
 losses measured with it are those of quantizing twice.  The file says so in its header (``RECONSTRUCTED``), Ollama

@@ -1,4 +1,4 @@
-"""The managed Ollama: adopted where one answers already, else started, watched, and stopped by whoever asks.
+"""Starts, adopts and stops the managed Ollama.
 
 What was there before us is never stopped.  What we start belongs to a supervisor process (``supervisor.py``), so it
 outlives the command that started it, comes back when it dies, and leaves no orphan.

@@ -1,4 +1,4 @@
-"""How much memory a model takes, and how many answers at once fit: arithmetic on the numbers of its header.
+"""Computes a model's memory and how many slots fit, from the numbers of its header.
 
     weights   the sum of its tensors
     KV cache  2 (keys and values) x layers x KV heads x numbers a head x context x slots x bytes a number

@@ -1,4 +1,4 @@
-"""What the supervisor writes down for everybody else: which processes are ours, since when, and how they fare."""
+"""The supervisor's state file: our processes, their start times and their health."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The process that owns Ollama: starts it, keeps its log, starts it again when it dies, and ends it with itself.
+"""Supervises Ollama: starts it, keeps its log, restarts it after a crash, and stops it on exit.
 
 It is one thread without a queue, so that it may fork at any moment:
 

@@ -1,4 +1,4 @@
-"""The chat formats that a model can be given: how a conversation is written out, and where the model must stop.
+"""Chat templates and stop sequences that an imported model can use.
 
 A model without the format that it was trained on answers nonsense, and nothing tells so; hence none is taken in
 without one.  ``r1`` is DeepSeek-R1's (and its distills', whatever they were distilled into), ``chatml`` Qwen's and

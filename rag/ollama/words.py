@@ -1,4 +1,4 @@
-"""What ``python -m rag.ollama`` says, in both languages with the same placeholders."""
+"""Messages of ``python -m rag.ollama``, in both languages with the same placeholders."""
 
 from rag.schema import Language
 

@@ -1,4 +1,4 @@
-"""What an admin may do with people, and nobody else: every call asks anew who is there."""
+"""User administration, for admins only: every call checks the caller's rights again."""
 
 from collections.abc import Callable, Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""The record of who changed what: it can only grow, and never holds a customer's words."""
+"""The audit log of changes: append-only, without customers' text."""
 
 import getpass
 import json

@@ -1,4 +1,4 @@
-"""The people of an installation: who there is, what they may do, and what they may read."""
+"""The user directory: accounts, roles and readable knowledge bases."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How the first admin comes about: with a code that only the terminal shows, once."""
+"""Creates the first admin with a one-time code that only the terminal shows."""
 
 import secrets
 import threading

@@ -1,4 +1,4 @@
-"""Passwords: what one must be, and how it is kept (Argon2id)."""
+"""Password rules and Argon2id hashing."""
 
 import threading
 import unicodedata

@@ -1,4 +1,4 @@
-"""Sign-ins: begun with a password, known again by a token, ended by time, by their owner, or by an admin."""
+"""Sessions: started with a password, recognized by a token, ended by expiry, the user or an admin."""
 
 import hashlib
 import ipaddress

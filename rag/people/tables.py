@@ -1,4 +1,4 @@
-"""The tables of people, in a database of their own: it holds what must not be lost, and no customer's word."""
+"""Tables for users and sign-ins, in a database of their own that holds no customer text."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""As many answers at once as the model has slots; the rest wait in one fair line and are told where they stand.
+"""Admits as many answers at once as the model has slots; the others wait in one fair queue and see their position.
 
     with admission.slot(on_wait=show, cancelled=stop):
         ...                                   # a slot is held here

@@ -1,4 +1,4 @@
-"""How long an answer takes, learnt from those that were finished: by the length of the prompt, thinking or not.
+"""Estimates how long an answer takes from finished answers, by prompt length and thinking mode.
 
 Pure.  ``seconds = mean + slope * (prompt tokens - their mean) + slope * (thinking - its mean)``, the newest counting
 most; a slope is drawn towards nothing where few answers, or answers all alike, speak for it.  What a running answer

@@ -1,4 +1,4 @@
-"""Which processes are there: each holds a lock on a file of its own, and the kernel takes it back when it dies.
+"""Detects dead processes: each holds a file lock that the kernel releases when it dies.
 
 So nobody has to tell a killed process from a slow one, or one process number from its next owner's.
 """

@@ -1,4 +1,4 @@
-"""To which host the next question of the line goes: to the least busy, or back to where its beginning is cached."""
+"""Chooses the host for the next ticket: the least busy, or the one with the prompt's beginning in its cache."""
 
 import sqlite3
 from collections.abc import Mapping

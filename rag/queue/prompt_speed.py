@@ -1,4 +1,4 @@
-"""How fast a model reads what is new of a prompt on this machine, learnt from its answers; seconds become tokens by it.
+"""Estimates prompt-processing speed from past answers, to turn a time budget into a token budget.
 
 The beginning that all prompts share is read once and then served from the prefix cache; where it was not, an answer
 looks slower than the machine is.  So the quicker ones of the last answers count.

@@ -1,4 +1,4 @@
-"""The tables of the line before the model: who waits and runs, whose turn it was, what each host has in its cache."""
+"""The queue's tables: waiting and running tickets, fair shares, and each host's prefix cache."""
 
 import sqlite3
 from pathlib import Path

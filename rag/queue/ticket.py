@@ -1,4 +1,4 @@
-"""One question's place in the line before the model, and the slot that it gets."""
+"""A ticket: one question's place in the queue, and then its slot."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The line before the model's slots, in one SQLite file that all processes of this machine share, or in memory.
+"""The ticket queue, in one SQLite file shared by all processes of this machine, or in memory.
 
 A line leads to one model server or to several, its hosts.  Whose turn it is goes to the host with the smallest share of
 its slots taken, by whatever line; a follow-up to one whose cache still has its owner's last prompt, if a slot is free.

@@ -1,1 +1,1 @@
-"""Find the passages, and tell whether they are enough."""
+"""Retrieves passages for a question and judges whether they are sufficient."""

@@ -1,4 +1,4 @@
-"""What the searches of both languages and both legs found, and which of it is worth a closer look: pure functions."""
+"""Merges dense and lexical hits of both languages into rerank candidates: pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

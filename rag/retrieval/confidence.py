@@ -1,4 +1,4 @@
-"""Do the passages hold the answer at all?  A probability, calibrated on questions whose answers are known.
+"""Estimates the probability that the retrieved passages hold the answer, calibrated on labelled questions.
 
 A logistic regression on a few signals that cost next to nothing once the search is done.  Its numbers are in
 ``confidence.json``, which also says on what they were fitted, how, when, and how well they did; ``python -m

@@ -1,4 +1,4 @@
-"""Opening the embedder that the settings name."""
+"""Opens the embedder named in the settings."""
 
 from rag.protocols import Embedder
 from rag.retrieval.embedder_folder import openvino_folder, reference_folder

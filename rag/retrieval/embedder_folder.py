@@ -1,4 +1,4 @@
-"""Where the embedder's files are on this machine, and what a finished folder holds.
+"""Locates the embedder's files on this machine and checks that the folder is complete.
 
     cache_dir/embedder/multilingual-e5-small/           a sentence-transformers folder (float32)
     cache_dir/embedder/multilingual-e5-small-openvino/  the same model for CPUs (8 bits), made from it

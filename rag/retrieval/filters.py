@@ -1,4 +1,4 @@
-"""Which documents may be found at all: of one language, of one product, not older than a day, not one of these."""
+"""Document filters: language, product, earliest date, excluded documents."""
 
 import json
 from collections.abc import Mapping

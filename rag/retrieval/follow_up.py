@@ -1,4 +1,4 @@
-"""What is searched for a question that may go on from the ones before it, without asking a model.
+"""Builds search requests for follow-up questions from the conversation, without calling a model.
 
 A follow-up leans on the question before ("Was he a communist?"), and a new topic must not be dragged back to the old
 one.  Nothing has to tell the two apart: the earlier question takes part in everything, by a share.  A follow-up says

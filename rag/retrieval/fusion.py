@@ -1,4 +1,4 @@
-"""Joining ranked lists whose scores cannot be compared: reciprocal rank fusion, on ranks alone."""
+"""Reciprocal rank fusion: joins ranked lists with incomparable scores, using ranks alone."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The vectors and postings of one generation, made from those of the one before without touching what stays.
+"""The index of one generation, derived from the previous one while sharing its unchanged parts.
 
 Each language has a base, frozen and shared by many generations, a fresh part that is small, and the rows of the base
 that are retired.  What the search needs to know of all chunks together (moments of the vectors, frequencies of the

@@ -1,4 +1,4 @@
-"""One generation of the knowledge base, opened for searching: its vectors, its postings, and its tokens."""
+"""One generation of the knowledge base, opened for searching: vectors, postings and token vectors."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy

@@ -1,4 +1,4 @@
-"""A team's own words that mean the same: what is searched beside the words of a question.
+"""Expands a question with a team's synonyms.
 
 A file of one set a line, its words separated by commas, in both languages if need be:
 

@@ -1,4 +1,4 @@
-"""A generation's index: made from the one before where little has changed, else anew from the database."""
+"""Builds a generation's index: incrementally after small changes, else anew from the database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The files of a generation's index: a manifest that names each with its checksum, and nothing that is unpickled.
+"""Writes and verifies index files: a manifest with checksums, and no pickle.
 
 Files are never changed once their folder has its name.  A generation that shares a part with the one before has a hard
 link to the same file, so a part lives as long as any generation has it.

@@ -1,4 +1,4 @@
-"""A part of an index: some chunks of one language with their vectors and postings, frozen once it is made."""
+"""An immutable part of an index: chunks of one language with their vectors and postings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

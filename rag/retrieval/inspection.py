@@ -1,4 +1,4 @@
-"""How a search came to its order: each chunk's rank and score in both legs, and what a chosen document missed by.
+"""Explains a search: each chunk's dense and lexical rank and score, and why a chosen document was cut.
 
 The search itself is ``retriever.py``'s; here it is only asked to show what it had in its hands.
 """

@@ -1,4 +1,4 @@
-"""How well a passage answers the words of a question one by one: pure functions on token vectors.
+"""Late-interaction scoring of passages against a question's token vectors: pure functions.
 
 Late interaction as in O. Khattab and M. Zaharia, https://arxiv.org/abs/2004.12832, with the embedder's own tokens: each
 token of the question looks for the token of the passage that is most like it, and the likenesses are averaged by how

@@ -1,4 +1,4 @@
-"""Batches of texts that are about equally long, so that little is spent on padding: pure functions on lengths."""
+"""Groups texts of similar length into batches to minimize padding: pure functions."""
 
 from collections.abc import Iterator, Sequence
 

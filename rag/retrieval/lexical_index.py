@@ -1,4 +1,4 @@
-"""Passages that share words, codes or pairs of Chinese characters with the question: BM25 over arrays in memory."""
+"""Lexical search: BM25 over words, codes and pairs of Chinese characters, on arrays in memory."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Questions that arrive together are encoded together.
+"""Encodes questions that arrive together in one batch.
 
 No timer and no thread of its own: the first caller starts at once, and whoever comes while it works waits in line; the
 next in line then takes everybody behind it along.  So a single question never waits, and many share a batch.

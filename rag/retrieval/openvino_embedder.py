@@ -1,4 +1,4 @@
-"""The embedder on CPUs: OpenVINO with 8-bit weights and activations, and tokens from ``tokenizers``.
+"""The embedder on CPUs: OpenVINO with 8-bit weights and activations, tokens from ``tokenizers``.
 
 Neither torch nor transformers is imported: both together take ten seconds of a cold start.
 """

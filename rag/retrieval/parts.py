@@ -1,4 +1,4 @@
-"""The parts of a question that asks for several things: "How long is the warranty, and how do I return it?".
+"""Splits compound questions: "How long is the warranty, and how do I return it?".
 
 Without a model: a question is cut where one clause ends and another one that asks for something begins.  What does not
 ask ("I bought a kettle") stays with the part behind it.

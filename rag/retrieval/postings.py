@@ -1,4 +1,4 @@
-"""BM25 as arrays: for every term the passages that hold it, and what it adds to the score of each.
+"""BM25 postings as arrays: for each term its passages and what it adds to each score.
 
 A term is known by a number of 64 bits, the beginning of its BLAKE2b hash: two terms of ten million share one with a
 probability of 1 in 400,000.  What a term adds (its impact) is computed when the arrays are made,

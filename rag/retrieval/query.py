@@ -1,4 +1,4 @@
-"""What is searched for one question: its vector, its terms and its tokens, each with the share by which it counts."""
+"""A query: its vector, terms and token vectors, each with its weight."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Checks a question before anything is done with it.  The person's own characters are kept."""
+"""Validates and cleans a question before any other step, preserving the user's own characters."""
 
 import re
 import unicodedata

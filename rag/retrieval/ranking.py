@@ -1,4 +1,4 @@
-"""The final order of the candidates, from three views of each: pure functions on arrays.
+"""Reranks the candidates by three scores each: pure functions on arrays.
 
     score = z(dense) + 0.5 z(words) + 2 z(late interaction)
 

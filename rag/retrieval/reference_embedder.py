@@ -1,4 +1,4 @@
-"""The embedder as its makers run it, sentence-transformers on torch in float32: the yardstick, and the way to a GPU."""
+"""The reference embedder: sentence-transformers on torch in float32, also for GPUs."""
 
 import os
 import threading

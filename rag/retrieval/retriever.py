@@ -1,4 +1,4 @@
-"""From a question to the passages that may answer it: embed, search both legs in both languages, rank, load, judge."""
+"""Retrieves passages for a question: embed, search dense and lexical, fuse, rerank, load, judge."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Both legs in both languages: each language is searched apart, and every chunk found gets its true cosine."""
+"""Dense and lexical search, each language apart; every chunk found gets its exact cosine."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

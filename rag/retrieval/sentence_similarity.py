@@ -1,4 +1,4 @@
-"""How well single sentences of found documents answer to the question, by late interaction with what is stored."""
+"""Scores single sentences against the question by late interaction, using stored token vectors."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Computes, from what a search found, the signals that ``confidence.py`` judges by: pure functions."""
+"""Computes the search signals that ``confidence.py`` uses: pure functions."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

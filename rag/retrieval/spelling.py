@@ -1,4 +1,4 @@
-"""Typing errors in Latin words that no passage has: the word of the index that one keystroke turns them into.
+"""Corrects typing errors in Latin words to index words one keystroke away.
 
 The index knows its terms by hashes only, so the words that are one keystroke away are made and looked up: some hundred
 hashes for a word, whatever the size of the vocabulary.  Figures are never changed: E-1025 is another error than E-1024.

@@ -1,4 +1,4 @@
-"""A text's tokens as vectors: which of them count, and how a passage's are kept at one bit a dimension.
+"""Token vectors of a text: selects the tokens that count, and stores a passage's at one bit a dimension.
 
 They are the last hidden states of the pass that gives the text's own vector, so they cost next to nothing.  All of them
 lie to one side of the origin; less the mean token of all texts, the sign of each dimension says as much as the number,

@@ -1,4 +1,4 @@
-"""How rare the embedder's tokens are in a knowledge base."""
+"""Inverse document frequency of the embedder's tokens in a knowledge base."""
 
 from dataclasses import dataclass
 from typing import Self

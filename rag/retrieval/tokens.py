@@ -1,4 +1,4 @@
-"""The embedder's tokens, without importing torch or transformers."""
+"""Tokenizes for the embedder without importing torch or transformers."""
 
 from collections.abc import Sequence
 from functools import lru_cache

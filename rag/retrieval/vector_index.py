@@ -1,4 +1,4 @@
-"""Nearest passages by meaning: FAISS, comparing one by one while there are few, and the nearest clusters of many.
+"""Dense search with FAISS: exact while there are few chunks, clustered when there are many.
 
 Compared one by one (a flat inner product), half a million vectors take 200 milliseconds of one core; in clusters 1.
 A clustered index keeps the vectors as they are, so its cosines are exact, and it looks into 128 clusters, or as many as

@@ -1,4 +1,4 @@
-"""The values that travel through the product: frozen, typed, free of behaviour beyond their own fields.
+"""Frozen, typed values passed between the stages, with no behaviour beyond their own fields.
 
 Offsets count code points, ``[start, end)``, into the text that is named.  Scores: higher is better everywhere.
 """

@@ -1,4 +1,4 @@
-"""The passages that are shown, and the answer that rests on them."""
+"""Evidence, citations and the answer that rests on them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

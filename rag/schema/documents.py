@@ -1,4 +1,4 @@
-"""Documents and the passages that they are cut into."""
+"""Documents and the chunks they are split into."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

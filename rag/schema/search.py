@@ -1,4 +1,4 @@
-"""What the search found for a question."""
+"""Search results: scored chunks with their documents."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING

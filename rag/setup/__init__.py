@@ -1,1 +1,1 @@
-"""Brings Ollama, a model and the embedder onto this machine."""
+"""Installs Ollama, a model and the embedder on this machine."""

@@ -1,4 +1,4 @@
-"""``python -m rag.setup``: bring Ollama, a model and the embedder onto this machine."""
+"""``python -m rag.setup``: installs Ollama, a model and the embedder on this machine."""
 
 import argparse
 import signal

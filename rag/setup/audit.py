@@ -1,4 +1,4 @@
-"""Tells whether published vulnerabilities concern locked packages: ``python -m rag.setup.audit LOCK ...``.
+"""Checks locked packages for published vulnerabilities: ``python -m rag.setup.audit LOCK ...``.
 
 osv.dev is asked (https://google.github.io/osv.dev/post-v1-querybatch/), which has PyPI's and GitHub's advisories.  It
 is told the names and versions in the lock files, which are public, and nothing else.  Where it does not answer, one

@@ -1,4 +1,4 @@
-"""What the tests of the page need beside Python: a Chromium, and letters for Chinese."""
+"""Installs what the page tests need besides Python: Chromium and Chinese fonts."""
 
 import shutil
 import subprocess

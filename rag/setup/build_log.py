@@ -1,4 +1,4 @@
-"""Running the programs of a long build: all they say in one file, how far they are told to whoever waits."""
+"""Runs the programs of a long build: full output goes to one log file, progress to the console."""
 
 import os
 import re

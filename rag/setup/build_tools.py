@@ -1,4 +1,4 @@
-"""What a build of Ollama needs: compilers, Go, CMake, Ninja and three headers.
+"""Finds or installs what a build of Ollama needs: compilers, Go, CMake, Ninja and three headers.
 
 Programs that this machine has are used.  Go, CMake, Ninja and one header come from Python packages otherwise, pinned by
 hash in ``build-tools.lock``, so that no administrator is needed; a C++ compiler and stb come from the distribution.

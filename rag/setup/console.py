@@ -1,4 +1,4 @@
-"""One line a step, with its time and the way it took; progress on a terminal, a word every 15 seconds elsewhere."""
+"""Prints one line per step with its time and source; progress on a terminal, a line every 15 s elsewhere."""
 
 import os
 import sys

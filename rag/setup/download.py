@@ -1,4 +1,4 @@
-"""Plain downloads that go on where they were interrupted and are what they should be.
+"""Downloads files, resumes interrupted downloads and verifies checksums.
 
 The file grows beside its target as ``NAME.part`` and takes its name only when its sha256 is right.  A server that is
 silent is given up after seconds, also where resolving its name hangs, which no socket timeout covers.

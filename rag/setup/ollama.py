@@ -1,4 +1,4 @@
-"""The step that brings Ollama: the user's own, else the official release, else a build from source."""
+"""Installs Ollama: an existing one, else the official release, else a build from source."""
 
 from rag.errors import DownloadFailed
 from rag.ollama.install import built_folder, cpu_variant, installed_folder, ollama_on_path, release_folder

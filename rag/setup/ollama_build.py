@@ -1,4 +1,4 @@
-"""Building Ollama from its Go module, with the CPU kernels made for this very CPU.
+"""Builds Ollama from its Go module, with CPU kernels for this CPU.
 
 ``go install`` makes the server, in the folder of the module, so that the module's own ``go.sum`` counts: the sum of the
 module is here, those of all that it needs are in it, and no setting of the user's weakens that.  Go's module archives

@@ -1,4 +1,4 @@
-"""Proof that a built Ollama uses its CPU kernels: without them it answers too, several times slower."""
+"""Verifies that a built Ollama uses its CPU kernels: without them it answers several times slower."""
 
 import os
 import signal

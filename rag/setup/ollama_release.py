@@ -1,4 +1,4 @@
-"""Ollama's official release: downloaded from its release page, verified against the sums in this module, unpacked.
+"""Downloads Ollama's official release, verifies it against the checksums in this module, and unpacks it.
 
 A sum that is fetched from the same page as the archive would only prove that the download was whole.
 """

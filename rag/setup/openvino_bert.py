@@ -1,4 +1,4 @@
-"""multilingual-e5-small as an OpenVINO graph, written down operation by operation from its weights.
+"""Builds multilingual-e5-small as an OpenVINO graph, operation by operation, from its weights.
 
     input_ids, attention_mask, int64 [batch, tokens]  ->  embedding, float32 [batch, hidden], rows of length 1
                                                           token_vectors, float32 [batch, tokens, hidden]

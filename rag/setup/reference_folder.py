@@ -1,4 +1,4 @@
-"""Writing multilingual-e5-small as a folder that sentence-transformers and transformers open."""
+"""Writes multilingual-e5-small as a folder for sentence-transformers and transformers."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""How a stand-in is made to behave like DeepSeek-R1: Qwen's chat format with R1's way of thinking.
+"""Configures a fallback model to behave like DeepSeek-R1: Qwen's chat format with R1's thinking.
 
 Where DeepSeek-R1 cannot be had, a model of the same architecture and speed takes its place.  It gets R1's protocol, so
 that everything around it is the same: with ``think`` its turn begins inside ``<think>``, without it behind an empty

@@ -1,4 +1,4 @@
-"""The steps of set-up, each done by one process at a time, however many want it."""
+"""The set-up steps, each run by one process at a time."""
 
 import errno
 from collections.abc import Iterator, Sequence

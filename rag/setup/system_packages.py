@@ -1,4 +1,4 @@
-"""The distribution's own packages: installed where the user may, else named with the command that installs them."""
+"""Installs distribution packages where the user may, else prints the command that installs them."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Unpacks an archive into a folder of ours, and nowhere else.
+"""Unpacks an archive into one folder, and never outside it.
 
 Not by ``tarfile``'s own extraction: its filters came with Python 3.11.4 and let links lead outside until 3.11.13
 (CVE-2025-4517, CVE-2025-4330).  Here no file is written through a link, because links are made after all files.

@@ -1,4 +1,4 @@
-"""What set-up says, in both languages with the same placeholders."""
+"""Messages of set-up, in both languages with the same placeholders."""
 
 from rag.schema import Language
 

@@ -1,1 +1,1 @@
-"""SQLite files: the knowledge base and the turns."""
+"""Storage in SQLite: knowledge bases, turns, and the small files beside them."""

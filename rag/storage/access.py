@@ -1,6 +1,6 @@
-"""Who may read a knowledge base: each names one scope, and whom its documents are for.
+"""Users, roles and scopes: decides who may read a knowledge base.
 
-Both stand in the database and, so that they outlive it, in ``access.json`` beside it.  Where the two differ, or a
+A base's scope and audience stand in its database and, to outlive it, in ``access.json`` beside it.  Where they differ, or a
 database was made anew and the file does not know, only an admin without limits may read until somebody says who may.
 """
 

@@ -1,4 +1,4 @@
-"""The tables of answers that are there before they are asked for, as numbered steps (see ``migrations.py``)."""
+"""Table definitions for cached and curated answers, as numbered migrations (see ``migrations.py``)."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""Answers that a model gave, kept to be given again, in ``cached.db`` beside the knowledge base.
+"""Stores model answers for the semantic cache, in ``cached.db`` beside the knowledge base.
 
 A file of its own: whoever deletes it loses nothing but time, and a damaged one harms no answer that a person wrote.
 """

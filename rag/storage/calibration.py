@@ -1,4 +1,4 @@
-"""What a knowledge base's own questions say about refusing: a small file beside its database.
+"""Stores the refusal calibration of a knowledge base in a small JSON file beside its database.
 
     calibration.json   {"search": {slope, intercept, threshold}, "readers": {model: {...}}, "made": {...}}
 

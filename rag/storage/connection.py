@@ -1,4 +1,4 @@
-"""SQLite connections: one a thread, WAL, and sqlite's errors put into the product's own words at this border."""
+"""Opens SQLite connections, one per thread in WAL mode, and translates sqlite3 errors into ours."""
 
 import errno
 import shutil

@@ -1,4 +1,4 @@
-"""Which addresses the documents of a knowledge base name, and which of them somebody has confirmed.
+"""Stores the contact details found in a knowledge base's documents, and which of them are confirmed.
 
 An address is a key of ``rag/grounding/contact_details.py``.  A document that was looked through has a row in any case,
 with an empty key where it names none.  What is confirmed stays confirmed, also where its document is written anew.

@@ -1,4 +1,4 @@
-"""Answers that persons wrote or corrected, with what they rest on and their history.
+"""Stores curated answers, written or corrected by people, with their evidence and history.
 
 They are in a file of their own beside the knowledge base, ``answers.db``: there they have the knowledge base's scope,
 no ingest that is writing keeps them waiting (they are to serve within a second), and making the base anew loses none.

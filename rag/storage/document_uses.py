@@ -1,4 +1,4 @@
-"""How often each document was of use: answers that cite it, and those of them that an agent found of no use.
+"""Counts how often each document is cited, and how often an agent marked such an answer unhelpful.
 
     uses = DocumentUses(settings.turns_path)
     uses.counts("shop", since)["en/returns.md"]     # DocumentUse(cited=12, disliked=1)

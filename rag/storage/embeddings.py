@@ -1,4 +1,4 @@
-"""Vectors by the hash of the text they stand for, so that a passage is embedded once and an index can be rebuilt.
+"""Stores vectors by text hash, so that a chunk is embedded once and an index can be rebuilt.
 
 Beside a passage's own vector are its tokens' signs, which the ranking reads for its candidates.
 """

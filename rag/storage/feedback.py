@@ -1,4 +1,4 @@
-"""What agents thought of answers and what became of these, kept beside the turns and counted by topic and by team.
+"""Stores agents' feedback and the outcome of each answer, counted by topic and team.
 
     feedback.record(turn_id, "edited", 0.2, OutcomeOrigin("model", "en/returns", "shop"))
     feedback.by("topic")            # accepted, edited, discarded and handed over, the largest topic first

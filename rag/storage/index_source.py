@@ -1,4 +1,4 @@
-"""What an index is made from: the rows that a generation shows, all of them or what came and went."""
+"""Reads the rows an index is built from: a whole generation, or what changed since the previous one."""
 
 import json
 import sqlite3

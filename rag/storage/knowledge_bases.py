@@ -1,4 +1,4 @@
-"""The knowledge bases of an installation, and who may use which: the one place that decides."""
+"""Lists the knowledge bases of an installation; the only place that decides who may use which."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tables, as numbered steps: a database's ``user_version`` says how many of a list it has been through.
+"""Numbered migrations: a database's ``user_version`` says how many of its list have been applied.
 
 Steps are never edited once released; a change is a new step at the end.
 """

@@ -1,4 +1,4 @@
-"""A knowledge base's regression questions: what it must find, kept beside what it finds it in."""
+"""Stores the regression questions of a knowledge base and the documents they must find."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What documents look like in short, for telling which of them say the same: a row a document, beside its text."""
+"""Stores MinHash sketches of documents, one row each, for finding near-duplicates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

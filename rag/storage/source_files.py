@@ -1,4 +1,4 @@
-"""What files were when they were read, so that those that have not changed need not be read again."""
+"""Stores the state of each ingested file, so that unchanged files are not read again."""
 
 from collections.abc import Mapping
 

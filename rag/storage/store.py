@@ -1,4 +1,4 @@
-"""The knowledge base as its readers see it: documents and chunks of one generation, from SQLite."""
+"""Reads the documents and chunks of one generation from SQLite."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Questions that went badly, and answers that rest on passages which contradict each other or had expired.
+"""Finds turns that went badly, and answers based on conflicting or expired passages.
 
     troubled = TroubledTurns(settings.turns_path)
     troubled.unmet("shop", since)       # refused, left without an answer, or of no use to the agent

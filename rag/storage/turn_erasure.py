@@ -1,4 +1,4 @@
-"""Takes turns out of their database, with all that hangs on them, so that their words are not in the file any more."""
+"""Erases turns and everything that refers to them, so that their text is gone from the database file."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Questions and what became of them, kept in SQLite so that they can be reopened after a restart."""
+"""Stores turns in SQLite, so that they can be reopened after a restart."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Where the time of the recorded turns went, read from its own small tables and never from the answers."""
+"""Stores stage durations of recorded turns in small tables of their own, without any answer text."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Writing the next generation of the knowledge base.  One writer at a time: the caller holds the lock.
+"""Writes the next generation of the knowledge base.  One writer at a time: the caller holds the lock.
 
 What is written stays invisible until ``publish`` moves the row ``current``; ``begin`` throws away what a writer that
 died had not published.

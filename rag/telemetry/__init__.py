@@ -1,1 +1,1 @@
-"""Spans of each answer for OpenTelemetry, where somebody names a collector; never a word of question or answer."""
+"""Exports each answer as OpenTelemetry spans if a collector is configured; never question or answer text."""

@@ -1,4 +1,4 @@
-"""One answer as a tree of spans: what is measured of it, when, and the few attributes that may leave the machine.
+"""Builds one answer's span tree: stages, times, and the few attributes that may leave the machine.
 
 The names are OpenTelemetry's for generative AI where it has one
 (https://github.com/open-telemetry/semantic-conventions-genai, spans "inference", "embeddings" and "retrieval").

@@ -1,4 +1,4 @@
-"""Where traces go, if anywhere: the collector that the settings name."""
+"""Opens the exporter for the collector in the settings, if one is configured."""
 
 import logging
 from collections.abc import Callable

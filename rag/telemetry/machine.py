@@ -1,4 +1,4 @@
-"""What the machine and the model are busy with at this moment."""
+"""Samples the current load of the machine and the model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

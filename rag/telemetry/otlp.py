@@ -1,4 +1,4 @@
-"""Spans by OTLP over HTTP, with OpenTelemetry's own SDK: in a thread of its own, in batches, dropped where they fail.
+"""Sends spans by OTLP over HTTP from a background thread, in batches; failed batches are dropped.
 
 OpenTelemetry's further variables hold: ``OTEL_EXPORTER_OTLP_HEADERS``, ``OTEL_EXPORTER_OTLP_TIMEOUT``,
 ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER``, ``OTEL_BSP_*``, ``OTEL_SDK_DISABLED``.

@@ -1,4 +1,4 @@
-"""A pipeline whose every answer is told to a collector as well."""
+"""A pipeline wrapper that exports a trace of every answer."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What is said when traces cannot be exported, in both languages with the same placeholders."""
+"""Messages about trace export, in both languages with the same placeholders."""
 
 from rag.schema import Language
 

@@ -1,4 +1,4 @@
-"""Answers in the background: who asks gets an id at once and reads snapshots while a worker consumes the pipeline.
+"""Answers in the background: a caller gets an id at once and reads snapshots while a worker runs the pipeline.
 
     pipelines = Pipelines(KnowledgeBases(settings.data_dir / "knowledge"), build)
     turns = TurnService(pipelines, TurnStore(settings.turns_path), workers=16)

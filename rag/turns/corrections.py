@@ -1,4 +1,4 @@
-"""What a person may do with curated answers: an agent corrects, a lead reviews."""
+"""Corrections and reviews of curated answers: agents propose, leads approve."""
 
 from collections.abc import Callable, Sequence
 

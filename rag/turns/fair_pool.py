@@ -1,4 +1,4 @@
-"""A pool of threads in which owners take turns, so that one owner's hundred pieces of work do not hold all threads.
+"""A thread pool that takes owners in turn, so that no owner can hold all threads.
 
     pool = FairPool(16, "search", at_once=2, most_waiting=4)
     future = pool.submit("lin", work)        # OwnQueueFull where four of lin's pieces wait already

@@ -1,4 +1,4 @@
-"""What one person may have of what all share, so that the others' questions find their passages at once."""
+"""Per-user limits on shared resources, so that other users' searches start at once."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""A turn that is being worked on: events go in, immutable snapshots come out."""
+"""A running turn: consumes events and publishes immutable snapshots."""
 
 import threading
 import time

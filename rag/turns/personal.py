@@ -1,4 +1,4 @@
-"""The turns of one person: what they asked, and what others asked of knowledge bases that they may use as well."""
+"""The turns one user may see: their own, and those of knowledge bases they may use."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The pipelines of several knowledge bases, handed out to those who may use them."""
+"""Provides the pipelines of several knowledge bases to the users who may use them."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How much one person may do within a stretch of time: questions a minute, uploaded files and bytes a day."""
+"""Rate limits per user: questions a minute, uploaded files and bytes a day."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What a person may let the model do with a turn: put the reply into other words, and translate a passage."""
+"""Rewrites a reply or translates a passage on a user's request, with permission checks."""
 
 import hashlib
 import threading

@@ -1,4 +1,4 @@
-"""How many turns are being searched for just now, so that what can wait lets them go first."""
+"""Counts running searches, so that background work can yield to them."""
 
 import threading
 

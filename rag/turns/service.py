@@ -1,4 +1,4 @@
-"""The workers, and the turns that they are busy with.
+"""Runs turns on worker threads and keeps track of them.
 
 A turn's passages are found by a thread of one pool, and what the model says is taken in by one of another, so that no
 search waits for a thread that waits for the model.  In both the owners take turns.

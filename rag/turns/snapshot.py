@@ -1,4 +1,4 @@
-"""A turn as its readers see it, and as the store keeps it."""
+"""Snapshots of a turn, for readers and for the store."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""An error that nobody foresaw, in the log: where it arose, under a number that the user is told."""
+"""Logs unexpected errors with their location, under a reference number shown to the user."""
 
 import logging
 import secrets

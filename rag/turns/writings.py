@@ -1,4 +1,4 @@
-"""Texts that a model writes while somebody waits for them: in the background, in the one line before the model.
+"""Generates rewritings and translations in the background, through the same queue as answers.
 
     writings = WritingService(parts_of(pipelines))
     writing_id = writings.submit(token, Writing(...), knowledge_base="default", user=user)
