@@ -1,7 +1,7 @@
 """Users, roles and scopes: decides who may read a knowledge base.
 
-A base's scope and audience stand in its database and, to outlive it, in ``access.json`` beside it.  Where they differ, or a
-database was made anew and the file does not know, only an admin without limits may read until somebody says who may.
+Scope and audience are stored in the database and, so that they outlive it, in ``access.json`` beside it.  Where the two
+differ, or the database is new and the file has no entry, only an unrestricted admin may read until an admin sets them.
 """
 
 import json
