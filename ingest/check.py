@@ -4,7 +4,6 @@ Reads only, whoever serves or writes meanwhile.  What is found wrong is mended b
 the truth, and all else is made from them.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +94,6 @@ def _check_database(store: KnowledgeStore, findings: _Findings) -> None:
         said = [row[0] for row in connection.execute("PRAGMA integrity_check(10)")]
     if said != ["ok"]:
         findings.add("database", str(said[0]), len(said))
-    try:
-        with store.transaction() as connection:  # FTS5 compares its index with its texts; nothing is written
-            connection.execute("INSERT INTO chunk_terms (chunk_terms) VALUES ('integrity-check')")
-    except (IndexDamaged, sqlite3.DatabaseError) as error:
-        findings.add("postings", str(error))
 
 
 def _check_counts(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
@@ -117,7 +111,7 @@ class _Row:
     chunk: Chunk
     stretch: str
     digest: bytes
-    terms: str | None
+    terms: str
 
 
 def _batches(store: KnowledgeStore, generation: int) -> Iterator[tuple[int, list[_Row]]]:
@@ -126,9 +120,9 @@ def _batches(store: KnowledgeStore, generation: int) -> Iterator[tuple[int, list
     while True:
         with store.reading() as connection:
             rows = connection.execute(
-                f"SELECT {CHUNK_COLUMNS}, chunk.embedding_hash, chunk_terms.terms, "
+                f"SELECT {CHUNK_COLUMNS}, chunk.embedding_hash, chunk.terms, "
                 "substr(document.text, start_offset + 1, end_offset - start_offset) AS stretch "
-                "FROM chunk JOIN document USING (document_key) LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
+                "FROM chunk JOIN document USING (document_key) "
                 f"WHERE chunk_id > :last AND {VISIBLE.format('chunk')} ORDER BY chunk_id LIMIT {_CHUNKS_AT_ONCE}",
                 {"generation": generation, "last": last},
             ).fetchall()

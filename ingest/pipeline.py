@@ -84,8 +84,6 @@ def ingest(
             require_same_embedder(KnowledgeStore(folder), embedder)
         writer = KnowledgeWriter(folder)
         try:
-            if rebuild:
-                writer.rebuild_postings()
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
             if keep_vectors:
                 table.forget_damaged()

@@ -75,8 +75,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{count} 个片段与其文档位置不符，例如 {example}",
     ),
     "wrong_postings": (
-        "The full-text index: {count} faults, e.g. {example}",
-        "全文索引：{count} 处错误，例如 {example}",
+        "{count} passages have other terms than their text, e.g. {example}",
+        "{count} 个片段的检索词有误，例如 {example}",
     ),
     "wrong_hashes": (
         "{count} passages have another text's fingerprint, e.g. {example}",

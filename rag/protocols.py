@@ -7,8 +7,6 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.schema import Hit
-
 FloatMatrix = NDArray[np.float32]
 
 
@@ -73,20 +71,6 @@ class Embedder(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Return how many of the embedder's tokens the text has, without special tokens."""
-
-
-class VectorIndex(Protocol):
-    """Nearest neighbours by cosine over stored unit vectors."""
-
-    def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
-        """Return up to ``limit`` hits for one query [1, dimension], best first."""
-
-
-class LexicalIndex(Protocol):
-    """BM25 over Chinese bigrams and words."""
-
-    def search(self, query: str, limit: int) -> list[Hit]:
-        """Return up to ``limit`` hits, best first; none when no term of the query is indexed."""
 
 
 @dataclass(frozen=True, slots=True)

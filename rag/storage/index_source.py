@@ -15,10 +15,7 @@ from rag.storage.connection import Database
 from rag.storage.store import VISIBLE, KnowledgeStore
 
 _EMBEDDED = "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model"
-_INDEX_ROWS = (
-    f"SELECT chunk_id, language, vector, token_numbers, terms FROM chunk {_EMBEDDED} "
-    "LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
-)
+_INDEX_ROWS = f"SELECT chunk_id, language, vector, token_numbers, terms FROM chunk {_EMBEDDED}"
 _OF_LANGUAGE = f"WHERE {VISIBLE.format('chunk')} AND language = :language ORDER BY chunk_id"
 _ADDED = "chunk.first_generation = :generation AND chunk.last_generation IS NULL"
 _ROWS_AT_ONCE = 1024  # some megabytes
@@ -80,13 +77,9 @@ class IndexSource:
         """Yield the terms, joined by blanks, of the chunks whose ``vectors`` are yielded, in the same order."""
         parameters = {"generation": generation, "model": self._model_id, "language": language}
         with self._database.reading() as connection:
-            cursor = connection.execute(
-                f"SELECT terms FROM chunk {_EMBEDDED} LEFT JOIN chunk_terms ON chunk_terms.rowid = chunk_id "
-                f"{_OF_LANGUAGE}",
-                parameters,
-            )
+            cursor = connection.execute(f"SELECT terms FROM chunk {_EMBEDDED} {_OF_LANGUAGE}", parameters)
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                yield tuple(row["terms"] or "" for row in rows)
+                yield tuple(row["terms"] for row in rows)
 
     def added_rows(self, generation: int) -> Iterator[IndexRows]:
         """Yield what the generation shows and the one before did not; as fast as it is little."""
@@ -162,7 +155,7 @@ class IndexSource:
                         language=language,
                         chunk_ids=_numbers(own),
                         vectors=self._matrix(own),
-                        terms=tuple(row["terms"] or "" for row in own),
+                        terms=tuple(row["terms"] for row in own),
                         token_numbers=_tokens(own),
                     )
 

@@ -186,6 +186,18 @@ def _contact_details(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _plain_terms(connection: sqlite3.Connection) -> None:
+    """Keep a chunk's terms in a column of ``chunk`` and drop the FTS5 index around them, which no query used.
+
+    The terms are read from FTS5's own content table, so that a damaged full-text index does not stop the migration.
+    """
+    connection.execute("ALTER TABLE chunk ADD COLUMN terms TEXT NOT NULL DEFAULT ''")
+    connection.execute(
+        "UPDATE chunk SET terms = content.c0 FROM chunk_terms_content AS content WHERE content.id = chunk.chunk_id"
+    )
+    connection.execute("DROP TABLE chunk_terms")
+
+
 KNOWLEDGE_MIGRATIONS = (
     _knowledge_tables,
     _token_signs,
@@ -195,6 +207,7 @@ KNOWLEDGE_MIGRATIONS = (
     _source_files,
     _document_sketches,
     _contact_details,
+    _plain_terms,
 )
 
 

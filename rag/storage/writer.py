@@ -41,7 +41,7 @@ _OF_DEAD_DOCUMENTS = "document_key IN (SELECT document_key FROM document WHERE l
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A chunk to be written, the hash (32 bytes) of its embedded text, and its terms for the full-text index."""
+    """A chunk to be written, the hash (32 bytes) of its embedded text, and its index terms joined by spaces."""
 
     chunk: Chunk
     embedding_hash: bytes
@@ -58,7 +58,7 @@ class NewDocument:
 
 
 class KnowledgeWriter:
-    """Writes documents, chunks and postings of one generation that is not yet published."""
+    """Writes documents and chunks of one generation that is not yet published."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,8 +74,6 @@ class KnowledgeWriter:
             current = _current(connection)
             unpublished = {"current": current}
             for statement in (
-                "DELETE FROM chunk_terms WHERE rowid IN (SELECT chunk_id FROM chunk JOIN document USING (document_key) "
-                "WHERE document.first_generation > :current)",
                 "DELETE FROM document WHERE first_generation > :current",  # takes its chunks along
                 "UPDATE chunk SET last_generation = NULL WHERE document_key IN "
                 "(SELECT document_key FROM document WHERE last_generation > :current)",
@@ -105,11 +103,6 @@ class KnowledgeWriter:
         elif current == 0 and kept.settled:
             self.let_read(kept)
 
-    def rebuild_postings(self) -> None:
-        """Make the full-text index anew from the terms that it keeps: damage in it would otherwise live on."""
-        with self.database.transaction() as connection:
-            connection.execute("INSERT INTO chunk_terms (chunk_terms) VALUES ('rebuild')")
-
     def live_documents(self) -> dict[str, LiveDocument]:
         """Return the documents that are not retired, by document_id."""
         with self.database.reading() as connection:
@@ -127,7 +120,7 @@ class KnowledgeWriter:
         return [document_from_row(row) for row in rows]
 
     def replace(self, documents: Sequence[NewDocument], generation: int) -> None:
-        """Write documents with their chunks and postings in one transaction, retiring their predecessors."""
+        """Write documents with their chunks in one transaction, retiring their predecessors."""
         with self.database.transaction() as connection:
             for document in documents:
                 _retire(connection, document.document.document_id, generation)
@@ -183,7 +176,6 @@ class KnowledgeWriter:
             connection.execute("CREATE TEMP TABLE IF NOT EXISTS gone (content_hash BLOB)")
             for statement in (
                 f"INSERT INTO gone SELECT embedding_hash FROM chunk WHERE {_OF_DEAD_DOCUMENTS}",
-                f"DELETE FROM chunk_terms WHERE rowid IN (SELECT chunk_id FROM chunk WHERE {_OF_DEAD_DOCUMENTS})",
                 "DELETE FROM document WHERE last_generation <= :oldest",  # takes its chunks along
             ):
                 connection.execute(statement, {"oldest": oldest})
@@ -240,9 +232,9 @@ def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -
     ).lastrowid
     for new_chunk in new.chunks:
         chunk = new_chunk.chunk
-        chunk_id = connection.execute(
+        connection.execute(
             "INSERT INTO chunk (document_key, ordinal, heading_path, text, start_offset, end_offset, language, "
-            "embedding_hash, first_generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "embedding_hash, first_generation, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 document_key,
                 chunk.ordinal,
@@ -253,28 +245,21 @@ def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -
                 chunk.language,
                 new_chunk.embedding_hash,
                 generation,
+                new_chunk.terms,
             ),
-        ).lastrowid
-        connection.execute("INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)", (chunk_id, new_chunk.terms))
+        )
 
 
 def _copy(connection: sqlite3.Connection, document_key: int, generation: int) -> None:
-    """Write a document with its chunks and postings a second time, alive from the generation on."""
+    """Write a document with its chunks a second time, alive from the generation on."""
     names = f"{DOCUMENT_COLUMNS}, root, relative_path, content_hash, recipe"
     copied = connection.execute(
         f"INSERT INTO document ({names}, first_generation) SELECT {names}, ? FROM document WHERE document_key = ?",
         (generation, document_key),
     ).lastrowid
-    names = "ordinal, heading_path, text, start_offset, end_offset, language, embedding_hash"
-    for (chunk_id,) in connection.execute(
-        "SELECT chunk_id FROM chunk WHERE document_key = ? ORDER BY ordinal", (document_key,)
-    ).fetchall():
-        new_id = connection.execute(
-            f"INSERT INTO chunk (document_key, {names}, first_generation) "
-            f"SELECT ?, {names}, ? FROM chunk WHERE chunk_id = ?",
-            (copied, generation, chunk_id),
-        ).lastrowid
-        connection.execute(
-            "INSERT INTO chunk_terms (rowid, terms) SELECT ?, terms FROM chunk_terms WHERE rowid = ?",
-            (new_id, chunk_id),
-        )
+    names = "ordinal, heading_path, text, start_offset, end_offset, language, embedding_hash, terms"
+    connection.execute(
+        f"INSERT INTO chunk (document_key, {names}, first_generation) "
+        f"SELECT ?, {names}, ? FROM chunk WHERE document_key = ? ORDER BY ordinal",
+        (copied, generation, document_key),
+    )

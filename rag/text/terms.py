@@ -1,7 +1,6 @@
 """What the lexical index sees of a text: words, codes, numbers and pairs of Chinese characters.
 
-The terms are joined by blanks and stored in SQLite's FTS5, whose ``unicode61`` tokenizer must give them back unchanged:
-so a term holds letters, digits and ``POINT`` only.
+The store keeps a chunk's terms joined by spaces, so a term holds letters, digits and ``POINT`` only.
 """
 
 import re
@@ -10,7 +9,7 @@ import unicodedata
 from rag.text.characters import simplified
 
 POINT = "\ue000"
-"""Stands for the point in ``3.5`` inside a term: a private-use character, which FTS5 takes for a letter."""
+"""Stands for the point in ``3.5`` inside a term: a private-use character, so that no text has it."""
 
 LONGEST_TERM = 64
 """Longer runs are encoded data, not words; they are left out."""

@@ -55,9 +55,8 @@ def test_without_a_knowledge_base(tmp_path: Path) -> None:
         ("UPDATE chunk SET start_offset = start_offset + 1 WHERE chunk_id = 1", "offsets"),
         ("UPDATE chunk SET text = 'else' WHERE chunk_id = 1", "hashes"),
         ("UPDATE chunk SET embedding_hash = x'00' WHERE chunk_id = 1", "hashes"),
-        ("DELETE FROM chunk_terms WHERE rowid = 1", "postings"),
-        ("UPDATE chunk_terms SET terms = 'other words' WHERE rowid = 1", "postings"),
-        ("DELETE FROM chunk_terms_data WHERE id > 10", "postings"),
+        ("UPDATE chunk SET terms = '' WHERE chunk_id = 1", "postings"),
+        ("UPDATE chunk SET terms = 'other words' WHERE chunk_id = 1", "postings"),
         ("DELETE FROM embedding WHERE rowid = 1", "vectors"),
         ("UPDATE embedding SET vector = x'00' WHERE rowid = 1", "vectors"),
         ("UPDATE embedding SET vector = zeroblob(256) WHERE rowid = 1", "vectors"),
@@ -116,7 +115,7 @@ def test_only_what_is_damaged_is_embedded_anew(ingested: Desk) -> None:
     ],
 )
 def test_an_index_that_other_rows_made(ingested: Desk, field: str, value: str, example: str) -> None:
-    table = "embedding" if field == "vector" else "chunk_terms"
+    table = "embedding" if field == "vector" else "chunk"
     with rows_of(ingested) as connection:
         connection.execute(f"UPDATE {table} SET {field} = {value} WHERE rowid = 1")
     assert findings(ingested)["index"].example == example

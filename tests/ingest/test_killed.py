@@ -57,7 +57,7 @@ def assert_whole(store: KnowledgeStore, model_id: str) -> None:
     assert len(chunk_ids) == info.chunk_count
     with store.reading() as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-        posted = {row[0] for row in connection.execute("SELECT rowid FROM chunk_terms")}
+        posted = {row[0] for row in connection.execute("SELECT chunk_id FROM chunk WHERE terms != ''")}
     assert posted >= set(chunk_ids)
     index = GenerationIndex.open(store.generation_folder(generation), model_id).loaded({})
     assert sorted(index.chunk_ids().tolist()) == chunk_ids
