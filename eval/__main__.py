@@ -5,11 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from eval.bench.attacks import command as attacks_command
-from eval.bench.cache import command as lanes_command
-from eval.bench.ingest import command as ingest_command
-from eval.bench.large import command as large_command
-from eval.bench.load import command as load_command
+from eval.benches import BENCHMARKS, benchmark_main
 from eval.commands import answers as answers_command
 from eval.commands import calibrate_model as calibrate_model_command
 from eval.commands import calibrate_refusal as calibrate_reader
@@ -20,9 +16,10 @@ from eval.commands import gaps as gaps_command
 from eval.commands import refusal as refusal_command
 from eval.commands import report as report_command
 from eval.commands import retrieval as retrieval_command
-from eval.core.question_options import question_parser
+from eval.commands.question_options import question_parser
+from rag.errors import BenchmarkMissing
 from rag.private_files import keep_files_private
-from rag.terminal import exit_code_of
+from rag.terminal import exit_code_of, fail
 
 EXAMPLES = """\
 examples:
@@ -60,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run_benchmark(name: str, argv: Sequence[str]) -> int:
+    try:
+        run = benchmark_main(name)
+    except BenchmarkMissing as error:
+        return fail(error)
+    return run(argv)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
@@ -70,14 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "compare": compare_command.main,
         "report": report_command.main,
         "citations": citations_command.main,
-        "attacks": attacks_command.main,
-        "cache": lanes_command.main,
         "gaps": gaps_command.main,
-        "ingest": ingest_command.main,
         "chunk-size": chunk_size_command.main,
-        "large": large_command.main,
-        "load": load_command.main,
     }
+    for name in BENCHMARKS:
+        if given[: len(words := name.split())] == words:
+            return _run_benchmark(name, given[len(words) :])
     if given and given[0] in commands:
         return commands[given[0]](given[1:])
     if given[:2] == ["calibrate", "refusal"]:

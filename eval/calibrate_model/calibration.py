@@ -18,8 +18,8 @@ from eval.calibrate_model.results import rows_of, winner
 from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, made_name, subject
 from eval.calibrate_model.selection import choose
 from eval.calibrate_model.words import words
-from eval.compare.tables import question_bar
 from eval.core.knowledge import knowledge_folder, knowledge_name
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, read_records
 from rag.cli.model_size import shape_of_installed

@@ -5,18 +5,16 @@ own knowledge base and the product's own way.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
+from rich.table import Table
 
 from eval.answers.conditions import ARMS, Arm, MeteredGenerator, WatchedRetriever, arm
 from eval.answers.runner import Instruments, Record, run
-from eval.answers.scores import summarise, wrong
-from eval.compare.tables import print_report, question_bar
-from eval.core.dataset import KNOWLEDGE_DIR
-from eval.core.knowledge import knowledge_name, open_parts
-from eval.core.question_options import (
+from eval.answers.scores import Score, summarise, wrong
+from eval.commands.question_options import (
     chosen_sets,
     chosen_settings,
     finish,
@@ -24,9 +22,15 @@ from eval.core.question_options import (
     question_parser,
     write_json,
 )
+from eval.core.dataset import KNOWLEDGE_DIR
+from eval.core.knowledge import knowledge_name, open_parts
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
+from eval.core.tables import flat_rows, shown_figure
+from eval.core.words import words
 from rag.pipeline import PipelineParts
+from rag.schema import Language
 from rag.terminal import terminal_language
 
 EXAMPLES = """\
@@ -36,6 +40,7 @@ examples:
   python -m eval answers --kb shop --questions asked.jsonl --run monday --no-think
   python -m eval answers --arms own --context top5           five whole passages instead of chosen sentences
 """
+_OTHER_ROWS = ("latency_ms", "by_kind", "errors", "model", "stand_in", "records")
 
 
 def answers_parser() -> argparse.ArgumentParser:
@@ -124,6 +129,48 @@ def measure(
     }
     kept.save_figures(summary)
     return Measured(summary, one, records)
+
+
+def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console: Console, language: Language) -> None:
+    """Print what ``eval.answers.scores.summarise`` gave; the model's line says when it is a stand-in."""
+    console.print(_figures(summary, language))
+    console.print(_latency(summary, language))
+    errors = summary["errors"]
+    assert isinstance(errors, list)
+    lines = [words("error", language, what=what) for what in errors]
+    lines += [
+        words(
+            "not_right_refused" if item.refused else "not_right", language, question_id=item.question_id, kind=item.kind
+        )
+        for item in wrong
+        if not item.error
+    ]
+    model = summary["model"] or words("no_model", language)
+    lines.append(words("stand_in" if summary["stand_in"] else "model", language, model=model))
+    lines.append(words("records", language, records=summary["records"]))
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _figures(summary: Mapping[str, object], language: Language) -> Table:
+    table = Table(words("figure", language), words("value", language), title=words("answers", language))
+    for name, value in flat_rows(summary, skip=_OTHER_ROWS):
+        table.add_row(name, value)
+    kinds = summary["by_kind"]
+    assert isinstance(kinds, dict)
+    for kind, values in kinds.items():
+        table.add_row(words("kind", language, kind=kind or "-", n=values["n"]), shown_figure(values["accuracy"]))
+    return table
+
+
+def _latency(summary: Mapping[str, object], language: Language) -> Table:
+    titles = (words("stage", language), words("count", language), "p50", "p95", "p99")
+    table = Table(*titles, title=words("latency", language))
+    stages = summary["latency_ms"]
+    assert isinstance(stages, dict)
+    for stage, values in stages.items():
+        table.add_row(stage, *(str(values[name]) for name in ("n", "p50", "p95", "p99")))
+    return table
 
 
 def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_questions: bool) -> int:

@@ -4,9 +4,9 @@ import argparse
 from typing import Any
 
 from eval.commands import answers, citations, refusal, retrieval
-from eval.compare.tables import WatchedConsole
 from eval.core.background import EVALUATIONS, PROGRESSES, Evaluation, EvaluationProgress, chosen_questions
 from eval.core.knowledge import knowledge_name, open_parts
+from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from ingest.child import Tell, serve_owner
 from rag.retrieval.embedder import open_embedder

@@ -16,7 +16,7 @@ from eval.calibrate_model.report import as_json, remarks, table
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.calibrate_model.words import words
 from eval.commands.answers import add_answer_options
-from eval.core.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.core.runs import Run
 from rag.errors import AnswerdeskError
 from rag.ollama.client import OllamaClient

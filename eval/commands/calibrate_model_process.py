@@ -11,8 +11,8 @@ from eval.calibrate_model.report import findings_of
 from eval.calibrate_model.sandbox_ollama import Workshop, subject
 from eval.calibrate_model.selection import choose
 from eval.commands.calibrate_model import arguments_of
-from eval.compare.tables import WatchedConsole
 from eval.core.background import Evaluation, chosen_questions
+from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from ingest.child import Tell, serve_owner
 from rag.errors import SettingsError

@@ -17,7 +17,14 @@ import numpy as np
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from eval.compare.tables import question_bar
+from eval.commands.question_options import (
+    chosen_sets,
+    chosen_settings,
+    finish,
+    only_set,
+    question_parser,
+    write_json,
+)
 from eval.core.knowledge import knowledge_name, open_parts
 from eval.core.logistic import (
     FALSE_REFUSALS,
@@ -29,14 +36,7 @@ from eval.core.logistic import (
     refused_when_held_out,
     threshold_at,
 )
-from eval.core.question_options import (
-    chosen_sets,
-    chosen_settings,
-    finish,
-    only_set,
-    question_parser,
-    write_json,
-)
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
 from eval.core.words import words

@@ -12,11 +12,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.bench.ingest.words import words
 from eval.commands.retrieval import advancing
-from eval.compare.tables import question_bar
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet, sets_in
-from eval.core.words import words as table_words
+from eval.core.words import words
 from eval.retrieval.benchmark import ask
 from eval.retrieval.rankings import Ranking, summarise
 from ingest.console import ProgressConsole
@@ -111,19 +110,19 @@ def print_figures(figures: Mapping[int, Mapping[str, object]], now: int, console
     """Print a table a measure: a row a set and one for their mean, a column a size."""
     for key, name in _MEASURES.items():
         table = Table(
-            table_words("set", language), "n", *map(str, figures), title=f"{name}, {words('sizes', language)}"
+            words("set", language), "n", *map(str, figures), title=f"{name}, {words('chunk_sizes', language)}"
         )
         by_set = {size: dict(one["by_set"]) for size, one in figures.items()}  # type: ignore[call-overload]
         for one in next(iter(by_set.values())):
             values = [by_set[size][one] for size in figures]
             table.add_row(one, str(values[0]["n"]), *(f"{value[key]:.3f}" for value in values))
         means = [figures[size][key] for size in figures]
-        table.add_row(words("mean", language), "", *(f"{value:.3f}" for value in means))
+        table.add_row(words("mean_of_sets", language), "", *(f"{value:.3f}" for value in means))
         console.print(table)
     best = max(figures, key=lambda size: float(str(figures[size]["recall_at_1"])))
     counts = ", ".join(f"{size}: {one['chunks']}" for size, one in figures.items())
-    console.print(words("chunks of sizes", language, counts=counts), markup=False, soft_wrap=True)
-    console.print(words("chosen", language, now=now, best=best), markup=False, soft_wrap=True)
+    console.print(words("chunks_of_sizes", language, counts=counts), markup=False, soft_wrap=True)
+    console.print(words("chosen_size", language, now=now, best=best), markup=False, soft_wrap=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,6 +147,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(table_words("nothing_measured", language), markup=False)
+        console.print(words("nothing_measured", language), markup=False)
         return _STOPPED
     return 0

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.citations.benchmark import Checked, check, figures
-from eval.compare.tables import question_bar, shown_figure
+from eval.commands.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
 from eval.core.knowledge import open_parts
-from eval.core.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
+from eval.core.tables import shown_figure
 from eval.core.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from eval.commands.question_options import EXIT_CODES, write_json
 from eval.compare.pairs import Comparison, compared, outcome_of
 from eval.compare.values import arm_of, evidence_tokens, values_of
-from eval.core.question_options import EXIT_CODES, write_json
 from eval.core.runs import Run
 from eval.core.words import words
 from rag.errors import AnswerdeskError, SettingsError
@@ -111,12 +111,6 @@ def _print_questions(outcomes: dict[str, str], console: Console, language: Langu
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    if argv[:1] == ["langchain"]:
-        from eval.bench.langchain import (
-            command as langchain_command,  # brings LangChain, torch and sentence-transformers
-        )
-
-        return langchain_command.main(argv[1:])
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.core.question_options import write_json
+from eval.commands.question_options import write_json
 from eval.gaps.draft import draft_article, shortened
 from eval.gaps.report import GapParts, GapReport, find_gaps
 from eval.gaps.words import words

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from eval.answers.gold import gold_kind, is_right_reply
+from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.core.knowledge import open_parts
-from eval.core.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from ingest.golden import GoldenQuestion
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private

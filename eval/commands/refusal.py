@@ -13,9 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.compare.tables import flat_rows, question_bar
-from eval.core.knowledge import knowledge_name, open_parts
-from eval.core.question_options import (
+from eval.commands.question_options import (
     chosen_sets,
     chosen_settings,
     finish,
@@ -23,8 +21,11 @@ from eval.core.question_options import (
     question_parser,
     write_json,
 )
+from eval.core.knowledge import knowledge_name, open_parts
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
+from eval.core.tables import flat_rows
 from eval.core.words import words
 from eval.refusal.benchmark import JUDGEMENTS, By, Judge, Judgement, figures, of_another_product
 from ingest.golden import GoldenQuestion, load_questions

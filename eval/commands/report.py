@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from eval.commands.compare import compare_runs
+from eval.commands.question_options import EXIT_CODES
 from eval.compare.pairs import Comparison
 from eval.compare.report_page import page
-from eval.core.question_options import EXIT_CODES
 from eval.core.runs import Run
 from eval.core.words import words
 from rag.errors import AnswerdeskError, SettingsError

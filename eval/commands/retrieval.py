@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from eval.compare.tables import question_bar
-from eval.core.question_options import (
+from eval.commands.question_options import (
     by_name,
     chosen_sets,
     chosen_settings,
@@ -16,6 +15,7 @@ from eval.core.question_options import (
     question_parser,
     write_json,
 )
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.words import words

@@ -6,7 +6,7 @@ from html import escape
 from eval.answers.gold import wanted_words
 from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
-from eval.bench.load.report import page_section
+from eval.benches import benchmark_module
 from eval.compare.pairs import Comparison
 from eval.compare.words import words
 from eval.core.runs import Run
@@ -68,7 +68,8 @@ def _section(run: Run, language: Language) -> str:
 def run_plots(run: Run, language: Language) -> str:
     """Return a finished run's plots with their figures, as HTML that ``PLOT_STYLE`` belongs to.
 
-    Raises ``SettingsError`` where it is not finished, or of a kind that has no plots.
+    Raises ``SettingsError`` where it is not finished, or of a kind that has no plots, and ``BenchmarkMissing`` where
+    only a source checkout can draw them.
     """
     figures = run.figures()
     command = str(run.identity().get("command"))
@@ -77,11 +78,16 @@ def run_plots(run: Run, language: Language) -> str:
         "retrieval": _retrieval,
         "refusal": _refusal,
         "citations": _citations,
-        "load": page_section,
+        "load": _load,
     }
     if command not in sections:
         raise SettingsError(reason=words("no_section", language, run=run.folder.name, command=command))
     return sections[command](figures, language)
+
+
+def _load(figures: Figures, language: Language) -> str:
+    section: str = benchmark_module("load.report").page_section(figures, language)
+    return section
 
 
 def _identity(identity: Figures, figures: Figures, language: Language) -> str:

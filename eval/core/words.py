@@ -136,6 +136,13 @@ _WORDS: dict[str, tuple[str, str]] = {
         "no corpus.jsonl beside a questions.jsonl in {folder}",
         "{folder} 中没有同时包含 corpus.jsonl 和 questions.jsonl 的文件夹",
     ),
+    "chunk_sizes": ("tokens a chunk", "每片段词元数"),
+    "mean_of_sets": ("mean of the sets", "各题集平均"),
+    "chunks_of_sizes": ("Chunks: {counts}.", "片段数：{counts}。"),
+    "chosen_size": (
+        "Now: {now} (ANSWERDESK_CHUNK_TOKENS). Highest R@1: {best}.",
+        "当前：{now}（ANSWERDESK_CHUNK_TOKENS）。R@1 最高：{best}。",
+    ),
     "resume": (
         "Interrupted; what was measured is kept. The same command goes on with --run {run}",
         "已中断，已有结果均已保存。加上 --run {run} 再次运行即可继续。",

@@ -9,6 +9,7 @@
     │   └── QuestionWithoutWords
     ├── SettingsError                       2
     │   ├── BatchLinesUnusable
+    │   ├── BenchmarkMissing
     │   ├── GlossaryUnusable
     │   ├── CalibrationDamaged
     │   ├── MetricsPortTaken
@@ -181,6 +182,7 @@ from rag.errors.serving import (
 )
 from rag.errors.settings import (
     BatchLinesUnusable,
+    BenchmarkMissing,
     CalibrationDamaged,
     GlossaryUnusable,
     MetricsPortTaken,
@@ -199,6 +201,7 @@ __all__ = [
     "AnswerdeskError",
     "AuditImpossible",
     "BatchLinesUnusable",
+    "BenchmarkMissing",
     "BuildFailed",
     "CalibrationDamaged",
     "ChecksumMismatch",

@@ -11,10 +11,10 @@ from rich.table import Table
 from eval.bench.attacks import first_guardrail
 from eval.bench.attacks.benchmark import ARMS, Arm, Attempt, Bases, attack, figures, poisoned
 from eval.bench.attacks.cases import Pair, load_attacks, paired
-from eval.compare.tables import question_bar
+from eval.commands.question_options import EXIT_CODES, run_name, write_json
 from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.core.knowledge import open_parts
-from eval.core.question_options import EXIT_CODES, run_name, write_json
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.words import words

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from eval.bench.cache.benchmark import figures, try_cache
 from eval.bench.cache.timing import time_lanes
-from eval.compare.tables import part_of, shown_figure
+from eval.commands.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
 from eval.core.knowledge import open_parts
-from eval.core.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
 from eval.core.question_sets import QuestionSet
+from eval.core.tables import part_of, shown_figure
 from eval.core.words import words
 from rag.errors import AnswerdeskError
 from rag.schema import Language

@@ -1,4 +1,4 @@
-"""What ``python -m eval ingest`` and ``python -m eval chunk-size`` say, in both languages."""
+"""The sentences of ``python -m eval ingest``, in both languages."""
 
 from rag.schema import Language
 
@@ -42,13 +42,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "running langchain": ("LangChain's pipeline", "LangChain 流程"),
     "killing": ("killing", "强制终止"),
     "seed": ("Seed {seed}.", "随机种子 {seed}。"),
-    "sizes": ("tokens a chunk", "每片段词元数"),
-    "mean": ("mean of the sets", "各题集平均"),
-    "chunks of sizes": ("Chunks: {counts}.", "片段数：{counts}。"),
-    "chosen": (
-        "Now: {now} (ANSWERDESK_CHUNK_TOKENS). Highest R@1: {best}.",
-        "当前：{now}（ANSWERDESK_CHUNK_TOKENS）。R@1 最高：{best}。",
-    ),
     "child failed": ("{what} ended with code {code}: {said}", "{what} 以代码 {code} 结束：{said}"),
 }
 

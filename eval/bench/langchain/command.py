@@ -13,10 +13,10 @@ from eval.answers.runner import RECORDS, Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.bench.langchain.baseline import SYSTEMS, ChatModel, StockAnswer, StockPipelines, System
 from eval.commands import answers as answers_command
+from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.commands.retrieval import MEASURES
-from eval.compare.tables import question_bar
 from eval.core.knowledge import open_parts
-from eval.core.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
 from eval.core.words import words

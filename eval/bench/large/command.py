@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.large.benchmark import measure
-from eval.compare.tables import question_bar, words
 from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.progress_bar import question_bar
+from eval.core.words import words
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder

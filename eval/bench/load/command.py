@@ -22,8 +22,7 @@ from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
 from eval.bench.load.report import print_figures
 from eval.bench.load.rounds import Arm, Watch, run_rounds
 from eval.bench.load.words import words
-from eval.core.knowledge import knowledge_name, open_parts
-from eval.core.question_options import (
+from eval.commands.question_options import (
     INTERRUPTED,
     chosen_sets,
     chosen_settings,
@@ -31,6 +30,7 @@ from eval.core.question_options import (
     run_name,
     write_json,
 )
+from eval.core.knowledge import knowledge_name, open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, read_records
 from ingest.golden import GoldenQuestion

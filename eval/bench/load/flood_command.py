@@ -21,8 +21,8 @@ from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.bench.load.rounds import ProcessWatch
 from eval.bench.load.words import words
+from eval.commands.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, run_name, write_json
 from eval.core.knowledge import open_parts
-from eval.core.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, run_name, write_json
 from eval.core.runs import Run, read_records
 from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError, OwnFilesWaiting, SettingsError

@@ -16,9 +16,16 @@ from eval.bench.load.idle import (
     idle_figures,
 )
 from eval.bench.load.words import words
-from eval.compare.tables import question_bar
+from eval.commands.question_options import (
+    INTERRUPTED,
+    chosen_sets,
+    chosen_settings,
+    only_set,
+    question_parser,
+    write_json,
+)
 from eval.core.knowledge import open_parts
-from eval.core.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, question_parser, write_json
+from eval.core.progress_bar import question_bar
 from eval.core.words import words as eval_words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.schema import Language

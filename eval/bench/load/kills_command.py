@@ -13,8 +13,7 @@ from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.prompts import own_prompts
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.bench.load.words import words
-from eval.core.knowledge import open_parts
-from eval.core.question_options import (
+from eval.commands.question_options import (
     INTERRUPTED,
     chosen_sets,
     chosen_settings,
@@ -22,6 +21,7 @@ from eval.core.question_options import (
     run_name,
     write_json,
 )
+from eval.core.knowledge import open_parts
 from eval.core.runs import Run, read_records
 from rag.errors import AnswerdeskError, SettingsError
 from rag.ollama.server import ensure_running, stop

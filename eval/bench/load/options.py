@@ -3,7 +3,7 @@
 import argparse
 
 from eval.bench.load.words import words
-from eval.core.question_options import question_parser
+from eval.commands.question_options import question_parser
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
 

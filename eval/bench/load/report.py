@@ -8,9 +8,9 @@ from rich.table import Table
 
 from eval.bench.load.targets import bars
 from eval.bench.load.words import words
-from eval.compare.tables import part_of
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
+from eval.core.tables import part_of
 from eval.core.words import words as eval_words
 from rag.schema import Language
 

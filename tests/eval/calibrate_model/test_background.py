@@ -17,7 +17,7 @@ from eval.calibrate_model.results import rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop
 from eval.commands import calibrate_model as command
 from eval.commands import calibrate_model_process as background_process
-from eval.core import question_options
+from eval.commands import question_options
 from eval.core.runs import Run
 from rag.errors import NoRegressionQuestions, SettingsError
 from rag.ollama.rates import Rates

@@ -8,9 +8,9 @@ import pytest
 from eval.commands import background_process
 from eval.compare.report_page import run_plots
 from eval.compare.side_by_side import side_by_side
-from eval.compare.tables import WatchedConsole
 from eval.core import knowledge
 from eval.core.background import Evaluation, EvaluationKind, EvaluationProcess, EvaluationProgress, chosen_questions
+from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from ingest.pipeline import ingest
 from rag.errors import IngestStopped, NoRegressionQuestions, SettingsError

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from eval.commands import background_process
-from eval.compare.tables import WatchedConsole
 from eval.core import knowledge
 from eval.core.background import Evaluation
+from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from eval.gaps.report import GapReport
 from rag.errors import AccessDenied, CuratedMissing, IngestRunning, NotPermitted, SettingsError

@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from eval.commands import background_process
-from eval.compare.tables import WatchedConsole
 from eval.core import knowledge
 from eval.core.background import Evaluation, EvaluationProgress
+from eval.core.progress_bar import WatchedConsole
 from rag.reuse.curated import Curation, Place
 from rag.schema import Conflict
 from rag.settings import Settings

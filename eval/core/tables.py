@@ -1,0 +1,38 @@
+"""The figures of a run as the cells of a table."""
+
+from collections.abc import Mapping, Sequence
+
+
+def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
+    """Return (name, value) of all figures, those of parts behind the part's name and a point."""
+    rows: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if name in skip:
+            continue
+        if isinstance(value, Mapping):
+            rows += flat_rows(value, (), prefix=f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, shown_figure(value)))
+    return rows
+
+
+def part_of(values: object, *path: str) -> Mapping[str, object]:
+    """Return the figures that stand under these names in others, as JSON has them; none where there are none.
+
+    >>> part_of({"arms": {"product": {"n": 3}}}, "arms", "product"), part_of({"arms": None}, "arms", "raw")
+    ({'n': 3}, {})
+    """
+    for name in path:
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values if isinstance(values, Mapping) else {}
+
+
+def shown_figure(value: object) -> str:
+    """Return a figure as it stands in a table: three digits, both ends of a range, a stroke for none.
+
+    >>> shown_figure(0.25), shown_figure(7), shown_figure((0.1, 0.4)), shown_figure(None)
+    ('0.250', '7', '0.100 – 0.400', '-')
+    """
+    if isinstance(value, (tuple, list)):
+        return " – ".join(shown_figure(one) for one in value)
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
