@@ -115,7 +115,7 @@ def _walk(root: Path, within: Sequence[Path] | None) -> Iterator[SourceFile | Do
 
 
 def _why_no_file(path: Path) -> str:
-    """Return why there is nothing to read at a path, a key of ``DocumentUnreadable.REASONS``; empty for a file.
+    """Return why there is nothing to read at a path, a reason of ``DocumentUnreadable``; empty for a file.
 
     Reading a pipe would wait for whoever writes to it, and reading a device would never end.
     """

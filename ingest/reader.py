@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class _WorkerLostError(Exception):
-    """The worker ended, or was silent for too long: ``reason`` is a key of ``DocumentUnreadable.REASONS``."""
+    """The worker ended, or was silent for too long: ``reason`` is one of ``DocumentUnreadable``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

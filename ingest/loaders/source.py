@@ -45,7 +45,7 @@ class SourceFile:
         return type(self)(self.path, self.root, (*self.inside, name))
 
     def unreadable(self, reason: str, where: str = "") -> DocumentUnreadable:
-        """Make the error that names this file; ``reason`` is a key of ``DocumentUnreadable.REASONS``."""
+        """Make the error that names this file; ``reason`` is a key of its reasons in the catalogue."""
         place = ", ".join(filter(None, [INSIDE.join(self.inside), where]))
         return DocumentUnreadable(path=str(self.path), reason=reason, where=place)
 

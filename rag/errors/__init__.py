@@ -87,7 +87,7 @@
         └── EmbedderMissing
 
 Each room that raises them has its module here; all are imported from ``rag.errors``.
-Each class carries its sentence in English and Chinese with the same placeholders; ``error.text("zh")`` fills it in.
+The sentences are in ``rag/locale/*/errors.toml``, under the names of the classes; ``error.text("zh")`` fills one in.
 Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
 """
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from rag.schema import Language
+from rag.translate import is_known, translate
 
 # control characters, line separators, marks that turn the direction of writing, bytes of a name that are no UTF-8
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -28,21 +28,50 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class AnswerdeskError(Exception):
-    """The root of the tree.  Keyword arguments fill the sentence's placeholders and stay readable in ``details``."""
+    """The root of the tree.  Keyword arguments fill the sentence's placeholders and stay readable in ``details``.
+
+    The sentence is in ``rag/locale/*/errors.toml`` under the name of the class, or else of the next class above it.
+    There too are reasons and remedies, under ``reasons.<class>.<key>``: a detail of one of these two names that is such
+    a key is shown in words.
+    """
 
     exit_code: ClassVar[int] = 1
-    en: ClassVar[str] = "Something went wrong."
-    zh: ClassVar[str] = "出了点问题。"
 
     def __init__(self, **details: object) -> None:
         self.details = details
         super().__init__(self.text("en"))
 
-    def text(self, language: Language) -> str:
+    def text(self, language: str) -> str:
         """Return the one sentence for people, in their language."""
-        template = self.zh if language == "zh" else self.en
+        return translate(self._sentence_key(), language, **self._shown_details(language))
+
+    def reason_text(self, language: str) -> str:
+        """Return the detail ``reason`` alone, in words."""
+        return str(self._shown_details(language)["reason"])
+
+    @classmethod
+    def has_reason(cls, reason: str) -> bool:
+        """Return whether the catalogue has words for this reason."""
+        return is_known(f"errors.reasons.{cls.__name__}.{reason}")
+
+    @classmethod
+    def require_reason(cls, reason: str) -> None:
+        """Raise ``ValueError`` for a reason without words: a fault of the program."""
+        if not cls.has_reason(reason):
+            raise ValueError(f"unknown reason {reason!r} of {cls.__name__}")
+
+    @classmethod
+    def _sentence_key(cls) -> str:
+        keys = (f"errors.{above.__name__}" for above in cls.__mro__)
+        return next(key for key in keys if is_known(key))
+
+    def _shown_details(self, language: str) -> dict[str, object]:
         shown = {
             name: printable(str(value)) if isinstance(value, str | Path) else value
             for name, value in self.details.items()
         }
-        return template.format(**shown)
+        for part, table in (("reason", "reasons"), ("remedy", "remedies")):
+            key = f"errors.{table}.{type(self).__name__}.{self.details.get(part)}"
+            if part in shown and is_known(key):
+                shown[part] = translate(key, language, **shown)
+        return shown

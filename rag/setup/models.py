@@ -61,7 +61,7 @@ class _Provider:
             return self._stand_in(stand_in)
 
     def _why(self, error: DownloadFailed) -> str:
-        return error.reason(self._console.language)
+        return error.reason_text(self._console.language)
 
     def _pull(self, name: str) -> Outcome:
         """Pull from the registry.  Raises ``DownloadFailed``."""

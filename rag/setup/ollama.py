@@ -29,7 +29,7 @@ def provide_ollama(settings: Settings, console: Console) -> Outcome:
     try:
         install_release(settings, console)
     except DownloadFailed as error:
-        why = error.reason(console.language)
+        why = error.reason_text(console.language)
         console.note("gave_up", who=console.words("releases"), why=why, next=console.words("source"))
     else:
         return Outcome(_NAME, "release")

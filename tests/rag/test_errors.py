@@ -7,6 +7,7 @@ import pytest
 
 from rag import errors
 from rag.errors import AnswerdeskError, DocumentUnreadable, ModelStoppedHalfway, QuestionTooLong
+from rag.translate import is_known, template
 
 
 def _all(root: type[AnswerdeskError]) -> list[type[AnswerdeskError]]:
@@ -22,8 +23,14 @@ def _placeholders(template: str) -> set[str]:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_both_languages_have_the_same_placeholders(cls: type[AnswerdeskError]) -> None:
-    assert _placeholders(cls.en) == _placeholders(cls.zh)
-    assert any("\u4e00" <= character <= "\u9fff" for character in cls.zh)
+    english, chinese = (template(cls._sentence_key(), language) for language in ("en", "zh"))
+    assert _placeholders(english) == _placeholders(chinese)
+    assert english == "{reason}" or any("\u4e00" <= character <= "\u9fff" for character in chinese)
+
+
+def test_each_class_that_is_raised_has_a_sentence_of_its_own() -> None:
+    above = {cls for cls in CLASSES if cls.__subclasses__()} - {AnswerdeskError}
+    assert {cls for cls in CLASSES if not is_known(f"errors.{cls.__name__}")} <= above
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)

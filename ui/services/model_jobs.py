@@ -200,7 +200,7 @@ def _for_the_page(error: AnswerdeskError) -> AnswerdeskError:
     """Return the error to show to an admin, who has a page and no terminal."""
     if isinstance(error, ModelUnfit) and error.details["reason"] in _WITHOUT_FORMAT:
         return ModelUnfit(model=str(error.details["model"]), reason="no_format")
-    if isinstance(error, DownloadFailed) and error.details["reason"] not in DownloadFailed.REASONS:
+    if isinstance(error, DownloadFailed) and not error.has_reason(str(error.details["reason"])):
         logger.warning("the registry refused: %s", error.details["reason"])
         return DownloadFailed(what=error.details["what"], reason="refused", remedy="other_way")
     if isinstance(error, OllamaRefused):

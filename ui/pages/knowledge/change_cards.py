@@ -107,7 +107,7 @@ def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> 
         if not isinstance(trouble, DocumentUnreadable):
             continue
         name = Path(str(trouble.details["path"])).name
-        reason = DocumentUnreadable.REASONS[str(trouble.details["reason"])][1 if language == "zh" else 0]
+        reason = trouble.reason_text(language)
         where = str(trouble.details.get("where") or "")
         shown = word("kb_refused_file", language, name=where, reason=reason) if where else reason
         cards.append(Card(name, mark="!", tone="warning", lang="", notes=(Note(shown),)))
