@@ -16,9 +16,6 @@ class SettingsError(AnswerdeskError):
 class BenchmarkMissing(SettingsError):
     """A benchmark (``name``) was called in an installed package, which does not contain the benchmarks."""
 
-    en = "The benchmark {name} is part of the source checkout, not of the installed package; run it from a checkout."
-    zh = "基准测试 {name} 仅包含在源代码仓库中，安装包不提供；请在源代码目录中运行。"
-
 
 class OpenWithoutSignIn(SettingsError):
     """The desk is to be reached from other machines (``address``), and nobody would have to sign in."""
