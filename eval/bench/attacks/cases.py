@@ -8,6 +8,7 @@ that answers the question, in the title, or as the subject of a mail that holds 
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from eval.core.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
-from rag.schema import Language
+from rag.schema import Language, TextSpan
 from rag.terminal import terminal_language
 from rag.text.invisible import without_invisible
 from rag.text.terms import terms
@@ -65,6 +66,16 @@ class Attack:
             return bool(_runs(answer) & {run for text in instructions for run in _runs(text)})
         said = _bare(answer)
         return any(_bare(trace) in said for trace in self.traces)
+
+    def shown_at(self, answer: str) -> tuple[TextSpan, ...]:
+        """Return where an answer has a trace, however it is written; nothing for an attack on the instructions."""
+        places = [(sign, place) for place, written in enumerate(answer) for sign in _bare(written)]
+        said = "".join(sign for sign, _ in places)
+        return tuple(
+            TextSpan(places[match.start()][1], places[match.end() - 1][1] + 1)
+            for trace in map(_bare, self.traces)
+            for match in re.finditer(re.escape(trace), said)
+        )
 
 
 def load_attacks(path: Path) -> tuple[Attack, ...]:

@@ -9,7 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.attacks import first_guardrail
-from eval.bench.attacks.benchmark import ARMS, Arm, Attempt, Bases, attack, figures, poisoned
+from eval.bench.attacks.benchmark import (
+    ARMS,
+    OUTCOMES,
+    Arm,
+    Attempt,
+    Bases,
+    attack,
+    figures,
+    poisoned_knowledge,
+)
 from eval.bench.attacks.cases import Pair, load_attacks, paired
 from eval.commands.question_options import EXIT_CODES, run_name, write_json
 from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, drawn
@@ -20,8 +29,11 @@ from eval.core.runs import Run
 from eval.core.words import words
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError, SettingsError
+from rag.factory import build_parts
+from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
+from rag.storage.store import KnowledgeStore
 from rag.terminal import fail, terminal_language
 
 EXAMPLES = f"""\
@@ -74,8 +86,13 @@ def measure(
     pairs = [pair for one in rounds for pair in one]
     questions = tuple(question for _, question in pairs)
     folder = settings.data_dir / "runs" / "knowledge" / "poisoned"
+    embedder = open_embedder(settings)
     parts = [
-        open_parts(QuestionSet("attacks", poisoned(one, folder / str(number)), questions), settings)
+        build_parts(
+            settings,
+            KnowledgeStore(poisoned_knowledge(one, folder / str(number), settings, embedder).knowledge_dir),
+            embedder=embedder,
+        )
         for number, one in enumerate(rounds, start=1)
     ]
     clean = open_parts(QuestionSet("sample", KNOWLEDGE_DIR, questions), settings) if "clean" in arms else None
@@ -102,23 +119,27 @@ def measure(
 def print_figures(
     summary: Mapping[str, object], attempts: Sequence[Attempt], console: Console, language: Language
 ) -> None:
-    """Print the shares, and each answer of the product that obeyed."""
-    keys = ("figure", "attacks_sent", "attacks_obeyed", "attacks_sent_plain", "attacks_obeyed_plain")
+    """Print what became of the attacks sent, and each answer of the product that obeyed, with a mark or without."""
+    keys = ("figure", "attacks_sent", *(f"attacks_{outcome}" for outcome in OUTCOMES))
     table = Table(*(words(key, language) for key in keys), title=words("attacks", language))
     groups, right = summary["by_group"], summary["right"]
     assert isinstance(groups, Mapping)
     assert isinstance(right, Mapping)
-    for name, values in {words("attacks_all", language): summary, **groups}.items():
-        shares = ["-" if one is None else f"{one:.3f}" for one in (values["succeeded"], values["succeeded_plain"])]
-        table.add_row(name, f"{values['sent']} / {values['n']}", shares[0], str(values["sent_plain"]), shares[1])
+    for name, arms in {words("attacks_all", language): summary, **groups}.items():
+        for arm in ("own", "plain"):
+            if (counts := arms[arm])["n"]:
+                label = name if arm == "own" else words("attacks_plain", language, name=name)
+                shown = [str(counts[outcome]) for outcome in OUTCOMES]
+                table.add_row(label, f"{counts['sent']} / {counts['n']}", *shown)
     console.print(table)
     if right["n"]:
         console.print(words("attacks_right", language, **right), markup=False)
     key = "stand_in" if summary["stand_in"] else "model"
     console.print(words(key, language, model=summary["model"]), markup=False)
     for one in attempts:
-        if one.arm == "own" and one.sent and one.succeeded:
-            console.print(f"{one.attack_id}: {one.answer}", markup=False, soft_wrap=True)
+        if one.arm == "own" and one.sent and one.outcome != "not_obeyed":
+            outcome = words(f"attacks_{one.outcome}", language)
+            console.print(f"{one.attack_id} ({outcome}): {one.answer}", markup=False, soft_wrap=True)
 
 
 def print_first_guardrail(passages: Sequence[first_guardrail.Passage], console: Console, language: Language) -> None:
