@@ -1,0 +1,209 @@
+"""The documentation matches the code: terms, settings, errors, events, fields of an answer, links."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from rag.errors import AnswerdeskError
+from rag.schema import Answer, Citation, Conflict, Event, Origin
+from rag.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("rag", "ingest", "eval", "ui")
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+UNITS = {
+    "seconds": "seconds",
+    "hours": "hours",
+    "days": "days",
+    "tokens": "tokens",
+    "megabytes": "megabytes",
+    "megapixels": "megapixels",
+    "characters": "characters",
+    "pages": "pages",
+    "layers": "layers",
+    "threads": "threads",
+    "port": "port",
+}
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _rows(name: str) -> list[list[str]]:
+    """Return the cells of every table row of a page, without headers and rules."""
+    lines = [line for line in _text(name).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if not line.startswith("|-")]
+
+
+# terms
+
+
+TERMS = [(row[0], row[2].strip("` |")) for row in _rows("docs/glossary.md") if row[0] != "term"]
+
+
+@cache
+def _defined(path: Path) -> frozenset[str]:
+    """Return the names that a module defines or imports at its top level, by its syntax tree alone."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        elif isinstance(node, ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+    return frozenset(names)
+
+
+def _is_there(identifier: str) -> bool:
+    """Tell whether a dotted name is a module, a package, or defined in one."""
+    path = ROOT.joinpath(*identifier.split("."))
+    if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+        return True
+    module, name = path.parent, path.name
+    file = module.with_suffix(".py") if module.with_suffix(".py").is_file() else module / "__init__.py"
+    return file.is_file() and name in _defined(file)
+
+
+@pytest.mark.parametrize(("term", "identifier"), TERMS, ids=[term for term, _ in TERMS])
+def test_a_term_of_the_glossary_leads_to_code(term: str, identifier: str) -> None:
+    assert identifier.split(".")[0] in ROOMS
+    assert _is_there(identifier), f"{term}: there is no {identifier}"
+
+
+def test_an_identifier_that_is_gone_would_be_noticed() -> None:
+    assert not _is_there("rag.schema.Telegram")
+    assert not _is_there("rag.no_such_room.Document")
+
+
+def test_the_glossary_has_the_words_of_the_field() -> None:
+    terms = {term for term, _ in TERMS}
+    assert len(terms) == len(TERMS), "a term stands twice"
+    assert terms >= {
+        "queue", "ticket", "rerank", "late interaction", "chunk", "retriever", "query rewriting", "standalone question",
+        "prompt injection", "guardrail", "grounding", "groundedness", "answerability", "semantic cache",
+        "fallback model", "time to first token", "quantization", "p50, p95, p99", "evidence budget", "hallucination",
+        "few-shot examples", "citation", "generation", "curated answer", "refusal",
+    }  # fmt: skip
+
+
+# settings
+
+
+def _documented_settings() -> dict[str, list[str]]:
+    rows = [row for row in _rows("docs/settings.md") if len(row) == 4 and row[0] != "variable"]
+    return {row[0]: row for row in rows}
+
+
+def _variables(name: str) -> list[str]:
+    alias = Settings.model_fields[name].validation_alias
+    return [str(one) for one in alias.choices] if hasattr(alias, "choices") else [f"ANSWERDESK_{name.upper()}"]
+
+
+def _cell(name: str) -> str:
+    return ", ".join(f"`{variable}`" for variable in _variables(name))
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert set(_documented_settings()) == {_cell(name) for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"data_dir", "cache_dir"}))
+def test_a_setting_has_its_default_unit_and_bounds(name: str) -> None:
+    field = Settings.model_fields[name]
+    _, default, unit, meaning = _documented_settings()[_cell(name)]
+    value = field.default
+    shown = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    assert default == ("empty" if value is None or value == "" else f"`{shown}`")
+    signs = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+    bounds = [f"{sign} {getattr(one, key)}" for one in field.metadata for key, sign in signs if hasattr(one, key)]
+    assert re.findall(r"[<>]=? [\d.]+", unit) == bounds
+    choices = get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        assert unit == ", ".join(choices)
+    for suffix, word in UNITS.items():
+        assert not name.endswith(f"_{suffix}") or word in unit
+    assert meaning.strip("| ")
+
+
+def _environment_names() -> set[str]:
+    """Return the names of variables that the code reads from the environment by itself."""
+    names: set[str] = set()
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*.py"):
+            names.update(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"\]?(?! =)', path.read_text(encoding="utf-8")))
+    return names - {"FORWARDED_ALLOW_IPS"}  # is set for uvicorn, never read
+
+
+def test_every_variable_of_the_environment_is_named() -> None:
+    text = _text("docs/settings.md")
+    assert {name for name in _environment_names() if f"`{name}`" not in text} == set()
+
+
+# errors, events, fields of an answer
+
+
+def _error_classes(root: type[AnswerdeskError] = AnswerdeskError) -> Iterator[type[AnswerdeskError]]:
+    yield root
+    for below in root.__subclasses__():
+        if below.__module__.startswith("rag.errors"):
+            yield from _error_classes(below)
+
+
+def test_every_error_is_documented_with_its_exit_code() -> None:
+    rows = [(row[0].strip("`"), int(row[1])) for row in _rows("docs/errors.md") if row[0] != "class"]
+    assert sorted(rows) == sorted((cls.__name__, cls.exit_code) for cls in _error_classes())
+
+
+def test_every_event_and_every_field_of_an_answer_is_documented() -> None:
+    named = {row[0].strip("`*") for row in _rows("docs/python.md")}
+    assert named >= {event.__name__ for event in get_args(Event)}
+    assert named >= {field.name for field in fields(Answer)}
+    text = _text("docs/python.md")
+    inner = {field.name for cls in (Citation, Conflict, Origin) for field in fields(cls)}
+    assert {name for name in inner if f"`{name}`" not in text} == set()
+
+
+# links
+
+
+def _slug(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading.
+
+    >>> _slug("A team's own words")
+    'a-teams-own-words'
+    """
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").strip().lower()).replace(" ", "-")
+
+
+def _anchors(page: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {_slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            dead.append(target)
+    assert dead == []
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    readme = _text("README.md")
+    assert {page.name for page in DOCS if f"docs/{page.name}" not in readme} == set()
