@@ -28,11 +28,12 @@ from rag.protocols import (
     QueryVectors,
 )
 from rag.schema import Chunk, Document
+from rag.text.scripts import IDEOGRAPHS
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline, PipelineParts
 
-_WORD_OR_IDEOGRAPH = re.compile(r"[A-Za-z0-9]+|[\u4e00-\u9fff]")
+_WORD_OR_IDEOGRAPH = re.compile(rf"[A-Za-z0-9]+|[{IDEOGRAPHS}]")
 
 
 class HashEmbedder:

@@ -6,12 +6,13 @@ from datetime import date, datetime
 
 from rag.schema import Language
 from rag.text.invisible import one_line, without_invisible
+from rag.text.quantities import MONTH_NAMES
 from ui.i18n import word
 
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]:~$<>#|&^]|^[+=-]|^\d{1,9}(?=[.)](?:\s|$))")
 _LOOKED_FOR_AGAIN = re.compile(r"\\:(?=[^\s\d])|@|www(?=\.)", re.IGNORECASE)
 _NOTHING = ":gray[]"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = tuple(name[:3].title() for name in MONTH_NAMES)
 
 
 def as_markdown(text: object) -> str:

@@ -9,23 +9,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.text.quantities import MONTH_NAMES
+from rag.text.scripts import IDEOGRAPHS
+
 _NUMBER = re.compile(
     r"(?<![\w.,-])\d+(?:[.,]\d+)?(?![\w.,]*\d)(?![A-Za-z])"
-    r"|(?<=[\u4e00-\u9fff])\d+(?:\.\d+)?(?!\.?\d)(?![A-Za-z])"
+    rf"|(?<=[{IDEOGRAPHS}])\d+(?:\.\d+)?(?!\.?\d)(?![A-Za-z])"
 )
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+_MONTHS = tuple(name.title() for name in MONTH_NAMES if name != "may")
 _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)})\b")
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)(?=\s*年|\b)")
 _CHINESE_MONTH = re.compile(r"(?<!\d)(1[0-2]|[1-9])(?=月)")

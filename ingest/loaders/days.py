@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-_MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
+from rag.text.quantities import MONTH_NAMES
+
+_MONTH_NUMBERS = {name[:3]: number for number, name in enumerate(MONTH_NAMES, start=1)}
 _MONTH = rf"(?P<month>{'|'.join(_MONTH_NUMBERS)})[a-z]*\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _FORMS = tuple(

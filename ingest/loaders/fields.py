@@ -7,6 +7,7 @@ from ingest.loaders.days import is_endless, read_day
 from ingest.loaders.source import SourceFile
 from rag.schema import Audience, Document, Language
 from rag.text.invisible import one_line, without_invisible
+from rag.text.scripts import ideographs
 from rag.text.web_address import web_address
 
 TITLE_LIMIT_CHARACTERS = 200
@@ -14,7 +15,6 @@ _FIRST_LINE_LIMIT_CHARACTERS = 100
 _METADATA_LIMIT_CHARACTERS = 2000
 _CHINESE_SHARE = 0.15
 
-_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LETTER = re.compile(r"[^\W\d_]")
 _NAME_JOINTS = re.compile(r"[\s_-]+")
 _INTERNAL = re.compile(
@@ -110,7 +110,7 @@ def text_language(text: str) -> Language:
     ('zh', 'en')
     """
     letters = len(_LETTER.findall(text))
-    return "zh" if len(_IDEOGRAPH.findall(text)) > _CHINESE_SHARE * letters else "en"
+    return "zh" if len(ideographs(text)) > _CHINESE_SHARE * letters else "en"
 
 
 def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str:

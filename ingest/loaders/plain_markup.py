@@ -8,8 +8,9 @@ this form; people read it as it is.
 import re
 from collections.abc import Sequence
 
-_UNSPACED = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
-_WRAP = re.compile(rf"(?<=[{_UNSPACED}])[ \t]*\v\s*(?=[{_UNSPACED}])")
+from rag.text.scripts import UNSPACED_PRINT
+
+_WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
 _SPACES = re.compile(r"[ \t\v\u00a0]+")
 _AROUND_LINE_END = re.compile(r" ?\n ?")
 

@@ -32,6 +32,7 @@ from rag.schema import Language
 from rag.streams import closing_if_generator
 from rag.text.invisible import without_invisible
 from rag.text.language import question_language
+from rag.text.scripts import ideographs
 from rag.text.sentences import split_sentences
 
 HELD_CHARACTERS = {"zh": 12, "en": 32}
@@ -206,9 +207,9 @@ def is_in_other_language(text: str, wanted: Language) -> bool:
     False
     """
     if wanted == "en":
-        ideographs = sum("\u4e00" <= character <= "\u9fff" for character in text)
+        characters = len(ideographs(text))
         words = len(_LATIN_WORD.findall(text))
-        return ideographs >= max(_WRONG_IDEOGRAPHS, _WRONG_IDEOGRAPHS_A_WORD * words)
+        return characters >= max(_WRONG_IDEOGRAPHS, _WRONG_IDEOGRAPHS_A_WORD * words)
     if question_language(text) == wanted:
         return False
     return sum(word.isalpha() and word.islower() for word in text.split()) >= _WRONG_LATIN_WORDS

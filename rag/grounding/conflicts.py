@@ -5,7 +5,6 @@ the same unit, a code or a denial differs.  Names and codes in titles must be th
 other version of what holds for the next.  Pure functions.
 """
 
-import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +14,7 @@ from typing import Self
 
 from rag.schema import Conflict, Evidence
 from rag.text.markup import is_heading
-from rag.text.quantities import Quantity
+from rag.text.quantities import MONTH_NAMES, Quantity
 from rag.text.sentences import split_sentences
 from rag.text.statements import Statement, content_words, contradicts, read_statement
 from rag.text.terms import is_code, terms
@@ -29,7 +28,7 @@ _SAME_TITLE, _SAME_PASSAGE = 0.3, 0.4
 _ALL_BUT_THE_SAME = 0.8
 """The same with small words counted as well: these must be alike where no number differs, or for a short sentence."""
 
-_MONTHS = frozenset(name.lower() for name in calendar.month_name)
+_MONTHS = frozenset(MONTH_NAMES)
 _FEWEST_CONTENT_WORDS, _FEWEST_WORDS = 3, 4
 
 

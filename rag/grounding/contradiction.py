@@ -15,14 +15,15 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
-from rag.text.statements import plain_denials, stem
+from rag.text.scripts import IDEOGRAPHS
+from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
 _DENIAL = "¬"
-_DENYING = frozenset("not no never none nor neither without unable nothing 不 没 沒 無 无 未 勿".split())  # noqa: SIM905
+_DENYING = frozenset((*DENIAL_WORDS, *DENIAL_CHARACTERS))
 _PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
 _CHINESE_NUMERALS = "一二两三四五六七八九十百"
 _TOKEN = re.compile(
-    rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[\u3400-\u9fff]"  # codes first
+    rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[{IDEOGRAPHS}]"  # codes first
 )
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag.schema import RetrievedChunk
+from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
+from rag.text.scripts import IDEOGRAPHS
 
 MOST_PARTS = 3
 _UNTOUCHED, _EARLY = 1, 3
@@ -16,18 +18,16 @@ _UNTOUCHED, _EARLY = 1, 3
 
 _SHORTEST_CHARACTERS = 4
 _ENGLISH_ASKS = (
-    r"(?:(?:how|what|which|when|where|who|whose|why)\b|(?:can|could|do|does|did|is|are|was|were|will|would|should|may"
+    rf"(?:(?:{ENGLISH_QUESTION_WORDS})\b|(?:can|could|do|does|did|is|are|was|were|will|would|should|may"
     r"|must|have|has)\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
 )
-_CHINESE_ASKS = re.compile(
-    r"多少|多久|多长|多大|几|怎么|怎样|如何|什么|哪|谁|吗|是否|能不能|要不要|可不可以|可以不|有没有|会不会|啥|呢"
-)
+_CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
 _ENDS = re.compile(
     r"[?？;；\n]+"
     rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?:and|but|or)\s+(?:also\s+|then\s+)?(?={_ENGLISH_ASKS})"
     rf"|,\s+(?={_ENGLISH_ASKS})"
     r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|同时|而且)\s*+)++"
-    r"|[，,。]\s*+(?=[^，,。\u4e00-\u9fff]*+[\u4e00-\u9fff])",
+    rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",
     re.IGNORECASE,
 )
 _ASKS = re.compile(rf"(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)

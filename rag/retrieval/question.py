@@ -8,6 +8,7 @@ from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
 from rag.retrieval.follow_up import last_said, leans
 from rag.text.bounds import squeezed
 from rag.text.invisible import without_invisible
+from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
 
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
 
@@ -61,9 +62,7 @@ def _comparable(text: str) -> str:
 
 
 _CLAUSE = re.compile(r"[,;.?!\n，。？！；、]|\b(?:and|or|but)\b|还有|以及|和|另外|然后")
-_ASKS = re.compile(
-    r"\b(?:how|what|which|when|where|who|whose|why)\b|多少|多久|多长|多大|几|怎么|怎样|如何|什么|哪|谁|吗|么\b|是否|能不能|要不要|可不可以"
-)
+_ASKS = re.compile(rf"\b(?:{ENGLISH_QUESTION_WORDS})\b|{CHINESE_QUESTION_WORDS}")
 _WEIGHS = re.compile(
     r"\b(?:cheaper|better|difference|compared?|versus|vs|altogether|in total|instead of|rather than)\b"
     r"|区别|划算|对比|比较|一共|总共|合计|还是"

@@ -29,6 +29,7 @@ from rag.reuse.question_rules import (
 from rag.text.characters import simplified
 from rag.text.language import question_language
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, written_out
+from rag.text.scripts import IDEOGRAPHS
 
 _NAMED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(sorted(FUNCTION_WORDS))})(?![A-Za-z0-9])")
 _LETTER_HYPHEN = re.compile(r"(?<=[a-z])[-‐‑](?=[a-z])")
@@ -37,7 +38,7 @@ _CHINESE_COUNT = re.compile(
     r"(?<![一二两三四五六七八九十百千万第])[一二两三四五六七八九十]{1,3}(?=[个天日年周月次件台元块位名人张条款]|小时|分钟|工作日)"
 )
 _TOKEN = re.compile(
-    r"[A-Za-z0-9\u00c0-\u024f^]+(?:[._'’/:@&-][a-z0-9\u00c0-\u024f]+)*[+#]*|[\u3400-\u9fff]"
+    rf"[A-Za-z0-9\u00c0-\u024f^]+(?:[._'’/:@&-][a-z0-9\u00c0-\u024f]+)*[+#]*|[{IDEOGRAPHS}]"
     r"|[^\s\w,.!?;:\"'’‘“”()\[\]{}<>`…。，！？；：、《》【】「」（）–—~·|*]"
 )
 _FRONT_CLAUSE = re.compile(r"\A((?:if|when|once|after|before) [^,]{3,}?),\s*(.+)\Z", re.DOTALL)

@@ -7,6 +7,8 @@ duty is dropped, no two names are made one, and who acts on whom stays where it 
 import re
 from collections.abc import Mapping
 
+from rag.text.scripts import IDEOGRAPHS
+
 Rule = tuple[re.Pattern[str], str]
 
 
@@ -103,7 +105,7 @@ CHINESE_RULES = _rules(
     (r"(?:谢谢|多谢|感谢|拜托)(?:你们?|了|啦|啊)*" + _ENDS, ""),
     (
         r"(?:麻烦)?请问(?:一?下)?(?:你们?)?|(?:我)?(?:就)?想(?:咨询|请教|了解|知道|问)(?:一?下)?|咨询一?下|麻烦问一?下"
-        r"|(?<=[\u3400-\u9fff])一下",
+        rf"|(?<=[{IDEOGRAPHS}])一下",
         "",
     ),
     # how

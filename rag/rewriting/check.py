@@ -17,7 +17,7 @@ from rag.schema import Evidence
 from rag.text.language import question_language
 from rag.text.quantities import ENGLISH_NUMBERS, Quantity, chinese_number, fold
 from rag.text.sentences import split_sentences
-from rag.text.statements import content_words, plain_denials, read_statement
+from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, content_words, plain_denials, read_statement
 
 _COURTESIES = re.compile(
     r"\b(?:thank you|thanks|many thanks|hello|hi|dear|sir or madam|customers?|kind|best|warm|regards|sincerely|yours"
@@ -33,10 +33,10 @@ _COURTESIES = re.compile(
 )  # for small letters: it takes three times as long where it has to fold each one
 # More than statements.py needs to know: a translator says "invalid" for "not valid" and 拒绝 for "not accepted".
 _DENIALS = re.compile(
-    r"\b(?:not|never|cannot|without|no|none|nor|neither|nothing|unable|refus\w+|reject\w*|declin\w+|forbid\w*"
+    rf"\b(?:{'|'.join(DENIAL_WORDS)}|refus\w+|reject\w*|declin\w+|forbid\w*"
     r"|prohibit\w*|avoid\w*|exclud\w+|invalid|impossible|un(?:opened|used|paid|worn|sealed|available|delivered|damaged"
     r"|limited|likely|supported|authori[sz]ed))\b|\bnon-|n['’]t\b"
-    r"|[不没無无未勿]|(?<![除并莫])非(?![常得])|并非|[禁拒](?!用)|避免|切莫|请别|除外",
+    rf"|[{DENIAL_CHARACTERS}]|(?<![除并莫])非(?![常得])|并非|[禁拒](?!用)|避免|切莫|请别|除外",
 )
 _WITHOUT_REASONS = re.compile(
     r"\b(?:without|no)[ -](?:giving |stating )?(?:any |a )?reasons?\b"

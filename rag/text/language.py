@@ -4,8 +4,8 @@ import re
 import unicodedata
 
 from rag.schema import Language
+from rag.text.scripts import ideographs
 
-_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
 
 # Characters and words that carry a sentence's grammar: where they stand, the sentence is of that language.
@@ -32,11 +32,11 @@ def question_language(text: str) -> Language:
     ('zh', 'en')
     """
     plain = unicodedata.normalize("NFKC", text)
-    ideographs = _IDEOGRAPH.findall(plain)
-    if not ideographs:
+    characters = ideographs(plain)
+    if not characters:
         return "en"
-    grammar = sum(character in _CHINESE_GRAMMAR for character in ideographs)
-    chinese = len(ideographs) / _CHARACTERS_A_WORD + _GRAMMAR_WEIGHT * grammar
+    grammar = sum(character in _CHINESE_GRAMMAR for character in characters)
+    chinese = len(characters) / _CHARACTERS_A_WORD + _GRAMMAR_WEIGHT * grammar
     return "zh" if chinese >= _english_weight(plain) else "en"
 
 

@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rag.text.scripts import IDEOGRAPHS
+
 _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chinese forms), each a regular expression
     "working day": (r"(?:working|business)[ -]days?", "个?工作日"),
     "day": (r"(?:calendar )?days?", "天|日"),
@@ -64,13 +66,13 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
 }
 _ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
 _CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
-_UNIT = rf"(?=[a-z%€£¥$°\u3400-\u9fff])(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
+_UNIT = rf"(?=[a-z%€£¥$°{IDEOGRAPHS}])(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
 _UNIT_FORMS = tuple(
     (name, re.compile(rf"\A(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
 )
 _CURRENCY_BEFORE = r"(?:(?P<currency>eur|€|gbp|£|cny|rmb|¥|usd|us\$|\$|hkd|nok|chf)\s*+)?"
 
-_MONTH_NAMES = [
+MONTH_NAMES = (
     "january",
     "february",
     "march",
@@ -83,8 +85,8 @@ _MONTH_NAMES = [
     "october",
     "november",
     "december",
-]
-_MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTH_NAMES if name != "may") + "|may(?! be| not| have| also| only)"
+)
+_MONTH = "|".join(f"{name}|{name[:3]}" for name in MONTH_NAMES if name != "may") + "|may(?! be| not| have| also| only)"
 _SMALL_NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 """
@@ -247,7 +249,7 @@ def _date(year: str, month: str, day: str) -> set[Quantity]:
 def _month_day(match: re.Match[str]) -> set[Quantity]:
     if match["name"] == "may" and not (match["day"] or match["after"]):
         return set()  # the verb, more often than the month
-    number = next(place for place, name in enumerate(_MONTH_NAMES, start=1) if name.startswith(match["name"]))
+    number = next(place for place, name in enumerate(MONTH_NAMES, start=1) if name.startswith(match["name"]))
     days = {Quantity(_plain_number(day)) for day in (match["day"], match["after"]) if day}
     return {Quantity(str(number), MONTH_OF_THE_YEAR), *days}
 

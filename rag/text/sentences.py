@@ -9,24 +9,25 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from rag.schema import TextSpan
+from rag.text.markup import LIST_MARK
+from rag.text.quantities import MONTH_NAMES
+from rag.text.scripts import UNSPACED_PRINT
 
 _LINE_STARTS_ANEW = re.compile(
-    r"\s*(?:[-*+•·–—]\s|\|"  # a bullet, a row of a table
-    r"|#{1,6}\s|>|`{3}"  # a heading, a quotation, a block of code
-    r"|\(?\d{1,3}[.)、](?!\d)|[（(][\d一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|[①-⑳]"  # numbers
-    r"|[A-Za-z][.)]\s)"
+    rf"\s*+(?:{LIST_MARK}|\||#{{1,6}}\s|>|`{{3}})"  # an item, a row of a table, a heading, a quotation, code
 )
 _LIST_NUMBER = re.compile(r"\s*(?:[-*+>•]\s+)*\(?(?:\d{1,3}|[A-Za-z])\.$")
 _ENDS = re.compile(r"(?:[。！？!?…]|\.)+[\"'”’」』）)\]】》*_]*")
 _BEFORE_A_WORD = re.compile(r"[\s(\"'“‘]")
 _ABBREVIATION = re.compile(
     r"(?:e\.g|i\.e|etc|vs|cf|approx|no|nos|art|fig|figs|sec|ch|pp|p|vol|ed|dept|est|incl|excl|max|min|"
-    r"tel|ext|mr|mrs|ms|dr|prof|st|jr|sr|inc|ltd|co|corp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|a\.m|p\.m|"
+    r"tel|ext|mr|mrs|ms|dr|prof|st|jr|sr|inc|ltd|co|corp|sept|a\.m|p\.m|"
+    rf"{'|'.join(name[:3] for name in MONTH_NAMES if name != 'may')}|"
     r"u\.s|u\.k|[a-z](?:\.[a-z])*+)\.",
     re.IGNORECASE,
 )
 _ALWAYS_ABBREVIATION = re.compile(r"(?:e\.g|i\.e|vs|cf|approx|mr|mrs|ms|dr|prof|fig|incl|excl)\.$", re.IGNORECASE)
-_UNSPACED = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_UNSPACED = re.compile(f"[{UNSPACED_PRINT}]")
 _LONGEST_ABBREVIATION = 32  # characters; looking for one in all of a long text would take most of the time
 _SEEN_CHARACTERS = 400  # on either side of a mark: to copy all of a long paragraph for each one takes quadratic time
 _WRAPPED_LENGTH_LATIN = 50

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.text.markup import LIST_MARK
 from rag.text.quantities import Quantity, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
 
@@ -21,9 +22,11 @@ _ENGLISH_STOP = frozenset(_STOP_WORDS.split())
 _CHINESE_STOP_CHARACTERS = frozenset(
     "的了吗呢吧是在和与及或就都也而但并且即则若如于其该此这那之所以因为您你我他它们请把被将会要可能够有没不无未勿别只仅需须应"
 )
-_DENIALS = re.compile(
-    r"\b(?:not|never|cannot|without|no|none|nor|neither|nothing|unable)\b|n['’]t\b|[不没無无未勿禁拒]|并非|请别|切莫|避免"
-)
+DENIAL_WORDS = ("not", "never", "cannot", "without", "no", "none", "nor", "neither", "nothing", "unable")
+DENIAL_CHARACTERS = "不没沒無无未勿"
+"""What denies a clause, in both languages; ``禁`` and ``拒`` do so too, but begin words that deny by themselves."""
+
+_DENIALS = re.compile(rf"\b(?:{'|'.join(DENIAL_WORDS)})\b|n['’]t\b|[{DENIAL_CHARACTERS}禁拒]|并非|请别|切莫|避免")
 # Words with a denying part that deny nothing, and comparisons ("no later than"), whose sense lies in the number.
 _NO_DENIALS = re.compile(
     r"\bnothing to do with\b|\bno (?:later|more|less|fewer|sooner) than\b"
@@ -63,9 +66,7 @@ _LEADING_REPLY = re.compile(
     re.IGNORECASE,
 )
 _NO = re.compile(r"\s*+(?:(?:no|not|none|never|unavailable|impossible|unfortunately)\b|n/a\b|[✗✘×❌不没沒無无未否])")
-_LIST_MARK = re.compile(
-    r"\A\s*(?:[-*•·]\s+|[(（]?\d{1,2}[.)、）](?!\d)\s*|(?:step|步骤|第)\s?\d{1,2}\s?步?[:：.]?\s*)+", re.IGNORECASE
-)
+_LIST_MARK = re.compile(rf"\A\s*+(?:{LIST_MARK}\s*+|(?:step|步骤|第)\s?\d{{1,2}}\s?步?[:：.]?\s*+)++", re.IGNORECASE)
 _SUFFIXES = ("ing", "ed", "es", "s", "ly", "e")
 _SHORTEST_STEM = 3
 _OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from rag.text.characters import simplified
+from rag.text.scripts import UNSPACED
 
 POINT = "\ue000"
 """Stands for the point in ``3.5`` inside a term: a private-use character, so that no text has it."""
@@ -14,10 +15,8 @@ POINT = "\ue000"
 LONGEST_TERM = 64
 """Longer runs are encoded data, not words; they are left out."""
 
-# Ideographs, kana and Hangul: scripts that are written without blanks or whose pairs of characters serve as well.
-_UNSPACED = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = rf"[^\W_{_UNSPACED}]+"
-_TOKEN = re.compile(rf"([{_UNSPACED}]+)|({_WORD}(?:[-._'’]{_WORD})*)")
+_WORD = rf"[^\W_{UNSPACED}]+"
+_TOKEN = re.compile(rf"([{UNSPACED}]+)|({_WORD}(?:[-._'’]{_WORD})*)")
 _SPACED_CODE = re.compile(r"(?<![^\W_])([A-Z]{1,4})[ \u00a0](\d{2,6})(?![^\W_]|[.,]\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _JOINT = re.compile(r"[-._'’]")
@@ -52,7 +51,7 @@ def is_code(term: str) -> bool:
 
 def is_unspaced(term: str) -> bool:
     """Tell whether a term is made of Chinese (or kana, Hangul) characters."""
-    return re.match(f"[{_UNSPACED}]", term) is not None
+    return re.match(f"[{UNSPACED}]", term) is not None
 
 
 def _pairs(run: str) -> list[str]:

@@ -10,6 +10,7 @@ from rag.errors import AnswerdeskError, DocumentUnreadable
 from rag.schema import Language
 from rag.storage.contact_details import NewDetail
 from rag.storage.store import GenerationChange
+from rag.text.scripts import has_ideographs
 from ui.components.plain_table import lang_of
 from ui.components.text_cards import Card, Note, TextLine
 from ui.i18n import word
@@ -90,7 +91,7 @@ def _question_card(one: QuestionChange, key: str, tone: str, language: Language)
         first=one.first or "–",
     )
     question = one.question.splitlines()[-1] if one.question else ""
-    is_chinese = any("\u4e00" <= character <= "\u9fff" for character in question)
+    is_chinese = has_ideographs(question)
     return Card(
         title=question,
         lang=lang_of("zh" if is_chinese else "en"),
