@@ -18,7 +18,7 @@ from rag.grounding.prompt_injection import is_directive
 from rag.text.invisible import INVISIBLE
 from rag.text.sentences import split_sentences
 
-DetailKind = Literal["host", "mail", "phone", "account", "directive"]
+DetailKind = Literal["host", "mail", "phone", "account", "number", "directive"]
 
 _LETTER = "a-z0-9\u00a1-\u02af\u0370-\u052f"  # not the unspaced scripts: "请访问example.com"
 _DOT = r"(?:\.|[^\S\n]?[\[(](?:dot|\.)[\])][^\S\n]?)"
@@ -65,13 +65,17 @@ _WORDS_BEFORE_CHARACTERS = 28
 _CARD_DIGITS = range(12, 20)
 _PHONE_DIGITS = range(7, 16)
 _SHORTEST_CALLED = 5
+_POSSIBLE_DIGITS = range(7, 19)  # E.164 has fifteen at most; extensions come on top
 _SHOWN_CHARACTERS = 160
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 
 
 @dataclass(frozen=True, slots=True)
 class ContactDetail:
-    """An address in a text, ``text[start:end]``.  ``key`` is the same however it is written: "phone 0800555019"."""
+    """An address in a text, ``text[start:end]``.  ``key`` is the same however it is written: "phone 0800555019".
+
+    Of a link it is the part before the path.  A ``number`` may be a telephone or an account; no word says so.
+    """
 
     kind: DetailKind
     key: str
@@ -85,6 +89,16 @@ def contact_details(text: str) -> tuple[ContactDetail, ...]:
 
     >>> [detail.key for detail in contact_details("Write to Desk@shop.example or call 0800 555 019.")]
     ['mail desk@shop.example', 'phone 0800555019']
+    """
+    return tuple(one for one in possible_contact_details(text) if one.kind != "number")
+
+
+@lru_cache(maxsize=512)
+def possible_contact_details(text: str) -> tuple[ContactDetail, ...]:
+    """Return the same, and the numbers of 7 to 18 digits that are no dates, whatever they may be.
+
+    >>> [detail.key for detail in possible_contact_details("Our desk: 765 43 21, on 2026-01-31.")]
+    ['number 7654321']
     """
     shown, places = _visible(text)
     found = [*_addresses(shown), *_numbers(shown), *_directives(shown)]
@@ -146,7 +160,7 @@ def _numbers(text: str) -> Iterator[ContactDetail]:
             yield ContactDetail(kind, f"{kind} {digits}", *match.span())
 
 
-def _kind_of_number(written: str, before: str) -> Literal["phone", "account"] | None:
+def _kind_of_number(written: str, before: str) -> Literal["phone", "account", "number"] | None:
     """Tell a telephone or account number from dates, prices and codes, by its form and the words in front of it."""
     digits = re.sub(r"\D", "", written)
     if _DATE.search(written):
@@ -162,7 +176,7 @@ def _kind_of_number(written: str, before: str) -> Literal["phone", "account"] | 
         return "phone"
     if _PAYS.search(before) and len(digits) >= _SHORTEST_CALLED + 1:
         return "account"
-    return None
+    return "number" if len(digits) in _POSSIBLE_DIGITS else None
 
 
 def _is_card(digits: str) -> bool:

@@ -7,16 +7,13 @@ documents in this respect at least: ``UnknownContacts`` tells which of them no d
 import re
 import unicodedata
 
-from rag.generation.output_filter import links_in
+from rag.grounding.contact_details import ContactDetail, possible_contact_details
 from rag.storage.store import VISIBLE, KnowledgeStore
 
-_NUMBER = re.compile(r"(?<![\w.,/-])\+?\(?\d(?:[ ()/.-]{0,2}\d){6,17}(?![\w-])")
-"""Seven to eighteen digits (E.164 has fifteen at most; extensions come on top), in groups or not."""
-_DAY = re.compile(r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4}")
-_NO_DIGIT = re.compile(r"\D")
-_SCHEME = re.compile(r"^(?:https?://|mailto:)?(?:www\.)?", re.IGNORECASE)
+_SCHEME = re.compile(r"^\w+://(?:www\.)?")
+_PATH = re.compile(r"(?::\d+)?[/?#][^\s)>\]\"'”，。；、）」]*")
 _REMEMBERED = 2000
-_BETWEEN_DIGITS = (" ", "-", "(", ")", "/", ".")
+_BETWEEN_DIGITS = (" ", "-", "–", "(", ")", "/", ".", "·")
 
 
 def contacts_in(text: str) -> frozenset[str]:
@@ -26,9 +23,7 @@ def contacts_in(text: str) -> frozenset[str]:
     ['49301234567', 'shop.example/help']
     """
     text = unicodedata.normalize("NFKC", text)
-    links = {_address(link) for link in links_in(text)}
-    numbers = {_NO_DIGIT.sub("", found) for found in _NUMBER.findall(text) if _DAY.fullmatch(found) is None}
-    return frozenset((links | numbers) - {""})
+    return frozenset(_searched(one, text) for one in possible_contact_details(text) if one.kind != "directive")
 
 
 class UnknownContacts:
@@ -52,7 +47,8 @@ class UnknownContacts:
 
     def _look(self, contact: str, generation: int) -> bool:
         text = "text"
-        for sign in _BETWEEN_DIGITS if contact.isdecimal() else ():
+        is_number = contact.isalnum() and any(map(str.isdecimal, contact))  # an IBAN has letters, too
+        for sign in _BETWEEN_DIGITS if is_number else ():
             text = f"replace({text}, '{sign}', '')"
         with self._store.reading() as connection:
             row = connection.execute(
@@ -63,7 +59,12 @@ class UnknownContacts:
         return row is not None
 
 
-def _address(link: str) -> str:
-    if link.startswith(("[", "!")):  # Markdown: what is shown may be anything, what counts is where it leads
-        link = link.rpartition("(")[2].rstrip(")").split(" ")[0]
-    return _SCHEME.sub("", link).rstrip("/").lower()
+def _searched(detail: ContactDetail, text: str) -> str:
+    """Return how an address is looked for in documents, in small letters; a link with its path."""
+    name = detail.key.partition(" ")[2].lower()
+    if detail.kind != "host":
+        return name
+    written = text[detail.start : detail.end].lower()
+    path = _PATH.match(text, detail.end)
+    place = _SCHEME.sub("", written) if "://" in written else name
+    return (place + (path.group().lower() if path else "")).rstrip("/.,;:!?")

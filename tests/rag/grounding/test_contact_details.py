@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.grounding.contact_details import contact_details
+from rag.grounding.contact_details import contact_details, possible_contact_details
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,19 @@ def test_addresses_are_found(text: str, keys: list[str]) -> None:
 )
 def test_other_numbers_are_no_addresses(text: str) -> None:
     assert contact_details(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("Our desk: 765 43 21.", ["number 7654321"]),
+        ("Call 765 43 21.", ["phone 7654321"]),
+        ("Ask for 4711 before 2026-01-31.", []),
+        ("Number 1234567890123456789 is too long.", []),
+    ],
+)
+def test_a_number_may_be_an_address_where_nothing_says_so(text: str, keys: list[str]) -> None:
+    assert [detail.key for detail in possible_contact_details(text)] == keys
 
 
 def test_places_are_those_of_the_text_as_it_is_written() -> None:

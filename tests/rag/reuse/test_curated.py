@@ -164,7 +164,10 @@ def test_a_damaged_file_is_passed_by(base: Base, caplog: pytest.LogCaptureFixtur
     assert "passed by" in caplog.text
 
 
-CONTACTS = changed(text="Write to help@shop.example or see https://www.shop.example/returns. Call +49 30 123-4567.")
+CONTACTS = changed(
+    text="Write to help@shop.example or see https://www.shop.example/returns. Call +49 30 123-4567. "
+    "Pay into GB29 NWBK 6016 1331 9268 19."
+)
 
 
 def marked(base: Base, answer: str) -> list[str]:
@@ -187,6 +190,10 @@ def marked(base: Base, answer: str) -> list[str]:
         "See https://www.shop.example/other for more.",
         "Call +49 30 765-4321 for the label.",
         "Call ０３０ ７６５ ４３２１ for the label.",
+        "Our desk is 765 43 21.",
+        "Write to pay [at] evil [dot] example for the label.",
+        "Pay into DE89 3704 0044 0532 0130 00.",
+        "See https://shop.example:8443/returns for more.",
     ],
 )
 def test_a_contact_that_no_document_has_is_marked(base: Base, sentence: str) -> None:
@@ -200,6 +207,8 @@ def test_a_contact_that_no_document_has_is_marked(base: Base, sentence: str) -> 
         "Write to help@shop.example for the label.",
         "See [our shop](HTTP://shop.example/returns/) for more.",
         "Call +49 (30) 1234567 for the label.",
+        "Write to help [at] shop [dot] example for the label.",
+        "Pay into GB29NWBK60161331926819.",
         "It holds until 2026-12-31 and costs 12.50 EUR, order 4711.",
     ],
 )
