@@ -1,12 +1,15 @@
 """The documentation matches the code: terms, settings, errors, events, fields of an answer, links."""
 
+import argparse
 import ast
+import importlib
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 import pytest
 
@@ -207,3 +210,137 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     readme = _text("README.md")
     assert {page.name for page in DOCS if f"docs/{page.name}" not in readme} == set()
+
+
+# commands
+
+
+class _Parsed(Exception):
+    """Ends a command as soon as it has read its options, before it does anything."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        super().__init__(parser.prog)
+        self.parser = parser
+
+
+def _main_of(module: str) -> Callable[[Sequence[str]], int]:
+    name = f"{module}.__main__" if (ROOT.joinpath(*module.split(".")) / "__main__.py").is_file() else module
+    main: Callable[[Sequence[str]], int] = importlib.import_module(name).main
+    return main
+
+
+@pytest.fixture
+def parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands read their options and do nothing else."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_and_stop(
+        self: argparse.ArgumentParser, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> NoReturn:
+        parse(self, args, namespace)
+        raise _Parsed(self)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+
+
+@pytest.fixture
+def building(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands build their parser and do nothing else."""
+
+    def stop(self: argparse.ArgumentParser, *_args: object, **_options: object) -> NoReturn:
+        raise _Parsed(self)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+
+
+def _code_lines(page: Path) -> list[str]:
+    """Return the lines of a page's code blocks, indented or fenced."""
+    lines, fenced = [], False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            lines.append(line.strip().removeprefix("$ "))
+    return lines
+
+
+def _commands(page: Path) -> list[tuple[str, list[str]]]:
+    """Return the module and the arguments of each ``python -m`` command in a page's code blocks."""
+    found = []
+    for line in _code_lines(page):
+        if shown := re.match(r"(?:[A-Z_]+=\S+ )*(?:echo .* \| )?python -m (\S+)(.*)", line):
+            module, rest = shown.groups()
+            words = shlex.split(rest, comments=True)
+            end = next((at for at, word in enumerate(words) if word in ("&", ">", "|")), len(words))
+            found.append((module, words[:end]))
+    return found
+
+
+SHOWN = sorted({(module, tuple(words)) for page in PAGES for module, words in _commands(page)})
+
+
+def test_a_page_shows_commands() -> None:
+    assert len(_commands(ROOT / "docs" / "commands.md")) > 60
+    assert ("rag", ["ask", "How many days do I have to return a kettle?"]) in _commands(ROOT / "README.md")
+
+
+@pytest.mark.parametrize(("module", "words"), SHOWN, ids=[" ".join((module, *words)) for module, words in SHOWN])
+@pytest.mark.usefixtures("parsing")
+def test_a_shown_command_is_accepted(module: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        with pytest.raises(_Parsed):
+            _main_of(module)(list(words))
+    except SystemExit as ended:
+        pytest.fail(f"exit code {ended.code}: {capsys.readouterr().err}")
+
+
+@pytest.mark.usefixtures("parsing")
+def test_a_shown_command_with_a_wrong_option_would_be_noticed() -> None:
+    with pytest.raises(SystemExit):
+        _main_of("rag")(["ask", "--no-such-option", "How?"])
+
+
+def _is_command(path: Path) -> bool:
+    """Tell whether a module has a ``main`` and deals with options."""
+    source = path.read_text(encoding="utf-8")
+    return bool(re.search(r"parse_args\(|_parser\(", source) and re.search(r"^def main\(", source, re.MULTILINE))
+
+
+COMMAND_MODULES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if _is_command(path)]
+
+
+def _leaves(parser: argparse.ArgumentParser, path: str) -> Iterator[str]:
+    """Yield each command of a parser once, by its first name; commands without help are the program's own."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helped = {shown.dest for shown in action._choices_actions}
+            for name, below in action.choices.items():
+                if name in helped:
+                    yield from _leaves(below, f"{path} {name}")
+            return
+    yield path
+
+
+@pytest.mark.parametrize("path", COMMAND_MODULES, ids=[str(path.relative_to(ROOT)) for path in COMMAND_MODULES])
+@pytest.mark.usefixtures("building")
+def test_every_command_is_shown(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    with pytest.raises(_Parsed) as built:
+        importlib.import_module(module).main([])
+    shown = [f"python -m {module} {' '.join(words)}" for module, words in _commands(ROOT / "docs" / "commands.md")]
+    parser = built.value.parser
+    missing = [
+        leaf for leaf in _leaves(parser, parser.prog) if not any(f"{one} ".startswith(f"{leaf} ") for one in shown)
+    ]
+    assert missing == []
+
+
+def test_every_target_of_make_is_shown() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", _text("Makefile"), re.MULTILINE))
+    assert {
+        name for name in targets if f"    make {name} " not in _text("docs/commands.md").replace("\n", " \n")
+    } == set()
+
+
+def test_the_readme_is_short() -> None:
+    assert len(_text("README.md").splitlines()) <= 90
