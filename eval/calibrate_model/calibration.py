@@ -1,13 +1,11 @@
 """One run: each configuration is served by an Ollama of its own, asked with every slot busy, scored, and kept."""
 
-import argparse
-import sys
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
-from rich.console import Console
 
 from eval.answers.runner import RECORDS, Record
 from eval.calibrate_model.capacity_simulation import Target
@@ -17,9 +15,8 @@ from eval.calibrate_model.report import Findings, as_json, page
 from eval.calibrate_model.results import rows_of, winner
 from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, made_name, subject
 from eval.calibrate_model.selection import choose
-from eval.calibrate_model.words import words
 from eval.core.knowledge import knowledge_folder, knowledge_name
-from eval.core.progress_bar import question_bar
+from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, read_records
 from rag.cli.model_size import shape_of_installed
@@ -33,45 +30,60 @@ from rag.ollama.server import ensure_running
 from rag.pipeline import PipelineParts
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
-from rag.settings import KEPT_NAME, Settings
+from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 
 _SERVED = TypeAdapter(Served)
 
-Told = Callable[[Configuration, int, int], None]
-"""Hears how many of how many questions were asked of a configuration."""
+ReportConfiguration = Callable[[Configuration, int, int], None]
+"""Takes a configuration, the questions asked of it (0: it begins), and the questions in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationOptions:
+    """What is tried: each quantization with each number of slots and each context length (tokens).
+
+    Without ``quantizations`` those are the first three kinds of an F16 model, or of any model where ``reconstruct``
+    allows to make an F16 of it, else the model as it is.  An answer should take ``target_seconds``, and an agent pauses
+    ``pause_seconds`` between two questions.  ``think`` is None where the product decides for each question.
+    """
+
+    quantizations: tuple[str, ...] = ()
+    slots: tuple[int, ...] = (1, 2)
+    contexts: tuple[int, ...] = (4096,)
+    reconstruct: bool = False
+    target_seconds: float = 10.0
+    pause_seconds: float = 60.0
+    think: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """One run: what is asked, of which model, where the answers are kept, and until when."""
 
-    arguments: argparse.Namespace
+    options: CalibrationOptions
     one: QuestionSet
     subject: Subject
     store: KnowledgeStore
     embedder: Embedder
     kept: Run
     workshop: Workshop
-    console: Console
     deadline: float
-    told: Told = lambda one, done, total: None
+    report: ReportConfiguration = lambda one, done, total: None
 
     @property
     def count(self) -> int:
         """How many configurations are tried."""
-        return len(self.kinds) * len(self.arguments.slots) * len(self.arguments.contexts)
+        return len(self.kinds) * len(self.options.slots) * len(self.options.contexts)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The quantizations to try."""
-        given: tuple[str, ...] = self.arguments.quantizations
-        return given or (KINDS if self.subject.is_whole or self.arguments.reconstruct else (AS_IS,))
+        return self.options.quantizations or (KINDS if self.subject.is_whole or self.options.reconstruct else (AS_IS,))
 
     def begin(self) -> None:
         """Save what is measured.  Raises ``SettingsError`` when the run of that name measured something else."""
-        arguments = self.arguments
         identity = {
             "command": "calibrate model",
             "set": self.one.name,
@@ -79,17 +91,17 @@ class Calibration:
             "generation": self.store.require_generation(),
             "model": self.subject.name,
             "stand_in": is_stand_in(self.subject.name),
-            "think": arguments.think,
+            "think": self.options.think,
             "quantizations": list(self.kinds),
-            "slots": list(arguments.slots),
-            "contexts": list(arguments.contexts),
+            "slots": list(self.options.slots),
+            "contexts": list(self.options.contexts),
         }
         self.kept.begin(identity, self.one.questions)
 
     def measure(self) -> tuple[dict[Configuration, tuple[Served, Sequence[Record]]], bool]:
         """Try each configuration for its share of the time; tell whether all were asked everything."""
         names = {kind: made_name(self.subject, kind) for kind in self.kinds}
-        tried = configurations(names, self.arguments.slots, self.arguments.contexts)
+        tried = configurations(names, self.options.slots, self.options.contexts)
         count = len(self.one.questions)
         if any(len(self._records(one)) < count for one in tried):
             names = self._prepare(self.kinds, self.deadline)
@@ -102,8 +114,7 @@ class Calibration:
         return found, len(found) == len(tried) and all(len(records) == count for _, records in found.values())
 
     def _prepare(self, kinds: tuple[str, ...], deadline: float) -> dict[str, str]:
-        reconstruct = bool(self.arguments.reconstruct)
-        return self.workshop.prepare(self.subject, kinds, deadline, reconstruct=reconstruct)
+        return self.workshop.prepare(self.subject, kinds, deadline, reconstruct=self.options.reconstruct)
 
     def _records(self, one: Configuration) -> list[Record]:
         return read_records(self.kept.folder / f"records-{one.key}.jsonl", RECORDS)
@@ -124,16 +135,14 @@ class Calibration:
             weights = shape_of_installed(client, one.model).weights_bytes
             rates = measure_rates(client, one.model, weights, context_tokens=one.context_tokens)
             keep_rates(self.workshop.settings, one.model, rates)
-            label = words("trying", self.workshop.language, kind=one.kind, slots=one.slots, context=one.context_tokens)
-            with question_bar(self.console, disable=not self.console.is_terminal) as bar:
-                task = bar.add_task(label, total=len(self.one.questions))
+            self.report(one, 0, len(self.one.questions))
+            numbers = itertools.count(1)
 
-                def asked() -> None:
-                    bar.advance(task)
-                    self.told(one, int(bar.tasks[0].completed), len(self.one.questions))
+            def report_one() -> None:
+                self.report(one, next(numbers), len(self.one.questions))
 
-                asking = Asking(self._parts(own), one.slots, self.arguments.think, until, asked)
-                records, asked_for = asking.ask_all(self.one.questions, records_path)
+            asking = Asking(self._parts(own), one.slots, self.options.think, until, report_one)
+            records, asked_for = asking.ask_all(self.one.questions, records_path)
             memory = next((model.memory_bytes for model in client.loaded() if model.name == one.model), 0)
         earlier = served.asking_seconds if served else 0.0
         served = Served(memory, rates.prompt, rates.generation, round(earlier + asked_for, 3))
@@ -152,7 +161,7 @@ class Calibration:
 
     def findings(self, measured: dict[Configuration, tuple[Served, Sequence[Record]]], *, whole: bool) -> Findings:
         """Score what was measured, and save the figures."""
-        target = Target(self.arguments.target_seconds, pause_seconds=self.arguments.pause_seconds)
+        target = Target(self.options.target_seconds, pause_seconds=self.options.pause_seconds)
         rows = rows_of(measured, self.one.questions, target)
         details = self.subject.details
         reconstructed = details.reconstructed_from
@@ -171,42 +180,21 @@ class Calibration:
         self.kept.save_figures(as_json(found))
         return found
 
-    def choose(self, findings: Findings, home: OllamaClient) -> None:
-        """Write the winner to the settings, after asking."""
-        best = findings.best
-        if best is None or not self._agreed(findings):
-            return
-        one, reconstruct = best.configuration, bool(self.arguments.reconstruct)
-        variables = choose(one, self.subject, self.workshop, home, reconstruct=reconstruct)
-        path = self.workshop.settings.data_dir / KEPT_NAME
-        self._say("applied", name=one.model, slots=one.slots, context=one.context_tokens, path=path)
-        if variables:
-            self._say("goes_before", variables=", ".join(variables))
-
-    def _agreed(self, findings: Findings) -> bool:
-        if self.arguments.yes:
-            return True
-        if sys.stdin.isatty():
-            answer = input(words("ask", self.workshop.language))
-            if answer.strip().lower() in {"y", "yes", "是"}:
-                return True
-        self._say("not_applied", run=findings.run)
-        return False
-
-    def _say(self, key: str, **values: object) -> None:
-        self.console.print(words(key, self.workshop.language, **values), markup=False, soft_wrap=True)
+    def use_winner(self, configuration: Configuration, home: OllamaClient) -> list[str]:
+        """Write the winner to the settings; return the environment variables that override it."""
+        reconstruct = self.options.reconstruct
+        return choose(configuration, self.subject, self.workshop, home, reconstruct=reconstruct)
 
 
-def opened(
-    arguments: argparse.Namespace,
+def open_calibration(
+    options: CalibrationOptions,
     settings: Settings,
     one: QuestionSet,
     kept: Run,
-    console: Console,
     deadline: float,
-    told: Told = lambda one, done, total: None,
+    progress: Progress = SILENT,
 ) -> Calibration:
-    """Make ready to ask a set's questions until the ``deadline`` (monotonic); ``arguments`` are the command's.
+    """Prepare to ask a set's questions until the ``deadline`` (monotonic seconds); only an ingest is reported.
 
     Raises a ``ServingError``, ``KnowledgeError`` or ``EmbedderMissing``.
     """
@@ -214,16 +202,14 @@ def opened(
     of_desk = subject(OllamaClient(settings.ollama_url), settings.model)
     embedder = open_embedder(settings)
     return Calibration(
-        arguments=arguments,
+        options=options,
         one=one,
         subject=of_desk,
-        store=KnowledgeStore(knowledge_folder(one, settings, embedder)),
+        store=KnowledgeStore(knowledge_folder(one, settings, embedder, progress)),
         embedder=embedder,
         kept=kept,
         workshop=Workshop(kept.folder / "workshop", settings, terminal_language()),
-        console=console,
         deadline=deadline,
-        told=told,
     )
 
 

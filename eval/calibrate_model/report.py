@@ -1,11 +1,10 @@
-"""The calibration as a table in the terminal and as a page with plots."""
+"""The findings of a calibration: the cells of its table, remarks, and a page with plots."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
 from pydantic import TypeAdapter, ValidationError
-from rich.table import Table
 
 from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.results import MARGIN, Row
@@ -69,19 +68,11 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-_HEADS = (
+HEADS = (
     "kind", "slots", "context", "questions", "accuracy", "prompt_rate", "generation_rate", "load_rate", "memory", "p50",
     "p99", "agents",
 )  # fmt: skip
-
-
-def table(findings: Findings, language: Language) -> Table:
-    """Return the table; the winner's row is bold."""
-    heads = [words(name, language) for name in _HEADS]
-    found = Table(*heads, title=words("title", language, name=findings.model))
-    for row in findings.rows:
-        found.add_row(*cells(row), style="bold" if row == findings.best else "")
-    return found
+"""The keys of the columns' titles, in the order of ``cells``."""
 
 
 def remarks(findings: Findings, language: Language) -> list[str]:
@@ -110,7 +101,7 @@ def remarks(findings: Findings, language: Language) -> list[str]:
 def page(findings: Findings, language: Language) -> str:
     """Return a page that needs nothing but itself."""
     title = words("title", language, name=findings.model)
-    heads = "".join(f"<th>{escape(words(name, language))}</th>" for name in _HEADS)
+    heads = "".join(f"<th>{escape(words(name, language))}</th>" for name in HEADS)
     rows = "".join(
         "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells(row)) + "</tr>" for row in findings.rows
     )

@@ -7,12 +7,18 @@ No model is asked: the evidence is what the pipeline finds for a question, the s
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from eval.citations.known_sentences import ELSEWHERE, SUPPORTED_KINDS, KnownSentence, foreign_sentence, known_sentences
 from eval.citations.mutations import KINDS, numbers_in, planted
+from eval.core.knowledge import open_parts
+from eval.core.progress import SILENT, Progress, counted
+from eval.core.question_sets import QuestionSet, by_name
 from ingest.golden import GoldenQuestion
 from rag.grounding.citations import Grounding, ground
-from rag.schema import Evidence
+from rag.pipeline import Pipeline
+from rag.schema import Evidence, Retrieved
+from rag.settings import Settings
 
 FindEvidence = Callable[[GoldenQuestion], Sequence[Evidence]]
 
@@ -121,3 +127,23 @@ def _judged(sentence: KnownSentence, fault: str, grounding: Grounding) -> Checke
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
+
+
+def measure_citations(
+    sets: Sequence[QuestionSet], settings: Settings, seed: int, progress: Progress = SILENT
+) -> dict[str, object]:
+    """Check every set and return the figures of all sentences together and, under ``by_set``, of each."""
+    by_set: dict[str, list[Checked]] = {}
+    for name, one in by_name(sets).items():
+        pipeline = Pipeline(open_parts(one, settings, progress))
+        advance = counted(progress, name, len(one.questions))
+        by_set[name] = check(one.questions, partial(_evidence, pipeline), seed, partial(advance, None))
+    together = [checked for found in by_set.values() for checked in found]
+    return {**figures(together), "by_set": {name: figures(found) for name, found in by_set.items()}}
+
+
+def _evidence(pipeline: Pipeline, question: GoldenQuestion) -> Sequence[Evidence]:
+    """Return what the pipeline finds, before any model is asked."""
+    first = next(iter(pipeline.stream(question.question, earlier=[question.previous] if question.previous else [])))
+    assert isinstance(first, Retrieved)
+    return first.evidence

@@ -6,14 +6,14 @@ own knowledge base and the product's own way.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
 
-from eval.answers.conditions import ARMS, Arm, MeteredGenerator, WatchedRetriever, arm
-from eval.answers.runner import Instruments, Record, run
-from eval.answers.scores import Score, summarise, wrong
+from eval.answers.conditions import ARMS, Arm
+from eval.answers.measurement import AnswersOptions, measure_answers
+from eval.answers.scores import Score, wrong
+from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import (
     chosen_sets,
     chosen_settings,
@@ -23,13 +23,11 @@ from eval.commands.question_options import (
     write_json,
 )
 from eval.core.dataset import KNOWLEDGE_DIR
-from eval.core.knowledge import knowledge_name, open_parts
-from eval.core.progress_bar import question_bar
+from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.tables import flat_rows, shown_figure
 from eval.core.words import words
-from rag.pipeline import PipelineParts
 from rag.schema import Language
 from rag.terminal import terminal_language
 
@@ -80,57 +78,6 @@ def _arms(value: str) -> tuple[Arm, ...]:
     return tuple(name for name in ARMS if name in given)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a run gave."""
-
-    summary: dict[str, object]
-    questions: QuestionSet
-    records: tuple[Record, ...]
-
-
-def measure(
-    one: QuestionSet, parts: PipelineParts, kept: Run, arguments: argparse.Namespace, console: Console
-) -> Measured:
-    """Ask what the run does not hold yet, save every answer, and score all.
-
-    Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
-    """
-    parts.ensure_server()
-    instruments = Instruments(MeteredGenerator(parts.generator), WatchedRetriever(parts.retriever), parts.count_tokens)
-    watched = replace(parts, generator=instruments.meter, retriever=instruments.retriever)
-    identity = {
-        "command": "answers",
-        "set": one.name,
-        "knowledge": knowledge_name(parts.store.folder),
-        "generation": parts.store.require_generation(),
-        "model": parts.generator.model,
-        "stand_in": parts.generator.stand_in,
-        "think": arguments.think,
-        "context": arguments.context,
-        "arms": list(arguments.arms),
-    }
-    kept.begin(identity, one.questions)
-    asks = {name: arm(name, watched, arguments.context) for name in arguments.arms}
-    with question_bar(console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(one.name, total=len(one.questions) * len(asks))
-        records = run(
-            asks,
-            one.questions,
-            kept.folder / "records.jsonl",
-            instruments,
-            think=arguments.think,
-            progress=lambda record: bar.advance(task),
-        )
-    summary = summarise(one.questions, records) | {
-        "context": arguments.context,
-        "generation": parts.store.require_generation(),
-        "records": str(kept.folder),
-    }
-    kept.save_figures(summary)
-    return Measured(summary, one, records)
-
-
 def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console: Console, language: Language) -> None:
     """Print what ``eval.answers.scores.summarise`` gave; the model's line says when it is a stand-in."""
     console.print(_figures(summary, language))
@@ -173,6 +120,11 @@ def _latency(summary: Mapping[str, object], language: Language) -> Table:
     return table
 
 
+def options_of(arguments: argparse.Namespace) -> AnswersOptions:
+    """Return the measurement's options from the command's."""
+    return AnswersOptions(arguments.think, arguments.context, arguments.arms)
+
+
 def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_questions: bool) -> int:
     """Run the command and return its exit code."""
     arguments = parser.parse_args(argv)
@@ -181,7 +133,10 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_que
     def work(name: str) -> None:
         settings = chosen_settings(arguments)
         one = _chosen_set(arguments, all_questions=all_questions)
-        measured = measure(one, open_parts(one, settings), Run.named(name, settings), arguments, console)
+        kept = Run.named(name, settings)
+        with progress_in(console) as progress:
+            parts = open_parts(one, settings, progress)
+            measured = measure_answers(one, parts, kept, options_of(arguments), progress)
         not_right = wrong(measured.questions.questions, measured.records)
         print_report(measured.summary, not_right, console, terminal_language())
         write_json(arguments.json, measured.summary)

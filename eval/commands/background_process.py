@@ -1,13 +1,16 @@
 """Runs one evaluation for ``eval.core.background``, in a process that may be lost."""
 
-import argparse
+from collections.abc import Callable
 from typing import Any
 
-from eval.commands import answers, citations, refusal, retrieval
+from eval.answers.measurement import measure_answers
+from eval.citations.benchmark import measure_citations
 from eval.core.background import EVALUATIONS, PROGRESSES, Evaluation, EvaluationProgress, chosen_questions
 from eval.core.knowledge import knowledge_name, open_parts
-from eval.core.progress_bar import WatchedConsole
+from eval.core.progress import Progress
 from eval.core.runs import Run
+from eval.refusal.benchmark import measure_refusal
+from eval.retrieval.benchmark import measure_retrieval
 from ingest.child import Tell, serve_owner
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
@@ -17,32 +20,40 @@ _SEED = 0
 
 
 def work(settings: Settings, given: Any, tell: Tell) -> None:  # noqa: ANN401 - JSON
-    """Measure what is asked."""
+    """Measure what the request names."""
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         tell(PROGRESSES.dump_python(EvaluationProgress(done, total), mode="json"))
 
-    measure(EVALUATIONS.validate_python(given), settings, WatchedConsole(told))
+    measure(EVALUATIONS.validate_python(given), settings, report)
 
 
-def measure(evaluation: Evaluation, settings: Settings, console: WatchedConsole) -> None:
-    """Measure, and save the run with its figures.  Raises as the commands do."""
+def measure(evaluation: Evaluation, settings: Settings, report: Callable[[int, int], None]) -> None:
+    """Measure, and save the run with its figures.  Raises as the commands do.
+
+    ``report`` takes the questions done and the questions in all.
+    """
     one = chosen_questions(settings, evaluation)
-    console.tell(0, len(one.questions))  # the embedder and the model take their time
+    report(0, len(one.questions))  # the embedder and the model take their time
+
+    def advance(name: str, done: int, total: int) -> None:
+        if done:  # the beginning was reported above
+            report(done, total)
+
+    progress = Progress(advance)
     kept = Run.named(evaluation.run, settings)
     match evaluation.kind:
         case "answers":
-            options = argparse.Namespace(think=None, context="own", arms=("own",))
-            answers.measure(one, open_parts(one, settings), kept, options, console)
+            measure_answers(one, open_parts(one, settings), kept, progress=progress)
         case "retrieval":
-            retrieval.measure([one], settings, open_embedder(settings), kept, console)
+            measure_retrieval([one], settings, open_embedder(settings), kept, progress)
         case "refusal":
-            refusal.measure(one, open_parts(one, settings), kept, "retrieval", console)
+            measure_refusal(one, open_parts(one, settings), kept, progress=progress)
         case "citations":
             generation = KnowledgeStore(settings.knowledge_dir).require_generation()
             identity = {"command": "citations", "set": one.name, "knowledge": knowledge_name(settings.knowledge_dir)}
             kept.begin(identity | {"generation": generation, "seed": _SEED}, one.questions)
-            kept.save_figures(citations.measure([one], settings, _SEED, console))
+            kept.save_figures(measure_citations([one], settings, _SEED, progress))
 
 
 if __name__ == "__main__":

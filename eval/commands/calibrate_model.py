@@ -6,21 +6,33 @@ Each combination is run by an Ollama of its own, asked the team's own questions 
 
 import argparse
 import shutil
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
+from rich.table import Table
 
-from eval.calibrate_model.calibration import measure_and_save, opened
-from eval.calibrate_model.report import as_json, remarks, table
+from eval.calibrate_model.calibration import (
+    Calibration,
+    CalibrationOptions,
+    measure_and_save,
+    open_calibration,
+)
+from eval.calibrate_model.configurations import Configuration
+from eval.calibrate_model.report import HEADS, Findings, as_json, cells, remarks
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.calibrate_model.words import words
 from eval.commands.answers import add_answer_options
+from eval.commands.progress_bar import SHOWN_INGEST, progress_in
 from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.core.runs import Run
 from rag.errors import AnswerdeskError
 from rag.ollama.client import OllamaClient
 from rag.ollama.model_creation import KINDS, known_kind
+from rag.schema import Language
+from rag.settings import KEPT_NAME
 from rag.terminal import terminal_language
 
 EXAMPLES = """\
@@ -77,11 +89,61 @@ def _positive(text: str) -> float:
     return number
 
 
-def arguments_of(*, slots: tuple[int, ...], contexts: tuple[int, ...]) -> argparse.Namespace:
-    """Return the command's options as they are without any, but for these."""
-    arguments = _parser().parse_args([])
-    arguments.slots, arguments.contexts = slots, contexts
-    return arguments
+def options_of(arguments: argparse.Namespace) -> CalibrationOptions:
+    """Return what the command line asks to try."""
+    return CalibrationOptions(
+        quantizations=arguments.quantizations,
+        slots=arguments.slots,
+        contexts=arguments.contexts,
+        reconstruct=arguments.reconstruct,
+        target_seconds=arguments.target_seconds,
+        pause_seconds=arguments.pause_seconds,
+        think=arguments.think,
+    )
+
+
+def _table(findings: Findings, language: Language) -> Table:
+    """Return the table; the winner's row is bold."""
+    heads = [words(name, language) for name in HEADS]
+    found = Table(*heads, title=words("title", language, name=findings.model))
+    for row in findings.rows:
+        found.add_row(*cells(row), style="bold" if row == findings.best else "")
+    return found
+
+
+def _findings(calibration: Calibration, console: Console) -> Findings:
+    """Measure with a bar for each configuration."""
+    language = calibration.workshop.language
+    with progress_in(console) as progress:
+
+        def report(one: Configuration, done: int, total: int) -> None:
+            name = words("trying", language, kind=one.kind, slots=one.slots, context=one.context_tokens)
+            progress.questions(name, done, total)
+
+        return measure_and_save(replace(calibration, report=report))
+
+
+def offer_winner(calibration: Calibration, findings: Findings, console: Console, *, agreed: bool) -> None:
+    """Write the winner to the settings, once somebody agrees."""
+
+    def say(key: str, **values: object) -> None:
+        console.print(words(key, calibration.workshop.language, **values), markup=False, soft_wrap=True)
+
+    if findings.best is None:
+        return
+    if not (agreed or _agrees(calibration.workshop.language)):
+        say("not_applied", run=findings.run)
+        return
+    settings, one = calibration.workshop.settings, findings.best.configuration
+    variables = calibration.use_winner(one, OllamaClient(settings.ollama_url))
+    path = settings.data_dir / KEPT_NAME
+    say("applied", name=one.model, slots=one.slots, context=one.context_tokens, path=path)
+    if variables:
+        say("goes_before", variables=", ".join(variables))
+
+
+def _agrees(language: Language) -> bool:
+    return sys.stdin.isatty() and input(words("ask", language)).strip().lower() in {"y", "yes", "是"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -94,16 +156,17 @@ def main(argv: Sequence[str]) -> int:
     def work(name: str) -> None:
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
-        run = opened(arguments, settings, one, Run.named(name, settings), console, deadline)
-        findings = measure_and_save(run)
-        Console(width=max(console.width, _TABLE_COLUMNS)).print(table(findings, language))
+        kept = Run.named(name, settings)
+        calibration = open_calibration(options_of(arguments), settings, one, kept, deadline, SHOWN_INGEST)
+        findings = _findings(calibration, console)
+        Console(width=max(console.width, _TABLE_COLUMNS)).print(_table(findings, language))
         for remark in remarks(findings, language):
             console.print(remark, markup=False, highlight=False, soft_wrap=True)
-        path = run.kept.folder / "report.html"
+        path = kept.folder / "report.html"
         console.print(words("report", language, path=path), markup=False, soft_wrap=True)
         write_json(arguments.json, as_json(findings))
-        run.choose(findings, OllamaClient(run.workshop.settings.ollama_url))
+        offer_winner(calibration, findings, console, agreed=arguments.yes)
         if findings.whole:
-            shutil.rmtree(run.workshop.folder, ignore_errors=True)
+            shutil.rmtree(calibration.workshop.folder, ignore_errors=True)
 
     return finish(arguments, console, work)

@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from eval.calibrate_model.background import ORDERS, PROGRESSES, CalibrationProgress, Order
-from eval.calibrate_model.calibration import measure_and_save, opened
+from eval.calibrate_model.calibration import CalibrationOptions, measure_and_save, open_calibration
 from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import findings_of
 from eval.calibrate_model.sandbox_ollama import Workshop, subject
 from eval.calibrate_model.selection import choose
-from eval.commands.calibrate_model import arguments_of
 from eval.core.background import Evaluation, chosen_questions
-from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from ingest.child import Tell, serve_owner
 from rag.errors import SettingsError
@@ -41,16 +40,17 @@ def calibrate(settings: Settings, order: Order, tell: Callable[[CalibrationProgr
     one = chosen_questions(settings, Evaluation("answers", order.run, order.limit))
     numbers: dict[Configuration, int] = {}
 
-    def told(configuration: Configuration, done: int, total: int) -> None:
+    def report(configuration: Configuration, done: int, total: int) -> None:
+        if not done:
+            return  # a page counts questions that were asked
         number = numbers.setdefault(configuration, len(numbers) + 1)
         kind, slots, tokens = configuration.kind, configuration.slots, configuration.context_tokens
         tell(CalibrationProgress(kind, slots, tokens, done, total, number, run.count))
 
     deadline = time.monotonic() + order.minutes * _SECONDS_A_MINUTE
-    arguments = arguments_of(slots=order.slots, contexts=order.contexts)
-    console = WatchedConsole(lambda done, total: None)
-    run = opened(arguments, settings, one, Run.named(order.run, settings), console, deadline, told)
-    measure_and_save(run)
+    options = CalibrationOptions(slots=order.slots, contexts=order.contexts)
+    run = open_calibration(options, settings, one, Run.named(order.run, settings), deadline)
+    measure_and_save(replace(run, report=report))
 
 
 def use_winner(settings: Settings, name: str) -> list[str]:

@@ -7,16 +7,13 @@ interrupted run goes on.  All is judged on parts that were held out, and kept be
 """
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
-from pathlib import Path
 
-import numpy as np
-from pydantic import TypeAdapter
 from rich.console import Console
 
+from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import (
     chosen_sets,
     chosen_settings,
@@ -25,31 +22,11 @@ from eval.commands.question_options import (
     question_parser,
     write_json,
 )
-from eval.core.knowledge import knowledge_name, open_parts
-from eval.core.logistic import (
-    FALSE_REFUSALS,
-    auroc,
-    calibration_error,
-    fit_logistic,
-    held_out_logits,
-    probabilities_of,
-    refused_when_held_out,
-    threshold_at,
-)
-from eval.core.progress_bar import question_bar
-from eval.core.question_sets import QuestionSet
-from eval.core.runs import Run, keep_asking
+from eval.core.knowledge import open_parts
+from eval.core.runs import Run
 from eval.core.words import words
+from eval.refusal.model_calibration import fit, read_questions, save
 from eval.refusal.search_calibration import calibrate_search, searched
-from ingest.golden import GoldenQuestion
-from rag.errors import SettingsError
-from rag.generation.answerability import (
-    ANSWERABILITY_PATH,
-    AnswerabilityFit,
-    AnswerabilitySample,
-    answerability_features,
-)
-from rag.pipeline import Pipeline, PipelineParts
 from rag.storage.calibration import read_calibration, save_calibration
 from rag.terminal import terminal_language
 
@@ -61,90 +38,6 @@ examples:
   python -m eval calibrate refusal --dry-run                 report, and change nothing
   python -m eval calibrate refusal --run monday              go on with a run that was interrupted
 """
-QUOTE_PRECISION = 0.7
-"""A quotation takes the place of a reply without support where at least this share of such questions has an answer."""
-
-_FOLDS, _REPEATS = 5, 5
-_DIGITS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One question, whether it has an answer in the knowledge base, and what was read."""
-
-    question_id: str
-    answerable: bool
-    reading: AnswerabilitySample
-
-
-def read_all(
-    read: Callable[[GoldenQuestion], AnswerabilitySample],
-    questions: Sequence[GoldenQuestion],
-    path: Path,
-    progress: Callable[[Judged], None] = lambda judged: None,
-) -> list[Judged]:
-    """Ask what ``path`` does not hold yet, one JSONL line a question, and return all."""
-
-    def judge(question: GoldenQuestion) -> Judged:
-        return Judged(question.question_id, question.answerable, read(question))
-
-    items = [(question.question_id, question) for question in questions]
-    return keep_asking(path, TypeAdapter(Judged), items, judge, lambda judged: judged.question_id, progress)
-
-
-def fit(judged: Sequence[Judged]) -> tuple[AnswerabilityFit, dict[str, float]]:
-    """Return the fit on all questions, and how well such a fit does on held-out ones.
-
-    Raises ``SettingsError`` where one kind of question is missing.
-    """
-    usable = [one for one in judged if one.reading.yes is not None]
-    labels = np.array([one.answerable for one in usable], dtype=np.bool_)
-    if min(labels.sum(), (~labels).sum()) < _FOLDS:
-        raise SettingsError(reason=f"at least {_FOLDS} questions with and {_FOLDS} without an answer are needed")
-    features = np.array([_features(one.reading) for one in usable], dtype=np.float64)
-    logits = np.mean([held_out_logits(features, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
-    whole = fit_logistic(features, labels)
-    probabilities = probabilities_of(logits)
-    yes, retrieval, chinese = (round(float(weight), _DIGITS) for weight in whole.weights)
-    refuse_below = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
-    fitted = AnswerabilityFit(
-        intercept=round(whole.intercept, _DIGITS),
-        yes=yes,
-        retrieval=retrieval,
-        chinese=chinese,
-        refuse_below=round(refuse_below, _DIGITS),
-        quote_from=round(max(QUOTE_PRECISION, refuse_below), _DIGITS),
-    )
-    refused = refused_when_held_out(features, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
-    figures = {
-        "n": len(usable),
-        "auroc": auroc(probabilities, labels),
-        "auroc_of_retrieval": auroc(features[:, 1], labels),
-        "ece": calibration_error(probabilities, labels),
-        "refused_answerable": float(refused[labels].mean()),
-        "refused_unanswerable": float(refused[~labels].mean()),
-    }
-    return fitted, {name: round(float(value), _DIGITS) for name, value in figures.items()}
-
-
-def _features(reading: AnswerabilitySample) -> tuple[float, float, float]:
-    return answerability_features(yes=reading.yes or 0.0, retrieval=reading.retrieval, language=reading.language)
-
-
-def save(
-    model: str, fitted: AnswerabilityFit, figures: dict[str, float], questions: str, path: Path = ANSWERABILITY_PATH
-) -> None:
-    """Write a model's fit, and on what and when it was made, beside those of other models."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["fits"][model] = asdict(fitted)
-    content.setdefault("fitted", {})[model] = {
-        "on": questions,
-        "when": date.today().isoformat(),
-        "how": "logistic regression, penalty 1 on the standardised features; the threshold leaves "
-        f"{FALSE_REFUSALS:.0%} of the answerable questions refused; figures from held-out parts",
-        "figures": figures,
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,27 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(one: QuestionSet, parts: PipelineParts, kept: Run, console: Console) -> list[Judged]:
-    """Read what the run does not hold yet.  Raises ``SettingsError`` when it measured something else."""
-    identity = {
-        "command": "calibrate refusal",
-        "set": one.name,
-        "knowledge": knowledge_name(parts.store.folder),
-        "generation": parts.store.require_generation(),
-        "model": parts.generator.model,
-    }
-    kept.begin(identity, one.questions)
-    pipeline = Pipeline(parts)
-    with question_bar(console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(words("questions", terminal_language()), total=len(one.questions))
-        return read_all(
-            lambda question: pipeline.judge_answerable(question.question, earlier=[question.previous]),
-            one.questions,
-            kept.folder / "records.jsonl",
-            lambda judged: bar.advance(task),
-        )
-
-
 def main(argv: Sequence[str]) -> int:
     """Run ``calibrate refusal`` and return its exit code."""
     arguments = _parser().parse_args(argv)
@@ -192,14 +64,17 @@ def main(argv: Sequence[str]) -> int:
     def work(name: str) -> None:
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
-        parts = open_parts(one, settings)
+        with progress_in(console) as progress:
+            parts = open_parts(one, settings, progress)
         found, search_figures = calibrate_search(searched(one.questions, parts))
         figures: dict[str, object] = {"search": {"fit": asdict(found), **search_figures}}
         sections: dict[str, dict[str, object]] = {"search": asdict(found)}
         if not arguments.search:
             parts.ensure_server()
             model = parts.generator.model
-            fitted, of_reader = fit(measure(one, parts, Run.named(name, settings), console))
+            with progress_in(console) as progress:
+                judged = read_questions(one, parts, Run.named(name, settings), progress)
+            fitted, of_reader = fit(judged)
             figures |= {"model": model, "fit": asdict(fitted), "figures": of_reader}
             if arguments.shipped and not arguments.dry_run:
                 save(model, fitted, of_reader, one.name)

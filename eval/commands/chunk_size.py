@@ -2,29 +2,21 @@
 
 import argparse
 import json
-import random
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from eval.commands.retrieval import advancing
-from eval.core.progress_bar import question_bar
-from eval.core.question_sets import QuestionSet, sets_in
+from eval.commands.progress_bar import progress_in
+from eval.core.question_sets import sets_in
 from eval.core.words import words
-from eval.retrieval.benchmark import ask
-from eval.retrieval.rankings import Ranking, summarise
-from ingest.console import ProgressConsole
-from ingest.pipeline import ingest
+from eval.retrieval.chunk_size import measure_chunk_sizes, smaller_corpus
 from rag.errors import AnswerdeskError
-from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import load_settings
 from rag.terminal import fail, terminal_language
 
 EXAMPLES = """\
@@ -65,47 +57,6 @@ def _size(value: str) -> int:
     return size
 
 
-def corpus_of(one: QuestionSet) -> Path:
-    """Return the corpus of a set out of a folder, which has one."""
-    assert one.corpus is not None
-    return one.corpus
-
-
-def smaller_corpus(one: QuestionSet, documents: int, seed: int, place: Path) -> QuestionSet:
-    """Return the set with ``documents`` of its corpus, written to ``place``: what is relevant, and others by the seed.
-
-    Where more are relevant all of those stay.  Fewer documents make the questions easier, for each size alike.
-    """
-    rows = [line for line in corpus_of(one).read_text(encoding="utf-8").split("\n") if line.strip()]
-    relevant = {document for question in one.questions for document in question.relevant}
-    kept = [number for number, line in enumerate(rows) if json.loads(line)["id"] in relevant]
-    others = sorted(set(range(len(rows))) - set(kept))
-    kept += random.Random(seed).sample(others, min(len(others), max(0, documents - len(kept))))
-    place.write_text("".join(f"{rows[number]}\n" for number in sorted(kept)), encoding="utf-8")
-    return replace(one, corpus=place)
-
-
-def measure(
-    sets: Sequence[QuestionSet], sizes: Sequence[int], settings: Settings, embedder: Embedder, folder: Path
-) -> dict[int, dict[str, object]]:
-    """Return for each size the means over the sets, the figures of each under ``by_set``, and ``chunks``.
-
-    Each set has one knowledge base for all sizes, in ``folder``: a passage that two sizes share is embedded once.
-    """
-    found: dict[int, dict[str, Sequence[Ranking]]] = {size: {} for size in sizes}
-    chunks = dict.fromkeys(sizes, 0)
-    for number, one in enumerate(sets):
-        for size in sizes:
-            own = settings.changed(data_dir=folder / str(number), chunk_tokens=size)
-            with ProgressConsole(terminal_language(), sys.stderr) as progress:
-                summary = ingest([corpus_of(one)], own, embedder, prune=True, progress=progress)
-            with question_bar(Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-                task = bar.add_task(f"{one.name} {size}", total=len(one.questions))
-                found[size][one.name] = ask(one, own.knowledge_dir, own, embedder, advancing(bar, task))
-            chunks[size] += summary.chunks
-    return {size: {**summarise(found[size]), "chunks": chunks[size]} for size in sizes}
-
-
 def print_figures(figures: Mapping[int, Mapping[str, object]], now: int, console: Console, language: Language) -> None:
     """Print a table a measure: a row a set and one for their mean, a column a size."""
     for key, name in _MEASURES.items():
@@ -140,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     smaller_corpus(one, arguments.documents, arguments.seed, folder / f"{number}.jsonl")
                     for number, one in enumerate(sets)
                 ]
-            figures = measure(sets, arguments.sizes, settings, embedder, folder)
+            with progress_in(Console(stderr=True)) as progress:
+                figures = measure_chunk_sizes(sets, arguments.sizes, settings, embedder, folder, progress)
         print_figures(figures, settings.chunk_tokens, console, language)
         if arguments.json:
             arguments.json.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

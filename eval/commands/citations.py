@@ -2,23 +2,17 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
-from eval.citations.benchmark import Checked, check, figures
-from eval.commands.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
-from eval.core.knowledge import open_parts
-from eval.core.progress_bar import question_bar
-from eval.core.question_sets import QuestionSet
+from eval.citations.benchmark import measure_citations
+from eval.commands.progress_bar import progress_in
+from eval.commands.question_options import chosen_sets, chosen_settings, question_parser, write_json
 from eval.core.tables import shown_figure
 from eval.core.words import words
-from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError
-from rag.pipeline import Pipeline
-from rag.schema import Evidence, Language, Retrieved
-from rag.settings import Settings
+from rag.schema import Language
 from rag.terminal import fail, terminal_language
 
 EXAMPLES = """\
@@ -38,25 +32,6 @@ def _parser() -> argparse.ArgumentParser:
         "Hold sentences whose support is known against the evidence; plant faults and see them marked.  引用核对",
         EXAMPLES,
     )
-
-
-def measure(sets: Sequence[QuestionSet], settings: Settings, seed: int, console: Console) -> dict[str, object]:
-    """Check every set and return the figures of all sentences together and, under ``by_set``, of each."""
-    by_set: dict[str, list[Checked]] = {}
-    for name, one in by_name(sets).items():
-        pipeline = Pipeline(open_parts(one, settings))
-        with question_bar(console, disable=not console.is_terminal) as bar:
-            task = bar.add_task(name, total=len(one.questions))
-            by_set[name] = check(one.questions, partial(_evidence, pipeline), seed, partial(bar.advance, task))
-    together = [checked for found in by_set.values() for checked in found]
-    return {**figures(together), "by_set": {name: figures(found) for name, found in by_set.items()}}
-
-
-def _evidence(pipeline: Pipeline, question: GoldenQuestion) -> Sequence[Evidence]:
-    """Return what the pipeline finds, before any model is asked."""
-    first = next(iter(pipeline.stream(question.question, earlier=[question.previous] if question.previous else [])))
-    assert isinstance(first, Retrieved)
-    return first.evidence
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
@@ -81,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
     try:
         sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
-        summary = measure(sets, chosen_settings(arguments), arguments.seed, console)
+        with progress_in(console) as progress:
+            summary = measure_citations(sets, chosen_settings(arguments), arguments.seed, progress)
         print_figures(summary, console, language)
         write_json(arguments.json, summary)
     except AnswerdeskError as error:

@@ -1,7 +1,7 @@
 """``python -m eval compare``: two runs question by question, or this product beside LangChain's stock pipelines."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,13 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.commands.question_options import EXIT_CODES, write_json
-from eval.compare.pairs import Comparison, compared, outcome_of
-from eval.compare.values import arm_of, evidence_tokens, values_of
-from eval.core.runs import Run
+from eval.compare.pairs import Comparison, compare_runs
 from eval.core.words import words
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import AnswerdeskError
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import load_settings
 from rag.terminal import fail, terminal_language
 
 EXAMPLES = """\
@@ -39,41 +37,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("second", metavar="RUN_B", help="the run that wins or loses  运行乙")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
     return parser
-
-
-def compare_runs(first: str, second: str, settings: Settings) -> dict[str, object]:
-    """Return every measure's comparison, and under ``questions`` each one's outcome by the first measure.
-
-    ``evidence_tokens`` are means of the questions for which both models were asked, and the second's share of the
-    first's; None where there are none.
-
-    Raises ``SettingsError`` where the runs have no measure, or no question, in common.
-    """
-    sides = [(Run.find(name, settings), arm) for name, arm in map(arm_of, (first, second))]
-    one, other = (values_of(run, arm) for run, arm in sides)
-    shared = [measure for measure in one if measure in other and one[measure].keys() & other[measure].keys()]
-    if not shared:
-        raise SettingsError(reason=words("nothing_shared", terminal_language(), first=first, second=second))
-    outcomes = {
-        key: outcome_of(other[shared[0]][key] - one[shared[0]][key])
-        for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())
-    }
-    measures = [compared(measure, one[measure], other[measure]) for measure in shared]
-    return {
-        "first": first,
-        "second": second,
-        "measures": {found.measure: asdict(found) for found in measures},
-        "questions": outcomes,
-        "evidence_tokens": _tokens(*(evidence_tokens(run, arm) for run, arm in sides)),
-    }
-
-
-def _tokens(first: dict[str, float], second: dict[str, float]) -> dict[str, float] | None:
-    shared = first.keys() & second.keys()
-    before, after = sum(first[key] for key in shared), sum(second[key] for key in shared)
-    if not before:
-        return None
-    return {"first": before / len(shared), "second": after / len(shared), "share": round(after / before, 4)}
 
 
 def print_comparison(measures: Sequence[Comparison], first: str, second: str, console: Console) -> None:
@@ -101,7 +64,7 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     console.print(words(verdict, language, measure=main.measure, p=f"{main.p_value:.3f}"), markup=False, soft_wrap=True)
 
 
-def _print_questions(outcomes: dict[str, str], console: Console, language: Language) -> None:
+def _print_questions(outcomes: Mapping[str, str], console: Console, language: Language) -> None:
     for outcome in ("loss", "win"):
         found = [key for key, value in outcomes.items() if value == outcome]
         if found:
@@ -115,14 +78,12 @@ def main(argv: Sequence[str]) -> int:
     console, language = Console(), terminal_language()
     try:
         found = compare_runs(arguments.first, arguments.second, load_settings())
-        measures, outcomes = found["measures"], found["questions"]
-        assert isinstance(measures, dict) and isinstance(outcomes, dict)
-        rows = [Comparison(**values) for values in measures.values()]
-        print_comparison(rows, arguments.first, arguments.second, console)
-        _print_questions(outcomes, console, language)
-        if isinstance(tokens := found["evidence_tokens"], dict):
-            console.print(words("evidence_tokens", language, **tokens), markup=False, highlight=False, soft_wrap=True)
-        write_json(arguments.json, found)
+        print_comparison(found.measures, arguments.first, arguments.second, console)
+        _print_questions(found.outcomes, console, language)
+        if found.evidence_tokens is not None:
+            said = words("evidence_tokens", language, **asdict(found.evidence_tokens))
+            console.print(said, markup=False, highlight=False, soft_wrap=True)
+        write_json(arguments.json, found.to_json())
     except AnswerdeskError as error:
         return fail(error)
     return 0

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from eval.answers.gold import gold_kind, is_right_reply
+from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.core.knowledge import open_parts
 from ingest.golden import GoldenQuestion
@@ -63,7 +64,9 @@ def main(argv: Sequence[str]) -> int:
     def work(name: str) -> None:
         del name
         one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
-        rows = list(controls(one.questions, open_parts(one, chosen_settings(arguments))))
+        with progress_in(console) as progress:
+            parts = open_parts(one, chosen_settings(arguments), progress)
+        rows = list(controls(one.questions, parts))
         figures: dict[str, object] = {"n": len(rows)}
         for key in rows[0] if rows else ():
             figures[key] = round(sum(row[key] for row in rows) / len(rows), 4)

@@ -105,14 +105,6 @@ def finish(arguments: argparse.Namespace, console: Console, work: Callable[[str]
     return 0
 
 
-def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
-    """Return the sets by their names; the second of a name gets its place behind it."""
-    named: dict[str, QuestionSet] = {}
-    for number, one in enumerate(sets):
-        named[one.name if one.name not in named else f"{one.name}-{number}"] = one
-    return named
-
-
 def write_json(path: Path | None, figures: Mapping[str, object]) -> None:
     """Write the figures, if a file was named.  Raises ``SettingsError`` where it cannot be written."""
     if path is None:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.commands.compare import compare_runs
 from eval.commands.question_options import EXIT_CODES
-from eval.compare.pairs import Comparison
+from eval.compare.pairs import Comparison, compare_runs
 from eval.compare.report_page import page
 from eval.core.runs import Run
 from eval.core.words import words
@@ -37,15 +36,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _comparisons(names: Sequence[str], settings: Settings) -> list[tuple[str, str, list[Comparison]]]:
+def _comparisons(names: Sequence[str], settings: Settings) -> list[tuple[str, str, Sequence[Comparison]]]:
     """Compare each run with the one before it, where both are of a kind."""
-    found = []
+    found: list[tuple[str, str, Sequence[Comparison]]] = []
     for first, second in pairwise(names):
         commands = {str(Run.find(name, settings).identity().get("command")) for name in (first, second)}
         if len(commands) == 1:
-            measures = compare_runs(first, second, settings)["measures"]
-            assert isinstance(measures, dict)
-            found.append((first, second, [Comparison(**values) for values in measures.values()]))
+            found.append((first, second, compare_runs(first, second, settings).measures))
     return found
 
 

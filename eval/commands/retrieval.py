@@ -1,30 +1,25 @@
 """``python -m eval retrieval``: recall, reciprocal rank and latency of the search alone."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import (
-    by_name,
     chosen_sets,
     chosen_settings,
     finish,
     question_parser,
     write_json,
 )
-from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.words import words
-from eval.retrieval.benchmark import run
-from eval.retrieval.rankings import Ranking, summarise
-from rag.protocols import Embedder
+from eval.retrieval.benchmark import measure_retrieval
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
-from rag.settings import Settings
 from rag.terminal import terminal_language
 
 EXAMPLES = """\
@@ -58,30 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(
-    sets: Sequence[QuestionSet], settings: Settings, embedder: Embedder, kept: Run, console: Console
-) -> dict[str, object]:
-    """Run (or resume) every set and return the figures; each of several has a run of its own below ``kept``."""
-    by_set: dict[str, Sequence[Ranking]] = {}
-    for name, one in by_name(sets).items():
-        own = kept if len(sets) == 1 else Run(kept.folder / name)
-        with question_bar(console, disable=not console.is_terminal) as bar:
-            task = bar.add_task(one.name, total=len(one.questions))
-            by_set[name] = run(one, settings, embedder, own, advancing(bar, task))
-        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
-    return {"embedder": embedder.model_id, **summarise(by_set)}
-
-
-def advancing(bar: Progress, task: TaskID) -> Callable[[Ranking], None]:
-    """Return what moves a bar on by one question."""
-
-    def advance(ranking: Ranking) -> None:
-        del ranking
-        bar.advance(task)
-
-    return advance
-
-
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print a row a set where there are several, then what holds for all, each set counting alike."""
     by_set, times = summary["by_set"], summary["latency_ms"]
@@ -110,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sets = [asked(one).drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         settings = chosen_settings(arguments)
         kept = Run.named(name, settings)
-        summary = measure(sets, settings, open_embedder(settings), kept, console)
+        embedder = open_embedder(settings)
+        with progress_in(console) as progress:
+            summary = measure_retrieval(sets, settings, embedder, kept, progress)
         print_figures(summary, console, language)
         console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, summary)

@@ -2,10 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
+from eval.compare.values import arm_of, evidence_tokens, values_of
 from eval.core.bootstrap import Interval, mean_interval
+from eval.core.runs import Run
+from eval.core.words import words
+from rag.errors import SettingsError
+from rag.settings import Settings
+from rag.terminal import terminal_language
 
 Outcome = Literal["win", "tie", "loss"]
 
@@ -33,6 +39,63 @@ class Comparison:
     def is_significant(self) -> bool:
         """Whether chance alone would give as lopsided a result in less than 5 % of cases."""
         return self.p_value < 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceTokens:
+    """Mean evidence tokens per question, over the questions for which both models were asked; the second's share."""
+
+    first: float
+    second: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """Two runs, measure by measure, the main one first; ``outcomes`` is that measure's, by question id."""
+
+    first: str
+    second: str
+    measures: tuple[Comparison, ...]
+    outcomes: Mapping[str, Outcome]
+    evidence_tokens: EvidenceTokens | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the comparison for programs, its measures by name."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "measures": {one.measure: asdict(one) for one in self.measures},
+            "questions": dict(self.outcomes),
+            "evidence_tokens": asdict(self.evidence_tokens) if self.evidence_tokens else None,
+        }
+
+
+def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
+    """Compare two runs by name or folder (``RUN:ceiling`` for another arm) on the questions that both have.
+
+    Raises ``SettingsError`` where the runs have no measure, or no question, in common.
+    """
+    sides = [(Run.find(name, settings), arm) for name, arm in map(arm_of, (first, second))]
+    one, other = (values_of(run, arm) for run, arm in sides)
+    shared = [measure for measure in one if measure in other and one[measure].keys() & other[measure].keys()]
+    if not shared:
+        raise SettingsError(reason=words("nothing_shared", terminal_language(), first=first, second=second))
+    outcomes = {
+        key: outcome_of(other[shared[0]][key] - one[shared[0]][key])
+        for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())
+    }
+    measures = tuple(compared(measure, one[measure], other[measure]) for measure in shared)
+    tokens = _tokens(*(evidence_tokens(run, arm) for run, arm in sides))
+    return RunComparison(first, second, measures, outcomes, tokens)
+
+
+def _tokens(first: dict[str, float], second: dict[str, float]) -> EvidenceTokens | None:
+    shared = first.keys() & second.keys()
+    before, after = sum(first[key] for key in shared), sum(second[key] for key in shared)
+    if not before:
+        return None
+    return EvidenceTokens(before / len(shared), after / len(shared), round(after / before, 4))
 
 
 def compared(measure: str, first: Mapping[str, float], second: Mapping[str, float]) -> Comparison:

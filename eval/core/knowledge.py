@@ -1,12 +1,11 @@
 """The knowledge base that a set's questions are asked of; a corpus is made into one that is kept for the next time."""
 
 import hashlib
-import sys
 from pathlib import Path
 
+from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
 from ingest.chunking import recipe
-from ingest.console import ProgressConsole
 from ingest.pipeline import ingest
 from rag.factory import build_parts
 from rag.pipeline import PipelineParts
@@ -15,22 +14,21 @@ from rag.retrieval.embedder import open_embedder
 from rag.retrieval.token_vectors import CENTRE_PATH
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
-from rag.terminal import terminal_language
 
 
-def knowledge_folder(one: QuestionSet, settings: Settings, embedder: Embedder) -> Path:
+def knowledge_folder(one: QuestionSet, settings: Settings, embedder: Embedder, progress: Progress = SILENT) -> Path:
     """Return the folder of the published knowledge base that a set's questions are asked of.
 
     Raises a ``KnowledgeError`` where there is nothing to ask.
     """
-    own = settings if one.corpus is None else knowledge_of(one.corpus, settings, embedder)
+    own = settings if one.corpus is None else knowledge_of(one.corpus, settings, embedder, progress)
     store = KnowledgeStore(own.knowledge_dir)
     store.require_generation()
     store.close()
     return own.knowledge_dir
 
 
-def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
+def open_parts(one: QuestionSet, settings: Settings, progress: Progress = SILENT) -> PipelineParts:
     """Return what answers a set's questions, over the knowledge base that they are asked of.
 
     The model server stays the desk's.  Raises a ``KnowledgeError``, or ``EmbedderMissing``.
@@ -38,7 +36,7 @@ def open_parts(one: QuestionSet, settings: Settings) -> PipelineParts:
     if one.corpus is None:
         KnowledgeStore(settings.knowledge_dir).require_generation()  # told before the embedder is loaded
     embedder = open_embedder(settings)
-    store = KnowledgeStore(knowledge_folder(one, settings, embedder))
+    store = KnowledgeStore(knowledge_folder(one, settings, embedder, progress))
     return build_parts(settings, store, embedder=embedder)
 
 
@@ -47,7 +45,7 @@ def knowledge_name(folder: Path) -> str:
     return folder.parent.parent.name if folder.parent.parent.parent.name == "knowledge" else folder.name
 
 
-def knowledge_of(corpus: Path, settings: Settings, embedder: Embedder) -> Settings:
+def knowledge_of(corpus: Path, settings: Settings, embedder: Embedder, progress: Progress = SILENT) -> Settings:
     """Return the settings of a knowledge base that holds a corpus; it is ingested where that was not done before.
 
     It is kept under ``settings.data_dir / "runs" / "knowledge"``, named by what it is made of, so the desk's own
@@ -57,8 +55,8 @@ def knowledge_of(corpus: Path, settings: Settings, embedder: Embedder) -> Settin
     own = settings.changed(data_dir=settings.data_dir / "runs" / "knowledge" / key, knowledge_base="default")
     store = KnowledgeStore(own.knowledge_dir)
     if store.current_generation() == 0:  # a generation appears as a whole, or not at all
-        with ProgressConsole(terminal_language(), sys.stderr) as progress:
-            ingest([corpus], own, embedder, progress=progress)
+        with progress.ingest() as report:
+            ingest([corpus], own, embedder, progress=report)
     store.close()
     return own
 

@@ -1,5 +1,6 @@
 """Questions together with what they are asked of: a corpus, or a knowledge base that is there already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,3 +103,11 @@ def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
         )
         for number, asked in kept
     )
+
+
+def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
+    """Return the sets by their names; the second of a name gets its place behind it."""
+    named: dict[str, QuestionSet] = {}
+    for number, one in enumerate(sets):
+        named[one.name if one.name not in named else f"{one.name}-{number}"] = one
+    return named

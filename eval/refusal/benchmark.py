@@ -1,5 +1,6 @@
 """How well questions whose answer is there are told from others: by the search alone, or with the model as reader."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -8,14 +9,25 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from eval.core.bootstrap import mean_interval
+from eval.core.knowledge import knowledge_name
 from eval.core.logistic import (
     auroc,
     calibration_error,
     threshold_at,
 )
+from eval.core.progress import SILENT, Progress, counted
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run, keep_asking
+from eval.core.words import words
 from eval.refusal.search_calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
+from rag.errors import SettingsError
+from rag.generation.answerability import AnswerabilityFit
 from rag.percentiles import Percentiles
+from rag.pipeline import Pipeline, PipelineParts
+from rag.terminal import terminal_language
+from rag.text.language import question_language
+from rag.tracing import Trace
 
 By = Literal["retrieval", "reader"]
 
@@ -128,3 +140,83 @@ def _mean(values: Sequence[float | bool]) -> float | None:
 
 def _rounded(value: float) -> float:
     return round(float(value), _DIGITS)
+
+
+def by_retrieval(parts: PipelineParts) -> Judge:
+    """Return what judges a question by the search alone."""
+
+    def judge(question: GoldenQuestion) -> Judgement:
+        began_at = time.perf_counter()
+        language = question_language(question.question)
+        found = parts.retriever.retrieve(question.question, language, Trace(), earlier=[question.previous])
+        return Judgement(
+            question_id=question.question_id,
+            kind=question.kind,
+            answerable=question.answerable,
+            probability=found.answerable_probability,
+            refused=not found.answerable,
+            retrieval=found.answerable_probability,
+            yes=None,
+            duration_ms=(time.perf_counter() - began_at) * 1000,
+        )
+
+    return judge
+
+
+def by_reader(parts: PipelineParts, fit: AnswerabilityFit) -> Judge:
+    """Return what judges a question as the desk does: by the search, and where that does not refuse by the model."""
+    searched, pipeline = by_retrieval(parts), Pipeline(parts)
+
+    def judge(question: GoldenQuestion) -> Judgement:
+        first = searched(question)
+        if first.refused:
+            return first
+        began_at = time.perf_counter()
+        reading = pipeline.judge_answerable(question.question, earlier=[question.previous])
+        duration_ms = first.duration_ms + (time.perf_counter() - began_at) * 1000
+        if reading.yes is None:
+            return replace(first, duration_ms=duration_ms)
+        probability = fit.probability(yes=reading.yes, retrieval=reading.retrieval, language=reading.language)
+        refused = probability < fit.refuse_below
+        return replace(first, probability=probability, refused=refused, yes=reading.yes, duration_ms=duration_ms)
+
+    return judge
+
+
+def measure_refusal(
+    one: QuestionSet, parts: PipelineParts, kept: Run, by: By = "retrieval", progress: Progress = SILENT
+) -> dict[str, object]:
+    """Judge what the run does not hold yet and return the figures.
+
+    Raises ``SettingsError`` when the run of that name measured something else, or the model has no fit.
+    """
+    identity: dict[str, object] = {
+        "command": "refusal",
+        "set": one.name,
+        "by": by,
+        "knowledge": knowledge_name(parts.store.folder),
+        "generation": parts.store.require_generation(),
+    }
+    author: dict[str, object] = {"model": "", "stand_in": False}
+    judge = by_retrieval(parts)
+    if by == "reader":
+        parts.ensure_server()
+        author = {"model": parts.generator.model, "stand_in": parts.generator.stand_in}
+        fit = parts.reading_fit(parts.generator.model)
+        if fit is None:
+            raise SettingsError(reason=words("no_fit", terminal_language(), model=parts.generator.model))
+        judge = by_reader(parts, fit)
+    kept.begin(identity | author, one.questions)
+    for first in one.questions[:1]:
+        by_retrieval(parts)(first)  # the first opens the index
+    judgements = keep_asking(
+        kept.folder / "records.jsonl",
+        JUDGEMENTS,
+        [(question.question_id, question) for question in one.questions],
+        judge,
+        lambda record: record.question_id,
+        counted(progress, one.name, len(one.questions)),
+    )
+    summary = {**figures(judgements), "by": by, **author, "records": str(kept.folder)}
+    kept.save_figures(summary)
+    return summary

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eval.core.knowledge import knowledge_folder, knowledge_name
-from eval.core.question_sets import QuestionSet
+from eval.core.progress import SILENT, Progress, counted
+from eval.core.question_sets import QuestionSet, by_name
 from eval.core.runs import Run, keep_asking
-from eval.retrieval.rankings import RANKINGS, Ranking
+from eval.retrieval.rankings import RANKINGS, Ranking, summarise
 from ingest.golden import GoldenQuestion
 from rag.protocols import Embedder
 from rag.retrieval.filters import Filters
@@ -18,18 +19,37 @@ from rag.text.language import question_language
 from rag.tracing import Trace
 
 
+def measure_retrieval(
+    sets: Sequence[QuestionSet],
+    settings: Settings,
+    embedder: Embedder,
+    kept: Run,
+    progress: Progress = SILENT,
+) -> dict[str, object]:
+    """Run (or resume) every set and return the figures; each of several has a run of its own below ``kept``.
+
+    Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
+    """
+    by_set: dict[str, Sequence[Ranking]] = {}
+    for name, one in by_name(sets).items():
+        own = kept if len(sets) == 1 else Run(kept.folder / name)
+        by_set[name] = run(one, settings, embedder, own, progress)
+        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
+    return {"embedder": embedder.model_id, **summarise(by_set)}
+
+
 def run(
     one: QuestionSet,
     settings: Settings,
     embedder: Embedder,
     kept: Run,
-    progress: Callable[[Ranking], None] = lambda ranking: None,
+    progress: Progress = SILENT,
 ) -> list[Ranking]:
     """Ask what the run does not hold yet, one question after another, and return all rankings in order.
 
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
-    folder = knowledge_folder(one, settings, embedder)
+    folder = knowledge_folder(one, settings, embedder, progress)
     store = KnowledgeStore(folder)
     identity: dict[str, object] = {"command": "retrieval", "set": one.name, "generation": store.require_generation()}
     if any(question.without for question in one.questions):
@@ -42,7 +62,7 @@ def run(
         [(question.question_id, question) for question in one.questions],
         ask_one,
         lambda ranking: ranking.question_id,
-        progress,
+        counted(progress, one.name, len(one.questions)),
     )
     store.close()
     return found

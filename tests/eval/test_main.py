@@ -10,6 +10,7 @@ import pytest
 from eval import __main__ as command
 from eval.commands import answers as answers_command
 from eval.core import knowledge
+from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from rag.errors import OllamaUnavailable
 from rag.pipeline import PipelineParts
@@ -77,7 +78,7 @@ def parts(tmp_path: Path) -> PipelineParts:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, parts: PipelineParts, model: Model) -> Model:
-    def opened(one: QuestionSet, settings: Settings) -> PipelineParts:
+    def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
         return replace(parts, generator=ScriptedGenerator(model))
 
     monkeypatch.setattr(answers_command, "open_parts", opened)

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from eval.commands.compare import compare_runs
-from eval.compare.pairs import Comparison
+from eval.compare.pairs import Comparison, compare_runs
 from eval.compare.report_page import run_plots
 from eval.compare.side_by_side import Compared, side_by_side
 from eval.core.background import Evaluation, EvaluationKind, chosen_questions
@@ -79,9 +78,7 @@ class QualityService:
         """Return the measures that two runs share, the main one first.  Raises ``SettingsError``."""
         self._permitted()
         self._run(first), self._run(second)
-        measures = compare_runs(first, second, self._settings)["measures"]
-        assert isinstance(measures, dict)
-        return [Comparison(**values) for values in measures.values()]
+        return list(compare_runs(first, second, self._settings).measures)
 
     def side_by_side(self, first: str, second: str) -> tuple[Compared, ...]:
         """Return the questions that both runs have, lost ones first.  Raises ``SettingsError``."""

@@ -20,10 +20,10 @@ from eval.bench.attacks.benchmark import (
     poisoned_knowledge,
 )
 from eval.bench.attacks.cases import Pair, load_attacks, paired
+from eval.commands.progress_bar import SHOWN_INGEST, question_bar
 from eval.commands.question_options import EXIT_CODES, run_name, write_json
 from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.core.knowledge import open_parts
-from eval.core.progress_bar import question_bar
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.words import words
@@ -95,7 +95,8 @@ def measure(
         )
         for number, one in enumerate(rounds, start=1)
     ]
-    clean = open_parts(QuestionSet("sample", KNOWLEDGE_DIR, questions), settings) if "clean" in arms else None
+    sample = QuestionSet("sample", KNOWLEDGE_DIR, questions)
+    clean = open_parts(sample, settings, SHOWN_INGEST) if "clean" in arms else None
     parts[0].ensure_server()
     generator = parts[0].generator
     identity = {

@@ -10,9 +10,10 @@ from rich.table import Table
 
 from eval.bench.cache.benchmark import figures, try_cache
 from eval.bench.cache.timing import time_lanes
-from eval.commands.question_options import by_name, chosen_sets, chosen_settings, question_parser, write_json
+from eval.commands.progress_bar import SHOWN_INGEST
+from eval.commands.question_options import chosen_sets, chosen_settings, question_parser, write_json
 from eval.core.knowledge import open_parts
-from eval.core.question_sets import QuestionSet
+from eval.core.question_sets import QuestionSet, by_name
 from eval.core.tables import part_of, shown_figure
 from eval.core.words import words
 from rag.errors import AnswerdeskError
@@ -50,7 +51,7 @@ def measure(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed
         if timed:
             found[name] = {
                 **part_of(found[name]),
-                "milliseconds": time_lanes(open_parts(one, settings), one.questions),
+                "milliseconds": time_lanes(open_parts(one, settings, SHOWN_INGEST), one.questions),
             }
     return found
 

@@ -16,7 +16,7 @@ from eval.bench.ingest.endurance import measure_kills, measure_memory, measure_u
 from eval.bench.ingest.speed import measure_encoder, measure_langchain
 from eval.bench.ingest.targets import PARTS, PartName, Result, Sizes
 from eval.bench.ingest.words import words
-from eval.core.progress_bar import question_bar
+from eval.commands.progress_bar import question_bar
 from eval.core.words import words as table_words
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder

@@ -9,14 +9,16 @@ from importlib.util import find_spec
 from rich.console import Console
 from rich.table import Table
 
+from eval.answers.measurement import measure_answers
 from eval.answers.runner import RECORDS, Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.bench.langchain.baseline import SYSTEMS, ChatModel, StockAnswer, StockPipelines, System
 from eval.commands import answers as answers_command
+from eval.commands.progress_bar import SHOWN_INGEST, progress_in, question_bar
 from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.commands.retrieval import MEASURES
 from eval.core.knowledge import open_parts
-from eval.core.progress_bar import question_bar
+from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
 from eval.core.words import words
@@ -67,7 +69,8 @@ def measure_found(
     with question_bar(console, disable=not console.is_terminal) as bar:
         task = bar.add_task(one.name, total=len(asked.questions) * (1 + len(SYSTEMS)))
         own = Run(kept.folder / "answerdesk")
-        rankings = benchmark.run(asked, settings, embedder, own, lambda ranking: bar.advance(task))
+        own_progress = Progress(lambda name, done, total: bar.update(task, completed=done))
+        rankings = benchmark.run(asked, settings, embedder, own, own_progress)
         figures["answerdesk"] = _saved(own, figures_of(rankings))
         for system in SYSTEMS:
             own = Run(kept.folder / f"langchain-{system}")
@@ -93,13 +96,20 @@ def _ranking(stock: StockPipelines, system: System) -> Callable[[GoldenQuestion]
     return rank
 
 
-def measure_answers(
+def _own_answers(
+    asked: QuestionSet, parts: PipelineParts, own: Run, arguments: argparse.Namespace, console: Console
+) -> dict[str, object]:
+    with progress_in(console) as progress:
+        return measure_answers(asked, parts, own, answers_command.options_of(arguments), progress).summary
+
+
+def measure_systems(
     one: QuestionSet, stock: StockPipelines, parts: PipelineParts, kept: Run, arguments: argparse.Namespace
 ) -> dict[str, object]:
     """Return each system's answer figures; each has a run of its own below ``kept``."""
     asked, console = one.answerable(), Console()
     own = Run(kept.folder / "answerdesk-answers")
-    figures: dict[str, object] = {"answerdesk": answers_command.measure(asked, parts, own, arguments, console).summary}
+    figures: dict[str, object] = {"answerdesk": _own_answers(asked, parts, own, arguments, console)}
     settings = parts.settings
     model = ChatModel(
         name=parts.generator.model,
@@ -219,11 +229,11 @@ def main(argv: Sequence[str]) -> int:
             raise SettingsError(reason=words("extra_missing", language, packages=", ".join(missing)))
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
-        parts, kept = open_parts(one, settings), Run.named(name, settings)
+        parts, kept = open_parts(one, settings, SHOWN_INGEST), Run.named(name, settings)
         stock = _stock(parts)
         figures = {"retrieval": measure_found(one, stock, settings, kept, console)}
         if arguments.answers:
-            figures["answers"] = measure_answers(one, stock, parts, kept, arguments)
+            figures["answers"] = measure_systems(one, stock, parts, kept, arguments)
         print_figures(figures, console)
         console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, figures)

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.large.benchmark import measure
+from eval.commands.progress_bar import question_bar
 from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
-from eval.core.progress_bar import question_bar
 from eval.core.words import words
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError

@@ -22,6 +22,7 @@ from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
 from eval.bench.load.report import print_figures
 from eval.bench.load.rounds import Arm, Watch, run_rounds
 from eval.bench.load.words import words
+from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (
     INTERRUPTED,
     chosen_sets,
@@ -96,7 +97,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     """
     settings = chosen_settings(arguments)
     one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
-    parts = open_parts(one, settings)
+    parts = open_parts(one, settings, SHOWN_INGEST)
     parts.ensure_server()
     identity = _identity(arguments, one, parts)
     if kept.folder.exists():

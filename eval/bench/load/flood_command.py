@@ -21,6 +21,7 @@ from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.bench.load.rounds import ProcessWatch
 from eval.bench.load.words import words
+from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, run_name, write_json
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run, read_records
@@ -97,7 +98,7 @@ def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> di
     if kept.folder.exists():
         raise SettingsError(reason=words("run_used", terminal_language(), run=kept.folder.name))
     load = round(os.getloadavg()[0], 2)
-    parts = open_parts(one, settings)
+    parts = open_parts(one, settings, SHOWN_INGEST)
     parts.ensure_server()
     alone = [question for question in one.questions if not question.previous] or list(one.questions)
     flood = Flood.of([question.question for question in alone], arguments.flood, arguments.files)

@@ -16,6 +16,7 @@ from eval.bench.load.idle import (
     idle_figures,
 )
 from eval.bench.load.words import words
+from eval.commands.progress_bar import SHOWN_INGEST, question_bar
 from eval.commands.question_options import (
     INTERRUPTED,
     chosen_sets,
@@ -25,7 +26,6 @@ from eval.commands.question_options import (
     write_json,
 )
 from eval.core.knowledge import open_parts
-from eval.core.progress_bar import question_bar
 from eval.core.words import words as eval_words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.schema import Language
@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
         if arguments.starts < 0:
             raise SettingsError(reason=words("positive", language, option="starts", value=arguments.starts))
         one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
-        parts = open_parts(one, chosen_settings(arguments))
+        parts = open_parts(one, chosen_settings(arguments), SHOWN_INGEST)
         questions = [question for question in one.questions if not question.previous]
         with question_bar(console, disable=not console.is_terminal) as bar:
             task = bar.add_task(one.name, total=len(questions))

@@ -13,6 +13,7 @@ from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.prompts import own_prompts
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.bench.load.words import words
+from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (
     INTERRUPTED,
     chosen_sets,
@@ -55,7 +56,7 @@ def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict
     one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
     if kept.folder.exists():
         raise SettingsError(reason=words("run_used", language, run=kept.folder.name))
-    parts = open_parts(one, settings)
+    parts = open_parts(one, settings, SHOWN_INGEST)
     alone = [question for question in one.questions if not question.previous]
     prompts = own_prompts(alone, parts, think=False)
     questions = [question for question in alone if question.question_id in prompts]

@@ -1,6 +1,5 @@
 """The command's options, and what it does with the winner."""
 
-import argparse
 import io
 import json
 import sys
@@ -15,12 +14,13 @@ from rich.console import Console
 from eval import __main__ as command
 from eval.answers.runner import RECORDS
 from eval.calibrate_model import sandbox_ollama as workshop_module
-from eval.calibrate_model.calibration import Calibration
+from eval.calibrate_model.calibration import Calibration, CalibrationOptions
 from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import Findings
 from eval.calibrate_model.results import rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop, subject
+from eval.commands import calibrate_model as command_module
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from rag.errors import ModelUnfit, SettingsError
@@ -41,23 +41,26 @@ def stub(tmp_path: Path) -> Any:
         yield server
 
 
-def calibration(stub: OllamaStub, folder: Path, *, yes: bool) -> tuple[Calibration, Findings]:
+def calibration(stub: OllamaStub, folder: Path) -> tuple[Calibration, Findings]:
     settings = Settings(data_dir=folder / "data", ollama_host=stub.url)
     of_desk = subject(OllamaClient(stub.url), MODEL)
     one = Configuration(AS_IS, MODEL, 2, 8192)
     rows = rows_of({one: (SERVED, [record(0)])}, [question(0)], Target())
     findings = Findings(MODEL, False, "", tuple(rows), rows[0], Target(), True, "monday")
     run = Calibration(
-        arguments=argparse.Namespace(yes=yes, quantizations=(), reconstruct=False),
+        options=CalibrationOptions(),
         one=cast("Any", None), subject=of_desk, store=cast("Any", None), embedder=cast("Any", None),
         kept=Run(folder / "run"), workshop=Workshop(folder / "workshop", settings, "en"),
-        console=Console(file=io.StringIO()), deadline=0.0,
+        deadline=0.0,
     )  # fmt: skip
     return run, findings
 
 
-def said(run: Calibration) -> str:
-    return cast("io.StringIO", run.console.file).getvalue()
+def offer(run: Calibration, findings: Findings, *, agreed: bool) -> str:
+    """Return what the command says when it offers the winner."""
+    console = Console(file=io.StringIO())
+    command_module.offer_winner(run, findings, console, agreed=agreed)
+    return cast("io.StringIO", console.file).getvalue()
 
 
 @pytest.mark.parametrize(
@@ -82,46 +85,43 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_winner_is_written_where_the_product_reads_it(stub: OllamaStub, tmp_path: Path) -> None:
-    run, findings = calibration(stub, tmp_path, yes=True)
-    run.choose(findings, OllamaClient(stub.url))
+    run, findings = calibration(stub, tmp_path)
+    said = offer(run, findings, agreed=True)
     kept = json.loads((tmp_path / "data" / KEPT_NAME).read_text(encoding="utf-8"))
     assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 2, "context_tokens": 8192}
-    assert f"{MODEL} with 2 slots of 8,192 tokens" in said(run)
+    assert f"{MODEL} with 2 slots of 8,192 tokens" in said
 
 
 def test_nothing_is_written_without_a_yes(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, findings = calibration(stub, tmp_path, yes=False)
-    run.choose(findings, OllamaClient(stub.url))  # nobody to ask
-    assert "--run monday --yes" in said(run)
+    run, findings = calibration(stub, tmp_path)
+    assert "--run monday --yes" in offer(run, findings, agreed=False)  # nobody to ask
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
-    run.choose(findings, OllamaClient(stub.url))
+    offer(run, findings, agreed=False)
     assert not (tmp_path / "data" / KEPT_NAME).exists()
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
-    run.choose(findings, OllamaClient(stub.url))
+    offer(run, findings, agreed=False)
     assert (tmp_path / "data" / KEPT_NAME).exists()
 
 
 def test_a_quantized_model_is_tried_as_it_is_unless_an_f16_may_be_reconstructed(
     stub: OllamaStub, tmp_path: Path
 ) -> None:
-    run, _ = calibration(stub, tmp_path, yes=True)
+    run, _ = calibration(stub, tmp_path)
     assert run.kinds == (AS_IS,)
     with pytest.raises(SettingsError, match="--reconstruct"):
         run.workshop.prepare(run.subject, ("q8_0",), 0.0, reconstruct=False)
-    run.arguments.reconstruct = True
-    assert run.kinds == ("q8_0", "q4_K_M", "q4_K_S")
+    assert replace(run, options=CalibrationOptions(reconstruct=True)).kinds == ("q8_0", "q4_K_M", "q4_K_S")
 
 
 def test_without_any_time_what_was_measured_before_still_counts(
     stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, _ = calibration(stub, tmp_path, yes=True)
-    run.arguments.slots, run.arguments.contexts = (1, 2), (4096,)
+    run, _ = calibration(stub, tmp_path)
     monkeypatch.setattr(Workshop, "prepare", lambda *_, **__: {AS_IS: MODEL})
     earlier = Configuration(AS_IS, MODEL, 1, 4096)
     run.kept.folder.mkdir()

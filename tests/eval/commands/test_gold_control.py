@@ -13,7 +13,7 @@ def test_the_judge_tells_documents_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = offline_parts(tmp_path / "offline")
-    monkeypatch.setattr(gold_control, "open_parts", lambda one, settings: parts)
+    monkeypatch.setattr(gold_control, "open_parts", lambda one, settings, progress: parts)
     rows = [
         {"id": one.document_id, "question": one.title, "answers": [one.text], "relevant": [one.document_id]}
         for one in SAMPLE_DOCUMENTS

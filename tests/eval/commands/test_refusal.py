@@ -9,6 +9,7 @@ import pytest
 
 from eval.__main__ import main
 from eval.commands import refusal as command
+from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from rag.generation.answerability import AnswerabilityFit
 from rag.pipeline import PipelineParts
@@ -46,7 +47,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
         reading_fit=lambda model: YES_ONLY if model == "scripted" else None,
     )
 
-    def opened(one: QuestionSet, settings: Settings) -> PipelineParts:
+    def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
         return parts
 
     monkeypatch.setattr(command, "open_parts", opened)
@@ -96,7 +97,7 @@ def test_a_model_without_a_fit_is_one_sentence(
     questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = replace(offline_parts(tmp_path / "offline"), reading_fit=lambda model: None)
-    monkeypatch.setattr(command, "open_parts", lambda one, settings: parts)
+    monkeypatch.setattr(command, "open_parts", lambda one, settings, progress: parts)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert main(["refusal", "--questions", str(questions), "--reader"]) == 2
     said = capsys.readouterr().err

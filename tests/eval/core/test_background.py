@@ -10,7 +10,6 @@ from eval.compare.report_page import run_plots
 from eval.compare.side_by_side import side_by_side
 from eval.core import knowledge
 from eval.core.background import Evaluation, EvaluationKind, EvaluationProcess, EvaluationProgress, chosen_questions
-from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from ingest.pipeline import ingest
 from rag.errors import IngestStopped, NoRegressionQuestions, SettingsError
@@ -47,8 +46,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def _measure(settings: Settings, kind: EvaluationKind, run: str, limit: int = 0) -> list[tuple[int, int]]:
     told: list[tuple[int, int]] = []
-    console = WatchedConsole(lambda done, total: told.append((done, total)))
-    background_process.measure(Evaluation(kind, run, limit), settings, console)
+    background_process.measure(Evaluation(kind, run, limit), settings, lambda done, total: told.append((done, total)))
     return told
 
 

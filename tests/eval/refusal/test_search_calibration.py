@@ -9,6 +9,7 @@ import pytest
 
 from eval.__main__ import main
 from eval.commands import calibrate_refusal as calibrate_reader
+from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from eval.refusal.search_calibration import SearchedQuestion, calibrate_search
 from rag.errors import SettingsError
@@ -79,7 +80,7 @@ def test_the_retriever_takes_the_knowledge_bases_own(parts: PipelineParts) -> No
 def test_the_command_keeps_it_beside_the_knowledge_base(
     parts: PipelineParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def opened(one: QuestionSet, settings: Settings) -> PipelineParts:
+    def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
         return parts
 
     monkeypatch.setattr(calibrate_reader, "open_parts", opened)

@@ -9,7 +9,6 @@ import pytest
 from eval.commands import background_process
 from eval.core import knowledge
 from eval.core.background import Evaluation
-from eval.core.progress_bar import WatchedConsole
 from eval.core.runs import Run
 from eval.gaps.report import GapReport
 from rag.errors import AccessDenied, CuratedMissing, IngestRunning, NotPermitted, SettingsError
@@ -69,9 +68,7 @@ class Surroundings:
             raise AccessDenied(name=name, scope=name)
 
     def _run(self, settings: Settings, evaluation: Evaluation, control: JobControl) -> None:
-        background_process.measure(
-            evaluation, settings, WatchedConsole(lambda done, total: control.tell((done, total)))
-        )
+        background_process.measure(evaluation, settings, lambda done, total: control.tell((done, total)))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from eval.__main__ import main
 from eval.bench.langchain import command as langchain_command
 from eval.bench.langchain.baseline import ChatModel, StockAnswer, StockPipelines, System
+from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from rag.pipeline import PipelineParts
 from rag.schema import Document
@@ -48,7 +49,7 @@ def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Docu
         given.append(documents)
         return FakeStock()
 
-    def opened(one: QuestionSet, settings: Settings) -> PipelineParts:
+    def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
         return parts
 
     monkeypatch.setattr(langchain_command, "StockPipelines", stock)

@@ -14,6 +14,7 @@ from eval.bench.load import rounds
 from eval.bench.load.gpu_timing import GpuTiming
 from eval.bench.load.records import LINES, LoadRecord
 from eval.commands import report as report_command
+from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import read_records
 from rag.generation.ollama_generator import OllamaGenerator
@@ -41,7 +42,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: Servi
     load_settings.cache_clear()
     parts = offline_parts(tmp_path / "offline", slots=4)
 
-    def opened(one: QuestionSet, settings: Settings) -> PipelineParts:
+    def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
         own = parts.settings.changed(ollama_host=settings.ollama_host)
         return replace(parts, settings=own, generator=OllamaGenerator(own, lambda: choose_model(own)))
 

@@ -16,7 +16,6 @@ from starlette.routing import Route
 from eval.commands import background_process
 from eval.core import knowledge
 from eval.core.background import Evaluation, EvaluationProgress
-from eval.core.progress_bar import WatchedConsole
 from rag.reuse.curated import Curation, Place
 from rag.schema import Conflict
 from rag.settings import Settings
@@ -114,7 +113,7 @@ def _evaluate(settings: Settings, evaluation: Evaluation, control: JobControl) -
         while done and not GATE.wait(timeout=0.02):
             control.tell(EvaluationProgress(done, total))
 
-    background_process.measure(evaluation, settings, WatchedConsole(tell))
+    background_process.measure(evaluation, settings, tell)
 
 
 @cache

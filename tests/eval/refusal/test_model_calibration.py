@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.commands.calibrate_refusal import Judged, fit, read_all, save
+from eval.refusal.model_calibration import Judged, fit, read_all, save
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import AnswerabilitySample, load_answerability_fit

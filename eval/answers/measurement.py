@@ -1,0 +1,78 @@
+"""Measure answers: ask a question set, save every answer, and score all of them."""
+
+from dataclasses import dataclass, replace
+
+from eval.answers.conditions import Arm, Context, MeteredGenerator, WatchedRetriever, arm
+from eval.answers.runner import Instruments, Record, run
+from eval.answers.scores import summarise
+from eval.core.knowledge import knowledge_name
+from eval.core.progress import SILENT, Progress, counted
+from eval.core.question_sets import QuestionSet
+from eval.core.runs import Run
+from rag.pipeline import PipelineParts
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersOptions:
+    """How questions are asked.
+
+    ``think`` is None where the product decides for each question; ``arms`` are the conditions to compare, and
+    ``context`` says what the product's own arm sends to the model.
+    """
+
+    think: bool | None = None
+    context: Context = "own"
+    arms: tuple[Arm, ...] = ("own",)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersResult:
+    """The figures of a run, with the questions and one record for each question and arm."""
+
+    summary: dict[str, object]
+    questions: QuestionSet
+    records: tuple[Record, ...]
+
+
+def measure_answers(
+    questions: QuestionSet,
+    parts: PipelineParts,
+    kept: Run,
+    options: AnswersOptions = AnswersOptions(),
+    progress: Progress = SILENT,
+) -> AnswersResult:
+    """Ask what the run does not hold yet, save every answer, and score all.
+
+    Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
+    """
+    parts.ensure_server()
+    instruments = Instruments(MeteredGenerator(parts.generator), WatchedRetriever(parts.retriever), parts.count_tokens)
+    watched = replace(parts, generator=instruments.meter, retriever=instruments.retriever)
+    identity = {
+        "command": "answers",
+        "set": questions.name,
+        "knowledge": knowledge_name(parts.store.folder),
+        "generation": parts.store.require_generation(),
+        "model": parts.generator.model,
+        "stand_in": parts.generator.stand_in,
+        "think": options.think,
+        "context": options.context,
+        "arms": list(options.arms),
+    }
+    kept.begin(identity, questions.questions)
+    asks = {name: arm(name, watched, options.context) for name in options.arms}
+    records = run(
+        asks,
+        questions.questions,
+        kept.folder / "records.jsonl",
+        instruments,
+        think=options.think,
+        progress=counted(progress, questions.name, len(questions.questions) * len(asks)),
+    )
+    summary = summarise(questions.questions, records) | {
+        "context": options.context,
+        "generation": parts.store.require_generation(),
+        "records": str(kept.folder),
+    }
+    kept.save_figures(summary)
+    return AnswersResult(summary, questions, records)
