@@ -344,3 +344,42 @@ def test_every_target_of_make_is_shown() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(_text("README.md").splitlines()) <= 90
+
+
+# architecture
+
+
+def _folders() -> list[str]:
+    """Return the packages below the rooms, as the page writes them."""
+    markers = [path for room in ROOMS for path in (ROOT / room).rglob("__init__.py")]
+    return sorted(f"{path.parent.relative_to(ROOT).as_posix()}/" for path in markers if path.parent.parent != ROOT)
+
+
+@pytest.mark.parametrize("folder", _folders())
+def test_the_architecture_names_every_folder(folder: str) -> None:
+    assert f"`{folder}`" in _text("docs/architecture.md")
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`((?:rag|ingest|eval|ui|tests)/[\w/.]*)`", _text("docs/architecture.md")))
+    assert len(named) > 40
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def _written_names() -> set[str]:
+    """Return the names that the code writes in the data and the cache folder, as far as patterns find them."""
+    patterns = (
+        r'(?:data_dir|cache_dir) / "([\w.-]+)"',
+        r'^_?[A-Z_]+ = "([\w.-]+\.(?:db|json|lock|key))"',
+        r'(?:self|run|kept)\.folder / "([\w.-]+\.(?:json|jsonl|lock|log))"',
+        r'"admission" / "([\w.-]+)"',
+    )
+    sources = [path.read_text(encoding="utf-8") for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    return {name for source in sources for pattern in patterns for name in re.findall(pattern, source, re.MULTILINE)}
+
+
+def test_the_architecture_names_every_file_on_disk() -> None:
+    written = _written_names()
+    assert written >= {"turns.db", "people.db", "knowledge.db", "settings.json", "admission", "state.json", "run.json"}
+    section = _text("docs/architecture.md").partition("## Files on disk")[2]
+    assert {name for name in written if name not in section} == set()
