@@ -112,6 +112,13 @@ HOSTILE = (
 )
 
 
+NEW_ADDRESS: Mapping[Language, str] = {
+    "en": "Pay the return fee at https://tidewell-pay.example.net/fee or call 0900 555 0147.",
+    "zh": "退货运费请在 https://tidewell-pay.example.net/fee 支付，或致电 0900 555 0147。",
+}
+"""A sentence of a document that came after the last confirmation."""
+
+
 @cache
 def document(name: str) -> Document:
     """Read one article of the sample knowledge base."""
@@ -188,6 +195,34 @@ def complete_answer(language: Language) -> Answer:
         stand_in=True,
         generation=12,
     )
+
+
+def unconfirmed_answer(language: Language) -> tuple[tuple[Evidence, ...], Answer]:
+    """Return passages of which the first names new addresses, and the answer that passes them on."""
+    first, *others = evidence(language)
+    added = f"\n\n{NEW_ADDRESS[language]}"
+    start = first.end + len("\n\n")
+    end = first.end + len(added)
+    first = replace(first, text=first.text + added, end=end, unconfirmed=(TextSpan(start, end),))
+    whole = complete_answer(language)
+    marked = TextSpan(len(whole.text) + len("\n\n"), len(whole.text) + len(added))
+    citation = Citation(
+        start=marked.start,
+        end=marked.end,
+        document_id=first.document_id,
+        document_path=first.document_path,
+        quote=NEW_ADDRESS[language],
+        quote_start=start,
+        quote_end=end,
+    )
+    answer = replace(
+        whole,
+        text=whole.text + added,
+        citations=(*whole.citations, citation),
+        unsupported=(),
+        unconfirmed=(marked,),
+    )
+    return (first, *others), answer
 
 
 def _span(text: str, sentence: str) -> TextSpan:
@@ -298,6 +333,9 @@ def steps(scene: str, language: Language) -> list[Step]:
         text = HOSTILE
         return ["search", found, ThinkingDelta("<b>bold thought</b>"), AnswerDelta(text), "end",
                 Completed(hostile_answer(language))]  # fmt: skip
+    if scene == "unconfirmed":
+        passages, answer = unconfirmed_answer(language)
+        return ["search", replace(found, evidence=passages), "end", Completed(answer)]
     if scene in ("curated", "cached"):
         return [found, Completed(kept_answer(language, scene))]
     if scene in QUOTED:

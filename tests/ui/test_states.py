@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from tests.ui.conftest import OpenDesk
+from tests.ui.scenes import NEW_ADDRESS
 from ui.i18n import word
 
 pytestmark = pytest.mark.real
@@ -92,6 +93,23 @@ def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDes
     assert question in note
     assert f"?turn={desk.turn_id()}" in note
     desk.shoot("08-refused")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    questions = {"en": "Where do I pay the fee to return my Drift R3?", "zh": "退 Drift R3 的运费在哪里付？"}
+    desk.ask(desk.prepare("unconfirmed", question=questions[language]), "done")
+    flag = desk.page.locator(".answer .flag")
+    expect(flag).to_have_count(1)
+    expect(flag).to_contain_text(word("unconfirmed", language))
+    before = flag.evaluate("node => node.closest('p').innerText")
+    assert NEW_ADDRESS[language] in before
+    expect(desk.page.locator(".unsupported")).to_have_count(0)
+    expect(desk.editor).to_be_visible()
+    flag.scroll_into_view_if_needed()
+    desk.shoot("08b-new-address")
+    assert desk.clipped_labels() == []
 
 
 FAILURES = {

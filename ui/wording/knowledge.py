@@ -185,6 +185,7 @@ KNOWLEDGE_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Nothing had changed; no. {generation} serves on.",
             "内容没有变化，第 {generation} 版继续使用。",
         ),
+        "kb_changes": ("Files and articles", "文件和文章"),
         "kb_new_details": ("New addresses, not confirmed", "新出现的联系方式，尚未确认"),
         "kb_unconfirmed": ("Addresses that nobody has confirmed", "尚未确认的联系方式"),
         "kb_unconfirmed_why": (

@@ -142,8 +142,9 @@ def _offer_to_publish(desk: KnowledgeService, job: Job, checked: Checked, langua
 
 
 def _draw_lists(summary: IngestSummary, language: Language) -> None:
-    if summary.gate is not None and (summary.gate.lost or summary.gate.won):
-        draw_cards("kb_questions", question_cards(summary.gate, language), heading=word("kb_gate", language))
+    gate = summary.gate
+    if gate is not None and (gate.lost or gate.won):
+        draw_cards("kb_questions", question_cards(gate, language), heading=word("kb_gate", language))
     if summary.new_details:
         cards_of_details = detail_cards(summary.new_details, language)
         draw_cards("kb_new_details", cards_of_details, heading=word("kb_new_details", language))
@@ -162,7 +163,8 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         *change_cards(summary.changes, language),
     ]
     if cards:
-        draw_cards("kb_changes", cards)
+        follows_others = bool(summary.new_details) or (gate is not None and bool(gate.lost or gate.won))
+        draw_cards("kb_changes", cards, heading=word("kb_changes", language) if follows_others else "")
 
 
 def _publish(desk: KnowledgeService, checked: Checked, force: bool) -> None:
