@@ -5,6 +5,7 @@ import ast
 import importlib
 import re
 import shlex
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache
@@ -214,6 +215,9 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 # commands
 
+ONE_COMMAND = "answerdesk"
+"""The command beside the ``python -m`` forms."""
+
 
 class _Parsed(Exception):
     """Ends a command as soon as it has read its options, before it does anything."""
@@ -224,6 +228,8 @@ class _Parsed(Exception):
 
 
 def _main_of(module: str) -> Callable[[Sequence[str]], int]:
+    if module == ONE_COMMAND:
+        module = "ui.answerdesk"
     name = f"{module}.__main__" if (ROOT.joinpath(*module.split(".")) / "__main__.py").is_file() else module
     main: Callable[[Sequence[str]], int] = importlib.import_module(name).main
     return main
@@ -241,6 +247,7 @@ def parsing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise _Parsed(self)
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
 
 
 @pytest.fixture
@@ -265,10 +272,12 @@ def _code_lines(page: Path) -> list[str]:
 
 
 def _commands(page: Path) -> list[tuple[str, list[str]]]:
-    """Return the module and the arguments of each ``python -m`` command in a page's code blocks."""
+    """Return the module, or the one command, and the arguments of each command in a page's code blocks."""
     found = []
     for line in _code_lines(page):
-        if shown := re.match(r"(?:[A-Z_]+=\S+ )*(?:echo .* \| )?python -m (\S+)(.*)", line):
+        if shown := re.match(
+            r"(?:[A-Z_]+=\S+ )*(?:echo .* \| )?(?:python -m )?((?<=-m )\S+|answerdesk(?= ))(.*)", line
+        ):
             module, rest = shown.groups()
             words = shlex.split(rest, comments=True)
             end = next((at for at, word in enumerate(words) if word in ("&", ">", "|")), len(words))
@@ -312,6 +321,10 @@ COMMAND_MODULES = [path for room in ROOMS for path in sorted((ROOT / room).rglob
 def _leaves(parser: argparse.ArgumentParser, path: str) -> Iterator[str]:
     """Yield each command of a parser once, by its first name; commands without help are the program's own."""
     for action in parser._actions:
+        if action.dest == "command" and not isinstance(action, argparse._SubParsersAction):
+            yield from (f"{path} {name}" for name in action.choices or ())
+            return
+    for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             helped = {shown.dest for shown in action._choices_actions}
             for name, below in action.choices.items():
@@ -327,7 +340,10 @@ def test_every_command_is_shown(path: Path) -> None:
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     with pytest.raises(_Parsed) as built:
         importlib.import_module(module).main([])
-    shown = [f"python -m {module} {' '.join(words)}" for module, words in _commands(ROOT / "docs" / "commands.md")]
+    commands = _commands(ROOT / "docs" / "commands.md")
+    shown = [
+        f"{'' if program == ONE_COMMAND else 'python -m '}{program} {' '.join(words)}" for program, words in commands
+    ]
     parser = built.value.parser
     missing = [
         leaf for leaf in _leaves(parser, parser.prog) if not any(f"{one} ".startswith(f"{leaf} ") for one in shown)
@@ -366,7 +382,8 @@ def test_every_file_that_the_architecture_names_is_there() -> None:
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
-def _written_names() -> set[str]:
+@cache
+def _written_names() -> frozenset[str]:
     """Return the names that the code writes in the data and the cache folder, as far as patterns find them."""
     patterns = (
         r'(?:data_dir|cache_dir) / "([\w.-]+)"',
@@ -375,9 +392,12 @@ def _written_names() -> set[str]:
         r'"admission" / "([\w.-]+)"',
     )
     sources = [path.read_text(encoding="utf-8") for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    return {name for source in sources for pattern in patterns for name in re.findall(pattern, source, re.MULTILINE)}
+    return frozenset(
+        name for text in sources for pattern in patterns for name in re.findall(pattern, text, re.MULTILINE)
+    )
 
 
+@pytest.mark.slow
 def test_the_architecture_names_every_file_on_disk() -> None:
     written = _written_names()
     assert written >= {"turns.db", "people.db", "knowledge.db", "settings.json", "admission", "state.json", "run.json"}
