@@ -1,48 +1,59 @@
-"""Ollama's chat through langchain-ollama: thinking and text as different parts, real cancelling, errors in our words.
+"""Chat with Ollama: thinking and text as different parts, prompt cancellation, errors of our own tree.
 
-What langchain-ollama 1.1 was found to do (its source and a real server): it passes ``reasoning`` on as Ollama's
-``think``, gives the thought back in ``additional_kwargs["reasoning_content"]`` (only when ``reasoning`` is true),
-sends ``reasoning_content`` of a last assistant message as its ``thinking``, and keeps every duration and
-``done_reason`` in the last chunk's ``response_metadata``.  It sets no timeout, and it offers no way to end a reply
-that has not begun; hence the reading thread and the connection that can be cut.
+Ollama cancels a generation when its connection closes, and sends nothing while it evaluates a long prompt.  A thread
+that is blocked in ``recv`` cannot be woken by closing the iterator or the socket; shutting the socket down wakes it.
+So each reply is read by a thread of its own, over a connection that the waiting thread can shut down at any time.  The
+``ollama`` client sets no timeout; the waiting thread keeps the time as well.
+
+The client is imported at the first generation or in ``warm``: showing evidence needs none of it.
 """
 
+import json
 import logging
 import math
 import queue
+import re
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-import httpx
-
-from rag.errors import ModelStoppedHalfway, ModelTimedOut
-from rag.generation.abortable_connection import AbortableConnection, ConnectionRegister
-from rag.generation.error_translation import translate_error
+from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable
 from rag.generation.thought_tags import ThoughtTags
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk, BaseMessage
-    from langchain_ollama import ChatOllama
+    import ssl
+
+    import httpx
+    from ollama import ChatResponse, Client
+    from ollama._types import Logprob  # not among the names that it exports
 
 _LOG = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 0.25
-"""An empty text part is given this often while nothing comes, so that the caller can close the iterator."""
+"""While the model is silent an empty text part is yielded this often, so that the caller can close the iterator."""
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _NANOSECONDS_A_MILLISECOND = 1e6
+_REASON_CHARACTERS = 200
+_RUNNER_LOST = re.compile(
+    r"runner (?:has )?(?:unexpectedly |process (?:has )?)?(?:stopped|terminated|no longer running)"
+)
+"""Ollama 0.24's message when its runner process was killed; it starts another one for the next request."""
+
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
 class NamedModel(Protocol):
-    """What ``rag.ollama.hosts.choose_model`` gives."""
+    """A model as ``rag.ollama.hosts.choose_model`` returns it."""
 
     @property
     def name(self) -> str:
@@ -61,23 +72,59 @@ class _Failed:
 _Item = GenerationPart | _Failed | None
 
 
+class AbortableConnection:
+    """The connection of one request, which another thread may shut down before or after it is made.
+
+    httpx reports new connections through its ``trace`` request extension:
+    https://www.python-httpx.org/advanced/extensions/#trace
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._is_aborted = False
+
+    @property
+    def is_aborted(self) -> bool:
+        """True after ``abort``: an error that the reading thread then meets is of our own making."""
+        return self._is_aborted
+
+    def abort(self) -> None:
+        """Shut the connection down, now or as soon as it is made.  May be called again."""
+        with self._lock:
+            self._is_aborted = True
+            self._shut_down()
+
+    def bind(self, request: "httpx.Request") -> None:
+        """Take the connection of a request; an httpx event hook."""
+        request.extensions["trace"] = self._trace
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in _CONNECTED:
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self._is_aborted:
+                    self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # the server was quicker
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
 class OllamaGenerator:
-    """One model of one Ollama; safe to use from several threads.
+    """One model of one Ollama server.  Safe to use from several threads.
 
-    ``choose`` names the model and is called when a name is first needed, for asking Ollama takes time and may fail;
-    it may raise a ``ServingError``.  langchain-ollama takes 2 to 3 s to import (measured: 1,041 modules), so this
-    happens at the first generation or in ``warm``.
-
-    No stop marks are sent: Ollama would then forget those of the model's own Modelfile.
+    ``choose`` names the model.  It is called when the name is first needed, because it asks Ollama, and may raise a
+    ``ServingError``.  No stop sequences are sent: they would replace those of the model's own Modelfile.
     """
 
     def __init__(self, settings: Settings, choose: Callable[[], NamedModel]) -> None:
         self._settings = settings
         self._choose = choose
         self._chosen: NamedModel | None = None
-        self._register = ConnectionRegister()
-        self._chat: ChatOllama | None = None
         self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
 
     @property
     def model(self) -> str:
@@ -90,36 +137,44 @@ class OllamaGenerator:
         return self._model().stand_in
 
     def warm(self) -> None:
-        """Import what the first generation needs; asks Ollama nothing."""
-        self._client()
+        """Import what the first generation needs; sends nothing."""
+        with self._client(AbortableConnection()):
+            pass
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> Iterator[GenerationPart]:
         """Yield parts as they come and ``GenerationFinished`` last.
 
-        A last assistant message is continued: after its closed ``thinking``, or after its ``content``.
+        A last assistant message is continued: after its closed ``thinking``, or after its ``content``.  Closing the
+        iterator ends the request.
         Raises ``OllamaUnavailable``, ``ModelMissing``, ``ModelTimedOut``, ``ModelStoppedHalfway``, ``OllamaRefused``.
         """
         model = self.model
         connection = AbortableConnection()
         items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        call: dict[str, Any] = {"model": model, "reasoning": think, "options": self._options(max_tokens)}
-        if candidates:
-            call |= {"logprobs": True, "top_logprobs": candidates}
         sent = [*messages]
         if self.stand_in and not think and sent[-1].role == "user":
             # Its template puts an empty thought before an answer, as R1's does, but no stand-in was trained on one: it
-            # then copies passages or writes a web page (seen).  An empty beginning of its turn leaves the thought out.
+            # then copies passages or writes a web page (seen).  An empty assistant turn leaves the thought out.
             sent.append(Message("assistant", ""))
+        request: dict[str, Any] = {
+            "model": model,
+            "messages": [_ollama_message(message) for message in sent],
+            "think": think,
+            "options": self._options(max_tokens),
+            "keep_alive": self._settings.keep_alive_seconds,
+        }
+        if candidates:
+            request |= {"logprobs": True, "top_logprobs": candidates}
         reader = threading.Thread(
-            target=self._read, args=(sent, call, connection, items), name="ollama-reader", daemon=True
+            target=self._read, args=(request, connection, items), name="ollama-reader", daemon=True
         )
         reader.start()
         try:
             yield from self._received(items, model)
         finally:
-            connection.cut()
+            connection.abort()
 
     def _received(self, items: "queue.SimpleQueue[_Item]", model: str) -> Iterator[GenerationPart]:
         text: list[str] = []
@@ -151,25 +206,23 @@ class OllamaGenerator:
             raise ModelTimedOut(seconds=waited_seconds)
 
     def _read(
-        self,
-        messages: Sequence[Message],
-        call: dict[str, Any],
-        connection: AbortableConnection,
-        items: "queue.SimpleQueue[_Item]",
+        self, request: Mapping[str, Any], connection: AbortableConnection, items: "queue.SimpleQueue[_Item]"
     ) -> None:
-        """Run in a thread of its own: whatever happens here is handed over to the thread that waits."""
-        with _HandOver(items, connection), self._register.using(connection), _untraced():
+        """Run in a thread of its own; parts and exceptions go to the waiting thread."""
+        with _HandOver(items, connection), self._client(connection) as client:
             tags = ThoughtTags()
-            metadata: dict[str, Any] = {}
-            for chunk in self._client().stream([_langchain_message(message) for message in messages], **call):
-                first_logprobs = metadata.get("logprobs") or chunk.response_metadata.get("logprobs")
-                metadata |= chunk.response_metadata | {"logprobs": first_logprobs}
-                for part in _parts(chunk, tags):
+            logprobs: Sequence[Logprob] | None = None
+            last: ChatResponse | None = None
+            for chunk in client.chat(**request, stream=True):
+                logprobs = logprobs or chunk.logprobs
+                for part in _parts(chunk, tags, think=request["think"]):
                     items.put(part)
+                if chunk.done and not _is_only_loaded(chunk):
+                    last = chunk
             for part in tags.finish():
                 items.put(part)
-            if metadata.get("done"):
-                items.put(_finished(metadata))
+            if last is not None:
+                items.put(_finished(last, logprobs))
 
     def _options(self, max_tokens: int) -> dict[str, Any]:
         # The context is the same in every request: another one makes Ollama load the model again.
@@ -188,26 +241,24 @@ class OllamaGenerator:
                 self._chosen = self._choose()
             return self._chosen
 
-    def _client(self) -> "ChatOllama":
-        with self._lock:
-            if self._chat is None:
-                from langchain_ollama import ChatOllama  # slow, and needed by nobody who only reads evidence
+    def _client(self, connection: AbortableConnection) -> "Client":
+        """Return a client for one request: 0.1 ms, once the TLS context (25 ms) is there."""
+        import httpx  # with the client 0.3 s, which evidence does not wait for
+        from ollama import Client
 
-                self._chat = ChatOllama(
-                    model="chosen at each call",
-                    base_url=self._settings.ollama_url,
-                    keep_alive=self._settings.keep_alive_seconds,
-                    sync_client_kwargs={
-                        **self._register.client_arguments(),
-                        "timeout": httpx.Timeout(None, connect=_CONNECT_TIMEOUT_SECONDS),
-                        "trust_env": not _is_this_machine(self._settings.ollama_url),  # no proxy to oneself
-                    },
-                )
-            return self._chat
+        with self._lock:
+            self._tls = self._tls or httpx.create_ssl_context()
+        return Client(
+            self._settings.ollama_url,
+            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_SECONDS),
+            trust_env=not _is_this_machine(self._settings.ollama_url),  # no proxy to this machine
+            verify=self._tls,
+            event_hooks={"request": [connection.bind]},
+        )
 
 
 class _HandOver:
-    """Passes the end of the reader's work, or the exception that ended it, to the thread that waits for parts."""
+    """Passes the end of the reading, or the exception that ended it, to the waiting thread."""
 
     def __init__(self, items: "queue.SimpleQueue[_Item]", connection: AbortableConnection) -> None:
         self._items = items
@@ -218,56 +269,67 @@ class _HandOver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if error is not None and self._connection.is_cut:
-            _LOG.debug("reading ended after the connection was cut: %s", kind)
+        if error is not None and self._connection.is_aborted:
+            _LOG.debug("reading ended after the connection was aborted: %s", kind)
         self._items.put(None if error is None else _Failed(error))
         return True
 
 
-def _untraced() -> AbstractContextManager[None]:
-    """Keep questions on this machine even where the environment turns LangSmith's tracing on."""
-    from langsmith import tracing_context  # imported with langchain-core anyway
+def translate_error(error: BaseException, model: str, host: str, partial_text: str) -> BaseException:
+    """Return our error for one of the client's or of HTTP's; any other error is returned as it is.
 
-    return tracing_context(enabled=False)
+    ``model`` was asked at ``host`` and had written ``partial_text`` by then.
+    """
+    import httpx
+    from ollama import ResponseError
+    from pydantic import ValidationError
+
+    if isinstance(error, ResponseError) and error.status_code == HTTPStatus.NOT_FOUND:
+        return ModelMissing(model=model)
+    lost = isinstance(error, ResponseError) and _RUNNER_LOST.search(error.error) is not None
+    broken = isinstance(error, json.JSONDecodeError | ValidationError)  # a line that is not one of Ollama's
+    if lost or broken or (isinstance(error, ResponseError | httpx.TransportError) and partial_text):
+        return ModelStoppedHalfway(partial_text=partial_text)
+    if isinstance(error, ResponseError):
+        return OllamaRefused(reason=" ".join(error.error.split())[:_REASON_CHARACTERS])
+    if isinstance(error, httpx.TransportError | ConnectionError):
+        return OllamaUnavailable(host=host)
+    return error
 
 
 def _is_this_machine(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
-def _langchain_message(message: Message) -> "BaseMessage":
-    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage  # slow, see _client
-
-    if message.role == "system":
-        return SystemMessage(message.content)
-    if message.role == "user":
-        return HumanMessage(message.content)
-    return AIMessage(
-        message.content, additional_kwargs={"reasoning_content": message.thinking} if message.thinking else {}
-    )
+def _ollama_message(message: Message) -> dict[str, str]:
+    thinking = {"thinking": message.thinking} if message.thinking else {}
+    return {"role": message.role, "content": message.content, **thinking}
 
 
-def _parts(chunk: "AIMessageChunk", tags: ThoughtTags) -> list[GenerationPart]:
-    thinking = chunk.additional_kwargs.get("reasoning_content")
+def _parts(chunk: "ChatResponse", tags: ThoughtTags, *, think: bool) -> list[GenerationPart]:
+    thinking, content = chunk.message.thinking if think else None, chunk.message.content
     parts: list[GenerationPart] = [GeneratedThinking(thinking)] if thinking else []
-    if isinstance(chunk.content, str) and chunk.content:
-        parts += tags.feed(chunk.content)
-    return parts
+    return [*parts, *tags.feed(content)] if content else parts
 
 
-def _finished(metadata: dict[str, Any]) -> GenerationFinished:
-    """Read Ollama's last object: counts in tokens, durations in nanoseconds; those of cached prompts may be absent."""
+def _is_only_loaded(chunk: "ChatResponse") -> bool:
+    """Tell whether Ollama only loaded the model and generated nothing."""
+    return chunk.done_reason == "load" and not (chunk.message.content or "").strip()
+
+
+def _finished(last: "ChatResponse", logprobs: "Sequence[Logprob] | None") -> GenerationFinished:
+    """Read Ollama's last object: counts in tokens, durations in nanoseconds; a cached prompt may have none."""
     return GenerationFinished(
-        prompt_tokens=int(metadata.get("prompt_eval_count") or 0),
-        generated_tokens=int(metadata.get("eval_count") or 0),
-        load_ms=float(metadata.get("load_duration") or 0) / _NANOSECONDS_A_MILLISECOND,
-        prompt_ms=float(metadata.get("prompt_eval_duration") or 0) / _NANOSECONDS_A_MILLISECOND,
-        generation_ms=float(metadata.get("eval_duration") or 0) / _NANOSECONDS_A_MILLISECOND,
-        reason=str(metadata.get("done_reason") or "stop"),
-        first_token=_candidates(metadata.get("logprobs")),
+        prompt_tokens=last.prompt_eval_count or 0,
+        generated_tokens=last.eval_count or 0,
+        load_ms=(last.load_duration or 0) / _NANOSECONDS_A_MILLISECOND,
+        prompt_ms=(last.prompt_eval_duration or 0) / _NANOSECONDS_A_MILLISECOND,
+        generation_ms=(last.eval_duration or 0) / _NANOSECONDS_A_MILLISECOND,
+        reason=last.done_reason or "stop",
+        first_token=_candidates(logprobs),
     )
 
 
-def _candidates(logprobs: list[dict[str, Any]] | None) -> tuple[tuple[str, float], ...]:
-    first = logprobs[0]["top_logprobs"] if logprobs else []
-    return tuple((str(candidate["token"]), math.exp(candidate["logprob"])) for candidate in first)
+def _candidates(logprobs: "Sequence[Logprob] | None") -> tuple[tuple[str, float], ...]:
+    first = (logprobs[0].top_logprobs if logprobs else None) or ()
+    return tuple((candidate.token, math.exp(candidate.logprob)) for candidate in first)

@@ -22,7 +22,14 @@ class Break:
     """Close the connection without the last chunk."""
 
 
-Step = dict[str, Any] | Pause | Break
+@dataclass(frozen=True)
+class Raw:
+    """Send a line as it is."""
+
+    line: str
+
+
+Step = dict[str, Any] | Pause | Break | Raw
 
 
 def thinking(text: str) -> Step:
@@ -115,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             if isinstance(step, Break):
                 self.close_connection = True
                 return
-            line = json.dumps({"model": "fake", "created_at": "2026-01-01T00:00:00Z", **step}).encode() + b"\n"
+            fixed = {"model": "fake", "created_at": "2026-01-01T00:00:00Z"}
+            line = (step.line if isinstance(step, Raw) else json.dumps(fixed | step)).encode() + b"\n"
             self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
             self.wfile.flush()
         if not begun:

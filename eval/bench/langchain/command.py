@@ -43,7 +43,7 @@ examples:
 Needs the extra: pip install 'answerdesk[compare]'.  LangChain's parts are its tutorials' and are not mended: see
 docs/quality.md for what that means.  Every system's run can be compared and reported by its name, RUN/SYSTEM.
 """
-_NEEDED = ("langchain_classic", "langchain_community", "rank_bm25")
+_NEEDED = ("langchain_classic", "langchain_community", "langchain_ollama", "rank_bm25")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,7 @@
 """The generator against a scripted server on a real socket."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,8 @@ from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaR
 from rag.generation.ollama_generator import OllamaGenerator
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
-from tests.support.fake_ollama import Break, FakeOllama, Pause, Step, content, done, thinking
+from tests.rag.command import CHECKOUT
+from tests.support.fake_ollama import Break, FakeOllama, Pause, Raw, Step, content, done, thinking
 
 QUESTION = [Message("system", "rules"), Message("user", "How long?")]
 
@@ -57,15 +60,19 @@ def test_thinking_text_and_durations(ollama: FakeOllama) -> None:
 def test_what_is_sent(ollama: FakeOllama) -> None:
     _parts(ollama, content("x"), done("length"), context_tokens=2048, temperature=0.25, keep_alive_seconds=60)
     request = ollama.requests[0]
-    assert request["model"] == "stand-in:0.5b"
-    assert request["think"] is False
-    assert request["keep_alive"] == 60
-    assert request["options"] == {"num_ctx": 2048, "num_predict": 50, "temperature": 0.25, "repeat_penalty": 1.0}
-    assert [(message["role"], message.get("content", "")) for message in request["messages"]] == [
-        ("system", "rules"),
-        ("user", "How long?"),
-        ("assistant", ""),
-    ]
+    assert request == {
+        "model": "stand-in:0.5b",
+        "messages": [
+            {"role": "system", "content": "rules"},
+            {"role": "user", "content": "How long?"},
+            {"role": "assistant"},
+        ],
+        "tools": [],
+        "think": False,
+        "stream": True,
+        "keep_alive": 60,
+        "options": {"num_ctx": 2048, "num_predict": 50, "temperature": 0.25, "repeat_penalty": 1.0},
+    }
 
 
 def test_the_profile_says_how_words_are_drawn(ollama: FakeOllama) -> None:
@@ -201,6 +208,38 @@ def test_a_stream_that_ends_without_a_last_object(ollama: FakeOllama) -> None:
 def test_a_stream_without_anything(ollama: FakeOllama) -> None:
     with pytest.raises(ModelStoppedHalfway):
         _parts(ollama)
+
+
+@pytest.mark.parametrize("line", [Raw("<html>"), Raw('{"message": {"role"'), {"message": "text"}])
+def test_a_line_that_is_not_ollamas_keeps_the_text(ollama: FakeOllama, line: Step) -> None:
+    with pytest.raises(ModelStoppedHalfway) as caught:
+        _parts(ollama, content("You have"), line, done())
+    assert caught.value.partial_text == "You have"
+
+
+def test_a_model_that_was_only_loaded_has_not_answered(ollama: FakeOllama) -> None:
+    with pytest.raises(ModelStoppedHalfway):
+        _parts(ollama, done("load"))
+
+
+def test_a_thought_is_dropped_where_none_was_asked_for(ollama: FakeOllama) -> None:
+    parts = _parts(ollama, thinking("hm"), content("7"), done())
+    assert parts[:-1] == [GeneratedText("7")]
+
+
+@pytest.mark.slow
+def test_a_generation_imports_no_langchain(ollama: FakeOllama) -> None:
+    code = (
+        "import sys\n"
+        "from tests.rag.generation.test_ollama_generator import QUESTION, Chosen, OllamaGenerator, Settings\n"
+        f"generator = OllamaGenerator(Settings(ollama_host={ollama.host!r}), Chosen)\n"
+        "print(*(part.text for part in list(generator.generate(QUESTION, think=False, max_tokens=9))[:-1]))\n"
+        "print([name for name in sys.modules if name.startswith(('langchain', 'langsmith', 'torch'))])\n"
+    )
+    ollama.steps = [content("7 days"), done()]
+    ran = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (ran.stdout.split("\n")[-2], ran.stderr) == ("[]", "")
+    assert "7 days" in ran.stdout
 
 
 def test_the_model_is_chosen_once_and_late() -> None:
