@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from rag.generation.answerability import answerability_fit_of
+from rag.generation.gateway import ModelGateway
 from rag.generation.hosted_generator import HostedGenerator
 from rag.generation.oom_fallback import FallbackGenerator
 from rag.ollama.hosts import choose_model, hosts_of
@@ -56,16 +57,20 @@ def build_parts(
         if hosts is None
         else HostedGenerator(settings, hosts)
     )
+    gateway = ModelGateway(
+        generator,
+        Admission.of(settings),
+        ensure_server=lambda: ensure_running(settings),
+        generator_of=generator.at if isinstance(generator, HostedGenerator) else None,
+        context_tokens=lambda: generator.context_tokens,
+    )
     return PipelineParts(
         settings=settings,
         store=store,
         retriever=Retriever(store, embedder, settings),
-        generator=generator,
-        admission=Admission.of(settings),
+        gateway=gateway,
         count_tokens=embedder.count_tokens,
-        context_tokens=lambda: generator.context_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
         reading_fit=lambda model: answerability_fit_of(store.folder, model),
-        ensure_server=lambda: ensure_running(settings),
         warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

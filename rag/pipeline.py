@@ -22,14 +22,12 @@ from rag.evidence.selection import RankedSentences
 from rag.evidence.temporal_intent import is_valid_for
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
-from rag.generation.hosted_generator import generator_at
+from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import build_messages
-from rag.generation.queued_answer import AnswerGeneration, AnswerGenerationParts, Asker
+from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import mark_unconfirmed
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
-from rag.protocols import Generator
-from rag.queue.admission import Admission
 from rag.queue.prompt_speed import PromptSpeed
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
@@ -69,28 +67,20 @@ class PipelineParts:
 
     ``count_tokens`` is the embedder's. ``sentence_scores`` says how well spans of a document answer to the question of
     a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``). ``reading_fit`` gives a model's
-    fit, None where it is not asked if the answer is there. ``ensure_server`` starts the model server where that is
-    possible and raises a ``ServingError`` where not; ``Pipeline.warm`` runs the ``warm_ups``. ``today`` tells which
-    rules are in force. ``context_tokens`` is what the model reads and writes at once; None: what the settings say.
+    fit, None where it is not asked if the answer is there. ``Pipeline.warm`` runs the ``warm_ups``. ``today`` tells
+    which rules are in force.
     """
 
     settings: Settings
     store: KnowledgeStore
     retriever: Retrieves
-    generator: Generator
-    admission: Admission
+    gateway: ModelGateway
     count_tokens: Callable[[str], int]
     sentence_scores: SentenceScorer = lambda retrieval, document_id, spans: None
     reading_fit: Callable[[str], AnswerabilityFit | None] = load_answerability_fit
-    ensure_server: Callable[[], object] = lambda: None
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
     lanes: AnswerSources | None = None
-    context_tokens: Callable[[], int] | None = None
-
-    def room_tokens(self) -> int:
-        """Return how much the model reads and writes at once."""
-        return self.settings.context_tokens if self.context_tokens is None else self.context_tokens()
 
 
 class Pipeline:
@@ -103,16 +93,7 @@ class Pipeline:
         self.parts = parts
         self._pace = PromptSpeed()
         self._drafting = AnswerGeneration(
-            AnswerGenerationParts(
-                parts.settings,
-                parts.generator,
-                parts.admission,
-                parts.count_tokens,
-                parts.reading_fit,
-                parts.ensure_server,
-                parts.room_tokens,
-                self._pace,
-            )
+            parts.gateway, parts.settings, parts.count_tokens, parts.reading_fit, self._pace
         )
 
     def start_model(self) -> str:
@@ -120,8 +101,7 @@ class Pipeline:
 
         Raises a ``ServingError`` where there is no server or no model.
         """
-        self.parts.ensure_server()
-        return self.parts.generator.model
+        return self.parts.gateway.start()
 
     @property
     def generation(self) -> int:
@@ -180,14 +160,16 @@ class Pipeline:
         stays valid, evidence above all.
         """
         trace, text = Trace(), self._cleaned(question)
-        whole = in_context(text, question_before(text, earlier))
+        standalone_question = in_context(text, question_before(text, earlier))
         lanes = None if filters != EVERYTHING or top_k is not None else self.parts.lanes
-        served = None if lanes is None or fresh else lanes.served(whole, question_language(text), think, trace)
+        served = (
+            None if lanes is None or fresh else lanes.served(standalone_question, question_language(text), think, trace)
+        )
         if served is not None:
             yield served.retrieved
             yield served.completed
             return
-        asked, retrieval = self._asked(
+        asked, retrieval = self._prepare(
             text, trace, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
         )
         answerable = retrieval.answerable and any(passage.sent for passage in asked.evidence)
@@ -204,7 +186,7 @@ class Pipeline:
                 for event in events:
                     has_spoken = has_spoken or isinstance(event, AnswerDelta)
                     if lanes is not None and isinstance(event, Completed):
-                        lanes.keep(whole, think, asked.evidence, event)
+                        lanes.keep(standalone_question, think, asked.evidence, event)
                     yield event
         except ServingError as error:
             ends_it = isinstance(error, AnswerCancelled | OwnQueueFull)  # the owner's own doing, who can ask again
@@ -228,24 +210,20 @@ class Pipeline:
 
     def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        return self._asked(self._cleaned(question), Trace(), earlier=earlier)
+        return self._prepare(self._cleaned(question), Trace(), earlier=earlier)
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
         asked, _ = self.prepare(question, earlier=earlier)
-        with self.parts.admission.ticket(cancelled=asked.cancelled) as ticket:
-            for _ in ticket.waits():
-                pass
-            self.parts.ensure_server()
-            messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-            generator = generator_at(self.parts.generator, ticket.host)
-            found = judge_answerable(generator, messages, asked.language, asked.check_cancelled)
+        messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+        run = blocking(lambda generator: judge_answerable(generator, messages, asked.language))
+        found = self.parts.gateway.result(GenerationRequest(run, cancelled=asked.cancelled))
         return AnswerabilitySample(asked.language, asked.retrieval_probability, found.yes)
 
     def _cleaned(self, question: str) -> str:
         return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
 
-    def _asked(
+    def _prepare(
         self,
         text: str,
         trace: Trace,

@@ -7,13 +7,13 @@ first.  Whoever asks meanwhile does not wait for the rest of it.
 """
 
 import threading
+from collections.abc import Generator as GeneratorObject
 
 from rag.errors import AnswerdeskError
-from rag.generation.hosted_generator import generator_at
+from rag.generation.gateway import GenerationRequest, ModelGateway
 from rag.generation.prompt import beginning
 from rag.pipeline import PipelineParts
-from rag.protocols import Generator, Message
-from rag.queue.admission import Admission
+from rag.protocols import GenerationPart, Generator, Message
 from rag.queue.ticket_queue import TicketRequest
 from rag.streams import closing_if_generator
 
@@ -25,15 +25,15 @@ def preload(parts: PipelineParts) -> int:
 
     Raises the ``ServingError`` of a server that does not start or has no model.
     """
-    parts.ensure_server()
-    occupancy = parts.admission.occupancy()
+    parts.gateway.ensure_server()
+    occupancy = parts.gateway.admission.occupancy()
     if occupancy.running or occupancy.waiting:
         return 0
     failed: list[AnswerdeskError] = []
 
     def read_in_one_slot() -> None:
         try:
-            _read(parts.generator, parts.admission)
+            _read(parts.gateway)
         except AnswerdeskError as error:
             failed.append(error)
 
@@ -47,18 +47,15 @@ def preload(parts: PipelineParts) -> int:
     return len(readers) - len(failed)
 
 
-def _read(generator: Generator, admission: Admission) -> None:
+def _read(gateway: ModelGateway) -> None:
     """Read in one slot, until somebody waits for it: what was read by then stays in its cache."""
-    ticket = admission.ticket(TicketRequest(owner=_OWNER))
-    try:
-        for _ in ticket.waits():
-            pass
-        at_slot = generator_at(generator, ticket.host)
-        with closing_if_generator(
-            at_slot.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)
-        ) as parts:
-            for _ in parts:  # something comes four times a second
-                if admission.occupancy().waiting:
-                    break
-    finally:
-        ticket.close(finished=False)  # it says nothing about how long an answer takes
+
+    def run(generator: Generator) -> GeneratorObject[GenerationPart, None, None]:
+        parts = generator.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)
+        with closing_if_generator(parts):
+            for part in parts:  # something comes four times a second
+                if gateway.admission.occupancy().waiting:
+                    return
+                yield part
+
+    gateway.result(GenerationRequest(run, TicketRequest(owner=_OWNER), is_typical=False))

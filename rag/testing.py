@@ -219,6 +219,7 @@ def offline_parts(
     SQLite and FAISS are real; the embedder is ``HashEmbedder``, the generator scripted.  Its probabilities mean
     nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
     """
+    from rag.generation.gateway import ModelGateway
     from rag.pipeline import PipelineParts
     from rag.queue.admission import Admission
     from rag.retrieval.retriever import Retriever
@@ -234,8 +235,7 @@ def offline_parts(
         settings=settings,
         store=store,
         retriever=Retriever(store, embedder, settings),
-        generator=generator or ScriptedGenerator(),
-        admission=Admission(slots, settings.max_waiting),
+        gateway=ModelGateway(generator or ScriptedGenerator(), Admission(slots, settings.max_waiting)),
         count_tokens=embedder.count_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
     )

@@ -10,6 +10,7 @@ import pytest
 
 from ingest.pipeline import ingest
 from rag.errors import QuestionError
+from rag.generation.gateway import ModelGateway
 from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
 from rag.retrieval.retriever import Retriever
@@ -102,8 +103,7 @@ def _pipeline(settings: Settings) -> Pipeline:
         settings=settings,
         store=store,
         retriever=Retriever(store, embedder, settings),
-        generator=ScriptedGenerator(),
-        admission=Admission(2, settings.max_waiting),
+        gateway=ModelGateway(ScriptedGenerator(), Admission(2, settings.max_waiting)),
         count_tokens=embedder.count_tokens,
         sentence_scores=SentenceSimilarity(store, embedder).scores,
     )

@@ -6,6 +6,7 @@ quoted in their place.
 """
 
 import math
+from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -13,11 +14,13 @@ from typing import Literal, Protocol
 from eval.answers.gold import gold_kind, is_right_reply
 from ingest.golden import GoldenQuestion
 from rag.evidence.packing import PackingLimits, pack
+from rag.generation.gateway import Admitted, GenerationRequest
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.prompt import build_messages
 from rag.grounding.citations import ground
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
-from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Generator, Message
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
+from rag.queue.ticket import Wait
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import leans
 from rag.retrieval.question import needs_thought
@@ -163,16 +166,19 @@ class ModelAlone:
         messages = build_messages(text, evidence, language, previous)
         if not self.has_passage:
             messages = [Message("system", _FLOOR[language]), Message("user", together)]
-        parts.ensure_server()
         budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)
         is_to_think = needs_thought(question.question) if think is None else think
+
+        def run(generator: Generator) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
+            yield from guard_reply(generator, messages, think=is_to_think, language=language, budget=budget)
+
         governed: GuardedReply | None = None
-        for part in guard_reply(parts.generator, messages, think=is_to_think, language=language, budget=budget):
+        for part in parts.gateway.generate(GenerationRequest(run)):
             if isinstance(part, GuardedReply):
                 governed = part
-            elif part.text:
+            elif not isinstance(part, Wait | Admitted) and part.text:
                 yield AnswerDelta(part.text) if isinstance(part, GeneratedText) else ThinkingDelta(part.text)
-        assert governed is not None  # govern ends with it or raises
+        assert governed is not None  # guard_reply ends with it or raises
         grounding = ground(governed.text, evidence, together)
         trace.record("total", trace.elapsed_ms())
         yield Completed(
@@ -184,8 +190,8 @@ class ModelAlone:
                 citations=grounding.citations,
                 unsupported=grounding.unsupported,
                 spans=trace.spans(),
-                model=parts.generator.model,
-                stand_in=parts.generator.stand_in,
+                model=parts.gateway.generator.model,
+                stand_in=parts.gateway.generator.stand_in,
                 generation=generation,
             )
         )

@@ -45,16 +45,18 @@ def measure_answers(
 
     Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
     """
-    parts.ensure_server()
-    instruments = Instruments(MeteredGenerator(parts.generator), WatchedRetriever(parts.retriever), parts.count_tokens)
-    watched = replace(parts, generator=instruments.meter, retriever=instruments.retriever)
+    parts.gateway.ensure_server()
+    instruments = Instruments(
+        MeteredGenerator(parts.gateway.generator), WatchedRetriever(parts.retriever), parts.count_tokens
+    )
+    watched = replace(parts, gateway=parts.gateway.with_generator(instruments.meter), retriever=instruments.retriever)
     identity = {
         "command": "answers",
         "set": questions.name,
         "knowledge": knowledge_name(parts.store.folder),
         "generation": parts.store.require_generation(),
-        "model": parts.generator.model,
-        "stand_in": parts.generator.stand_in,
+        "model": parts.gateway.generator.model,
+        "stand_in": parts.gateway.generator.stand_in,
         "think": options.think,
         "context": options.context,
         "arms": list(options.arms),

@@ -157,7 +157,8 @@ class Calibration:
         """
         parts = build_parts(own, self.store, embedder=self.embedder)
         fit = answerability_fit_of(self.store.folder, self.subject.name)
-        return replace(parts, reading_fit=lambda model: fit, ensure_server=lambda: None)
+        gateway = replace(parts.gateway, ensure_server=lambda: None)
+        return replace(parts, reading_fit=lambda model: fit, gateway=gateway)
 
     def findings(self, measured: dict[Configuration, tuple[Served, Sequence[Record]]], *, whole: bool) -> Findings:
         """Score what was measured, and save the figures."""

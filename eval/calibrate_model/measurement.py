@@ -60,9 +60,9 @@ class Asking:
         return ordered, time.monotonic() - started_at if work.records else 0.0
 
     def _work(self, work: "_Work") -> None:
-        meter, retriever = MeteredGenerator(self.parts.generator), WatchedRetriever(self.parts.retriever)
+        meter, retriever = MeteredGenerator(self.parts.gateway.generator), WatchedRetriever(self.parts.retriever)
         instruments = Instruments(meter, retriever, self.parts.count_tokens)
-        pipeline = Pipeline(replace(self.parts, generator=meter, retriever=retriever))
+        pipeline = Pipeline(replace(self.parts, gateway=self.parts.gateway.with_generator(meter), retriever=retriever))
 
         def asks(question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
             earlier = [question.previous]

@@ -70,8 +70,8 @@ def main(argv: Sequence[str]) -> int:
         figures: dict[str, object] = {"search": {"fit": asdict(found), **search_figures}}
         sections: dict[str, dict[str, object]] = {"search": asdict(found)}
         if not arguments.search:
-            parts.ensure_server()
-            model = parts.generator.model
+            parts.gateway.ensure_server()
+            model = parts.gateway.generator.model
             with progress_in(console) as progress:
                 judged = read_questions(one, parts, Run.named(name, settings), progress)
             fitted, of_reader = fit(judged)

@@ -200,11 +200,11 @@ def measure_refusal(
     author: dict[str, object] = {"model": "", "stand_in": False}
     judge = by_retrieval(parts)
     if by == "reader":
-        parts.ensure_server()
-        author = {"model": parts.generator.model, "stand_in": parts.generator.stand_in}
-        fit = parts.reading_fit(parts.generator.model)
+        parts.gateway.ensure_server()
+        author = {"model": parts.gateway.generator.model, "stand_in": parts.gateway.generator.stand_in}
+        fit = parts.reading_fit(parts.gateway.generator.model)
         if fit is None:
-            raise SettingsError(reason=words("no_fit", terminal_language(), model=parts.generator.model))
+            raise SettingsError(reason=words("no_fit", terminal_language(), model=parts.gateway.generator.model))
         judge = by_reader(parts, fit)
     kept.begin(identity | author, one.questions)
     for first in one.questions[:1]:

@@ -128,7 +128,7 @@ def read_questions(one: QuestionSet, parts: PipelineParts, kept: Run, progress: 
         "set": one.name,
         "knowledge": knowledge_name(parts.store.folder),
         "generation": parts.store.require_generation(),
-        "model": parts.generator.model,
+        "model": parts.gateway.generator.model,
     }
     kept.begin(identity, one.questions)
     pipeline = Pipeline(parts)

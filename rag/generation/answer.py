@@ -8,7 +8,7 @@ or obeys somebody else's instruction, and is never passed on; ``output_filter.py
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator as GeneratorObject
 from dataclasses import dataclass, replace
 
 from rag.errors import AnswerCancelled
@@ -75,10 +75,10 @@ class _Author:
 
 def generate_answer(
     asked: AnswerRequest, generator: Generator, settings: Settings, fit: AnswerabilityFit | None
-) -> Iterator[Event]:
-    """Yield the deltas as they come and ``Completed`` last.  Without a ``fit`` the model is not asked beforehand.
+) -> GeneratorObject[Event, None, Completed]:
+    """Yield the deltas as they come and return ``Completed``.  Without a ``fit`` answerability is not judged first.
 
-    Closing the iterator frees the model.  Raises what the generator raises, and ``AnswerCancelled``.
+    Closing the iterator frees the model.  Raises what the generator raises.
     """
     clock = GenerationClock()
     author = _Author(generator.model, generator.stand_in)
@@ -89,18 +89,17 @@ def generate_answer(
         probability = _answerable(asked, generator, messages, fit, clock)
         if probability is not None and probability < fit.refuse_below:
             clock.record(asked.trace)
-            yield Completed(_refused(asked, author))
-            return
+            return Completed(_refused(asked, author))
     reply = guard_reply(generator, messages, think=asked.think, language=asked.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
         for part in reply:
-            asked.check_cancelled()
             if isinstance(part, GuardedReply):
                 governed = part
             elif part.text:
                 yield clock.saw(part)
     assert governed is not None  # govern ends with it or raises
+    asked.check_cancelled()
     clock.loaded(governed.finished)
     clock.record(asked.trace)
     with asked.trace.span("citations"):
@@ -109,7 +108,7 @@ def generate_answer(
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from
     answer = _judged(asked, text, grounding, author, is_there=is_there)
-    yield Completed(answer, governed.finished.generated_tokens, governed.finished.generation_ms)
+    return Completed(answer, governed.finished.generated_tokens, governed.finished.generation_ms)
 
 
 def refusal(asked: AnswerRequest) -> Answer:
@@ -135,7 +134,7 @@ def _answerable(
     asked: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
 ) -> float | None:
     """Return the probability that the passages hold the answer; None where the model said neither yes nor no."""
-    found = judge_answerable(generator, messages, asked.language, asked.check_cancelled)
+    found = judge_answerable(generator, messages, asked.language)
     clock.loaded(found.finished)
     if found.yes is None:
         return None

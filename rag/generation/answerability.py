@@ -8,7 +8,7 @@ writes; a model without one is not asked.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -100,19 +100,13 @@ class AnswerabilityReply:
     finished: GenerationFinished
 
 
-def judge_answerable(
-    generator: Generator, messages: Sequence[Message], language: Language, go_on: Callable[[], None]
-) -> AnswerabilityReply:
-    """Ask about ``messages``, whose last one ends with the question.
-
-    ``go_on`` is called several times a second and may raise: that ends the reading and frees the model.
-    """
+def judge_answerable(generator: Generator, messages: Sequence[Message], language: Language) -> AnswerabilityReply:
+    """Ask about ``messages``, whose last one ends with the question.  Raises what the generator raises."""
     *before, last = messages
     asked = [*before, replace(last, content=f"{last.content}\n\n{_ASKED[language]}")]
     finished = GenerationFinished()
     with closing_if_generator(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
         for part in parts:
-            go_on()
             if isinstance(part, GenerationFinished):
                 finished = part
     return AnswerabilityReply(yes_probability(finished.first_token), finished)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rag.generation.oom_fallback import FallbackGenerator
 from rag.ollama.hosts import Hosts, choose_model
 from rag.ollama.models import ChosenModel
-from rag.protocols import GenerationPart, Generator, Message
+from rag.protocols import GenerationPart, Message
 from rag.settings import Settings
 
 
@@ -66,8 +66,3 @@ class HostedGenerator:
         finally:
             with self._lock:
                 self._asked[host] -= 1
-
-
-def generator_at(generator: Generator, host: str) -> Generator:
-    """Return the generator to ask where a slot of ``host`` is held."""
-    return generator.at(host) if isinstance(generator, HostedGenerator) else generator

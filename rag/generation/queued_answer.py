@@ -1,4 +1,4 @@
-"""The model's own answer: a place in the line, a draft, and one of both for all who ask the same at the same time."""
+"""Answers from the model: events of one generation, shared by identical questions that arrive while it is in flight."""
 
 import threading
 import time
@@ -7,42 +7,20 @@ from collections.abc import Generator as GeneratorObject
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from rag.errors import (
-    ModelMissing,
-    ModelStoppedHalfway,
-    ModelTimedOut,
-    OllamaUnavailable,
-    OwnQueueFull,
-    ServingError,
-)
+from rag.errors import OwnQueueFull
 from rag.generation.answer import AnswerRequest, generate_answer
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.context_fit import ContextFit
-from rag.generation.hosted_generator import generator_at
+from rag.generation.gateway import Admitted, GenerationRequest, ModelGateway
 from rag.generation.prompt import build_messages
 from rag.generation.shared_streams import SharedStreams
 from rag.protocols import Generator
-from rag.queue.admission import Admission
 from rag.queue.estimate import Work
 from rag.queue.prompt_speed import PromptSpeed
-from rag.queue.ticket import Ticket
+from rag.queue.ticket import Wait
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, ThinkingDelta
 from rag.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerGenerationParts:
-    """What drafting needs; the fields are those of ``rag.pipeline.PipelineParts``."""
-
-    settings: Settings
-    generator: Generator
-    admission: Admission
-    count_tokens: Callable[[str], int]
-    reading_fit: Callable[[str], AnswerabilityFit | None]
-    ensure_server: Callable[[], object]
-    context_tokens: Callable[[], int]
-    pace: PromptSpeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +39,21 @@ class AnswerGeneration:
     its own stream: one that is cancelled or closed leaves the others theirs, and the last to leave frees the model.
     """
 
-    def __init__(self, parts: AnswerGenerationParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        gateway: ModelGateway,
+        settings: Settings,
+        count_tokens: Callable[[str], int],
+        fit_of: Callable[[str], AnswerabilityFit | None],
+        speed: PromptSpeed,
+    ) -> None:
+        self._gateway = gateway
+        self._settings = settings
+        self._count_tokens = count_tokens
+        self._fit_of = fit_of
+        self._speed = speed
         self._shared: SharedStreams[Event] = SharedStreams()
-        self._fit = ContextFit(parts.context_tokens, parts.count_tokens)
+        self._context_fit = ContextFit(lambda: gateway.room_tokens(settings), count_tokens)
 
     def events(self, asked: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
         """Yield ``Queued`` while others are served, the deltas, and ``Completed``.
@@ -96,71 +85,51 @@ class AnswerGeneration:
                 else:
                     yield event
 
-    def _request(self, asked: AnswerRequest, asker: Asker) -> TicketRequest:
-        """Say what the line may know: how long the prompt is behind its beginning, and whether there is a thought."""
+    def _ticket(self, asked: AnswerRequest, asker: Asker) -> TicketRequest:
+        """Describe the work to the queue: the length of the prompt behind its beginning, and whether to think."""
         messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-        settings = self._parts.settings
+        settings = self._settings
         thought = settings.thinking_budget_tokens if asked.think else 0
-        self._fit.require(messages, asked.in_context, settings.answer_budget_tokens + thought)
-        work = Work(self._parts.count_tokens(messages[-1].content), asked.think)
+        self._context_fit.require(messages, asked.in_context, settings.answer_budget_tokens + thought)
+        work = Work(self._count_tokens(messages[-1].content), asked.think)
         most_waiting = settings.person_waiting if asker.owner else None
         return TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, most_waiting)
 
     def _queue_and_generate(self, asked: AnswerRequest, asker: Asker) -> Iterator[Event]:
-        waiting_since = time.perf_counter()
-        request = self._request(asked, asker)
-        with self._parts.admission.ticket(request, cancelled=asked.cancelled) as ticket:
-            yield from _admitted(asked, ticket, waiting_since)
-            for event in self._drafted(asked, ticket):
-                if isinstance(event, Completed):
-                    ticket.close()  # who has the answer may leave at once, and that is no breaking off
-                    self._learn_pace(request.work, event.answer)
-                yield event
+        ticket = self._ticket(asked, asker)
 
-    def _learn_pace(self, work: Work, answer: Answer) -> None:
+        def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
+            return generate_answer(asked, generator, self._settings, self._fit_of(generator.model))
+
+        # The slot is free by the time ``Completed`` is yielded: leaving after it does not count as breaking off.
+        completed = yield from _events(self._gateway, GenerationRequest(run, ticket, asked.cancelled), asked)
+        self._learn_speed(ticket.work, completed.answer)
+        yield completed
+
+    def _learn_speed(self, work: Work, answer: Answer) -> None:
         prompt_ms = next((span.duration_ms for span in answer.spans if span.name == "prompt"), 0.0)
-        self._parts.pace.learn(work.prompt_tokens, prompt_ms / 1000)
+        self._speed.learn(work.prompt_tokens, prompt_ms / 1000)
 
-    def _drafted(self, asked: AnswerRequest, ticket: Ticket) -> Iterator[Event]:
-        """Draft; again where the model was lost before its first word: it is started anew by then, or is elsewhere."""
-        parts = self._parts
-        hosts = parts.admission.host_count
-        for is_last in (*[False] * max(1, hosts - 1), True):
-            parts.ensure_server()
-            generator = generator_at(parts.generator, ticket.host)
-            has_spoken = False
+
+def _events(
+    gateway: ModelGateway, generation: GenerationRequest[Event, Completed], asked: AnswerRequest
+) -> GeneratorObject[Event, None, Completed]:
+    """Yield the generation's events, with ``Queued`` for its time in the queue; return ``Completed``."""
+    with closing(gateway.generate(generation)) as events:
+        while True:
             try:
-                for event in generate_answer(asked, generator, parts.settings, parts.reading_fit(generator.model)):
-                    has_spoken = True
-                    yield event
-                return
-            except (ModelStoppedHalfway, OllamaUnavailable, ModelMissing, ModelTimedOut) as error:
-                if has_spoken or is_last or not self._may_be_tried_again(error, ticket.host):
-                    raise
-            if hosts > 1:
-                waiting_since = time.perf_counter()
-                ticket.put_back()
-                yield from _admitted(asked, ticket, waiting_since)
-
-    def _may_be_tried_again(self, error: ServingError, host: str) -> bool:
-        """Tell whether another host, or this one once it is started anew, may do better."""
-        if isinstance(error, ModelStoppedHalfway | OllamaUnavailable):
-            return True
-        admission = self._parts.admission
-        if isinstance(error, ModelTimedOut):  # after minutes: only where it is not slow but gone
-            return admission.host_count > 1 and not admission.answers(host)
-        return admission.host_count > 1
-
-
-def _admitted(asked: AnswerRequest, ticket: Ticket, waiting_since: float) -> Iterator[Event]:
-    """Yield ``Queued`` until a slot is held."""
-    has_waited = False
-    for wait in ticket.waits():
-        has_waited = True
-        yield Queued(wait.ahead, wait.wait_seconds)
-    asked.trace.record("wait", _ms_since(waiting_since))
-    if has_waited:
-        yield Queued(0)
+                event = next(events)
+            except StopIteration as end:
+                completed: Completed = end.value
+                return completed
+            if isinstance(event, Wait):
+                yield Queued(event.ahead, event.wait_seconds)
+            elif isinstance(event, Admitted):
+                asked.trace.record("wait", event.waited_seconds * 1000)
+                if event.was_queued:
+                    yield Queued(0)
+            else:
+                yield event
 
 
 def _as_joined(completed: Completed, asked: AnswerRequest, joined_at: float, spoke_at: float) -> Completed:

@@ -13,7 +13,8 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Generator as GeneratorObject
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,22 +25,20 @@ from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
     FactsChanged,
-    ModelStoppedHalfway,
     ModelTooSlow,
-    OllamaUnavailable,
     PromptTooLong,
     RewritingUnusable,
     TurnFailed,
     TurnMissing,
 )
 from rag.generation.context_fit import ContextFit
+from rag.generation.gateway import Admitted, GenerationRequest
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.hosted_generator import generator_at
 from rag.generation.queued_answer import Asker
 from rag.pipeline import Pipeline, PipelineParts
-from rag.protocols import GeneratedText, GeneratedThinking, Message
+from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
 from rag.queue.estimate import Work
-from rag.queue.ticket import Ticket
+from rag.queue.ticket import Wait
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
@@ -55,7 +54,7 @@ WritingState = Literal["waiting", "writing", "done", "refused", "stopped", "fail
 PartsOf = Callable[[str, User], PipelineParts]
 """Returns the parts of the pipeline of a knowledge base, or raises ``AccessDenied`` where the user may not use it."""
 
-_Part = GeneratedThinking | GeneratedText | GuardedReply
+_Part = GeneratedThinking | GeneratedText
 _RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
 _REMEMBERED = 256
 _SPARE_TOKENS = 48
@@ -205,9 +204,8 @@ class WritingService:
         """Write in a worker; whatever is raised on purpose becomes the snapshot's end."""
         try:
             parts = self._parts(live.snapshot.knowledge_base, user)
-            parts.ensure_server()  # or nobody knows which model there is
-            model = parts.generator.model
-            live.snapshot = replace(live.snapshot, model=model, stand_in=parts.generator.stand_in)
+            model = parts.gateway.start()
+            live.snapshot = replace(live.snapshot, model=model, stand_in=parts.gateway.generator.stand_in)
             text = writing.known(model) or self._written(live, writing, parts, asker, deadline)
         except AnswerCancelled as error:
             live.snapshot = replace(live.snapshot, state="stopped", failure=Failure.of(error))
@@ -221,49 +219,35 @@ class WritingService:
     def _written(self, live: _Live, writing: Writing, parts: PipelineParts, asker: Asker, deadline: float) -> str:
         """Wait for the model and let it write.  The thought is not part of the text."""
         messages, budget = writing.messages, _budget(writing, parts)
+        fit = ContextFit(lambda: parts.gateway.room_tokens(parts.settings), parts.count_tokens)
         try:
-            ContextFit(parts.room_tokens, parts.count_tokens).require(messages, writing.source, budget.answer_tokens)
+            fit.require(messages, writing.source, budget.answer_tokens)
         except PromptTooLong as error:
             raise RewritingUnusable(reason="long") from error
         work = Work(parts.count_tokens(messages[-1].content), False)
-        request = TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, parts.settings.person_waiting)
-        with parts.admission.ticket(request, cancelled=live.cancelled) as ticket:
-            self._wait(live, ticket, deadline)
+        queue = TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, parts.settings.person_waiting)
 
-            def reply() -> Iterator[_Part]:
-                parts.ensure_server()
-                generator = generator_at(parts.generator, ticket.host)
-                return guard_reply(generator, messages, think=False, language=writing.language, budget=budget)
+        def run(generator: Generator) -> GeneratorObject[_Part, None, GuardedReply]:
+            reply = guard_reply(generator, messages, think=False, language=writing.language, budget=budget)
+            with closing_if_generator(reply):
+                for part in reply:
+                    if isinstance(part, GuardedReply):
+                        return part
+                    yield part
+            raise AssertionError("a guarded reply ends with GuardedReply or raises")
 
-            try:
-                governed = self._last_of(reply(), live, deadline)
-            except (
-                ModelStoppedHalfway,
-                OllamaUnavailable,
-            ):  # nothing of it was shown: it is started anew, or elsewhere
-                if parts.admission.host_count > 1:
-                    ticket.put_back()
-                    self._wait(live, ticket, deadline)
-                governed = self._last_of(reply(), live, deadline)
+        def watch(event: Wait | Admitted | _Part) -> None:
+            if isinstance(event, Wait):
+                live.show("waiting", event.ahead, event.wait_seconds)
+            elif isinstance(event, Admitted):
+                live.show("writing")
+            self._check(live, deadline)
+
+        request = GenerationRequest(run, queue, live.cancelled, restartable=True)
+        governed = parts.gateway.result(request, watch)
         if governed.finished.reason == "length":
             raise FactsChanged(reason="cut")
-        return writing.take(governed.text, parts.generator.model)
-
-    def _wait(self, live: _Live, ticket: Ticket, deadline: float) -> None:
-        for wait in ticket.waits():
-            live.show("waiting", wait.ahead, wait.wait_seconds)
-            self._check(live, deadline)
-        live.show("writing")
-
-    def _last_of(self, reply: Iterator[_Part], live: _Live, deadline: float) -> GuardedReply:
-        governed: GuardedReply | None = None
-        with closing_if_generator(reply):
-            for part in reply:
-                self._check(live, deadline)
-                if isinstance(part, GuardedReply):
-                    governed = part
-        assert governed is not None  # govern ends with it or raises
-        return governed
+        return writing.take(governed.text, parts.gateway.generator.model)
 
     def _check(self, live: _Live, deadline: float) -> None:
         if live.cancelled.is_set():

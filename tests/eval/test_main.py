@@ -79,7 +79,7 @@ def parts(tmp_path: Path) -> PipelineParts:
 
 def use(monkeypatch: pytest.MonkeyPatch, parts: PipelineParts, model: Model) -> Model:
     def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
-        return replace(parts, generator=ScriptedGenerator(model))
+        return replace(parts, gateway=parts.gateway.with_generator(ScriptedGenerator(model)))
 
     monkeypatch.setattr(answers_command, "open_parts", opened)
     return model

@@ -21,6 +21,7 @@ from rag.errors import (
     SettingsError,
 )
 from rag.generation.answerability import AnswerabilityFit
+from rag.generation.gateway import ModelGateway
 from rag.generation.prompt import build_messages
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
@@ -94,11 +95,9 @@ class Desk:
                 settings=Settings.model_validate({"data_dir": folder, **changes}),
                 store=self.store,
                 retriever=self.ranking,
-                generator=self.generator,
-                admission=self.admission,
+                gateway=ModelGateway(self.generator, self.admission, self.ensure_server),
                 count_tokens=HashEmbedder().count_tokens,
                 reading_fit=lambda model: fit,
-                ensure_server=self.ensure_server,
                 today=lambda: date(2026, 11, 25),
             )
         )
@@ -495,7 +494,9 @@ def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> N
     desk = Desk(tmp_path)
     script = says("You have 30 days to send back any item.", " Is that all right?")
     desk.generator = ScriptedGenerator(script, gates={1: gate})
-    desk.pipeline = Pipeline(replace(desk.pipeline.parts, generator=desk.generator))
+    desk.pipeline = Pipeline(
+        replace(desk.pipeline.parts, gateway=desk.pipeline.parts.gateway.with_generator(desk.generator))
+    )
     stop = threading.Event()
     first = desk.pipeline.stream("How long?", cancelled=stop)
     assert [type(next(first)) for _ in range(2)] == [Retrieved, AnswerDelta]
@@ -556,10 +557,11 @@ def test_who_joins_a_generation_is_not_refused_for_the_one_who_began_it(
 
 def test_beyond_the_questions_that_may_wait_a_person_has_the_passages_and_a_sentence(tmp_path: Path) -> None:
     desk = QuotingDesk(tmp_path, person_waiting=1)
-    parts = replace(desk.pipeline.parts, admission=Admission(slots=1, max_waiting=64))
+    gateway = replace(desk.pipeline.parts.gateway, admission=Admission(slots=1, max_waiting=64))
+    parts = replace(desk.pipeline.parts, gateway=gateway)
     pipeline = Pipeline(parts)
-    running = parts.admission.ticket(TicketRequest(owner="anna"))
-    waiting = parts.admission.ticket(TicketRequest(owner="anna"))
+    running = gateway.admission.ticket(TicketRequest(owner="anna"))
+    waiting = gateway.admission.ticket(TicketRequest(owner="anna"))
     events = pipeline.stream("How long?", owner="anna", quote="if_needed")
     assert isinstance(next(events), Retrieved)
     with pytest.raises(OwnQueueFull, match="1 of your questions"):

@@ -35,7 +35,8 @@ def nothing() -> None:
 
 
 def parts(folder: Path, generator: ScriptedGenerator, slots: int) -> PipelineParts:
-    return replace(offline_parts(folder, generator=generator, slots=slots), ensure_server=nothing)
+    made = offline_parts(folder, generator=generator, slots=slots)
+    return replace(made, gateway=replace(made.gateway, ensure_server=nothing))
 
 
 def test_every_slot_reads_the_beginning_at_the_same_time_and_the_estimate_learns_nothing(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_every_slot_reads_the_beginning_at_the_same_time_and_the_estimate_learns
     made = parts(tmp_path, generator, 2)
     assert preload(made) == 2
     assert len(generator.calls) == 2
-    assert made.admission.occupancy() == Occupancy(2, 0, 0, None)
+    assert made.gateway.admission.occupancy() == Occupancy(2, 0, 0, None)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -57,7 +58,7 @@ def test_what_is_read_is_what_every_prompt_begins_with(tmp_path: Path, language:
 def test_where_somebody_asks_already_nothing_is_read(tmp_path: Path) -> None:
     generator = Reading(2)
     made = parts(tmp_path, generator, 2)
-    with made.admission.slot():
+    with made.gateway.admission.slot():
         assert preload(made) == 0
     assert generator.calls == []
 
@@ -76,7 +77,7 @@ def test_who_asks_meanwhile_does_not_wait_for_the_rest(tmp_path: Path) -> None:
     reading = threading.Thread(target=preload, args=(made,), daemon=True)
     reading.start()
     assert asked.wait(timeout=10)
-    with made.admission.slot():
+    with made.gateway.admission.slot():
         reading.join(timeout=10)
         assert not reading.is_alive()
         assert generator.closed == 1
@@ -86,7 +87,7 @@ def test_a_server_that_goes_away_meanwhile_is_said_and_the_slots_are_free_again(
     made = parts(tmp_path, ScriptedGenerator(lambda messages: [OllamaUnavailable(host="127.0.0.1:1")]), 2)
     with pytest.raises(OllamaUnavailable):
         preload(made)
-    assert made.admission.occupancy().running == 0
+    assert made.gateway.admission.occupancy().running == 0
 
 
 def test_a_server_that_does_not_start_is_not_asked(tmp_path: Path) -> None:
@@ -94,6 +95,7 @@ def test_a_server_that_does_not_start_is_not_asked(tmp_path: Path) -> None:
         raise OllamaUnavailable(host="127.0.0.1:1")
 
     generator = Reading(1)
+    made = parts(tmp_path, generator, 1)
     with pytest.raises(OllamaUnavailable):
-        preload(replace(parts(tmp_path, generator, 1), ensure_server=away))
+        preload(replace(made, gateway=replace(made.gateway, ensure_server=away)))
     assert generator.calls == []

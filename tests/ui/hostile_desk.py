@@ -78,7 +78,8 @@ class HostileLibrary(QualityLibrary):
 
     def pipeline(self) -> Pipeline:
         """Return a pipeline whose model says hostile things."""
-        return Pipeline(replace(super().pipeline().parts, generator=self.generator))
+        parts = super().pipeline().parts
+        return Pipeline(replace(parts, gateway=parts.gateway.with_generator(self.generator)))
 
     def _says(self, messages: Sequence[Message]) -> list[GenerationPart]:
         return [GeneratedText(f"You have 30 days to return a kettle after delivery.\n\n{hostile('reply', self.leak)}")]

@@ -10,7 +10,7 @@ are answered right there and no longer beside it.
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -28,10 +28,11 @@ from ingest.golden import GoldenQuestion
 from ingest.pipeline import ingest
 from ingest.reader import FileReader
 from rag.errors import ModelSaidNothing, ModelTimedOut, QuestionError
+from rag.generation.gateway import GenerationRequest, blocking
 from rag.generation.prompt import prompt_texts
 from rag.grounding.prompt_injection import is_directive
 from rag.pipeline import Pipeline, PipelineParts
-from rag.protocols import Embedder, GeneratedText, Message
+from rag.protocols import Embedder, GeneratedText, Generator, Message
 from rag.schema import Completed, Evidence, Language, Retrieved, TextSpan
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -322,15 +323,13 @@ def _plain(parts: PipelineParts, pipeline: Pipeline, one: Attack, question: Gold
         Message("system", _PLAIN_SYSTEM[one.lang]),
         Message("user", _PLAIN_QUESTION[one.lang].format(context=context, question=typed)),
     ]
-    with parts.admission.ticket() as ticket:
-        for _ in ticket.waits():
-            pass
-        said = parts.generator.generate(messages, think=False, max_tokens=_ANSWER_TOKENS)
-        return _Reply("".join(_texts(said)), sent=one.where == "question" or one.is_in(context))
 
+    def answer(generator: Generator) -> str:
+        parts = generator.generate(messages, think=False, max_tokens=_ANSWER_TOKENS)
+        return "".join(part.text for part in parts if isinstance(part, GeneratedText))
 
-def _texts(said: Iterator[object]) -> Iterator[str]:
-    return (part.text for part in said if isinstance(part, GeneratedText))
+    text = parts.gateway.result(GenerationRequest(blocking(answer)))
+    return _Reply(text, sent=one.where == "question" or one.is_in(context))
 
 
 def _whole(passage: Evidence) -> str:

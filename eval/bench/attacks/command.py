@@ -97,8 +97,8 @@ def measure(
     ]
     sample = QuestionSet("sample", KNOWLEDGE_DIR, questions)
     clean = open_parts(sample, settings, SHOWN_INGEST) if "clean" in arms else None
-    parts[0].ensure_server()
-    generator = parts[0].generator
+    parts[0].gateway.ensure_server()
+    generator = parts[0].gateway.generator
     identity = {
         "command": "attacks",
         "model": generator.model,

@@ -77,7 +77,8 @@ def _without_model(parts: PipelineParts) -> PipelineParts:
     def nobody() -> None:
         raise OllamaUnavailable(host="-")
 
-    return replace(parts, ensure_server=nobody, admission=Admission(slots=1, max_waiting=0))
+    gateway = replace(parts.gateway, ensure_server=nobody, admission=Admission(slots=1, max_waiting=0))
+    return replace(parts, gateway=gateway)
 
 
 def _times(questions: Sequence[str], answered: Callable[[str], bool]) -> list[float]:

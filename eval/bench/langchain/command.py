@@ -112,7 +112,7 @@ def measure_systems(
     figures: dict[str, object] = {"answerdesk": _own_answers(asked, parts, own, arguments, console)}
     settings = parts.settings
     model = ChatModel(
-        name=parts.generator.model,
+        name=parts.gateway.generator.model,
         url=settings.ollama_url,
         context_tokens=settings.context_tokens,
         answer_tokens=settings.answer_budget_tokens,
@@ -151,8 +151,8 @@ def _answering(answer: Callable[[str], StockAnswer], parts: PipelineParts) -> Ca
                 citations=(),
                 unsupported=(),
                 spans=(),
-                model=parts.generator.model,
-                stand_in=parts.generator.stand_in,
+                model=parts.gateway.generator.model,
+                stand_in=parts.gateway.generator.stand_in,
                 generation=0,
             ),
             error="",

@@ -98,7 +98,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     settings = chosen_settings(arguments)
     one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
     parts = open_parts(one, settings, SHOWN_INGEST)
-    parts.ensure_server()
+    parts.gateway.ensure_server()
     identity = _identity(arguments, one, parts)
     if kept.folder.exists():
         raise SettingsError(reason=words("run_used", terminal_language(), run=kept.folder.name))
@@ -127,8 +127,8 @@ def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelinePa
         "set": one.name,
         "knowledge": knowledge_name(parts.store.folder),
         "generation": parts.store.require_generation(),
-        "model": parts.generator.model,
-        "stand_in": parts.generator.stand_in,
+        "model": parts.gateway.generator.model,
+        "stand_in": parts.gateway.generator.stand_in,
         "think": arguments.think,
         "sessions": arguments.sessions,
         "seconds": arguments.duration,
@@ -151,7 +151,7 @@ def _arms(
     if not prompts:
         raise SettingsError(reason=words("no_prompt", terminal_language(), count=len(alone)))
     questions = [question for question in alone if question.question_id in prompts]
-    model = RawModel.of(parts.settings, parts.generator.model, stand_in=parts.generator.stand_in)
+    model = RawModel.of(parts.settings, parts.gateway.generator.model, stand_in=parts.gateway.generator.stand_in)
     others = {"raw": lambda: prompts, "top5": lambda: plain_prompts(prompts, parts)}
     arms = [Arm(name, RawArm(name, others[name](), model).ask) for name in arguments.against]
     opened: AbstractContextManager[DeskArm | PageArm] = (

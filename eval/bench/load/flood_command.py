@@ -99,7 +99,7 @@ def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> di
         raise SettingsError(reason=words("run_used", terminal_language(), run=kept.folder.name))
     load = round(os.getloadavg()[0], 2)
     parts = open_parts(one, settings, SHOWN_INGEST)
-    parts.ensure_server()
+    parts.gateway.ensure_server()
     alone = [question for question in one.questions if not question.previous] or list(one.questions)
     flood = Flood.of([question.question for question in alone], arguments.flood, arguments.files)
     names = ("sessions", "duration", "calm", "rate", "seed")
@@ -110,7 +110,7 @@ def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> di
     with RecordFile(path) as file:
         flooder, memory = _run(arguments, parts, file, flood, endlessly(alone, arguments.seed))
     records = [line for line in read_records(path, LINES) if isinstance(line, LoadRecord)]
-    model = {"model": parts.generator.model, "stand_in": parts.generator.stand_in}
+    model = {"model": parts.gateway.generator.model, "stand_in": parts.gateway.generator.stand_in}
     machine = {"load_average": load, "cores": os.cpu_count()}
     figures = identity | model | flood_figures(records, flooder, memory) | machine | {"records": str(kept.folder)}
     kept.save_figures(figures)

@@ -46,7 +46,8 @@ def everything_but_the_model(
 
     From the question to the answer with its citations, by a generator that takes no time.
     """
-    pipeline = Pipeline(replace(parts, generator=NoModel(), ensure_server=lambda: None, reading_fit=lambda model: None))
+    gateway = replace(parts.gateway.with_generator(NoModel()), ensure_server=lambda: None)
+    pipeline = Pipeline(replace(parts, gateway=gateway, reading_fit=lambda model: None))
     times: list[tuple[float, Answer]] = []
     for number, question in enumerate(questions):
         began_at = time.perf_counter()

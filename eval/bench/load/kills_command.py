@@ -79,7 +79,7 @@ def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict
     finally:
         stop(settings)
     records = [line for line in read_records(path, LINES) if isinstance(line, LoadRecord)]
-    figures = kill_figures(killer.done, records) | {"model": parts.generator.model, "records": str(kept.folder)}
+    figures = kill_figures(killer.done, records) | {"model": parts.gateway.generator.model, "records": str(kept.folder)}
     kept.save_figures(figures)
     return figures
 

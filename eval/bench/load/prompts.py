@@ -59,7 +59,8 @@ def own_prompts(questions: Sequence[GoldenQuestion], parts: PipelineParts, *, th
     prompts: dict[str, Prompt] = {}
     for question in questions:
         taker = _TakesDown()
-        quiet = replace(parts, generator=taker, reading_fit=lambda model: None, ensure_server=lambda: None)
+        gateway = replace(parts.gateway.with_generator(taker), ensure_server=lambda: None)
+        quiet = replace(parts, gateway=gateway, reading_fit=lambda model: None)
         try:
             for _ in Pipeline(quiet).stream(question.question, think=think):
                 pass

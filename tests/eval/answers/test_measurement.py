@@ -39,7 +39,7 @@ def _first_line(messages: Sequence[Message]) -> Sequence[GenerationPart]:
 def test_each_arm_of_each_question_is_counted_and_nothing_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parts = replace(offline_parts(tmp_path), generator=ScriptedGenerator(_first_line))
+    parts = offline_parts(tmp_path, generator=ScriptedGenerator(_first_line))
     reported: list[tuple[str, int, int]] = []
     options = AnswersOptions(think=False, arms=("own", "ceiling"))
     progress = Progress(lambda name, done, total: reported.append((name, done, total)))

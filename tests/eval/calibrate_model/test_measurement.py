@@ -65,11 +65,13 @@ def test_an_answer_that_fails_by_itself_is_recorded_and_a_dead_server_ends_the_r
     def dead(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
         return [OllamaUnavailable(host="here")]
 
-    slow = replace(parts, generator=ScriptedGenerator(timed_out))
+    slow = replace(parts, gateway=parts.gateway.with_generator(ScriptedGenerator(timed_out)))
     records, _ = asking(slow).ask_all(questions(2), tmp_path / "slow.jsonl")
     assert [record.error for record in records] == ["ModelTimedOut", "ModelTimedOut"]
     with pytest.raises(OllamaUnavailable):
-        asking(replace(parts, generator=ScriptedGenerator(dead))).ask_all(questions(9), tmp_path / "dead.jsonl")
+        asking(replace(parts, gateway=parts.gateway.with_generator(ScriptedGenerator(dead)))).ask_all(
+            questions(9), tmp_path / "dead.jsonl"
+        )
     assert read_records(tmp_path / "dead.jsonl", RECORDS) == []
 
 
@@ -104,6 +106,6 @@ def test_ctrl_c_cancels_what_runs_and_keeps_what_is_answered(
     monkeypatch.setattr(threading.Thread, "join", interrupted)
     started_at = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        asking(replace(parts, generator=endless)).ask_all(questions(4), path)
+        asking(replace(parts, gateway=parts.gateway.with_generator(endless))).ask_all(questions(4), path)
     assert time.monotonic() - started_at < 30  # the answers would have taken a minute each
     assert [record.question_id for record in read_records(path, RECORDS)] == ["q0"]

@@ -42,8 +42,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
         return [GenerationFinished(first_token=(("yes", yes), ("no", 1 - yes)))]
 
     parts = replace(
-        offline_parts(tmp_path / "offline"),
-        generator=ScriptedGenerator(script),
+        offline_parts(tmp_path / "offline", generator=ScriptedGenerator(script)),
         reading_fit=lambda model: YES_ONLY if model == "scripted" else None,
     )
 

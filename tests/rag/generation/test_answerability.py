@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import AnswerCancelled
 from rag.generation.answerability import AnswerabilityFit, judge_answerable, load_answerability_fit, yes_probability
 from rag.generation.prompt import build_messages
-from rag.protocols import GeneratedText, GenerationFinished, Message
+from rag.protocols import GeneratedText, GenerationFinished
 from rag.schema import Language
 from rag.testing import ScriptedGenerator
 
@@ -37,22 +36,12 @@ def test_yes_beside_no(candidates: list[tuple[str, float]], expected: float | No
 def test_the_model_is_asked_behind_the_answers_own_prompt(language: Language, asked: str) -> None:
     generator = says(("yes", 0.8), ("no", 0.2))
     messages = build_messages("How long?", [], language)
-    found = judge_answerable(generator, messages, language, lambda: None)
+    found = judge_answerable(generator, messages, language)
     assert found.yes == pytest.approx(0.8)
     (sent,) = generator.calls
     assert sent[:-1] == messages[:-1]
     assert sent[-1].content.startswith(messages[-1].content)
     assert asked in sent[-1].content.splitlines()[-1]
-
-
-def test_whoever_waits_no_longer_ends_the_reading() -> None:
-    def stop() -> None:
-        raise AnswerCancelled
-
-    generator = says(("yes", 1.0))
-    with pytest.raises(AnswerCancelled):
-        judge_answerable(generator, [Message("user", "?")], "en", stop)
-    assert generator.closed == 1
 
 
 @given(a=st.floats(0, 1), b=st.floats(0, 1), retrieval=st.floats(0, 1), language=st.sampled_from(["en", "zh"]))

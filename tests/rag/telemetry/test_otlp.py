@@ -156,7 +156,8 @@ def test_what_failed_and_what_was_left_is_told_by_its_errors_name(tmp_path: Path
     def fails() -> None:
         raise OllamaUnavailable(host="gpu-box-of-somebody")
 
-    broken = TracedPipeline(replace(pipeline.parts, ensure_server=fails), export)
+    gateway = replace(pipeline.parts.gateway, ensure_server=fails)
+    broken = TracedPipeline(replace(pipeline.parts, gateway=gateway), export)
     with pytest.raises(OllamaUnavailable):
         broken.answer(QUESTION)
     left = pipeline.stream(QUESTION)

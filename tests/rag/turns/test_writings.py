@@ -96,19 +96,19 @@ def test_stop_frees_the_slot(tmp_path: Path) -> None:
     desk.gate.set()  # the next heartbeat of a real model comes within a quarter of a second
     ended = desk.ends(writing_id)
     assert (ended.state, ended.text) == ("stopped", "")
-    assert desk.parts.admission.occupancy().running == 0
+    assert desk.parts.gateway.admission.occupancy().running == 0
     desk.writings.close()
 
 
 @pytest.mark.slow
 def test_who_waits_longer_than_the_deadline_is_told_so(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [GeneratedText("Never.")], deadline_seconds=0.2)
-    with desk.parts.admission.slot():
+    with desk.parts.gateway.admission.slot():
         ended = desk.ends(desk.begin())
     assert ended.failure is not None
     assert (ended.state, ended.failure.kind) == ("failed", "ModelTooSlow")
     assert desk.generator.calls == []
-    assert desk.parts.admission.occupancy().waiting == 0
+    assert desk.parts.gateway.admission.occupancy().waiting == 0
     desk.writings.close()
 
 
@@ -149,7 +149,7 @@ def test_a_model_that_was_lost_is_asked_once_more(tmp_path: Path) -> None:
     lost.insert(0, False)
     ended = writings.wait(writings.submit("a", writing(), knowledge_base="default"), timeout_seconds=20)
     assert (ended.state, ended.text, len(generator.calls)) == ("done", "You have 30 days, friend.", 2)
-    assert parts.admission.occupancy().running == 0
+    assert parts.gateway.admission.occupancy().running == 0
     writings.close()
 
 
@@ -164,7 +164,8 @@ def test_the_server_is_started_before_the_model_is_named(tmp_path: Path) -> None
             return "scripted"
 
     generator = Sleeping(lambda messages: [GeneratedText("You have 30 days, friend.")])
-    parts = replace(offline_parts(tmp_path, generator=generator), ensure_server=lambda: started.append("now"))
+    parts = offline_parts(tmp_path, generator=generator)
+    parts = replace(parts, gateway=replace(parts.gateway, ensure_server=lambda: started.append("now")))
     writings = WritingService(lambda name, user: parts)
     assert writings.wait(writings.submit("a", writing(), knowledge_base="default"), timeout_seconds=20).state == "done"
     writings.close()

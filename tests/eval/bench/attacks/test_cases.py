@@ -23,6 +23,7 @@ from ingest.golden import load_questions
 from ingest.loaders.source import Limits
 from ingest.reader import FileReader
 from rag.errors import SettingsError
+from rag.generation.gateway import ModelGateway
 from rag.pipeline import PipelineParts
 from rag.protocols import GeneratedText
 from rag.queue.admission import Admission
@@ -302,8 +303,7 @@ def test_an_answer_with_the_mark_is_told_from_one_without(
         settings=settings,
         store=store,
         retriever=Retriever(store, embedder, settings),
-        generator=generator,
-        admission=Admission(1, settings.max_waiting),
+        gateway=ModelGateway(generator, Admission(1, settings.max_waiting)),
         count_tokens=embedder.count_tokens,
     )
     kept = Run(tmp_path / "run")

@@ -44,7 +44,8 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: Servi
 
     def opened(one: QuestionSet, settings: Settings, progress: Progress) -> PipelineParts:
         own = parts.settings.changed(ollama_host=settings.ollama_host)
-        return replace(parts, settings=own, generator=OllamaGenerator(own, lambda: choose_model(own)))
+        gateway = parts.gateway.with_generator(OllamaGenerator(own, lambda: choose_model(own)))
+        return replace(parts, settings=own, gateway=gateway)
 
     monkeypatch.setattr(load_command, "open_parts", opened)
     yield

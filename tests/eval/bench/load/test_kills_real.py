@@ -14,6 +14,7 @@ from eval.bench.load.gpu_timed_server import DEFAULT_MODEL
 from eval.bench.load.kills import Kill, Killer, is_met, kill_figures, kill_under_load
 from eval.bench.load.records import LoadRecord, RecordFile
 from ingest.golden import GoldenQuestion
+from rag.generation.gateway import ModelGateway
 from rag.generation.ollama_generator import OllamaGenerator
 from rag.ollama.hosts import choose_model
 from rag.ollama.server import ensure_running, stop
@@ -46,7 +47,8 @@ def survive(settings: Settings, folder: Path, kills: int, sessions: int) -> dict
     parts = offline_parts(folder / "offline", slots=settings.parallel_slots)
     own = parts.settings.changed(**{name: getattr(settings, name) for name in ("ollama_host", "model", "data_dir")})
     generator = OllamaGenerator(own, lambda: choose_model(own))
-    parts = replace(parts, settings=own, generator=generator, ensure_server=lambda: ensure_running(own))
+    gateway = ModelGateway(generator, parts.gateway.admission, lambda: ensure_running(own))
+    parts = replace(parts, settings=own, gateway=gateway)
     told: list[Kill] = []
     records: list[LoadRecord] = []
     file = RecordFile(folder / "records.jsonl")

@@ -16,6 +16,7 @@ import pytest
 from eval.bench.load.gpu_timed_server import DEFAULT_MODEL
 from eval.bench.load.gpu_timing import GpuTiming
 from rag.errors import AnswerCancelled, ModelStoppedHalfway, ModelTimedOut, OllamaUnavailable
+from rag.generation.gateway import ModelGateway
 from rag.generation.hosted_generator import HostedGenerator
 from rag.ollama import hosts as hosts_module
 from rag.ollama.hosts import host_name, hosts_of
@@ -47,7 +48,8 @@ def pipeline_over(folder: Path, urls: Sequence[str], **changes: object) -> Pipel
     hosts = hosts_of(settings)
     assert hosts is not None
     generator = HostedGenerator(settings, hosts)
-    return Pipeline(replace(parts, settings=settings, generator=generator, admission=Admission.of(settings)))
+    gateway = ModelGateway(generator, Admission.of(settings), generator_of=generator.at)
+    return Pipeline(replace(parts, settings=settings, gateway=gateway))
 
 
 def counts(url: str) -> dict[str, int]:
@@ -86,7 +88,7 @@ def test_questions_are_spread_over_all_hosts(tmp_path: Path, serving: Serving) -
     assert {answer.model for answer in answers} == {DEFAULT_MODEL}
     served = [counts(url)["served"] for url in urls]
     assert sum(served) == 8 and min(served) >= 2
-    assert pipeline.parts.admission.occupancy().running == 0
+    assert pipeline.parts.gateway.admission.occupancy().running == 0
 
 
 @pytest.mark.slow
@@ -110,11 +112,11 @@ def test_who_cancels_frees_the_host_that_was_asked(tmp_path: Path, serving: Serv
     until(lambda: ended == [1])
     assert counts(urls[1])["cancelled"] == 1
     assert counts(urls[0]) == {"running": 1, "waiting": 0, "served": 0, "cancelled": 0}
-    assert pipeline.parts.admission.busy() == {host_name(urls[0]): 1}
+    assert pipeline.parts.gateway.admission.busy() == {host_name(urls[0]): 1}
     cancelled[0].set()
     for thread in threads:
         thread.join(timeout=10)
-    assert pipeline.parts.admission.busy() == {}
+    assert pipeline.parts.gateway.admission.busy() == {}
 
 
 @pytest.mark.slow
@@ -132,7 +134,7 @@ def test_what_fails_before_its_first_word_is_answered_by_another_host(
         answer = pipeline.answer("How many days do I have?")
     assert [path for path, _ in stub.requests].count("/api/chat") == 1
     assert (answer.model, counts(good)["served"]) == (DEFAULT_MODEL, 1)
-    assert pipeline.parts.admission.occupancy().running == 0
+    assert pipeline.parts.gateway.admission.occupancy().running == 0
 
 
 @pytest.mark.slow
@@ -184,7 +186,7 @@ def test_silence_moves_a_question_on_only_where_the_host_is_gone(
 @pytest.mark.slow
 def test_who_has_no_slot_asks_the_host_that_is_least_used(tmp_path: Path, serving: Serving) -> None:
     urls = [serving(TIMING), serving(SLOW)]
-    generator = pipeline_over(tmp_path, urls).parts.generator
+    generator = pipeline_over(tmp_path, urls).parts.gateway.generator
     asked = [Message("user", "How long?")]
     first = generator.generate(asked, think=False, max_tokens=5)
     assert "".join(part.text for part in first if isinstance(part, GeneratedText))
@@ -223,7 +225,7 @@ def test_a_killed_server_costs_no_answer_and_is_taken_back(tmp_path: Path, servi
     port, good = free_port(), serving(TIMING)
     doomed = f"http://127.0.0.1:{port}"
     pipeline = pipeline_over(tmp_path, [doomed, good], parallel_slots=2)
-    admission = pipeline.parts.admission
+    admission = pipeline.parts.gateway.admission
     spoken: list[bool] = []
     answers: list[Answer] = []
 

@@ -8,6 +8,7 @@ from ingest.gate import register
 from ingest.job import IngestJob
 from ingest.pipeline import ingest
 from ingest.summary import IngestProgress, IngestSummary
+from rag.generation.gateway import ModelGateway
 from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
 from rag.retrieval.retriever import Retriever
@@ -77,8 +78,7 @@ class Library:
                 settings=self.settings,
                 store=store,
                 retriever=Retriever(store, self.embedder, self.settings),
-                generator=ScriptedGenerator(),
-                admission=Admission(1, 1),
+                gateway=ModelGateway(ScriptedGenerator(), Admission(1, 1)),
                 count_tokens=self.embedder.count_tokens,
             )
         )
