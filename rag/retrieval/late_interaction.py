@@ -8,6 +8,7 @@ with a question's token is the sum of its numbers with those signs, over the squ
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,17 @@ STRETCH_TOKENS = 32
 
 _STEP = STRETCH_TOKENS // 2
 
-# One question is too little work to share: beside a busy model server a team of threads waits for itself, 7 ms instead
-# of 2.4.  The limit is the process's own and stays; the embedder has threads of another kind.
-threadpool_limits(limits=1, user_api="blas")
-
 _SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
+
+
+@cache
+def limit_blas_threads() -> None:
+    """Give numpy's products one thread, for the whole process and for good; later calls do nothing.
+
+    One question is too little work to share: beside a busy model server a team of threads waits for itself, 7 ms
+    instead of 2.4.  The embedder's threads are of another kind and stay as they are.
+    """
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def weighed(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens:

@@ -13,7 +13,7 @@ from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import SearchRequest, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
-from rag.retrieval.late_interaction import similarities, weighed
+from rag.retrieval.late_interaction import limit_blas_threads, similarities, weighed
 from rag.retrieval.parts import parts_of, with_best_of_parts
 from rag.retrieval.query import Query, Wording
 from rag.retrieval.ranking import final_scores
@@ -75,6 +75,7 @@ class Retriever:
         self._view: GenerationView | None = None
         self._fewer: Mapping[tuple[int, Filters], GenerationView] = {}
         self._opening = threading.Lock()
+        limit_blas_threads()
 
     def retrieve(
         self,
