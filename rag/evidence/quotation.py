@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.schema import Citation, Evidence, Language, TextSpan
-from rag.text.markup import is_heading, is_row, is_row_rule, without_heading_signs
+from rag.text.markup import row_cells, without_heading_signs
+from rag.text.parsed import BlockKind, parse_text
 
 Quoting = Literal["never", "if_needed", "only"]
 """When the passages are quoted in the model's place: not at all, where it cannot answer now, or without asking it."""
@@ -37,17 +38,17 @@ def quoted_lines(passage: Evidence) -> list[QuotedLine]:
     ['L4: Lock is jammed']
     """
     lines = [line for span in passage.quoted for line in _lines(passage, span)]
-    is_rule = [is_row_rule(line.text) for line in lines] + [False]
     quoted: list[QuotedLine] = []
     heading: QuotedLine | None = None
-    for place, line in enumerate(lines):
-        if is_heading(line.text):
+    for kind, line in lines:
+        if kind == "heading":
             heading = line
-        elif not (is_rule[place] or is_rule[place + 1]):
-            plain = QuotedLine(_readable(line.text, passage.language), line.span)
-            quoted.append(_under(heading, plain, passage) if heading else plain)
-            heading = None
-    return quoted or [QuotedLine(_readable(line.text, passage.language), line.span) for line in lines]
+        elif kind not in ("header", "rule"):
+            plain = QuotedLine(_readable(kind, line.text, passage.language), line.span)
+            if plain.text:
+                quoted.append(_under(heading, plain, passage) if heading else plain)
+                heading = None
+    return quoted or [QuotedLine(_readable(kind, line.text, passage.language), line.span) for kind, line in lines]
 
 
 def quoted_text(evidence: Sequence[Evidence]) -> str:
@@ -76,14 +77,17 @@ def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
     return tuple(citations)
 
 
-def _lines(passage: Evidence, span: TextSpan) -> Iterator[QuotedLine]:
-    position = span.start
-    for line in passage.words(span).splitlines(keepends=True):
-        words = line.strip()
-        if words:
-            start = position + len(line) - len(line.lstrip())
-            yield QuotedLine(words, TextSpan(start, start + len(words)))
-        position += len(line)
+def _lines(passage: Evidence, span: TextSpan) -> Iterator[tuple[BlockKind, QuotedLine]]:
+    """Yield the lines of a span that have words, each with the kind of its block."""
+    for block in parse_text(passage.text).blocks:
+        position = max(passage.start + block.start, span.start)
+        end = min(passage.start + block.end, span.end)
+        for line in passage.words(TextSpan(position, end)).splitlines(keepends=True) if position < end else ():
+            words = line.strip()
+            if words:
+                start = position + len(line) - len(line.lstrip())
+                yield block.kind, QuotedLine(words, TextSpan(start, start + len(words)))
+            position += len(line)
 
 
 def _under(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLine:
@@ -94,10 +98,10 @@ def _under(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLi
     return QuotedLine(f"{words}{joint}{line.text}", TextSpan(heading.span.start, line.span.end))
 
 
-def _readable(line: str, language: Language) -> str:
-    if not is_row(line):
+def _readable(kind: BlockKind, line: str, language: Language) -> str:
+    if kind not in ("header", "rule", "row"):
         return without_heading_signs(line)
     after_first, after_others = _BETWEEN_CELLS[language]
-    first, *others = [cell.strip() for cell in line.strip().strip("|").split("|")]
+    first, *others = [line[start:end] for start, end in row_cells(line)] or [""]
     rest = after_others.join(cell for cell in others if cell)
     return f"{first}{after_first}{rest}" if first and rest else first or rest

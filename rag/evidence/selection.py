@@ -14,8 +14,7 @@ A sentence needs what it cannot be understood without: the heading above it, the
 introduces its list, the sentence before where it begins with "otherwise" or "it".  Pure functions.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from rag.grounding.confirmation import supporting_sentences
 from rag.schema import Evidence, TextSpan
-from rag.text.markup import introduces, is_heading, is_list_item, is_row, is_row_rule
+from rag.text.parsed import parse_text
 from rag.text.statements import content_words, read_statement
 
 SentenceScores = Callable[[Evidence, Sequence[TextSpan]], Sequence[float] | None]
@@ -43,12 +42,6 @@ _SHORT_TOKENS = 100
 """A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
 
 _SMALLEST_SPREAD = 1e-6
-_LEANS_BACK = re.compile(
-    r"\s*+(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
-    r"|in (?:that|this) case|if (?:so|not|it))\b"
-    r"|\s*+(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +124,22 @@ def _read(evidence: Sequence[Evidence]) -> list[_Sentence]:
     return sentences
 
 
-def _sentences(passage: Evidence, index: int, first_place: int) -> Iterator[_Sentence]:
-    """Yield the passage's sentences but for orders to the model; ``first_place`` is the first one's place among all."""
-    heading: tuple[int, ...] = ()
-    table: tuple[int, ...] = ()
-    introduction: tuple[int, ...] = ()
-    for place, span in enumerate(supporting_sentences(passage), start=first_place):
-        text = passage.text[span.start : span.end]
-        in_document = TextSpan(passage.start + span.start, passage.start + span.end)
-        in_row, in_heading = is_row(text), is_heading(text)
-        in_header = in_row and (not table or is_row_rule(text))
-        if in_heading:
-            heading, introduction = (place,), ()
-        elif not in_row and not is_list_item(text):
-            introduction = ()
-        table = (*table, place) if in_header else table if in_row else ()
-        leans_back = place > first_place and _LEANS_BACK.match(text) is not None and not in_row
-        needs = (*heading, *table, *introduction, *((place - 1,) if leans_back else ()))
-        yield _Sentence(index, in_document, text, tuple(one for one in needs if one != place), in_heading or in_header)
-        if introduces(text) and not in_row:
-            introduction = (place,)
+def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentence]:
+    """Return a passage's sentences without orders to the model; ``first_place`` is the first one's place among all."""
+    parsed = parse_text(passage.text)
+    supporting = frozenset(supporting_sentences(passage))
+    kept = [place for place, sentence in enumerate(parsed.sentences) if sentence.span in supporting]
+    place_among_all = {place: first_place + number for number, place in enumerate(kept)}
+    return [
+        _Sentence(
+            passage=index,
+            span=TextSpan(passage.start + sentence.span.start, passage.start + sentence.span.end),
+            text=parsed.words(place),
+            needs=tuple(place_among_all[needed] for needed in sentence.needs if needed in place_among_all),
+            is_context=sentence.is_context,
+        )
+        for place, sentence in ((place, parsed.sentences[place]) for place in kept)
+    ]
 
 
 def _scored(

@@ -13,9 +13,8 @@ from itertools import combinations
 from typing import Self
 
 from rag.schema import Conflict, Evidence
-from rag.text.markup import is_heading
+from rag.text.parsed import parse_text
 from rag.text.quantities import MONTH_NAMES, Quantity
-from rag.text.sentences import split_sentences
 from rag.text.statements import Statement, content_words, contradicts, read_statement
 from rag.text.terms import is_code, terms
 
@@ -41,8 +40,8 @@ class _Sentence:
     statement: Statement
 
     @classmethod
-    def of(cls, text: str) -> Self:
-        return cls(text, frozenset(term for term in terms(text) if not is_code(term)), read_statement(text))
+    def of(cls, text: str, statement: Statement) -> Self:
+        return cls(text, frozenset(term for term in terms(text) if not is_code(term)), statement)
 
 
 def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
@@ -72,8 +71,12 @@ def newest_first(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
 
 @lru_cache(maxsize=512)
 def _sentences(passage: str) -> tuple[_Sentence, ...]:
-    texts = [passage[span.start : span.end] for span in split_sentences(passage)]
-    return tuple(_Sentence.of(text) for text in texts if not is_heading(text) and not _asks(text))
+    parsed = parse_text(passage)
+    return tuple(
+        _Sentence.of(parsed.words(place), parsed.statements[place])
+        for place, sentence in enumerate(parsed.sentences)
+        if not sentence.is_context and not _asks(parsed.words(place))
+    )
 
 
 def _asks(text: str) -> bool:

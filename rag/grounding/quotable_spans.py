@@ -8,7 +8,7 @@ from functools import lru_cache
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.schema import Evidence
-from rag.text.markup import introduces, is_heading, is_list_item, is_row, is_row_rule
+from rag.text.parsed import ParsedText, Sentence, parse_text
 from rag.text.quantities import Quantity, read_figures
 from rag.text.statements import Statement, content_words, read_statement, says_no
 
@@ -53,42 +53,36 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     Orders to the model (``prompt_injection.py``) are not among them: they support nothing.
     """
     title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
-    heading = table_header = introduction = ""
-    in_table = False
-    for span in supporting_sentences(passage):
-        text = passage.text[span.start : span.end]
-        in_row = is_row(text)
-        if is_heading(text):
-            heading, table_header, introduction, in_table = text, "", "", False
+    parsed = parse_text(passage.text)
+    supporting = frozenset(supporting_sentences(passage))
+    for place, sentence in enumerate(parsed.sentences):
+        if sentence.span not in supporting or sentence.kind in ("heading", "rule"):
             continue
-        if in_row and (is_row_rule(text) or not in_table):
-            table_header, in_table = (table_header if in_table else text), True
-            if is_row_rule(text):
-                continue
-        if not in_row:
-            table_header, in_table = "", False
-            if not is_list_item(text):
-                introduction = ""
-        around = "\n".join((title, heading, table_header, introduction))
+        above = [one for one in _above(sentence, place) if parsed.sentences[one].span in supporting]
         yield QuotableSpan(
             passage_index,
-            passage.start + span.start,
-            passage.start + span.end,
-            text,
-            read_statement(text),
-            read_statement(around),
-            in_row,
-            _cells(table_header, text) if in_row else (),
+            passage.start + sentence.span.start,
+            passage.start + sentence.span.end,
+            parsed.words(place),
+            parsed.statements[place],
+            read_statement("\n".join((title, *map(parsed.words, above)))),
+            sentence.kind in ("header", "row"),
+            _cells(parsed, place),
         )
-        if introduces(text):
-            introduction = text
 
 
-def _cells(header: str, row: str) -> tuple[Cell, ...]:
-    columns = zip(header.strip().strip("|").split("|"), row.strip().strip("|").split("|"), strict=False)
+def _above(sentence: Sentence, place: int) -> tuple[int, ...]:
+    """Return the sentences that say what a sentence is about; a table's header is its own."""
+    header = (place,) if sentence.kind == "header" else sentence.header[:1]
+    return (*sentence.headings[-1:], *header, *sentence.introductions)
+
+
+def _cells(parsed: ParsedText, place: int) -> tuple[Cell, ...]:
+    cells = parsed.cells(place)
+    header = cells if parsed.sentences[place].kind == "header" else parsed.header_cells(place)
     return tuple(
         Cell(content_words(name), _units_of(name), read_statement(cell).quantities, says_no(cell))
-        for name, cell in list(columns)[1:]
+        for name, cell in list(zip(header, cells, strict=False))[1:]
     )
 
 

@@ -68,6 +68,18 @@ def test_a_row_brings_its_header_and_its_heading() -> None:
     assert "| Z41 | 41 pounds |" in "\n".join(sent(chosen))
 
 
+def test_a_row_with_points_in_its_cells_is_whole_and_brings_its_header() -> None:
+    text = LONG + "\n\n| Code | Do |\n|---|---|\n| E1 | Wait. Restart. |\n| E2 | Clean it. Call us. |\n\n" + LONG
+    (chosen,) = to_send([passage(text)], "What?", by_words("Call"), 30, 0)
+    assert sent(chosen) == ["| Code | Do |\n|---|---|", "| E2 | Clean it. Call us. |"]
+
+
+def test_the_first_row_of_a_table_that_was_cut_answers_as_well() -> None:
+    text = "| Islands | nine days from the harbour |\n| Mainland | three days by road and rail |\n\n" + LONG
+    (chosen,) = to_send([passage(text)], "When?", by_words("Islands"), 30, 0)
+    assert sent(chosen) == ["| Islands | nine days from the harbour |"]
+
+
 def test_a_list_item_brings_the_line_that_introduces_it() -> None:
     text = LONG + "\n\nNot covered are:\n- dents\n- worn brushes\n- lost parts\n\n" + LONG
     (chosen,) = to_send([passage(text)], "brushes?", by_words("brushes"), 5)

@@ -1,0 +1,263 @@
+"""A text that is read once: its blocks, its sentences, and which sentences restrict which.
+
+    from rag.text.parsed import parse_text
+
+A sentence may mean the contrary without what stands above it: "Rust." under "Not covered:".  So the heading, a table's
+header and the sentence that introduces a list are part of the reading of each sentence, and everybody takes them from
+here: what the model reads, what a citation is held against, what is quoted.  Pure functions.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+from rag.schema import TextSpan
+from rag.text.markup import BULLETS, Line, introduces, read_lines, row_cells
+from rag.text.sentences import split_sentences
+from rag.text.statements import Statement, read_statement
+
+BlockKind = Literal["heading", "paragraph", "item", "header", "rule", "row", "code"]
+"""``header`` is a row with a ``rule`` right below it; other rows of bars are each a ``row``."""
+
+_LEANS_BACK = re.compile(
+    r"\s*+(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
+    r"|in (?:that|this) case|if (?:so|not|it))\b"
+    r"|\s*+(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
+    re.IGNORECASE,
+)
+_WHOLE = ("heading", "header", "rule", "row")
+_LEAST_INDENT = 2
+"""Blanks before a line that belongs to the list item above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines that belong together: ``text[start:end]``, from the first line's beginning to the last one's end.
+
+    ``level`` is a heading's, 1 to 6, or the characters that an item is indented by; ``mark`` what stands before an item
+    (``-``, ``2.``); ``cells`` the bounds in the text of the cells of a header or a row.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+    mark: str = ""
+    cells: tuple[TextSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a text, ``text[span.start:span.end]``; a row and a heading are one sentence each.
+
+    The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, the outermost
+    first; ``header`` its table's header and the rule below that; ``introductions`` the sentences that introduce its
+    list, table or code, the outermost first; ``leans_on`` the sentence before, where it begins with "otherwise" or
+    "it".  ``block`` is a place in ``ParsedText.blocks``.
+    """
+
+    span: TextSpan
+    kind: BlockKind
+    block: int
+    headings: tuple[int, ...] = ()
+    header: tuple[int, ...] = ()
+    introductions: tuple[int, ...] = ()
+    leans_on: tuple[int, ...] = ()
+
+    @property
+    def needs(self) -> tuple[int, ...]:
+        """The sentences without which this one cannot be understood: of its headings the nearest one alone."""
+        nearest = () if self.kind == "heading" else self.headings[-1:]  # a heading is understood by itself
+        return (*nearest, *self.header, *self.introductions, *self.leans_on)
+
+    @property
+    def is_context(self) -> bool:
+        """Whether it says nothing by itself but what the sentences below it are about."""
+        return self.kind in ("heading", "header", "rule")
+
+
+@dataclass(frozen=True)
+class ParsedText:
+    r"""A text with its ``blocks`` in their order, and its ``sentences``: ordered, disjoint, without blanks at the ends.
+
+    >>> parsed = parse_text("# Warranty\n\nNot covered:\n- rust\n- dents")
+    >>> [parsed.words(place) for place in parsed.sentences[3].needs]
+    ['# Warranty', 'Not covered:']
+    """
+
+    text: str
+    blocks: tuple[Block, ...]
+    sentences: tuple[Sentence, ...]
+
+    def words(self, place: int) -> str:
+        """Return the text of a sentence."""
+        span = self.sentences[place].span
+        return self.text[span.start : span.end]
+
+    def cells(self, place: int) -> tuple[str, ...]:
+        """Return the words of each cell of a row or a header; none for other sentences."""
+        block = self.blocks[self.sentences[place].block]
+        return tuple(self.text[cell.start : cell.end] for cell in block.cells)
+
+    def header_cells(self, place: int) -> tuple[str, ...]:
+        """Return the words of each cell of the header above a row; none where its table has no header."""
+        return self.cells(self.sentences[place].header[0]) if self.sentences[place].header else ()
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """What each sentence states."""
+        return tuple(read_statement(self.words(place)) for place in range(len(self.sentences)))
+
+
+@lru_cache(maxsize=1024)
+def parse_text(text: str) -> ParsedText:
+    """Read a text; the reading of a passage is kept, so that all who need it within an answer share it."""
+    spans = split_sentences(text)
+    blocks = tuple(_blocks(text, spans))
+    return ParsedText(text, blocks, tuple(_read_needs(text, blocks, _in_blocks(blocks, spans))))
+
+
+def _blocks(text: str, spans: Sequence[TextSpan]) -> Iterator[Block]:
+    """Yield the blocks; a line in which a sentence of the line before goes on is of its block."""
+    lines = list(read_lines(text))
+    wrapped = _wrapped_lines(lines, spans)
+    kept: Block | None = None
+    is_new_paragraph = True
+    for number, line in enumerate(lines):
+        block = _block(text, line, lines[number + 1] if number + 1 < len(lines) else None)
+        if block is None:
+            is_new_paragraph = True
+            continue
+        if kept is not None and _goes_on(kept, block, line, is_new_paragraph, line.start in wrapped):
+            kept = Block(kept.kind, kept.start, block.end, kept.level, kept.mark, kept.cells)
+        else:
+            if kept is not None:
+                yield kept
+            kept = block
+        is_new_paragraph = line.kind == "fence" and line.content != line.end
+    if kept is not None:
+        yield kept
+
+
+def _wrapped_lines(lines: Sequence[Line], spans: Sequence[TextSpan]) -> set[int]:
+    """Return the starts of the lines inside of a sentence that began in an earlier line."""
+    wrapped: set[int] = set()
+    waiting = iter(spans)
+    span = next(waiting, None)
+    for line in lines:
+        while span is not None and span.end <= line.start:
+            span = next(waiting, None)
+        if span is not None and span.start < line.start:
+            wrapped.add(line.start)
+    return wrapped
+
+
+def _goes_on(kept: Block, block: Block, line: Line, is_new_paragraph: bool, is_wrapped: bool) -> bool:
+    """Tell whether a line goes on in the block before it: code, a paragraph, or a list item."""
+    if kept.kind == "code":
+        return block.kind == "code" and not is_new_paragraph
+    if block.kind != "paragraph" or kept.kind not in ("paragraph", "item"):
+        return False
+    if kept.kind == "item":
+        return is_wrapped or line.level >= kept.level + _LEAST_INDENT
+    return not is_new_paragraph
+
+
+def _block(text: str, line: Line, following: Line | None) -> Block | None:
+    """Return the block of one line; None for a blank one."""
+    if line.kind == "blank":
+        return None
+    if line.kind == "row":
+        words = text[line.start : line.end]
+        cells = tuple(TextSpan(line.start + start, line.start + end) for start, end in row_cells(words))
+        is_header = following is not None and following.kind == "rule"
+        return Block("header" if is_header else "row", line.start, line.end, cells=cells)
+    if line.kind in ("fence", "code"):
+        return Block("code", line.start, line.end)
+    kind: BlockKind = "paragraph" if line.kind == "text" else line.kind  # type: ignore[assignment]
+    return Block(kind, line.start, line.end, line.level, line.mark)
+
+
+def _in_blocks(blocks: Sequence[Block], spans: Sequence[TextSpan]) -> Iterator[tuple[TextSpan, int]]:
+    """Yield each sentence with the place of its block; rows and headings are not cut where a point stands in them."""
+    number = 0
+    kept: tuple[TextSpan, int] | None = None
+    for span in spans:
+        while number + 1 < len(blocks) and span.start >= blocks[number + 1].start:
+            number += 1
+        if kept is not None and kept[1] == number and blocks[number].kind in _WHOLE:
+            kept = TextSpan(kept[0].start, span.end), number
+            continue
+        if kept is not None:
+            yield kept
+        kept = span, number
+    if kept is not None:
+        yield kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Introduction:
+    """A sentence that introduces; ``indent`` and ``is_bullet`` are those of its list item, -1 outside of lists."""
+
+    place: int
+    indent: int
+    is_bullet: bool
+
+
+@dataclass(slots=True)
+class _Above:
+    """What stands above the next sentence and restricts it: the one place that decides this."""
+
+    headings: tuple[tuple[int, int], ...] = ()  # level and place, the outermost first
+    header: tuple[int, ...] = ()
+    introductions: tuple[_Introduction, ...] = ()
+
+    def enter(self, block: Block, *, is_first: bool) -> None:
+        """Leave what does not reach into the sentence of a block; ``is_first`` is for the block's first one."""
+        if block.kind == "header" or block.kind not in ("rule", "row"):
+            self.header = ()
+        if block.kind == "heading":
+            self.headings = tuple(above for above in self.headings if above[0] < block.level)
+        if block.kind in ("heading", "paragraph"):
+            self.introductions = ()
+        elif block.kind == "item" and is_first:
+            self.introductions = tuple(one for one in self.introductions if _reaches(one, block))
+
+    def add(self, block: Block, place: int, words: str) -> None:
+        """Take in a sentence that restricts those below it."""
+        if block.kind == "heading":
+            self.headings = (*self.headings, (block.level, place))
+        elif block.kind in ("header", "rule"):
+            self.header = (*self.header, place)
+        elif block.kind in ("paragraph", "item") and introduces(words):
+            indent = block.level if block.kind == "item" else -1
+            self.introductions = (*self.introductions, _Introduction(place, indent, block.mark in BULLETS))
+
+
+def _reaches(introduction: _Introduction, item: Block) -> bool:
+    """Tell whether an item is below the one that introduces: further in, or of a list with other marks inside it."""
+    if introduction.indent == item.level:
+        return introduction.is_bullet != (item.mark in BULLETS)
+    return introduction.indent < item.level
+
+
+def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSpan, int]]) -> Iterator[Sentence]:
+    above = _Above()
+    last_block = -1
+    for place, (span, number) in enumerate(spans):
+        block, words = blocks[number], text[span.start : span.end]
+        above.enter(block, is_first=number != last_block)
+        leans = place > 0 and block.kind in ("paragraph", "item") and _LEANS_BACK.match(words) is not None
+        yield Sentence(
+            span,
+            block.kind,
+            number,
+            tuple(heading for _, heading in above.headings),
+            above.header,
+            tuple(one.place for one in above.introductions),
+            (place - 1,) if leans else (),
+        )
+        above.add(block, place, words)
+        last_block = number
