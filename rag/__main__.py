@@ -5,9 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -17,7 +17,7 @@ from rag.cli.batch import AnswerFile, Conversation, answer_bar, answered, read_c
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
 from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
-from rag.pipeline import Pipeline
+from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
 from rag.retrieval.question import clean_question
@@ -73,16 +73,16 @@ def _question(argument: str) -> str:
 def _ask(options: argparse.Namespace, language: Language) -> int:
     settings = _settings(options)
     question = clean_question(_question(options.question), settings.question_limit_characters)
-    asking = {**_asking(options, language), "fresh": options.fresh, "quote": "only" if options.instant else "never"}
+    asking = replace(_asking(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
     pipeline = _build(settings)
     if options.json:
-        answer = pipeline.answer(question, **asking)
+        answer = pipeline.answer(question, asking)
         print(json.dumps(answer.to_json(), ensure_ascii=False))
         return 0
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     printer = AnswerPrinter(sys.stdout, language, question, color=color)
     try:
-        for event in pipeline.stream(question, **asking):
+        for event in pipeline.stream(question, asking):
             printer.show(event)
     except (AnswerdeskError, KeyboardInterrupt):
         printer.interrupt()
@@ -98,7 +98,7 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     pipeline = _build(_settings(options))
 
     def answer(one: Conversation) -> Answer:
-        return pipeline.answer(one.question, earlier=one.earlier, **asking)
+        return pipeline.answer(one.question, asking, earlier=one.earlier)
 
     left = [one for one in conversations if out is None or not out.is_done(one)]
     code = 0
@@ -192,8 +192,8 @@ def _add_filters(command: argparse.ArgumentParser) -> None:
     command.add_argument("--product", default="", metavar="NAME", help="only documents of this product  产品名称")
 
 
-def _asking(options: argparse.Namespace, language: Language) -> dict[str, Any]:
-    return {"filters": _filters(options, language), "think": options.think, "top_k": options.top_k}
+def _asking(options: argparse.Namespace, language: Language) -> AskOptions:
+    return AskOptions(filters=_filters(options, language), think=options.think, top_k=options.top_k)
 
 
 def _filters(options: argparse.Namespace, language: Language) -> Filters:

@@ -19,6 +19,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict
 
+from rag.pipeline import AskOptions
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
 from rag.streams import closing_if_generator
 
@@ -26,9 +27,7 @@ from rag.streams import closing_if_generator
 class Streams(Protocol):
     """What both faces need of ``rag.pipeline.Pipeline``."""
 
-    def stream(
-        self, question: str, *, think: bool | None = None, top_k: int | None = None, fresh: bool = False
-    ) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
         """Yield the events of one answer."""
 
 
@@ -51,7 +50,7 @@ class EvidenceRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
         del run_manager
-        with closing_if_generator(self.pipeline.stream(query, top_k=self.top_k, fresh=True)) as events:
+        with closing_if_generator(self.pipeline.stream(query, AskOptions(top_k=self.top_k, fresh=True))) as events:
             first = next(event for event in events if isinstance(event, Retrieved))
         return [_document(passage) for passage in first.evidence]
 
@@ -65,8 +64,7 @@ class AnswerRunnable(Runnable[str, AIMessage]):
 
     def __init__(self, pipeline: Streams, *, think: bool | None = None, top_k: int | None = None) -> None:
         self._pipeline = pipeline
-        self._think = think
-        self._top_k = top_k
+        self._options = AskOptions(think=think, top_k=top_k)
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:  # noqa: ANN401
         """Answer one question."""
@@ -97,7 +95,7 @@ class AnswerRunnable(Runnable[str, AIMessage]):
                     yield AIMessageChunk(content="" if is_streamed else answer.text, response_metadata=metadata)
 
     def _events(self, question: str) -> Iterator[Event]:
-        return self._pipeline.stream(question, think=self._think, top_k=self._top_k)
+        return self._pipeline.stream(question, self._options)
 
 
 def _metadata(answer: Answer) -> dict[str, Any]:

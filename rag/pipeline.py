@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,51 @@ class PipelineParts:
     lanes: AnswerSources | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """How a question is to be answered.
+
+    ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of them,
+    that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None leaves the
+    choice to the settings; ``top_k`` in [1, 20] limits the passages found.  Setting ``cancelled`` frees the model
+    within a quarter of a second, unless another question waits for the same answer.
+
+    The queue before the model is fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in
+    it; empty: this process, which may have any number.  ``conversation`` names the conversation whose prompt the model
+    may have in its cache; empty: the owner's.  ``fresh`` skips stored answers.  ``quote`` gives the sentences that
+    answer best, word for word, in the model's place: where the model cannot answer now, or whenever there are any.
+    """
+
+    earlier: Sequence[str] = ()
+    filters: Filters = EVERYTHING
+    think: bool | None = None
+    top_k: int | None = None
+    cancelled: threading.Event | None = None
+    owner: str = ""
+    conversation: str = ""
+    fresh: bool = False
+    quote: Quoting = "never"
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether only a part of the knowledge base may be found, so that no stored answer fits."""
+        return self.filters != EVERYTHING or self.top_k is not None
+
+
+class AskKeywords(TypedDict, total=False):
+    """The fields of ``AskOptions`` as keywords, for callers who write one or two of them."""
+
+    earlier: Sequence[str]
+    filters: Filters
+    think: bool | None
+    top_k: int | None
+    cancelled: threading.Event | None
+    owner: str
+    conversation: str
+    fresh: bool
+    quote: Quoting
+
+
 class Pipeline:
     """Answers questions from one knowledge base with one model; made of ``parts``.  Safe to use from many threads.
 
@@ -113,85 +158,57 @@ class Pipeline:
         for warm_up in self.parts.warm_ups:
             warm_up()
 
-    def answer(
-        self,
-        question: str,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
-        think: bool | None = None,
-        top_k: int | None = None,
-        cancelled: threading.Event | None = None,
-        fresh: bool = False,
-        quote: Quoting = "never",
-    ) -> Answer:
+    def answer(self, question: str, options: AskOptions | None = None, **keywords: Unpack[AskKeywords]) -> Answer:
         """Return the answer as a whole.  Arguments and errors are those of ``stream``."""
-        asking = {"earlier": earlier, "filters": filters, "think": think, "top_k": top_k, "cancelled": cancelled}
-        for event in self.stream(question, **asking, fresh=fresh, quote=quote):  # type: ignore[arg-type]
+        for event in self.stream(question, options, **keywords):
             if isinstance(event, Completed):
                 return event.answer
         raise AssertionError("a stream ends with Completed or an error")
 
     def stream(
-        self,
-        question: str,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
-        think: bool | None = None,
-        top_k: int | None = None,
-        cancelled: threading.Event | None = None,
-        owner: str = "",
-        conversation: str = "",
-        fresh: bool = False,
-        quote: Quoting = "never",
+        self, question: str, options: AskOptions | None = None, **keywords: Unpack[AskKeywords]
     ) -> Iterator[Event]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
-        ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of
-        them, that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None
-        leaves the choice to the settings; ``top_k`` in [1, 20] limits the passages found.  The line before the model is
-        fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in it; empty: this process,
-        which may have any number.  ``conversation`` is whose earlier prompt the model may have in its cache; empty: the
-        owner's.  ``fresh`` asks for an answer of the model's own, whatever is there already.  ``quote`` gives the
-        sentences that answer best, word for word, in the model's place: where the model cannot answer now, or whenever
-        there are such sentences.  Setting ``cancelled``, or closing the iterator, frees the model within a quarter of a
-        second, unless somebody else waits for the same answer.  Raises an ``AnswerdeskError``; what was yielded before
-        stays valid, evidence above all.
+        ``keywords`` are fields of ``AskOptions`` and replace those of ``options``.  Closing the iterator frees the
+        model as ``AskOptions.cancelled`` does.  Raises an ``AnswerdeskError``; events yielded before it stay valid,
+        evidence above all.
         """
+        return self._events(question, replace(options or AskOptions(), **keywords))
+
+    def _events(self, question: str, options: AskOptions) -> Iterator[Event]:
         trace, text = Trace(), self._cleaned(question)
-        standalone_question = in_context(text, question_before(text, earlier))
-        lanes = None if filters != EVERYTHING or top_k is not None else self.parts.lanes
-        served = (
-            None if lanes is None or fresh else lanes.served(standalone_question, question_language(text), think, trace)
-        )
+        standalone_question = in_context(text, question_before(text, options.earlier))
+        lanes = None if options.is_selective else self.parts.lanes
+        served = None
+        if lanes is not None and not options.fresh:
+            served = lanes.served(standalone_question, question_language(text), options.think, trace)
         if served is not None:
             yield served.retrieved
             yield served.completed
             return
-        asked, retrieval = self._prepare(
-            text, trace, earlier=earlier, filters=filters, think=think, top_k=top_k, cancelled=cancelled
-        )
-        answerable = retrieval.answerable and any(passage.sent for passage in asked.evidence)
-        yield Retrieved(asked.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
+        request, retrieval = self._prepare(text, trace, options)
+        answerable = retrieval.answerable and any(passage.sent for passage in request.evidence)
+        yield Retrieved(request.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
         if not answerable:
-            yield Completed(refusal(asked))
+            yield Completed(refusal(request))
             return
-        if quote == "only" and (answer := quotation(asked)) is not None:
+        if options.quote == "only" and (answer := quotation(request)) is not None:
             yield Completed(answer)
             return
+        asker = Asker(options.owner, options.conversation, bool(options.earlier))
         has_spoken = False
         try:
-            with closing(self._drafting.events(asked, Asker(owner, conversation, bool(earlier)))) as events:
+            with closing(self._drafting.events(request, asker)) as events:
                 for event in events:
                     has_spoken = has_spoken or isinstance(event, AnswerDelta)
                     if lanes is not None and isinstance(event, Completed):
-                        lanes.keep(standalone_question, think, asked.evidence, event)
+                        lanes.keep(standalone_question, options.think, request.evidence, event)
                     yield event
         except ServingError as error:
             ends_it = isinstance(error, AnswerCancelled | OwnQueueFull)  # the owner's own doing, who can ask again
-            may_quote = quote == "if_needed" and not has_spoken and not ends_it
-            answer = quotation(asked, type(error).__name__) if may_quote else None
+            may_quote = options.quote == "if_needed" and not has_spoken and not ends_it
+            answer = quotation(request, type(error).__name__) if may_quote else None
             if answer is None:
                 raise
             yield Completed(answer)
@@ -210,54 +227,44 @@ class Pipeline:
 
     def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        return self._prepare(self._cleaned(question), Trace(), earlier=earlier)
+        return self._prepare(self._cleaned(question), Trace(), AskOptions(earlier=earlier))
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
-        asked, _ = self.prepare(question, earlier=earlier)
-        messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-        run = blocking(lambda generator: judge_answerable(generator, messages, asked.language))
-        found = self.parts.gateway.result(GenerationRequest(run, cancelled=asked.cancelled))
-        return AnswerabilitySample(asked.language, asked.retrieval_probability, found.yes)
+        request, _ = self.prepare(question, earlier=earlier)
+        messages = build_messages(request.question, request.evidence, request.language, request.previous)
+        run = blocking(lambda generator: judge_answerable(generator, messages, request.language))
+        found = self.parts.gateway.result(GenerationRequest(run, cancelled=request.cancelled))
+        return AnswerabilitySample(request.language, request.retrieval_probability, found.yes)
 
     def _cleaned(self, question: str) -> str:
         return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
 
-    def _prepare(
-        self,
-        text: str,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
-        think: bool | None = None,
-        top_k: int | None = None,
-        cancelled: threading.Event | None = None,
-    ) -> tuple[AnswerRequest, Retrieval]:
+    def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
         parts = self.parts
-        limit = top_k if top_k is not None else parts.settings.top_k
+        limit = options.top_k if options.top_k is not None else parts.settings.top_k
         if not 1 <= limit <= _LARGEST_TOP_K:
             raise SettingsError(reason=f"top_k must be between 1 and {_LARGEST_TOP_K}, not {limit}")
         language = question_language(text)
-        earlier = [visible(one) for one in earlier]
-        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=filters)
+        earlier = [visible(one) for one in options.earlier]
+        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.filters)
         previous = question_before(text, earlier)
         with trace.span("pack"):
             evidence = self._packed(in_context(text, previous), retrieval, limit)
-        asked = AnswerRequest(
+        request = AnswerRequest(
             question=text,
             previous=previous,
             language=language,
-            think=self._is_to_think(text, think),
+            think=self._is_to_think(text, options.think),
             evidence=evidence,
             retrieval_probability=retrieval.base_probability,
             generation=retrieval.generation,
             trace=trace,
-            cancelled=cancelled or threading.Event(),
+            cancelled=options.cancelled or threading.Event(),
             nearest_document=next((one.chunk.document_id for one in retrieval.chunks), ""),
         )
-        asked.check_cancelled()
-        return asked, retrieval
+        request.check_cancelled()
+        return request, retrieval
 
     def _packed(self, question: str, retrieval: Retrieval, chunks: int) -> tuple[Evidence, ...]:
         parts = self.parts

@@ -74,7 +74,7 @@ class _Author:
 
 
 def generate_answer(
-    asked: AnswerRequest, generator: Generator, settings: Settings, fit: AnswerabilityFit | None
+    request: AnswerRequest, generator: Generator, settings: Settings, fit: AnswerabilityFit | None
 ) -> GeneratorObject[Event, None, Completed]:
     """Yield the deltas as they come and return ``Completed``.  Without a ``fit`` answerability is not judged first.
 
@@ -83,14 +83,14 @@ def generate_answer(
     clock = GenerationClock()
     author = _Author(generator.model, generator.stand_in)
     budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)
-    messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+    messages = build_messages(request.question, request.evidence, request.language, request.previous)
     probability: float | None = None
     if fit is not None:
-        probability = _answerable(asked, generator, messages, fit, clock)
+        probability = _answerable(request, generator, messages, fit, clock)
         if probability is not None and probability < fit.refuse_below:
-            clock.record(asked.trace)
-            return Completed(_refused(asked, author))
-    reply = guard_reply(generator, messages, think=asked.think, language=asked.language, budget=budget)
+            clock.record(request.trace)
+            return Completed(_refused(request, author))
+    reply = guard_reply(generator, messages, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
         for part in reply:
@@ -99,74 +99,74 @@ def generate_answer(
             elif part.text:
                 yield clock.saw(part)
     assert governed is not None  # govern ends with it or raises
-    asked.check_cancelled()
+    request.check_cancelled()
     clock.loaded(governed.finished)
-    clock.record(asked.trace)
-    with asked.trace.span("citations"):
-        text = filter_output(governed.text, asked.question, asked.evidence, asked.is_supported)
-        grounding = ground(text, asked.evidence, asked.in_context)
+    clock.record(request.trace)
+    with request.trace.span("citations"):
+        text = filter_output(governed.text, request.question, request.evidence, request.is_supported)
+        grounding = ground(text, request.evidence, request.in_context)
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from
-    answer = _judged(asked, text, grounding, author, is_there=is_there)
+    answer = _judged(request, text, grounding, author, is_there=is_there)
     return Completed(answer, governed.finished.generated_tokens, governed.finished.generation_ms)
 
 
-def refusal(asked: AnswerRequest) -> Answer:
+def refusal(request: AnswerRequest) -> Answer:
     """Return the refusal that needs no model: nothing near was found."""
-    return _refused(asked, _Author())
+    return _refused(request, _Author())
 
 
-def quotation(asked: AnswerRequest, instead_of: str = "") -> Answer | None:
+def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
     """Return the answer that needs no model: the sentences that answer best, word for word; None where none may leave.
 
     What is for staff only, or holds no longer, is not quoted; the question's own language comes first.  ``instead_of``
     names the error for which the model does not answer.
     """
-    usable = [one for one in asked.evidence if one.quoted and one.audience == "public" and one.is_in_force]
-    own = [one for one in usable if one.language == asked.language] or usable
+    usable = [one for one in request.evidence if one.quoted and one.audience == "public" and one.is_in_force]
+    own = [one for one in usable if one.language == request.language] or usable
     text = quoted_text(own)
     if not text:
         return None
-    return replace(_answer(asked, _Author(), text, quoted_citations(own), lane="quotation"), instead_of=instead_of)
+    return replace(_answer(request, _Author(), text, quoted_citations(own), lane="quotation"), instead_of=instead_of)
 
 
 def _answerable(
-    asked: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
+    request: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
 ) -> float | None:
     """Return the probability that the passages hold the answer; None where the model said neither yes nor no."""
-    found = judge_answerable(generator, messages, asked.language)
+    found = judge_answerable(generator, messages, request.language)
     clock.loaded(found.finished)
     if found.yes is None:
         return None
-    return fit.probability(yes=found.yes, retrieval=asked.retrieval_probability, language=asked.language)
+    return fit.probability(yes=found.yes, retrieval=request.retrieval_probability, language=request.language)
 
 
-def _judged(asked: AnswerRequest, text: str, grounding: Grounding, author: _Author, *, is_there: bool) -> Answer:
+def _judged(request: AnswerRequest, text: str, grounding: Grounding, author: _Author, *, is_there: bool) -> Answer:
     if not text or says_not_found(text):
-        return _refused(asked, author)
+        return _refused(request, author)
     supported = len({citation.start for citation in grounding.citations})
-    if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(asked):
-        own = [one for one in asked.evidence if one.language == asked.language and one.audience == "public"]
+    if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(request):
+        own = [one for one in request.evidence if one.language == request.language and one.audience == "public"]
         if is_there and (quotation := quoted_text(own)):
-            return _answer(asked, author, quotation, quoted_citations(own), lane="quotation")
+            return _answer(request, author, quotation, quoted_citations(own), lane="quotation")
         if not supported:
-            return _refused(asked, author)
-    return _answer(asked, author, text, grounding.citations, grounding.unsupported)
+            return _refused(request, author)
+    return _answer(request, author, text, grounding.citations, grounding.unsupported)
 
 
-def _is_comparable(asked: AnswerRequest) -> bool:
+def _is_comparable(request: AnswerRequest) -> bool:
     """Tell whether words can be compared: where the best passage is in the other language, a reply is only marked."""
-    return asked.evidence[0].language == asked.language
+    return request.evidence[0].language == request.language
 
 
-def _refused(asked: AnswerRequest, author: _Author) -> Answer:
-    tried, nearest = bool(author.model), asked.nearest_document
-    text = refusal_text(asked.evidence, asked.language, model_tried=tried, nearest_document=nearest)
-    return _answer(asked, author, text, lane="refusal")
+def _refused(request: AnswerRequest, author: _Author) -> Answer:
+    tried, nearest = bool(author.model), request.nearest_document
+    text = refusal_text(request.evidence, request.language, model_tried=tried, nearest_document=nearest)
+    return _answer(request, author, text, lane="refusal")
 
 
 def _answer(
-    asked: AnswerRequest,
+    request: AnswerRequest,
     author: _Author,
     text: str,
     citations: tuple[Citation, ...] = (),
@@ -174,20 +174,20 @@ def _answer(
     *,
     lane: Lane = "model",
 ) -> Answer:
-    unconfirmed = () if lane == "refusal" else unconfirmed_sentences(text, citations, asked.evidence)
-    asked.trace.record("total", asked.trace.elapsed_ms())
+    unconfirmed = () if lane == "refusal" else unconfirmed_sentences(text, citations, request.evidence)
+    request.trace.record("total", request.trace.elapsed_ms())
     return Answer(
         text=text,
-        language=asked.language,
+        language=request.language,
         refused=lane == "refusal",
         thinking=author.thinking,
         citations=citations,
         unsupported=unsupported,
-        spans=asked.trace.spans(),
+        spans=request.trace.spans(),
         model=author.model,
         stand_in=author.stand_in,
-        generation=asked.generation,
-        conflicts=find_conflicts(asked.evidence),
+        generation=request.generation,
+        conflicts=find_conflicts(request.evidence),
         lane=lane,
         unconfirmed=unconfirmed,
     )

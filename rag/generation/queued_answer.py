@@ -55,54 +55,54 @@ class AnswerGeneration:
         self._shared: SharedStreams[Event] = SharedStreams()
         self._context_fit = ContextFit(lambda: gateway.room_tokens(settings), count_tokens)
 
-    def events(self, asked: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
+    def events(self, request: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
         """Yield ``Queued`` while others are served, the deltas, and ``Completed``.
 
         Raises a ``ServingError``, or ``PromptTooLong`` before anything is sent.
         """
         while True:
             try:
-                yield from self._shared_events(asked, asker)
+                yield from self._shared_events(request, asker)
             except OwnQueueFull as error:
                 if error.details["owner"] == asker.owner:
                     raise
                 continue  # whoever began the generation has too many questions waiting, not this one's owner
             return
 
-    def _shared_events(self, asked: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
+    def _shared_events(self, request: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
         def begin(all_left: threading.Event) -> Iterator[Event]:
-            return self._queue_and_generate(replace(asked, cancelled=all_left), asker)
+            return self._queue_and_generate(replace(request, cancelled=all_left), asker)
 
-        key = (asked.question, asked.previous, asked.think, asked.evidence)
+        key = (request.question, request.previous, request.think, request.evidence)
         joined_at = time.perf_counter()
         spoke_at = 0.0
-        with closing(self._shared.stream(key, asked.cancelled, begin)) as shared:
+        with closing(self._shared.stream(key, request.cancelled, begin)) as shared:
             for event, is_joined in shared:
                 if is_joined and isinstance(event, ThinkingDelta | AnswerDelta):
                     spoke_at = spoke_at or time.perf_counter()
                 if is_joined and isinstance(event, Completed):
-                    yield _as_joined(event, asked, joined_at, spoke_at or time.perf_counter())
+                    yield _as_joined(event, request, joined_at, spoke_at or time.perf_counter())
                 else:
                     yield event
 
-    def _ticket(self, asked: AnswerRequest, asker: Asker) -> TicketRequest:
+    def _ticket(self, request: AnswerRequest, asker: Asker) -> TicketRequest:
         """Describe the work to the queue: the length of the prompt behind its beginning, and whether to think."""
-        messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+        messages = build_messages(request.question, request.evidence, request.language, request.previous)
         settings = self._settings
-        thought = settings.thinking_budget_tokens if asked.think else 0
-        self._context_fit.require(messages, asked.in_context, settings.answer_budget_tokens + thought)
-        work = Work(self._count_tokens(messages[-1].content), asked.think)
+        thought = settings.thinking_budget_tokens if request.think else 0
+        self._context_fit.require(messages, request.in_context, settings.answer_budget_tokens + thought)
+        work = Work(self._count_tokens(messages[-1].content), request.think)
         most_waiting = settings.person_waiting if asker.owner else None
         return TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, most_waiting)
 
-    def _queue_and_generate(self, asked: AnswerRequest, asker: Asker) -> Iterator[Event]:
-        ticket = self._ticket(asked, asker)
+    def _queue_and_generate(self, request: AnswerRequest, asker: Asker) -> Iterator[Event]:
+        ticket = self._ticket(request, asker)
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
-            return generate_answer(asked, generator, self._settings, self._fit_of(generator.model))
+            return generate_answer(request, generator, self._settings, self._fit_of(generator.model))
 
         # The slot is free by the time ``Completed`` is yielded: leaving after it does not count as breaking off.
-        completed = yield from _events(self._gateway, GenerationRequest(run, ticket, asked.cancelled), asked)
+        completed = yield from _events(self._gateway, GenerationRequest(run, ticket, request.cancelled), request)
         self._learn_speed(ticket.work, completed.answer)
         yield completed
 
@@ -112,7 +112,7 @@ class AnswerGeneration:
 
 
 def _events(
-    gateway: ModelGateway, generation: GenerationRequest[Event, Completed], asked: AnswerRequest
+    gateway: ModelGateway, generation: GenerationRequest[Event, Completed], request: AnswerRequest
 ) -> GeneratorObject[Event, None, Completed]:
     """Yield the generation's events, with ``Queued`` for its time in the queue; return ``Completed``."""
     with closing(gateway.generate(generation)) as events:
@@ -125,19 +125,19 @@ def _events(
             if isinstance(event, Wait):
                 yield Queued(event.ahead, event.wait_seconds)
             elif isinstance(event, Admitted):
-                asked.trace.record("wait", event.waited_seconds * 1000)
+                request.trace.record("wait", event.waited_seconds * 1000)
                 if event.was_queued:
                     yield Queued(0)
             else:
                 yield event
 
 
-def _as_joined(completed: Completed, asked: AnswerRequest, joined_at: float, spoke_at: float) -> Completed:
+def _as_joined(completed: Completed, request: AnswerRequest, joined_at: float, spoke_at: float) -> Completed:
     """Return the answer with the times of one who joined; the tokens are counted where the generation began."""
-    asked.trace.record("wait", (spoke_at - joined_at) * 1000)
-    asked.trace.record("answer", _ms_since(spoke_at))
-    asked.trace.record("total", asked.trace.elapsed_ms())
-    return Completed(replace(completed.answer, spans=asked.trace.spans()))
+    request.trace.record("wait", (spoke_at - joined_at) * 1000)
+    request.trace.record("answer", _ms_since(spoke_at))
+    request.trace.record("total", request.trace.elapsed_ms())
+    return Completed(replace(completed.answer, spans=request.trace.spans()))
 
 
 def _ms_since(started_at: float) -> float:

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from rag.pipeline import Pipeline, PipelineParts
+from rag.pipeline import AskOptions, Pipeline, PipelineParts
 from rag.schema import Completed, Event, Retrieved
 from rag.streams import closing_if_generator
 from rag.telemetry.answer_spans import AnswerSpan, completed_span, failed_span
@@ -20,12 +19,11 @@ class TracedPipeline(Pipeline):
         super().__init__(parts)
         self._export = export
 
-    def stream(self, question: str, **asking: Any) -> Iterator[Event]:  # noqa: ANN401 - passed on as they come
-        """Yield what ``Pipeline.stream`` yields; arguments and errors are its."""
+    def _events(self, question: str, options: AskOptions) -> Iterator[Event]:
         started_ns = time.time_ns()
         retrieved: Retrieved | None = None
         is_told = False
-        events = super().stream(question, **asking)
+        events = super()._events(question, options)
         try:
             with closing_if_generator(events):
                 for event in events:

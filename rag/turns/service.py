@@ -9,10 +9,10 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from rag.errors import (
     TurnFailed,
     TurnMissing,
 )
-from rag.evidence.quotation import Quoting
+from rag.pipeline import AskOptions
 from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
@@ -53,19 +53,7 @@ _MINUTE_SECONDS = 60.0
 class AnswerPipeline(Protocol):
     """What a worker needs of ``rag.pipeline.Pipeline``."""
 
-    def stream(
-        self,
-        question: str,
-        *,
-        earlier: Sequence[str] = (),
-        think: bool | None = None,
-        top_k: int | None = None,
-        cancelled: threading.Event | None = None,
-        owner: str = "",
-        conversation: str = "",
-        fresh: bool = False,
-        quote: Quoting = "never",
-    ) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
 
 
@@ -83,13 +71,10 @@ class Occupancy:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a worker is to do for a turn; the fields are arguments of ``TurnService.submit``."""
+    """A turn for a worker."""
 
     live: LiveTurn
-    owner: str
-    conversation: str
-    think: bool | None
-    fresh: bool
+    options: AskOptions
     user: User
 
 
@@ -176,7 +161,15 @@ class TurnService:
             self._turn_of_token[token] = record.turn_id
             while len(self._turn_of_token) > _REMEMBERED_TOKENS:
                 self._turn_of_token.popitem(last=False)
-        self._begin(_Work(live, owner or session, conversation, think, fresh, user))
+        options = AskOptions(
+            think=think,
+            cancelled=live.cancelled,
+            owner=owner or session,
+            conversation=conversation,
+            fresh=fresh,
+            quote="if_needed",
+        )
+        self._begin(_Work(live, options, user))
         return record.turn_id
 
     @property
@@ -290,7 +283,7 @@ class TurnService:
 
     def _begin(self, work: _Work) -> None:
         try:
-            future = self._searchers.submit(work.owner, partial(self._search, work))
+            future = self._searchers.submit(work.options.owner, partial(self._search, work))
         except OwnQueueFull as error:
             work.live.end("failed", Failure.of(error))
             self._finish(work.live)
@@ -331,16 +324,8 @@ class TurnService:
     def _events(self, work: _Work) -> Iterator[Event]:
         record = work.live.record
         pipeline = self._pipeline(record.knowledge_base, work.user)
-        return pipeline.stream(
-            record.question,
-            earlier=self._store.questions_before(record, _EARLIER_QUESTIONS),
-            think=work.think,
-            cancelled=work.live.cancelled,
-            owner=work.owner,
-            conversation=work.conversation,
-            fresh=work.fresh,
-            quote="if_needed",
-        )
+        earlier = self._store.questions_before(record, _EARLIER_QUESTIONS)
+        return pipeline.stream(record.question, replace(work.options, earlier=earlier))
 
     def _searched(self, work: _Work, search: "Future[Iterator[Event] | None]") -> None:
         """Hand what follows the passages to a thread that may wait for the model."""
@@ -348,10 +333,10 @@ class TurnService:
         if events is None:
             self._settle(work.live, search)
             return
-        ahead = self._answerers.ahead_of(work.owner)
+        ahead = self._answerers.ahead_of(work.options.owner)
         if ahead and work.live.snapshot.answerable:
             work.live.apply(Queued(ahead, None))  # joined to answers under way, for in the line are fewer than threads
-        answer = self._answerers.submit(work.owner, partial(self._answer, work.live, events))
+        answer = self._answerers.submit(work.options.owner, partial(self._answer, work.live, events))
         answer.add_done_callback(partial(self._settle, work.live))
 
     def _answer(self, live: LiveTurn, events: Iterator[Event]) -> None:

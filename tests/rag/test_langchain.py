@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from langchain_core.output_parsers import StrOutputParser
 
 from rag.langchain import AnswerRunnable, EvidenceRetriever
+from rag.pipeline import AskOptions
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
 
 ANSWER = Answer("You have 30 days.", "en", False, "hm", (), (), (), "scripted", True, 1)
@@ -19,10 +20,8 @@ class FakePipeline:
         self.asked: list[tuple[str, bool | None, int | None]] = []
         self.was_generating = False
 
-    def stream(
-        self, question: str, *, think: bool | None = None, top_k: int | None = None, fresh: bool = False
-    ) -> Iterator[Event]:
-        self.asked.append((question, think, top_k))
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+        self.asked.append((question, options.think, options.top_k))
         yield Retrieved((PASSAGE,), not self.refused, 0.9, 1)
         self.was_generating = True
         if not self.refused:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from rag.errors import (
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.gateway import ModelGateway
 from rag.generation.prompt import build_messages
-from rag.pipeline import Pipeline, PipelineParts
+from rag.pipeline import AskKeywords, AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.queue.admission import Admission, Ticket
 from rag.queue.ticket_queue import TicketRequest
@@ -414,6 +414,24 @@ def test_an_answer_teaches_how_long_one_takes_also_where_nobody_reads_on_behind_
     events.close()  # type: ignore[attr-defined]
     learnt = [desk.admission.occupancy().average_seconds is not None for desk in (whole, left, broken)]
     assert learnt == [True, True, False]
+
+
+def test_options_and_keywords_are_the_same_and_keywords_win(tmp_path: Path) -> None:
+    assert set(AskKeywords.__annotations__) == {field.name for field in fields(AskOptions)}
+    desk = Desk(tmp_path)
+    options = AskOptions(earlier=["Can I return it?"], top_k=1)
+    by_options, by_keywords, by_both = (
+        next(iter(events))
+        for events in (
+            desk.pipeline.stream("How long?", options),
+            desk.pipeline.stream("How long?", earlier=["Can I return it?"], top_k=1),
+            desk.pipeline.stream("How long?", options, top_k=2),
+        )
+    )
+    assert by_options == by_keywords
+    assert isinstance(by_options, Retrieved)
+    assert isinstance(by_both, Retrieved)
+    assert (len(by_options.evidence), len(by_both.evidence)) == (1, 2)
 
 
 def test_closing_the_stream_frees_the_model(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import AnswerCancelled
-from rag.evidence.quotation import Quoting
+from rag.pipeline import AskOptions
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.retrieval.question import clean_question
 from rag.reuse.curated import Curation
@@ -84,23 +84,11 @@ class ScenePipeline:
         for language in WORDS:
             evidence(language)  # read from the disk now, while nobody waits for it
 
-    def stream(
-        self,
-        question: str,
-        *,
-        earlier: Sequence[str] = (),
-        think: bool | None = None,
-        top_k: int | None = None,
-        cancelled: threading.Event | None = None,
-        owner: str = "",
-        conversation: str = "",
-        fresh: bool = False,
-        quote: Quoting = "never",
-    ) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
         question = clean_question(question, 8000)
-        self._gates.earlier[question] = earlier
+        self._gates.earlier[question] = options.earlier
         written = None
-        if self._curation is not None and not fresh:
+        if self._curation is not None and not options.fresh:
             written = self._curation.answer(question, question_language(question), Trace())
         if written is not None:
             yield written.retrieved
@@ -108,7 +96,7 @@ class ScenePipeline:
             return
         for step in steps(self._gates.scene(question), question_language(question)):
             if isinstance(step, str):
-                self._gates.wait(question, step, cancelled)
+                self._gates.wait(question, step, options.cancelled)
             elif isinstance(step, Exception):
                 raise step
             else:

@@ -20,8 +20,7 @@ from rag.errors import (
     QueueFull,
     TurnMissing,
 )
-from rag.evidence.quotation import Quoting
-from rag.pipeline import Pipeline
+from rag.pipeline import AskOptions, Pipeline
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -93,22 +92,11 @@ class StepPipeline:
         self.owners: list[str] = []
         self.closed = 0
 
-    def stream(
-        self,
-        question: str,
-        *,
-        earlier: Sequence[str] = (),
-        think: bool | None = None,
-        top_k: int | None = None,
-        cancelled: threading.Event | None = None,
-        owner: str = "",
-        conversation: str = "",
-        fresh: bool = False,
-        quote: Quoting = "never",
-    ) -> Iterator[Event]:
-        self.asked.append((question, think))
-        self.earlier.append(earlier)
-        self.owners.append(owner)
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+        cancelled = options.cancelled
+        self.asked.append((question, options.think))
+        self.earlier.append(options.earlier)
+        self.owners.append(options.owner)
         try:
             for step in self.steps:
                 if isinstance(step, threading.Event):
@@ -348,7 +336,7 @@ def test_events_after_a_stop_change_nothing(start: Start) -> None:
     gate = threading.Event()
 
     class Deaf(StepPipeline):
-        def stream(self, question: str, **options: object) -> Iterator[Event]:
+        def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
             yield FOUND
             gate.wait(10)
             yield AnswerDelta("late")
@@ -533,8 +521,8 @@ class HeldSearches(StepPipeline):
         super().__init__()
         self.gate = threading.Event()
 
-    def stream(self, question: str, **options: object) -> Iterator[Event]:
-        if options["owner"] == "flooder":
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+        if options.owner == "flooder":
             assert self.gate.wait(timeout=10)
         yield from EVENTS
 
