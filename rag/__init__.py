@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.factory import build_pipeline
 
-__all__ = ["build_pipeline"]
+__all__ = ["__version__", "build_pipeline"]
+
+__version__ = "0.2.0"
+"""The only place of the version: pyproject.toml and ``answerdesk --version`` take it from here."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (the signature that the language defines)

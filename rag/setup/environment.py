@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -68,6 +69,24 @@ _WORDS = {
 }
 
 
+_COMMAND = """\
+#!/bin/sh
+'''exec' {python} "$0" "$@"
+' '''
+# Written by rag/setup/environment.py. The shell runs the second line; to Python it is a string.
+import sys
+from pathlib import Path
+
+# An environment that several checkouts share by a link runs the one that it is called from.
+around = Path(__file__).absolute().parents[2]
+sys.path.insert(0, str(around if (around / "ui" / "answerdesk.py").is_file() else {checkout!r}))
+
+from ui.answerdesk import run
+
+run()
+"""
+
+
 class EnvironmentFailed(Exception):
     """The environment could not be made; the text says why and what to do."""
 
@@ -90,6 +109,7 @@ def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
     The environment for development holds all of the other, so it serves both.  Raises ``EnvironmentFailed``.
     """
     if _is_current(kind, checkout):
+        _write_command(checkout)
         return "here"
     cache = cache_folder()
     _require_own(cache)
@@ -107,8 +127,22 @@ def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
         _stamp(checkout).unlink(missing_ok=True)
         lock = checkout / LOCKS[kind]
         _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, lock], log, cache)
+        _write_command(checkout)
         _stamp(checkout).write_text(_sum(checkout, kind), encoding="utf-8")
     return "done"
+
+
+def _write_command(checkout: Path) -> None:
+    """Write ``.venv/bin/answerdesk``, which runs the checkout's code: nothing has to be built or installed for it."""
+    command = checkout / ".venv" / "bin" / "answerdesk"
+    python = shlex.quote(str(checkout / ".venv" / "bin" / "python"))
+    text = _COMMAND.format(python=python, checkout=str(checkout))
+    if command.is_file() and command.read_text(encoding="utf-8") == text:
+        return
+    partial = command.with_name(f"answerdesk.{os.getpid()}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.chmod(0o755)
+    partial.replace(command)
 
 
 def _stamp(checkout: Path) -> Path:

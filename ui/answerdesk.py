@@ -1,0 +1,144 @@
+"""``answerdesk``: one command for everything that the ``python -m`` forms do.
+
+Each subcommand imports its own room when it is called: ``answerdesk ask`` starts as quickly as ``python -m rag ask``.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import rag
+from rag.private_files import keep_files_private
+from rag.terminal import exit_code_of
+
+_EXAMPLES = """examples  示例:
+  answerdesk setup                                    install Ollama, a model, the embedder  安装所需组件
+  answerdesk ingest manuals                           read a folder of documents  导入文档
+  answerdesk ask "How long can I return an order?"    one answer with its sources  提问并查看依据
+  answerdesk ask "退款多久到账？"
+  answerdesk desk --port 8501                         open the desk in the browser  打开工作台
+  answerdesk models pull deepseek-r1:7b               download a model  下载模型
+  answerdesk serve status                             does the model server run?  查看模型服务
+  answerdesk people add mei --role admin              let somebody sign in  添加用户
+  answerdesk eval retrieval --kb shop                 measure the search  评测检索
+
+Each command has its own --help; the forms with python -m do the same.
+每个命令都有 --help；python -m 形式的命令与之等价。"""
+
+_MODEL_COMMANDS = ("list", "pull", "import", "quantize", "adapter", "delete", "use", "size")
+_SERVER_COMMANDS = ("status", "start", "stop")
+
+
+def _rag(name: str, argv: Sequence[str]) -> int:
+    from rag.__main__ import main
+
+    return main([name, *argv])
+
+
+def _ingest(name: str, argv: Sequence[str]) -> int:
+    del name
+    from ingest.__main__ import main
+
+    return main(argv)
+
+
+def _eval(name: str, argv: Sequence[str]) -> int:
+    del name
+    from eval.__main__ import main
+
+    return main(argv)
+
+
+def _setup(name: str, argv: Sequence[str]) -> int:
+    del name
+    from rag.setup.__main__ import main
+
+    return main(argv)
+
+
+def _people(name: str, argv: Sequence[str]) -> int:
+    from ui.__main__ import main
+
+    return main([name, *argv])
+
+
+def _desk(name: str, argv: Sequence[str]) -> int:
+    del name
+    from ui.__main__ import main
+
+    return main(argv)
+
+
+def _ollama(name: str, argv: Sequence[str]) -> int:
+    commands = _MODEL_COMMANDS if name == "models" else _SERVER_COMMANDS
+    if not argv or argv[0] not in commands:
+        parser = argparse.ArgumentParser(prog=f"answerdesk {name}", description=_COMMANDS[name].description)
+        parser.add_argument("command", choices=commands, help=f"answerdesk {name} COMMAND --help  查看命令说明")
+        parser.parse_args(argv)  # ends the program: with the help, or because there is no such command
+    from rag.ollama.__main__ import main
+
+    return main(argv)
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """``run`` takes the command's name and its arguments, and returns the exit code."""
+
+    run: Callable[[str, Sequence[str]], int]
+    description: str
+
+
+_COMMANDS: Mapping[str, _Command] = {
+    "ask": _Command(_rag, "answer one question  回答一个问题"),
+    "batch": _Command(_rag, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
+    "ingest": _Command(_ingest, "read documents into a knowledge base  导入文档"),
+    "desk": _Command(_desk, "open the desk in the browser  打开工作台"),
+    "models": _Command(_ollama, "list, download, make, choose models  管理模型"),
+    "serve": _Command(_ollama, "start, stop, check the model server  管理模型服务"),
+    "people": _Command(_people, "who may sign in  管理用户"),
+    "curated": _Command(_rag, "answers written by people  管理人工答案"),
+    "latency": _Command(_rag, "times of recorded answers  已记录回答的耗时"),
+    "forget": _Command(_rag, "erase a customer's data  删除客户数据"),
+    "retention": _Command(_rag, "delete questions past their retention  清理过期问题"),
+    "eval": _Command(_eval, "measure answers, search, refusals, citations  评测质量"),
+    "setup": _Command(_setup, "install what is missing  安装所需组件"),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, _COMMANDS)) + 2
+    listed = "\n".join(f"  {name:<{width}}{command.description}" for name, command in _COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="answerdesk",
+        usage="answerdesk COMMAND [OPTIONS]",
+        description=f"A support desk that shows its evidence.  显示依据的客服工作台。\n\ncommands  命令:\n{listed}",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"answerdesk {rag.__version__}", help="版本")
+    parser.add_argument("command", choices=tuple(_COMMANDS), metavar="COMMAND", help="one of the above  上述命令之一")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code, which is that of the ``python -m`` form."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = _COMMANDS.get(words[0]) if words else None
+    if command is None:
+        _parser().parse_args(words)  # ends the program: with help or version, or because there is no such command
+        raise AssertionError(words)
+    return command.run(words[0], words[1:])
+
+
+def run() -> None:
+    """Run the program ``answerdesk`` and end it with the command's exit code."""
+    keep_files_private()
+    if sys.argv[1:2] == ["eval"]:  # SIGTERM ends it as Ctrl-C does: results so far are kept, its processes end too
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    exit_code = exit_code_of(main)
+    if sys.argv[1:2] == ["desk"]:
+        os._exit(exit_code)  # all is closed; a thread still loading the embedder would make its native library abort
+    sys.exit(exit_code)
