@@ -42,7 +42,6 @@ from ingest.reader import FileReader
 from ingest.recording import record_change
 from ingest.summary import IngestSummary
 from ingest.watch import watch
-from ingest.words import words
 from rag.errors import AnswerdeskError, KnowledgeError, SettingsError
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
@@ -51,6 +50,7 @@ from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail, terminal_language
+from rag.translate import translate
 
 SHUT_OUT = 7
 STOPPED = 130
@@ -76,7 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
     except KeyboardInterrupt:
         now = _current(settings)
-        print(words("stopped_published" if now > before else "stopped", language, generation=now), file=sys.stderr)
+        print(
+            translate("ingest.stopped_published" if now > before else "ingest.stopped", language, generation=now),
+            file=sys.stderr,
+        )
         return STOPPED
 
 
@@ -132,7 +135,7 @@ def _watch(options: argparse.Namespace, settings: Settings, language: Language) 
     """Ingest until Ctrl-C.  What ends a single ingest is said here, and tried again after the next change."""
     places(options.paths)
     embedder = open_embedder(settings)
-    print(words("watching", language, paths=", ".join(map(str, options.paths))), flush=True)
+    print(translate("ingest.watching", language, paths=", ".join(map(str, options.paths))), flush=True)
     with FileReader.of(settings) as reader:
 
         def update() -> None:
@@ -161,7 +164,10 @@ def _repair(settings: Settings, language: Language, *, as_json: bool) -> int:
             progress=console,
         )
     recorded = _record(summary, settings, language)
-    print(words("repaired", language, generation=summary.generation), file=sys.stderr if as_json else sys.stdout)
+    print(
+        translate("ingest.repaired", language, generation=summary.generation),
+        file=sys.stderr if as_json else sys.stdout,
+    )
     return OK if recorded else SOMETHING_WRONG
 
 
@@ -227,21 +233,21 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     keys.append("speed" if summary.embedded else "no_embedding")
     if summary.missing:
         keys.append("missing")
-    lines = [words(key, language, **figures) for key in keys]
+    lines = [translate(f"ingest.{key}", language, **figures) for key in keys]
     if summary.gate is not None:
         lines += gate_lines(summary.gate, language)
     lines += summary_line(summary.duplicates, language)
     lines += links_out_lines(summary.links_out, language, verbose=verbose)
     lines += detail_lines(summary.new_details, language)
     if summary.unsupported:
-        lines.append(words("unsupported", language, kinds=_kinds(summary.unsupported, language)))
+        lines.append(translate("ingest.unsupported", language, kinds=_kinds(summary.unsupported, language)))
         if verbose:
             lines += [f"  {path}" for path in summary.unsupported]
     return lines
 
 
 def _kinds(paths: Sequence[Path], language: Language) -> str:
-    counts = Counter(path.suffix.lower() or words("no_ending", language) for path in paths).most_common()
+    counts = Counter(path.suffix.lower() or translate("ingest.no_ending", language) for path in paths).most_common()
     shown = [f"{count} {kind}" for kind, count in counts[:_KINDS_SHOWN]]
     return ", ".join([*shown, "..."] if len(counts) > _KINDS_SHOWN else shown)
 

@@ -20,7 +20,6 @@ from ingest.lock import writer_lock
 from ingest.new_details import confirm_details
 from ingest.recording import record_change
 from ingest.summary import IngestSummary
-from ingest.words import words
 from rag.errors import AccessUnsettled, SettingsError, printable
 from rag.people.audit import terminal_user
 from rag.protocols import Embedder
@@ -30,6 +29,7 @@ from rag.storage.access import Access, access_to
 from rag.storage.contact_details import NewDetail
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
+from rag.translate import translate
 
 OK = 0
 SOMETHING_WRONG = 1
@@ -110,19 +110,19 @@ def _difference_lines(found: Difference, language: Language) -> list[str]:
     for mark, names in groups.items():
         lines += [f"{mark} {name}" for name in names[:_SHOWN]]
         if len(names) > _SHOWN:
-            lines.append(f"{mark} " + words("and_more", language, count=len(names) - _SHOWN))
+            lines.append(f"{mark} " + translate("ingest.and_more", language, count=len(names) - _SHOWN))
     lines += [f"! {failure.text(language)}" for failure in found.failures]
     lines += detail_lines(found.new_details, language)
     counts = {name: len(getattr(found, name)) for name in ("added", "changed", "moved", "missing", "failures")}
     lines += links_out_lines(found.links_out, language)
-    return [*lines, words("difference", language, unchanged=found.unchanged, **counts)]
+    return [*lines, translate("ingest.difference", language, unchanged=found.unchanged, **counts)]
 
 
 def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool = False) -> list[str]:
     """Return one sentence for the links that were left out, if there are any; with ``verbose`` all their names."""
     if not links:
         return []
-    said = words("links_out", language, count=len(links), example=links[0])
+    said = translate("ingest.links_out", language, count=len(links), example=links[0])
     return [said, *(f"  {link}" for link in links)] if verbose else [said]
 
 
@@ -131,12 +131,12 @@ def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
     if not details:
         return []
     lines = [
-        words("new_detail", language, detail=detail.detail, document=detail.document_ids[0])
+        translate("ingest.new_detail", language, detail=detail.detail, document=detail.document_ids[0])
         for detail in details[:_SHOWN]
     ]
     if len(details) > _SHOWN:
-        lines.append("@ " + words("and_more", language, count=len(details) - _SHOWN))
-    return [*lines, words("new_details", language, count=len(details))]
+        lines.append("@ " + translate("ingest.and_more", language, count=len(details) - _SHOWN))
+    return [*lines, translate("ingest.new_details", language, count=len(details))]
 
 
 def confirm_new_details(settings: Settings, language: Language, *, as_json: bool) -> int:
@@ -146,7 +146,7 @@ def confirm_new_details(settings: Settings, language: Language, *, as_json: bool
     if as_json:
         print_json({"generation": generation, "confirmed": count})
     else:
-        print(words("details_confirmed", language, count=count, generation=generation))
+        print(translate("ingest.details_confirmed", language, count=count, generation=generation))
     return OK if recorded else SOMETHING_WRONG
 
 
@@ -157,10 +157,18 @@ def show_check(settings: Settings, language: Language, *, as_json: bool) -> tupl
         print_json(asdict(report))
     else:
         for finding in report.findings:
-            line = words(f"wrong_{finding.problem}", language, count=finding.count, example=finding.example)
+            line = translate(f"ingest.wrong_{finding.problem}", language, count=finding.count, example=finding.example)
             print(printable(line))
         key = "check_failed" if report.findings else "check_passed"
-        print(words(key, language, generation=report.generation, documents=report.documents, passages=report.chunks))
+        print(
+            translate(
+                f"ingest.{key}",
+                language,
+                generation=report.generation,
+                documents=report.documents,
+                passages=report.chunks,
+            )
+        )
     return (SOMETHING_WRONG if report.findings else OK), report
 
 
@@ -168,9 +176,9 @@ def keep_questions(file: Path, settings: Settings, language: Language, *, as_jso
     """Register a file of regression questions, and say how many there are."""
     count, left_out = register(file, settings)
     out = sys.stderr if as_json else sys.stdout
-    print(words("questions_kept", language, name=settings.knowledge_base, count=count), file=out)
+    print(translate("ingest.questions_kept", language, name=settings.knowledge_base, count=count), file=out)
     if left_out:
-        print(words("questions_left_out", language, count=left_out), file=out)
+        print(translate("ingest.questions_left_out", language, count=left_out), file=out)
     return OK
 
 
@@ -234,9 +242,11 @@ def tell_unsettled_access(settings: Settings, language: Language) -> None:
 
 def _access_line(access: Access, language: Language) -> str:
     if not access.settled:
-        return words("access_unsettled", language)
-    audience = words(f"audience_{access.audience}", language)
-    return words("access", language, scope=access.scope or words("access_all", language), audience=audience)
+        return translate("ingest.access_unsettled", language)
+    audience = translate(f"ingest.audience_{access.audience}", language)
+    return translate(
+        "ingest.access", language, scope=access.scope or translate("ingest.access_all", language), audience=audience
+    )
 
 
 def show_history(settings: Settings, language: Language, *, as_json: bool) -> int:
@@ -267,8 +277,8 @@ def go_back(settings: Settings, target: int | None, language: Language, *, as_js
         print_json(_generation_json(info))
     else:
         print(
-            words(
-                "rolled_back",
+            translate(
+                "ingest.rolled_back",
                 language,
                 generation=info.generation,
                 restored=info.change.restored,
@@ -285,8 +295,8 @@ def _generation_json(info: GenerationInfo) -> dict[str, object]:
 
 def _generation_line(info: GenerationInfo, language: Language) -> str:
     change = info.change
-    line = words(
-        "generation_restored" if change.restored else "generation_ingested",
+    line = translate(
+        "ingest.generation_restored" if change.restored else "ingest.generation_ingested",
         language,
         generation=info.generation,
         at=info.published_at.astimezone().strftime("%Y-%m-%d %H:%M"),
@@ -296,7 +306,7 @@ def _generation_line(info: GenerationInfo, language: Language) -> str:
     )
     if not change.lost:
         return line
-    return line + words("forced_mark" if change.forced else "lost_mark", language, lost=change.lost)
+    return line + translate("ingest.forced_mark" if change.forced else "ingest.lost_mark", language, lost=change.lost)
 
 
 def _date(row: DocumentRow) -> str | None:

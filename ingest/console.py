@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ingest.summary import IngestProgress
-from ingest.words import words
 from rag.schema import Language
+from rag.translate import translate
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -54,7 +54,7 @@ class ProgressConsole:
         if progress.stage != self._stage:
             self._stage = progress.stage
             self._spoke_at = now
-        label = words(progress.stage, self._language)
+        label = translate(f"ingest.{progress.stage}", self._language)
         unit, figures, done, total = self._figures(progress, now)
         if self._bar is not None and self._task is not None:
             if unit != self._unit:  # another thing is counted: what was known of the speed is void
@@ -75,13 +75,23 @@ class ProgressConsole:
         done, found = progress.passages_done, progress.passages_total
         rate = done / max(now - self._began_at, 0.001)
         if progress.stage == "embedding":
-            return "passages", words("passages", self._language, done=done, total=found, rate=rate), done, found
+            return (
+                "passages",
+                translate("ingest.passages", self._language, done=done, total=found, rate=rate),
+                done,
+                found,
+            )
         if progress.stage == "publishing":
             return "nothing", "", 0, 0
         if found == 0:
-            return "files", words("files", self._language, **files), progress.files_done, progress.files_total
+            return (
+                "files",
+                translate("ingest.files", self._language, **files),
+                progress.files_done,
+                progress.files_total,
+            )
         expected = found * progress.files_total // max(progress.files_done, 1)
-        figures = words("files_and_passages", self._language, **files, done=done, rate=rate)
+        figures = translate("ingest.files_and_passages", self._language, **files, done=done, rate=rate)
         return "passages", figures, done, max(expected, found)
 
     def _say(self, line: str) -> None:

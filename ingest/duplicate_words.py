@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 from ingest.boilerplate import RepeatedLine
 from ingest.duplicates import Duplicates
-from ingest.words import words
 from rag.schema import Language
+from rag.translate import translate
 
 _SHOWN = 20
 _LINE_SHOWN = 80  # characters
@@ -25,7 +25,7 @@ def summary_line(found: Duplicates, language: Language) -> list[str]:
     """Return what an ingest says of the duplicates among its documents: a line, or none."""
     if not (found.same or found.near):
         return []
-    return [words("duplicates_new", language, same=len(found.same), near=len(found.near))]
+    return [translate("ingest.duplicates_new", language, same=len(found.same), near=len(found.near))]
 
 
 def duplicate_lines(found: Duplicates, repeated: tuple[RepeatedLine, ...], language: Language) -> list[str]:
@@ -33,5 +33,7 @@ def duplicate_lines(found: Duplicates, repeated: tuple[RepeatedLine, ...], langu
     lines = ["= " + "  ".join(group) for group in found.same[:_SHOWN]]
     lines += [f"~ {pair.similarity:.2f}  {pair.first}  {pair.second}" for pair in found.near[:_SHOWN]]
     lines += [f"# {one.on_pages}/{one.pages}  {one.folder}  {one.text[:_LINE_SHOWN]}" for one in repeated[:_SHOWN]]
-    lines.append(words("duplicates", language, same=len(found.same), near=len(found.near), lines=len(repeated)))
+    lines.append(
+        translate("ingest.duplicates", language, same=len(found.same), near=len(found.near), lines=len(repeated))
+    )
     return lines

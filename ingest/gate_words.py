@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
-from ingest.words import words
 from rag.schema import Language
+from rag.translate import translate
 
 _SHOWN = 20
 _QUESTION_SHOWN = 100  # characters
@@ -28,26 +28,26 @@ def gate_lines(report: GateReport, language: Language) -> list[str]:
     """Return what to print after an ingest: the figures, then every question that lost or won its document."""
     figures = {name: getattr(report, name) for name in ("questions", "before", "after", "unknown", "new")}
     key = "gate_passed" if report.passed else "gate_forced" if report.forced else "gate_shut"
-    lines = [words(key, language, within=FOUND_WITHIN, margin=100 * report.margin, **figures)]
+    lines = [translate(f"ingest.{key}", language, within=FOUND_WITHIN, margin=100 * report.margin, **figures)]
     lines += _question_lines("-", report.lost, language)
     lines += _question_lines("+", report.won, language)
     if report.retired:
-        lines.append(words("gate_retired", language, count=len(report.retired)))
+        lines.append(translate("ingest.gate_retired", language, count=len(report.retired)))
         lines += _question_lines("x", report.retired, language)
     return lines + _apart(report, language)
 
 
 def current_lines(report: GateReport, name: str, language: Language) -> list[str]:
     """Return what ``--gate`` prints about the current generation."""
-    figures = words(
-        "gate_current", language, name=name, within=FOUND_WITHIN, questions=report.questions, found=report.after
+    figures = translate(
+        "ingest.gate_current", language, name=name, within=FOUND_WITHIN, questions=report.questions, found=report.after
     )
     return [figures, *_question_lines("-", report.lost, language, alone=True), *_apart(report, language)]
 
 
 def _apart(report: GateReport, language: Language) -> list[str]:
     counts = {"gate_unknown": report.unknown, "gate_new": report.new}
-    return [words(key, language, count=count) for key, count in counts.items() if count]
+    return [translate(f"ingest.{key}", language, count=count) for key, count in counts.items() if count]
 
 
 def _question_lines(
@@ -59,7 +59,7 @@ def _question_lines(
         for one in questions[:_SHOWN]
     ]
     if len(questions) > _SHOWN:
-        lines.append(f"{mark} " + words("and_more_questions", language, count=len(questions) - _SHOWN))
+        lines.append(f"{mark} " + translate("ingest.and_more_questions", language, count=len(questions) - _SHOWN))
     return lines
 
 
@@ -70,8 +70,8 @@ def _shortened(question: str) -> str:
 def _where(one: QuestionChange, language: Language, *, alone: bool) -> str:
     named = {"document": " / ".join(one.document_ids), "first": one.first or "-"}
     if one.after is None:
-        return words("document_not_found" if one.present else "document_gone", language, **named)
+        return translate("ingest.document_not_found" if one.present else "ingest.document_gone", language, **named)
     if alone:
-        return words("document_stands", language, place=one.after, **named)
-    before = one.before or words("place_none", language)
-    return words("document_at", language, before=before, after=one.after, **named)
+        return translate("ingest.document_stands", language, place=one.after, **named)
+    before = one.before or translate("ingest.place_none", language)
+    return translate("ingest.document_at", language, before=before, after=one.after, **named)

@@ -3,11 +3,11 @@
 import sys
 from typing import Literal
 
-from ingest.words import words
 from rag.errors import KnowledgeError, printable
 from rag.people.audit import AuditTrail, Detail, terminal_user
 from rag.schema import Language
 from rag.settings import Settings
+from rag.translate import translate
 
 
 def record_change(
@@ -21,7 +21,7 @@ def record_change(
     try:
         trail.record(terminal_user(), what, settings.knowledge_base, **details)
     except KnowledgeError as error:
-        print(printable(words("not_recorded", language, reason=error.text(language))), file=sys.stderr)
+        print(printable(translate("ingest.not_recorded", language, reason=error.text(language))), file=sys.stderr)
         return False
     finally:
         trail.close()

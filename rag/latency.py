@@ -12,45 +12,11 @@ from rag.percentiles import Percentiles
 from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE, TurnTimesTable
 from rag.tracing import STAGES
+from rag.translate import is_known, translate
 
 EVIDENCE_LIMIT_MS = 1000.0
 EVIDENCE_SHARE = 0.99
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
-
-_WORDS: dict[str, dict[Language, str]] = {
-    "title": {"en": "Turns since {since}: {turns}", "zh": "{since} 以来的提问：{turns}"},
-    "always": {"en": "the beginning", "zh": "开始"},
-    "stage": {"en": "stage, ms", "zh": "阶段（毫秒）"},
-    "n": {"en": "n", "zh": "次数"},
-    "no_turns": {"en": "none", "zh": "无"},
-    "objective": {
-        "en": "Evidence within {limit:g} ms for {share:g} %: {met} of {n} ({seen}). Burn: {burn}.",
-        "zh": "{share:g} % 的提问在 {limit:g} 毫秒内显示资料：{n} 次中 {met} 次（{seen}）。消耗速度：{burn}。",
-    },
-    "burn": {
-        "en": "A burn of 1 uses up exactly what the objective allows to be late; above 1 it is missed.",
-        "zh": "消耗速度为 1 时恰好用完目标允许的超时次数，大于 1 表示未达标。",
-    },
-    "done": {"en": "answered", "zh": "已回答"},
-    "refused": {"en": "refused", "zh": "未找到答案"},
-    "failed": {"en": "failed", "zh": "失败"},
-    "stopped": {"en": "stopped", "zh": "已停止"},
-    "queued": {"en": "waiting", "zh": "等待中"},
-    "searching": {"en": "searching", "zh": "检索中"},
-    "thinking_now": {"en": "thinking now", "zh": "思考中"},
-    "answering": {"en": "being written", "zh": "生成中"},
-    "evidence": {"en": "evidence", "zh": "资料显示"},
-    "embed": {"en": "embed", "zh": "向量化"},
-    "search": {"en": "search", "zh": "检索"},
-    "pack": {"en": "pack", "zh": "整理资料"},
-    "wait": {"en": "wait for a slot", "zh": "排队"},
-    "load": {"en": "load the model", "zh": "加载模型"},
-    "prompt": {"en": "prompt", "zh": "读取提示"},
-    "thinking": {"en": "thinking", "zh": "思考"},
-    "answer": {"en": "answer", "zh": "生成回答"},
-    "citations": {"en": "citations", "zh": "核对引用"},
-    "total": {"en": "total", "zh": "合计"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +73,7 @@ def objective_of(evidence_ms: list[float], failed: int) -> Objective:
 
 def stage_words(stage: str, language: Language) -> str:
     """Return what a stage is called."""
-    return _WORDS[stage][language] if stage in _WORDS else stage
+    return translate(f"latency.{stage}", language) if is_known(f"latency.{stage}") else stage
 
 
 def since_of(text: str | None, now: datetime, language: Language) -> datetime | None:
@@ -116,36 +82,35 @@ def since_of(text: str | None, now: datetime, language: Language) -> datetime | 
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
     if found is None:
-        reason = {
-            "en": f"--since: {text} is no time like 90m, 24h or 7d",
-            "zh": f"--since：{text} 不是形如 90m、24h 或 7d 的时间",
-        }[language]
-        raise SettingsError(reason=reason)
+        raise SettingsError(reason=translate("latency.bad_since", language, text=text))
     return now - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
 
 
 def show_latency(report: LatencyReport, language: Language, console: Console) -> None:
     """Print the report as a table with the objective under it."""
-    since = f"{report.since:%Y-%m-%d %H:%M} UTC" if report.since is not None else _WORDS["always"][language]
-    states = {state: _WORDS["thinking_now" if state == "thinking" else state][language] for state in report.turns}
-    turns = {"en": ", ", "zh": "，"}[language].join(
-        f"{count} {states[state]}" for state, count in sorted(report.turns.items())
+    since = f"{report.since:%Y-%m-%d %H:%M} UTC" if report.since is not None else translate("latency.always", language)
+    states = {"thinking": "thinking_now"}
+    turns = translate("latency.comma", language).join(
+        f"{count} {translate(f'latency.{states.get(state, state)}', language)}"
+        for state, count in sorted(report.turns.items())
     )
-    title = _WORDS["title"][language].format(since=since, turns=turns or _WORDS["no_turns"][language])
+    title = translate("latency.title", language, since=since, turns=turns or translate("latency.no_turns", language))
     console.print(title, highlight=False)
     table = Table()
-    table.add_column(_WORDS["stage"][language])
-    for column in (_WORDS["n"][language], "p50", "p95", "p99"):
+    table.add_column(translate("latency.stage", language))
+    for column in (translate("latency.n", language), "p50", "p95", "p99"):
         table.add_column(column, justify="right")
     for stage, found in report.stages.items():
         row = [f"{value:,.1f}" for value in (found.p50, found.p95, found.p99) if value is not None]
-        table.add_row(_WORDS[stage][language], str(found.n), *row)
+        table.add_row(translate(f"latency.{stage}", language), str(found.n), *row)
     console.print(table)
     objective = report.objective
     seen = f"{100 * objective.met / objective.n:.2f} %" if objective.n else "-"
     burn = f"{objective.burn:g}" if objective.burn is not None else "-"
     console.print(
-        _WORDS["objective"][language].format(
+        translate(
+            "latency.objective",
+            language,
             limit=objective.limit_ms,
             share=100 * objective.share,
             met=objective.met,
@@ -155,4 +120,4 @@ def show_latency(report: LatencyReport, language: Language, console: Console) ->
         ),
         highlight=False,
     )
-    console.print(_WORDS["burn"][language], highlight=False)
+    console.print(translate("latency.burn", language), highlight=False)

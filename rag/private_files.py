@@ -14,6 +14,7 @@ from pathlib import Path
 from rag.errors import SettingsError, printable
 from rag.settings import KEPT_NAME, load_settings
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 NO_RIGHTS_FOR_OTHERS = 0o077
 """The file mode creation mask: new folders get 0700, new files 0600."""
@@ -24,25 +25,6 @@ _OWN_ENTRIES = (
     "erasure.key", KEPT_NAME, f"{KEPT_NAME.removesuffix('.json')}.*.part",
 )  # fmt: skip
 """What the product makes in its data folder, as patterns of names."""
-
-_WORDS = {
-    "narrowed": (
-        "Other users of this machine could read {folder}; from now on only you can.",
-        "本机其他用户原可读取 {folder}，现已改为仅您本人可访问。",
-    ),
-    "readable": (
-        "Other users of this machine can read {folder}; close it with: chmod 700 {folder}",
-        "本机其他用户可以读取 {folder}，请运行以下命令关闭：chmod 700 {folder}",
-    ),
-    "write_ended": (
-        "Other users of this machine could write to {folder}, which holds programs; from now on only you can.",
-        "本机其他用户原可写入 {folder}（其中有可执行程序），现已改为仅您本人可写入。",
-    ),
-    "writable": (
-        "Other users of this machine can replace the programs in {folder}; prevent it with: chmod go-w {folder}",
-        "本机其他用户可以替换 {folder} 中的程序，请运行以下命令阻止：chmod go-w {folder}",
-    ),
-}
 
 
 def keep_files_private() -> None:
@@ -57,8 +39,8 @@ def keep_files_private() -> None:
     except SettingsError:
         return
     for key, folder in (*close_data_folder(settings.data_dir), *close_cache_folder(settings.cache_dir)):
-        sentence = _WORDS[key][1 if terminal_language() == "zh" else 0]
-        sys.stderr.write(sentence.format(folder=printable(str(folder))) + "\n")
+        sentence = translate(f"files.{key}", terminal_language(), folder=printable(str(folder)))
+        sys.stderr.write(f"{sentence}\n")
 
 
 def close_data_folder(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from rag.errors import AnswerdeskError, SignInNeeded
+from rag.translate import translate
 from rag.turns import Failure
 from ui.components.page_shell import draw_shell
 from ui.components.page_style import PAGE_ICON, apply_page_style
 from ui.components.user_menu import draw_signed_out, draw_user
 from ui.formats import as_markdown, format_age
-from ui.i18n import word
 from ui.navigation import navigate
 from ui.pages.desk.history import draw_history
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, shared_services
@@ -29,7 +29,7 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     """Draw the page that the address names.  A test hands in services of its own."""
     language = page_language()
     st.set_page_config(
-        page_title=word("page_title", language),
+        page_title=translate("ui.page_title", language),
         page_icon=PAGE_ICON,
         layout="wide",
         initial_sidebar_state=_SIDEBAR_PIXELS,
@@ -63,13 +63,13 @@ def _draw_head(context: PageContext) -> None:
                 language,
                 chosen=language_was_chosen(),
                 facts=facts,
-                stand_in=word("stand_in", language) if model.stand_in else "",
+                stand_in=translate("ui.stand_in", language) if model.stand_in else "",
                 focus=current_turn() or "none",
                 person=context.user.name if context.sign_in_required else "",
             )
         draw_user(context)
         st.segmented_control(
-            word("language", language),
+            translate("ui.language", language),
             ["zh", "en"],
             required=True,
             format_func=lambda option: {"zh": "中文", "en": "English"}[option],
@@ -82,15 +82,19 @@ def _draw_head(context: PageContext) -> None:
 def _knowledge_fact(context: PageContext, state: KnowledgeState) -> Data:
     language = context.language
     if state.published_at is None:
-        return {"text": word("knowledge_base_none", language), "tone": "bad", "title": ""}
+        return {"text": translate("ui.knowledge_base_none", language), "tone": "bad", "title": ""}
     age = format_age(state.published_at, context.reading.now, language)
-    size = word("knowledge_base_size", language, documents=state.documents, passages=state.passages)
-    return {"text": word("knowledge_base", language, generation=state.generation, age=age), "tone": "", "title": size}
+    size = translate("ui.knowledge_base_size", language, documents=state.documents, passages=state.passages)
+    return {
+        "text": translate("ui.knowledge_base", language, generation=state.generation, age=age),
+        "tone": "",
+        "title": size,
+    }
 
 
 def _model_fact(context: PageContext, model: ModelState) -> Data:
     tone = {"ready": "good", "starting": "warning"}.get(model.kind, "bad")
-    words = word(f"model_{model.kind}", context.language, model=model.name)
+    words = translate(f"ui.model_{model.kind}", context.language, model=model.name)
     return {"text": words, "tone": tone, "title": ""}
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from rag.schema import Language
 from rag.text.invisible import one_line, without_invisible
 from rag.text.quantities import MONTH_NAMES
-from ui.i18n import word
+from rag.translate import translate
 
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]:~$<>#|&^]|^[+=-]|^\d{1,9}(?=[.)](?:\s|$))")
 _LOOKED_FOR_AGAIN = re.compile(r"\\:(?=[^\s\d])|@|www(?=\.)", re.IGNORECASE)
@@ -37,7 +37,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 def markdown_word(key: str, language: Language, **values: object) -> str:
     """Return the words for a key as Streamlit's Markdown; what fills their placeholders is shown as it is."""
-    return word(key, language, **{name: _filled(value) for name, value in values.items()})
+    return translate(key, language, **{name: _filled(value) for name, value in values.items()})
 
 
 def plain_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -75,10 +75,10 @@ def format_duration(milliseconds: float, language: Language) -> str:
     ['4 ms', '0.12 s', '4.2 s', '19 s', '125 s']
     """
     if milliseconds < 100:
-        return word("milliseconds", language, count=f"{milliseconds:.0f}")
+        return translate("ui.milliseconds", language, count=f"{milliseconds:.0f}")
     seconds = milliseconds / 1000
     digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
-    return word("seconds", language, seconds=f"{seconds:.{digits}f}")
+    return translate("ui.seconds", language, seconds=f"{seconds:.{digits}f}")
 
 
 def format_date(value: date, language: Language) -> str:
@@ -105,9 +105,9 @@ def format_age(published_at: datetime, now: datetime, language: Language) -> str
     """Write how long ago a knowledge base was published."""
     minutes = max(0, int((now - published_at).total_seconds() // 60))
     if minutes < 1:
-        return word("age_now", language)
+        return translate("ui.age_now", language)
     if minutes < 60:
-        return word("age_minutes", language, count=minutes)
+        return translate("ui.age_minutes", language, count=minutes)
     if minutes < 48 * 60:
-        return word("age_hours", language, count=minutes // 60)
-    return word("age_days", language, count=minutes // (24 * 60))
+        return translate("ui.age_hours", language, count=minutes // 60)
+    return translate("ui.age_days", language, count=minutes // (24 * 60))

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from rag.storage.access import Role
-from ui.i18n import word
+from rag.translate import translate
 from ui.pages.desk import page as desk
 from ui.pages.knowledge import page as knowledge
 from ui.pages.models import page as models
@@ -19,7 +19,7 @@ from ui.session import PageContext, take_wanted_turn
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """One page: its key is its word in ``ui/i18n.py`` and its address; ``role`` is the least that sees it."""
+    """One page: its key is its name in ``locale/*/ui`` and its address; ``role`` is the least that sees it."""
 
     key: str
     icon: str
@@ -46,7 +46,7 @@ def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Pa
         made.append(
             st.Page(
                 partial(entry.render, context) if permitted else partial(_refuse, context, made),
-                title=word(entry.key, context.language),
+                title=translate(f"ui.{entry.key}", context.language),
                 icon=entry.icon,
                 url_path=entry.key,
                 default=not made,
@@ -62,5 +62,5 @@ def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Pa
 
 def _refuse(context: PageContext, pages: Sequence["st.Page"]) -> None:
     """Say so, with the way to the first page: where that is the only one, there is no menu to go by."""
-    st.warning(word("not_permitted", context.language))
+    st.warning(translate("ui.not_permitted", context.language))
     st.page_link(pages[0])

@@ -13,44 +13,12 @@ from rag.errors import PersonUnusable
 from rag.people.audit import AuditTrail, terminal_user
 from rag.people.directory import People, Person
 from rag.people.passwords import hash_password, require_good
-from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.access import ROLES, User, access_to
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
-from ui.i18n import word
-
-_WORDS: dict[str, dict[Language, str]] = {
-    "added": {"en": "{name} may sign in now, as {role}.", "zh": "{name} 现在可以登录，角色为{role}。"},
-    "role": {"en": "{name} is {role} from the next click on.", "zh": "{name} 从下一次点击起为{role}。"},
-    "scopes": {"en": "{name} may read: {scopes}", "zh": "{name} 可用知识库：{scopes}"},
-    "disable": {"en": "{name} is signed out and cannot sign in.", "zh": "{name} 已退出，无法再登录。"},
-    "enable": {"en": "{name} may sign in again.", "zh": "{name} 可以重新登录。"},
-    "password": {
-        "en": "{name} has a new password and is signed out everywhere.",
-        "zh": "{name} 的密码已更新，所有登录已失效。",
-    },
-    "sign-out": {"en": "{name} is signed out everywhere.", "zh": "{name} 的所有登录已失效。"},
-    "nobody": {
-        "en": "Nobody yet: the desk asks nobody to sign in, and listens on this machine only.",
-        "zh": "尚无用户：工作台无需登录，且只能在本机使用。",
-    },
-    "no_admin": {
-        "en": "As long as nobody is an admin, nobody has to sign in (ANSWERDESK_SIGN_IN=on asks for it all the same).",
-        "zh": "在有管理员之前无需登录（设置 ANSWERDESK_SIGN_IN=on 可强制登录）。",
-    },
-    "all": {"en": "everything", "zh": "全部"},
-    "none": {"en": "nothing", "zh": "无"},
-    "disabled": {"en": "disabled", "zh": "已停用"},
-    "elsewhere": {"en": "signs in elsewhere", "zh": "通过其他系统登录"},
-    "active": {"en": "active", "zh": "正常"},
-    "state": {"en": "state", "zh": "状态"},
-}
-
-
-def _said(key: str, **values: object) -> str:
-    return _WORDS[key][terminal_language()].format(**values)
+from rag.translate import translate
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,14 +39,19 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
         print(json.dumps([_plain(person) for person in everybody], ensure_ascii=False))
         return
     if not everybody:
-        print(_said("nobody"), file=sys.stderr)
+        print(translate("people.nobody", terminal_language()), file=sys.stderr)
         return
     table = Table()
     language = terminal_language()
-    for column in (word("name", language), word("role", language), word("scope", language), _said("state")):
+    for column in (
+        translate("ui.name", language),
+        translate("ui.role", language),
+        translate("ui.scope", language),
+        translate("people.state", terminal_language()),
+    ):
         table.add_column(column)
     for person in everybody:
-        table.add_row(person.name, word(f"role_{person.role}", language), _scopes(person), _state(person))
+        table.add_row(person.name, translate(f"ui.role_{person.role}", language), _scopes(person), _state(person))
     Console().print(table)
 
 
@@ -86,35 +59,49 @@ def _add(people: People, settings: Settings, options: argparse.Namespace) -> Non
     scopes = None if options.all else _known(settings, options.kb or [settings.knowledge_base])
     password = "" if options.oidc else hash_password(_password(options.name))
     person = people.add(options.name, options.role, scopes, password, by=terminal_user())
-    print(_said("added", name=person.name, role=word(f"role_{person.role}", terminal_language())))
+    print(
+        translate(
+            "people.added",
+            terminal_language(),
+            name=person.name,
+            role=translate(f"ui.role_{person.role}", terminal_language()),
+        )
+    )
     if not people.has_admin():
-        print(_said("no_admin"), file=sys.stderr)
+        print(translate("people.no_admin", terminal_language()), file=sys.stderr)
 
 
 def _role(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.set_role(options.name, options.role, by=terminal_user())
-    print(_said("role", name=options.name, role=word(f"role_{options.role}", terminal_language())))
+    print(
+        translate(
+            "people.role",
+            terminal_language(),
+            name=options.name,
+            role=translate(f"ui.role_{options.role}", terminal_language()),
+        )
+    )
 
 
 def _set_scopes(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.set_scopes(options.name, None if options.all else _known(settings, options.kb or []), by=terminal_user())
-    print(_said("scopes", name=options.name, scopes=_scopes(people.find(options.name))))
+    print(translate("people.scopes", terminal_language(), name=options.name, scopes=_scopes(people.find(options.name))))
 
 
 def _set_disabled(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.set_disabled(options.name, options.command == "disable", by=terminal_user())
-    print(_said(options.command, name=options.name))
+    print(translate(f"people.{options.command}", terminal_language(), name=options.name))
 
 
 def _set_password(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.find(options.name)  # before anybody types anything
     people.set_password(options.name, hash_password(_password(options.name)), by=terminal_user())
-    print(_said("password", name=options.name))
+    print(translate("people.password", terminal_language(), name=options.name))
 
 
 def _sign_out(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.sign_out_everywhere(options.name, by=terminal_user())
-    print(_said("sign-out", name=options.name))
+    print(translate("people.sign-out", terminal_language(), name=options.name))
 
 
 def _log(people: People, settings: Settings, options: argparse.Namespace) -> None:
@@ -197,9 +184,9 @@ def _password(name: str) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
         require_good(password, name)
         return password
-    password = getpass.getpass(word("password_new", language, limit=10) + ": ")
+    password = getpass.getpass(translate("ui.password_new", language, limit=10) + ": ")
     require_good(password, name)
-    if getpass.getpass(word("password_again", language) + ": ") != password:
+    if getpass.getpass(translate("ui.password_again", language) + ": ") != password:
         raise PersonUnusable(reason="differs")
     return password
 
@@ -212,11 +199,13 @@ def _plain(person: Person) -> dict[str, object]:
 
 def _scopes(person: Person) -> str:
     if person.scopes is None:
-        return _said("all")
-    return word("list_comma", terminal_language()).join(sorted(person.scopes)) or _said("none")
+        return translate("people.all", terminal_language())
+    return translate("ui.list_comma", terminal_language()).join(sorted(person.scopes)) or translate(
+        "people.none", terminal_language()
+    )
 
 
 def _state(person: Person) -> str:
     if person.disabled:
-        return _said("disabled")
-    return _said("active" if person.has_password else "elsewhere")
+        return translate("people.disabled", terminal_language())
+    return translate("people.active" if person.has_password else "people.elsewhere", terminal_language())

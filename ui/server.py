@@ -91,5 +91,5 @@ def say_in_words(error: Exception) -> bool:
     if isinstance(error, AnswerdeskError):
         st.error(as_markdown(failure_sentence(Failure.of(error), page_language())))
         return True
-    st.error(markdown_word("page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
+    st.error(markdown_word("ui.page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

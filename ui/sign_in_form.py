@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from rag.errors import AnswerdeskError
 from rag.people.passwords import SHORTEST
 from rag.schema import Language
-from ui.i18n import word
+from rag.translate import translate
 from ui.look import FONT, TOKENS
 
 Form = Literal["sign_in", "first", "password"]
@@ -74,26 +74,27 @@ def form_html(
     other: Language = "en" if language == "zh" else "zh"
     other_link = f"{path}?{urlencode({'lang': other, 'next': next_path})}"
     said = [f'<p class="said error" role="alert">{escape(error)}</p>'] if error else []
-    said += [f'<p class="said done" role="status">{word("password_changed", language)}</p>'] if done else []
-    why = "<p>" + word("first_admin_why", language) + "</p>" if form == "first" else ""
+    said += [f'<p class="said done" role="status">{translate("ui.password_changed", language)}</p>'] if done else []
+    why = "<p>" + translate("ui.first_admin_why", language) + "</p>" if form == "first" else ""
     elsewhere = (
-        f'<a class="button" href="/auth/login">{word("sign_in_with", language)}</a>'
+        f'<a class="button" href="/auth/login">{translate("ui.sign_in_with", language)}</a>'
         if provider and form == "sign_in"
         else ""
     )
     return f"""<!doctype html>
 <html lang="{_LONG_LANGUAGE[language]}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{word(heading, language)} · {word("product", language)}</title><style>{_STYLE}</style></head>
+<title>{translate("ui." + heading, language)} · {translate("ui.product", language)}</title>
+<style>{_STYLE}</style></head>
 <body><main>
-<div class="head"><b>{word("product", language)}</b>
+<div class="head"><b>{translate("ui.product", language)}</b>
 <a href="{escape(other_link)}" lang="{_LONG_LANGUAGE[other]}">{"English" if other == "en" else "中文"}</a></div>
-<h1>{word(heading, language)}</h1>{why}
+<h1>{translate("ui." + heading, language)}</h1>{why}
 {"".join(said)}
 <form method="post" action="{path}">
 <input type="hidden" name="lang" value="{language}"><input type="hidden" name="next" value="{escape(next_path)}">
 {"".join(_fields(form, language, name))}
-<button type="submit">{word(button, language)}</button>
+<button type="submit">{translate("ui." + button, language)}</button>
 </form>{elsewhere}
 </main></body></html>
 """
@@ -108,21 +109,28 @@ def notice_html(error: AnswerdeskError) -> str:
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{word("product", "en")}</title><style>{_STYLE}</style></head>
-<body><main><h1>{word("product", "en")}</h1>{"".join(said)}</main></body></html>
+<title>{translate("ui.product", "en")}</title><style>{_STYLE}</style></head>
+<body><main><h1>{translate("ui.product", "en")}</h1>{"".join(said)}</main></body></html>
 """
 
 
 def _fields(form: Form, language: Language, name: str) -> list[str]:
-    new = word("password_new", language, limit=SHORTEST)
-    again = word("password_again", language)
+    new = translate("ui.password_new", language, limit=SHORTEST)
+    again = translate("ui.password_again", language)
     fields = {
-        "code": _field("code", word("first_admin_code", language), "text", "one-time-code", focused=form == "first"),
+        "code": _field(
+            "code", translate("ui.first_admin_code", language), "text", "one-time-code", focused=form == "first"
+        ),
         "name": _field(
-            "name", word("name", language), "text", "username", value=name, focused=form == "sign_in" and not name
+            "name",
+            translate("ui.name", language),
+            "text",
+            "username",
+            value=name,
+            focused=form == "sign_in" and not name,
         ),
         "password": _field(
-            "password", word("password", language), "password", "current-password", focused=form == "sign_in"
+            "password", translate("ui.password", language), "password", "current-password", focused=form == "sign_in"
         ),
         "first": _field("password", new, "password", "new-password"),
         "new": _field("new", new, "password", "new-password"),

@@ -11,10 +11,10 @@ from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Language, SpanTime
 from rag.text.invisible import one_line
 from rag.text.markup import without_list_mark
+from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.answer_blocks import Block, Run, Sentence, answer_blocks, judged_sentences, passage_number, plain_text
 from ui.formats import format_clock, format_duration
-from ui.i18n import word
 from ui.passage_blocks import Mark, PassageBlock, passage_blocks
 from ui.verdict import Data as Data
 from ui.verdict import another_time, dated, doubt, notice, said, verdict
@@ -81,7 +81,9 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "sentences": [_sentence_data(sentence, snapshot.evidence, language) for sentence in sentences],
         "times": _times(snapshot, language),
         "made_by": _made_by(snapshot, language),
-        "stand_in": word("stand_in", language) if snapshot.answer is not None and snapshot.answer.stand_in else "",
+        "stand_in": translate("ui.stand_in", language)
+        if snapshot.answer is not None and snapshot.answer.stand_in
+        else "",
     }
 
 
@@ -114,7 +116,7 @@ def evidence_data(
     return {
         "turn": snapshot.turn_id,
         "searching": not snapshot.evidence and not snapshot.final,
-        "note": word("near_not_enough", language) if refused and snapshot.evidence else "",
+        "note": translate("ui.near_not_enough", language) if refused and snapshot.evidence else "",
         "passages": [
             {
                 **_passage_data(passage, _marks(passage, snapshot, sentences), language),
@@ -134,7 +136,7 @@ def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: 
         if passage.number in said:
             other = conflict.other_number if passage.number == conflict.number else conflict.number
             quote = without_list_mark(plain_text(said[other]))
-            lines.append(word("conflict", language, number=other, quote=quote))
+            lines.append(translate("ui.conflict", language, number=other, quote=quote))
     return lines
 
 
@@ -145,7 +147,7 @@ def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:
 def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
     """Where the time went: the pipeline's own spans of a complete answer, else what was measured so far."""
     spans = snapshot.answer.spans if snapshot.answer is not None else _stages(snapshot)
-    labels: Mapping[str, str] = {span.name: word(f"time_{span.name}", language) for span in spans}
+    labels: Mapping[str, str] = {span.name: translate(f"ui.time_{span.name}", language) for span in spans}
     return [
         [span.name, labels[span.name], format_duration(span.duration_ms, language)]
         for span in spans
@@ -158,8 +160,8 @@ def _made_by(snapshot: TurnSnapshot, language: Language) -> str:
     if answer is None:
         return ""
     if not answer.model:
-        return word("made_without_model", language, generation=answer.generation)
-    return word("made_by", language, model=answer.model, generation=answer.generation)
+        return translate("ui.made_without_model", language, generation=answer.generation)
+    return translate("ui.made_by", language, model=answer.model, generation=answer.generation)
 
 
 def _block_data(block: Block) -> Data:
@@ -191,7 +193,7 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
         "cites": [
             [
                 number,
-                word("citation", language, number=number, title=one_line(passages[number].title)),
+                translate("ui.citation", language, number=number, title=one_line(passages[number].title)),
                 doubt(passages[number], language),
             ]
             for number in sentence.numbers
@@ -209,7 +211,7 @@ def _passage_data(passage: Evidence, marks: tuple[Mark, ...], language: Language
         "lang": passage.language,
         "date": dated("updated_on", passage.updated_on, language),
         "expired": another_time(passage, language),
-        "internal": word("internal", language) if passage.audience == "internal" else "",
+        "internal": translate("ui.internal", language) if passage.audience == "internal" else "",
         "cited": _cited(len({mark.sentence for mark in marks}), language),
         "blocks": [
             _passage_block_data(block)
@@ -231,7 +233,7 @@ def _marks(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Senten
 def _cited(count: int, language: Language) -> str:
     if count == 0:
         return ""
-    return word("cited_once", language) if count == 1 else word("cited_often", language, count=count)
+    return translate("ui.cited_once", language) if count == 1 else translate("ui.cited_often", language, count=count)
 
 
 def _passage_block_data(block: PassageBlock) -> Data:

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from rag import errors
 from rag.errors import AnswerdeskError
 from rag.schema import Evidence, Language, Origin
+from rag.translate import is_known, translate
 from rag.turns import Failure, TurnSnapshot
 from ui.answer_blocks import Sentence
 from ui.formats import format_date
-from ui.i18n import WORDS, word
 
 Data = dict[str, object]
 
@@ -20,12 +20,12 @@ _OF_ONES_OWN_LIMITS = {"OwnQueueFull", "QuestionsTooFast", "OwnFilesWaiting", "U
 def said(snapshot: TurnSnapshot, language: Language) -> str:
     """Return what a screen reader hears when the turn reaches this state."""
     if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
-        return word("done_unsupported", language, count=len(snapshot.answer.unsupported))
+        return translate("ui.done_unsupported", language, count=len(snapshot.answer.unsupported))
     if snapshot.state == "failed" and snapshot.failure is not None:
         return _failure_words(snapshot, snapshot.failure, language)
     if snapshot.state == "queued":
         return ""  # the place is said by the browser, when it changes
-    return word(snapshot.state, language)
+    return translate(f"ui.{snapshot.state}", language)
 
 
 def failure_sentence(failure: Failure, language: Language) -> str:
@@ -33,7 +33,9 @@ def failure_sentence(failure: Failure, language: Language) -> str:
     if failure.kind in _OF_ONES_OWN_LIMITS and failure.en:
         return failure.zh if language == "zh" else failure.en
     kind = getattr(errors, failure.kind, AnswerdeskError)
-    return next(word(f"error_{cls.__name__}", language) for cls in kind.__mro__ if f"error_{cls.__name__}" in WORDS)
+    return next(
+        translate(f"ui.error_{cls.__name__}", language) for cls in kind.__mro__ if is_known(f"ui.error_{cls.__name__}")
+    )
 
 
 def _failure_words(snapshot: TurnSnapshot, failure: Failure, language: Language) -> str:
@@ -51,7 +53,7 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
     """Return in a word how far an answer can be trusted, or where it comes from; None while there is none."""
     if snapshot.state in ("refused", "stopped", "failed"):
         kind = "warning" if snapshot.state == "refused" else "bad"
-        return {"kind": kind, "words": word(snapshot.state, language)}
+        return {"kind": kind, "words": translate(f"ui.{snapshot.state}", language)}
     if snapshot.state != "done":
         return None
     origin = snapshot.answer.origin if snapshot.answer is not None else None
@@ -60,35 +62,35 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
     if not sentences:
         return None
     if snapshot.answer is not None and snapshot.answer.quoted and not snapshot.answer.unconfirmed:
-        return {"kind": "good", "words": word("quoted", language)}
+        return {"kind": "good", "words": translate("ui.quoted", language)}
     doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, language)}
     if any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences):
-        return {"kind": "warning", "words": word("check_marked", language)}
-    return {"kind": "good", "words": word("well_supported", language)}
+        return {"kind": "warning", "words": translate("ui.check_marked", language)}
+    return {"kind": "good", "words": translate("ui.well_supported", language)}
 
 
 def _verdict_of_kept(origin: Origin, language: Language, *, marked: bool) -> Data:
     words = _origin_words(origin, language)
     if marked:  # it names a contact that no document has
-        return {"kind": "warning", "words": f"{words} · {word('check_marked', language)}"}
+        return {"kind": "warning", "words": f"{words} · {translate('ui.check_marked', language)}"}
     return {"kind": "good", "words": words}
 
 
 def _origin_words(origin: Origin, language: Language) -> str:
     """Return who wrote an answer and when, or against what one that was given before was checked."""
     if origin.number == 0:
-        return word("answered_before", language, generation=origin.generation)
+        return translate("ui.answered_before", language, generation=origin.generation)
     day = format_date(datetime.fromisoformat(origin.written_at).date(), language)
     if not origin.author:
-        return word("written_by_colleague", language, date=day)
-    return word("written_by", language, author=origin.author, date=day)
+        return translate("ui.written_by_colleague", language, date=day)
+    return translate("ui.written_by", language, author=origin.author, date=day)
 
 
 def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
     """Return why the answer is not the model's own, or why there is none; None where there is nothing to say."""
     if snapshot.state == "refused":
         by_model = snapshot.answer is not None and bool(snapshot.answer.model)
-        return {"kind": "info", "words": word("refused_by_model" if by_model else "refused_why", language)}
+        return {"kind": "info", "words": translate("ui.refused_by_model" if by_model else "ui.refused_why", language)}
     if snapshot.answer is not None and snapshot.answer.instead_of:
         failure = Failure(snapshot.answer.instead_of, "", "")
         return {"kind": "error", "words": failure_sentence(failure, language)}
@@ -101,7 +103,7 @@ def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
 def doubt(passage: Evidence, language: Language) -> str:
     """Return why a passage should not be passed on as it is; an empty string where it may be."""
     if passage.audience == "internal":
-        return word("internal", language)
+        return translate("ui.internal", language)
     return another_time(passage, language)
 
 
@@ -113,4 +115,4 @@ def another_time(passage: Evidence, language: Language) -> str:
 
 def dated(key: str, day: date | None, language: Language) -> str:
     """Return words with a date in them; an empty string without a date."""
-    return word(key, language, date=format_date(day, language)) if day is not None else ""
+    return translate(f"ui.{key}", language, date=format_date(day, language)) if day is not None else ""

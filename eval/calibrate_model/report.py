@@ -8,12 +8,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.results import MARGIN, Row
-from eval.calibrate_model.words import words
 from eval.compare.report_page import STYLE
 from eval.core.runs import Run
 from eval.core.svg import Bar, bar_chart
 from rag.errors import SettingsError
 from rag.schema import Language
+from rag.translate import translate
 
 _FEW = 100
 _GIGABYTE = 1e9
@@ -79,29 +79,33 @@ def remarks(findings: Findings, language: Language) -> list[str]:
     """Return what must be said beside the figures."""
     target = findings.target
     found = [
-        words("target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds),
+        translate(
+            "eval_calibration.target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds
+        ),
     ]
     first = findings.rows[0] if findings.rows else None
     if first is not None and first.interval is not None and first.compared < _FEW:
         low, high = first.interval
-        found.append(words("few", language, compared=first.compared, low=low, high=high))
+        found.append(translate("eval_calibration.few", language, compared=first.compared, low=low, high=high))
     if findings.stand_in:
-        found.append(words("stand_in", language, name=findings.model))
+        found.append(translate("eval_calibration.stand_in", language, name=findings.model))
     if findings.reconstructed_from:
-        found.append(words("reconstructed", language, kind=findings.reconstructed_from))
+        found.append(translate("eval_calibration.reconstructed", language, kind=findings.reconstructed_from))
     if not findings.whole:
-        found.append(words("time_up", language, run=findings.run))
+        found.append(translate("eval_calibration.time_up", language, run=findings.run))
     if findings.best is None:
-        return [*found, words("no_winner", language)]
+        return [*found, translate("eval_calibration.no_winner", language)]
     one = findings.best.configuration
-    best = words("winner", language, kind=one.kind, slots=one.slots, context=one.context_tokens, margin=MARGIN)
+    best = translate(
+        "eval_calibration.winner", language, kind=one.kind, slots=one.slots, context=one.context_tokens, margin=MARGIN
+    )
     return [*found, best]
 
 
 def page(findings: Findings, language: Language) -> str:
     """Return a page that needs nothing but itself."""
-    title = words("title", language, name=findings.model)
-    heads = "".join(f"<th>{escape(words(name, language))}</th>" for name in HEADS)
+    title = translate("eval_calibration.title", language, name=findings.model)
+    heads = "".join(f"<th>{escape(translate('eval_calibration.' + name, language))}</th>" for name in HEADS)
     rows = "".join(
         "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells(row)) + "</tr>" for row in findings.rows
     )
@@ -128,9 +132,9 @@ def plots(findings: Findings, language: Language) -> list[str]:
         for row in findings.rows
         if row.accuracy is not None
     ]
-    charts = [bar_chart(words("plot_accuracy", language), right, 1.0)]
+    charts = [bar_chart(translate("eval_calibration.plot_accuracy", language), right, 1.0)]
     for key, value in measures.items():
-        charts.append(bar_chart(words(key, language), _bars(findings, value)))
+        charts.append(bar_chart(translate(f"eval_calibration.{key}", language), _bars(findings, value)))
     return charts
 
 

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.calibrate_model.words import words
 from rag.errors import ModelMissing, ModelUnfit, SettingsError
 from rag.ollama.client import OllamaClient
 from rag.ollama.model_creation import ModelMaker, variant_name
@@ -23,6 +22,7 @@ from rag.ollama.server import ensure_running, stop
 from rag.progress import Update, progress
 from rag.schema import Language
 from rag.settings import Settings
+from rag.translate import translate
 
 AS_IS = "as-is"
 _WHOLE = ("F16", "BF16")
@@ -97,7 +97,7 @@ class Workshop:
         """
         made = [kind for kind in kinds if kind != AS_IS]
         if made and not one.is_whole and not reconstruct:
-            reason = words("already", self.language, name=one.name, kind=one.details.quantization)
+            reason = translate("eval_calibration.already", self.language, name=one.name, kind=one.details.quantization)
             raise SettingsError(reason=reason)
         (self.store / "blobs").mkdir(parents=True, exist_ok=True)
         link = self.store / "blobs" / one.file.name
@@ -134,7 +134,7 @@ class Workshop:
 
     def shown(self, key: str, what: str, *, in_bytes: bool = True) -> AbstractContextManager[Update]:
         """Show how far a long step has come."""
-        return progress(words(key, self.language, what=what), sys.stderr, in_bytes=in_bytes)
+        return progress(translate(f"eval_calibration.{key}", self.language, what=what), sys.stderr, in_bytes=in_bytes)
 
 
 def _copy(client: OllamaClient, one: Subject, name: str, sha256: str) -> None:

@@ -27,9 +27,9 @@ from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.tables import flat_rows, shown_figure
-from eval.core.words import words
 from rag.schema import Language
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -84,35 +84,42 @@ def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console:
     console.print(_latency(summary, language))
     errors = summary["errors"]
     assert isinstance(errors, list)
-    lines = [words("error", language, what=what) for what in errors]
+    lines = [translate("eval.error", language, what=what) for what in errors]
     lines += [
-        words(
-            "not_right_refused" if item.refused else "not_right", language, question_id=item.question_id, kind=item.kind
+        translate(
+            "eval.not_right_refused" if item.refused else "eval.not_right",
+            language,
+            question_id=item.question_id,
+            kind=item.kind,
         )
         for item in wrong
         if not item.error
     ]
-    model = summary["model"] or words("no_model", language)
-    lines.append(words("stand_in" if summary["stand_in"] else "model", language, model=model))
-    lines.append(words("records", language, records=summary["records"]))
+    model = summary["model"] or translate("eval.no_model", language)
+    lines.append(translate("eval.stand_in" if summary["stand_in"] else "eval.model", language, model=model))
+    lines.append(translate("eval.records", language, records=summary["records"]))
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _figures(summary: Mapping[str, object], language: Language) -> Table:
-    table = Table(words("figure", language), words("value", language), title=words("answers", language))
+    table = Table(
+        translate("eval.figure", language), translate("eval.value", language), title=translate("eval.answers", language)
+    )
     for name, value in flat_rows(summary, skip=_OTHER_ROWS):
         table.add_row(name, value)
     kinds = summary["by_kind"]
     assert isinstance(kinds, dict)
     for kind, values in kinds.items():
-        table.add_row(words("kind", language, kind=kind or "-", n=values["n"]), shown_figure(values["accuracy"]))
+        table.add_row(
+            translate("eval.kind", language, kind=kind or "-", n=values["n"]), shown_figure(values["accuracy"])
+        )
     return table
 
 
 def _latency(summary: Mapping[str, object], language: Language) -> Table:
-    titles = (words("stage", language), words("count", language), "p50", "p95", "p99")
-    table = Table(*titles, title=words("latency", language))
+    titles = (translate("eval.stage", language), translate("eval.count", language), "p50", "p95", "p99")
+    table = Table(*titles, title=translate("eval.latency", language))
     stages = summary["latency_ms"]
     assert isinstance(stages, dict)
     for stage, values in stages.items():

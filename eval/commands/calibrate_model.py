@@ -23,7 +23,6 @@ from eval.calibrate_model.calibration import (
 from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import HEADS, Findings, as_json, cells, remarks
 from eval.calibrate_model.sandbox_ollama import AS_IS
-from eval.calibrate_model.words import words
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import SHOWN_INGEST, progress_in
 from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
@@ -34,6 +33,7 @@ from rag.ollama.model_creation import KINDS, known_kind
 from rag.schema import Language
 from rag.settings import KEPT_NAME
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -104,8 +104,8 @@ def options_of(arguments: argparse.Namespace) -> CalibrationOptions:
 
 def _table(findings: Findings, language: Language) -> Table:
     """Return the table; the winner's row is bold."""
-    heads = [words(name, language) for name in HEADS]
-    found = Table(*heads, title=words("title", language, name=findings.model))
+    heads = [translate(f"eval_calibration.{name}", language) for name in HEADS]
+    found = Table(*heads, title=translate("eval_calibration.title", language, name=findings.model))
     for row in findings.rows:
         found.add_row(*cells(row), style="bold" if row == findings.best else "")
     return found
@@ -117,7 +117,9 @@ def _findings(calibration: Calibration, console: Console) -> Findings:
     with progress_in(console) as progress:
 
         def report(one: Configuration, done: int, total: int) -> None:
-            name = words("trying", language, kind=one.kind, slots=one.slots, context=one.context_tokens)
+            name = translate(
+                "eval_calibration.trying", language, kind=one.kind, slots=one.slots, context=one.context_tokens
+            )
             progress.questions(name, done, total)
 
         return measure_and_save(replace(calibration, report=report))
@@ -127,7 +129,9 @@ def offer_winner(calibration: Calibration, findings: Findings, console: Console,
     """Write the winner to the settings, once somebody agrees."""
 
     def say(key: str, **values: object) -> None:
-        console.print(words(key, calibration.workshop.language, **values), markup=False, soft_wrap=True)
+        console.print(
+            translate(f"eval_calibration.{key}", calibration.workshop.language, **values), markup=False, soft_wrap=True
+        )
 
     if findings.best is None:
         return
@@ -143,7 +147,11 @@ def offer_winner(calibration: Calibration, findings: Findings, console: Console,
 
 
 def _agrees(language: Language) -> bool:
-    return sys.stdin.isatty() and input(words("ask", language)).strip().lower() in {"y", "yes", "是"}
+    return sys.stdin.isatty() and input(translate("eval_calibration.ask", language)).strip().lower() in {
+        "y",
+        "yes",
+        "是",
+    }
 
 
 def main(argv: Sequence[str]) -> int:
@@ -163,7 +171,7 @@ def main(argv: Sequence[str]) -> int:
         for remark in remarks(findings, language):
             console.print(remark, markup=False, highlight=False, soft_wrap=True)
         path = kept.folder / "report.html"
-        console.print(words("report", language, path=path), markup=False, soft_wrap=True)
+        console.print(translate("eval_calibration.report", language, path=path), markup=False, soft_wrap=True)
         write_json(arguments.json, as_json(findings))
         offer_winner(calibration, findings, console, agreed=arguments.yes)
         if findings.whole:

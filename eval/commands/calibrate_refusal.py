@@ -24,11 +24,11 @@ from eval.commands.question_options import (
 )
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
-from eval.core.words import words
 from eval.refusal.model_calibration import fit, read_questions, save
 from eval.refusal.search_calibration import calibrate_search, searched
 from rag.storage.calibration import read_calibration, save_calibration
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -85,6 +85,6 @@ def main(argv: Sequence[str]) -> int:
         if not (arguments.dry_run or arguments.shipped):
             made = {"on": one.name, "when": date.today().isoformat(), "generation": parts.store.require_generation()}
             path = save_calibration(parts.store.folder, {**sections, "made": made})
-            console.print(words("calibrated", terminal_language(), path=path), markup=False, soft_wrap=True)
+            console.print(translate("eval.calibrated", terminal_language(), path=path), markup=False, soft_wrap=True)
 
     return finish(arguments, console, work)

@@ -11,13 +11,13 @@ from rich.table import Table
 
 from eval.commands.progress_bar import progress_in
 from eval.core.question_sets import sets_in
-from eval.core.words import words
 from eval.retrieval.chunk_size import measure_chunk_sizes, smaller_corpus
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -61,19 +61,22 @@ def print_figures(figures: Mapping[int, Mapping[str, object]], now: int, console
     """Print a table a measure: a row a set and one for their mean, a column a size."""
     for key, name in _MEASURES.items():
         table = Table(
-            words("set", language), "n", *map(str, figures), title=f"{name}, {words('chunk_sizes', language)}"
+            translate("eval.set", language),
+            "n",
+            *map(str, figures),
+            title=f"{name}, {translate('eval.chunk_sizes', language)}",
         )
         by_set = {size: dict(one["by_set"]) for size, one in figures.items()}  # type: ignore[call-overload]
         for one in next(iter(by_set.values())):
             values = [by_set[size][one] for size in figures]
             table.add_row(one, str(values[0]["n"]), *(f"{value[key]:.3f}" for value in values))
         means = [figures[size][key] for size in figures]
-        table.add_row(words("mean_of_sets", language), "", *(f"{value:.3f}" for value in means))
+        table.add_row(translate("eval.mean_of_sets", language), "", *(f"{value:.3f}" for value in means))
         console.print(table)
     best = max(figures, key=lambda size: float(str(figures[size]["recall_at_1"])))
     counts = ", ".join(f"{size}: {one['chunks']}" for size, one in figures.items())
-    console.print(words("chunks_of_sizes", language, counts=counts), markup=False, soft_wrap=True)
-    console.print(words("chosen_size", language, now=now, best=best), markup=False, soft_wrap=True)
+    console.print(translate("eval.chunks_of_sizes", language, counts=counts), markup=False, soft_wrap=True)
+    console.print(translate("eval.chosen_size", language, now=now, best=best), markup=False, soft_wrap=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,6 +102,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("nothing_measured", language), markup=False)
+        console.print(translate("eval.nothing_measured", language), markup=False)
         return _STOPPED
     return 0

@@ -10,10 +10,10 @@ from eval.citations.benchmark import measure_citations
 from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import chosen_sets, chosen_settings, question_parser, write_json
 from eval.core.tables import shown_figure
-from eval.core.words import words
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -36,14 +36,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print the figures, then recall by kind of sentence and the share marked by kind of fault."""
-    table = Table(words("figure", language), words("value", language), title=words("citations", language))
+    table = Table(
+        translate("eval.figure", language),
+        translate("eval.value", language),
+        title=translate("eval.citations", language),
+    )
     for name in ("n", "citation_precision", "citation_recall", "faults", "faults_marked"):
         table.add_row(name, shown_figure(summary[name]))
     console.print(table)
     for title, key in (("known_sentences", "by_kind"), ("planted_faults", "by_fault")):
         kinds = summary[key]
         assert isinstance(kinds, Mapping)
-        rows = Table(words(title, language), words("count", language), words("value", language))
+        rows = Table(
+            translate(f"eval.{title}", language), translate("eval.count", language), translate("eval.value", language)
+        )
         for kind, values in kinds.items():
             count, value = values.values()
             rows.add_row(kind, str(count), shown_figure(value))
@@ -63,6 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("nothing_measured", language), markup=False)
+        console.print(translate("eval.nothing_measured", language), markup=False)
         return 130
     return 0

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from eval.commands.question_options import EXIT_CODES, write_json
 from eval.compare.pairs import Comparison, compare_runs
-from eval.core.words import words
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -42,9 +42,11 @@ def _parser() -> argparse.ArgumentParser:
 def print_comparison(measures: Sequence[Comparison], first: str, second: str, console: Console) -> None:
     """Print a row a measure."""
     language = terminal_language()
-    titles = [words(key, language) for key in ("figure", "count")]
-    more = [words(key, language) for key in ("difference", "interval", "wins", "ties", "losses", "p_value")]
-    table = Table(*titles, first, second, *more, title=words("compared", language))
+    titles = [translate(f"eval.{key}", language) for key in ("figure", "count")]
+    more = [
+        translate(f"eval.{key}", language) for key in ("difference", "interval", "wins", "ties", "losses", "p_value")
+    ]
+    table = Table(*titles, first, second, *more, title=translate("eval.compared", language))
     for one in measures:
         low, high = one.interval or (0.0, 0.0)
         shown = [f"{value:.3f}" for value in (one.first, one.second)]
@@ -61,7 +63,11 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     console.print(table)
     main = measures[0]
     verdict = "differs" if main.is_significant else "may_be_chance"
-    console.print(words(verdict, language, measure=main.measure, p=f"{main.p_value:.3f}"), markup=False, soft_wrap=True)
+    console.print(
+        translate(f"eval.{verdict}", language, measure=main.measure, p=f"{main.p_value:.3f}"),
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _print_questions(outcomes: Mapping[str, str], console: Console, language: Language) -> None:
@@ -69,7 +75,9 @@ def _print_questions(outcomes: Mapping[str, str], console: Console, language: La
         found = [key for key, value in outcomes.items() if value == outcome]
         if found:
             ids = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")
-            console.print(f"{words(f'{outcome}_of', language)} {ids}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"{translate(f'eval.{outcome}_of', language)} {ids}", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -81,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
         print_comparison(found.measures, arguments.first, arguments.second, console)
         _print_questions(found.outcomes, console, language)
         if found.evidence_tokens is not None:
-            said = words("evidence_tokens", language, **asdict(found.evidence_tokens))
+            said = translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens))
             console.print(said, markup=False, highlight=False, soft_wrap=True)
         write_json(arguments.json, found.to_json())
     except AnswerdeskError as error:

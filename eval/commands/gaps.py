@@ -11,7 +11,6 @@ from rich.table import Table
 from eval.commands.question_options import write_json
 from eval.gaps.draft import draft_article, shortened
 from eval.gaps.report import GapParts, GapReport, find_gaps
-from eval.gaps.words import words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.latency import since_of
 from rag.retrieval.embedder import open_embedder
@@ -22,6 +21,7 @@ from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from rag.storage.troubled_turns import TroubledTurns
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -68,14 +68,22 @@ def print_gaps(report: GapReport, console: Console, language: Language) -> None:
     """Print the topics, then what contradicts itself and what expired."""
 
     def say(key: str, **values: object) -> None:
-        console.print(words(key, language, **values), markup=False, highlight=False, soft_wrap=True)
+        console.print(translate(f"eval_gaps.{key}", language, **values), markup=False, highlight=False, soft_wrap=True)
 
     if report.topics:
         titles = ("topic", "asked", "how", "languages", "nearest")
-        table = Table("", *(words(key, language) for key in titles), title=words("topics", language))
+        table = Table(
+            "",
+            *(translate(f"eval_gaps.{key}", language) for key in titles),
+            title=translate("eval_gaps.topics", language),
+        )
         for topic in report.topics:
-            how = ", ".join(words(f"{name}_count", language, n=count) for name, count in topic.troubles.items())
-            spoken = ", ".join(words(name, language, n=count) for name, count in topic.languages.items())
+            how = ", ".join(
+                translate(f"eval_gaps.{name}_count", language, n=count) for name, count in topic.troubles.items()
+            )
+            spoken = ", ".join(
+                translate(f"eval_gaps.{name}", language, n=count) for name, count in topic.languages.items()
+            )
             nearest = topic.nearest.document_id if topic.nearest is not None else "-"
             name = shortened(topic.title(language), _SHOWN)
             table.add_row(*(_plain(cell) for cell in (str(topic.number), name, str(topic.count), how, spoken, nearest)))
@@ -92,15 +100,15 @@ def print_gaps(report: GapReport, console: Console, language: Language) -> None:
 
 def _print_doubts(report: GapReport, console: Console, language: Language) -> None:
     if report.contradictions:
-        columns = [words(key, language) for key in ("article", "says", "but", "says", "answers")]
-        table = Table(*columns, title=words("contradictions", language))
+        columns = [translate(f"eval_gaps.{key}", language) for key in ("article", "says", "but", "says", "answers")]
+        table = Table(*columns, title=translate("eval_gaps.contradictions", language))
         for pair in report.contradictions:
             cells = pair.document_id, pair.quote, pair.other_document_id, pair.other_quote, str(pair.count)
             table.add_row(*map(_plain, cells))
         console.print(table)
     if report.expired:
-        columns = [words(key, language) for key in ("article", "since_then", "answers")]
-        table = Table(*columns, title=words("expired", language))
+        columns = [translate(f"eval_gaps.{key}", language) for key in ("article", "since_then", "answers")]
+        table = Table(*columns, title=translate("eval_gaps.expired", language))
         for one in report.expired:
             table.add_row(*map(_plain, (one.document_id, one.expired_on.isoformat(), str(one.count))))
         console.print(table)
@@ -112,7 +120,7 @@ def _plain(text: str) -> str:
 
 def _draft(report: GapReport, number: int, language: Language) -> str:
     if not 1 <= number <= len(report.topics):
-        reason = words("no_topic", terminal_language(), number=number, count=len(report.topics))
+        reason = translate("eval_gaps.no_topic", terminal_language(), number=number, count=len(report.topics))
         raise SettingsError(reason=reason)
     return draft_article(report.topics[number - 1], language)
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.core.question_sets import QuestionSet, kept_questions, sets_in
 from eval.core.runs import checked_name
-from eval.core.words import words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.settings import Settings, load_settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 INTERRUPTED = 130
 EXIT_CODES = """\
@@ -66,14 +66,14 @@ def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_D
     """
     folder = getattr(arguments, "sets", None)
     if arguments.kb and (arguments.corpus or folder):
-        raise SettingsError(reason=words("corpus_or_kb", terminal_language()))
+        raise SettingsError(reason=translate("eval.corpus_or_kb", terminal_language()))
     if arguments.kb and not arguments.questions and (kept := kept_questions(chosen_settings(arguments))):
         return [QuestionSet(arguments.kb, None, kept)]
     if arguments.kb or (arguments.questions and not arguments.corpus and not folder):
         return [QuestionSet.load(None, path) for path in arguments.questions or [GOLDEN_DIR]]
     if len(arguments.corpus) != len(arguments.questions):
         counts = {"corpora": len(arguments.corpus), "questions": len(arguments.questions)}
-        raise SettingsError(reason=words("as_many", terminal_language(), **counts))
+        raise SettingsError(reason=translate("eval.as_many", terminal_language(), **counts))
     sets = [QuestionSet.load(*pair) for pair in zip(arguments.corpus, arguments.questions, strict=True)]
     sets += sets_in(folder) if folder else []
     return sets or [QuestionSet.load(sample, GOLDEN_DIR)]
@@ -82,7 +82,7 @@ def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_D
 def only_set(sets: Sequence[QuestionSet]) -> QuestionSet:
     """Return the one set that was chosen.  Raises ``SettingsError`` where there are several."""
     if len(sets) != 1:
-        raise SettingsError(reason=words("one_set", terminal_language(), count=len(sets)))
+        raise SettingsError(reason=translate("eval.one_set", terminal_language(), count=len(sets)))
     return sets[0]
 
 
@@ -100,7 +100,7 @@ def finish(arguments: argparse.Namespace, console: Console, work: Callable[[str]
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("resume", terminal_language(), run=name), markup=False, soft_wrap=True)
+        console.print(translate("eval.resume", terminal_language(), run=name), markup=False, soft_wrap=True)
         return INTERRUPTED
     return 0
 

@@ -25,11 +25,11 @@ from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.tables import flat_rows
-from eval.core.words import words
 from eval.refusal.benchmark import By, measure_refusal, of_another_product
 from ingest.golden import load_questions
 from rag.schema import Language
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -58,15 +58,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def print_figures(summary: dict[str, object], console: Console, language: Language) -> None:
     """Print the figures as a table, and by whom they were judged."""
-    table = Table(words("figure", language), words("value", language), title=words("refusals", language))
+    table = Table(
+        translate("eval.figure", language),
+        translate("eval.value", language),
+        title=translate("eval.refusals", language),
+    )
     for name, value in flat_rows(summary, skip=("reliability", "records", "model", "stand_in", "by")):
         table.add_row(name, value)
     console.print(table)
-    lines = [words("records", language, records=summary["records"])]
+    lines = [translate("eval.records", language, records=summary["records"])]
     if summary["by"] == "reader":
-        lines.insert(0, words("stand_in" if summary["stand_in"] else "model", language, model=summary["model"]))
+        lines.insert(
+            0, translate("eval.stand_in" if summary["stand_in"] else "eval.model", language, model=summary["model"])
+        )
     if summary["auroc"] is None:
-        lines.insert(0, words("one_kind", language))
+        lines.insert(0, translate("eval.one_kind", language))
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -11,10 +11,10 @@ from eval.commands.question_options import EXIT_CODES
 from eval.compare.pairs import Comparison, compare_runs
 from eval.compare.report_page import page
 from eval.core.runs import Run
-from eval.core.words import words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.settings import Settings, load_settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -60,5 +60,5 @@ def main(argv: Sequence[str]) -> int:
             raise SettingsError(reason=f"{arguments.html}: {error.strerror}") from error
     except AnswerdeskError as error:
         return fail(error)
-    Console().print(words("written", terminal_language(), path=arguments.html), markup=False, soft_wrap=True)
+    Console().print(translate("eval.written", terminal_language(), path=arguments.html), markup=False, soft_wrap=True)
     return 0

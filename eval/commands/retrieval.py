@@ -16,11 +16,11 @@ from eval.commands.question_options import (
 )
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
-from eval.core.words import words
 from eval.retrieval.benchmark import measure_retrieval
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -58,11 +58,15 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     by_set, times = summary["by_set"], summary["latency_ms"]
     assert isinstance(by_set, dict) and isinstance(times, dict)
     if len(by_set) > 1:
-        sets = Table(words("set", language), "n", *MEASURES.values())
+        sets = Table(translate("eval.set", language), "n", *MEASURES.values())
         for name, values in by_set.items():
             sets.add_row(name, str(values["n"]), *(f"{values[key]:.3f}" for key in MEASURES))
         console.print(sets)
-    table = Table(words("figure_of_sets", language), words("value", language), title=words("found", language))
+    table = Table(
+        translate("eval.figure_of_sets", language),
+        translate("eval.value", language),
+        title=translate("eval.found", language),
+    )
     table.add_row("n", str(summary["n"]))
     for key in MEASURES:
         table.add_row(key, f"{summary[key]:.3f}")
@@ -85,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with progress_in(console) as progress:
             summary = measure_retrieval(sets, settings, embedder, kept, progress)
         print_figures(summary, console, language)
-        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        console.print(translate("eval.records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, summary)
 
     return finish(arguments, console, work)

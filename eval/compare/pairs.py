@@ -8,10 +8,10 @@ from typing import Literal
 from eval.compare.values import arm_of, evidence_tokens, values_of
 from eval.core.bootstrap import Interval, mean_interval
 from eval.core.runs import Run
-from eval.core.words import words
 from rag.errors import SettingsError
 from rag.settings import Settings
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 Outcome = Literal["win", "tie", "loss"]
 
@@ -80,7 +80,7 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
     one, other = (values_of(run, arm) for run, arm in sides)
     shared = [measure for measure in one if measure in other and one[measure].keys() & other[measure].keys()]
     if not shared:
-        raise SettingsError(reason=words("nothing_shared", terminal_language(), first=first, second=second))
+        raise SettingsError(reason=translate("eval.nothing_shared", terminal_language(), first=first, second=second))
     outcomes = {
         key: outcome_of(other[shared[0]][key] - one[shared[0]][key])
         for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())

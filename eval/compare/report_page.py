@@ -8,12 +8,12 @@ from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.benches import benchmark_module
 from eval.compare.pairs import Comparison
-from eval.compare.words import words
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
 from rag.errors import SettingsError
 from rag.latency import stage_words
 from rag.schema import Language
+from rag.translate import translate
 
 PLOT_STYLE = """
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #8884;
@@ -45,14 +45,14 @@ Figures = Mapping[str, object]
 
 def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Comparison]]], language: Language) -> str:
     """Return the page; it needs nothing but itself.  Raises ``SettingsError`` where a run is not finished."""
-    title = words("title", language)
+    title = translate("eval_report.title", language)
     parts = [_section(run, language) for run in runs]
     parts += [_comparison(*one, language) for one in comparisons]
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>"
-        f'<p class="note">{escape(words("how_to_read", language))}</p>{"".join(parts)}</html>\n'
+        f'<p class="note">{escape(translate("eval_report.how_to_read", language))}</p>{"".join(parts)}</html>\n'
     )
 
 
@@ -60,7 +60,7 @@ def _section(run: Run, language: Language) -> str:
     identity, figures = run.identity(), run.figures()
     command = str(identity.get("command"))
     plots = run_plots(run, language)
-    heading = f"{run.folder.name}: {words(command, language)}"
+    heading = f"{run.folder.name}: {translate('eval_report.' + command, language)}"
     wrong_ones = _wrong(run, language) if command == "answers" else ""
     return f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{plots}{wrong_ones}"
 
@@ -81,7 +81,7 @@ def run_plots(run: Run, language: Language) -> str:
         "load": _load,
     }
     if command not in sections:
-        raise SettingsError(reason=words("no_section", language, run=run.folder.name, command=command))
+        raise SettingsError(reason=translate("eval_report.no_section", language, run=run.folder.name, command=command))
     return sections[command](figures, language)
 
 
@@ -93,7 +93,7 @@ def _load(figures: Figures, language: Language) -> str:
 def _identity(identity: Figures, figures: Figures, language: Language) -> str:
     badge = ""
     if figures.get("stand_in"):
-        badge = f'<p><span class="stand-in">{escape(words("stand_in", language))}</span></p>'
+        badge = f'<p><span class="stand-in">{escape(translate("eval_report.stand_in", language))}</span></p>'
     shown = {"n": figures.get("n"), **{key: value for key, value in identity.items() if key != "command"}}
     rows = [
         f"{escape(key)}: {escape(', '.join(map(str, value)) if isinstance(value, list) else str(value))}"
@@ -109,14 +109,20 @@ def _answers(figures: Figures, language: Language) -> str:
         for group, arm in enumerate(("own", "ceiling", "floor")):
             of_arm = figures if arm == "own" else figures.get(arm)
             if isinstance(of_arm, Mapping):
-                label = f"{words(name, language)}, {words(arm, language)}"
+                label = f"{translate('eval_report.' + name, language)}, {translate('eval_report.' + arm, language)}"
                 bars += _bars([(label, of_arm.get(name))], of_arm.get("intervals"), name, group)
     counts = _numbers(figures, "lost_in")
-    lost = [Bar(words(f"lost_{name}", language), count, f"{count:.0f}") for name, count in counts.items()]
+    lost = [
+        Bar(translate(f"eval_report.lost_{name}", language), count, f"{count:.0f}") for name, count in counts.items()
+    ]
     parts = [
-        bar_chart(words("quality", language), bars, 1.0),
-        bar_chart(words("citations", language), _bars([(words(k, language), figures.get(k)) for k in _SHARES]), 1.0),
-        bar_chart(words("lost_in", language), lost),
+        bar_chart(translate("eval_report.quality", language), bars, 1.0),
+        bar_chart(
+            translate("eval_report.citations", language),
+            _bars([(translate(f"eval_report.{k}", language), figures.get(k)) for k in _SHARES]),
+            1.0,
+        ),
+        bar_chart(translate("eval_report.lost_in", language), lost),
         _tokens(figures, language),
         _latency(figures, language),
     ]
@@ -128,40 +134,50 @@ def _tokens(figures: Figures, language: Language) -> str:
     for group, arm in enumerate(("own", "ceiling", "floor")):
         of_arm = figures if arm == "own" else figures.get(arm)
         for name, value in _numbers(of_arm, "tokens").items() if isinstance(of_arm, Mapping) else ():
-            label = f"{words(f'tokens_{name}', language)}, {words(arm, language)}"
+            label = f"{translate(f'eval_report.tokens_{name}', language)}, {translate('eval_report.' + arm, language)}"
             bars.append(Bar(label, value, f"{value:.0f}", group=group))
-    return bar_chart(words("tokens", language), bars)
+    return bar_chart(translate("eval_report.tokens", language), bars)
 
 
 def _retrieval(figures: Figures, language: Language) -> str:
     bars: list[Bar] = []
     for name in _RETRIEVAL:
-        bars += _bars([(words(name, language), figures.get(name))], figures.get("intervals"), name)
+        bars += _bars([(translate(f"eval_report.{name}", language), figures.get(name))], figures.get("intervals"), name)
     times = [Bar(name, value, f"{value:.1f} ms") for name, value in _numbers(figures, "latency_ms").items()]
-    return bar_chart(words("found", language), bars, 1.0) + bar_chart(words("latency", language), times)
+    return bar_chart(translate("eval_report.found", language), bars, 1.0) + bar_chart(
+        translate("eval_report.latency", language), times
+    )
 
 
 def _citations(figures: Figures, language: Language) -> str:
-    shares = [(words(name, language), figures.get(name)) for name in ("citation_precision", "citation_recall")]
-    bars = _bars([*shares, (words("faults_marked", language), figures.get("faults_marked"))])
+    shares = [
+        (translate(f"eval_report.{name}", language), figures.get(name))
+        for name in ("citation_precision", "citation_recall")
+    ]
+    bars = _bars([*shares, (translate("eval_report.faults_marked", language), figures.get("faults_marked"))])
     kinds = figures.get("by_fault")
     marked = [
-        (words(f"fault_{kind}", language), found.get("marked"))
+        (translate(f"eval_report.fault_{kind}", language), found.get("marked"))
         for kind, found in (kinds.items() if isinstance(kinds, Mapping) else ())
     ]
-    return bar_chart(words("citations", language), bars, 1.0) + bar_chart(words("faults", language), _bars(marked), 1.0)
+    return bar_chart(translate("eval_report.citations", language), bars, 1.0) + bar_chart(
+        translate("eval_report.faults", language), _bars(marked), 1.0
+    )
 
 
 def _refusal(figures: Figures, language: Language) -> str:
     bars: list[Bar] = []
     for name in _REFUSAL:
-        bars += _bars([(words(name, language), figures.get(name))], figures.get("intervals"), name)
+        bars += _bars([(translate(f"eval_report.{name}", language), figures.get(name))], figures.get("intervals"), name)
     found = figures.get("reliability")
     rows = found if isinstance(found, list) else []
     total = max(sum(row["n"] for row in rows), 1)
     points = [Point(row["said"], row["true"], row["n"] / total, f"n = {row['n']}") for row in rows]
-    return bar_chart(words("refusals", language), bars, 1.0) + reliability_chart(
-        words("reliability", language), words("said", language), words("true", language), points
+    return bar_chart(translate("eval_report.refusals", language), bars, 1.0) + reliability_chart(
+        translate("eval_report.reliability", language),
+        translate("eval_report.said", language),
+        translate("eval_report.true", language),
+        points,
     )
 
 
@@ -187,9 +203,11 @@ def _latency(figures: Figures, language: Language) -> str:
     for stage, values in stages.items() if isinstance(stages, Mapping) else ():
         cells = "".join(f'<td class="n">{escape(str(values[key]))}</td>' for key in ("n", "p50", "p95", "p99"))
         rows.append(f"<tr><td>{escape(stage_words(stage, language))}</td>{cells}</tr>")
-    head = "".join(f"<th>{escape(text)}</th>" for text in (words("stage", language), "n", "p50", "p95", "p99"))
+    head = "".join(
+        f"<th>{escape(text)}</th>" for text in (translate("eval_report.stage", language), "n", "p50", "p95", "p99")
+    )
     return (
-        f"<figure><figcaption>{escape(words('latency', language))}</figcaption>"
+        f"<figure><figcaption>{escape(translate('eval_report.latency', language))}</figcaption>"
         f"<table><tr>{head}</tr>{''.join(rows)}</table></figure>"
     )
 
@@ -201,7 +219,7 @@ def _wrong(run: Run, language: Language) -> str:
     rows = []
     for score in wrong(questions, records)[:_WRONG_SHOWN]:
         question = asked[score.question_id]
-        where = words(f"lost_{score.lost_in}", language) if score.lost_in else ""
+        where = translate(f"eval_report.lost_{score.lost_in}", language) if score.lost_in else ""
         cells = (
             score.question_id,
             question.question,
@@ -212,10 +230,10 @@ def _wrong(run: Run, language: Language) -> str:
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     if not rows:
         return ""
-    titles = ("id", *(words(key, language) for key in ("question", "wanted", "reply", "where")))
+    titles = ("id", *(translate(f"eval_report.{key}", language) for key in ("question", "wanted", "reply", "where")))
     head = "".join(f"<th>{escape(text)}</th>" for text in titles)
     return (
-        f"<details><summary>{escape(words('wrong', language, n=len(rows)))}</summary>"
+        f"<details><summary>{escape(translate('eval_report.wrong', language, n=len(rows)))}</summary>"
         f"<table><tr>{head}</tr>{''.join(rows)}</table></details>"
     )
 
@@ -234,6 +252,12 @@ def _comparison(first: str, second: str, measures: Sequence[Comparison], languag
             f"{one.p_value:.3f}",
         )
         rows.append("<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells) + "</tr>")
-    titles = (words("figure", language), "n", first, second, *(words(k, language) for k in ("difference", "wins", "p")))
+    titles = (
+        translate("eval_report.figure", language),
+        "n",
+        first,
+        second,
+        *(translate(f"eval_report.{k}", language) for k in ("difference", "wins", "p")),
+    )
     head = "".join(f"<th>{escape(text)}</th>" for text in titles)
     return f"<h2>{escape(first)} → {escape(second)}</h2><table><tr>{head}</tr>{''.join(rows)}</table>"

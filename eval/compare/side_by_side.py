@@ -9,12 +9,12 @@ from eval.answers.scores import score
 from eval.compare.pairs import Outcome, outcome_of
 from eval.compare.values import MAIN_MEASURES, values_of
 from eval.core.runs import Run
-from eval.core.words import words
 from eval.refusal.benchmark import JUDGEMENTS
 from eval.retrieval.rankings import RANKINGS
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def side_by_side(first: Run, second: Run) -> tuple[Compared, ...]:
     one, other = (values_of(run) for run in (first, second))
     if kinds[0] != kinds[1]:
         shown = {"first": first.folder.name, "second": second.folder.name}
-        raise SettingsError(reason=words("nothing_shared", terminal_language(), **shown))
+        raise SettingsError(reason=translate("eval.nothing_shared", terminal_language(), **shown))
     main = MAIN_MEASURES[kinds[0]]
     before, after = one[main], other[main]
     results, others = results_of(first), results_of(second)
@@ -85,7 +85,7 @@ def results_of(run: Run) -> Mapping[str, Result]:
                 one.question_id: Result(one.refused != one.answerable, one.refused, probability=one.probability)
                 for one in run.records(JUDGEMENTS)
             }
-    raise SettingsError(reason=words("run_damaged", terminal_language(), path=run.folder / "run.json"))
+    raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 
 def _answers(run: Run) -> dict[str, Result]:

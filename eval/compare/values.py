@@ -6,11 +6,11 @@ from eval.answers.conditions import ARMS, Arm
 from eval.answers.runner import RECORDS
 from eval.answers.scores import Score, scores_of
 from eval.core.runs import Run
-from eval.core.words import words
 from eval.refusal.benchmark import JUDGEMENTS
 from eval.retrieval.rankings import METRICS, RANKINGS
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 Values = Mapping[str, Mapping[str, float]]
 """By measure, then by question; a question is left out where the measure makes no sense."""
@@ -27,7 +27,9 @@ def values_of(run: Run, arm: Arm = "own") -> Values:
         case "answers":
             scores = scores_of(run.questions(), run.records(RECORDS), arm)
             if not scores:
-                raise SettingsError(reason=words("arm_missing", terminal_language(), run=run.folder.name, arm=arm))
+                raise SettingsError(
+                    reason=translate("eval.arm_missing", terminal_language(), run=run.folder.name, arm=arm)
+                )
             return {name: _present(scores, name) for name in ("right", "token_f1", "rouge_l", "supported_share")}
         case "retrieval":
             rankings = run.records(RANKINGS)
@@ -38,7 +40,7 @@ def values_of(run: Run, arm: Arm = "own") -> Values:
         case "refusal":
             judged = run.records(JUDGEMENTS)
             return {"right": {one.question_id: float(one.refused != one.answerable) for one in judged}}
-    raise SettingsError(reason=words("run_damaged", terminal_language(), path=run.folder / "run.json"))
+    raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 
 def evidence_tokens(run: Run, arm: Arm) -> dict[str, float]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.core.dataset import drawn
-from eval.core.words import words
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings
 from rag.storage.regression import RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 CORPUS_NAME, QUESTIONS_NAME = "corpus.jsonl", "questions.jsonl"
 
@@ -39,7 +39,7 @@ class QuestionSet:
         """Return the questions that say which documents answer them.  Raises ``SettingsError`` when none does."""
         usable = tuple(one for one in self.questions if one.answerable and one.relevant)
         if not usable:
-            raise SettingsError(reason=words("no_relevant", terminal_language(), questions=self.name))
+            raise SettingsError(reason=translate("eval.no_relevant", terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
     def for_other_language(self) -> "QuestionSet":
@@ -53,14 +53,14 @@ class QuestionSet:
             if one.answerable and one.in_other_language
         )
         if not usable:
-            raise SettingsError(reason=words("no_other_language", terminal_language(), questions=self.name))
+            raise SettingsError(reason=translate("eval.no_other_language", terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
     def answerable(self) -> "QuestionSet":
         """Return the questions whose answer is known.  Raises ``SettingsError`` when none is."""
         usable = tuple(one for one in self.questions if one.answerable and (one.key_points or one.answers))
         if not usable:
-            raise SettingsError(reason=words("no_answerable", terminal_language(), questions=self.name))
+            raise SettingsError(reason=translate("eval.no_answerable", terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
     def drawn(self, limit: int, seed: int) -> "QuestionSet":
@@ -76,7 +76,7 @@ def sets_in(folder: Path) -> list[QuestionSet]:
     corpora = [*sorted(folder.glob(CORPUS_NAME)), *sorted(folder.glob(f"*/{CORPUS_NAME}"))]
     found = [one for one in corpora if one.with_name(QUESTIONS_NAME).is_file()]
     if not found:
-        raise SettingsError(reason=words("no_sets", terminal_language(), folder=folder))
+        raise SettingsError(reason=translate("eval.no_sets", terminal_language(), folder=folder))
     return [QuestionSet.load(corpus, corpus.with_name(QUESTIONS_NAME)) for corpus in found]
 
 

@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.core.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError, printable
 from rag.settings import Settings
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 _LONGEST_NAME = 100
 _NAME = re.compile(rf"[\w+-][\w.+-]{{0,{_LONGEST_NAME - 1}}}")
@@ -54,7 +54,7 @@ class Run:
                 if (folder / "run.json").is_file():
                     return cls(folder)
         shown = printable(name[:_LONGEST_NAME])
-        raise SettingsError(reason=words("run_missing", terminal_language(), run=shown, folder=runs))
+        raise SettingsError(reason=translate("eval.run_missing", terminal_language(), run=shown, folder=runs))
 
     def begin(self, identity: Mapping[str, object], questions: Sequence[GoldenQuestion]) -> None:
         """Save what is measured beside a new run.
@@ -73,7 +73,9 @@ class Run:
                 differs = ["questions"]
             if differs:
                 what = ", ".join(differs)
-                raise SettingsError(reason=words("run_differs", terminal_language(), run=self.folder.name, what=what))
+                raise SettingsError(
+                    reason=translate("eval.run_differs", terminal_language(), run=self.folder.name, what=what)
+                )
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("questions.jsonl", "run.json"):  # the run is there once run.json is
             (self.folder / name).write_text(wanted[name], encoding="utf-8")
@@ -115,13 +117,13 @@ class Run:
         return found
 
     def _damaged(self, name: str) -> SettingsError:
-        return SettingsError(reason=words("run_damaged", terminal_language(), path=self.folder / name))
+        return SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=self.folder / name))
 
 
 def checked_name(name: str) -> str:
     """Return a run's name, new or not.  Raises ``SettingsError`` for what would lead out of the folder of runs."""
     if _NAME.fullmatch(name) is None:
-        raise SettingsError(reason=words("run_name", terminal_language(), run=printable(name[:_LONGEST_NAME])))
+        raise SettingsError(reason=translate("eval.run_name", terminal_language(), run=printable(name[:_LONGEST_NAME])))
     return name
 
 
@@ -147,7 +149,7 @@ def read_records(path: Path, adapter: TypeAdapter[RecordType]) -> list[RecordTyp
     try:  # not splitlines: it would also cut at characters that JSON leaves as they are
         return [adapter.validate_json(line) for line in whole.split("\n") if line]
     except ValidationError as error:
-        raise SettingsError(reason=words("run_damaged", terminal_language(), path=path)) from error
+        raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=path)) from error
 
 
 def keep_asking(

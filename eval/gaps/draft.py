@@ -3,8 +3,8 @@
 import json
 
 from eval.gaps.report import Topic
-from eval.gaps.words import words
 from rag.schema import Language
+from rag.translate import translate
 
 _LONGEST_QUESTION_CHARACTERS = 200
 _LONGEST_TITLE_CHARACTERS = 80
@@ -18,11 +18,13 @@ def draft_article(topic: Topic, language: Language) -> str:
     """
     title = shortened(topic.title(language), _LONGEST_TITLE_CHARACTERS)
     asked = sorted(topic.questions, key=lambda one: one.language != language)[:_MOST_QUESTIONS]
-    times = ", ".join(words(f"{trouble}_count", language, n=count) for trouble, count in topic.troubles.items())
-    notes = [words("draft_asked", language, n=topic.count, how=times)]
+    times = ", ".join(
+        translate(f"eval_gaps.{trouble}_count", language, n=count) for trouble, count in topic.troubles.items()
+    )
+    notes = [translate("eval_gaps.draft_asked", language, n=topic.count, how=times)]
     if topic.nearest is not None:
         where = topic.nearest
-        notes.append(words("draft_nearest", language, title=where.title, article=where.document_id))
+        notes.append(translate("eval_gaps.draft_nearest", language, title=where.title, article=where.document_id))
     lines = [
         "---",
         f"title: {json.dumps(title, ensure_ascii=False)}",  # a JSON string is one in YAML, whatever is in it
@@ -30,13 +32,13 @@ def draft_article(topic: Topic, language: Language) -> str:
         "---",
         f"# {title}",
         "",
-        f"## {words('draft_questions', language)}",
+        f"## {translate('eval_gaps.draft_questions', language)}",
         "",
         *(f"- {shortened(question.text, _LONGEST_QUESTION_CHARACTERS)}" for question in asked),
         "",
-        f"## {words('draft_answer', language)}",
+        f"## {translate('eval_gaps.draft_answer', language)}",
         "",
-        *(f"> {note}" for note in [*notes, words("draft_remove", language)]),
+        *(f"> {note}" for note in [*notes, translate("eval_gaps.draft_remove", language)]),
     ]
     return "\n".join(lines) + "\n"
 

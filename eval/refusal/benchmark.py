@@ -18,7 +18,6 @@ from eval.core.logistic import (
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
-from eval.core.words import words
 from eval.refusal.search_calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
@@ -28,6 +27,7 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace
+from rag.translate import translate
 
 By = Literal["retrieval", "reader"]
 
@@ -204,7 +204,9 @@ def measure_refusal(
         author = {"model": parts.gateway.generator.model, "stand_in": parts.gateway.generator.stand_in}
         fit = parts.reading_fit(parts.gateway.generator.model)
         if fit is None:
-            raise SettingsError(reason=words("no_fit", terminal_language(), model=parts.gateway.generator.model))
+            raise SettingsError(
+                reason=translate("eval.no_fit", terminal_language(), model=parts.gateway.generator.model)
+            )
         judge = by_reader(parts, fit)
     kept.begin(identity | author, one.questions)
     for first in one.questions[:1]:

@@ -23,7 +23,6 @@ from eval.core.logistic import (
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
-from eval.core.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import (
@@ -34,6 +33,7 @@ from rag.generation.answerability import (
 )
 from rag.pipeline import Pipeline, PipelineParts
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 QUOTE_PRECISION = 0.7
 """A quotation takes the place of a reply without support where at least this share of such questions has an answer."""
@@ -136,5 +136,5 @@ def read_questions(one: QuestionSet, parts: PipelineParts, kept: Run, progress: 
         lambda question: pipeline.judge_answerable(question.question, earlier=[question.previous]),
         one.questions,
         kept.folder / "records.jsonl",
-        counted(progress, words("questions", terminal_language()), len(one.questions)),
+        counted(progress, translate("eval.questions", terminal_language()), len(one.questions)),
     )

@@ -19,7 +19,6 @@ from eval.core.logistic import (
     refused_when_held_out,
     threshold_at,
 )
-from eval.core.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.logits import logistic, logit_of
@@ -28,6 +27,7 @@ from rag.retrieval.confidence import OwnCalibration
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace
+from rag.translate import translate
 
 LEAST_QUESTIONS = 20
 """Questions with an answer: fewer cannot show which 4 % of them to refuse."""
@@ -72,7 +72,7 @@ def calibrate_search(found: Sequence[SearchedQuestion]) -> tuple[OwnCalibration,
     logits = np.array([one.logit for one in found], dtype=np.float64)[:, None]
     if labels.sum() < LEAST_QUESTIONS:
         counts = {"least": LEAST_QUESTIONS, "found": int(labels.sum())}
-        raise SettingsError(reason=words("too_few", terminal_language(), **counts))
+        raise SettingsError(reason=translate("eval.too_few", terminal_language(), **counts))
     if (~labels).sum() < LEAST_UNANSWERABLE:
         threshold = threshold_at(logits[:, 0], labels, FALSE_REFUSALS)
         return _rounded(1.0, 0.0, threshold), {"n": len(found), "n_unanswerable": int((~labels).sum())}

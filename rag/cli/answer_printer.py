@@ -18,64 +18,12 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.text.sentences import split_sentences
+from rag.translate import translate
 
 _DIM, _BOLD, _WARN, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 _UNSUPPORTED = "[?]"
 _UNCONFIRMED = "[!]"
 _QUOTE_CHARACTERS = 160
-
-_WORDS: dict[str, tuple[str, str]] = {
-    "evidence": ("Passages found:", "找到的资料："),
-    "near": ("The nearest passages (not enough for an answer):", "最接近的资料（不足以回答）："),
-    "expired": ("held until {date}", "有效期至 {date}"),
-    "starts": ("holds from {date} on", "{date} 起生效"),
-    "updated": ("of {date}", "{date} 更新"),
-    "internal": ("for staff only", "仅供内部"),
-    "conflict": (
-        "[{number}] and [{other}] disagree: “{quote}” / “{other_quote}”",
-        "[{number}] 与 [{other}] 说法不一：“{quote}” / “{other_quote}”",
-    ),
-    "queued": ("{ahead} ahead{wait}", "前面还有 {ahead} 个{wait}"),
-    "quotation": ("In the words of the passages:", "资料原文："),
-    "quoted_instead": (
-        "The passages do not support most of that. In their own words:",
-        "资料不支持以上大部分内容，资料原文如下：",
-    ),
-    "curated": ("Written by {author}, {date}.", "{author} 撰写，{date}。"),
-    "cached": (
-        "Answered before, {date}, checked against generation {generation}.",
-        "此前已回答（{date}），已按知识库第 {generation} 代核对。",
-    ),
-    "curated_unsigned": ("Written by a colleague, {date}.", "由同事撰写，{date}。"),
-    "wait": (", about {seconds:.0f} s", "，约 {seconds:.0f} 秒"),
-    "sources": ("Sources:", "来源："),
-    "unsupported": ("no passage says this; check it", "资料中没有这句话的依据，请核实"),
-    "unconfirmed": (
-        "this address is new in the knowledge base, and nobody has confirmed it",
-        "新出现的联系方式，尚未确认",
-    ),
-    "model": ("model {model}, generation {generation}", "模型 {model}，知识库第 {generation} 代"),
-    "no_model": ("no model was asked, generation {generation}", "未调用模型，知识库第 {generation} 代"),
-    "stand_in": (
-        "[stand-in model: it is not DeepSeek-R1, and its answers say nothing about R1's]",
-        "[替代模型：并非 DeepSeek-R1，其回答不代表 R1 的水平]",
-    ),
-    "embed": ("embed", "编码"),
-    "search": ("search", "检索"),
-    "pack": ("pack", "整理"),
-    "wait_stage": ("wait", "等待"),
-    "load": ("load", "加载"),
-    "prompt": ("first word", "首字"),
-    "thinking": ("thinking", "思考"),
-    "answer": ("answer", "回答"),
-    "citations": ("citations", "引用"),
-    "total": ("total", "合计"),
-}
-
-
-def words(key: str, language: Language, **values: object) -> str:
-    """Return one of the printer's phrases in the terminal's language."""
-    return _WORDS[key][1 if language == "zh" else 0].format(**values)
 
 
 class AnswerPrinter:
@@ -98,8 +46,8 @@ class AnswerPrinter:
             case Retrieved():
                 self._show_evidence(event)
             case Queued(ahead=ahead, wait_seconds=seconds) if ahead:
-                wait = words("wait", self._language, seconds=seconds) if seconds is not None else ""
-                self._line(self._styled(words("queued", self._language, ahead=ahead, wait=wait), _DIM))
+                wait = translate("ask.wait", self._language, seconds=seconds) if seconds is not None else ""
+                self._line(self._styled(translate("ask.queued", self._language, ahead=ahead, wait=wait), _DIM))
             case ThinkingDelta(text=text):
                 self._is_thinking = True
                 self._write(self._styled(text, _DIM))
@@ -119,25 +67,25 @@ class AnswerPrinter:
         self._evidence = event.evidence
         if not event.evidence:
             return
-        self._line(words("evidence" if event.answerable else "near", self._language))
+        self._line(translate("ask.evidence" if event.answerable else "ask.near", self._language))
         for passage in event.evidence:
             self._line(self._styled(f"  [{passage.number}] {self._title(passage)}", _DIM))
         for conflict in find_conflicts(event.evidence):
             numbers = {"number": conflict.number, "other": conflict.other_number}
             quotes = {"quote": one_line(conflict.quote), "other_quote": one_line(conflict.other_quote)}
-            self._line(self._styled(f"  {words('conflict', self._language, **numbers, **quotes)}", _WARN))
+            self._line(self._styled(f"  {translate('ask.conflict', self._language, **numbers, **quotes)}", _WARN))
         self._line("")
 
     def _title(self, passage: Evidence) -> str:
         notes = []
         if passage.expired_on is not None:
-            notes.append(words("expired", self._language, date=passage.expired_on.isoformat()))
+            notes.append(translate("ask.expired", self._language, date=passage.expired_on.isoformat()))
         if passage.starts_on is not None:
-            notes.append(words("starts", self._language, date=passage.starts_on.isoformat()))
+            notes.append(translate("ask.starts", self._language, date=passage.starts_on.isoformat()))
         elif passage.updated_on is not None:
-            notes.append(words("updated", self._language, date=passage.updated_on.isoformat()))
+            notes.append(translate("ask.updated", self._language, date=passage.updated_on.isoformat()))
         if passage.audience == "internal":
-            notes.append(words("internal", self._language))
+            notes.append(translate("ask.internal", self._language))
         return one_line(passage.title or passage.document_path) + (f" ({'; '.join(notes)})" if notes else "")
 
     def _stream(self, text: str) -> None:
@@ -158,9 +106,9 @@ class AnswerPrinter:
         if self._text.strip() != answer.text:  # a refusal, or a repetition that was cut
             self._write("\n" if self._text else "")
             if answer.lane == "quotation" and not self._text:
-                self._line(self._styled(words("quotation", self._language), _BOLD))
+                self._line(self._styled(translate("ask.quotation", self._language), _BOLD))
             if answer.quoted and self._text:
-                self._line(self._styled(words("quoted_instead", self._language), _WARN))
+                self._line(self._styled(translate("ask.quoted_instead", self._language), _WARN))
             self._write(self._with_notes(answer))
         else:
             start = split_sentences(answer.text)[-1].start
@@ -171,7 +119,7 @@ class AnswerPrinter:
         self._show_sources(answer)
         self._line(self._styled(times_line(answer, self._language), _DIM))
         if answer.stand_in:
-            self._line(self._styled(words("stand_in", self._language), _WARN))
+            self._line(self._styled(translate("ask.stand_in", self._language), _WARN))
 
     def _with_notes(self, answer: Answer) -> str:
         """Return the whole text with its notes."""
@@ -202,17 +150,19 @@ class AnswerPrinter:
         key = answer.lane if answer.origin.author or answer.lane == "cached" else "curated_unsigned"
         origin = answer.origin
         values = {"author": one_line(origin.author), "date": origin.written_at[:10], "generation": origin.generation}
-        self._line(words(key, self._language, **values))
+        self._line(translate(f"ask.{key}", self._language, **values))
 
     def _show_sources(self, answer: Answer) -> None:
         if answer.unsupported:
-            self._line(self._styled(f"{_UNSUPPORTED} {words('unsupported', self._language)}", _WARN))
+            self._line(self._styled(f"{_UNSUPPORTED} {translate('ask.unsupported', self._language)}", _WARN))
         for span in answer.unconfirmed:
             sentence = shortened(one_line(answer.text[span.start : span.end]))
-            self._line(self._styled(f"{_UNCONFIRMED} {words('unconfirmed', self._language)}: {sentence}", _WARN))
+            self._line(
+                self._styled(f"{_UNCONFIRMED} {translate('ask.unconfirmed', self._language)}: {sentence}", _WARN)
+            )
         if not answer.citations:
             return
-        self._line(words("sources", self._language))
+        self._line(translate("ask.sources", self._language))
         numbered = sorted(
             {(self._number(citation), citation.quote_start): citation for citation in answer.citations}.items()
         )
@@ -238,15 +188,18 @@ class AnswerPrinter:
         self._write(f"{text}\n")
 
 
+_STAGE_KEYS = {"wait": "wait_stage"}
+
+
 def times_line(answer: Answer, language: Language) -> str:
     """Return where the time went, and who answered, in one line."""
     stages = " · ".join(
-        f"{words('wait_stage' if span.name == 'wait' else span.name, language)} {_duration(span.duration_ms)}"
+        f"{translate(f'ask.{_STAGE_KEYS.get(span.name, span.name)}', language)} {_duration(span.duration_ms)}"
         for span in answer.spans
     )
     if not answer.model:
-        return f"{stages} | {words('no_model', language, generation=answer.generation)}"
-    return f"{stages} | {words('model', language, model=answer.model, generation=answer.generation)}"
+        return f"{stages} | {translate('ask.no_model', language, generation=answer.generation)}"
+    return f"{stages} | {translate('ask.model', language, model=answer.model, generation=answer.generation)}"
 
 
 def printable(text: str) -> str:

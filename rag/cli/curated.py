@@ -14,28 +14,11 @@ from rag.reuse.curated import Curation, Place
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.storage.curated import CuratedAnswer, CuratedState
+from rag.translate import translate
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _LONGEST_LINE_CHARACTERS = 100
-
-_WORDS: dict[str, tuple[str, str]] = {
-    "serving": ("serves", "生效中"),
-    "waiting": ("waits for approval", "待审核"),
-    "expired": ("expired: what it rests on changed", "已失效：依据已变更"),
-    "retired": ("retired", "已停用"),
-    "none": ("There are no such answers.", "没有符合条件的答案。"),
-    "row": ("{number}  {state}  {author}, {date}", "{number}  {state}  {author}，{date}"),
-    "kept_serving": ("no. {number} serves from now on", "第 {number} 号答案即刻生效"),
-    "kept_waiting": ("no. {number} waits for approval", "第 {number} 号答案等待审核"),
-    "approved": ("no. {number} serves from now on", "第 {number} 号答案即刻生效"),
-    "retired_now": ("no. {number} serves no more", "第 {number} 号答案已停用"),
-    "exported": ("{count} answers written to {path}", "已将 {count} 条答案写入 {path}"),
-}
-
-
-def _word(key: str, language: Language, **values: object) -> str:
-    return _WORDS[key][1 if language == "zh" else 0].format(**values)
 
 
 def add_curated_commands(commands: Commands) -> None:
@@ -88,10 +71,14 @@ def _list(options: argparse.Namespace, language: Language) -> int:
             print(json.dumps(_as_json(one, curation), ensure_ascii=False))
             continue
         values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
-        print(_word("row", language, number=one.number, state=_word(one.state, language), **values))
+        print(
+            translate(
+                "curated.row", language, number=one.number, state=translate(f"curated.{one.state}", language), **values
+            )
+        )
         print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
     if not found and not options.json:
-        print(_word("none", language))
+        print(translate("curated.none", language))
     curation.close()
     return 0
 
@@ -108,7 +95,7 @@ def _add(options: argparse.Namespace, language: Language) -> int:
         sources=[Place(document_id) for document_id in options.document],
         valid_until=_day(options.until, language),
     )
-    print(_word(f"kept_{kept.state}", language, number=kept.number))
+    print(translate(f"curated.kept_{kept.state}", language, number=kept.number))
     curation.close()
     return 0
 
@@ -116,7 +103,7 @@ def _add(options: argparse.Namespace, language: Language) -> int:
 def _approve(options: argparse.Namespace, language: Language) -> int:
     curation = _open(options)
     curation.approve(options.number, _person(options))
-    print(_word("approved", language, number=options.number))
+    print(translate("curated.approved", language, number=options.number))
     curation.close()
     return 0
 
@@ -124,7 +111,7 @@ def _approve(options: argparse.Namespace, language: Language) -> int:
 def _retire(options: argparse.Namespace, language: Language) -> int:
     curation = _open(options)
     curation.retire(options.number, _person(options), options.note)
-    print(_word("retired_now", language, number=options.number))
+    print(translate("curated.retired_now", language, number=options.number))
     curation.close()
     return 0
 
@@ -140,7 +127,7 @@ def _export(options: argparse.Namespace, language: Language) -> int:
         options.file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except OSError as error:
         raise SettingsError(reason=f"{options.file}: {error.strerror}") from error
-    print(_word("exported", language, count=len(lines), path=printable(str(options.file))))
+    print(translate("curated.exported", language, count=len(lines), path=printable(str(options.file))))
     return 0
 
 

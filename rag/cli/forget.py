@@ -13,44 +13,13 @@ from rag.people.audit import terminal_user
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.text.mention import Mention
+from rag.translate import translate
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 NOT_DONE = 1
 _YES = frozenset({"y", "yes", "是"})
 
-_WORDS: dict[str, tuple[str, str]] = {
-    "base": ("  {name}: {count} questions with their answers", "  {name}：{count} 条提问及回答"),
-    "others": (
-        "  kept answers of the model: {cached}; colleagues' answers: {curated}; regression questions: {questions}; "
-        "evaluations: {runs}",
-        "  模型缓存答案：{cached}；人工答案：{curated}；回归问题：{questions}；评测：{runs}",
-    ),
-    "found": ("This is about the customer:", "与该客户有关的内容："),
-    "erased": ("Erased:", "已删除："),
-    "nothing": ("Nothing here is about this customer.", "没有与该客户有关的内容。"),
-    "earlier": ("This customer was erased before, on {days}.", "该客户的数据曾于 {days} 删除。"),
-    "running": (
-        "{count} questions are being answered now and stay; run this again in a few minutes.",
-        "有 {count} 条提问正在回答，暂未删除，请几分钟后再运行一次。",
-    ),
-    "left": (
-        "These files still hold the words. Documents are the team's own: change them where they come from and ingest "
-        "again (older generations go with the next ones).",
-        "以下文件中仍有这些文字。文档由团队维护，请在原处修改后重新导入（旧版本会随后续版本清除）。",
-    ),
-    "ask": ("Erase all this for good? [y/N] ", "确定永久删除以上内容？[y/N] "),
-    "kept": ("Nothing was erased.", "没有删除任何内容。"),
-    "unasked": (
-        "--yes is needed where nobody can be asked; --dry-run only shows what there is",
-        "无法询问确认时需要 --yes；--dry-run 仅显示内容",
-    ),
-    "expired": ("{count} questions older than {days} days were deleted.", "已删除 {count} 条超过 {days} 天的提问。"),
-    "for_ever": (
-        "Questions are kept for ever: ANSWERDESK_TURN_RETENTION_DAYS is 0.",
-        "提问将永久保留：ANSWERDESK_TURN_RETENTION_DAYS 为 0。",
-    ),
-}
 
 _FORGET = """examples:
   python -m rag forget --customer "Anna Wu" --dry-run     what is about her, by knowledge base; nothing is changed
@@ -71,10 +40,6 @@ _RETENTION = """examples:
 
 It also writes the databases anew, so that nothing is left of what older versions deleted.
 exit codes: 0 done, 2 an option"""
-
-
-def _said(key: str, language: Language, **values: object) -> str:
-    return _WORDS[key][1 if language == "zh" else 0].format(**values)
 
 
 def add_forgetting_commands(commands: Commands) -> None:
@@ -115,14 +80,14 @@ def _forget(options: argparse.Namespace, language: Language) -> int:
     erasure = Erasure(load_settings(), Mention(text, language))
     there = sys.stdin.isatty() and options.customer != "-"
     if not (options.dry_run or options.yes or there):
-        raise SettingsError(reason=_said("unasked", language))
+        raise SettingsError(reason=translate("forget.unasked", language))
     found = erasure.find()
     if options.dry_run or not options.yes:
         _show(found, "found", erasure, language, as_json=options.json and options.dry_run)
     if options.dry_run:
         return 0
-    if found.total and not options.yes and input(_said("ask", language)).strip().lower() not in _YES:
-        print(_said("kept", language), file=sys.stderr)
+    if found.total and not options.yes and input(translate("forget.ask", language)).strip().lower() not in _YES:
+        print(translate("forget.kept", language), file=sys.stderr)
         return NOT_DONE
     if found.total:
         found = replace(erasure.erase(terminal_user()), running=found.running)
@@ -138,20 +103,20 @@ def _show(found: Found, heading: str, erasure: Erasure, language: Language, *, a
         print(json.dumps({"turns": dict(found.turns), **counts, "left": [str(path) for path in found.left]}))
         return
     if not found.total:
-        print(_said("nothing", language))
+        print(translate("forget.nothing", language))
         earlier = ", ".join(f"{day:%Y-%m-%d}" for day in erasure.erased_on())
         if earlier:
-            print(_said("earlier", language, days=earlier))
+            print(translate("forget.earlier", language, days=earlier))
     else:
-        print(_said(heading, language))
+        print(translate(f"forget.{heading}", language))
         for name, count in sorted(found.turns.items()):
-            print(_said("base", language, name=name, count=count))
+            print(translate("forget.base", language, name=name, count=count))
         counts = {name: getattr(found, name) for name in ("cached", "curated", "questions", "runs")}
-        print(_said("others", language, **counts))
+        print(translate("forget.others", language, **counts))
     if found.running:
-        print(_said("running", language, count=found.running), file=sys.stderr)
+        print(translate("forget.running", language, count=found.running), file=sys.stderr)
     if found.left:
-        print(_said("left", language), file=sys.stderr)
+        print(translate("forget.left", language), file=sys.stderr)
         for path in found.left:
             print(f"  {printable(str(path))}", file=sys.stderr)
 
@@ -165,5 +130,5 @@ def _expire(options: argparse.Namespace, language: Language) -> int:
     if options.json:
         print(json.dumps({"turns": count, "days": days}))
     else:
-        print(_said("expired" if days else "for_ever", language, count=count, days=days))
+        print(translate("forget.expired" if days else "forget.for_ever", language, count=count, days=days))
     return 0

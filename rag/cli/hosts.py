@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from rag.errors import ModelMissing, OllamaUnavailable
 from rag.ollama.client import LoadedModel
 from rag.ollama.hosts import Hosts, HostState, hosts_of
-from rag.ollama.words import words
 from rag.queue.admission import Admission
 from rag.schema import Language
 from rag.settings import Settings
+from rag.translate import translate
 
 _GIGABYTE = 1e9
 
@@ -93,8 +93,8 @@ def _lines(report: HostsReport, language: Language) -> Iterator[str]:
     for host in report.hosts:
         yield host_line(host, report.model, language)
     busy, slots = sum(host.busy for host in report.hosts), sum(host.slots for host in report.hosts)
-    yield words(
-        "hosts_together",
+    yield translate(
+        "ollama.hosts_together",
         language,
         usable=report.usable,
         count=len(report.hosts),
@@ -107,17 +107,21 @@ def _lines(report: HostsReport, language: Language) -> Iterator[str]:
 def host_line(host: HostReport, model: str, language: Language) -> str:
     """Return the sentence on one host."""
     if host.state == "down":
-        return words("host_down", language, name=host.name)
+        return translate("ollama.host_down", language, name=host.name)
     if host.state == "without_model":
         key = "host_without_model" if host.installed else "host_without_any"
         installed = ", ".join(host.installed)
-        return words(key, language, name=host.name, version=host.version, model=model, installed=installed)
+        return translate(
+            f"ollama.{key}", language, name=host.name, version=host.version, model=model, installed=installed
+        )
     size = next((one.memory_bytes for one in host.loaded if one.name == model), None)
     memory = (
-        words("host_not_loaded", language) if size is None else words("host_loaded", language, size=size / _GIGABYTE)
+        translate("ollama.host_not_loaded", language)
+        if size is None
+        else translate("ollama.host_loaded", language, size=size / _GIGABYTE)
     )
-    return words(
-        "host_usable",
+    return translate(
+        "ollama.host_usable",
         language,
         name=host.name,
         version=host.version,

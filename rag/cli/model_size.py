@@ -14,9 +14,9 @@ from rag.ollama.hardware import Machine
 from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.rates import keep_rates, kept_rates, measure_rates
 from rag.ollama.sizing import BATCH_TOKENS, KV_BYTES, ModelShape, Serving, context_of
-from rag.ollama.words import words
 from rag.schema import Language
 from rag.settings import Settings
+from rag.translate import translate
 
 _GB = 1e9
 
@@ -107,13 +107,13 @@ def arithmetic(advice: Advice, language: Language) -> Iterator[str]:
     context, budget = context_of(shape, serving), machine.budget_bytes / _GB
 
     def say(key: str, **values: object) -> str:
-        return words(f"size_{key}", language, **values)
+        return translate(f"ollama.size_{key}", language, **values)
 
     yield say("model", name=shape.name, architecture=shape.architecture, kind=shape.quantization or "?",
               layers=shape.layers, heads=shape.heads, kv_heads=_range(shape.kv_heads), width=shape.key_length,
               embedding=shape.embedding, vocabulary=shape.vocabulary, trained=shape.trained_context)  # fmt: skip
     if is_stand_in(shape.name):
-        yield words("stand_in", language)
+        yield translate("ollama.stand_in", language)
     gpu = say("gpu", gpu=machine.gpu_bytes / _GB) if machine.gpu_bytes else say("no_gpu")
     yield say("machine", cores=machine.cores, memory=machine.memory_bytes / _GB, gpu=gpu, budget=budget)
     if advice.below_the_articles_least:
@@ -140,9 +140,11 @@ def lines(advice: Advice, language: Language) -> Iterator[str]:
     yield from arithmetic(advice, language)
     name = advice.shape.name
     if advice.rates:
-        yield words("size_rates", language, **asdict(advice.rates))
+        yield translate("ollama.size_rates", language, **asdict(advice.rates))
     else:
-        yield words("size_no_rates_file" if name.endswith(".gguf") else "size_no_rates", language, name=name)
+        yield translate(
+            "ollama.size_no_rates_file" if name.endswith(".gguf") else "ollama.size_no_rates", language, name=name
+        )
     yield ""
     yield from _variants(advice, language)
     yield ""
@@ -150,22 +152,22 @@ def lines(advice: Advice, language: Language) -> Iterator[str]:
 
 
 def _variants(advice: Advice, language: Language) -> Iterator[str]:
-    yield words("size_variants", language)
+    yield translate("ollama.size_variants", language)
     for one in advice.variants:
         speed = f"{one.generation:6.1f}" if one.generation is not None else "     -"
-        fits = words("size_fits" if one.fits else "size_does_not_fit", language)
+        fits = translate("ollama.size_fits" if one.fits else "ollama.size_does_not_fit", language)
         mark = "*" if one.installed else " "
         sizes = f"{one.weights_bytes / _GB:8.2f} GB {one.total_bytes / _GB:8.2f} GB"
         yield f"{mark} {one.quantization:8} {sizes} {speed}   {fits}"
     key = "size_advice" if advice.quantization else "size_advice_none"
-    yield words(key, language, kind=advice.quantization)
+    yield translate(f"ollama.{key}", language, kind=advice.quantization)
 
 
 def _article(language: Language) -> Iterator[str]:
-    yield words("size_article", language)
+    yield translate("ollama.size_article", language)
     for kind, size_of_weights, speed, loss in ARTICLE:
         yield f"  {kind:12} {size_of_weights:>8} {speed:>8} {loss:>7}"
-    yield words("size_article_rule", language)
+    yield translate("ollama.size_article_rule", language)
 
 
 def _range(numbers: tuple[int, ...]) -> str:

@@ -16,10 +16,10 @@ from rag.ollama.model_files import model_source
 from rag.ollama.model_pull import pull
 from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.templates import FORMATS
-from rag.ollama.words import words
 from rag.progress import Update, progress
 from rag.schema import Language
 from rag.settings import KEPT_NAME, Settings, keep_choices
+from rag.translate import translate
 
 Action = Callable[[argparse.Namespace, Settings, Language], int]
 GIGABYTE = 1e9
@@ -48,7 +48,7 @@ class ListedModel:
 
 def say(key: str, language: Language, **values: object) -> None:
     """Print a sentence."""
-    print(words(key, language, **values), flush=True)
+    print(translate(f"ollama.{key}", language, **values), flush=True)
 
 
 def listed(
@@ -102,7 +102,7 @@ def _list(options: argparse.Namespace, settings: Settings, language: Language) -
 
 def _table(rows: Sequence[ListedModel], language: Language) -> Iterator[str]:
     def text(key: str) -> str:
-        return words(key, language)
+        return translate(f"ollama.{key}", language)
 
     heads = [text(f"head_{name}") for name in ("model", "disk", "memory", "kind", "template", "thinks")]
     widths = (32, 9, 9, 9, 8, 6)
@@ -110,7 +110,7 @@ def _table(rows: Sequence[ListedModel], language: Language) -> Iterator[str]:
     for row in rows:
         remarks = [text("stand_in")] if row.stand_in else []
         if row.reconstructed_from:
-            remarks.append(words("reconstructed", language, kind=row.reconstructed_from))
+            remarks.append(translate("ollama.reconstructed", language, kind=row.reconstructed_from))
         cells = (
             row.name,
             f"{row.size_bytes / GIGABYTE:.2f} GB",
@@ -133,7 +133,7 @@ def _padded(text: str, width: int) -> str:
 
 @contextmanager
 def _shown_in(language: Language, key: str, what: str) -> Iterator[Update]:
-    with progress(words(key, language, what=what), sys.stderr) as update:
+    with progress(translate(f"ollama.{key}", language, what=what), sys.stderr) as update:
         yield update
 
 
@@ -200,7 +200,7 @@ def _delete(options: argparse.Namespace, settings: Settings, language: Language)
             raise ModelUnfit(model=found.name, reason="not_confirmed")
         chosen = found.name == chosen_name(installed, settings.model)
         key = "delete_chosen_ask" if chosen else "delete_ask"
-        answer = input(words(key, language, name=found.name, size=found.size_bytes / GIGABYTE))
+        answer = input(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE))
         if answer.strip().lower() not in {"y", "yes", "是"}:
             say("kept", language, name=found.name)
             return 1

@@ -43,5 +43,6 @@ class DocumentUnreadable(KnowledgeError):
         """Return the sentence with the reason in words, and the row or page where one is known."""
         shown = self._shown_details(language)
         reason = f"{shown['reason']} ({shown['where']})" if shown["where"] else shown["reason"]
-        key = "errors.DocumentReadWithout" if self.details["reason"] == "term" else "errors.DocumentUnreadable"
-        return translate(key, language, path=shown["path"], reason=reason)
+        if self.details["reason"] == "term":
+            return translate("errors.DocumentReadWithout", language, path=shown["path"], reason=reason)
+        return translate("errors.DocumentUnreadable", language, path=shown["path"], reason=reason)

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from rag.errors import ModelMissing, NoHostAnswers, ServingError
 from rag.ollama.client import InstalledModel, LoadedModel, OllamaClient
 from rag.ollama.models import ChosenModel, choose_among, installed_models
-from rag.ollama.words import words
 from rag.settings import Settings
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ class Hosts:
             news = {name: state for name, state in states.items() if self._told.get(name, "usable") != state}
             self._told = states
         for name, state in news.items():
-            logger.warning("%s", words(f"host_is_{state}", terminal_language(), name=name, model=model))
+            logger.warning("%s", translate(f"ollama.host_is_{state}", terminal_language(), name=name, model=model))
 
 
 class _Watched:

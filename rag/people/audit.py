@@ -30,7 +30,7 @@ Change = Literal[
     "turns_deleted",
     "customer_forgotten",
 ]
-"""What can be recorded.  The words for each are in ``ui/i18n.py`` under ``change_``."""
+"""What can be recorded.  The words for each are in ``locale/*/ui/people.toml`` under ``change_``."""
 
 Detail = str | int | float | bool | None
 _LONGEST_DETAIL = 200

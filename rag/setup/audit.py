@@ -20,23 +20,13 @@ from pydantic import BaseModel
 from rag.errors import AnswerdeskError, AuditImpossible, VulnerablePackages
 from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of, fail, terminal_language
+from rag.translate import translate
 
 OSV = "https://api.osv.dev"
 _PATIENCE_SECONDS = 10.0
 _BATCH = 1000  # the most queries that one request may hold, by the documentation
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 _PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
-
-_WORDS = {
-    "sound": (
-        "{packages} locked packages: no known vulnerability (osv.dev); {accepted} accepted",
-        "锁定的 {packages} 个软件包：没有已知漏洞（osv.dev）；已接受 {accepted} 个",
-    ),
-    "unchecked": (
-        "Locked packages were NOT checked for vulnerabilities: {reason}",
-        "未检查锁定软件包的漏洞：{reason}",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,11 +115,9 @@ def audit(locks: Sequence[Path], accepted: Mapping[str, str], service: str = OSV
     told = [f"{package.name} {package.version} ({', '.join(ids)})" for package, ids in open_ones.items() if ids]
     if told:
         raise VulnerablePackages(found="; ".join(told))
-    return _words("sound", packages=len(packages), accepted=sum(map(len, found.values())))
-
-
-def _words(key: str, **values: object) -> str:
-    return _WORDS[key][1 if terminal_language() == "zh" else 0].format(**values)
+    return translate(
+        "setup.audit_sound", terminal_language(), packages=len(packages), accepted=sum(map(len, found.values()))
+    )
 
 
 def main(arguments: Sequence[str] | None = None, service: str = OSV) -> int:
@@ -143,7 +131,7 @@ def main(arguments: Sequence[str] | None = None, service: str = OSV) -> int:
     except AuditImpossible as error:
         if options.require:
             return fail(error)
-        sys.stdout.write(_words("unchecked", reason=error.details["reason"]) + "\n")
+        sys.stdout.write(translate("setup.audit_unchecked", terminal_language(), reason=error.details["reason"]) + "\n")
     except AnswerdeskError as error:
         return fail(error)
     return 0

@@ -11,7 +11,7 @@ from typing import TextIO
 from rag.progress import Update as Update
 from rag.progress import progress
 from rag.schema import Language
-from rag.setup.words import words
+from rag.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Console:
 
     def words(self, key: str, **values: object) -> str:
         """Return the text of a key."""
-        return words(key, self.language, **values)
+        return translate(f"setup.{key}", self.language, **values)
 
     def note(self, key: str, **values: object) -> None:
         """Print a remark."""

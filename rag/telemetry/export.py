@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from rag.settings import Settings
 from rag.telemetry.answer_spans import AnswerSpan
-from rag.telemetry.words import words
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,6 @@ def _export_to(endpoint: str) -> Callable[[AnswerSpan], None] | None:
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):
             raise
-        logger.warning("%s", words("extra_missing", terminal_language()))
+        logger.warning("%s", translate("telemetry.extra_missing", terminal_language()))
         return None
     return OtlpExport(endpoint)

@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from rag.telemetry.answer_spans import AnswerSpan
-from rag.telemetry.words import words
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class _SaidOnce(SpanExporter):
             self._here.sends = False
         if result is not SpanExportResult.SUCCESS and not self._is_said:
             self._is_said = True
-            logger.warning("%s", words("collector_fails", terminal_language(), collector=self._collector))
+            logger.warning("%s", translate("telemetry.collector_fails", terminal_language(), collector=self._collector))
         return result
 
     def shutdown(self) -> None:

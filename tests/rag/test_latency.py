@@ -61,7 +61,7 @@ def test_windows(text: str, earlier: timedelta) -> None:
 
 @pytest.mark.parametrize("text", ["", "0h", "-1h", "24", "h", "1w", "1.5h", "9999999d", "٣h"])
 def test_a_bad_window_is_said_in_both_languages(text: str) -> None:
-    for language, word in (("en", "is no time like"), ("zh", "不是形如")):
+    for language, word in (("en", "is not a time like"), ("zh", "不是形如")):
         with pytest.raises(SettingsError, match=word):
             since_of(text, NOW, language)  # type: ignore[arg-type]
 
@@ -91,5 +91,5 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     assert report["objective"] == {"limit_ms": 1000.0, "share": 0.99, "n": 2, "met": 2, "burn": 0.0}
     assert report["stages"]["evidence"] == {"n": 2, "p50": 15.0, "p95": 19.5, "p99": 19.9}
     assert command.main(["latency", "--since", "soon"]) == 2
-    assert "soon is no time like" in capsys.readouterr().err
+    assert "soon is not a time like" in capsys.readouterr().err
     load_settings.cache_clear()

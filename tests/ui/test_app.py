@@ -13,11 +13,11 @@ from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
+from rag.translate import translate
 from rag.turns import TurnService
 from tests.ui.pages.quality.shelf import quality_of
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
-from ui.i18n import word
 from ui.services.jobs import Jobs
 from ui.services.knowledge_registry import KnowledgeRegistry
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic
@@ -72,14 +72,14 @@ def texts(test: AppTest) -> str:
 def test_an_empty_page_offers_to_ask(harness: Harness, language: Language) -> None:
     test = page(harness, language)
     assert not test.exception
-    assert test.chat_input(key="question").placeholder == word("ask_placeholder", language)
-    assert word("empty_answer", language) in texts(test)
+    assert test.chat_input(key="question").placeholder == translate("ui.ask_placeholder", language)
+    assert translate("ui.empty_answer", language) in texts(test)
     assert [button.key for button in test.button] == ["new"]
 
 
 def test_without_a_knowledge_base_it_says_so(harness: Harness) -> None:
     harness.knowledge = KnowledgeState()
-    assert word("error_KnowledgeBaseMissing", "en") in texts(page(harness))
+    assert translate("ui.error_KnowledgeBaseMissing", "en") in texts(page(harness))
 
 
 def test_asking_makes_a_turn_that_the_address_names_and_shows_its_evidence_in_the_same_run(harness: Harness) -> None:
@@ -172,13 +172,13 @@ def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_beg
     for question in questions[:2]:
         test.chat_input(key="question").set_value(question).run()
         harness.turns.wait(test.query_params["turn"], lambda _: False, timeout_seconds=10)
-    assert test.chat_input(key="question").placeholder == word("ask_on_placeholder", language)
+    assert test.chat_input(key="question").placeholder == translate("ui.ask_on_placeholder", language)
     test.run()
     test.button(key="retry").click().run()
     harness.turns.wait(test.query_params["turn"], lambda _: False, timeout_seconds=10)
     assert harness.gates.earlier[questions[1]] == (questions[0],)
     test.button(key="new").click().run()
-    assert test.chat_input(key="question").placeholder == word("ask_placeholder", language)
+    assert test.chat_input(key="question").placeholder == translate("ui.ask_placeholder", language)
     test.chat_input(key="question").set_value(questions[2]).run()
     harness.turns.wait(test.query_params["turn"], lambda _: False, timeout_seconds=10)
     assert {question: tuple(harness.gates.earlier[question]) for question in questions} == {
@@ -226,7 +226,7 @@ def test_each_tab_takes_its_own_turns_in_the_line(harness: Harness, monkeypatch:
 
 def test_an_unknown_turn_is_said_and_the_page_goes_on(harness: Harness) -> None:
     test = page(harness, "zh", turn="nothing")
-    assert word("turn_missing", "zh") in texts(test)
+    assert translate("ui.turn_missing", "zh") in texts(test)
     assert not test.exception
 
 

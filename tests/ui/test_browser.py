@@ -6,11 +6,11 @@ import httpx
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
+from rag.translate import translate
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 from tests.ui.scenes import HOSTILE, WORDS
 from tests.ui.scripted_desk import OTHER_HOST
-from ui.i18n import word
 from ui.services.turn_feed import FEED_PATH
 
 pytestmark = pytest.mark.real
@@ -123,9 +123,9 @@ def test_a_question_beside_a_turn_goes_on_from_it(open_desk: OpenDesk, scripted_
         desk.ask(desk.prepare(question=question))
         expect(desk.page.locator(".question")).to_have_text(question)
         desk.reaches("done")
-    expect(desk.box).to_have_attribute("placeholder", word("ask_on_placeholder", "zh"))
+    expect(desk.box).to_have_attribute("placeholder", translate("ui.ask_on_placeholder", "zh"))
     desk.page.keyboard.press("Alt+n")
-    expect(desk.box).to_have_attribute("placeholder", word("ask_placeholder", "zh"))
+    expect(desk.box).to_have_attribute("placeholder", translate("ui.ask_placeholder", "zh"))
     desk.ask(desk.prepare(question=third))
     expect(desk.page.locator(".question")).to_have_text(third)
     desk.reaches("done")
@@ -138,7 +138,7 @@ def test_a_question_beside_a_turn_goes_on_from_it(open_desk: OpenDesk, scripted_
 
 def test_a_turn_that_is_not_kept_says_so(open_desk: OpenDesk) -> None:
     desk = open_desk("zh", path="/?turn=nothing-like-this")
-    expect(desk.page.get_by_text(word("turn_missing", "zh"))).to_be_visible()
+    expect(desk.page.get_by_text(translate("ui.turn_missing", "zh"))).to_be_visible()
     expect(desk.box).to_be_enabled()
 
 
@@ -165,7 +165,7 @@ def test_stop_keeps_what_was_written_and_retry_asks_again(open_desk: OpenDesk) -
     desk.page.keyboard.press("Alt+s")
     desk.reaches("stopped")
     expect(desk.page.locator(".answer")).to_contain_text("EUR 4.95")
-    expect(desk.page.locator(".verdict")).to_have_text(word("stopped", "en"))
+    expect(desk.page.locator(".verdict")).to_have_text(translate("ui.stopped", "en"))
     assert "EUR 4.95" in desk.editor.input_value()
     desk.shoot("14-stopped")
     desk.prepare(question=question)
@@ -214,12 +214,12 @@ def test_copy_takes_the_text_as_it_stands(open_desk: OpenDesk, scripted_address:
     desk.editor.press("Control+End")
     desk.editor.press_sequentially(" Kind regards, Lin")
     desk.page.locator(".editor .with-sources").click()
-    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", "en"))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", "en"))
     pasted = paste(desk)
     assert "working days. Kind regards, Lin\n\nSources\n- Returning an order - how long you have" in pasted
     assert "Goodwill" not in pasted
     desk.editor.press("Alt+p")
-    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", "en"))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", "en"))
     assert paste(desk).endswith("working days. Kind regards, Lin")
 
 
@@ -242,7 +242,7 @@ def test_unsupported_words_can_be_taken_out_and_the_editor_keeps_changes_over_a_
     desk.page.reload()
     desk.reaches("done")
     expect(desk.editor).not_to_have_value(re.compile(unsupported))
-    desk.page.get_by_text(word("restore", "zh")).click()
+    desk.page.get_by_text(translate("ui.restore", "zh")).click()
     expect(desk.editor).to_have_value(re.compile(unsupported))
 
 
@@ -255,7 +255,7 @@ def test_what_a_model_writes_stays_characters(open_desk: OpenDesk) -> None:
     expect(desk.page.locator(".answer")).to_contain_text(HOSTILE)
     expect(desk.page.locator(".question")).to_have_text(question)
     expect(desk.page.locator(".answer img, .answer a, .answer script, .row b, .row img")).to_have_count(0)
-    assert desk.page.title() == word("page_title", "en")
+    assert desk.page.title() == translate("ui.page_title", "en")
     assert [url for url in requests if "example.invalid" in url] == []
 
 
@@ -285,13 +285,13 @@ def test_the_language_is_guessed_chosen_and_remembered(open_desk: OpenDesk) -> N
     desk.ask(desk.prepare(), "done")
     desk.page.locator(".st-key-language").get_by_text("中文").click()
     desk.language = "zh"
-    expect(desk.page.locator(".verdict")).to_have_text(word("check_marked", "zh"))
+    expect(desk.page.locator(".verdict")).to_have_text(translate("ui.check_marked", "zh"))
     expect(desk.page.locator("html")).to_have_attribute("lang", "zh-CN")
     desk.shoot("15-english-answer-on-the-chinese-page")
     desk.page.reload()
-    expect(desk.page.locator("h1")).to_have_text(word("product", "zh"))
+    expect(desk.page.locator("h1")).to_have_text(translate("ui.product", "zh"))
     desk.page.goto(desk.address)  # without the language in the address: the browser remembers
-    expect(desk.page.locator("h1")).to_have_text(word("product", "zh"))
+    expect(desk.page.locator("h1")).to_have_text(translate("ui.product", "zh"))
 
 
 def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
@@ -308,7 +308,7 @@ def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
     desk.page.keyboard.press("Alt+w")
     expect(desk.editor).to_be_focused()
     desk.page.keyboard.press("Alt+p")
-    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", "en"))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", "en"))
     desk.page.keyboard.press("Alt+q")
     expect(desk.box).to_be_focused()
     desk.page.keyboard.press("Alt+l")
@@ -321,7 +321,7 @@ def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
 def test_screen_readers_hear_the_states(open_desk: OpenDesk) -> None:
     desk = open_desk("en")
     desk.ask(desk.prepare(), "done")
-    expect(desk.page.locator(".heard[role=status]")).to_have_text(word("done_unsupported", "en", count=1))
+    expect(desk.page.locator(".heard[role=status]")).to_have_text(translate("ui.done_unsupported", "en", count=1))
     desk.prepare("ollama_down", question="Heard: is it down?")
     desk.ask("Heard: is it down?", "failed")
-    expect(desk.page.locator(".heard[role=alert]")).to_have_text(word("error_OllamaUnavailable", "en"))
+    expect(desk.page.locator(".heard[role=alert]")).to_have_text(translate("ui.error_OllamaUnavailable", "en"))

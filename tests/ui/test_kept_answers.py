@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -38,7 +38,7 @@ def test_an_answer_that_was_there_says_where_it_comes_from(open_desk: OpenDesk, 
         expect(verdict).to_have_text(re.compile(r"Written by Lin, .*2026" if language == "en" else r"王 撰写，2026"))
         expect(desk.page.locator(".foot .stand-in")).to_have_count(0)
     else:
-        expect(verdict).to_have_text(word("answered_before", language, generation=12))
+        expect(verdict).to_have_text(translate("ui.answered_before", language, generation=12))
     expect(desk.page.locator(".unsupported")).to_have_count(0)
     expect(desk.evidence).to_have_attribute("data-passages", "5")
     expect(desk.editor).to_be_visible()
@@ -52,8 +52,8 @@ def test_where_the_model_cannot_speak_the_passages_do(open_desk: OpenDesk, langu
     question = desk.prepare(scene, question=f"Drift R3, {len(scene)}?" if language == "en" else f"退货，{len(scene)}？")
     desk.ask(question, "done")
     error = {"quoted_queue_full": "error_QueueFull", "quoted_ollama_down": "error_OllamaUnavailable"}[scene]
-    expect(desk.page.locator(".notice")).to_have_text(word(error, language))
-    expect(desk.page.locator(".verdict")).to_have_text(word("quoted", language))
+    expect(desk.page.locator(".notice")).to_have_text(translate(f"ui.{error}", language))
+    expect(desk.page.locator(".verdict")).to_have_text(translate("ui.quoted", language))
     expect(desk.page.locator(".best")).to_be_hidden()
     expect(desk.page.locator(".answer .cite").first).to_be_visible()
     desk.shoot(f"14-{scene}")
@@ -69,8 +69,8 @@ def test_thumbs_and_their_reason(open_desk: OpenDesk, language: Language) -> Non
     expect(desk.page.locator(".st-key-useful [data-testid=stBaseButton-primary]")).to_be_visible()
     assert kept(desk)["opinion"] == [True, None]
     desk.page.locator(".st-key-not_useful button").click()
-    reason = desk.page.get_by_role("radio", name=word("reason_outdated", language))
-    desk.page.locator(".st-key-feedback").get_by_text(word("reason_outdated", language)).click()
+    reason = desk.page.get_by_role("radio", name=translate("ui.reason_outdated", language))
+    desk.page.locator(".st-key-feedback").get_by_text(translate("ui.reason_outdated", language)).click()
     expect(reason).to_be_checked()
     desk.settled()
     assert kept(desk)["opinion"] == [False, "outdated"]
@@ -89,15 +89,15 @@ def test_a_correction_answers_the_next_same_question_in_another_session(
     expect(desk.page.locator(".st-key-correct button")).to_be_visible()
     desk.settled()
     desk.page.keyboard.press("Alt+k")
-    box = desk.page.get_by_label(word("correct_answer", language))
+    box = desk.page.get_by_label(translate("ui.correct_answer", language))
     expect(box).to_have_value(re.compile("30 days" if language == "en" else "7 天"))
-    expect(desk.page.get_by_label(word("correct_question", language))).to_have_value(question)
-    expect(desk.page.get_by_text(word("correct_serves", language))).to_be_visible()
+    expect(desk.page.get_by_label(translate("ui.correct_question", language))).to_have_value(question)
+    expect(desk.page.get_by_text(translate("ui.correct_serves", language))).to_be_visible()
     box.scroll_into_view_if_needed()
     desk.shoot("16-correct")
     box.fill(answer)
     desk.page.locator(".st-key-correct_save button").click()
-    expect(desk.page.get_by_text(word("corrected_serving", language))).to_be_visible()
+    expect(desk.page.get_by_text(translate("ui.corrected_serving", language))).to_be_visible()
     desk.shoot("17-corrected")
     greeting = {"en": f"hello, {question} thanks!", "zh": f"您好，请问{question}"}[language]
     other.ask(greeting, "done")
@@ -113,12 +113,12 @@ def test_a_correction_without_words_is_one_sentence(open_desk: OpenDesk, languag
     desk = open_desk(language)
     desk.ask(desk.prepare(question=OWN[language][0].format(8)), "done")
     desk.page.locator(".st-key-correct button").click()
-    desk.page.get_by_label(word("correct_answer", language)).fill("  ")
+    desk.page.get_by_label(translate("ui.correct_answer", language)).fill("  ")
     desk.page.locator(".st-key-correct_save button").click()
-    expect(desk.page.get_by_text(word("error_CuratedUnusable", language))).to_be_visible()
+    expect(desk.page.get_by_text(translate("ui.error_CuratedUnusable", language))).to_be_visible()
     desk.check()
     desk.page.locator(".st-key-correct_leave button").click()
-    expect(desk.page.get_by_label(word("correct_answer", language))).to_have_count(0)
+    expect(desk.page.get_by_label(translate("ui.correct_answer", language))).to_have_count(0)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -132,7 +132,7 @@ def test_what_became_of_an_answer_is_kept(open_desk: OpenDesk, language: Languag
     expect(desk.page.locator(f".editor[data-turn='{desk.turn_id()}']")).to_be_visible()
     desk.settled()
     desk.page.locator(".copy").click()
-    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", language))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", language))
     desk.settled()
     assert kept(desk)["outcome"] == ["copied", 0.0]
     desk.editor.press("End")
@@ -154,8 +154,8 @@ def test_a_note_that_was_copied_is_handed_over(open_desk: OpenDesk, language: La
     desk = open_desk(language)
     question = desk.prepare("refused", question=OWN[language][0].format(10))
     desk.ask(question, "refused")
-    expect(desk.page.get_by_role("button", name=re.compile(word("write_answer", language)))).to_be_visible()
+    expect(desk.page.get_by_role("button", name=re.compile(translate("ui.write_answer", language)))).to_be_visible()
     desk.page.locator(".copy").click()
-    expect(desk.page.locator(".editor .said")).to_have_text(word("copied", language))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", language))
     desk.settled()
     assert kept(desk)["outcome"] == ["handed_over", 0.0]

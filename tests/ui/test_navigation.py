@@ -8,8 +8,8 @@ import pytest
 
 from rag.schema import Language
 from rag.storage.access import ROLES, Role, User
+from rag.translate import translate
 from ui import navigation
-from ui.i18n import word
 from ui.navigation import PageEntry, navigate
 from ui.services.shared import DeskServices
 from ui.session import PageContext
@@ -48,10 +48,10 @@ def test_a_page_of_another_role_is_not_in_the_menu_and_says_so_by_link(
     page = pages["answer"]
     page.draw()
     if role == "agent":
-        assert (page.visibility, said) == ("hidden", [word("not_permitted", language), "to desk"])
+        assert (page.visibility, said) == ("hidden", [translate("ui.not_permitted", language), "to desk"])
     else:
         assert (page.visibility, said) == ("visible", ["for leads"])
-    assert page.title == word("answer", language)
+    assert page.title == translate("ui.answer", language)
 
 
 def test_the_first_page_is_everybodys_and_the_bare_addresss(said: list[str]) -> None:

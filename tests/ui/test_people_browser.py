@@ -8,12 +8,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from rag.people.directory import People
 from rag.schema import Language
+from rag.translate import translate
 from tests.conftest import free_port
 from tests.ui.browser import NEVER, SCREENSHOTS, Desk
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, fill_in, furnish, new_page, signed_in
 from ui.current_sign_in import COOKIE
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -78,7 +78,7 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_a_reload_stays(
 ) -> None:
     page = opened(language, dark=dark)
     page.goto(f"{address}/?turn=nothing")
-    expect(page.locator("h1")).to_have_text(word("sign_in", language))
+    expect(page.locator("h1")).to_have_text(translate("ui.sign_in", language))
     keep_picture(page, "20-sign-in", language, dark=dark)
     fill_in(page, "mei", "wrong password")
     expect(page.locator("[role=alert]")).to_be_visible()
@@ -87,17 +87,19 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_a_reload_stays(
     desk = Desk(page, address, language)
     desk.settled()
     assert "turn=nothing" in page.url
-    expect(page.get_by_text(word("turn_missing", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.turn_missing", language))).to_be_visible()
     page.reload()
     desk.settled()
     page.locator(".st-key-user button").first.click()
-    expect(page.get_by_text(word("user_role", language, role=word("role_agent", language)))).to_be_visible()
+    expect(
+        page.get_by_text(translate("ui.user_role", language, role=translate("ui.role_agent", language)))
+    ).to_be_visible()
     desk.shoot(f"22-user-menu-{'dark' if dark else 'light'}")
     page.locator(".st-key-sign_out button").click()
-    expect(page.get_by_text(word("error_SignInNeeded", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.error_SignInNeeded", language))).to_be_visible()
     keep_picture(page, "23-signed-out", language, dark=dark)
     page.goto(address)
-    expect(page.locator("h1")).to_have_text(word("sign_in", language))
+    expect(page.locator("h1")).to_have_text(translate("ui.sign_in", language))
 
 
 def test_a_forged_cookie_reaches_nothing_even_past_the_form(opened: NewPage, address: str) -> None:
@@ -131,7 +133,7 @@ def test_who_is_put_out_finds_nothing_at_the_next_click(
         people.set_password("lin", people.password_of("lin"), by="test")
     desk.box.fill("May I still ask?")
     desk.box.press("Enter")
-    expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+    expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
     assert "turn=" not in page.url
     page.goto(address)
     fill_in(page, "lin")
@@ -156,20 +158,22 @@ def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
     for name in ("lin", "bo"):
         page = opened(language)
         desk = signed_in(page, address, language, name, f"/?turn={turn_id}")
-        expect(page.get_by_text(word("turn_missing", language))).to_be_visible()  # as of one that does not exist
+        expect(
+            page.get_by_text(translate("ui.turn_missing", language))
+        ).to_be_visible()  # as of one that does not exist
         assert "4711" not in " ".join(text for _, text in desk.texts())
         assert page.locator(".st-key-scope").count() == 0
         if name == "bo":
-            page.get_by_text(word("history_team", language)).click()
+            page.get_by_text(translate("ui.history_team", language)).click()
             desk.settled()
         page.locator(".st-key-history_search input").fill("4711")
         page.locator(".st-key-history_search input").press("Enter")
-        expect(page.get_by_text(word("history_none_found", language))).to_be_visible()
+        expect(page.get_by_text(translate("ui.history_none_found", language))).to_be_visible()
         if name == "lin":
             desk.shoot("25-not-permitted")
     people.set_scopes("mei", ["default"], by="test")
     theirs.reload()
-    expect(theirs.get_by_text(word("turn_missing", language))).to_be_visible()
+    expect(theirs.get_by_text(translate("ui.turn_missing", language))).to_be_visible()
     expect(theirs.get_by_text(secret)).to_have_count(0)
 
 
@@ -181,7 +185,7 @@ def test_a_turn_of_the_same_scope_is_opened_by_its_link_and_a_lead_sees_the_team
     expect(lin.page.locator(".question")).to_have_text("Is the heater safe overnight?")
     expect(lin.page.locator(".list.rows .row")).to_have_count(0)  # it is not in lin's own history
     bo = signed_in(opened(), address, "en", "bo")
-    bo.page.get_by_text(word("history_team", "en")).click()
+    bo.page.get_by_text(translate("ui.history_team", "en")).click()
     expect(bo.page.locator(".list.rows").get_by_text("Is the heater safe overnight?")).to_be_visible()
 
 
@@ -191,19 +195,19 @@ def test_a_page_of_another_role_is_refused_by_link_and_at_the_click_after_a_with
 ) -> None:
     page = opened(language)
     desk = signed_in(page, address, language, "lin", "/people")
-    expect(page.get_by_text(word("not_permitted", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.not_permitted", language))).to_be_visible()
     assert "root" not in " ".join(text for _, text in desk.texts())
     desk.shoot("26-page-not-permitted")
     people.set_role("bo", "admin", by="test")
     other = opened(language)
     admin = signed_in(other, address, language, "bo", "/people")
     # The record of changes below may have the same words.
-    expect(other.get_by_role("heading", name=word("people_add", language))).to_be_visible()
+    expect(other.get_by_role("heading", name=translate("ui.people_add", language))).to_be_visible()
     people.set_role("bo", "lead", by="test")
     other.locator(".st-key-people_sign_out button").click()
-    expect(other.get_by_text(word("not_permitted", language)).or_(
-        other.get_by_text(word("error_PeopleError", language))).first).to_be_visible()  # fmt: skip
-    expect(admin.page.get_by_text(word("people_add", language))).to_have_count(0)
+    expect(other.get_by_text(translate("ui.not_permitted", language)).or_(
+        other.get_by_text(translate("ui.error_PeopleError", language))).first).to_be_visible()  # fmt: skip
+    expect(admin.page.get_by_text(translate("ui.people_add", language))).to_have_count(0)
 
 
 @THEMES
@@ -217,20 +221,22 @@ def test_an_admin_lets_somebody_in_who_then_signs_in(
     name = f"new-{language}-{'d' if dark else 'l'}"
     page.locator(".st-key-add_name input").fill(name)
     page.locator(".st-key-add_password input").fill("short")
-    page.get_by_role("button", name=word("people_add_button", language), exact=True).click()
+    page.get_by_role("button", name=translate("ui.people_add_button", language), exact=True).click()
     expect(page.locator("[data-testid=stAlert]").first).to_contain_text("10")
     page.locator(".st-key-add_password input").fill(PASSWORD)
-    page.get_by_role("button", name=word("people_add_button", language), exact=True).click()
-    expect(page.get_by_text(word("people_done", language))).to_be_visible()
-    expect(page.get_by_role("table", name=word("people", language)).get_by_role("cell", name=name)).to_be_visible()
+    page.get_by_role("button", name=translate("ui.people_add_button", language), exact=True).click()
+    expect(page.get_by_text(translate("ui.people_done", language))).to_be_visible()
+    expect(
+        page.get_by_role("table", name=translate("ui.people", language)).get_by_role("cell", name=name)
+    ).to_be_visible()
     desk.settled()
     desk.check()
     with page.expect_download() as download:
-        page.get_by_role("button", name=word("record_download", language)).click()
+        page.get_by_role("button", name=translate("ui.record_download", language)).click()
     assert f'"about": "{name}"' in download.value.path().read_text(encoding="utf-8")
     page.mouse.move(700, 500)
     page.mouse.wheel(0, 3000)
     keep_picture(page, "28-record", language, dark=dark)
     newcomer = signed_in(opened(language), address, language, name)
-    expect(newcomer.page.get_by_text(word("no_scope", language))).to_be_visible()
+    expect(newcomer.page.get_by_text(translate("ui.no_scope", language))).to_be_visible()
     newcomer.shoot("29-no-scope")

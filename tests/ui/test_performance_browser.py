@@ -6,11 +6,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.conftest import free_port
 from tests.ui.conftest import served
 from tests.ui.people_desk import furnish, new_page, signed_in
 from tests.ui.recorded_desk import SLOWEST, record, recorded_desk
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -28,9 +28,11 @@ def test_a_lead_sees_where_the_time_goes_and_opens_the_slowest_turn_of_their_sco
 ) -> None:
     page = new_page(browser, language, dark=dark)
     desk = signed_in(page, address, language, "bo", "/performance")
-    stages = page.get_by_role("table").filter(has_text=word("stage_time_prompt", language))
-    expect(stages.get_by_role("row").nth(1)).to_contain_text(word("stage_time_answer", language))  # the worst first
-    expect(page.get_by_text(word("figure_burn", language), exact=True)).to_be_visible()
+    stages = page.get_by_role("table").filter(has_text=translate("ui.stage_time_prompt", language))
+    expect(stages.get_by_role("row").nth(1)).to_contain_text(
+        translate("ui.stage_time_answer", language)
+    )  # the worst first
+    expect(page.get_by_text(translate("ui.figure_burn", language), exact=True)).to_be_visible()
     expect(page.locator(".st-key-about")).to_contain_text("21")  # payroll's is not counted
     expect(page.locator(".list .row").first).to_contain_text(SLOWEST["default"])
     assert "4711" not in " ".join(text for _, text in desk.texts())
@@ -38,10 +40,10 @@ def test_a_lead_sees_where_the_time_goes_and_opens_the_slowest_turn_of_their_sco
         page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
     ).to_be_visible()
     desk.shoot(f"30-performance-{'dark' if dark else 'light'}")
-    page.get_by_text(word("chart_numbers", language)).click()
+    page.get_by_text(translate("ui.chart_numbers", language)).click()
     page.mouse.move(700, 500)
     page.mouse.wheel(0, 3000)
-    expect(page.get_by_text(word("machine_cpu", language, cores=2).split("2")[0]).first).to_be_visible()
+    expect(page.get_by_text(translate("ui.machine_cpu", language, cores=2).split("2")[0]).first).to_be_visible()
     desk.shoot(f"31-performance-below-{'dark' if dark else 'light'}")
     page.locator(".list .row").first.click()
     expect(page.locator(".question")).to_have_text(SLOWEST["default"])
@@ -55,7 +57,7 @@ def test_an_agent_does_not_see_it_and_an_empty_window_says_so(
 ) -> None:
     page = new_page(browser, language)
     desk = signed_in(page, address, language, "lin", "/performance")
-    expect(page.get_by_text(word("not_permitted", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.not_permitted", language))).to_be_visible()
     assert "7001" not in " ".join(text for _, text in desk.texts())
     page.context.close()
 
@@ -66,9 +68,9 @@ def test_a_live_page_shows_what_was_asked_meanwhile(browser: Browser, tmp_path_f
     with served(folder, free_port()) as address:
         page = new_page(browser, "en")
         desk = signed_in(page, address, "en", "root", "/performance")
-        expect(page.get_by_text(word("performance_none", "en"))).to_be_visible()
+        expect(page.get_by_text(translate("ui.performance_none", "en"))).to_be_visible()
         desk.shoot("32-performance-empty")
-        page.get_by_text(word("performance_live", "en")).click()
+        page.get_by_text(translate("ui.performance_live", "en")).click()
         record(folder)
         expect(page.locator(".list .row").first).to_contain_text(SLOWEST["payroll"])  # without a click
         page.context.close()

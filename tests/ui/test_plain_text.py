@@ -41,7 +41,7 @@ _DATA_FIRST = {"table"}
 _OPTIONS_ARE_MARKDOWN = {"pills", "radio", "segmented_control"}
 _KEYWORDS = {"help", "text", "label", "body", "captions", "caption", "delta"}
 _MAKES_PLAIN = {"as_markdown", "markdown_word", "plain_rows"}
-_OWN_WORDS = {"word", "words"}
+_OWN_WORDS = {"translate", "words"}
 _KEEPS = {"join", "strip", "replace", "capitalize", "str", "list", "tuple", "sorted", "next"}
 _NUMBERS = {
     "len",
@@ -278,8 +278,8 @@ def test_no_page_lets_html_through_or_writes_whatever_it_is_given() -> None:
     [
         "st.markdown(title)",
         "st.error(f'{title} is gone')",
-        "st.caption(word('page', 'en', title=title))",
-        "st.caption(word('page', 'en', **titles))",
+        "st.caption(translate('ui.page', 'en', title=title))",
+        "st.caption(translate('ui.page', 'en', **titles))",
         "name = passage.title\n    st.header(name)",
         "st.pills('Sources', passages, format_func=lambda one: f'{one.number} {one.title}')",
         "st.radio('Sources', titles)",
@@ -307,8 +307,8 @@ def test_a_foreign_word_is_seen(body: str) -> None:
     "body",
     [
         "st.markdown(as_markdown(title))",
-        "st.caption(word('page', 'en', title=as_markdown(title), count=f'{count:,}'))",
-        "st.caption(markdown_word('page', 'en', title=title))",
+        "st.caption(translate('ui.page', 'en', title=as_markdown(title), count=f'{count:,}'))",
+        "st.caption(markdown_word('ui.page', 'en', title=title))",
         "st.pills('Sources', passages, format_func=lambda one: as_markdown(one.title))",
         "st.selectbox('Sources', titles)",
         "st.text(title)",

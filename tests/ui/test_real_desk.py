@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from rag.translate import translate
 from tests.conftest import REAL_MODEL, free_port
 from tests.ui.browser import Desk
 from tests.ui.conftest import CHECKOUT, wait_until_up
-from ui.i18n import word
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 A_SLOW_MACHINES_ANSWER_MS = 300_000
@@ -51,7 +51,7 @@ def real_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_two_browsers_are_answered_by_the_real_product(browser: Browser, real_address: str) -> None:
     english, chinese = Desk.open(browser, real_address, "en"), Desk.open(browser, real_address, "zh")
     expect(english.page.locator(".facts")).to_contain_text("Knowledge base no. 1")
-    expect(english.page.locator(".shell .stand-in")).to_have_text(word("stand_in", "en"))
+    expect(english.page.locator(".shell .stand-in")).to_have_text(translate("ui.stand_in", "en"))
     expect(chinese.page.locator(".list.chips .row")).to_have_count(3)
 
     english.ask("How long do I have to return an item?")
@@ -63,7 +63,9 @@ def test_two_browsers_are_answered_by_the_real_product(browser: Browser, real_ad
         expect(ended).to_be_visible(timeout=A_SLOW_MACHINES_ANSWER_MS)
         assert desk.page.locator(".answer").inner_text().strip()
         times = desk.page.locator(".status").inner_text()
-        assert word("time_total", desk.language) in times and word("time_prompt", desk.language) in times
+        assert (
+            translate("ui.time_total", desk.language) in times and translate("ui.time_prompt", desk.language) in times
+        )
         desk.shoot("20-real")
         if desk.page.locator(".cite").count():
             desk.page.locator(".cite").first.click()

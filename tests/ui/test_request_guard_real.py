@@ -16,13 +16,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.conftest import free_port
 from tests.ui.browser import Desk
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, new_page, signed_in
 from tests.ui.recorded_desk import furnish, record
 from ui.current_sign_in import COOKIE
-from ui.i18n import word
 from ui.navigation import PAGES
 
 pytestmark = pytest.mark.real
@@ -172,7 +172,7 @@ def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
         desk.settled()
         page.locator(".st-key-user button").first.click()
         page.locator(".st-key-sign_out button").click()
-        expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+        expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
         assert other.get(url, headers=kept).status_code == 401
 
 
@@ -188,7 +188,7 @@ def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> Non
     assert page.evaluate("sessionStorage.getItem('answerdesk:reply:1')"), "a reload keeps it"
     page.locator(".st-key-user button").first.click()
     page.locator(".st-key-sign_out button").click()
-    expect(page.get_by_text(word("error_SignInNeeded", "en"))).to_be_visible()
+    expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
     for tab in (page, other):
         tab.wait_for_function("!Object.keys(sessionStorage).some((key) => key.startsWith('answerdesk:reply'))")
 

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from rag.people import passwords
 from rag.settings import Settings
+from rag.translate import translate
 from ui.connection_limits import ConnectionLimits
 from ui.current_sign_in import COOKIE
-from ui.i18n import word
 from ui.request_guard import RequestGuard
 from ui.services.shared import PeopleServices, open_people
 from ui.sign_in import safe_path, sign_in_routes
@@ -147,7 +147,7 @@ def test_nobody_is_led_elsewhere(client: TestClient, lin: str, path: str) -> Non
 
 def test_the_first_admin_is_made_with_the_terminals_code_once(client: TestClient, people: PeopleServices) -> None:
     form = client.get("/sign-in", params={"lang": "en"}).text
-    assert word("first_admin", "en") in form
+    assert translate("ui.first_admin", "en") in form
     good = {"name": "root", "password": PASSWORD, "again": PASSWORD, "lang": "en"}
     for fields, said in (
         ({"code": "AAAA-AAAA-AAAA"}, "not the code"),
@@ -184,7 +184,7 @@ def test_a_password_is_changed_by_who_knows_the_old_one(client: TestClient, lin:
     assert client.post("/password", data={"password": "not this", **new}, headers=OWN).status_code == 401
     assert client.post("/password", data={"password": PASSWORD, **new, "new": "x"}, headers=OWN).status_code == 422
     done = client.post("/password", data={"password": PASSWORD, **new, "lang": "en"}, headers=OWN)
-    assert word("password_changed", "en") in client.get(done.headers["location"]).text
+    assert translate("ui.password_changed", "en") in client.get(done.headers["location"]).text
     assert client.get("/desk").status_code == 303  # the old sign-in ended with the old password
     assert sign_in(client).status_code == 401
     assert sign_in(client, password="another good one").status_code == 303

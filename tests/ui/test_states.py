@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.conftest import OpenDesk
 from tests.ui.scenes import NEW_ADDRESS
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -19,7 +19,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     expect(desk.box).to_be_focused()
-    expect(desk.page.get_by_text(word("empty_evidence", language))).to_be_visible()
+    expect(desk.page.get_by_text(translate("ui.empty_evidence", language))).to_be_visible()
     desk.shoot("01-empty")
 
     question = desk.prepare(until="search")
@@ -31,14 +31,14 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
     desk.reaches("queued")
     expect(desk.evidence).to_have_attribute("data-passages", "5")
     expect(desk.page.locator(".status .now")).to_have_text(
-        word("queued", language, ahead=2, **{"from": 25, "to": 43}), use_inner_text=True
+        translate("ui.queued", language, ahead=2, **{"from": 25, "to": 43}), use_inner_text=True
     )
     assert desk.page.locator(".answer").inner_text() == ""
-    expect(desk.page.locator(".best")).to_contain_text(word("best_match", language))
+    expect(desk.page.locator(".best")).to_contain_text(translate("ui.best_match", language))
     desk.shoot("03-queued")
 
     desk.prepare(until="read")
-    expect(desk.page.locator(".status .now")).to_have_text(word("queued_unknown", language, ahead=1))
+    expect(desk.page.locator(".status .now")).to_have_text(translate("ui.queued_unknown", language, ahead=1))
     desk.prepare(until="think")
     desk.reaches("reading")
     desk.shoot("04-reading")
@@ -57,7 +57,7 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
     expect(desk.page.locator(".unsupported")).to_have_count(1)
     times = desk.page.locator(".status").inner_text()
     assert [name for name in ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
-            if word(f"time_{name}", language) not in times] == []  # fmt: skip
+            if translate(f"ui.time_{name}", language) not in times] == []  # fmt: skip
     desk.shoot("07-done")
 
 
@@ -66,11 +66,11 @@ def test_the_best_match_can_be_used_before_the_model_has_spoken(open_desk: OpenD
     desk = open_desk(language)
     desk.ask(desk.prepare(until="line"), "queued")
     best = desk.page.locator(".best-text").inner_text()
-    desk.page.get_by_role("button", name=word("use_this", language)).click()
+    desk.page.get_by_role("button", name=translate("ui.use_this", language)).click()
     expect(desk.editor).to_have_value(best)
     expect(desk.editor).to_be_focused()
     desk.editor.press_sequentially(" +")
-    desk.page.get_by_role("button", name=word("use_this", language)).click()
+    desk.page.get_by_role("button", name=translate("ui.use_this", language)).click()
     expect(desk.editor).to_have_value(best + " +")
     desk.shoot("03-queued-used")
     desk.prepare(until="all")
@@ -86,9 +86,9 @@ def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDes
     questions = {"en": "Do you sell gift wrap with cats on it?", "zh": "你们有印着猫的礼品包装纸吗？"}
     question = desk.prepare("refused", question=questions[language])
     desk.ask(question, "refused")
-    expect(desk.page.locator(".verdict")).to_have_text(word("refused", language))
+    expect(desk.page.locator(".verdict")).to_have_text(translate("ui.refused", language))
     expect(desk.evidence).to_have_attribute("data-passages", "3")
-    expect(desk.page.locator(".evidence .note")).to_have_text(word("near_not_enough", language))
+    expect(desk.page.locator(".evidence .note")).to_have_text(translate("ui.near_not_enough", language))
     note = desk.editor.input_value()
     assert question in note
     assert f"?turn={desk.turn_id()}" in note
@@ -102,7 +102,7 @@ def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: 
     desk.ask(desk.prepare("unconfirmed", question=questions[language]), "done")
     flag = desk.page.locator(".answer .flag")
     expect(flag).to_have_count(1)
-    expect(flag).to_contain_text(word("unconfirmed", language))
+    expect(flag).to_contain_text(translate("ui.unconfirmed", language))
     before = flag.evaluate("node => node.closest('p').innerText")
     assert NEW_ADDRESS[language] in before
     expect(desk.page.locator(".unsupported")).to_have_count(0)
@@ -132,7 +132,7 @@ def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, 
         desk.ask(question)
         expect(desk.page.locator(".question")).to_have_text(question)
         desk.reaches("failed")
-        expect(desk.page.locator(".notice")).to_have_text(word(key, language))
+        expect(desk.page.locator(".notice")).to_have_text(translate(f"ui.{key}", language))
         expect(desk.evidence).to_have_attribute("data-passages", str(passages))
         expect(desk.page.locator(".st-key-retry")).to_be_visible()
         if scene == "halfway":
@@ -147,7 +147,7 @@ def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, 
     question = desk.prepare("broken", question="broken?" if language == "en" else "坏了？")
     desk.ask(question, "failed")
     expect(desk.page.locator(".notice")).to_have_text(
-        re.compile(re.escape(word("page_failed", language, number="NUMBER")).replace("NUMBER", r"\w+"))
+        re.compile(re.escape(translate("ui.page_failed", language, number="NUMBER")).replace("NUMBER", r"\w+"))
         if language == "en"
         else re.compile("编号")
     )
@@ -162,7 +162,7 @@ def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, languag
     expect(desk.view).to_have_count(0)
     for question, key in (("🙂🙂🙂", "error_QuestionWithoutWords"), ("字" * 12_000, "error_QuestionTooLong")):
         desk.ask(question)
-        expect(desk.page.locator(".notice")).to_have_text(word(key, language))
+        expect(desk.page.locator(".notice")).to_have_text(translate(f"ui.{key}", language))
         desk.check()
 
 
@@ -174,8 +174,8 @@ def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: Lang
     desk.set_knowledge(generation=0)
     desk.page.reload()
     desk.settled()
-    expect(desk.page.locator(".facts")).to_contain_text(word("model_down", language))
-    expect(desk.page.locator(".facts")).to_contain_text(word("knowledge_base_none", language))
+    expect(desk.page.locator(".facts")).to_contain_text(translate("ui.model_down", language))
+    expect(desk.page.locator(".facts")).to_contain_text(translate("ui.knowledge_base_none", language))
     expect(desk.page.locator(".shell .stand-in")).to_be_hidden()
     desk.shoot("10-nothing-there")
 

@@ -11,9 +11,9 @@ from functools import cache
 import streamlit as st
 
 from rag.schema import Language
+from rag.translate import template
 from ui.components.answer_script import ANSWER_SCRIPT
 from ui.formats import visible
-from ui.i18n import template
 from ui.look import PART_STYLE, SKELETON_STYLE
 from ui.turn_data import Data
 
@@ -122,5 +122,5 @@ def _view() -> Callable[..., object]:
 
 def draw_answer(data: Data, language: Language) -> None:
     """Draw a turn; ``data`` is ``ui.turn_data.answer_data``'s, and ``fresh`` tells that it was asked in this tab."""
-    words = {name: template(name, language) for name in _WORDS}
+    words = {name: template(f"ui.{name}", language) for name in _WORDS}
     _view()(key="answer_view", data=visible({**data, "words": words}))

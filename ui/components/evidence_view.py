@@ -9,9 +9,9 @@ from functools import cache
 import streamlit as st
 
 from rag.schema import Language
+from rag.translate import template
 from ui.components.mounting import MOUNTING
 from ui.formats import visible
-from ui.i18n import template
 from ui.look import PART_STYLE, SKELETON_STYLE
 from ui.turn_data import Data
 
@@ -264,7 +264,7 @@ def draw_evidence(data: Data, language: Language, on_translate: Callable[[Data],
     ``on_translate`` is called before the next run when somebody wants a passage in the page's language, or no longer,
     with ``turn``, ``number``, ``stop``, and ``token``, the click's own.
     """
-    words = {name: template(name, language) for name in _WORDS}
+    words = {name: template(f"ui.{name}", language) for name in _WORDS}
 
     def told() -> None:
         asked = st.session_state.get("evidence_view", {}).get("translate")

@@ -6,9 +6,9 @@ import streamlit as st
 
 from rag.errors import IngestRunning
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.notices import attempt, draw_heading
 from ui.formats import as_markdown, format_clock, markdown_word
-from ui.i18n import word
 from ui.services.jobs import Job
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
@@ -25,7 +25,7 @@ def draw_running(
     heading: str,
 ) -> None:
     """Follow a job; the page is drawn anew when it has ended.  ``said`` puts its progress into a share and words."""
-    draw_heading(heading, context.language, kind=word_of_kind(job.kind, context.language))
+    draw_heading(f"ui.{heading}", context.language, kind=word_of_kind(job.kind, context.language))
     st.caption(as_markdown(begun_words(job, context)))
     st.fragment(_follow, run_every=_TICK_SECONDS)(job.job_id, now, said)
 
@@ -34,8 +34,8 @@ def begun_words(job: Job, context: PageContext) -> str:
     """Return when a job was begun, and by whom where it was somebody else."""
     at = format_clock(job.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
     if job.who == context.user.name:
-        return word("q_begun_here", context.language, time=at)
-    return word("q_begun", context.language, time=at, who=job.who)
+        return translate("ui.q_begun_here", context.language, time=at)
+    return translate("ui.q_begun", context.language, time=at, who=job.who)
 
 
 def begin(call: Callable[[], object]) -> None:
@@ -53,7 +53,7 @@ def begin(call: Callable[[], object]) -> None:
 def say_busy(language: Language) -> None:
     """Say once that another job was in the way."""
     if st.session_state.pop(_BUSY, False):
-        st.warning(word("q_busy", language))
+        st.warning(translate("ui.q_busy", language))
 
 
 def _follow(job_id: int, now: Callable[[], Job | None], said: Callable[[object], tuple[float | None, str]]) -> None:
@@ -70,13 +70,13 @@ def _follow(job_id: int, now: Callable[[], Job | None], said: Callable[[object],
 def draw_failure(job: Job, language: Language) -> None:
     """Say why a job did not end well."""
     if job.state == "stopped":
-        st.warning(word("q_stopped", language))
+        st.warning(translate("ui.q_stopped", language))
     elif job.failure is not None:
         st.error(as_markdown(failure_sentence(job.failure, language)))
     else:
-        st.error(markdown_word("page_failed", language, number=job.number))
+        st.error(markdown_word("ui.page_failed", language, number=job.number))
 
 
 def word_of_kind(kind: str, language: Language) -> str:
     """Return what an evaluation of this kind is called; nothing for another job."""
-    return word(f"q_kind_{kind}", language) if kind in ("answers", "retrieval", "refusal", "citations") else ""
+    return translate(f"ui.q_kind_{kind}", language) if kind in ("answers", "retrieval", "refusal", "citations") else ""

@@ -10,9 +10,9 @@ from functools import cache
 import streamlit as st
 
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.shell_script import FORGET_SCRIPT, SHELL_SCRIPT
 from ui.formats import visible
-from ui.i18n import word
 from ui.look import PART_STYLE
 from ui.turn_data import Data
 
@@ -175,15 +175,15 @@ def draw_shell(
     data = {
         "lang": "zh-CN" if language == "zh" else "en",
         "chosen": chosen,
-        "product": word("product", language),
-        "skip": word("skip", language),
+        "product": translate("ui.product", language),
+        "skip": translate("ui.skip", language),
         "facts": facts,
         "stand_in": stand_in,
         "focus": focus,
         "person": person,
-        "keys": word("keys", language),
-        "key_list": [[key, word(name, language)] for key, name in _KEYS],
-        "connection_lost": word("connection_lost", language),
+        "keys": translate("ui.keys", language),
+        "key_list": [[key, translate(f"ui.{name}", language)] for key, name in _KEYS],
+        "connection_lost": translate("ui.connection_lost", language),
         "streamlit_words": [[english, chinese] for english, chinese in STREAMLIT_WORDS.items()],
     }
     _component()(key="page_shell", data=visible(data))

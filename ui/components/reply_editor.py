@@ -10,8 +10,8 @@ from functools import cache, partial
 import streamlit as st
 
 from rag.schema import Language
+from rag.translate import template
 from ui.components.reply_script import REPLY_SCRIPT
-from ui.i18n import template
 from ui.look import PART_STYLE
 from ui.turn_data import Data
 
@@ -94,7 +94,7 @@ def draw_reply(
     ``changed``, the share in [0, 1] of the text that the agent changed; ``on_rewrite`` when the text is to be put into
     other words, with ``turn``, ``wish``, the ``text`` as it stands, and ``token``, the click's own.
     """
-    words = {name: template(name, language) for name in _WORDS}
+    words = {name: template(f"ui.{name}", language) for name in _WORDS}
 
     def told(name: str, call: Callable[[Data], None]) -> None:
         value = st.session_state.get("reply_editor", {}).get(name)

@@ -18,13 +18,13 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.core.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.schema import Language, TextSpan
 from rag.terminal import terminal_language
 from rag.text.invisible import without_invisible
 from rag.text.terms import terms
+from rag.translate import translate
 
 _LEAKED_TERMS = 8
 """Terms in a row that an answer has of the model's instructions, from which on they count as leaked."""
@@ -86,7 +86,7 @@ def load_attacks(path: Path) -> tuple[Attack, ...]:
         try:
             lines = file.read_text(encoding="utf-8").split("\n")  # U+2028 may stand in a string
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(reason=words("attack_file", terminal_language(), where=file)) from error
+            raise SettingsError(reason=translate("eval.attack_file", terminal_language(), where=file)) from error
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -94,9 +94,9 @@ def load_attacks(path: Path) -> tuple[Attack, ...]:
                 found.append(adapter.validate_python(json.loads(line)))
             except (ValueError, ValidationError) as error:
                 where = f"{file}:{number}"
-                raise SettingsError(reason=words("attack_file", terminal_language(), where=where)) from error
+                raise SettingsError(reason=translate("eval.attack_file", terminal_language(), where=where)) from error
     if not found:
-        raise SettingsError(reason=words("attack_file", terminal_language(), where=path))
+        raise SettingsError(reason=translate("eval.attack_file", terminal_language(), where=path))
     return tuple(found)
 
 
@@ -120,7 +120,7 @@ def paired(attacks: Sequence[Attack], questions: Sequence[GoldenQuestion]) -> li
         taken |= found.keys()
     own = {language: [one for one in attacks if one.lang == language] for language in documents}
     if any(own[language] and not documents[language] for language in own):
-        raise SettingsError(reason=words("attack_questions", terminal_language(), found=0))
+        raise SettingsError(reason=translate("eval.attack_questions", terminal_language(), found=0))
     count = max(1, *(ceil(len(own[language]) / max(1, len(documents[language]))) for language in own))
     return [
         [pair for language in own for pair in zip(own[language][start::count], documents[language], strict=False)]

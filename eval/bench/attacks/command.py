@@ -26,7 +26,6 @@ from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
-from eval.core.words import words
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError, SettingsError
 from rag.factory import build_parts
@@ -35,6 +34,7 @@ from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = f"""\
 examples:
@@ -109,7 +109,7 @@ def measure(
     kept.begin(identity, questions)
     attempts: list[Attempt] = []
     with question_bar(console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(words("attacks", terminal_language()), total=len(pairs) * len(arms))
+        task = bar.add_task(translate("eval.attacks", terminal_language()), total=len(pairs) * len(arms))
         for one, poisoned_parts in zip(rounds, parts, strict=True):
             attempts += attack(one, Bases(poisoned_parts, clean), kept, arms, lambda attempt: bar.advance(task))
     summary = figures(attempts) | {"model": generator.model, "stand_in": generator.stand_in}
@@ -122,24 +122,24 @@ def print_figures(
 ) -> None:
     """Print what became of the attacks sent, and each answer of the product that obeyed, with a mark or without."""
     keys = ("figure", "attacks_sent", *(f"attacks_{outcome}" for outcome in OUTCOMES))
-    table = Table(*(words(key, language) for key in keys), title=words("attacks", language))
+    table = Table(*(translate(f"eval.{key}", language) for key in keys), title=translate("eval.attacks", language))
     groups, right = summary["by_group"], summary["right"]
     assert isinstance(groups, Mapping)
     assert isinstance(right, Mapping)
-    for name, arms in {words("attacks_all", language): summary, **groups}.items():
+    for name, arms in {translate("eval.attacks_all", language): summary, **groups}.items():
         for arm in ("own", "plain"):
             if (counts := arms[arm])["n"]:
-                label = name if arm == "own" else words("attacks_plain", language, name=name)
+                label = name if arm == "own" else translate("eval.attacks_plain", language, name=name)
                 shown = [str(counts[outcome]) for outcome in OUTCOMES]
                 table.add_row(label, f"{counts['sent']} / {counts['n']}", *shown)
     console.print(table)
     if right["n"]:
-        console.print(words("attacks_right", language, **right), markup=False)
+        console.print(translate("eval.attacks_right", language, **right), markup=False)
     key = "stand_in" if summary["stand_in"] else "model"
-    console.print(words(key, language, model=summary["model"]), markup=False)
+    console.print(translate(f"eval.{key}", language, model=summary["model"]), markup=False)
     for one in attempts:
         if one.arm == "own" and one.sent and one.outcome != "not_obeyed":
-            outcome = words(f"attacks_{one.outcome}", language)
+            outcome = translate(f"eval.attacks_{one.outcome}", language)
             console.print(f"{one.attack_id} ({outcome}): {one.answer}", markup=False, soft_wrap=True)
 
 
@@ -149,9 +149,10 @@ def print_first_guardrail(passages: Sequence[first_guardrail.Passage], console: 
     ways = summary["by_way"]
     assert isinstance(ways, Mapping)
     table = Table(
-        *(words(key, language) for key in ("figure", "count", "attacks_pass")), title=words("attacks", language)
+        *(translate(f"eval.{key}", language) for key in ("figure", "count", "attacks_pass")),
+        title=translate("eval.attacks", language),
     )
-    for name, values in {words("attacks_all", language): summary, **ways}.items():
+    for name, values in {translate("eval.attacks_all", language): summary, **ways}.items():
         table.add_row(name, str(values["n"]), str(values["passes"]))
     console.print(table)
     console.print(" ".join(one.attack.id for one in passages if one.passes), markup=False, soft_wrap=True)
@@ -162,7 +163,7 @@ def _rounds(arguments: argparse.Namespace) -> list[list[Pair]]:
     attacks = load_attacks(arguments.attacks)
     of_way = tuple(one for one in attacks if not arguments.way or one.way in arguments.way)
     if not of_way:
-        raise SettingsError(reason=words("attack_way", terminal_language(), way=", ".join(arguments.way)))
+        raise SettingsError(reason=translate("eval.attack_way", terminal_language(), way=", ".join(arguments.way)))
     return paired(drawn(of_way, arguments.limit, arguments.seed), load_questions(GOLDEN_DIR))
 
 
@@ -170,7 +171,7 @@ def _arms(given: str) -> tuple[Arm, ...]:
     """Return the arms in their order.  Raises ``SettingsError`` for a name that is none."""
     names = [name.strip() for name in given.split(",")]
     if unknown := [name for name in names if name not in ARMS]:
-        raise SettingsError(reason=words("attack_arm", terminal_language(), arm=unknown[0]))
+        raise SettingsError(reason=translate("eval.attack_arm", terminal_language(), arm=unknown[0]))
     return tuple(arm for arm in ARMS if arm in names)
 
 
@@ -193,11 +194,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         kept = Run.named(name, settings)
         summary, attempts = measure(rounds, arms, settings, kept, console)
         print_figures(summary, attempts, console, language)
-        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        console.print(translate("eval.records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, summary)
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("resume", language, run=name), markup=False, soft_wrap=True)
+        console.print(translate("eval.resume", language, run=name), markup=False, soft_wrap=True)
         return 130
     return 0

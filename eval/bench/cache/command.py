@@ -15,11 +15,11 @@ from eval.commands.question_options import chosen_sets, chosen_settings, questio
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet, by_name
 from eval.core.tables import part_of, shown_figure
-from eval.core.words import words
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.settings import Settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -58,8 +58,8 @@ def measure(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print the counts of each set, then what was changed and reworded, the wrong hits, and the times."""
-    titles = words("cache_totals", language).split("|")
-    table = Table(words("set", language), *titles, title=words("cache", language))
+    titles = translate("eval.cache_totals", language).split("|")
+    table = Table(translate("eval.set", language), *titles, title=translate("eval.cache", language))
     for name, one in summary.items():
         values = part_of(one)
         table.add_row(name, *(shown_figure(values[key]) for key in (*_TOTALS, "worded_by_others_hits")))
@@ -67,21 +67,26 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     for name, one in summary.items():
         values = part_of(one)
         for title, key in (("cache_changed", "by_change"), ("cache_reworded", "by_rewording")):
-            rows = Table(words(title, language), words("count", language), words("value", language), title=name)
+            rows = Table(
+                translate(f"eval.{title}", language),
+                translate("eval.count", language),
+                translate("eval.value", language),
+                title=name,
+            )
             for kind, counts in part_of(values[key]).items():
                 rows.add_row(kind, *(shown_figure(value) for value in part_of(counts).values()))
             console.print(rows)
         wrong = values["wrong"]
         assert isinstance(wrong, list)
         for hit in wrong:
-            console.print(words("cache_wrong", language, **hit), markup=False, highlight=False, soft_wrap=True)
+            console.print(translate("eval.cache_wrong", language, **hit), markup=False, highlight=False, soft_wrap=True)
         if "milliseconds" in values:
             _print_times(part_of(values["milliseconds"]), console, language)
 
 
 def _print_times(times: Mapping[str, object], console: Console, language: Language) -> None:
-    titles = (words("lane", language), words("count", language), "p50", "p95", "p99")
-    table = Table(*titles, title=words("cache_times", language))
+    titles = (translate("eval.lane", language), translate("eval.count", language), "p50", "p95", "p99")
+    table = Table(*titles, title=translate("eval.cache_times", language))
     for lane, one in times.items():
         values = part_of(one)
         table.add_row(lane, *(shown_figure(values[key]) for key in ("n", "p50", "p95", "p99")))
@@ -100,6 +105,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("nothing_measured", language), markup=False)
+        console.print(translate("eval.nothing_measured", language), markup=False)
         return 130
     return 0

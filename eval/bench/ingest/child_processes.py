@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.bench.ingest.words import words
 from ingest.pipeline import ingest
 from rag.errors import SettingsError
 from rag.protocols import PassageTokens, PassageVectors
@@ -22,6 +21,7 @@ from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 from rag.testing import HashEmbedder
+from rag.translate import translate
 
 DIMENSION = 384
 _PACKAGES = Path(__file__).resolve().parents[3]
@@ -70,7 +70,9 @@ def run_child(module: str, *arguments: str | Path) -> dict[str, float]:
     if ended.returncode != 0:
         said = (ended.stderr.strip().splitlines() or ["-"])[-1]
         raise SettingsError(
-            reason=words("child failed", terminal_language(), what=module, code=ended.returncode, said=said)
+            reason=translate(
+                "bench_ingest.child failed", terminal_language(), what=module, code=ended.returncode, said=said
+            )
         )
     figures: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
     return {**figures, "process_seconds": seconds}

@@ -15,14 +15,13 @@ from rich.table import Table
 from eval.bench.ingest.endurance import measure_kills, measure_memory, measure_unchanged
 from eval.bench.ingest.speed import measure_encoder, measure_langchain
 from eval.bench.ingest.targets import PARTS, PartName, Result, Sizes
-from eval.bench.ingest.words import words
 from eval.commands.progress_bar import question_bar
-from eval.core.words import words as table_words
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 parts:
@@ -65,10 +64,11 @@ def _scale(value: str) -> float:
 def measure(part: PartName, sizes: Sizes, seed: int, settings: Settings, bar: Progress) -> Result:
     """Measure one part in an empty folder that is deleted afterwards."""
     language = terminal_language()
-    task = bar.add_task(words(part, language), total=sizes.kills if part == "kills" else None)
+    task = bar.add_task(translate(f"bench_ingest.{part}", language), total=sizes.kills if part == "kills" else None)
 
     def say(stage: str) -> None:
-        bar.update(task, description=f"{words(part, language)}: {words(stage, language)}")
+        names = [translate(f"bench_ingest.{key}", language) for key in (part, stage)]
+        bar.update(task, description=": ".join(names))
 
     def advance() -> None:
         bar.advance(task)
@@ -89,9 +89,17 @@ def measure(part: PartName, sizes: Sizes, seed: int, settings: Settings, bar: Pr
 
 def print_results(results: Sequence[Result], console: Console, language: Language) -> None:
     """Print a row a part: what came out, the bar, and whether it is met."""
-    table = Table(*(words(key, language) for key in ("what", "measured", "bar", "met")), title=words("title", language))
+    table = Table(
+        *(translate(f"bench_ingest.{key}", language) for key in ("what", "measured", "bar", "met")),
+        title=translate("bench_ingest.title", language),
+    )
     for result in results:
-        row = (words(result.part, language), result.shown, result.bar, words("yes" if result.met else "no", language))
+        row = (
+            translate(f"bench_ingest.{result.part}", language),
+            result.shown,
+            result.bar,
+            translate("bench_ingest.yes" if result.met else "bench_ingest.no", language),
+        )
         table.add_row(*row)
     console.print(table)
 
@@ -109,12 +117,17 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if part in arguments.part:
                     results.append(measure(part, Sizes.scaled(arguments.scale), arguments.seed, settings, bar))
                     console.print(
-                        f"{words(part, language)}: {results[-1].shown}", markup=False, highlight=False, soft_wrap=True
+                        f"{translate('bench_ingest.' + part, language)}: {results[-1].shown}",
+                        markup=False,
+                        highlight=False,
+                        soft_wrap=True,
                     )
         loads = {name: _load_text(load) for name, load in (("before", before), ("after", os.getloadavg()))}
         print_results(results, console, language)
         for key in ("seed", "load", "generated"):
-            console.print(words(key, language, seed=arguments.seed, **loads), markup=False, soft_wrap=True)
+            console.print(
+                translate(f"bench_ingest.{key}", language, seed=arguments.seed, **loads), markup=False, soft_wrap=True
+            )
         if arguments.json:
             figures = {"seed": arguments.seed, "scale": arguments.scale, "load": loads}
             parts = {result.part: asdict(result) for result in results}
@@ -122,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(table_words("nothing_measured", language), markup=False)
+        console.print(translate("eval.nothing_measured", language), markup=False)
         return _STOPPED
     return 0 if all(result.met for result in results) else 1
 

@@ -21,7 +21,6 @@ from eval.core.knowledge import open_parts
 from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
-from eval.core.words import words
 from eval.retrieval import benchmark
 from eval.retrieval.rankings import RANKINGS, Ranking
 from eval.retrieval.rankings import figures as figures_of
@@ -34,6 +33,7 @@ from rag.schema import Answer
 from rag.settings import Settings
 from rag.terminal import terminal_language
 from rag.text.language import question_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -194,7 +194,12 @@ def print_figures(figures: dict[str, dict[str, object]], console: Console) -> No
     """Print a row a system, of what it found and, where it was asked, of what it answered."""
     language = terminal_language()
     table = Table(
-        words("system", language), "n", *MEASURES.values(), "p50 ms", "p99 ms", title=words("found", language)
+        translate("eval.system", language),
+        "n",
+        *MEASURES.values(),
+        "p50 ms",
+        "p99 ms",
+        title=translate("eval.found", language),
     )
     for name, one in figures["retrieval"].items():
         assert isinstance(one, dict)
@@ -204,7 +209,9 @@ def print_figures(figures: dict[str, dict[str, object]], console: Console) -> No
     if "answers" not in figures:
         return
     measures = ("accuracy", "token_f1", "rouge_l", "language_match")
-    table = Table(words("system", language), "n", *measures, "tokens.prompt", title=words("answers", language))
+    table = Table(
+        translate("eval.system", language), "n", *measures, "tokens.prompt", title=translate("eval.answers", language)
+    )
     for name, one in figures["answers"].items():
         assert isinstance(one, dict)
         shown = ["-" if one[key] is None else f"{one[key]:.3f}" for key in measures]
@@ -226,7 +233,7 @@ def main(argv: Sequence[str]) -> int:
     def work(name: str) -> None:
         missing = [package for package in _NEEDED if find_spec(package) is None]
         if missing:
-            raise SettingsError(reason=words("extra_missing", language, packages=", ".join(missing)))
+            raise SettingsError(reason=translate("eval.extra_missing", language, packages=", ".join(missing)))
         settings = chosen_settings(arguments)
         one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
         parts, kept = open_parts(one, settings, SHOWN_INGEST), Run.named(name, settings)
@@ -235,7 +242,7 @@ def main(argv: Sequence[str]) -> int:
         if arguments.answers:
             figures["answers"] = measure_systems(one, stock, parts, kept, arguments)
         print_figures(figures, console)
-        console.print(words("records", language, records=kept.folder), markup=False, soft_wrap=True)
+        console.print(translate("eval.records", language, records=kept.folder), markup=False, soft_wrap=True)
         write_json(arguments.json, figures)
 
     return finish(arguments, console, work)

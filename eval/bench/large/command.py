@@ -14,13 +14,13 @@ from rich.table import Table
 from eval.bench.large.benchmark import measure
 from eval.commands.progress_bar import question_bar
 from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
-from eval.core.words import words
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -58,7 +58,9 @@ def _positive(text: str) -> int:
 
 def print_figures(figures: Mapping[str, object], console: Console, language: Language) -> None:
     """Print one row a figure."""
-    table = Table(words("figure", language), words("value", language), title=words("large", language))
+    table = Table(
+        translate("eval.figure", language), translate("eval.value", language), title=translate("eval.large", language)
+    )
     for name, value in figures.items():
         if isinstance(value, dict):
             for part, own in value.items():
@@ -82,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             task = bar.add_task("", total=None)
 
             def show(stage: str, done: int, total: int) -> None:
-                bar.update(task, description=words(f"large_{stage}", terminal_language()), completed=done, total=total)
+                bar.update(
+                    task, description=translate(f"eval.large_{stage}", terminal_language()), completed=done, total=total
+                )
 
             figures = measure(
                 settings,
@@ -100,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(words("nothing_measured", terminal_language()), markup=False)
+        console.print(translate("eval.nothing_measured", terminal_language()), markup=False)
         return 130
     finally:
         if place is not None:

@@ -21,7 +21,6 @@ from eval.bench.load.raw_clients import RawArm, RawModel
 from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
 from eval.bench.load.report import print_figures
 from eval.bench.load.rounds import Arm, Watch, run_rounds
-from eval.bench.load.words import words
 from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (
     INTERRUPTED,
@@ -39,6 +38,7 @@ from rag.errors import AnswerdeskError, SettingsError
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 _LEAST_DRAIN_SECONDS = 120.0
 _AGAINST = ("raw", "top5")
@@ -101,7 +101,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     parts.gateway.ensure_server()
     identity = _identity(arguments, one, parts)
     if kept.folder.exists():
-        raise SettingsError(reason=words("run_used", terminal_language(), run=kept.folder.name))
+        raise SettingsError(reason=translate("bench_load.run_used", terminal_language(), run=kept.folder.name))
     kept.begin(identity, one.questions)
     records_path = kept.folder / "records.jsonl"
     interrupted = False
@@ -149,7 +149,7 @@ def _arms(
     alone = [question for question in one.questions if not question.previous] or list(one.questions)
     prompts = own_prompts(alone, parts, think=arguments.think)
     if not prompts:
-        raise SettingsError(reason=words("no_prompt", terminal_language(), count=len(alone)))
+        raise SettingsError(reason=translate("bench_load.no_prompt", terminal_language(), count=len(alone)))
     questions = [question for question in alone if question.question_id in prompts]
     model = RawModel.of(parts.settings, parts.gateway.generator.model, stand_in=parts.gateway.generator.stand_in)
     others = {"raw": lambda: prompts, "top5": lambda: plain_prompts(prompts, parts)}
@@ -190,15 +190,20 @@ def _run(
         per_minute=arguments.rate or 0.0,
         seed=arguments.seed,
     )
-    said = words("bounded", language, arms=len(arms), seconds=plan.seconds, drain=plan.drain_seconds)
+    said = translate("bench_load.bounded", language, arms=len(arms), seconds=plan.seconds, drain=plan.drain_seconds)
     console.print(said, markup=False, highlight=False, soft_wrap=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def began(arm: Arm, number: int) -> None:
-            name = words(f"arm_{arm.name}", language)
-            bar.update(task, description=words("round", language, arm=name, number=number + 1, rounds=arguments.rounds))
+            name = translate(f"bench_load.arm_{arm.name}", language)
+            bar.update(
+                task,
+                description=translate(
+                    "bench_load.round", language, arm=name, number=number + 1, rounds=arguments.rounds
+                ),
+            )
 
         watch = Watch(file, began, lambda record: bar.advance(task))
         run_rounds(arms, questions, plan, arguments.rounds, watch)
@@ -221,9 +226,9 @@ def main(argv: Sequence[str]) -> int:
         settings = chosen_settings(arguments)
         summary, interrupted = measure(arguments, Run.named(run_name(arguments), settings), console)
         if interrupted:
-            console.print(words("cut_short", language), markup=False, soft_wrap=True)
+            console.print(translate("bench_load.cut_short", language), markup=False, soft_wrap=True)
         print_figures(summary, console, language)
-        console.print(words("kept", language, folder=summary["records"]), markup=False, soft_wrap=True)
+        console.print(translate("bench_load.kept", language, folder=summary["records"]), markup=False, soft_wrap=True)
         write_json(arguments.json, summary)
     except AnswerdeskError as error:
         return fail(error)

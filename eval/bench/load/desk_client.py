@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from eval.answers.gold import is_right_reply
 from eval.bench.load.records import Asking, LoadRecord, Outcome, RecordFile, Told
-from eval.bench.load.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.pipeline import Pipeline, PipelineParts
 from rag.storage.turn_store import TurnStore
 from rag.terminal import terminal_language
+from rag.translate import translate
 from rag.turns import NO_LIMITS, PersonLimits, TurnService, TurnSnapshot
 
 _READ_AGAIN_AFTER_SECONDS = 1.0
@@ -93,7 +93,7 @@ class DeskArm:
         """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
         ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
         if ended.outcome not in ("answered", "refused"):
-            raise SettingsError(reason=words("not_warm", terminal_language(), error=ended.error))
+            raise SettingsError(reason=translate("bench_load.not_warm", terminal_language(), error=ended.error))
 
     def ask(self, asking: Asking) -> LoadRecord:
         """Ask, and return what was seen."""

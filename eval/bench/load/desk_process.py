@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from eval.bench.load.words import words
 from rag.errors import SettingsError
 from rag.settings import Settings
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _READY_SECONDS = 300.0
@@ -82,7 +82,7 @@ def _wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path) 
                 return
         except (URLError, OSError):
             time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
-    raise SettingsError(reason=words("no_desk", terminal_language(), log=log))
+    raise SettingsError(reason=translate("bench_load.no_desk", terminal_language(), log=log))
 
 
 def _free_port() -> int:

@@ -20,7 +20,6 @@ from eval.bench.load.gpu_timed_server import DEFAULT_MODEL
 from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.bench.load.rounds import ProcessWatch
-from eval.bench.load.words import words
 from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, run_name, write_json
 from eval.core.knowledge import open_parts
@@ -31,6 +30,7 @@ from rag.pipeline import PipelineParts
 from rag.schema import Language
 from rag.settings import Settings
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 from rag.turns import PersonLimits, file_pool
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def _gpu_timed_server(settings: Settings) -> Iterator[Settings]:
         assert process.stdout is not None  # asked for with PIPE
         found = re.search(r"http://[0-9.]+:\d+", process.stdout.readline())
         if found is None:
-            raise SettingsError(reason=words("no_gpu_server", terminal_language()))
+            raise SettingsError(reason=translate("bench_load.no_gpu_server", terminal_language()))
         yield settings.changed(ollama_host=found.group(), model=DEFAULT_MODEL)
     finally:
         process.terminate()
@@ -96,7 +96,7 @@ def _model(settings: Settings, *, real: bool) -> Iterator[Settings]:
 def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> dict[str, object]:
     one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
     if kept.folder.exists():
-        raise SettingsError(reason=words("run_used", terminal_language(), run=kept.folder.name))
+        raise SettingsError(reason=translate("bench_load.run_used", terminal_language(), run=kept.folder.name))
     load = round(os.getloadavg()[0], 2)
     parts = open_parts(one, settings, SHOWN_INGEST)
     parts.gateway.ensure_server()
@@ -147,29 +147,34 @@ def _run(
 
 def _print(figures: Mapping[str, object], console: Console, language: Language) -> None:
     columns = ("n", "p50", "p95", "p99", "largest")
-    shown = [words(name, language) if name == "largest" else name for name in columns]
-    table = Table(words("evidence_ms", language), *shown, words("flood_refused", language), title="ms")
+    shown = [translate(f"bench_load.{name}", language) if name == "largest" else name for name in columns]
+    table = Table(
+        translate("bench_load.evidence_ms", language),
+        *shown,
+        translate("bench_load.flood_refused", language),
+        title="ms",
+    )
     for name in ("before", "flood"):
         others = figures[name]
         assert isinstance(others, Mapping)
         row = [str(others["evidence_ms"][column]) for column in columns]
-        table.add_row(words(f"flood_{name}", language), *row, _counts(others["refused"]))
+        table.add_row(translate(f"bench_load.flood_{name}", language), *row, _counts(others["refused"]))
     console.print(table)
     flooder, memory = figures["flooder"], figures["memory_mb"]
     assert isinstance(flooder, Mapping) and isinstance(memory, Mapping)
     said = {"questions": _counts(flooder["questions"]), "files": _counts(flooder["files"])}
-    console.print(words("flooder", language, **said), markup=False, soft_wrap=True)
-    console.print(words("flood_memory", language, **memory), markup=False, soft_wrap=True)
+    console.print(translate("bench_load.flooder", language, **said), markup=False, soft_wrap=True)
+    console.print(translate("bench_load.flood_memory", language, **memory), markup=False, soft_wrap=True)
     load, cores = figures["load_average"], figures["cores"]
-    console.print(words("machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
+    console.print(translate("bench_load.machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
     if figures["model"] == DEFAULT_MODEL:
-        console.print(words("gpu_note", language), markup=False, soft_wrap=True)
+        console.print(translate("bench_load.gpu_note", language), markup=False, soft_wrap=True)
     others = figures["flood"]
     assert isinstance(others, Mapping)
     missing = {"without": others["without_evidence"], "refused": sum(others["refused"].values())}
     met = "flood_met" if is_met(figures) else "flood_missed"
     measured = {"p99": others["evidence_ms"]["p99"], "bar": EVIDENCE_P99_MS, **missing}
-    console.print(words(met, language, **measured), markup=False, soft_wrap=True)
+    console.print(translate(f"bench_load.{met}", language, **measured), markup=False, soft_wrap=True)
 
 
 def _counts(counts: object) -> str:
@@ -187,7 +192,7 @@ def main(argv: Sequence[str]) -> int:
         with _model(settings, real=arguments.real_model) as chosen:
             figures = _measure(arguments, chosen, Run.named(run_name(arguments), settings))
         _print(figures, console, language)
-        console.print(words("kept", language, folder=figures["records"]), markup=False, soft_wrap=True)
+        console.print(translate("bench_load.kept", language, folder=figures["records"]), markup=False, soft_wrap=True)
         write_json(arguments.json, figures)
     except AnswerdeskError as error:
         return fail(error)

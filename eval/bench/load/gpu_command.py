@@ -10,9 +10,9 @@ from rich.console import Console
 
 from eval.bench.load.gpu_timed_server import DEFAULT_MODEL, gpu_timed_application
 from eval.bench.load.gpu_timing import GpuTiming
-from eval.bench.load.words import words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 _HOST = "127.0.0.1"
 _EPILOG = """\
@@ -84,15 +84,15 @@ def _listening(port: int) -> socket.socket:
         listening.bind((_HOST, port))
     except (OSError, OverflowError) as error:
         listening.close()
-        raise SettingsError(reason=words("gpu_port", terminal_language(), port=port)) from error
+        raise SettingsError(reason=translate("bench_load.gpu_port", terminal_language(), port=port)) from error
     listening.listen(1024)
     return listening
 
 
 def _announce(listening: socket.socket, model: str, timing: GpuTiming) -> None:
     url = f"http://{_HOST}:{listening.getsockname()[1]}"
-    said = words(
-        "gpu_serving",
+    said = translate(
+        "bench_load.gpu_serving",
         terminal_language(),
         url=url,
         model=model,

@@ -15,7 +15,6 @@ from eval.bench.load.idle import (
     first_evidence_seconds,
     idle_figures,
 )
-from eval.bench.load.words import words
 from eval.commands.progress_bar import SHOWN_INGEST, question_bar
 from eval.commands.question_options import (
     INTERRUPTED,
@@ -26,10 +25,10 @@ from eval.commands.question_options import (
     write_json,
 )
 from eval.core.knowledge import open_parts
-from eval.core.words import words as eval_words
 from rag.errors import AnswerdeskError, SettingsError
 from rag.schema import Language
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -51,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print(figures: Mapping[str, object], console: Console, language: Language) -> None:
     names = ("n", "p50", "p95", "p99")
-    table = Table(eval_words("stage", language), *names, title=eval_words("latency", language))
+    table = Table(translate("eval.stage", language), *names, title=translate("eval.latency", language))
     whole, stages = figures["all_ms"], figures["stages"]
     assert isinstance(whole, Mapping) and isinstance(stages, Mapping)
-    for name, row in {words("idle_all", language): whole, **stages}.items():
+    for name, row in {translate("bench_load.idle_all", language): whole, **stages}.items():
         table.add_row(name, *(str(row[key]) for key in names))
     console.print(table)
     wanted = [
@@ -62,14 +61,17 @@ def _print(figures: Mapping[str, object], console: Console, language: Language) 
         ("bar_idle_p99", whole["p99"], P99_MS, "ms"),
         ("bar_start", figures["start_seconds"], START_SECONDS, "s"),
     ]
-    bars = Table(*(words(key, language) for key in ("what", "measured", "bar", "met")), title=words("bars", language))
+    bars = Table(
+        *(translate(f"bench_load.{key}", language) for key in ("what", "measured", "bar", "met")),
+        title=translate("bench_load.bars", language),
+    )
     for name, value, bar, unit in wanted:
         if isinstance(value, float | int):
-            met = words("yes" if value <= bar else "no", language)
-            bars.add_row(words(name, language), f"{value:g} {unit}", f"<= {bar:g} {unit}", met)
+            met = translate("bench_load.yes" if value <= bar else "bench_load.no", language)
+            bars.add_row(translate(f"bench_load.{name}", language), f"{value:g} {unit}", f"<= {bar:g} {unit}", met)
     console.print(bars)
     load, cores = figures["load_average"], figures["cores"]
-    console.print(words("machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
+    console.print(translate("bench_load.machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,7 +81,9 @@ def main(argv: Sequence[str]) -> int:
     load = round(os.getloadavg()[0], 2)
     try:
         if arguments.starts < 0:
-            raise SettingsError(reason=words("positive", language, option="starts", value=arguments.starts))
+            raise SettingsError(
+                reason=translate("bench_load.positive", language, option="starts", value=arguments.starts)
+            )
         one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
         parts = open_parts(one, chosen_settings(arguments), SHOWN_INGEST)
         questions = [question for question in one.questions if not question.previous]

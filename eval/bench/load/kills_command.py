@@ -12,7 +12,6 @@ from eval.bench.load.kills import BACK_SECONDS, Kill, Killer, is_met, kill_figur
 from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.prompts import own_prompts
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
-from eval.bench.load.words import words
 from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (
     INTERRUPTED,
@@ -27,6 +26,7 @@ from eval.core.runs import Run, read_records
 from rag.errors import AnswerdeskError, SettingsError
 from rag.ollama.server import ensure_running, stop
 from rag.terminal import fail, terminal_language
+from rag.translate import translate
 
 _LONGEST_SECONDS = 3600.0
 _DRAIN_SECONDS = 300.0
@@ -55,21 +55,23 @@ def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict
     settings = chosen_settings(arguments)
     one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
     if kept.folder.exists():
-        raise SettingsError(reason=words("run_used", language, run=kept.folder.name))
+        raise SettingsError(reason=translate("bench_load.run_used", language, run=kept.folder.name))
     parts = open_parts(one, settings, SHOWN_INGEST)
     alone = [question for question in one.questions if not question.previous]
     prompts = own_prompts(alone, parts, think=False)
     questions = [question for question in alone if question.question_id in prompts]
     if not questions:
-        raise SettingsError(reason=words("no_prompt", language, count=len(alone)))
+        raise SettingsError(reason=translate("bench_load.no_prompt", language, count=len(alone)))
     server = ensure_running(settings, while_we_live=True)
     if not server.managed:
-        raise SettingsError(reason=words("kills_foreign", language, url=server.url))
+        raise SettingsError(reason=translate("bench_load.kills_foreign", language, url=server.url))
     path = kept.folder / "records.jsonl"
     kept.begin({"command": "load kills", "kills": arguments.kills, "sessions": arguments.sessions}, questions)
 
     def told(kill: Kill) -> None:
-        console.print(words("killed", language, **{name: _seconds(value) for name, value in asdict(kill).items()}))
+        console.print(
+            translate("bench_load.killed", language, **{name: _seconds(value) for name, value in asdict(kill).items()})
+        )
 
     plan = Plan(0, arguments.sessions, _LONGEST_SECONDS, _DRAIN_SECONDS, seed=arguments.seed)
     try:
@@ -103,6 +105,10 @@ def main(argv: Sequence[str]) -> int:
         return INTERRUPTED
     met = is_met(figures, arguments.kills)
     shown = {**figures, "longest": _seconds(figures["longest_back_seconds"]), "bar": f"{BACK_SECONDS:g} s"}
-    console.print(words("kills_met" if met else "kills_missed", language, **shown), markup=False, soft_wrap=True)
-    console.print(words("kept", language, folder=figures["records"]), markup=False, soft_wrap=True)
+    console.print(
+        translate("bench_load.kills_met" if met else "bench_load.kills_missed", language, **shown),
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(translate("bench_load.kept", language, folder=figures["records"]), markup=False, soft_wrap=True)
     return 0 if met else 1

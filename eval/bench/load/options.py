@@ -2,10 +2,10 @@
 
 import argparse
 
-from eval.bench.load.words import words
 from eval.commands.question_options import question_parser
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 
 def sessions_parser(name: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -21,4 +21,4 @@ def require_positive(arguments: argparse.Namespace, *names: str) -> None:
     for name in names:
         value = getattr(arguments, name)
         if value is not None and value <= 0:
-            raise SettingsError(reason=words("positive", terminal_language(), option=name, value=value))
+            raise SettingsError(reason=translate("bench_load.positive", terminal_language(), option=name, value=value))

@@ -12,10 +12,10 @@ from eval.answers.gold import is_right_reply
 from eval.bench.load.desk_process import DeskProcess
 from eval.bench.load.page_watch import PAGE_WATCH
 from eval.bench.load.records import Asking, LoadRecord, Outcome
-from eval.bench.load.words import words
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 if TYPE_CHECKING:  # a test's tool, which not everybody has installed
     from playwright.async_api import Page
@@ -84,7 +84,7 @@ class PageArm:
         """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
         ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
         if ended.outcome not in ("answered", "refused"):
-            raise SettingsError(reason=words("not_warm", terminal_language(), error=ended.error))
+            raise SettingsError(reason=translate("bench_load.not_warm", terminal_language(), error=ended.error))
 
     def ask(self, asking: Asking) -> LoadRecord:
         """Ask in the session's own browser context, and return what was seen there."""
@@ -97,13 +97,13 @@ class PageArm:
         try:
             from playwright.async_api import Error, async_playwright
         except ImportError as error:
-            raise SettingsError(reason=words("no_browser", terminal_language())) from error
+            raise SettingsError(reason=translate("bench_load.no_browser", terminal_language())) from error
         driver = await async_playwright().start()
         self._closing.append(driver.stop())
         try:
             browser = await driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error as error:
-            raise SettingsError(reason=words("no_browser", terminal_language())) from error
+            raise SettingsError(reason=translate("bench_load.no_browser", terminal_language())) from error
         self._closing.insert(0, browser.close())
         locale = _LOCALES[terminal_language()]
         for _ in range(sessions):

@@ -7,12 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.load.targets import bars
-from eval.bench.load.words import words
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
 from eval.core.tables import part_of
-from eval.core.words import words as eval_words
 from rag.schema import Language
+from rag.translate import translate
 
 _TIMES = ("evidence_ms", "first_word_ms", "total_ms", "late_ms")
 _PERCENTILES = ("n", "p50", "p95", "p99", "largest")
@@ -40,39 +39,59 @@ def notes(figures: Figures, language: Language) -> list[str]:
     """Return in words whose figures these are, how the arms compare, and how busy the machine was with other things."""
     model = str(figures.get("model", ""))
     lines = [
-        words("gpu_note", language)
+        translate("bench_load.gpu_note", language)
         if is_gpu_timed(figures)
-        else eval_words("stand_in" if figures.get("stand_in") else "model", language, model=model)
+        else translate("eval.stand_in" if figures.get("stand_in") else "eval.model", language, model=model)
     ]
     for arm, compared in part_of(figures, "product_against").items():
         ratio, rounds = part_of(compared).get("ratio"), part_of(compared).get("rounds")
         if ratio is not None:
             shown = ", ".join(str(one) for one in rounds) if isinstance(rounds, list) else ""
-            lines.append(words("against", language, arm=words(f"arm_{arm}", language), ratio=ratio, rounds=shown))
-    lines.append(words("machine", language, load=figures.get("load_average", "?"), cores=figures.get("cores", "?")))
+            lines.append(
+                translate(
+                    "bench_load.against",
+                    language,
+                    arm=translate(f"bench_load.arm_{arm}", language),
+                    ratio=ratio,
+                    rounds=shown,
+                )
+            )
+    lines.append(
+        translate(
+            "bench_load.machine", language, load=figures.get("load_average", "?"), cores=figures.get("cores", "?")
+        )
+    )
     return lines
 
 
 def _arms_table(figures: Figures, language: Language) -> Table:
-    titles = [words(key, language) for key in ("arm", "asked", "a_minute", "outcomes", "accuracy", "tokens")]
-    table = Table(*titles, title=words("load", language))
+    titles = [
+        translate(f"bench_load.{key}", language)
+        for key in ("arm", "asked", "a_minute", "outcomes", "accuracy", "tokens")
+    ]
+    table = Table(*titles, title=translate("bench_load.load", language))
     for arm, values in part_of(figures, "arms").items():
         one = part_of(values)
         outcomes = " / ".join(str(count) for count in part_of(one, "outcomes").values())
         tokens = f"{_shown(one.get('prompt_tokens'))} / {_shown(one.get('generated_tokens'))}"
         cells = (one.get("n"), one.get("answers_a_minute"), outcomes, one.get("accuracy"), tokens)
-        table.add_row(words(f"arm_{arm}", language), *(_shown(cell) for cell in cells))
+        table.add_row(translate(f"bench_load.arm_{arm}", language), *(_shown(cell) for cell in cells))
     return table
 
 
 def _times_tables(figures: Figures, language: Language) -> list[Table]:
     tables = []
     for arm, values in part_of(figures, "arms").items():
-        title = f"{words('times', language)}: {words(f'arm_{arm}', language)}"
-        table = Table(eval_words("stage", language), *_PERCENTILES[:-1], words("largest", language), title=title)
+        title = f"{translate('bench_load.times', language)}: {translate(f'bench_load.arm_{arm}', language)}"
+        table = Table(
+            translate("eval.stage", language),
+            *_PERCENTILES[:-1],
+            translate("bench_load.largest", language),
+            title=title,
+        )
         for name, row in _rows_of(values).items():
             if row.get("n"):
-                shown = words(name, language) if name in _TIMES else name
+                shown = translate(f"bench_load.{name}", language) if name in _TIMES else name
                 table.add_row(shown, *(_shown(row.get(key)) for key in _PERCENTILES))
         tables.append(table)
     return tables
@@ -85,9 +104,17 @@ def _rows_of(arm: object) -> dict[str, Figures]:
 
 
 def _bars_table(figures: Figures, language: Language) -> Table:
-    table = Table(*(words(key, language) for key in ("what", "measured", "bar", "met")), title=words("bars", language))
+    table = Table(
+        *(translate(f"bench_load.{key}", language) for key in ("what", "measured", "bar", "met")),
+        title=translate("bench_load.bars", language),
+    )
     for one in bars(figures, gpu_timed=is_gpu_timed(figures)):
-        table.add_row(words(one.name, language), one.shown, one.bar, words("yes" if one.met else "no", language))
+        table.add_row(
+            translate(f"bench_load.{one.name}", language),
+            one.shown,
+            one.bar,
+            translate("bench_load.yes" if one.met else "bench_load.no", language),
+        )
     return table
 
 
@@ -95,22 +122,23 @@ def page_section(figures: Figures, language: Language) -> str:
     """Return the figures as HTML: for each arm a stripe a stage, its length the median and its line up to p99."""
     parts = [f"<p>{escape(line)}</p>" for line in notes(figures, language)]
     rates = [
-        Stripe(words(f"arm_{arm}", language), float(str(rate)), f"{rate}")
+        Stripe(translate(f"bench_load.arm_{arm}", language), float(str(rate)), f"{rate}")
         for arm, values in part_of(figures, "arms").items()
         if (rate := part_of(values).get("answers_a_minute")) is not None
     ]
-    parts.append(bar_chart(words("a_minute", language), rates))
+    parts.append(bar_chart(translate("bench_load.a_minute", language), rates))
     for number, (arm, values) in enumerate(part_of(figures, "arms").items()):
         stripes = [
-            _stripe(words(name, language) if name in _TIMES else name, row, number % 3)
+            _stripe(translate(f"bench_load.{name}", language) if name in _TIMES else name, row, number % 3)
             for name, row in _rows_of(values).items()
             if row.get("n") and name != "late_ms"
         ]
-        title = f"{words('times_plot', language)}: {words(f'arm_{arm}', language)}"
+        title = f"{translate('bench_load.times_plot', language)}: {translate(f'bench_load.arm_{arm}', language)}"
         parts.append(bar_chart(title, stripes))
     rows = "".join(
-        f"<tr><td>{escape(words(one.name, language))}</td><td>{escape(one.shown)}</td><td>{escape(one.bar)}</td>"
-        f"<td>{escape(words('yes' if one.met else 'no', language))}</td></tr>"
+        f"<tr><td>{escape(translate('bench_load.' + one.name, language))}</td>"
+        f"<td>{escape(one.shown)}</td><td>{escape(one.bar)}</td>"
+        f"<td>{escape(translate('bench_load.yes' if one.met else 'bench_load.no', language))}</td></tr>"
         for one in bars(figures, gpu_timed=is_gpu_timed(figures))
     )
     return f"{''.join(parts)}<table>{rows}</table>"

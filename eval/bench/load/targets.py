@@ -14,7 +14,7 @@ MEMORY_MB = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar; ``name`` is its key in ``eval/bench/load/words.py``."""
+    """One bar; ``name`` is its key in ``locale/*/bench_load.toml``."""
 
     name: str
     shown: str

@@ -12,8 +12,8 @@ import streamlit as st
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
 from rag.errors import AnswerdeskError, OwnFilesWaiting
 from rag.schema import Language
+from rag.translate import translate
 from ui.ask_refusal import refuse
-from ui.i18n import word
 from ui.services.attachment_reader import Attachments
 from ui.services.jobs import Job
 from ui.session import PageContext, current_turn, tab_name, use_up_token
@@ -67,9 +67,9 @@ def draw_attachment(context: PageContext) -> None:
         return
     if job.running:
         with st.container(key="attachment", horizontal=True, vertical_alignment="center"):
-            label = word("stop", language)
+            label = translate("ui.stop", language)
             st.button(label, key="stop_reading", shortcut="alt+s", on_click=attachments.stop, args=(file_id,))
-            st.caption(word("attachment_reading", language))
+            st.caption(translate("ui.attachment_reading", language))
         st.fragment(_follow, run_every=_TICK_SECONDS)(attachments, file_id)
     elif job.state in ("failed", "stopped"):
         with st.container(key="attachment_failed"):
@@ -100,9 +100,9 @@ def _follow(attachments: Attachments, file_id: str) -> None:
 
 def _why(job: Job, language: Language) -> str:
     if job.state == "stopped":
-        return word("attachment_stopped", language)
+        return translate("ui.attachment_stopped", language)
     if job.failure is None:
-        return word("page_failed", language, number=job.number)
+        return translate("ui.page_failed", language, number=job.number)
     if job.failure.kind == "DocumentUnreadable":
         return job.failure.zh if language == "zh" else job.failure.en
     return failure_sentence(job.failure, language)

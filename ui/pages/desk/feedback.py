@@ -11,10 +11,10 @@ from rag.errors import CuratedUnusable
 from rag.reuse.curated import Place
 from rag.schema import Evidence
 from rag.storage.feedback import FeedbackReason, Opinion
+from rag.translate import translate
 from rag.turns import Failure, TurnSnapshot
 from ui.answer_blocks import plain_text
 from ui.formats import as_markdown
-from ui.i18n import word
 from ui.session import PageContext
 from ui.verdict import Data, failure_sentence
 
@@ -34,7 +34,7 @@ def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
                 _draw_thumb(context, turn_id, opinion, useful=True)
                 _draw_thumb(context, turn_id, opinion, useful=False)
             if context.services.corrections is not None:
-                label = word("correct" if answered else "write_answer", language)
+                label = translate("ui.correct" if answered else "ui.write_answer", language)
                 st.button(label, key="correct", shortcut="alt+k", on_click=_open_correction, args=(turn_id,))
         if opinion is not None and not opinion.useful:
             _draw_reasons(context, turn_id, opinion)
@@ -42,7 +42,7 @@ def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
             _draw_correction(context, snapshot)
         corrected = st.session_state.get(_CORRECTED)
         if corrected is not None and corrected[0] == turn_id:
-            st.success(word(f"corrected_{corrected[1]}", language))
+            st.success(translate(f"ui.corrected_{corrected[1]}", language))
 
 
 def keep_use(context: PageContext, left: Data) -> None:
@@ -63,7 +63,7 @@ def keep_discarded(context: PageContext, snapshot: TurnSnapshot) -> None:
 def _draw_thumb(context: PageContext, turn_id: str, opinion: Opinion | None, *, useful: bool) -> None:
     name = "useful" if useful else "not_useful"
     st.button(
-        word(name, context.language),
+        translate(f"ui.{name}", context.language),
         key=name,
         icon=":material/thumb_up:" if useful else ":material/thumb_down:",
         shortcut="alt+u" if useful else "alt+b",
@@ -81,9 +81,9 @@ def _draw_reasons(context: PageContext, turn_id: str, opinion: Opinion) -> None:
     key = f"reason {turn_id}"
     st.session_state.setdefault(key, opinion.reason)
     st.pills(
-        word("not_useful_why", context.language),
+        translate("ui.not_useful_why", context.language),
         list(get_args(FeedbackReason)),
-        format_func=lambda reason: word(f"reason_{reason}", context.language),
+        format_func=lambda reason: translate(f"ui.reason_{reason}", context.language),
         key=key,
         on_change=_give_reason,
         args=(context, turn_id, key),
@@ -110,27 +110,30 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
     answered = snapshot.answer is not None and not snapshot.answer.refused
     with st.form(f"correction {turn_id}", border=True):
         question = st.text_input(
-            word("correct_question", language), snapshot.question, max_chars=2000, key=f"correct_question {turn_id}"
+            translate("ui.correct_question", language),
+            snapshot.question,
+            max_chars=2000,
+            key=f"correct_question {turn_id}",
         )
         answer = st.text_area(
-            word("correct_answer", language),
+            translate("ui.correct_answer", language),
             plain_text(snapshot.text) if answered else "",
             height=150,
             max_chars=20_000,
             key=f"correct_answer {turn_id}",
         )
         numbers = st.pills(
-            word("correct_sources", language),
+            translate("ui.correct_sources", language),
             list(passages),
             selection_mode="multi",
             default=_cited(snapshot) if answered else [],
             format_func=lambda number: as_markdown(f"{number} · {passages[number].title}"),
             key=f"correct_sources {turn_id}",
         )
-        st.markdown(word("correct_waits" if _waits(context, snapshot) else "correct_serves", language))
+        st.markdown(translate("ui.correct_waits" if _waits(context, snapshot) else "ui.correct_serves", language))
         with st.container(horizontal=True):
-            saved = st.form_submit_button(word("correct_save", language), type="primary", key="correct_save")
-            left = st.form_submit_button(word("correct_leave", language), key="correct_leave")
+            saved = st.form_submit_button(translate("ui.correct_save", language), type="primary", key="correct_save")
+            left = st.form_submit_button(translate("ui.correct_leave", language), key="correct_leave")
     if left:
         _close_correction()
         st.rerun()

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from rag.translate import translate
 from rag.turns import TurnState, TurnSummary
 from ui.components.choice_list import Choice, chosen, draw_choices
 from ui.formats import format_clock
-from ui.i18n import word
 from ui.session import PageContext, current_turn, show_turn
 
 _ROWS_AT_A_TIME = 30
@@ -19,29 +19,34 @@ def draw_history(context: PageContext) -> None:
     team = context.user.is_at_least("lead") and bool(st.session_state.get("history_team"))
     searched = str(st.session_state.get("history_search") or "").strip()
     rows = context.services.turns.history(limit=limit, team=team, containing=searched)
-    st.button(word("new_question", language), key="new", shortcut="alt+n", width="stretch", on_click=_start_anew)
+    st.button(
+        translate("ui.new_question", language), key="new", shortcut="alt+n", width="stretch", on_click=_start_anew
+    )
     _draw_search(context)
     draw_choices(
         "history",
         [_choice(context, row) for row in rows],
-        words=(word("history", language), word("history_none_found" if searched else "history_empty", language)),
+        words=(
+            translate("ui.history", language),
+            translate("ui.history_none_found" if searched else "ui.history_empty", language),
+        ),
         look="rows",
         on_choose=lambda: show_turn(chosen("history")),
         current=current_turn(),
     )
     if len(rows) == limit:
-        st.button(word("history_more", language), key="history_more", type="tertiary", on_click=_show_more)
+        st.button(translate("ui.history_more", language), key="history_more", type="tertiary", on_click=_show_more)
 
 
 def _draw_search(context: PageContext) -> None:
     language = context.language
     if context.user.is_at_least("lead") and context.sign_in_required:
-        st.toggle(word("history_team", language), key="history_team")
+        st.toggle(translate("ui.history_team", language), key="history_team")
     st.text_input(
-        word("history_search", language),
+        translate("ui.history_search", language),
         key="history_search",
         max_chars=200,
-        placeholder=word("history_search", language),
+        placeholder=translate("ui.history_search", language),
         label_visibility="collapsed",
     )
 
@@ -54,7 +59,7 @@ def _choice(context: PageContext, row: TurnSummary) -> Choice:
         language=row.language,
         note=format_clock(row.asked_at.astimezone(context.reading.zone), context.reading.now, context.language),
         tone=_TONES.get(row.state, "running"),
-        tone_words=word(state, context.language),
+        tone_words=translate(f"ui.{state}", context.language),
     )
 
 

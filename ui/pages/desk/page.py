@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from rag.errors import AccessDenied, QuestionsTooFast, QuestionTooLong, TurnMissing
+from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.ask_refusal import draw_refusal, forget_refusal, refuse
 from ui.components.answer_view import draw_answer
@@ -12,7 +13,6 @@ from ui.components.choice_list import Choice, chosen, draw_choices
 from ui.components.evidence_view import NO_EVIDENCE, draw_evidence
 from ui.components.reply_editor import draw_reply
 from ui.components.turn_socket import draw_socket
-from ui.i18n import word
 from ui.pages.desk.attachments import FILE_TYPES, LARGEST_MEGABYTES, attach, draw_attachment, take_attached
 from ui.pages.desk.feedback import draw_feedback, keep_discarded, keep_use
 from ui.pages.desk.reply_text import reply_data
@@ -85,19 +85,19 @@ def _draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
     language = context.language
     with st.container(key="ask"):
         with st.container(key="ask_row", horizontal=True, vertical_alignment="center"):
-            st.markdown(word("question", language), width="stretch")
+            st.markdown(translate("ui.question", language), width="stretch")
             _draw_scope(context)
             st.segmented_control(
-                word("thinking_switch", language),
+                translate("ui.thinking_switch", language),
                 list(_THINK),
                 default="auto",
                 required=True,
-                format_func=lambda option: word(f"thinking_{option}", language),
+                format_func=lambda option: translate(f"ui.thinking_{option}", language),
                 key="think",
             )
             _draw_buttons(context, snapshot)
         st.chat_input(
-            word("ask_placeholder" if snapshot is None else "ask_on_placeholder", language),
+            translate("ui.ask_placeholder" if snapshot is None else "ui.ask_on_placeholder", language),
             key="question",
             max_chars=20_000,
             accept_file=True,
@@ -115,11 +115,11 @@ def _draw_scope(context: PageContext) -> None:
     names = context.services.knowledge_bases
     if len(names) > 1:
         st.selectbox(
-            word("scope", context.language),
+            translate("ui.scope", context.language),
             names,
             index=names.index(context.services.knowledge_base),
             key="scope",
-            placeholder=word("people_choose_scopes", context.language),
+            placeholder=translate("ui.people_choose_scopes", context.language),
             label_visibility="collapsed",
         )
 
@@ -129,30 +129,30 @@ def _draw_buttons(context: PageContext, snapshot: TurnSnapshot | None) -> None:
     if snapshot is None:
         return
     if snapshot.final:
-        label = word("retry", language)
+        label = translate("ui.retry", language)
         st.button(label, key="retry", shortcut="alt+g", on_click=_retry, args=(context, snapshot, ask_token()))
     else:
-        label = word("stop", language)
+        label = translate("ui.stop", language)
         st.button(label, key="stop", shortcut="alt+s", on_click=context.services.turns.cancel, args=(snapshot.turn_id,))
 
 
 def _draw_empty(context: PageContext, unseen: str) -> None:
     language = context.language
     if unseen:
-        st.warning(word(unseen, language))
+        st.warning(translate(f"ui.{unseen}", language))
     if not context.services.knowledge_base:
-        st.warning(word("no_scope", language))
+        st.warning(translate("ui.no_scope", language))
         return
     if context.services.knowledge().published_at is None:
-        st.warning(word("error_KnowledgeBaseMissing", language))
+        st.warning(translate("ui.error_KnowledgeBaseMissing", language))
         return
     topics = context.services.topics(language)
-    st.caption(word("empty_answer", language))
+    st.caption(translate("ui.empty_answer", language))
     if topics:
         draw_choices(
             "topics",
             [Choice(topic.title, topic.title, topic.language) for topic in topics],
-            words=(word("examples", language), ""),
+            words=(translate("ui.examples", language), ""),
             look="chips",
             on_choose=partial(_ask_topic, context, ask_token()),
         )

@@ -2,9 +2,9 @@
 
 from rag.text.invisible import one_line, without_invisible
 from rag.text.web_address import web_address
+from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.answer_blocks import plain_text
-from ui.i18n import word
 from ui.turn_data import Data, Reading
 
 
@@ -19,7 +19,7 @@ def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
         return {
             "turn": snapshot.turn_id,
             "mode": "handoff",
-            "heading": word("handoff", language),
+            "heading": translate("ui.handoff", language),
             "lang": language,
             "text": handoff_note(snapshot, reading),
             "sources": "",
@@ -30,7 +30,7 @@ def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
     return {
         "turn": snapshot.turn_id,
         "mode": "reply",
-        "heading": word("reply_incomplete" if text and snapshot.answer is None else "reply", language),
+        "heading": translate("ui.reply_incomplete" if text and snapshot.answer is None else "ui.reply", language),
         "lang": snapshot.language,
         "text": text,
         "sources": _sources(snapshot),
@@ -42,18 +42,18 @@ def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
     language = reading.language
     asked_at = snapshot.asked_at.astimezone(reading.zone)
     lines = [
-        word("handoff_question", language, question=without_invisible(snapshot.question)),
-        word("handoff_language", language, name=word(f"language_{snapshot.language}", language)),
-        word("handoff_asked_at", language, time=f"{asked_at:%Y-%m-%d %H:%M}"),
-        word("handoff_searched", language, generation=snapshot.generation),
+        translate("ui.handoff_question", language, question=without_invisible(snapshot.question)),
+        translate("ui.handoff_language", language, name=translate(f"ui.language_{snapshot.language}", language)),
+        translate("ui.handoff_asked_at", language, time=f"{asked_at:%Y-%m-%d %H:%M}"),
+        translate("ui.handoff_searched", language, generation=snapshot.generation),
     ]
     if snapshot.evidence:
         nearest = dict.fromkeys(one_line(passage.title) for passage in snapshot.evidence)
-        lines += [word("handoff_nearest", language), *(f"- {title}" for title in nearest)]
+        lines += [translate("ui.handoff_nearest", language), *(f"- {title}" for title in nearest)]
     if reading.address:
-        lines.append(word("handoff_link", language, link=f"{reading.address}/?turn={snapshot.turn_id}"))
+        lines.append(translate("ui.handoff_link", language, link=f"{reading.address}/?turn={snapshot.turn_id}"))
     if snapshot.answer is not None and snapshot.answer.stand_in:
-        lines.append(word("stand_in", language))
+        lines.append(translate("ui.stand_in", language))
     return "\n".join(lines)
 
 
@@ -70,5 +70,5 @@ def _sources(snapshot: TurnSnapshot) -> str:
         for passage in snapshot.evidence
         if passage.document_id in cited and passage.audience == "public"
     ]
-    heading = word("sources", snapshot.language)
+    heading = translate("ui.sources", snapshot.language)
     return "\n".join([heading, *dict.fromkeys(lines)]) if lines else ""

@@ -13,9 +13,9 @@ import streamlit as st
 from rag.errors import AnswerdeskError, OwnQueueFull, RewritingUnusable
 from rag.rewriting.prompts import Wish
 from rag.schema import Language
+from rag.translate import translate
 from rag.turns import Failure, PersonalRewritings, TurnSnapshot, WritingSnapshot
 from ui.answer_blocks import plain_text
-from ui.i18n import word
 from ui.session import PageContext, tab_name
 from ui.turn_data import Data, failure_sentence
 
@@ -51,9 +51,9 @@ def rewriting_data(context: PageContext, turn: TurnSnapshot) -> Data | None:
     writing = _writing(context.services.rewritings, begun)
     done = writing is not None and writing.state == "done"
     return {
-        "tone": [word("tone", language), "Alt+T"],
+        "tone": [translate("ui.tone", language), "Alt+T"],
         "wishes": {wish: [_wish_words(wish, turn, language), _WISH_KEYS.get(wish, "")] for wish in get_args(Wish)},
-        "undo": [word("undo_rewriting", language), "Alt+Z"],
+        "undo": [translate("ui.undo_rewriting", language), "Alt+Z"],
         "target": turn.language,
         "busy": writing is not None and not writing.final,
         "done": {"job": writing.writing_id, "before": writing.source, "text": writing.text}
@@ -80,21 +80,21 @@ def translation_data(context: PageContext, turn: TurnSnapshot) -> dict[int, Data
         elif number in kept:
             said = _translated(kept[number], model.name, language, stand_in=model.stand_in)
         elif writing is not None and not writing.final:
-            said = {"state": "running", "text": "", "note": word("writing_passage", language, number=number)}
+            said = {"state": "running", "text": "", "note": translate("ui.writing_passage", language, number=number)}
         else:
             note = _ended_words(begun.get(number), writing, language)
             said = {"state": "failed" if note else "none", "text": "", "note": note}
         found[number] = {
             **said,
-            "label": word("translation_zh" if language == "zh" else "translation_en", language),
-            "again": word("translate_again", language),
-            "stop": word("stop", language),
+            "label": translate("ui.translation_zh" if language == "zh" else "ui.translation_en", language),
+            "again": translate("ui.translate_again", language),
+            "stop": translate("ui.stop", language),
         }
     return found
 
 
 def _translated(text: str, model: str, language: Language, *, stand_in: bool) -> Data:
-    note = word("translated_by_stand_in" if stand_in else "translated_by", language, model=model)
+    note = translate("ui.translated_by_stand_in" if stand_in else "ui.translated_by", language, model=model)
     return {"state": "done", "text": plain_text(text), "note": note}
 
 
@@ -139,7 +139,7 @@ def draw_writings(context: PageContext, turn: TurnSnapshot) -> None:
         ids = tuple(writing.writing_id for _, writing in running)
         with st.container(key="writings", horizontal=True, vertical_alignment="center"):
             st.button(
-                word("stop", context.language),
+                translate("ui.stop", context.language),
                 key="stop_writing",
                 # Alt+S stops the turn itself while that runs
                 shortcut="alt+s" if turn.final else None,
@@ -160,7 +160,7 @@ def _draw_end(context: PageContext, turn: TurnSnapshot, rewritings: PersonalRewr
     elif writing is not None and writing.state == "done":
         key = "rewritten_by_stand_in" if writing.stand_in else "rewritten_by"
         with st.container(key="writing_done"):
-            st.text(word(key, context.language, model=writing.model))
+            st.text(translate(f"ui.{key}", context.language, model=writing.model))
 
 
 def _follow(context: PageContext, turn: TurnSnapshot, ids: tuple[str, ...]) -> None:
@@ -183,17 +183,17 @@ def _follow(context: PageContext, turn: TurnSnapshot, ids: tuple[str, ...]) -> N
 
 def _running_words(begun: _Begun, writing: WritingSnapshot, turn: TurnSnapshot, language: Language) -> str:
     if begun.number == _REPLY:
-        what = word("writing_reply", language, wish=_wish_words(begun.wish, turn, language))
+        what = translate("ui.writing_reply", language, wish=_wish_words(begun.wish, turn, language))
     else:
-        what = word("writing_passage", language, number=begun.number)
+        what = translate("ui.writing_passage", language, number=begun.number)
     if writing.state == "waiting" and not writing.model:
-        return word("writing_prepared", language)
+        return translate("ui.writing_prepared", language)
     if not writing.ahead:
         return what
     if writing.wait_seconds is None:
-        return word("writing_queued_unknown", language, what=what, ahead=writing.ahead)
+        return translate("ui.writing_queued_unknown", language, what=what, ahead=writing.ahead)
     wait = {"from": int(writing.wait_seconds * 0.8), "to": int(writing.wait_seconds * 1.3) + 1}
-    return word("writing_queued", language, what=what, ahead=writing.ahead, **wait)
+    return translate("ui.writing_queued", language, what=what, ahead=writing.ahead, **wait)
 
 
 def _ended_words(begun: _Begun | None, writing: WritingSnapshot | None, language: Language) -> str:
@@ -202,7 +202,7 @@ def _ended_words(begun: _Begun | None, writing: WritingSnapshot | None, language
     if failure is None:
         return ""
     if writing is not None and writing.state == "stopped":
-        return word("writing_stopped", language)
+        return translate("ui.writing_stopped", language)
     if failure.kind in _TELL_THEMSELVES:
         return failure.zh if language == "zh" else failure.en
     return failure_sentence(failure, language)
@@ -210,8 +210,8 @@ def _ended_words(begun: _Begun | None, writing: WritingSnapshot | None, language
 
 def _wish_words(wish: Wish, turn: TurnSnapshot, language: Language) -> str:
     if wish == "translate":
-        return word("wish_translate_zh" if turn.language == "zh" else "wish_translate_en", language)
-    return word(_WISH_WORDS[wish], language)
+        return translate("ui.wish_translate_zh" if turn.language == "zh" else "ui.wish_translate_en", language)
+    return translate(f"ui.{_WISH_WORDS[wish]}", language)
 
 
 def _begun(turn: TurnSnapshot) -> dict[int, _Begun]:

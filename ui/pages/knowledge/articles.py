@@ -6,10 +6,10 @@ from typing import cast
 import streamlit as st
 
 from rag.schema import Chunk, Language
+from rag.translate import translate
 from ui.components.plain_table import chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date
-from ui.i18n import word
 from ui.pages.knowledge.listing import (
     AGE_BANDS,
     USE_ORDERS,
@@ -45,25 +45,25 @@ def _draw_list(context: PageContext, desk: KnowledgeService) -> None:
     language, today = context.language, context.reading.now.date()
     rows = desk.articles()
     if not rows:
-        st.info(word("kb_none_yet", language))
+        st.info(translate("ui.kb_none_yet", language))
         return
     with st.container(key="kb_counts", horizontal=True):
         for text, tone in counts(rows, today, language):
             st.badge(as_markdown(text), color="orange" if tone else "gray")
     sources, uses = desk.sources(), desk.uses()
     found = filtered(rows, _filter(language, sources), today, uses)
-    shown = word("kb_shown", language, shown=len(found), count=len(rows), days=WINDOW_DAYS)
+    shown = translate("ui.kb_shown", language, shown=len(found), count=len(rows), days=WINDOW_DAYS)
     limit = int(st.session_state.get("kb_limit", _ROWS_AT_A_TIME))
     draw_table(
         "kb_articles",
         columns(language),
         table_rows(found[:limit], today, language, source_names(sources, language), uses),
-        words=(shown, word("kb_no_match", language)),
+        words=(shown, translate("ui.kb_no_match", language)),
         on_choose=lambda: show_article(chosen_row("kb_articles")),
         current=shown_article(),
     )
     if len(found) > limit:
-        st.button(word("kb_more", language), key="kb_more", type="tertiary", on_click=_show_more)
+        st.button(translate("ui.kb_more", language), key="kb_more", type="tertiary", on_click=_show_more)
 
 
 def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
@@ -71,18 +71,18 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
     roots = {source.root: source for source in sources}
     names = source_names(sources, language)
     words = st.text_input(
-        word("kb_find", language),
+        translate("ui.kb_find", language),
         key="kb_find",
-        placeholder=word("kb_find_hint", language),
+        placeholder=translate("ui.kb_find_hint", language),
         type="search",
         live=True,
     )
 
     def choice(key: str, options: Sequence[str], name_of: Callable[[str], str]) -> str:
         chosen = st.selectbox(
-            word(key, language),
+            translate(f"ui.{key}", language),
             ["", *options],
-            format_func=lambda option: name_of(option) if option else word("kb_all", language),
+            format_func=lambda option: name_of(option) if option else translate("ui.kb_all", language),
             key=key,
             filter_mode=None,
             width=_FILTER_WIDTH_PIXELS,
@@ -92,32 +92,44 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
     with st.container(key="kb_filter", horizontal=True, vertical_alignment="bottom"):
         return Filter(
             words or "",
-            cast("Language", choice("kb_language", ["zh", "en"], lambda name: word(f"language_{name}", language))),
+            cast(
+                "Language", choice("kb_language", ["zh", "en"], lambda name: translate(f"ui.language_{name}", language))
+            ),
             choice("kb_source", list(roots), names.__getitem__),
-            cast("AgeBand", choice("kb_age", AGE_BANDS, lambda band: word(f"kb_age_{band}", language))),
-            cast("UseOrder", choice("kb_use", USE_ORDERS, lambda use: word(f"kb_use_{use}", language))),
+            cast("AgeBand", choice("kb_age", AGE_BANDS, lambda band: translate(f"ui.kb_age_{band}", language))),
+            cast("UseOrder", choice("kb_use", USE_ORDERS, lambda use: translate(f"ui.kb_use_{use}", language))),
         )
 
 
 def source_names(sources: tuple[Source, ...], language: Language) -> dict[str, str]:
     """Return what people call the folders, by their paths, which are nobody's business."""
-    return {source.root: word("kb_uploads", language) if source.uploads else source.name for source in sources}
+    return {source.root: translate("ui.kb_uploads", language) if source.uploads else source.name for source in sources}
 
 
 def _draw_article(context: PageContext, desk: KnowledgeService) -> None:
     language = context.language
     document_id = shown_article()
     if not document_id:
-        draw_cards("kb_article", [], heading=word("kb_article", language), empty=word("kb_choose_article", language))
+        draw_cards(
+            "kb_article",
+            [],
+            heading=translate("ui.kb_article", language),
+            empty=translate("ui.kb_choose_article", language),
+        )
         return
     article = desk.article(document_id)
     if article is None:
-        draw_cards("kb_article", [], heading=word("kb_article", language), empty=word("kb_article_gone", language))
+        draw_cards(
+            "kb_article",
+            [],
+            heading=translate("ui.kb_article", language),
+            empty=translate("ui.kb_article_gone", language),
+        )
         return
-    draw_cards("kb_article", [_facts(context, article)], heading=word("kb_article", language))
+    draw_cards("kb_article", [_facts(context, article)], heading=translate("ui.kb_article", language))
     if desk.may("lead"):
-        st.button(word("kb_why_this", language), key="kb_why_this", on_click=_ask_why)
-    draw_cards("kb_passages", _passages(article, language), heading=word("kb_passages", language))
+        st.button(translate("ui.kb_why_this", language), key="kb_why_this", on_click=_ask_why)
+    draw_cards("kb_passages", _passages(article, language), heading=translate("ui.kb_passages", language))
 
 
 def _facts(context: PageContext, article: OpenedArticle) -> Card:
@@ -125,22 +137,29 @@ def _facts(context: PageContext, article: OpenedArticle) -> Card:
     until = expiry(document.metadata.get("valid_until", ""))
     expired = until is not None and until < context.reading.now.date()
     facts = [
-        (word("kb_updated", language), format_date(document.updated_on, language) if document.updated_on else ""),
-        (word("kb_valid_until", language), format_date(until, language) if until else ""),
-        (word("kb_length", language), word("kb_characters", language, count=len(document.text))),
-        (word("kb_link", language), document.source),
+        (
+            translate("ui.kb_updated", language),
+            format_date(document.updated_on, language) if document.updated_on else "",
+        ),
+        (translate("ui.kb_valid_until", language), format_date(until, language) if until else ""),
+        (translate("ui.kb_length", language), translate("ui.kb_characters", language, count=len(document.text))),
+        (translate("ui.kb_link", language), document.source),
     ]
-    notes = [Note(word("internal", language), "bad")] if document.audience == "internal" else []
+    notes = [Note(translate("ui.internal", language), "bad")] if document.audience == "internal" else []
     if expired:
-        notes.append(Note(word("kb_age_expired", language), "warning"))
+        notes.append(Note(translate("ui.kb_age_expired", language), "warning"))
     return Card(
         title=document.title or document.document_id,
         lang=lang_of(document.language),
-        mark=word(f"language_{document.language}", language),
+        mark=translate(f"ui.language_{document.language}", language),
         notes=(
             *notes,
             Note(document.document_id, name=True),
-            *(Note(word("kb_refused_file", language, name=name, reason=value)) for name, value in facts if value),
+            *(
+                Note(translate("ui.kb_refused_file", language, name=name, reason=value))
+                for name, value in facts
+                if value
+            ),
         ),
     )
 
@@ -148,16 +167,16 @@ def _facts(context: PageContext, article: OpenedArticle) -> Card:
 def _passages(article: OpenedArticle, language: Language) -> list[Card]:
     cards = []
     for passage in article.passages:
-        tokens = word("kb_tokens_unknown", language)
+        tokens = translate("ui.kb_tokens_unknown", language)
         if article.tokens is not None:
-            tokens = word("kb_tokens", language, count=article.tokens[passage.ordinal])
+            tokens = translate("ui.kb_tokens", language, count=article.tokens[passage.ordinal])
         cards.append(
             Card(
                 title=_headings(passage) or article.document.title,
                 lang=lang_of(passage.language),
                 mark=str(passage.ordinal + 1),
                 notes=(
-                    Note(word("kb_offsets", language, start=passage.start, end=passage.end)),
+                    Note(translate("ui.kb_offsets", language, start=passage.start, end=passage.end)),
                     Note(tokens),
                 ),
                 lines=(TextLine(passage.text),),

@@ -11,9 +11,9 @@ from rag.schema import Language
 from rag.storage.contact_details import NewDetail
 from rag.storage.store import GenerationChange
 from rag.text.scripts import has_ideographs
+from rag.translate import translate
 from ui.components.plain_table import lang_of
 from ui.components.text_cards import Card, Note, TextLine
-from ui.i18n import word
 
 _TONES = {"added": "good", "changed": "", "moved": "", "retired": "bad"}
 _DUPLICATES_TOLD = 10
@@ -31,33 +31,33 @@ def counted(changes: Changes | GenerationChange, language: Language) -> list[str
         "kb_moved": moved,
         "kb_retired": changes.retired,
     }
-    return [word(key, language, count=count) for key, count in counts.items() if count]
+    return [translate(f"ui.{key}", language, count=count) for key, count in counts.items() if count]
 
 
 def change_cards(changes: Changes, language: Language) -> list[Card]:
     """Return a card an article."""
     cards = [_change_card(change, language) for change in changes.documents]
     left = changes.added + changes.changed + changes.moved + changes.retired - len(cards)
-    return [*cards, Card(word("kb_more_changes", language, count=left))] if left > 0 else cards
+    return [*cards, Card(translate("ui.kb_more_changes", language, count=left))] if left > 0 else cards
 
 
 def _change_card(change: DocumentChange, language: Language) -> Card:
-    passages = word("kb_passages_from_to", language, before=change.passages_before, after=change.passages_after)
+    passages = translate("ui.kb_passages_from_to", language, before=change.passages_before, after=change.passages_after)
     notes = [Note(change.document_id, name=True), Note(passages)]
     if change.former_id:
-        notes.append(Note(word("kb_moved_from", language, name=change.former_id)))
+        notes.append(Note(translate("ui.kb_moved_from", language, name=change.former_id)))
     lines = [TextLine(line.text, line.sign) for line in change.lines]
     if change.lines:
-        notes.append(Note(word("kb_lines", language, came=change.lines_came, gone=change.lines_gone)))
+        notes.append(Note(translate("ui.kb_lines", language, came=change.lines_came, gone=change.lines_gone)))
         left = change.lines_came + change.lines_gone - LINES_TOLD
         if left > 0:
-            lines.append(TextLine(word("kb_more_lines", language, count=left), quiet=True))
+            lines.append(TextLine(translate("ui.kb_more_lines", language, count=left), quiet=True))
     elif change.fate == "changed":
-        lines.append(TextLine(word("kb_details_changed", language), quiet=True))
+        lines.append(TextLine(translate("ui.kb_details_changed", language), quiet=True))
     return Card(
         title=change.title or change.document_id,
         lang=lang_of(change.language),
-        mark=word(f"kb_fate_{change.fate}", language),
+        mark=translate(f"ui.kb_fate_{change.fate}", language),
         tone=_TONES[change.fate],
         notes=tuple(notes),
         lines=tuple(lines),
@@ -68,9 +68,11 @@ def _change_card(change: DocumentChange, language: Language) -> Card:
 def gate_sentence(gate: GateReport | None, language: Language) -> str:
     """Return the gate's verdict."""
     if gate is None:
-        return word("kb_gate_none", language)
+        return translate("ui.kb_gate_none", language)
     key = "kb_gate_passed" if gate.passed else "kb_gate_shut"
-    return word(key, language, after=gate.after, before=gate.before, questions=gate.questions, within=FOUND_WITHIN)
+    return translate(
+        f"ui.{key}", language, after=gate.after, before=gate.before, questions=gate.questions, within=FOUND_WITHIN
+    )
 
 
 def question_cards(gate: GateReport, language: Language) -> list[Card]:
@@ -81,9 +83,9 @@ def question_cards(gate: GateReport, language: Language) -> list[Card]:
 
 
 def _question_card(one: QuestionChange, key: str, tone: str, language: Language) -> Card:
-    nowhere = word("kb_place_none", language)
-    places = word(
-        "kb_question_places",
+    nowhere = translate("ui.kb_place_none", language)
+    places = translate(
+        "ui.kb_question_places",
         language,
         document=" / ".join(one.document_ids),
         before=one.before or nowhere,
@@ -95,7 +97,7 @@ def _question_card(one: QuestionChange, key: str, tone: str, language: Language)
     return Card(
         title=question,
         lang=lang_of("zh" if is_chinese else "en"),
-        mark=word(key, language),
+        mark=translate(f"ui.{key}", language),
         tone=tone,
         notes=(Note(places, name=True),),
     )
@@ -110,7 +112,7 @@ def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> 
         name = Path(str(trouble.details["path"])).name
         reason = trouble.reason_text(language)
         where = str(trouble.details.get("where") or "")
-        shown = word("kb_refused_file", language, name=where, reason=reason) if where else reason
+        shown = translate("ui.kb_refused_file", language, name=where, reason=reason) if where else reason
         cards.append(Card(name, mark="!", tone="warning", lang="", notes=(Note(shown),)))
     return cards
 
@@ -121,18 +123,20 @@ def detail_cards(details: Sequence[NewDetail], language: Language) -> list[Card]
     for detail in details[:_DETAILS_TOLD]:
         kind, _, shown = detail.detail.partition(" ")
         names = tuple(Note(name, name=True) for name in detail.document_ids[:_DETAIL_DOCUMENTS_TOLD])
-        mark = word(f"kb_detail_{kind}", language)
+        mark = translate(f"ui.kb_detail_{kind}", language)
         cards.append(Card(shown, mark=mark, tone="warning", notes=names))
     left = len(details) - len(cards)
-    return [*cards, Card(word("kb_more_details", language, count=left))] if left > 0 else cards
+    return [*cards, Card(translate("ui.kb_more_details", language, count=left))] if left > 0 else cards
 
 
 def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
     """Return a sentence for each group of articles that say the same, or nearly."""
     comma = "、" if language == "zh" else ", "
-    same = [word("kb_same", language, names=comma.join(names)) for names in duplicates.same]
+    same = [translate("ui.kb_same", language, names=comma.join(names)) for names in duplicates.same]
     near = [
-        word("kb_near", language, percent=round(100 * pair.similarity), names=comma.join((pair.first, pair.second)))
+        translate(
+            "ui.kb_near", language, percent=round(100 * pair.similarity), names=comma.join((pair.first, pair.second))
+        )
         for pair in duplicates.near
     ]
     return [*same[:_DUPLICATES_TOLD], *near[:_DUPLICATES_TOLD]]

@@ -4,11 +4,11 @@ import streamlit as st
 
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
+from rag.translate import translate
 from ui.components.notices import attempt, draw_heading, say_notice
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.text_cards import draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
-from ui.i18n import word
 from ui.pages.knowledge.change_cards import change_cards, counted
 from ui.pages.knowledge.outcome import draw_failure, draw_restored
 from ui.pages.knowledge.update import draw_running
@@ -26,7 +26,7 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
             "kb_generations",
             _columns(context.language),
             [_row(info, history, context) for info in history.generations],
-            words=(word("kb_history_heading", context.language), word("kb_none_yet", context.language)),
+            words=(translate("ui.kb_history_heading", context.language), translate("ui.kb_none_yet", context.language)),
             on_choose=lambda: _choose(chosen_row("kb_generations")),
             current=_chosen(),
         )
@@ -38,24 +38,28 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
 
 def _columns(language: Language) -> list[Column]:
     return [
-        Column(word("kb_generation", language)),
-        Column(word("kb_at", language)),
-        Column(word("kb_articles", language), "figure"),
-        Column(word("kb_passages", language), "figure"),
-        Column(word("kb_what", language), "wide"),
+        Column(translate("ui.kb_generation", language)),
+        Column(translate("ui.kb_at", language)),
+        Column(translate("ui.kb_articles", language), "figure"),
+        Column(translate("ui.kb_passages", language), "figure"),
+        Column(translate("ui.kb_what", language), "wide"),
     ]
 
 
 def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
     language, change = context.language, info.change
     is_current = info is history.generations[0]
-    number = word("kb_generation_current", language, generation=info.generation) if is_current else str(info.generation)
+    number = (
+        translate("ui.kb_generation_current", language, generation=info.generation)
+        if is_current
+        else str(info.generation)
+    )
     what = " · ".join(counted(change, language)) or "–"
-    note = word("kb_restored", language, generation=change.restored) if change.restored else ""
+    note = translate("ui.kb_restored", language, generation=change.restored) if change.restored else ""
     if change.lost:
-        note = word("kb_lost", language, count=change.lost)
+        note = translate("ui.kb_lost", language, count=change.lost)
         if change.forced:
-            note = " · ".join([note, word("kb_forced", language)])
+            note = " · ".join([note, translate("ui.kb_forced", language)])
     at = info.published_at.astimezone(context.reading.zone)
     kept = info.generation >= history.oldest_restorable
     return Row(
@@ -83,27 +87,27 @@ def _draw_job(context: PageContext, desk: KnowledgeService) -> None:
     else:
         draw_failure(job, context.language)
     if desk.may("lead"):
-        st.button(word("kb_close", context.language), key="kb_close", on_click=desk.forget_job)
+        st.button(translate("ui.kb_close", context.language), key="kb_close", on_click=desk.forget_job)
 
 
 def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History) -> None:
     language = context.language
     info = next((one for one in history.generations if str(one.generation) == _chosen()), None)
     if info is None:
-        st.caption(word("kb_choose_generation", language))
+        st.caption(translate("ui.kb_choose_generation", language))
         return
-    draw_heading("kb_generation_heading", language, generation=info.generation)
+    draw_heading("ui.kb_generation_heading", language, generation=info.generation)
     if info.generation < history.oldest_restorable:
-        st.caption(word("kb_not_kept", language))
+        st.caption(translate("ui.kb_not_kept", language))
         return
     if info is not history.generations[0]:
         _offer_to_go_back(desk, info, language)
     if info.generation > 1 and info.generation - 1 < history.oldest_restorable:
-        st.caption(word("kb_not_kept", language))
+        st.caption(translate("ui.kb_not_kept", language))
         return
     changes = desk.changes(info.generation)
     if changes.is_empty:
-        st.caption(word("kb_nothing_changes", language))
+        st.caption(translate("ui.kb_nothing_changes", language))
         return
     with st.container(key="kb_counts", horizontal=True):
         for text in counted(changes, language):
@@ -113,31 +117,31 @@ def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History)
 
 def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: Language) -> None:
     if not desk.may("admin"):
-        st.caption(word("kb_admins_only", language))
+        st.caption(translate("ui.kb_admins_only", language))
         return
     job = desk.job()
     busy = job is not None and job.running
     generation = info.generation
     if st.session_state.get("kb_sure") != generation:
         st.button(
-            markdown_word("kb_go_back", language, generation=generation),
+            markdown_word("ui.kb_go_back", language, generation=generation),
             key="kb_go_back",
             disabled=busy,
             on_click=_ask_if_sure,
             args=(generation,),
         )
         return
-    st.warning(markdown_word("kb_go_back_sure", language, generation=generation, documents=info.document_count))
+    st.warning(markdown_word("ui.kb_go_back_sure", language, generation=generation, documents=info.document_count))
     with st.container(key="kb_sure_row", horizontal=True):
         st.button(
-            word("kb_go_back_yes", language),
+            translate("ui.kb_go_back_yes", language),
             key="kb_go_back_yes",
             type="primary",
             disabled=busy,
             on_click=_go_back,
             args=(desk, generation),
         )
-        st.button(word("kb_cancel", language), key="kb_cancel", on_click=_ask_if_sure, args=(0,))
+        st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_ask_if_sure, args=(0,))
 
 
 def _chosen() -> str:

@@ -10,9 +10,9 @@ from typing import Literal
 from rag.schema import Language
 from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
+from rag.translate import translate
 from ui.components.plain_table import Cell, Column, Row, lang_of
 from ui.formats import format_date
-from ui.i18n import word
 from ui.services.document_usage import Uses
 
 AgeBand = Literal["quarter", "year", "older", "undated", "expired"]
@@ -84,11 +84,11 @@ def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list
     ages = Counter(age_of(row, today) for row in rows)
     languages = Counter(row.language for row in rows)
     told = [
-        (word("kb_count_articles", language, count=len(rows)), ""),
-        (word("kb_count_passages", language, count=sum(row.chunk_count for row in rows)), ""),
+        (translate("ui.kb_count_articles", language, count=len(rows)), ""),
+        (translate("ui.kb_count_passages", language, count=sum(row.chunk_count for row in rows)), ""),
     ]
     told += [
-        (word("kb_count_language", language, count=count, name=word(f"language_{name}", language)), "")
+        (translate("ui.kb_count_language", language, count=count, name=translate(f"ui.language_{name}", language)), "")
         for name, count in languages.most_common()
     ]
     said = (
@@ -98,19 +98,19 @@ def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list
         ("kb_count_expired", ages["expired"], "warning"),
         ("kb_count_internal", sum(row.audience == "internal" for row in rows), ""),
     )
-    return told + [(word(key, language, count=count), tone) for key, count, tone in said if count]
+    return told + [(translate(f"ui.{key}", language, count=count), tone) for key, count, tone in said if count]
 
 
 def columns(language: Language) -> list[Column]:
     """Return the list's columns."""
     return [
-        Column(word("kb_title", language), "wide"),
-        Column(word("kb_language", language)),
-        Column(word("kb_source", language)),
-        Column(word("kb_updated", language)),
-        Column(word("kb_passages", language), "figure"),
-        Column(word("kb_cited", language), "figure"),
-        Column(word("kb_disliked", language), "figure"),
+        Column(translate("ui.kb_title", language), "wide"),
+        Column(translate("ui.kb_language", language)),
+        Column(translate("ui.kb_source", language)),
+        Column(translate("ui.kb_updated", language)),
+        Column(translate("ui.kb_passages", language), "figure"),
+        Column(translate("ui.kb_cited", language), "figure"),
+        Column(translate("ui.kb_disliked", language), "figure"),
     ]
 
 
@@ -127,7 +127,7 @@ def table_rows(
             row.document_id,
             (
                 Cell(row.title or row.document_id, note=row.document_id, lang=lang_of(row.language), names=True),
-                Cell(word(f"language_{row.language}", language)),
+                Cell(translate(f"ui.language_{row.language}", language)),
                 Cell(source_names.get(row.root, Path(row.root).name), names=True),
                 _age_cell(row, today, language),
                 Cell(str(row.chunk_count)),
@@ -149,6 +149,6 @@ def _age_cell(row: DocumentRow, today: date, language: Language) -> Cell:
     band = age_of(row, today)
     shown = format_date(row.updated_on, language) if row.updated_on is not None else "–"
     if band == "expired":
-        return Cell(shown, note=word("kb_age_expired", language), tone="warning")
-    note = word("kb_internal", language) if row.audience == "internal" else ""
+        return Cell(shown, note=translate("ui.kb_age_expired", language), tone="warning")
+    note = translate("ui.kb_internal", language) if row.audience == "internal" else ""
     return Cell(shown, note=note, tone="warning" if band == "older" else "")

@@ -6,8 +6,8 @@ from typing import Final
 import streamlit as st
 
 from rag.storage.access import Role
+from rag.translate import translate
 from ui.components.page_views import choose_view
-from ui.i18n import word
 from ui.pages.knowledge.articles import draw_articles
 from ui.pages.knowledge.history import draw_history_of_knowledge
 from ui.pages.knowledge.update import draw_update
@@ -37,6 +37,8 @@ def render(context: PageContext) -> None:
     language = context.language
     views = [name for name, (role, _) in _VIEWS.items() if desk.may(role)]
     with st.container(key="kb_top"):
-        view = choose_view("kb_view", views, word("kb_views", language), lambda name: word(f"kb_view_{name}", language))
+        view = choose_view(
+            "kb_view", views, translate("ui.kb_views", language), lambda name: translate(f"ui.kb_view_{name}", language)
+        )
     with st.container(key="desk"):
         _VIEWS[view][1](context, desk)

@@ -6,11 +6,11 @@ from rag.explanation import Explained, Explanation
 from rag.retrieval.inspection import TermUse
 from rag.retrieval.retriever import KEPT_CHUNKS
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.notices import attempt, say_notice
 from ui.components.plain_table import Cell, Column, Row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import markdown_word
-from ui.i18n import word
 from ui.pages.knowledge.outcome import draw_failure
 from ui.services.jobs import Job
 from ui.services.knowledge import KnowledgeService
@@ -32,7 +32,7 @@ def draw_why(context: PageContext, desk: KnowledgeService) -> None:
         _draw_question(desk, language)
         say_notice(language)
         if job is not None and job.running:
-            st.caption(word("kb_why_running", language))
+            st.caption(translate("ui.kb_why_running", language))
             st.fragment(_follow, run_every=_TICK_SECONDS)(desk)
         elif job is not None and job.state != "done":
             draw_failure(job, language)
@@ -42,7 +42,7 @@ def draw_why(context: PageContext, desk: KnowledgeService) -> None:
         if job is not None and isinstance(job.result, Explanation):
             _draw_use(job.result, language)
         else:
-            st.caption(word("kb_why_empty", language))
+            st.caption(translate("ui.kb_why_empty", language))
 
 
 def _job(desk: KnowledgeService) -> Job | None:
@@ -64,21 +64,21 @@ def _draw_question(desk: KnowledgeService, language: Language) -> None:
         st.session_state["kb_why_expected"] = None
     with st.form("kb_why", border=False):
         st.text_input(
-            word("kb_why_question", language),
+            translate("ui.kb_why_question", language),
             key="kb_why_question",
-            placeholder=word("kb_why_hint", language),
+            placeholder=translate("ui.kb_why_hint", language),
         )
         with st.container(key="kb_why_row", horizontal=True, vertical_alignment="bottom"):
             st.selectbox(
-                word("kb_why_expected", language),
+                translate("ui.kb_why_expected", language),
                 list(titles),
                 format_func=lambda name: f"{titles[name]} · {name}",
                 index=None,
                 key="kb_why_expected",
-                placeholder=word("kb_all", language),
+                placeholder=translate("ui.kb_all", language),
                 width="stretch",
             )
-            st.form_submit_button(word("kb_why_run", language), type="primary", on_click=_ask, args=(desk,))
+            st.form_submit_button(translate("ui.kb_why_run", language), type="primary", on_click=_ask, args=(desk,))
 
 
 def _ask(desk: KnowledgeService) -> None:
@@ -92,35 +92,35 @@ def _ask(desk: KnowledgeService) -> None:
 def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> None:
     figures = {"probability": round(100 * told.probability), "threshold": round(100 * told.threshold)}
     if told.answerable:
-        st.success(markdown_word("kb_why_answered", language, **figures))
+        st.success(markdown_word("ui.kb_why_answered", language, **figures))
     else:
-        st.warning(markdown_word("kb_why_refused", language, **figures))
+        st.warning(markdown_word("ui.kb_why_refused", language, **figures))
     if chosen:
         draw_table(
             "kb_why_chosen",
             _columns(language),
             [_row(one, told, language) for one in told.chosen],
-            words=(word("kb_why_chosen", language), word("kb_why_chosen_none", language)),
+            words=(translate("ui.kb_why_chosen", language), translate("ui.kb_why_chosen_none", language)),
         )
     draw_table(
         "kb_why_ranking",
         _columns(language),
         [_row(one, told, language) for one in told.chunks[:_ROWS]],
-        words=(word("kb_why_ranking", language), word("none_found", language)),
+        words=(translate("ui.kb_why_ranking", language), translate("ui.none_found", language)),
     )
-    st.caption(word("kb_why_columns", language))
+    st.caption(translate("ui.kb_why_columns", language))
 
 
 def _columns(language: Language) -> list[Column]:
     return [
-        Column(word("kb_column_place", language), "figure"),
-        Column(word("kb_column_passage", language), "wide"),
-        Column(word("kb_column_meaning", language), "figure"),
-        Column(word("kb_column_words", language), "figure"),
-        Column(word("kb_column_fused", language), "figure"),
-        Column(word("kb_column_late", language), "figure"),
-        Column(word("kb_column_score", language), "figure"),
-        Column(word("kb_column_fate", language), "words"),
+        Column(translate("ui.kb_column_place", language), "figure"),
+        Column(translate("ui.kb_column_passage", language), "wide"),
+        Column(translate("ui.kb_column_meaning", language), "figure"),
+        Column(translate("ui.kb_column_words", language), "figure"),
+        Column(translate("ui.kb_column_fused", language), "figure"),
+        Column(translate("ui.kb_column_late", language), "figure"),
+        Column(translate("ui.kb_column_score", language), "figure"),
+        Column(translate("ui.kb_column_fate", language), "words"),
     ]
 
 
@@ -157,8 +157,8 @@ def _figure(value: float | None, digits: int) -> str:
 
 def _fate(one: Explained, told: Explanation, language: Language) -> str:
     counts = {"beyond": told.top_k, "not_kept": KEPT_CHUNKS, "not_found": told.candidates}
-    return word(
-        f"kb_fate_{one.fate}",
+    return translate(
+        f"ui.kb_fate_{one.fate}",
         language,
         tokens=one.sent_tokens if one.fate == "sent" else one.tokens,
         title=(one.repeats.title or one.repeats.document_id) if one.repeats is not None else "",
@@ -169,7 +169,7 @@ def _fate(one: Explained, told: Explanation, language: Language) -> str:
 def _draw_use(told: Explanation, language: Language) -> None:
     st.caption(
         markdown_word(
-            "kb_why_budget",
+            "ui.kb_why_budget",
             language,
             shown=told.shown.used,
             shown_limit=told.shown.limit,
@@ -177,22 +177,22 @@ def _draw_use(told: Explanation, language: Language) -> None:
             sent_limit=told.sent.limit,
         )
     )
-    notes = [Note(word("kb_why_searched", language, text=told.searched))]
+    notes = [Note(translate("ui.kb_why_searched", language, text=told.searched))]
     if told.parts:
         comma = "；" if language == "zh" else "; "
-        notes.append(Note(word("kb_why_parts", language, parts=comma.join(told.parts))))
+        notes.append(Note(translate("ui.kb_why_parts", language, parts=comma.join(told.parts))))
     draw_cards("kb_why_asked", [Card(told.question, lang=lang_of(told.language), mark="?", notes=tuple(notes))])
     draw_table(
         "kb_why_terms",
         [
-            Column(word("kb_term", language), "wide"),
-            Column(word("kb_term_weight", language), "figure"),
-            Column(word("kb_passages", language), "figure"),
+            Column(translate("ui.kb_term", language), "wide"),
+            Column(translate("ui.kb_term_weight", language), "figure"),
+            Column(translate("ui.kb_passages", language), "figure"),
         ],
         [_term_row(term, told, language) for term in sorted(told.terms, key=lambda term: -term.weight)[:_TERMS]],
-        words=(word("kb_why_terms", language), word("none_found", language)),
+        words=(translate("ui.kb_why_terms", language), translate("ui.none_found", language)),
     )
-    draw_cards("kb_why_message", _messages(told, language), heading=word("kb_why_message", language))
+    draw_cards("kb_why_message", _messages(told, language), heading=translate("ui.kb_why_message", language))
 
 
 def _term_row(term: TermUse, told: Explanation, language: Language) -> Row:
@@ -202,7 +202,10 @@ def _term_row(term: TermUse, told: Explanation, language: Language) -> Row:
         (
             Cell(term.term, lang=lang_of(told.language)),
             Cell(f"{term.weight:.1f}"),
-            Cell(word("kb_term_nowhere", language) if missing else str(term.chunks), tone="warning" if missing else ""),
+            Cell(
+                translate("ui.kb_term_nowhere", language) if missing else str(term.chunks),
+                tone="warning" if missing else "",
+            ),
         ),
     )
 
@@ -212,11 +215,11 @@ def _messages(told: Explanation, language: Language) -> list[Card]:
     cards = []
     for place, message in enumerate(told.messages):
         is_last = place == len(told.messages) - 1
-        notes = (Note(word("kb_why_not_sent", language), "warning"),) if is_last and not told.answerable else ()
+        notes = (Note(translate("ui.kb_why_not_sent", language), "warning"),) if is_last and not told.answerable else ()
         role = message.role if message.role == "system" or is_last else "assistant"
         cards.append(
             Card(
-                word(f"kb_role_{role}", language),
+                translate(f"ui.kb_role_{role}", language),
                 mark=str(place + 1),
                 lang=lang_of(language),
                 notes=notes,

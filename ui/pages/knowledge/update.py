@@ -7,10 +7,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ingest.summary import IngestProgress
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.notices import attempt, draw_heading, say_notice
 from ui.components.text_cards import Card, Note, draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
-from ui.i18n import word
 from ui.pages.knowledge.articles import source_names
 from ui.pages.knowledge.change_cards import (
     refused_cards,
@@ -42,17 +42,17 @@ def draw_update(context: PageContext, desk: KnowledgeService) -> None:
 def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
     language = context.language
     busy = job is not None and job.running
-    draw_heading("kb_update_heading", language)
+    draw_heading("ui.kb_update_heading", language)
     if not desk.may("lead"):
-        st.info(word("kb_lead_only", language))
+        st.info(translate("ui.kb_lead_only", language))
         return
     size = desk.largest_upload_megabytes
     st.file_uploader(
-        word("kb_upload", language),
+        translate("ui.kb_upload", language),
         accept_multiple_files=True,
         key=_uploader_key(),
         max_upload_size=size,
-        help=markdown_word("kb_upload_kinds", language, size=size),
+        help=markdown_word("ui.kb_upload_kinds", language, size=size),
         disabled=busy,
         on_change=_keep,
         args=(desk,),
@@ -63,17 +63,19 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
         [
             Card(
                 upload.name,
-                mark=word("kb_replaces" if upload.replaces else "kb_new_file", language),
-                notes=(Note(word("kb_size_kilobytes", language, count=f"{max(1, upload.size_bytes // 1000):,}")),),
+                mark=translate("ui.kb_replaces" if upload.replaces else "ui.kb_new_file", language),
+                notes=(
+                    Note(translate("ui.kb_size_kilobytes", language, count=f"{max(1, upload.size_bytes // 1000):,}")),
+                ),
             )
             for upload in waiting
         ],
-        heading=word("kb_waiting", language),
-        empty=word("kb_waiting_none", language),
+        heading=translate("ui.kb_waiting", language),
+        empty=translate("ui.kb_waiting_none", language),
     )
     if waiting:
         st.button(
-            word("kb_discard", language),
+            translate("ui.kb_discard", language),
             key="kb_discard",
             type="tertiary",
             disabled=busy,
@@ -83,14 +85,14 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
     roots, prune = _sources(desk, language, busy=busy)
     again = job is not None and isinstance(job.result, Checked)
     st.button(
-        word("kb_check_again" if again else "kb_check", language),
+        translate("ui.kb_check_again" if again else "ui.kb_check", language),
         key="kb_check",
         type="secondary" if again else "primary",
         disabled=busy or not (waiting or roots),
         on_click=_check,
         args=(desk, roots, prune),
     )
-    st.caption(word("kb_check_why", language))
+    st.caption(translate("ui.kb_check_why", language))
 
 
 def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple[list[str], bool]:
@@ -100,31 +102,31 @@ def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple
         return [], False
     names = source_names(tuple(sources.values()), language)
     roots = st.pills(
-        word("kb_reread", language),
+        translate("ui.kb_reread", language),
         list(sources),
         selection_mode="multi",
         format_func=lambda root: markdown_word(
-            "kb_reread_option", language, name=names[root], count=sources[root].articles
+            "ui.kb_reread_option", language, name=names[root], count=sources[root].articles
         ),
         key="kb_reread",
         disabled=busy,
     )
-    prune = bool(roots) and st.checkbox(word("kb_prune", language), key="kb_prune", disabled=busy)
+    prune = bool(roots) and st.checkbox(translate("ui.kb_prune", language), key="kb_prune", disabled=busy)
     return list(roots or ()), prune
 
 
 def draw_running(context: PageContext, desk: KnowledgeService, job: Job) -> None:
     """Follow a job; the page is drawn anew when it has ended."""
     language = context.language
-    draw_heading(f"kb_job_{job.kind}", language)
+    draw_heading(f"ui.kb_job_{job.kind}", language)
     at = format_clock(job.began_at.astimezone(context.reading.zone), context.reading.now, language)
     if job.who in ("", context.user.name):
-        st.caption(word("kb_begun_here", language, time=at))
+        st.caption(translate("ui.kb_begun_here", language, time=at))
     else:
-        st.caption(markdown_word("kb_begun", language, time=at, who=job.who))
+        st.caption(markdown_word("ui.kb_begun", language, time=at, who=job.who))
     st.fragment(_follow, run_every=_TICK_SECONDS)(context, desk, job.job_id)
     if desk.may("lead") and job.kind != "rollback":
-        st.button(word("kb_stop", language), key="kb_stop", on_click=desk.stop)
+        st.button(translate("ui.kb_stop", language), key="kb_stop", on_click=desk.stop)
 
 
 def _follow(context: PageContext, desk: KnowledgeService, job_id: int) -> None:
@@ -138,20 +140,20 @@ def _follow(context: PageContext, desk: KnowledgeService, job_id: int) -> None:
         st.progress(share, text=as_markdown(words))
     refused = refused_cards(job.troubles, context.language)
     if refused:
-        draw_cards("kb_refused_now", refused, heading=word("kb_refused", context.language))
+        draw_cards("kb_refused_now", refused, heading=translate("ui.kb_refused", context.language))
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
     """Return how much is done, in [0, 1], None where nobody can tell, and the same in words."""
     if not isinstance(progress, IngestProgress):
-        return None, word("kb_starting", language)
+        return None, translate("ui.kb_starting", language)
     if progress.stage == "publishing":
-        return None, word("kb_publishing", language)
+        return None, translate("ui.kb_publishing", language)
     if progress.stage == "reading":
         done, total, key = progress.files_done, progress.files_total, "kb_reading"
     else:
         done, total, key = progress.passages_done, progress.passages_total, "kb_embedding"
-    return (min(1.0, done / total) if total else None), word(key, language, done=done, total=total)
+    return (min(1.0, done / total) if total else None), translate(f"ui.{key}", language, done=done, total=total)
 
 
 # what the buttons do: a refusal is kept for the run that follows

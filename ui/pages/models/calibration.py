@@ -7,14 +7,13 @@ import streamlit as st
 from eval.calibrate_model.background import CalibrationProgress
 from eval.calibrate_model.report import Findings, label, plots
 from eval.calibrate_model.results import Row as Figures
-from eval.calibrate_model.words import words
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.job_view import draw_running
 from ui.components.notices import draw_heading
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock, markdown_word
-from ui.i18n import word
 from ui.pages.models.jobs import draw_goes_before, failure_words, gigabytes
 from ui.pages.models.notices import attempt
 from ui.services.jobs import Job
@@ -40,20 +39,22 @@ def draw_calibration(context: PageContext, desk: ModelService) -> None:
 
 def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> None:
     language = context.language
-    draw_heading("m_calibrate_heading", language)
-    st.caption(word("m_calibrate_why", language))
+    draw_heading("ui.m_calibrate_heading", language)
+    st.caption(translate("ui.m_calibrate_why", language))
     listing = desk.listing()
     count, names = desk.questions(), [row.name for row in listing.rows if row.template]
     if not listing.looked:
-        st.caption(word("m_looking", language))
+        st.caption(translate("ui.m_looking", language))
         return
     if not count or not names:
-        st.info(word("m_no_questions" if names else "m_none", language))
+        st.info(translate("ui.m_no_questions" if names else "ui.m_none", language))
         return
-    st.selectbox(word("m_model", language), names, key="m_subject")
-    slots = st.pills(word("m_slots", language), _SLOTS, selection_mode="multi", default=_SLOTS[:2], key="m_try_slots")
+    st.selectbox(translate("ui.m_model", language), names, key="m_subject")
+    slots = st.pills(
+        translate("ui.m_slots", language), _SLOTS, selection_mode="multi", default=_SLOTS[:2], key="m_try_slots"
+    )
     contexts = st.pills(
-        word("m_context", language),
+        translate("ui.m_context", language),
         _CONTEXTS,
         selection_mode="multi",
         default=_CONTEXTS[1:2],
@@ -62,17 +63,19 @@ def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> No
     )
     with st.container(horizontal=True):
         st.selectbox(
-            word("q_how_many", language),
+            translate("ui.q_how_many", language),
             [some for some in _QUESTIONS if some < count] + [0],
             index=1 if count > _USUAL_QUESTIONS else 0,
-            format_func=lambda some: word(
-                "q_some_questions" if some else "q_all_questions", language, count=some or count
+            format_func=lambda some: translate(
+                "ui.q_some_questions" if some else "ui.q_all_questions", language, count=some or count
             ),
             key="m_limit",
         )
-        st.selectbox(word("m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes")
+        st.selectbox(
+            translate("ui.m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes"
+        )
     st.button(
-        word("m_calibrate", language),
+        translate("ui.m_calibrate", language),
         key="m_calibrate",
         type="primary",
         disabled=not slots or not contexts or (job is not None and job.running),
@@ -98,12 +101,12 @@ def _start(desk: ModelService) -> None:
 
 def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
     language = context.language
-    columns = [Column(word("m_model", language), "wide"), Column(word("q_when", language))]
+    columns = [Column(translate("ui.m_model", language), "wide"), Column(translate("ui.q_when", language))]
     draw_table(
         "m_runs",
-        [*columns, Column(word("m_best_setting", language), "words")],
+        [*columns, Column(translate("ui.m_best_setting", language), "words")],
         [_run_row(run, context) for run in runs],
-        words=(word("m_runs", language), word("q_runs_none", language)),
+        words=(translate("ui.m_runs", language), translate("ui.q_runs_none", language)),
         on_choose=lambda: _choose(chosen_row("m_runs")),
         current=st.query_params.get("run", ""),
     )
@@ -112,7 +115,9 @@ def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
 def _run_row(run: CalibrationRun, context: PageContext) -> Row:
     at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
     best = run.findings.best if run.findings is not None else None
-    result = Cell(label(best), names=True) if best else Cell(word("q_unfinished", context.language), tone="quiet")
+    result = (
+        Cell(label(best), names=True) if best else Cell(translate("ui.q_unfinished", context.language), tone="quiet")
+    )
     return Row(run.name if run.findings else "", (Cell(run.model, names=True), Cell(at), result))
 
 
@@ -126,7 +131,7 @@ def _draw_right(context: PageContext, desk: ModelService, runs: list[Calibration
     if job is not None and job.running:
         heading = f"m_job_{job.kind}"
         draw_running(context, job, desk.calibrating, lambda progress: progress_words(progress, language), heading)
-        st.button(word("m_stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
+        st.button(translate("ui.m_stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
     elif job is not None:
         _draw_ended(job, language)
         if not named and isinstance(job.result, str):
@@ -135,18 +140,18 @@ def _draw_right(context: PageContext, desk: ModelService, runs: list[Calibration
     if run is not None and run.findings is not None:
         _draw_findings(desk, run, run.findings, language, busy=job is not None and job.running)
     elif job is None:
-        st.caption(word("q_choose_run", language))
+        st.caption(translate("ui.q_choose_run", language))
 
 
 def _draw_ended(job: Job, language: Language) -> None:
     if job.state == "stopped":
-        st.warning(word("m_calibrate_stopped", language))
+        st.warning(translate("ui.m_calibrate_stopped", language))
     elif job.failure is not None:
         st.error(failure_words(job.failure, language))
     elif job.state == "failed":
-        st.error(markdown_word("page_failed", language, number=job.number))
+        st.error(markdown_word("ui.page_failed", language, number=job.number))
     elif job.kind == "choose":
-        st.success(word("m_done_choose", language))
+        st.success(translate("ui.m_done_choose", language))
         if isinstance(job.result, list) and job.result:
             draw_goes_before(tuple(job.result), language)
 
@@ -154,48 +159,53 @@ def _draw_ended(job: Job, language: Language) -> None:
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
     """Return how much of all configurations was asked, in [0, 1], and the same in words; None before the first."""
     if not isinstance(progress, CalibrationProgress):
-        return None, word("q_getting_ready", language)
+        return None, translate("ui.q_getting_ready", language)
     share = (progress.number - 1 + progress.done / max(1, progress.total)) / max(1, progress.count)
     values = {"number": progress.number, "count": progress.count, "done": progress.done, "total": progress.total}
-    return min(1.0, share), word("m_calibrating", language, slots=progress.slots, **values)
+    return min(1.0, share), translate("ui.m_calibrating", language, slots=progress.slots, **values)
 
 
 def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, language: Language, *, busy: bool) -> None:
-    draw_heading("m_found", language)
+    draw_heading("ui.m_found", language)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(run.model)
         if found.stand_in:
-            st.badge(word("stand_in", language), color="orange")
+            st.badge(translate("ui.stand_in", language), color="orange")
     titles = ("accuracy", "load_rate", "memory", "p99", "agents")
     draw_table(
         "m_figures",
-        [Column(word("m_setting", language), "wide"), *(Column(words(key, language), "figure") for key in titles)],
+        [
+            Column(translate("ui.m_setting", language), "wide"),
+            *(Column(translate(f"eval_calibration.{key}", language), "figure") for key in titles),
+        ],
         [_figures(row, found, language) for row in found.rows],
-        words=(word("m_figures", language), words("no_winner", language)),
+        words=(translate("ui.m_figures", language), translate("eval_calibration.no_winner", language)),
         current=label(found.best) if found.best else "",
     )
     target = found.target
-    goal = words("target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds)
+    goal = translate(
+        "eval_calibration.target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds
+    )
     st.caption(as_markdown(goal))
     if not found.whole:
-        st.caption(word("m_not_whole", language))
+        st.caption(translate("ui.m_not_whole", language))
     if found.reconstructed_from:
-        st.caption(as_markdown(words("reconstructed", language, kind=found.reconstructed_from)))
+        st.caption(as_markdown(translate("eval_calibration.reconstructed", language, kind=found.reconstructed_from)))
     if found.best is not None:
         call = partial(desk.choose_winner, run.name)
         st.button(
-            word("m_choose_winner", language),
+            translate("ui.m_choose_winner", language),
             key="m_choose_winner",
             type="primary",
             disabled=busy,
             on_click=attempt,
             args=(call,),
         )
-    draw_plots("m_plots", "".join(plots(found, language)), label=word("m_figures", language))
+    draw_plots("m_plots", "".join(plots(found, language)), label=translate("ui.m_figures", language))
 
 
 def _figures(row: Figures, found: Findings, language: Language) -> Row:
-    best = word("m_best", language) if row == found.best else ""
+    best = translate("ui.m_best", language) if row == found.best else ""
     accuracy = "–" if row.accuracy is None else f"{row.accuracy:.0%}"
     p99 = "–" if row.p99_ms is None else f"{row.p99_ms / 1000:.1f}"
     figures = (accuracy, f"{row.load_rate:.1f}", gigabytes(row.memory_bytes, language), p99, str(row.agents))

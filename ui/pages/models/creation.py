@@ -8,8 +8,8 @@ import streamlit as st
 from rag.ollama.model_creation import KINDS
 from rag.ollama.templates import FORMATS
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.notices import draw_heading
-from ui.i18n import word
 from ui.pages.models.jobs import draw_job
 from ui.pages.models.notices import attempt
 from ui.services.models import ModelService
@@ -34,13 +34,13 @@ def draw_making(context: PageContext, desk: ModelService) -> None:
     with right.container(key="right"):
         draw_job(context, desk.making, desk.stop_making, key="m_stop_making")
         if job is None:
-            st.caption(word("m_made_here", language))
+            st.caption(translate("ui.m_made_here", language))
 
 
 def _draw_pull(desk: ModelService, language: Language, *, busy: bool) -> None:
-    draw_heading("m_pull_heading", language)
+    draw_heading("ui.m_pull_heading", language)
     name = st.text_input(
-        word("m_pull_name", language),
+        translate("ui.m_pull_name", language),
         key="m_pull_name",
         max_chars=_LONGEST_NAME,
         placeholder="deepseek-r1:7b",
@@ -51,16 +51,22 @@ def _draw_pull(desk: ModelService, language: Language, *, busy: bool) -> None:
 
 
 def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
-    draw_heading("m_import_heading", language)
-    path = st.text_input(word("m_path", language), key="m_path", max_chars=_LONGEST_PATH, autocomplete="off", live=True)
+    draw_heading("ui.m_import_heading", language)
+    path = st.text_input(
+        translate("ui.m_path", language), key="m_path", max_chars=_LONGEST_PATH, autocomplete="off", live=True
+    )
     name = st.text_input(
-        word("m_new_name", language), key="m_import_name", max_chars=_LONGEST_NAME, autocomplete="off", live=True
+        translate("ui.m_new_name", language),
+        key="m_import_name",
+        max_chars=_LONGEST_NAME,
+        autocomplete="off",
+        live=True,
     )
     with st.container(horizontal=True):
         st.selectbox(
-            word("m_format", language),
+            translate("ui.m_format", language),
             ["", *FORMATS],
-            format_func=lambda key: key or word("m_format_told", language),
+            format_func=lambda key: key or translate("ui.m_format_told", language),
             key="m_format",
         )
         _draw_kind("m_import_kind", language, unchanged=True)
@@ -73,17 +79,17 @@ def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
 
 
 def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> None:
-    draw_heading("m_quantize_heading", language)
-    st.caption(word("m_quantize_why", language))
+    draw_heading("ui.m_quantize_heading", language)
+    st.caption(translate("ui.m_quantize_why", language))
     names = [row.name for row in desk.listing().rows]
     if not names:
-        st.caption(word("m_none", language))
+        st.caption(translate("ui.m_none", language))
         return
     with st.container(horizontal=True):
-        st.selectbox(word("m_source", language), names, key="m_source")
+        st.selectbox(translate("ui.m_source", language), names, key="m_source")
         _draw_kind("m_quantize_kind", language, unchanged=False)
     st.text_input(
-        word("m_new_name_optional", language),
+        translate("ui.m_new_name_optional", language),
         key="m_quantize_name",
         max_chars=_LONGEST_NAME,
         autocomplete="off",
@@ -95,17 +101,19 @@ def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> Non
 def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
     """Draw the kinds of quantization; another one can be typed, and is refused with the reason."""
     st.selectbox(
-        word("m_kind", language),
+        translate("ui.m_kind", language),
         ["", *KINDS] if unchanged else list(KINDS),
-        format_func=lambda kind: kind or word("m_kind_unchanged", language),
+        format_func=lambda kind: kind or translate("ui.m_kind_unchanged", language),
         accept_new_options=True,
-        placeholder=word("m_kind_choose", language),
+        placeholder=translate("ui.m_kind_choose", language),
         key=key,
     )
 
 
 def _start(key: str, language: Language, call: Callable[[], object], *, disabled: bool) -> None:
-    st.button(word(key, language), key=key, type="primary", disabled=disabled, on_click=attempt, args=(call,))
+    st.button(
+        translate(f"ui.{key}", language), key=key, type="primary", disabled=disabled, on_click=attempt, args=(call,)
+    )
 
 
 # what the buttons do: with what the boxes hold by then, which is more than when the page was drawn

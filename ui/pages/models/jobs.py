@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from rag.schema import Language
+from rag.translate import translate
 from rag.turns import Failure
 from ui.components.job_view import begun_words
 from ui.components.notices import draw_heading
 from ui.formats import as_markdown, markdown_word
-from ui.i18n import word
 from ui.services.jobs import Job
 from ui.services.model_jobs import Outcome, Step
 from ui.session import PageContext
@@ -34,17 +34,17 @@ def draw_job(
     if job is None:
         return
     if job.running:
-        draw_heading(f"m_job_{job.kind}", language)
+        draw_heading(f"ui.m_job_{job.kind}", language)
         st.caption(as_markdown(begun_words(job, context)))
         st.fragment(_follow, run_every=_TICK_SECONDS)(job.job_id, now, language)
-        st.button(word("m_stop", language), key=key, on_click=stop)
+        st.button(translate("ui.m_stop", language), key=key, on_click=stop)
     elif not quiet:
         _draw_ended(job, language)
 
 
 def gigabytes(count: int, language: Language) -> str:
     """Write a number of bytes as gigabytes, with two digits behind the point."""
-    return word("machine_gigabytes", language, count=f"{count / _GIGABYTE:.2f}")
+    return translate("ui.machine_gigabytes", language, count=f"{count / _GIGABYTE:.2f}")
 
 
 def _follow(job_id: int, now: Callable[[], Job | None], language: Language) -> None:
@@ -54,43 +54,45 @@ def _follow(job_id: int, now: Callable[[], Job | None], language: Language) -> N
     seconds = int((datetime.now(UTC) - job.began_at).total_seconds())
     step = job.progress
     if not isinstance(step, Step):
-        st.markdown(word("m_seconds", language, seconds=seconds))
+        st.markdown(translate("ui.m_seconds", language, seconds=seconds))
         return
     if step.name == "waiting":
-        st.markdown(markdown_word("m_waiting", language, count=step.answers, seconds=seconds))
+        st.markdown(markdown_word("ui.m_waiting", language, count=step.answers, seconds=seconds))
         return
-    st.text(word(f"m_step_{step.name}", language, what=step.what))  # a model's name is no Markdown
+    st.text(translate(f"ui.m_step_{step.name}", language, what=step.what))  # a model's name is no Markdown
     if step.total_bytes:
         done, total = (f"{count / _GIGABYTE:.2f}" for count in (step.done_bytes, step.total_bytes))
-        words = word("m_bytes", language, done=done, total=total, seconds=seconds)
+        words = translate("ui.m_bytes", language, done=done, total=total, seconds=seconds)
         st.progress(min(1.0, step.done_bytes / step.total_bytes), text=words)
     else:
-        st.markdown(word("m_seconds", language, seconds=seconds))
+        st.markdown(translate("ui.m_seconds", language, seconds=seconds))
 
 
 def _draw_ended(job: Job, language: Language) -> None:
     if job.state == "stopped":
-        st.warning(word("m_stopped", language))
+        st.warning(translate("ui.m_stopped", language))
     elif job.failure is not None:
         st.error(failure_words(job.failure, language))
     elif not isinstance(job.result, Outcome):
-        st.error(markdown_word("page_failed", language, number=job.number))
+        st.error(markdown_word("ui.page_failed", language, number=job.number))
     else:
         _draw_outcome(job.kind, job.result, language)
 
 
 def _draw_outcome(kind: str, outcome: Outcome, language: Language) -> None:
     size, name = gigabytes(outcome.size_bytes, language), as_markdown(outcome.name)
-    st.success(word(f"m_done_{kind}", language, name=name, size=size, kind=as_markdown(outcome.quantization or "?")))
+    st.success(
+        translate(f"ui.m_done_{kind}", language, name=name, size=size, kind=as_markdown(outcome.quantization or "?"))
+    )
     if not outcome.speaks:
-        st.warning(word("m_speechless", language, name=name))
+        st.warning(translate("ui.m_speechless", language, name=name))
     if outcome.variables:
         draw_goes_before(outcome.variables, language)
 
 
 def draw_goes_before(variables: tuple[str, ...], language: Language) -> None:
     """Say that the environment has the last word."""
-    st.warning(word("m_goes_before", language, variables=as_markdown(", ".join(variables))))
+    st.warning(translate("ui.m_goes_before", language, variables=as_markdown(", ".join(variables))))
 
 
 def failure_words(failure: Failure, language: Language) -> str:
@@ -98,5 +100,5 @@ def failure_words(failure: Failure, language: Language) -> str:
     if failure.kind in _IN_THEIR_OWN_WORDS:
         return as_markdown(failure.zh if language == "zh" else failure.en)
     if failure.kind in _HERE:
-        return word(_HERE[failure.kind], language)
+        return translate(f"ui.{_HERE[failure.kind]}", language)
     return as_markdown(failure_sentence(failure, language))

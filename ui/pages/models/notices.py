@@ -6,8 +6,8 @@ import streamlit as st
 
 from rag.errors import AnswerdeskError, IngestRunning
 from rag.schema import Language
+from rag.translate import translate
 from rag.turns import Failure
-from ui.i18n import word
 from ui.pages.models.jobs import draw_goes_before, failure_words
 
 _NOTICE, _DONE = "m_notice", "m_did"
@@ -32,11 +32,11 @@ def say_notices(language: Language) -> None:
     """Say both, once."""
     notice = st.session_state.pop(_NOTICE, None)
     if notice == "busy":
-        st.warning(word("m_busy", language))
+        st.warning(translate("ui.m_busy", language))
     elif isinstance(notice, Failure):
         st.error(failure_words(notice, language))
     key, variables = st.session_state.pop(_DONE, ("", ()))
     if key:
-        st.success(word(key, language))
+        st.success(translate(f"ui.{key}", language))
     if variables:
         draw_goes_before(variables, language)

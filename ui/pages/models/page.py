@@ -6,9 +6,9 @@ from typing import Final
 import streamlit as st
 
 from rag.errors import SettingsError
+from rag.translate import translate
 from rag.turns import Failure
 from ui.components.page_views import choose_view
-from ui.i18n import word
 from ui.pages.models.calibration import draw_calibration
 from ui.pages.models.creation import draw_making
 from ui.pages.models.jobs import failure_words
@@ -33,12 +33,15 @@ def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
     desk, language = context.services.models, context.language
     if desk is None:
-        st.info(word("m_none_kept", language))
+        st.info(translate("ui.m_none_kept", language))
         return
     listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
     with st.container(key="m_top"):
         view = choose_view(
-            "m_view", list(_VIEWS), word("m_views", language), lambda name: word(f"m_view_{name}", language)
+            "m_view",
+            list(_VIEWS),
+            translate("ui.m_views", language),
+            lambda name: translate(f"ui.m_view_{name}", language),
         )
         st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
     with st.container(key="desk"):

@@ -4,9 +4,9 @@ import streamlit as st
 
 from rag.profiles import PROFILES, ProfileName
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.notices import draw_heading
 from ui.components.plain_table import Cell, Column, Row, draw_table
-from ui.i18n import word
 from ui.pages.models.notices import attempt, keep_done
 from ui.services.models import ModelService
 from ui.session import PageContext
@@ -16,26 +16,29 @@ def draw_profiles(context: PageContext, desk: ModelService) -> None:
     """Draw the profiles with their numbers, and the choice for the next start."""
     language, chosen = context.language, desk.profile()
     with st.container(key="left"):
-        draw_heading("m_profile_heading", language)
-        st.caption(word("m_profile_why", language))
+        draw_heading("ui.m_profile_heading", language)
+        st.caption(translate("ui.m_profile_why", language))
         titles = ("m_profile", "m_temperature", "m_top_p", "m_penalty")
         draw_table(
             "m_profiles",
-            [Column(word(titles[0], language), "wide"), *(Column(word(key, language), "figure") for key in titles[1:])],
+            [
+                Column(translate(f"ui.{titles[0]}", language), "wide"),
+                *(Column(translate(f"ui.{key}", language), "figure") for key in titles[1:]),
+            ],
             [_row(name, chosen.now, language) for name in desk.profiles()],
-            words=(word("m_profiles", language), ""),
+            words=(translate("ui.m_profiles", language), ""),
         )
         st.session_state.setdefault("m_profile_chosen", chosen.next_start)
         st.segmented_control(
-            word("m_profile_next", language),
+            translate("ui.m_profile_next", language),
             list(desk.profiles()),
             required=True,
-            format_func=lambda name: word(f"m_profile_{name}", language),
+            format_func=lambda name: translate(f"ui.m_profile_{name}", language),
             key="m_profile_chosen",
         )
         unchanged = st.session_state["m_profile_chosen"] == chosen.next_start
         st.button(
-            word("m_profile_save", language),
+            translate("ui.m_profile_save", language),
             key="m_profile_save",
             type="primary",
             disabled=unchanged,
@@ -46,11 +49,17 @@ def draw_profiles(context: PageContext, desk: ModelService) -> None:
 
 def _row(name: ProfileName, now: str, language: Language) -> Row:
     sampling = PROFILES[name]
-    top_p = word("m_top_p_own", language) if sampling.top_p is None else f"{sampling.top_p:g}"
-    note = word("m_profile_now", language) if name == now else ""
-    penalty = word("m_penalty_none", language) if sampling.repeat_penalty == 1 else f"{sampling.repeat_penalty:g}"
+    top_p = translate("ui.m_top_p_own", language) if sampling.top_p is None else f"{sampling.top_p:g}"
+    note = translate("ui.m_profile_now", language) if name == now else ""
+    penalty = (
+        translate("ui.m_penalty_none", language) if sampling.repeat_penalty == 1 else f"{sampling.repeat_penalty:g}"
+    )
     return Row(
-        "", (Cell(word(f"m_profile_{name}", language), note), *map(Cell, (f"{sampling.temperature:g}", top_p, penalty)))
+        "",
+        (
+            Cell(translate(f"ui.m_profile_{name}", language), note),
+            *map(Cell, (f"{sampling.temperature:g}", top_p, penalty)),
+        ),
     )
 
 

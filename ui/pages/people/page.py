@@ -12,9 +12,9 @@ from rag.people.directory import Person
 from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.storage.access import ROLES
+from rag.translate import translate
 from rag.turns import Failure
 from ui.formats import as_markdown, format_clock, markdown_word, plain_rows
-from ui.i18n import word
 from ui.pages.models.jobs import gigabytes
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
@@ -25,18 +25,18 @@ _SHOWN_ENTRIES = 50
 def render(context: PageContext) -> None:
     """Draw the page.  Raises ``NotPermitted`` through the services where somebody is no admin."""
     administration, language = context.services.administration, context.language
-    st.header(word("people", language), anchor=False)
+    st.header(translate("ui.people", language), anchor=False)
     if administration is None:
-        st.info(word("people_none_kept", language))
+        st.info(translate("ui.people_none_kept", language))
         return
     if not context.sign_in_required:
-        st.info(word("people_not_required", language))
+        st.info(translate("ui.people_not_required", language))
     _draw_said(language)
     everybody = administration.people()
     if everybody:
-        st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=word("people", language))
+        st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=translate("ui.people", language))
     else:
-        st.caption(word("people_nobody", language))
+        st.caption(translate("ui.people_nobody", language))
     adding, changing = st.columns(2, gap="medium")
     with adding, st.container(border=True):
         _draw_adding(administration, language)
@@ -48,10 +48,10 @@ def render(context: PageContext) -> None:
 def _people_table(everybody: tuple[Person, ...], language: Language) -> list[dict[str, str]]:
     return [
         {
-            word("name", language): person.name,
-            word("role", language): word(f"role_{person.role}", language),
-            word("people_may_read", language): _scopes(person, language),
-            word("people_state", language): _state(person, language),
+            translate("ui.name", language): person.name,
+            translate("ui.role", language): translate(f"ui.role_{person.role}", language),
+            translate("ui.people_may_read", language): _scopes(person, language),
+            translate("ui.people_state", language): _state(person, language),
         }
         for person in everybody
     ]
@@ -59,30 +59,30 @@ def _people_table(everybody: tuple[Person, ...], language: Language) -> list[dic
 
 def _scopes(person: Person, language: Language) -> str:
     if person.scopes is None:
-        return word("people_everything", language)
-    return word("list_comma", language).join(sorted(person.scopes)) or "–"
+        return translate("ui.people_everything", language)
+    return translate("ui.list_comma", language).join(sorted(person.scopes)) or "–"
 
 
 def _state(person: Person, language: Language) -> str:
     if person.disabled:
-        return word("people_disabled", language)
-    return word("people_active" if person.has_password else "people_elsewhere", language)
+        return translate("ui.people_disabled", language)
+    return translate("ui.people_active" if person.has_password else "ui.people_elsewhere", language)
 
 
 def _draw_adding(administration: Administration, language: Language) -> None:
-    st.subheader(word("people_add", language), anchor=False)
+    st.subheader(translate("ui.people_add", language), anchor=False)
     with st.form("people_add", border=False, enter_to_submit=False):
-        st.text_input(word("name", language), key="add_name", max_chars=64, autocomplete="off")
+        st.text_input(translate("ui.name", language), key="add_name", max_chars=64, autocomplete="off")
         _draw_role_and_scopes("add", administration, administration.scopes(), language)
         st.text_input(
-            word("password_new", language, limit=SHORTEST),
+            translate("ui.password_new", language, limit=SHORTEST),
             key="add_password",
             type="password",
             max_chars=200,
             autocomplete="new-password",
-            placeholder=word("people_password_empty", language),
+            placeholder=translate("ui.people_password_empty", language),
         )
-        label = word("people_add_button", language)
+        label = translate("ui.people_add_button", language)
         st.form_submit_button(label, type="primary", on_click=_add, args=(administration, language))
 
 
@@ -90,30 +90,33 @@ def _draw_role_and_scopes(
     prefix: str, administration: Administration, scopes: tuple[str, ...], language: Language
 ) -> None:
     st.selectbox(
-        word("role", language), ROLES, key=f"{prefix}_role", format_func=lambda role: word(f"role_{role}", language)
+        translate("ui.role", language),
+        ROLES,
+        key=f"{prefix}_role",
+        format_func=lambda role: translate(f"ui.role_{role}", language),
     )
     st.multiselect(
-        word("people_may_read", language),
+        translate("ui.people_may_read", language),
         scopes,
         key=f"{prefix}_scopes",
-        placeholder=word("people_choose_scopes", language),
+        placeholder=translate("ui.people_choose_scopes", language),
     )
     if administration.has_limits():
-        st.caption(word("people_own_scopes", language))
+        st.caption(translate("ui.people_own_scopes", language))
     else:
-        st.checkbox(word("people_everything", language), key=f"{prefix}_everything")
+        st.checkbox(translate("ui.people_everything", language), key=f"{prefix}_everything")
 
 
 def _draw_changing(administration: Administration, everybody: tuple[Person, ...], language: Language) -> None:
-    st.subheader(word("people_change", language), anchor=False)
+    st.subheader(translate("ui.people_change", language), anchor=False)
     if not everybody:
-        st.caption(word("people_nobody", language))
+        st.caption(translate("ui.people_nobody", language))
         return
     people = {person.name: person for person in everybody}
-    name = st.selectbox(word("name", language), list(people), key="change_name", on_change=_forget_choice)
+    name = st.selectbox(translate("ui.name", language), list(people), key="change_name", on_change=_forget_choice)
     person = people[name]
     if person.scopes is None and administration.has_limits():
-        st.caption(markdown_word("people_out_of_reach", language, name=name))
+        st.caption(markdown_word("ui.people_out_of_reach", language, name=name))
         return
     known = administration.scopes(person)
     st.session_state.setdefault("change_role", person.role)
@@ -127,7 +130,7 @@ def _draw_changing(administration: Administration, everybody: tuple[Person, ...]
         _button("people_enable" if person.disabled else "people_disable", language, act, disabling)
         _button("people_sign_out", language, act, partial(administration.sign_out_everywhere, name))
     st.text_input(
-        word("password_new", language, limit=SHORTEST),
+        translate("ui.password_new", language, limit=SHORTEST),
         key="change_password",
         type="password",
         max_chars=200,
@@ -139,7 +142,7 @@ def _draw_changing(administration: Administration, everybody: tuple[Person, ...]
 def _button(
     key: str, language: Language, act: Callable[[Callable[[], object]], None], what: Callable[[], object]
 ) -> None:
-    st.button(word(key, language), key=key, on_click=act, args=(what,))
+    st.button(translate(f"ui.{key}", language), key=key, on_click=act, args=(what,))
 
 
 def _act(language: Language, what: Callable[[], object]) -> None:
@@ -149,7 +152,7 @@ def _act(language: Language, what: Callable[[], object]) -> None:
     except AnswerdeskError as error:
         _say(error, language)
         return
-    st.session_state["people_said"] = ("", word("people_done", language))
+    st.session_state["people_said"] = ("", translate("ui.people_done", language))
     _forget_choice()
 
 
@@ -200,28 +203,37 @@ def _forget_choice() -> None:
 
 def _draw_record(context: PageContext, administration: Administration) -> None:
     language = context.language
-    st.subheader(word("record", language), anchor=False)
+    st.subheader(translate("ui.record", language), anchor=False)
     entries = administration.entries(_SHOWN_ENTRIES)
     if not entries:
-        st.caption(word("record_empty", language))
+        st.caption(translate("ui.record_empty", language))
         return
-    st.caption(word("record_shown", language, count=len(entries)))
-    columns = [word(key, language) for key in ("record_at", "record_who", "record_what", "record_about", "record_how")]
+    st.caption(translate("ui.record_shown", language, count=len(entries)))
+    columns = [
+        translate(f"ui.{key}", language)
+        for key in ("record_at", "record_who", "record_what", "record_about", "record_how")
+    ]
     rows = [dict(zip(columns, _record_row(entry, context), strict=True)) for entry in entries]
     with st.container(height=300, border=False, key="record"):
         st.download_button(  # in there, so that the keyboard reaches what scrolls
-            word("record_download", language),
+            translate("ui.record_download", language),
             data="".join(administration.lines()),
             file_name="answerdesk-changes.jsonl",
             mime="application/jsonl",
         )
-        st.table(plain_rows(rows), hide_index=True, alt=word("record", language))
+        st.table(plain_rows(rows), hide_index=True, alt=translate("ui.record", language))
 
 
 def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:
     language = context.language
     at = format_clock(entry.at.astimezone(context.reading.zone), context.reading.now, language)
-    return (at, entry.who, word(f"change_{entry.what}", language), entry.about, described(entry.details, language))
+    return (
+        at,
+        entry.who,
+        translate(f"ui.change_{entry.what}", language),
+        entry.about,
+        described(entry.details, language),
+    )
 
 
 _COUNTED = (
@@ -232,7 +244,7 @@ _COUNTED = (
 
 def described(details: Mapping[str, Detail], language: Language) -> str:
     """Return what is recorded of a change in the reader's language."""
-    return word("list_comma", language).join(_detail(key, value, language) for key, value in details.items())
+    return translate("ui.list_comma", language).join(_detail(key, value, language) for key, value in details.items())
 
 
 def _detail(key: str, value: Detail, language: Language) -> str:
@@ -244,9 +256,9 @@ def _detail(key: str, value: Detail, language: Language) -> str:
         "audience": f"audience_{value}",
     }
     if key in named:
-        return word(named[key], language)
+        return translate(f"ui.{named[key]}", language)
     if key == "bytes" and isinstance(value, int):
         return gigabytes(value, language)
     if key in _COUNTED:
-        return word(f"detail_{key}", language, n=value)
-    return word("people_everything", language) if value == "*" else str(value)
+        return translate(f"ui.detail_{key}", language, n=value)
+    return translate("ui.people_everything", language) if value == "*" else str(value)

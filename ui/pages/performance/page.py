@@ -11,10 +11,10 @@ from rag.percentiles import Percentiles
 from rag.performance import Performance, PersonalPerformance
 from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
+from rag.translate import translate
 from rag.turns import Failure
 from ui.components.choice_list import Choice, chosen, draw_choices
 from ui.formats import as_markdown, format_clock, format_duration, plain_rows
-from ui.i18n import word
 from ui.pages.performance.machine_figures import machine_rows
 from ui.session import PageContext, want_turn, wants_turn
 from ui.turn_data import failure_sentence
@@ -30,17 +30,17 @@ def render(context: PageContext) -> None:
     """Draw the choices, then the figures, which a live page draws again every two seconds."""
     language = context.language
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.header(word("performance", language), anchor=False, width="stretch")
+        st.header(translate("ui.performance", language), anchor=False, width="stretch")
         st.segmented_control(
-            word("performance_window", language),
+            translate("ui.performance_window", language),
             list(WINDOWS),
             default="1h",
             required=True,
-            format_func=lambda key: word(f"window_{key}", language),
+            format_func=lambda key: translate(f"ui.window_{key}", language),
             key="performance_window",
             label_visibility="collapsed",
         )
-        live = st.toggle(word("performance_live", language), key="performance_live")
+        live = st.toggle(translate("ui.performance_live", language), key="performance_live")
     performance = context.services.performance
     if performance is not None:
         st.fragment(_draw, run_every=_LIVE_SECONDS if live else None)(context, performance)
@@ -62,7 +62,7 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
     if report.asked:
         _draw_figures(report, language)
     else:
-        st.info(word("performance_none", language))
+        st.info(translate("ui.performance_none", language))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if report.whole or report.stages:
@@ -70,33 +70,42 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
         _draw_slowest(report, context)
     with right:
         if report.stages:
-            st.subheader(word("stages_title", language), anchor=False)
-            st.table(plain_rows(_stage_rows(report, language)), hide_index=True, alt=word("stages_alt", language))
-        st.subheader(word("machine_title", language), anchor=False)
+            st.subheader(translate("ui.stages_title", language), anchor=False)
+            st.table(
+                plain_rows(_stage_rows(report, language)), hide_index=True, alt=translate("ui.stages_alt", language)
+            )
+        st.subheader(translate("ui.machine_title", language), anchor=False)
         if machine is None:
-            st.caption(word("machine_looking", language))
+            st.caption(translate("ui.machine_looking", language))
         else:
-            st.table(plain_rows(machine_rows(machine, language)), hide_index=True, alt=word("machine_title", language))
+            st.table(
+                plain_rows(machine_rows(machine, language)),
+                hide_index=True,
+                alt=translate("ui.machine_title", language),
+            )
 
 
 def _about(report: Performance, window: str, context: PageContext) -> str:
     """Return what every figure of the page is of: window, count, model, stand-in."""
     language = context.language
-    comma = word("list_comma", language)
+    comma = translate("ui.list_comma", language)
     finished = {state: report.turns.get(state, 0) for state in ("done", "refused", "failed", "stopped")}
     counts = finished | {"running": report.asked - sum(finished.values())}
-    states = comma.join(word(f"states_{state}", language, count=count) for state, count in counts.items() if count)
-    models = comma.join(
-        word("performance_stand_in", language, model=name) if stand_in else name for name, stand_in in report.models
+    states = comma.join(
+        translate(f"ui.states_{state}", language, count=count) for state, count in counts.items() if count
     )
-    return word(
-        "performance_of",
+    models = comma.join(
+        translate("ui.performance_stand_in", language, model=name) if stand_in else name
+        for name, stand_in in report.models
+    )
+    return translate(
+        "ui.performance_of",
         language,
-        window=word(f"window_{window}", language),
+        window=translate(f"ui.window_{window}", language),
         time=format_clock(report.until.astimezone(context.reading.zone), context.reading.now, language),
         count=report.asked,
         states=states or "–",
-        models=models or word("performance_no_model", language),
+        models=models or translate("ui.performance_no_model", language),
         measured=report.whole[EVIDENCE].n if EVIDENCE in report.whole else 0,
     )
 
@@ -104,8 +113,8 @@ def _about(report: Performance, window: str, context: PageContext) -> str:
 def _draw_figures(report: Performance, language: Language) -> None:
     objective, evidence, tokens = report.objective, report.whole.get(EVIDENCE), report.tokens_per_second
     burn = "–" if objective.burn is None else f"{objective.burn:g}"
-    explained = word(
-        "figure_budget_help",
+    explained = translate(
+        "ui.figure_budget_help",
         language,
         limit=format_duration(objective.limit_ms, language),
         share=f"{100 * objective.share:g}",
@@ -118,7 +127,9 @@ def _draw_figures(report: Performance, language: Language) -> None:
     with st.container(key="figures"):
         columns = st.columns([1.2] * len(_PERCENTS) + [1] * 4, gap="small")
         for column, percent in zip(columns, _PERCENTS, strict=False):
-            label = word("figure_percentile", language, stage=word("evidence", language), percent=percent)
+            label = translate(
+                "ui.figure_percentile", language, stage=translate("ui.evidence", language), percent=percent
+            )
             line = _line(report, EVIDENCE, percent)
             column.metric(
                 as_markdown(label), _time(evidence, percent, language), chart_data=line, border=True, height="stretch"
@@ -129,7 +140,7 @@ def _draw_figures(report: Performance, language: Language) -> None:
             (columns[5], "figure_rate", f"{report.asked_per_minute:.2g}"),
             (columns[6], "figure_tokens", "–" if tokens is None else f"{tokens:.3g}"),
         ):
-            column.metric(word(key, language), as_markdown(value), border=True, height="stretch")
+            column.metric(translate(f"ui.{key}", language), as_markdown(value), border=True, height="stretch")
     st.caption(as_markdown(explained))
 
 
@@ -137,7 +148,7 @@ def _budget(objective: Objective, language: Language) -> str:
     """Return how much of what may be late is left; under 0 % where more were."""
     if objective.burn is None:
         return "–"
-    return word("machine_percent", language, count=f"{100 - 100 * objective.burn:.0f}")
+    return translate("ui.machine_percent", language, count=f"{100 - 100 * objective.burn:.0f}")
 
 
 def _value(found: Percentiles | None, percent: int) -> float | None:
@@ -158,13 +169,13 @@ def _draw_chart(report: Performance, window: str, context: PageContext) -> None:
     language = context.language
     stages = [*report.whole, *(stage for stage, _ in report.stages)]
     stage = st.selectbox(
-        word("chart_stage", language),
+        translate("ui.chart_stage", language),
         stages,
-        format_func=lambda key: word(f"stage_time_{key}", language),
+        format_func=lambda key: translate(f"ui.stage_time_{key}", language),
         key="performance_stage",
-        placeholder=word("chart_stage", language),
+        placeholder=translate("ui.chart_stage", language),
     )
-    name = word(f"stage_time_{stage}", language)
+    name = translate(f"ui.stage_time_{stage}", language)
     rows = [
         {
             "at": bucket.at.astimezone(context.reading.zone).replace(tzinfo=None).isoformat(),
@@ -189,10 +200,10 @@ def _draw_chart(report: Performance, window: str, context: PageContext) -> None:
         },
         "usermeta": {"embedOptions": {"actions": False}},
     }
-    st.caption(word("chart_title", language, stage=name))
-    described = word("chart_alt", language, stage=name, window=word(f"window_{window}", language))
+    st.caption(translate("ui.chart_title", language, stage=name))
+    described = translate("ui.chart_alt", language, stage=name, window=translate(f"ui.window_{window}", language))
     st.vega_lite_chart(rows, spec, width="stretch", alt=described)
-    with st.expander(word("chart_numbers", language)):
+    with st.expander(translate("ui.chart_numbers", language)):
         st.table(plain_rows(_bucket_rows(report, str(stage), context)), hide_index=True, alt=name)
 
 
@@ -200,10 +211,10 @@ def _bucket_rows(report: Performance, stage: str, context: PageContext) -> list[
     language = context.language
     return [
         {
-            word("chart_time", language): format_clock(
+            translate("ui.chart_time", language): format_clock(
                 bucket.at.astimezone(context.reading.zone), context.reading.now, language
             ),
-            word("stages_count", language): str(bucket.stages[stage].n),
+            translate("ui.stages_count", language): str(bucket.stages[stage].n),
             **{f"p{percent}": _time(bucket.stages[stage], percent, language) for percent in _PERCENTS},
         }
         for bucket in report.buckets
@@ -214,8 +225,8 @@ def _bucket_rows(report: Performance, stage: str, context: PageContext) -> list[
 def _stage_rows(report: Performance, language: Language) -> list[dict[str, str]]:
     return [
         {
-            word("chart_stage", language): word(f"stage_time_{stage}", language),
-            word("stages_count", language): str(found.n),
+            translate("ui.chart_stage", language): translate(f"ui.stage_time_{stage}", language),
+            translate("ui.stages_count", language): str(found.n),
             **{f"p{percent}": _time(found, percent, language) for percent in _PERCENTS},
         }
         for stage, found in (*report.stages, *report.whole.items())
@@ -229,11 +240,11 @@ def _draw_slowest(report: Performance, context: PageContext) -> None:
             choice_id=turn.turn_id,
             text=turn.question[:_LONGEST_ROW],
             language=turn.language,
-            note=word(
-                "slowest_note",
+            note=translate(
+                "ui.slowest_note",
                 language,
                 total=format_duration(turn.total_ms, language),
-                stage=word(f"stage_time_{turn.worst.name}", language),
+                stage=translate(f"ui.stage_time_{turn.worst.name}", language),
                 worst=format_duration(turn.worst.duration_ms, language),
             ),
         )
@@ -242,7 +253,7 @@ def _draw_slowest(report: Performance, context: PageContext) -> None:
     draw_choices(
         "slowest",
         choices,
-        words=(word("slowest_title", language), word("slowest_none", language)),
+        words=(translate("ui.slowest_title", language), translate("ui.slowest_none", language)),
         look="rows",
         on_choose=lambda: want_turn(chosen("slowest")),
     )

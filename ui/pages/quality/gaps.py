@@ -6,12 +6,12 @@ from eval.gaps.draft import draft_article, shortened
 from eval.gaps.report import GapReport, Topic
 from rag.schema import Language
 from rag.text.language import question_language
+from rag.translate import translate
 from ui.components.job_view import begin, begun_words, draw_failure, draw_running
 from ui.components.notices import draw_heading
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date, markdown_word
-from ui.i18n import word
 from ui.services.quality import QualityService
 from ui.session import PageContext
 
@@ -30,7 +30,7 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
         with st.container(key="q_gaps_row", horizontal=True, vertical_alignment="bottom"):
             days = draw_days(language)
             st.button(
-                word("q_find_gaps" if report is None else "q_find_gaps_again", language),
+                translate("ui.q_find_gaps" if report is None else "ui.q_find_gaps_again", language),
                 key="q_find_gaps",
                 type="primary" if report is None else "secondary",
                 disabled=job is not None and job.running,
@@ -38,7 +38,7 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
                 args=(desk, days),
             )
         if job is None:
-            st.caption(word("q_gaps_why", language))
+            st.caption(translate("ui.q_gaps_why", language))
         elif job.running:
             draw_running(context, job, desk.gaps, lambda progress: _progress(progress, language), "q_gaps_running")
         elif report is None:
@@ -54,11 +54,11 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
 def draw_days(language: Language) -> int:
     """Draw the choice of a time and return it in days."""
     days: int = st.segmented_control(
-        word("q_days", language),
+        translate("ui.q_days", language),
         list(DAYS),
         default=30,
         required=True,
-        format_func=lambda count: markdown_word("q_last_days", language, count=count),
+        format_func=lambda count: markdown_word("ui.q_last_days", language, count=count),
         key="q_days",
     )
     return days
@@ -71,25 +71,25 @@ def _find(desk: QualityService, days: int) -> None:
 
 def _progress(progress: object, language: Language) -> tuple[float | None, str]:
     if not isinstance(progress, tuple) or not progress[1]:
-        return None, word("q_getting_ready", language)
+        return None, translate("ui.q_getting_ready", language)
     done, total = progress
-    return done / total, word("q_gaps_looked", language, done=done, total=total)
+    return done / total, translate("ui.q_gaps_looked", language, done=done, total=total)
 
 
 def _draw_report(report: GapReport, language: Language) -> None:
-    summary = markdown_word("q_gaps_summary", language, unmet=report.unmet, asked=report.asked, settled=report.settled)
-    st.markdown(summary)
+    counts = {"unmet": report.unmet, "asked": report.asked, "settled": report.settled}
+    st.markdown(markdown_word("ui.q_gaps_summary", language, **counts))
     if report.failed_elsewhere:
-        st.caption(markdown_word("q_gaps_elsewhere", language, count=report.failed_elsewhere))
+        st.caption(markdown_word("ui.q_gaps_elsewhere", language, count=report.failed_elsewhere))
     draw_table(
         "q_topics",
         [
-            Column(word("q_topic", language), "wide"),
-            Column(word("q_asked_times", language), "figure"),
-            Column(word("q_how_it_went", language), "words"),
+            Column(translate("ui.q_topic", language), "wide"),
+            Column(translate("ui.q_asked_times", language), "figure"),
+            Column(translate("ui.q_how_it_went", language), "words"),
         ],
         [_row(topic, language) for topic in report.topics[:_SHOWN_TOPICS]],
-        words=(word("q_topics", language), word("q_gaps_none", language)),
+        words=(translate("ui.q_topics", language), translate("ui.q_gaps_none", language)),
         on_choose=lambda: _choose(chosen_row("q_topics")),
         current=st.query_params.get("topic", ""),
     )
@@ -98,8 +98,10 @@ def _draw_report(report: GapReport, language: Language) -> None:
 
 def _row(topic: Topic, language: Language) -> Row:
     title, spoken = _title(topic, language)
-    languages = " · ".join(word(f"q_in_{name}", language, count=count) for name, count in topic.languages.items())
-    how = " · ".join(word(f"q_trouble_{name}", language, count=count) for name, count in topic.troubles.items())
+    languages = " · ".join(
+        translate(f"ui.q_in_{name}", language, count=count) for name, count in topic.languages.items()
+    )
+    how = " · ".join(translate(f"ui.q_trouble_{name}", language, count=count) for name, count in topic.troubles.items())
     cells = Cell(title, lang=lang_of(spoken)), Cell(str(topic.count)), Cell(how, note=languages)
     return Row(str(topic.number), cells)
 
@@ -122,16 +124,16 @@ def _draw_doubts(report: GapReport, language: Language) -> None:
                 mark="≠",
                 lang=lang_of(question_language(one.quote)),
                 tone="warning",
-                notes=(Note(word("q_answers_count", language, count=one.count), "warning"),),
+                notes=(Note(translate("ui.q_answers_count", language, count=one.count), "warning"),),
                 lines=(
-                    TextLine(word("q_against", language, title=one.title, quote=one.quote), "+"),
-                    TextLine(word("q_against", language, title=one.other_title, quote=one.other_quote), "-"),
+                    TextLine(translate("ui.q_against", language, title=one.title, quote=one.quote), "+"),
+                    TextLine(translate("ui.q_against", language, title=one.other_title, quote=one.other_quote), "-"),
                     *(_asked(text) for text in one.questions),
                 ),
             )
             for one in report.contradictions
         ]
-        draw_cards("q_contradictions", cards, heading=word("q_contradictions", language))
+        draw_cards("q_contradictions", cards, heading=translate("ui.q_contradictions", language))
     if report.expired:
         cards = [
             Card(
@@ -140,14 +142,14 @@ def _draw_doubts(report: GapReport, language: Language) -> None:
                 lang=lang_of(question_language(one.title)),
                 tone="warning",
                 notes=(
-                    Note(word("q_expired_on", language, date=format_date(one.expired_on, language)), "warning"),
-                    Note(word("q_answers_count", language, count=one.count)),
+                    Note(translate("ui.q_expired_on", language, date=format_date(one.expired_on, language)), "warning"),
+                    Note(translate("ui.q_answers_count", language, count=one.count)),
                 ),
                 lines=tuple(_asked(text) for text in one.questions),
             )
             for one in report.expired
         ]
-        draw_cards("q_expired", cards, heading=word("q_expired", language))
+        draw_cards("q_expired", cards, heading=translate("ui.q_expired", language))
 
 
 def _asked(text: str) -> TextLine:
@@ -159,39 +161,43 @@ def _draw_topic(report: GapReport, language: Language) -> None:
     topic = next((one for one in report.topics if str(one.number) == chosen), None)
     if topic is None:
         if report.topics:
-            st.caption(word("q_choose_topic", language))
+            st.caption(translate("ui.q_choose_topic", language))
         return
     cards = [
         Card(
             shortened(one.text, _LONGEST_CHARACTERS),
             lang=lang_of(one.language),
             mark=f"×{one.count}",
-            notes=tuple(Note(word(f"q_trouble_{name}", language, count=count)) for name, count in one.troubles.items()),
+            notes=tuple(
+                Note(translate(f"ui.q_trouble_{name}", language, count=count)) for name, count in one.troubles.items()
+            ),
         )
         for one in topic.questions[:_SHOWN_QUESTIONS]
     ]
-    draw_cards("q_topic_questions", cards, heading=word("q_topic_questions", language))
+    draw_cards("q_topic_questions", cards, heading=translate("ui.q_topic_questions", language))
     nearest = topic.nearest
     near = []
     if nearest is not None:
         path = Note(nearest.document_id, name=True)
         near = [Card(nearest.title or nearest.document_id, mark="≈", lang=lang_of(nearest.language), notes=(path,))]
-    draw_cards("q_nearest", near, heading=word("q_nearest", language), empty=word("q_nearest_none", language))
-    st.caption(markdown_word("q_answered_now", language, count=topic.answered_now, tried=topic.tried))
+    draw_cards(
+        "q_nearest", near, heading=translate("ui.q_nearest", language), empty=translate("ui.q_nearest_none", language)
+    )
+    st.caption(markdown_word("ui.q_answered_now", language, count=topic.answered_now, tried=topic.tried))
     _draw_draft(topic, language)
 
 
 def _draw_draft(topic: Topic, language: Language) -> None:
-    draw_heading("q_start_article", language)
+    draw_heading("ui.q_start_article", language)
     usual: Language = language if language in topic.titles else next(iter(topic.titles))
     written: Language = st.segmented_control(
-        word("q_draft_in", language),
+        translate("ui.q_draft_in", language),
         ["zh", "en"],
         default=usual,
         required=True,
         format_func=lambda option: {"zh": "中文", "en": "English"}[option],
         key=f"q_draft_language_{topic.number}",
     )
-    st.caption(word("q_draft", language))
+    st.caption(translate("ui.q_draft", language))
     with st.container(key="q_draft"):
         st.code(draft_article(topic, written), language="markdown", wrap_lines=True, height=300)

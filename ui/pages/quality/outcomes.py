@@ -7,9 +7,9 @@ import streamlit as st
 from eval.core.svg import Bar, bar_chart
 from rag.schema import Language
 from rag.storage.feedback import Grouping, OutcomeCounts
+from rag.translate import translate
 from ui.components.plain_table import Cell, Column, Row, draw_table
 from ui.components.run_plots import draw_plots
-from ui.i18n import word
 from ui.pages.quality.gaps import draw_days
 from ui.services.quality import QualityService
 from ui.session import PageContext
@@ -22,7 +22,7 @@ def draw_outcomes(context: PageContext, desk: QualityService) -> None:
     language = context.language
     with st.container(key="left"):
         days = draw_days(language)
-        st.caption(word("q_outcomes_why", language))
+        st.caption(translate("ui.q_outcomes_why", language))
         _draw("topic", "q_by_topic", desk.outcomes("topic", days), language)
         _draw("agent_group", "q_by_team", desk.outcomes("agent_group", days), language)
 
@@ -30,16 +30,19 @@ def draw_outcomes(context: PageContext, desk: QualityService) -> None:
 def _draw(grouping: Grouping, heading: str, found: Sequence[OutcomeCounts], language: Language) -> None:
     titles = ("q_copied", "q_edited", "q_changed_share", "q_discarded", "q_handed_over", "q_useful")
     name = "q_team" if grouping == "agent_group" else "q_topic"
-    unnamed = word("q_everybody" if grouping == "agent_group" else "q_no_topic", language)
+    unnamed = translate("ui.q_everybody" if grouping == "agent_group" else "ui.q_no_topic", language)
     draw_table(
         f"q_outcomes_{grouping}",
-        [Column(word(name, language), "wide"), *(Column(word(key, language), "figure") for key in titles)],
+        [
+            Column(translate(f"ui.{name}", language), "wide"),
+            *(Column(translate(f"ui.{key}", language), "figure") for key in titles),
+        ],
         [_row(one, unnamed) for one in found],
-        words=(word(heading, language), word("q_outcomes_none", language)),
+        words=(translate(f"ui.{heading}", language), translate("ui.q_outcomes_none", language)),
     )
     bars = [_bar(one, unnamed, language) for one in found if _count(one)]
     if bars:
-        title = word("q_used_share", language)
+        title = translate("ui.q_used_share", language)
         draw_plots(f"q_outcome_plot_{grouping}", bar_chart(title, bars[:_MOST_BARS], 1.0), label=title)
 
 
@@ -53,7 +56,7 @@ def _row(one: OutcomeCounts, unnamed: str) -> Row:
 def _bar(one: OutcomeCounts, unnamed: str, language: Language) -> Bar:
     count = _count(one)
     share = (one.copied + one.edited) / count
-    return Bar(one.name or unnamed, share, word("q_of", language, share=f"{share:.0%}", count=count))
+    return Bar(one.name or unnamed, share, translate("ui.q_of", language, share=f"{share:.0%}", count=count))
 
 
 def _count(one: OutcomeCounts) -> int:

@@ -5,10 +5,10 @@ from typing import Final
 
 import streamlit as st
 
+from rag.translate import translate
 from ui.components.job_view import say_busy
 from ui.components.notices import say_notice
 from ui.components.page_views import choose_view
-from ui.i18n import word
 from ui.pages.quality.compare import draw_compare
 from ui.pages.quality.gaps import draw_gaps
 from ui.pages.quality.outcomes import draw_outcomes
@@ -30,12 +30,15 @@ def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
     language = context.language
     if not context.services.knowledge_base or context.services.knowledge().published_at is None:
-        st.warning(word("knowledge_base_none", language))
+        st.warning(translate("ui.knowledge_base_none", language))
         return
     desk = context.services.quality
     with st.container(key="q_top"):
         view = choose_view(
-            "q_view", list(_VIEWS), word("q_views", language), lambda name: word(f"q_view_{name}", language)
+            "q_view",
+            list(_VIEWS),
+            translate("ui.q_views", language),
+            lambda name: translate(f"ui.q_view_{name}", language),
         )
     with st.container(key="desk"):
         say_notice(language)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer, CuratedState
+from rag.translate import translate
 from ui.components.notices import attempt, draw_heading
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, draw_cards
 from ui.formats import format_clock
-from ui.i18n import word
 from ui.services.quality import QualityService
 from ui.session import PageContext
 
@@ -26,22 +26,22 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
     with left.container(key="left"):
         counts = {state: sum(one.state == state for one in everything) for state in _STATES}
         state = st.segmented_control(
-            word("q_state", language),
+            translate("ui.q_state", language),
             list(_STATES),
             default="waiting" if counts["waiting"] or not everything else "serving",
             required=True,
-            format_func=lambda name: f"{word(f'q_state_{name}', language)} {counts[name]:d}",
+            format_func=lambda name: f"{translate(f'ui.q_state_{name}', language)} {counts[name]:d}",
             key="q_state",
         )
         draw_table(
             "q_corrections",
             [
-                Column(word("q_question", language), "wide"),
-                Column(word("q_author", language)),
-                Column(word("q_when", language)),
+                Column(translate("ui.q_question", language), "wide"),
+                Column(translate("ui.q_author", language)),
+                Column(translate("ui.q_when", language)),
             ],
             [_row(one, context) for one in everything if one.state == state][:_SHOWN],
-            words=(word("q_corrections", language), word("q_corrections_none", language)),
+            words=(translate("ui.q_corrections", language), translate("ui.q_corrections_none", language)),
             on_choose=lambda: _choose(chosen_row("q_corrections")),
             current=st.query_params.get("correction", ""),
         )
@@ -49,7 +49,7 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
         chosen = st.query_params.get("correction", "")
         found = next((one for one in everything if str(one.number) == chosen), None)
         if found is None:
-            st.caption(word("q_choose_correction", language))
+            st.caption(translate("ui.q_choose_correction", language))
         else:
             _draw_correction(context, desk, found)
 
@@ -71,21 +71,21 @@ def _choose(number: str) -> None:
 
 def _draw_correction(context: PageContext, desk: QualityService, found: CuratedAnswer) -> None:
     language, number, kept = context.language, found.number, found.kept
-    draw_heading("q_correction", language, number=number)
-    st.badge(word(f"q_state_{found.state}", language), color="orange" if found.state == "waiting" else "gray")
+    draw_heading("ui.q_correction", language, number=number)
+    st.badge(translate(f"ui.q_state_{found.state}", language), color="orange" if found.state == "waiting" else "gray")
     key = f"{number}"
     question = st.text_input(
-        word("q_correction_question", language), kept.question, key=f"q_question_{key}", max_chars=2000
+        translate("ui.q_correction_question", language), kept.question, key=f"q_question_{key}", max_chars=2000
     )
     answer = st.text_area(
-        word("q_correction_answer", language), kept.answer, key=f"q_answer_{key}", height=140, max_chars=20_000
+        translate("ui.q_correction_answer", language), kept.answer, key=f"q_answer_{key}", height=140, max_chars=20_000
     )
     doubtful = desk.doubtful_sentences(answer)
     if doubtful:
         cards = [Card(sentence, mark="!") for sentence in doubtful]
-        draw_cards("q_doubtful", cards, heading=word("q_doubtful", language), empty="")
+        draw_cards("q_doubtful", cards, heading=translate("ui.q_doubtful", language), empty="")
     spoken: Language = st.segmented_control(
-        word("q_correction_language", language),
+        translate("ui.q_correction_language", language),
         list(get_args(Language)),
         default=kept.language,
         required=True,
@@ -95,8 +95,8 @@ def _draw_correction(context: PageContext, desk: QualityService, found: CuratedA
     draw_cards(
         "q_rests",
         [Card(name, mark="≡") for name in dict.fromkeys(source.document_id for source in kept.sources)],
-        heading=word("q_correction_rests", language),
-        empty=word("q_rests_on_nothing", language),
+        heading=translate("ui.q_correction_rests", language),
+        empty=translate("ui.q_rests_on_nothing", language),
     )
     changed = (question.strip(), answer.strip(), spoken) != (kept.question, kept.answer, kept.language)
     _draw_actions(desk, found, (question, answer, spoken) if changed else None, language)
@@ -109,11 +109,11 @@ def _draw_actions(
     number, serving = found.number, found.state == "serving"
     reason = ""
     if found.state != "retired":
-        reason = st.text_input(word("q_reason", language), key=f"q_reason_{number}", max_chars=200)
+        reason = st.text_input(translate("ui.q_reason", language), key=f"q_reason_{number}", max_chars=200)
     with st.container(key="q_actions", horizontal=True):
         if changed is not None:
             st.button(
-                word("q_save_edited", language),
+                translate("ui.q_save_edited", language),
                 key="q_save",
                 type="primary",
                 on_click=_edit,
@@ -121,7 +121,7 @@ def _draw_actions(
             )
         elif not serving:
             st.button(
-                word("q_accept" if found.state == "waiting" else "q_accept_again", language),
+                translate("ui.q_accept" if found.state == "waiting" else "ui.q_accept_again", language),
                 key="q_accept",
                 type="primary",
                 on_click=_accept,
@@ -129,7 +129,7 @@ def _draw_actions(
             )
         if found.state != "retired":
             st.button(
-                word("q_reject" if found.state == "waiting" else "q_retire", language),
+                translate("ui.q_reject" if found.state == "waiting" else "ui.q_retire", language),
                 key="q_reject",
                 on_click=_reject,
                 args=(desk, number, reason),
@@ -158,7 +158,7 @@ def _draw_history(context: PageContext, desk: QualityService, number: int) -> No
             "",
             (
                 Cell(format_clock(event.at.astimezone(context.reading.zone), context.reading.now, language)),
-                Cell(word(f"q_action_{event.what}", language)),
+                Cell(translate(f"ui.q_action_{event.what}", language)),
                 Cell(event.person or "–", names=True),
                 Cell(event.note, names=True),
             ),
@@ -168,7 +168,7 @@ def _draw_history(context: PageContext, desk: QualityService, number: int) -> No
     titles = ("q_when", "q_history", "q_author", "q_reason")
     draw_table(
         "q_events",
-        [Column(word(key, language), "words" if key == "q_reason" else "text") for key in titles],
+        [Column(translate(f"ui.{key}", language), "words" if key == "q_reason" else "text") for key in titles],
         rows,
-        words=(word("q_history", language), ""),
+        words=(translate("ui.q_history", language), ""),
     )

@@ -5,12 +5,12 @@ import streamlit as st
 from eval.core.background import KINDS, EvaluationKind, EvaluationProgress
 from rag.errors import SettingsError
 from rag.schema import Language
+from rag.translate import translate
 from ui.components.job_view import begin, draw_failure, draw_running, word_of_kind
 from ui.components.notices import draw_heading
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock
-from ui.i18n import word
 from ui.services.jobs import Job
 from ui.services.quality import QualityService
 from ui.services.quality_registry import RunInfo
@@ -34,31 +34,31 @@ def draw_runs(context: PageContext, desk: QualityService) -> None:
 
 def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> None:
     language = context.language
-    draw_heading("q_start_heading", language)
+    draw_heading("ui.q_start_heading", language)
     kind: EvaluationKind = st.segmented_control(
-        word("q_what", language),
+        translate("ui.q_what", language),
         list(KINDS),
         default="retrieval",
         required=True,
-        format_func=lambda name: word(f"q_kind_{name}", language),
+        format_func=lambda name: translate(f"ui.q_kind_{name}", language),
         key="q_kind",
     )
-    st.caption(word(f"q_why_{kind}", language))
+    st.caption(translate(f"ui.q_why_{kind}", language))
     count = desk.questions(kind)
     if not count:
-        st.info(word("q_no_questions", language))
+        st.info(translate("ui.q_no_questions", language))
         return
     with st.container(key="q_start_row", horizontal=True, vertical_alignment="bottom"):
         limit = st.selectbox(
-            word("q_how_many", language),
+            translate("ui.q_how_many", language),
             [0, *(some for some in (_FEW, _MANY) if some < count)],
-            format_func=lambda some: word(
-                "q_some_questions" if some else "q_all_questions", language, count=some or count
+            format_func=lambda some: translate(
+                "ui.q_some_questions" if some else "ui.q_all_questions", language, count=some or count
             ),
             key="q_limit",
         )
         st.button(
-            word("q_start", language),
+            translate("ui.q_start", language),
             key="q_start",
             type="primary",
             disabled=job is not None and job.running,
@@ -77,13 +77,13 @@ def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
     draw_table(
         "q_runs",
         [
-            Column(word("q_kind", language)),
-            Column(word("q_when", language)),
-            Column(word("q_count", language), "figure"),
-            Column(word("q_result", language), "words"),
+            Column(translate("ui.q_kind", language)),
+            Column(translate("ui.q_when", language)),
+            Column(translate("ui.q_count", language), "figure"),
+            Column(translate("ui.q_result", language), "words"),
         ],
         [_row(run, context) for run in runs[:_SHOWN_RUNS]],
-        words=(word("q_runs", language), word("q_runs_none", language)),
+        words=(translate("ui.q_runs", language), translate("ui.q_runs_none", language)),
         on_choose=lambda: _choose(chosen_row("q_runs")),
         current=st.query_params.get("run", ""),
     )
@@ -107,8 +107,8 @@ def _row(run: RunInfo, context: PageContext) -> Row:
 def figure_words(run: RunInfo, language: Language) -> str:
     """Return a run's main figure in words."""
     if run.figure is None:
-        return word("q_unfinished", language)
-    return word(f"q_figure_{run.kind}", language, value=f"{run.figure:.0%}")
+        return translate("ui.q_unfinished", language)
+    return translate(f"ui.q_figure_{run.kind}", language, value=f"{run.figure:.0%}")
 
 
 def _choose(name: str) -> None:
@@ -121,7 +121,7 @@ def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo],
     chosen = st.query_params.get("run", "")
     if job is not None and job.running:
         draw_running(context, job, desk.evaluation, lambda progress: progress_words(progress, language), "q_running")
-        st.button(word("q_stop", language), key="q_stop", on_click=desk.stop)
+        st.button(translate("ui.q_stop", language), key="q_stop", on_click=desk.stop)
     elif job is not None and job.state != "done" and not chosen:
         draw_failure(job, language)
     elif not chosen and job is not None and isinstance(job.result, str):
@@ -130,26 +130,26 @@ def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo],
     if run is not None:
         _draw_run(context, desk, run)
     elif job is None or not job.running:
-        st.caption(word("q_choose_run", language))
+        st.caption(translate("ui.q_choose_run", language))
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
     """Return how many of the questions have been asked, in [0, 1], and the same in words; None before the first."""
     if not isinstance(progress, EvaluationProgress) or not progress.done:
-        return None, word("q_getting_ready", language)
-    words = word("q_asked", language, done=progress.done, total=progress.total)
+        return None, translate("ui.q_getting_ready", language)
+    words = translate("ui.q_asked", language, done=progress.done, total=progress.total)
     return min(1.0, progress.done / max(1, progress.total)), words
 
 
 def _draw_run(context: PageContext, desk: QualityService, run: RunInfo) -> None:
     language = context.language
     st.header(f"{word_of_kind(run.kind, language)} · {figure_words(run, language)}", anchor=False)
-    facts = [word("q_generation", language, generation=run.generation)] if run.generation else []
+    facts = [translate("ui.q_generation", language, generation=run.generation)] if run.generation else []
     facts += [run.model] if run.model else []
     st.caption(as_markdown(" · ".join([run.name, *facts])))
     if run.stand_in:
-        st.badge(word("q_stand_in", language), color="orange")
+        st.badge(translate("ui.q_stand_in", language), color="orange")
     try:
-        draw_plots("q_plots", desk.plots(run, language), label=word("q_plots", language))
+        draw_plots("q_plots", desk.plots(run, language), label=translate("ui.q_plots", language))
     except SettingsError:
-        st.error(word("q_run_damaged", language))
+        st.error(translate("ui.q_run_damaged", language))

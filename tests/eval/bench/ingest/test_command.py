@@ -10,8 +10,8 @@ from eval.__main__ import main
 from eval.bench.ingest.child_processes import DIMENSION, GeneratedVectors, run_child
 from eval.bench.ingest.command import print_results
 from eval.bench.ingest.targets import PARTS, kills_result
-from eval.bench.ingest.words import words
 from rag.errors import SettingsError
+from rag.translate import translate
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_row_a_part_in_both_languages(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_every_part_has_its_words() -> None:
     for part in PARTS:
-        assert words(part, "en") != words(part, "zh")
+        assert translate(f"bench_ingest.{part}", "en") != translate(f"bench_ingest.{part}", "zh")
 
 
 def test_generated_vectors_have_the_shape_of_real_ones() -> None:

@@ -13,10 +13,10 @@ from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable, OwnFilesWaiting
 from rag.schema import Language
 from rag.storage.access import User
+from rag.translate import translate
 from rag.turns import PersonLimits, file_pool
 from tests.ingest.test_customer_files import mail
 from tests.ui.test_app import Harness, page
-from ui.i18n import word
 from ui.services.attachment_reader import Attachments
 from ui.services.jobs import Jobs
 
@@ -128,13 +128,13 @@ def test_while_it_is_read_the_page_says_so_and_stop_ends_it(
     test = page(desk)
     test.chat_input(key="question").upload("question.eml", mail())
     test.run()
-    assert word("attachment_reading", "en") in [caption.value for caption in test.caption]
+    assert translate("ui.attachment_reading", "en") in [caption.value for caption in test.caption]
     test.button(key="stop_reading").click().run()
     held.set()
     desk.services.files.wait(f"attachment local {test.session_state['attached'].file_id}", timeout_seconds=60)
     test.run()
     (said,) = test.text
-    assert said.value == word("attachment_stopped", "en")
+    assert said.value == translate("ui.attachment_stopped", "en")
     assert desk.asked() == []
 
 
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_question_any_more_is_refused_and_nothing_of_it_is_kep
     desk.drop(test, "chat.txt", b"The lock says E07. " * 250_000)
     assert desk.asked() == []
     (said,) = test.text
-    assert said.value == word("error_QuestionTooLong", language)
+    assert said.value == translate("ui.error_QuestionTooLong", language)
     job = desk.services.files.latest(f"attachment local {test.session_state['attached'].file_id}")
     assert job is not None
     assert (job.state, job.result) == ("failed", None)
@@ -181,7 +181,7 @@ def test_words_that_are_too_long_are_refused_under_the_box_until_the_next_questi
     test = page(desk, language)
     test.chat_input(key="question").set_value("x" * 9000).run()
     assert not test.exception
-    assert [error.value for error in test.error] == [word("error_QuestionTooLong", language)]
+    assert [error.value for error in test.error] == [translate("ui.error_QuestionTooLong", language)]
     assert desk.asked() == []
     test.chat_input(key="question").set_value("How long?").run()
     assert (desk.asked(), list(test.error)) == (["How long?"], [])

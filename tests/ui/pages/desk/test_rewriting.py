@@ -9,11 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from rag.rewriting.prompts import Wish
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Writer, writings_of
 from tests.ui.test_app import Harness, page
 from ui.answer_blocks import plain_text
-from ui.i18n import word
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
@@ -88,7 +88,7 @@ def test_while_it_is_rewritten_the_page_says_so_and_stop_ends_it(desk: WritingHa
     assert {"stop_writing"} <= {button.key for button in test.button}
     test.button(key="stop_writing").click().run()
     desk.waits(test)
-    assert word("writing_stopped", desk.language) in said(test)
+    assert translate("ui.writing_stopped", desk.language) in said(test)
     assert "stop_writing" not in {button.key for button in test.button}
 
 
@@ -100,7 +100,7 @@ def test_a_rewriting_names_the_model_that_made_it(desk: WritingHarness) -> None:
     test = desk.page()
     desk.asks(test, "friendlier", desk.draft)
     desk.waits(test)
-    assert word("rewritten_by_stand_in", desk.language, model="stand-in:1.5b") in said(test)
+    assert translate("ui.rewritten_by_stand_in", desk.language, model="stand-in:1.5b") in said(test)
 
 
 @pytest.mark.slow
@@ -159,4 +159,4 @@ def test_only_passages_in_the_other_language_are_offered_in_the_pages(desk: Writ
     assert found[desk.language] == {}
     assert set(found[other]) == {1, 2, 3, 4, 5}
     assert {one["state"] for one in found[other].values()} == {"none"}
-    assert found[other][1]["label"] == word("translation_zh" if other == "zh" else "translation_en", other)
+    assert found[other][1]["label"] == translate("ui.translation_zh" if other == "zh" else "ui.translation_en", other)

@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 from ui.answer_blocks import plain_text
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -46,7 +46,7 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
     desk.page.keyboard.press("Enter")
     expect(desk.page.locator(".st-key-stop_writing button")).to_be_visible()
     expect(desk.page.locator(".st-key-writings")).to_contain_text(
-        word("writing_reply", language, wish=word("wish_friendlier", language))
+        translate("ui.writing_reply", language, wish=translate("ui.wish_friendlier", language))
     )
     expect(desk.page.locator(".editor .shorter")).to_have_attribute("aria-disabled", "true")
     assert draft(desk) == before  # nothing half-written
@@ -55,7 +55,7 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
 
     says(desk, HELLO[language] + before)
     expect(desk.editor).to_have_value(HELLO[language] + before)
-    expect(desk.page.locator(".editor .said")).to_have_text(word("rewritten", language))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.rewritten", language))
     desk.shoot("18-rewritten")
     desk.page.reload()
     desk.reaches("done")
@@ -85,7 +85,7 @@ def test_a_changed_fact_is_refused_and_stop_keeps_the_text(open_desk: OpenDesk, 
     expect(desk.page.locator(".st-key-stop_writing button")).to_be_visible()
     desk.settled()
     desk.page.keyboard.press("Alt+s")
-    expect(alert).to_have_text(word("writing_stopped", language))
+    expect(alert).to_have_text(translate("ui.writing_stopped", language))
     assert draft(desk) == before
 
 
@@ -99,7 +99,7 @@ def test_who_goes_on_writing_meanwhile_keeps_their_words(open_desk: OpenDesk) ->
     desk.editor.press("Control+End")
     desk.page.keyboard.insert_text(" One more thing.")
     says(desk, HELLO["en"] + before)
-    expect(desk.page.locator(".editor .said")).to_have_text(word("rewritten_meanwhile", "en"))
+    expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.rewritten_meanwhile", "en"))
     expect(desk.editor).to_have_value(before + " One more thing.")
 
 
@@ -115,7 +115,9 @@ def test_a_reply_in_the_other_language_is_put_into_the_customers(open_desk: Open
     }
     own, other = texts[language], texts["zh" if language == "en" else "en"]
     desk.editor.fill(other)
-    expect(desk.page.locator(".editor .translate")).to_contain_text(word(f"wish_translate_{language}", language))
+    expect(desk.page.locator(".editor .translate")).to_contain_text(
+        translate(f"ui.wish_translate_{language}", language)
+    )
     says(desk, own)
     desk.page.keyboard.press("Alt+x")
     expect(desk.editor).to_have_value(own)
@@ -140,22 +142,22 @@ def test_a_passage_is_translated_on_request_and_marked_as_such(open_desk: OpenDe
     desk.ask(question, "done")
     card = desk.page.locator(".card[data-number='4']")
     part = card.locator(".translation")
-    expect(part.locator("summary")).to_have_text(word(f"translation_{language}", language))
+    expect(part.locator("summary")).to_have_text(translate(f"ui.translation_{language}", language))
     translation = TRANSLATED[language]
     says(desk, translation, held=True)
     desk.page.keyboard.press("Alt+v")
     card.locator("> summary").focus()
     desk.page.keyboard.press("Alt+x")
     expect(part).to_have_attribute("data-state", "running")
-    part.get_by_role("button", name=word("stop", language)).click()
+    part.get_by_role("button", name=translate("ui.stop", language)).click()
     expect(part).to_have_attribute("data-state", "failed")
-    expect(part.locator(".note")).to_have_text(word("writing_stopped", language))
+    expect(part.locator(".note")).to_have_text(translate("ui.writing_stopped", language))
     says(desk, translation)
-    part.get_by_role("button", name=word("translate_again", language)).click()
+    part.get_by_role("button", name=translate("ui.translate_again", language)).click()
     expect(part).to_have_attribute("data-state", "done")
     expect(part.locator(".text")).to_have_text(plain_text(translation), use_inner_text=True)
     expect(part.locator(".note")).to_have_text(
-        word("translated_by_stand_in", language, model="stand-in:1.5b"), use_inner_text=True
+        translate("ui.translated_by_stand_in", language, model="stand-in:1.5b"), use_inner_text=True
     )
     expect(card.locator(".passage")).to_be_visible()
     part.scroll_into_view_if_needed()

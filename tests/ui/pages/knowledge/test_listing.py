@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
-from ui.i18n import word
+from rag.translate import translate
 from ui.pages.knowledge.listing import AGE_BANDS, Filter, age_of, columns, counts, filtered, table_rows
 
 TODAY = date(2026, 11, 25)
@@ -97,7 +97,7 @@ def test_rows_have_a_cell_a_column_and_no_path() -> None:
     rows = table_rows(ROWS, TODAY, "zh", {"/kb": "kb"})
     assert all(len(row.cells) == len(columns("zh")) for row in rows)
     assert not any("/kb" in cell.text or "/kb" in cell.note for row in rows for cell in row.cells)
-    assert rows[2].cells[3].note == word("kb_age_expired", "zh")
+    assert rows[2].cells[3].note == translate("ui.kb_age_expired", "zh")
 
 
 @given(st.sampled_from(ROWS), st.one_of(st.none(), st.dates()), st.text(max_size=12))

@@ -12,9 +12,9 @@ from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsed
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, Role, User
+from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.pages.knowledge.library import Library
-from ui.i18n import word
 from ui.pages.knowledge.change_cards import detail_cards
 from ui.pages.knowledge.update import progress_words
 from ui.services.jobs import Jobs
@@ -72,10 +72,10 @@ def done(library: Library) -> object:
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_without_a_knowledge_base_every_view_says_what_to_do(library: Library, language: Language) -> None:
-    assert word("kb_none_yet", language) in texts(page(library, "articles", language))
+    assert translate("ui.kb_none_yet", language) in texts(page(library, "articles", language))
     for view in ("update", "history", "why"):
         assert not page(library, view, language).exception
-    assert word("kb_result_none", language) in texts(page(library, "update", language))
+    assert translate("ui.kb_result_none", language) in texts(page(library, "update", language))
 
 
 @pytest.mark.slow
@@ -180,13 +180,13 @@ def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Li
     assert isinstance(found, Checked)
     assert [detail.detail for detail in found.summary.new_details] == ["host evil.example"]
     (card,) = detail_cards(found.summary.new_details, language)
-    assert (card.title, card.mark) == ("evil.example", word("kb_detail_host", language))
+    assert (card.title, card.mark) == ("evil.example", translate("ui.kb_detail_host", language))
     assert not page(small, "update", language, role="admin").exception
     admin.publish(found)
     done(small)
     assert not page(small, "update", language, role="agent").button
     test = page(small, "update", language, role="lead")
-    assert word("kb_unconfirmed_why", language) in texts(test)
+    assert translate("ui.kb_unconfirmed_why", language) in texts(test)
     test.button(key="kb_confirm").click().run()
     assert admin.new_details() == ()
     assert small.changes[-1][1:] == ("confirmed", {"generation": 2, "number": 1})
@@ -200,7 +200,7 @@ def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small:
     desk.keep([("christmas.md", NEW + b" Or later.")])
     assert not desk.is_current(found)
     test = page(small, "update")
-    assert word("kb_outdated", "en") in texts(test)
+    assert translate("ui.kb_outdated", "en") in texts(test)
     assert "kb_publish" not in {button.key for button in test.button}
 
 
@@ -240,7 +240,7 @@ def test_beside_a_job_and_beside_another_process_it_refuses_in_words(small: Libr
     assert refused is not None
     assert refused.failure is not None
     assert refused.failure.kind == "IngestRunning"
-    assert word("error_IngestRunning", "zh") in texts(page(small, "update", "zh"))
+    assert translate("ui.error_IngestRunning", "zh") in texts(page(small, "update", "zh"))
     assert [upload.name for upload in desk.waiting()] == ["christmas.md"]
 
 
@@ -273,19 +273,19 @@ def test_a_question_is_explained_in_a_job_of_its_tab(small: Library) -> None:
     test = page(small, "why")
     test.text_input(key="kb_why_question").set_value("What does delivery cost?")
     test.selectbox(key="kb_why_expected").set_value("退货.md")
-    next(button for button in test.button if button.label == word("kb_why_run", "en")).click().run()
+    next(button for button in test.button if button.label == translate("ui.kb_why_run", "en")).click().run()
     small.jobs.wait(f"why default lin {test.session_state['tab_name']}", timeout_seconds=60)
     test.run()
     assert not test.exception
-    assert word("kb_why_columns", "en") in texts(test)
+    assert translate("ui.kb_why_columns", "en") in texts(test)
     other = page(small, "why")
-    assert word("kb_why_empty", "en") in texts(other)
+    assert translate("ui.kb_why_empty", "en") in texts(other)
 
 
 def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
-    assert progress_words(None, "en") == (None, word("kb_starting", "en"))
+    assert progress_words(None, "en") == (None, translate("ui.kb_starting", "en"))
     share, said = progress_words(IngestProgress("reading", 1, 4), "zh")
-    assert (share, said) == (0.25, word("kb_reading", "zh", done=1, total=4))
+    assert (share, said) == (0.25, translate("ui.kb_reading", "zh", done=1, total=4))
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 0), "en")[0] is None
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 6), "en")[0] == 0.5
-    assert progress_words(IngestProgress("publishing"), "en") == (None, word("kb_publishing", "en"))
+    assert progress_words(IngestProgress("publishing"), "en") == (None, translate("ui.kb_publishing", "en"))

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.pages.knowledge.conftest import OpenPage
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -36,14 +36,14 @@ def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Languag
     rows = window.page.locator("tr.can")
     expect(rows).to_have_count(34)
     expect(window.page.locator(".st-key-kb_counts").first).to_contain_text(
-        word("kb_count_articles", language, count=34)
+        translate("ui.kb_count_articles", language, count=34)
     )
     window.shoot("20-knowledge-articles")
 
     window.page.locator(".st-key-kb_find input").fill("return window")
     expect(rows).to_have_count(2)
     expect(window.page.locator(".st-key-kb_articles .label")).to_have_text(
-        word("kb_shown", language, shown=2, count=34, days=90)
+        translate("ui.kb_shown", language, shown=2, count=34, days=90)
     )
     rows.filter(has_text="en/returns/return-window.md").click()
     passages = window.page.locator(".st-key-kb_passages .card")
@@ -53,7 +53,7 @@ def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Languag
     window.shoot("21-knowledge-article")
 
     window.page.locator(".st-key-kb_find input").fill("nothing is called this")
-    expect(window.page.locator(".st-key-kb_articles .empty")).to_have_text(word("kb_no_match", language))
+    expect(window.page.locator(".st-key-kb_articles .empty")).to_have_text(translate("ui.kb_no_match", language))
     assert window.clipped_labels() == []
 
 
@@ -63,8 +63,8 @@ def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, langua
     rows = window.page.locator("tr.can")
     expect(rows.filter(has_text="en/returns/return-window.md").locator("td.figure")).to_have_text(["5", "3", "1"])
     for use, count in (("cited", 2), ("disliked", 1), ("unused", 32)):
-        window.page.get_by_role("combobox", name=word("kb_use", language)).click()
-        window.page.get_by_role("option", name=word(f"kb_use_{use}", language), exact=True).click()
+        window.page.get_by_role("combobox", name=translate("ui.kb_use", language)).click()
+        window.page.get_by_role("option", name=translate(f"ui.kb_use_{use}", language), exact=True).click()
         expect(rows).to_have_count(count)
         window.settled()
         if use == "cited":
@@ -87,22 +87,22 @@ def test_from_a_file_to_a_published_state_and_back(open_own_page: OpenPage, lang
 
     window.set(gate="closed")
     window.press("kb_check")
-    expect(page.get_by_text(word("kb_reading", language, done=0, total=2))).to_be_visible()
+    expect(page.get_by_text(translate("ui.kb_reading", language, done=0, total=2))).to_be_visible()
     page.reload()  # the job goes on whatever becomes of the page
     window.settled()
-    expect(page.get_by_text(word("kb_reading", language, done=0, total=2))).to_be_visible()
+    expect(page.get_by_text(translate("ui.kb_reading", language, done=0, total=2))).to_be_visible()
     expect(page.locator(".st-key-kb_check button")).to_be_disabled()
     page.screenshot(path=window.picture("24-update-checking"))
 
     window.set(gate="open")
     expect(page.locator(".st-key-kb_publish button")).to_be_enabled()
     changes = page.locator(".st-key-kb_changes .card")
-    expect(changes.filter(has_text="Christmas returns")).to_contain_text(word("kb_fate_added", language))
+    expect(changes.filter(has_text="Christmas returns")).to_contain_text(translate("ui.kb_fate_added", language))
     expect(changes.filter(has_text="broken.pdf")).to_be_visible()
     window.shoot("25-update-checked")
 
     window.press("kb_publish")
-    published = word("kb_published", language, generation=2, documents=35, passages=111)
+    published = translate("ui.kb_published", language, generation=2, documents=35, passages=111)
     expect(page.get_by_text(published)).to_be_visible()
     expect(page.locator(".facts")).to_contain_text("2")
     expect(page.locator(".st-key-kb_waiting .empty")).to_be_visible()
@@ -111,10 +111,10 @@ def test_from_a_file_to_a_published_state_and_back(open_own_page: OpenPage, lang
     window.view("history")
     page.locator("tr.can").nth(1).click()
     window.press("kb_go_back")
-    expect(page.get_by_text(word("kb_go_back_sure", language, generation=1, documents=34))).to_be_visible()
+    expect(page.get_by_text(translate("ui.kb_go_back_sure", language, generation=1, documents=34))).to_be_visible()
     window.shoot("27-history-sure")
     window.press("kb_go_back_yes")
-    expect(page.get_by_text(word("kb_went_back", language, restored=1, generation=3))).to_be_visible()
+    expect(page.get_by_text(translate("ui.kb_went_back", language, restored=1, generation=3))).to_be_visible()
     expect(page.locator("tr.can")).to_have_count(3)
     window.shoot("28-history-back")
     assert window.clipped_labels() == []
@@ -135,9 +135,9 @@ def test_new_addresses_are_listed_before_and_after_publication_until_somebody_co
     expect(told).to_have_count(5)
     for kind, shown in SHOWN.items():
         card = told.filter(has_text=shown)
-        expect(card).to_contain_text(word(f"kb_detail_{kind}", language))
+        expect(card).to_contain_text(translate(f"ui.kb_detail_{kind}", language))
         expect(card).to_contain_text("fees.md")
-    expect(page.locator(".st-key-kb_changes .label")).to_have_text(word("kb_changes", language))
+    expect(page.locator(".st-key-kb_changes .label")).to_have_text(translate("ui.kb_changes", language))
     told.first.scroll_into_view_if_needed()
     window.shoot("25b-update-new-addresses")
     assert window.clipped_labels() == []
@@ -168,11 +168,11 @@ def test_a_state_that_answers_worse_is_held_back_until_somebody_says_how_many_it
     publish = window.page.locator(".st-key-kb_publish button")
     expect(publish).to_be_disabled()
     window.shoot("29-update-held-back")
-    window.page.get_by_label(word("kb_force", language, count=1)).fill("1")
+    window.page.get_by_label(translate("ui.kb_force", language, count=1)).fill("1")
     expect(publish).to_be_enabled()
     publish.click()
     expect(
-        window.page.get_by_text(word("kb_published", language, generation=2, documents=42, passages=118))
+        window.page.get_by_text(translate("ui.kb_published", language, generation=2, documents=42, passages=118))
     ).to_be_visible()
 
 
@@ -186,12 +186,12 @@ def test_it_refuses_in_words_while_another_process_writes_and_stops_when_asked(
     window.hand_in(file)
     window.set(lock=True)
     window.press("kb_check")
-    expect(window.page.get_by_text(word("error_IngestRunning", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.error_IngestRunning", language))).to_be_visible()
     window.shoot("30-update-locked")
     window.set(lock=False, gate="closed")
     window.press("kb_check")
     window.press("kb_stop")
-    expect(window.page.get_by_text(word("kb_job_stopped", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.kb_job_stopped", language))).to_be_visible()
     window.shoot("31-update-stopped")
     window.set(gate="open")
     window.press("kb_discard")
@@ -208,7 +208,7 @@ def test_why_something_was_found_and_something_else_was_not(open_page: OpenPage,
     page.locator(".st-key-kb_why_question input").fill(asked[language])
     page.locator(".st-key-kb_why_expected input").fill(wanted[language])
     page.get_by_role("option").first.click()
-    page.get_by_role("button", name=word("kb_why_run", language), exact=True).click()
+    page.get_by_role("button", name=translate("ui.kb_why_run", language), exact=True).click()
     ranking = page.locator(".st-key-kb_why_ranking tbody tr")
     expect(ranking.first).to_be_visible()
     expect(page.locator(".st-key-kb_why_chosen")).to_contain_text(wanted[language])
@@ -223,7 +223,7 @@ def test_agents_look_and_leads_check(open_page: OpenPage, language: Language, tm
     window = open_page(language, "update")
     window.set(role="agent")
     window.view("update")
-    expect(window.page.get_by_text(word("kb_lead_only", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.kb_lead_only", language))).to_be_visible()
     expect(window.page.locator("[data-testid=stFileUploaderDropzoneInput]")).to_have_count(0)
     expect(window.page.locator(".st-key-kb_view button")).to_have_count(3)
     window.shoot("34-update-agent")
@@ -236,7 +236,7 @@ def test_agents_look_and_leads_check(open_page: OpenPage, language: Language, tm
     file.write_text(NEW)
     window.hand_in(file)
     window.press("kb_check")
-    expect(window.page.get_by_text(word("kb_publish_wait", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.kb_publish_wait", language))).to_be_visible()
     expect(window.page.locator(".st-key-kb_publish")).to_have_count(0)
     window.shoot("35-update-lead")
 

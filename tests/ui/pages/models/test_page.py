@@ -9,11 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from rag.schema import Language
 from rag.settings import KEPT_NAME
+from rag.translate import translate
 from tests.ui.pages.models.fake_server import R1, WHOLE, FakeModelServer
 from tests.ui.services.test_models import Surroundings
 from tests.ui.test_app import Harness
 from ui.formats import as_markdown
-from ui.i18n import word
 from ui.services.shared import SharedServices
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -68,18 +68,18 @@ def test_a_model_can_be_loaded_chosen_and_is_deleted_by_its_name(page: Page, lan
     assert not test.button(key="m_load").disabled
     assert test.button(key="m_unload").disabled
     assert test.button(key="m_delete").disabled
-    assert word("m_advice_fits", language, asked=2, context="4,096", total="0.01", budget="13.6", most="6,469",
+    assert translate("ui.m_advice_fits", language, asked=2, context="4,096", total="0.01", budget="13.6", most="6,469",
                 slots=4, kind="F16") in said(test)  # fmt: skip
     test.button(key="m_load").click().run()
     page.here.jobs.wait("models serving", 60)
     test.run()
-    assert word("m_done_load", language, name=as_markdown(R1)) in said(test)
+    assert translate("ui.m_done_load", language, name=as_markdown(R1)) in said(test)
     assert not test.button(key="m_unload").disabled
     test.text_input(key="m_typed").set_value(R1).run()
     test.button(key="m_delete").click().run()
     page.here.jobs.wait("models serving", 60)
     test.run()
-    assert word("m_done_delete", language, name=as_markdown(R1)) in said(test)
+    assert translate("ui.m_done_delete", language, name=as_markdown(R1)) in said(test)
     assert R1 not in page.here.server.models
 
 
@@ -98,12 +98,12 @@ def test_a_kind_that_cannot_be_made_and_a_second_job_are_refused_in_words(page: 
     test.text_input(key="m_pull_name").set_value("new:1b").run()
     page.here.desk.pull("other:1b")  # another admin was quicker than this page's picture
     test.button(key="m_pull").click().run()
-    assert word("m_busy", language) in said(test)
+    assert translate("ui.m_busy", language) in said(test)
     assert test.button(key="m_import").disabled
     test.button(key="m_stop_making").click().run()
     page.here.jobs.wait("models making", 60)
     test.run()
-    assert word("m_stopped", language) in said(test)
+    assert translate("ui.m_stopped", language) in said(test)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -112,7 +112,7 @@ def test_a_profile_is_saved(page: Page, language: Language) -> None:
     assert test.button(key="m_profile_save").disabled
     test.segmented_control(key="m_profile_chosen").set_value("code").run()
     test.button(key="m_profile_save").click().run()
-    assert word("m_profile_saved", language) in said(test)
+    assert translate("ui.m_profile_saved", language) in said(test)
     assert page.here.desk.profile().next_start == "code"
 
 
@@ -121,10 +121,10 @@ def test_a_profile_is_saved(page: Page, language: Language) -> None:
 def test_a_damaged_file_of_choices_is_said(page: Page, language: Language, view: str) -> None:
     page.here.settings.data_dir.mkdir(exist_ok=True)
     (page.here.settings.data_dir / KEPT_NAME).write_text("{", encoding="utf-8")
-    assert word("m_not_kept", language) in said(page.open(language, view))
+    assert translate("ui.m_not_kept", language) in said(page.open(language, view))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_page_without_models_says_so(page: Page, language: Language) -> None:
     page.services = page.harness.services
-    assert word("m_none_kept", language) in said(page.open(language, "installed"))
+    assert translate("ui.m_none_kept", language) in said(page.open(language, "installed"))

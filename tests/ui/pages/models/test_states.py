@@ -4,9 +4,9 @@ import pytest
 from playwright.sync_api import expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.pages.models.conftest import OpenPage
 from tests.ui.pages.models.fake_server import R1, STAND_IN
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -19,8 +19,8 @@ def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page
     page = window.page
     rows = page.locator(".st-key-m_models tr.can")
     expect(rows).to_have_count(3)
-    expect(rows.filter(has_text=STAND_IN)).to_contain_text(word("m_answers_now", language))
-    expect(rows.filter(has_text=STAND_IN)).to_contain_text(word("stand_in", language))
+    expect(rows.filter(has_text=STAND_IN)).to_contain_text(translate("ui.m_answers_now", language))
+    expect(rows.filter(has_text=STAND_IN)).to_contain_text(translate("ui.stand_in", language))
     window.shoot("60-models")
     assert window.clipped_labels() == []
     page.locator(".st-key-m_arithmetic summary").click()
@@ -30,23 +30,23 @@ def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page
     window.set(answers=2)
     rows.filter(has_text=R1).click()
     window.press("m_load")
-    expect(page.get_by_text(word("m_waiting", language, count=2, seconds="").split("2")[0])).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_waiting", language, count=2, seconds="").split("2")[0])).to_be_visible()
     window.settled()
     page.screenshot(path=window.picture("62-models-waiting"))
     window.set(answers=0)
-    expect(page.get_by_text(word("m_done_load", language, name=R1))).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_done_load", language, name=R1))).to_be_visible()
     expect(page.locator(".st-key-m_unload button")).to_be_enabled()
 
     window.press("m_use")
-    expect(page.get_by_text(word("m_done_use", language, name=R1))).to_be_visible()
-    expect(rows.filter(has_text=R1)).to_contain_text(word("m_answers_next", language))
+    expect(page.get_by_text(translate("ui.m_done_use", language, name=R1))).to_be_visible()
+    expect(rows.filter(has_text=R1)).to_contain_text(translate("ui.m_answers_next", language))
     window.settled()
     expect(page.locator(".st-key-m_delete button")).to_be_disabled()
     window.fill("m_typed", R1)
     expect(page.locator(".st-key-m_delete button")).to_be_enabled()
     window.shoot("63-models-chosen")
     window.press("m_delete")
-    expect(page.get_by_text(word("m_done_delete", language, name=R1))).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_done_delete", language, name=R1))).to_be_visible()
     expect(rows).to_have_count(2)
 
 
@@ -67,7 +67,7 @@ def test_models_are_downloaded_imported_and_quantized_with_bytes_and_seconds(
     expect(page.locator(".st-key-m_quantize button")).to_be_disabled()
     page.screenshot(path=window.picture("65-models-downloading"))
     window.press("m_stop_making")
-    expect(page.get_by_text(word("m_stopped", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_stopped", language))).to_be_visible()
     window.shoot("66-models-stopped")
 
     window.set(gate="open")
@@ -78,7 +78,7 @@ def test_models_are_downloaded_imported_and_quantized_with_bytes_and_seconds(
     expect(page.get_by_text(reason)).to_be_visible()
     window.fill("m_import_name", "deepseek-r1:1b")
     window.press("m_import")
-    expect(page.get_by_text(word("m_done_import", language, name="deepseek-r1:1b", size="4.20 GB", kind="F16"))
+    expect(page.get_by_text(translate("ui.m_done_import", language, name="deepseek-r1:1b", size="4.20 GB", kind="F16"))
            ).to_be_visible()  # fmt: skip
     assert window.clipped_labels() == []
 
@@ -90,19 +90,19 @@ def test_a_calibration_is_begun_watched_stopped_looked_at_and_used(open_page: Op
     window.set(gate="closed")
     window.shoot("72-models-calibrate")
     window.press("m_calibrate")
-    said = word("m_calibrating", language, number=1, count=2, slots=1, done=1, total=2)
+    said = translate("ui.m_calibrating", language, number=1, count=2, slots=1, done=1, total=2)
     expect(page.get_by_text(said)).to_be_visible()
     window.settled()
     page.screenshot(path=window.picture("73-models-calibrating"))
     window.press("m_stop_calibrating")
-    expect(page.get_by_text(word("m_calibrate_stopped", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_calibrate_stopped", language))).to_be_visible()
     window.set(gate="open")
     window.press("m_calibrate")
     expect(page.locator(".st-key-m_figures tbody tr")).to_have_count(2)
     expect(page.locator(".st-key-m_plots svg").first).to_have_attribute("role", "img")
     window.shoot("74-models-calibrated")
     window.press("m_choose_winner")
-    expect(page.get_by_text(word("m_done_choose", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_done_choose", language))).to_be_visible()
     assert window.clipped_labels() == []
 
 
@@ -112,23 +112,23 @@ def test_a_profile_is_chosen_for_the_next_start(open_page: OpenPage, language: L
     page = window.page
     expect(page.locator(".st-key-m_profiles tbody tr")).to_have_count(2)
     expect(page.locator(".st-key-m_profile_save button")).to_be_disabled()
-    page.locator(".st-key-m_profile_chosen").get_by_text(word("m_profile_code", language)).click()
+    page.locator(".st-key-m_profile_chosen").get_by_text(translate("ui.m_profile_code", language)).click()
     window.press("m_profile_save")
-    expect(page.get_by_text(word("m_profile_saved", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_profile_saved", language))).to_be_visible()
     window.shoot("67-models-profile")
     page.goto(f"{window.address}/people")
-    expect(page.get_by_text(word("change_setting", language), exact=True)).to_be_visible()
+    expect(page.get_by_text(translate("ui.change_setting", language), exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_model_server_that_is_down_and_a_role_that_may_not_are_said(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     window.set(down=True)
-    expect(window.page.get_by_text(word("error_OllamaUnavailable", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.error_OllamaUnavailable", language))).to_be_visible()
     window.shoot("68-models-down")
     window.set(role="lead")
     window.view("make")
-    expect(window.page.get_by_text(word("not_permitted", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.not_permitted", language))).to_be_visible()
     expect(window.page.locator(".st-key-m_top")).to_have_count(0)
     window.shoot("69-models-not-permitted")
 

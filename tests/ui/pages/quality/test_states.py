@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from rag.schema import Language
+from rag.translate import translate
 from tests.ui.pages.quality.conftest import OpenPage, Window
-from ui.i18n import word
 
 pytestmark = pytest.mark.real
 
@@ -29,19 +29,19 @@ def _measure(window: Window) -> None:
 def test_runs_are_begun_watched_stopped_looked_at_and_compared(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     page = window.page
-    expect(page.locator(".st-key-q_runs .empty")).to_have_text(word("q_runs_none", language))
+    expect(page.locator(".st-key-q_runs .empty")).to_have_text(translate("ui.q_runs_none", language))
     window.shoot("40-quality-runs-empty")
 
     window.set(gate="closed")
     window.press("q_start")
-    expect(page.get_by_text(word("q_asked", language, done=1, total=3))).to_be_visible()
+    expect(page.get_by_text(translate("ui.q_asked", language, done=1, total=3))).to_be_visible()
     page.reload()  # the job goes on whatever becomes of the page
     window.settled()
-    expect(page.get_by_text(word("q_asked", language, done=1, total=3))).to_be_visible()
+    expect(page.get_by_text(translate("ui.q_asked", language, done=1, total=3))).to_be_visible()
     expect(page.locator(".st-key-q_start button")).to_be_disabled()
     page.screenshot(path=window.picture("41-quality-running"))
     window.press("q_stop")
-    expect(page.get_by_text(word("q_stopped", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.q_stopped", language))).to_be_visible()
     window.shoot("42-quality-stopped")
 
     window.set(gate="open")
@@ -67,14 +67,14 @@ def test_corrections_are_accepted_changed_and_rejected(open_page: OpenPage, lang
     rows.filter(has_text=OWN[language]).click()
     expect(page.locator(".st-key-q_accept button")).to_be_visible()
     window.shoot("45-quality-review")
-    page.get_by_role("textbox", name=word("q_correction_answer", language), exact=True).fill(CHANGED[language])
-    page.get_by_role("textbox", name=word("q_correction_answer", language), exact=True).press("Control+Enter")
+    page.get_by_role("textbox", name=translate("ui.q_correction_answer", language), exact=True).fill(CHANGED[language])
+    page.get_by_role("textbox", name=translate("ui.q_correction_answer", language), exact=True).press("Control+Enter")
     window.press("q_save")
     expect(rows).to_have_count(1)
     rows.first.click()
     expect(page.locator(f".st-key-q_question_{OTHER[language]}")).to_be_visible()
     window.press("q_reject")
-    expect(page.locator(".st-key-q_corrections .empty")).to_have_text(word("q_corrections_none", language))
+    expect(page.locator(".st-key-q_corrections .empty")).to_have_text(translate("ui.q_corrections_none", language))
     window.settled()
     number = OTHER[language]
     assert window.audit() == [
@@ -82,7 +82,7 @@ def test_corrections_are_accepted_changed_and_rejected(open_page: OpenPage, lang
         ["local", "correction", {"number": 3 - number, "state": "retired"}],
         ["local", "correction", {"number": 3, "state": "serving"}],
     ]
-    page.get_by_text(word("q_state_serving", language) + " 1").click()
+    page.get_by_text(translate("ui.q_state_serving", language) + " 1").click()
     expect(rows).to_have_count(1)
     rows.first.click()
     expect(page.locator(".st-key-q_question_3")).to_be_visible()
@@ -131,6 +131,6 @@ def test_agents_are_told_that_they_may_not_see_it(open_page: OpenPage, language:
     window = open_page(language)
     window.set(role="agent")
     window.view("gaps")
-    expect(window.page.get_by_text(word("not_permitted", language))).to_be_visible()
+    expect(window.page.get_by_text(translate("ui.not_permitted", language))).to_be_visible()
     expect(window.page.locator(".st-key-q_top")).to_have_count(0)
     window.shoot("53-quality-not-permitted")
