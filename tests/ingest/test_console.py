@@ -35,7 +35,7 @@ def run(out: io.StringIO) -> None:
 def test_a_pipe_gets_failures_and_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     run(out)
-    said = "it is damaged or not of the kind its name says; export it anew"
+    said = "it is damaged, or its name has the wrong extension; export it again"
     assert out.getvalue() == f"[bold]a.pdf could not be read: {said}\n"
 
     monkeypatch.setattr(console, "_LINE_EVERY_SECONDS", 0.0)

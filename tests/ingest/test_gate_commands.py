@@ -132,7 +132,7 @@ def test_a_rebuild_says_where_nobody_knows_who_may_read(command: Desk, capsys: p
     folder = command.settings.knowledge_dir
     (folder / "access.json").unlink()
     (folder / "knowledge.db").write_bytes(b"no database" * 1000)
-    sentence = "It is not known any more who may read the knowledge base default"
+    sentence = "The access settings of the knowledge base default are lost"
     code, lines = run(capsys, command.manual, "--rebuild")
     assert code == 0 and sum(line.startswith(sentence) for line in lines) == 1
     assert run(capsys, "--list")[1][0] == "Scope: not known any more; set it with --scope."

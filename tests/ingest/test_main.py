@@ -163,7 +163,7 @@ def test_two_at_once(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     with writer_lock(command.settings.knowledge_dir):
         assert main([str(command.manual)]) == 3
     assert capsys.readouterr().err.splitlines() == [
-        f"Another ingest is writing this knowledge base (pid {os.getpid()}); wait for it to end and run again."
+        f"Another ingest is writing this knowledge base (pid {os.getpid()}); wait for it to finish, then run again."
     ]
 
 

@@ -120,7 +120,7 @@ def test_no_ollama_on_this_machine(knowledge: Settings, env: dict[str, str], tmp
     ran = run_rag("ask", QUESTION, env=alone)
     assert ran.code == 4
     assert "Returning an order" in ran.out, "the evidence comes before the error"
-    assert ran.err == "Ollama is not on this machine; fetch it with: make setup\n"
+    assert ran.err == "Ollama is not installed on this machine; install it with: make setup\n"
 
 
 def test_nothing_answers_on_another_machine(knowledge: Settings, env: dict[str, str]) -> None:

@@ -89,7 +89,7 @@ def test_whether_the_server_is_alive_is_told_to_everybody(client: TestClient, li
 def test_a_wrong_password_is_said_without_telling_which_was_wrong(client: TestClient, lin: str, language: str) -> None:
     answers = [sign_in(client, name, "wrong password", lang=language) for name in ("lin", "nobody")]
     assert [answer.status_code for answer in answers] == [401, 401]
-    said = {"en": "do not belong together", "zh": "用户名或密码不正确"}[language]
+    said = {"en": "Wrong name or password", "zh": "用户名或密码不正确"}[language]
     assert all(said in answer.text for answer in answers)
     assert all("wrong password" not in answer.text and "set-cookie" not in answer.headers for answer in answers)
 

@@ -129,7 +129,7 @@ def test_passages_say_what_is_internal_outdated_and_cited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "words"), [("", "no model was asked"), ("stand-in:1.5b", "The model read these passages")]
+    ("model", "words"), [("", "the model was not called"), ("stand-in:1.5b", "The model read these passages")]
 )
 def test_a_refusal_tells_who_decided_it(model: str, words: str) -> None:
     answer = replace(refusal("en"), model=model)
@@ -141,11 +141,14 @@ def test_a_refusal_tells_who_decided_it(model: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("error", "english"),
     [
-        (OllamaUnavailable(host="10.0.0.9:11434"), "The model server is not running. Evidence still works."),
+        (
+            OllamaUnavailable(host="10.0.0.9:11434"),
+            "The model server is not running. You can still search for evidence.",
+        ),
         (EmbedderMismatch(found="a", expected="b"), "The index was built with another model."),
         (IndexDamaged(reason="/srv/x"), "The knowledge base cannot be read."),
         (KnowledgeBaseMissing(folder="/srv/x"), "No knowledge base yet."),
-        (OllamaRefused(reason="out of memory"), "The model cannot answer now."),
+        (OllamaRefused(reason="out of memory"), "The model cannot answer right now."),
     ],
 )
 def test_reasons_are_words_without_paths_hosts_or_commands(error: AnswerdeskError, english: str) -> None:
@@ -259,7 +262,7 @@ def test_a_quotation_says_why_the_model_does_not_answer() -> None:
     assert data["verdict"] == {"kind": "good", "words": "Quoted from the knowledge base"}
     assert data["notice"] == {
         "kind": "error",
-        "words": "Too many questions are waiting. Evidence still works; try again in a moment.",
+        "words": "Too many questions are waiting. You can still use the evidence; try again in a moment.",
     }
     assert data["best"] is None
 

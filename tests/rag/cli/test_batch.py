@@ -62,7 +62,7 @@ def test_every_bad_line_is_named_by_its_number(line: str, reason: str) -> None:
     first, second = raised.value.text("en").splitlines()
     assert first.startswith("in.jsonl:3: ")
     assert reason in first
-    assert second == "in.jsonl:4: this is no JSON"
+    assert second == "in.jsonl:4: not valid JSON"
     assert [said.split("：")[0] for said in raised.value.text("zh").splitlines()] == [
         "in.jsonl 第 3 行",
         "in.jsonl 第 4 行",
@@ -172,7 +172,7 @@ def test_a_file_that_holds_something_else_is_left_as_it_is(
     model = use(monkeypatch, tmp_path / "kb", Model())
     Path(files[1]).write_text('{"id": "elsewhere", "text": "precious"}\n')
     assert command.main(["batch", *files]) == 2
-    assert "no answer to the questions given" in capsys.readouterr().err
+    assert "not an answer to one of the questions given" in capsys.readouterr().err
     assert "precious" in Path(files[1]).read_text("utf-8")
     assert command.main(["batch", files[0], str(tmp_path / "nowhere" / "out.jsonl")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

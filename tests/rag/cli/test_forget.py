@@ -128,7 +128,7 @@ def test_retention_deletes_what_is_old(turns: TurnStore, capsys: pytest.CaptureF
     assert command.main(["retention"]) == 0
     assert capsys.readouterr().out == "0 questions older than 365 days were deleted.\n"
     assert command.main(["retention", "--days", "0"]) == 0
-    assert capsys.readouterr().out.startswith("Questions are kept for ever")
+    assert capsys.readouterr().out.startswith("Questions are kept forever")
     assert command.main(["retention", "--days", "-1"]) == 2
     assert "TURN_RETENTION_DAYS" in capsys.readouterr().err
     with turns._database.transaction() as connection:

@@ -64,7 +64,7 @@ def test_one_without_the_model_is_left_out_until_it_has_it(
     ]
     other.models.append(MODEL)
     until(lambda: len(hosts.slots()) == 2)
-    assert caplog.records[-1].message == f"The model server {host_name(other.url)} takes questions again"
+    assert caplog.records[-1].message == f"The model server {host_name(other.url)} is back in use"
 
 
 def test_a_dead_one_is_left_out_and_taken_back(caplog: pytest.LogCaptureFixture) -> None:
@@ -122,7 +122,7 @@ def test_where_none_answers_or_none_has_it_that_is_said() -> None:
     assert hosts.slots() == {}
     with pytest.raises(NoHostAnswers) as error:
         hosts.require()
-    for language, words in (("en", "None of the model servers answers"), ("zh", "所有模型服务均无响应")):
+    for language, words in (("en", "None of the model servers responds"), ("zh", "所有模型服务均无响应")):
         assert words in error.value.text(language)  # type: ignore[arg-type]
         assert all(host_name(url) in error.value.text(language) for url in gone)  # type: ignore[arg-type]
     with OllamaStub(models=["qwen:7b"]) as stub, pytest.raises(ModelMissing):

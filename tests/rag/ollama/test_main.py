@@ -42,7 +42,7 @@ def test_adopted_is_said_and_not_stopped(
 ) -> None:
     with OllamaStub() as stub:
         assert run(["start"], stub.url, tmp_path, monkeypatch) == 0
-        assert "was there before" in capsys.readouterr().out
+        assert "was already running" in capsys.readouterr().out
         assert run(["start", "--foreground"], stub.url, tmp_path, monkeypatch) == 0  # nothing of ours to stay for
         capsys.readouterr()
         assert run(["stop", "--json"], stub.url, tmp_path, monkeypatch) == 0

@@ -92,7 +92,7 @@ def test_quantizing_keeps_template_stop_marks_and_origin(kind: str, making: Mode
     installed = {one.name: one.size_bytes for one in making.client.models()}
     assert installed[name] < 0.6 * installed[F16]
     assert "def add" in said(making.client, name)
-    with pytest.raises(ModelUnfit, match="quantized already"):
+    with pytest.raises(ModelUnfit, match="already quantized"):
         making.quantize(name, "q8_0")
     making.client.delete(name)
     assert find_installed(making.client.models(), name) is None

@@ -47,7 +47,7 @@ def test_no_question_gets_more_than_eight() -> None:
     [
         ("a b, c\nlonely\n", 2, "two words or more", "至少要有两个词"),
         ("a, " + "b" * 65, 1, "64 characters", "64 个字符"),
-        ("a, ***", 1, "letters or figures", "文字或数字"),
+        ("a, ***", 1, "letters or digits", "文字或数字"),
         ("a, b\n" * 10_001, 10_001, "10,000 lines", "10,000 行"),
     ],
 )
@@ -66,7 +66,7 @@ def test_what_cannot_be_used_is_one_sentence(
 def test_a_file_that_is_no_text_and_one_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "glossary.csv").write_bytes(b"\xff\xfea,b")
     for path in (tmp_path / "glossary.csv", tmp_path / "nowhere.csv"):
-        with pytest.raises(GlossaryUnusable, match="readable UTF-8"):
+        with pytest.raises(GlossaryUnusable, match="readable as UTF-8"):
             Glossary.read(path)
 
 

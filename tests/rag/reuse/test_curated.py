@@ -140,8 +140,8 @@ def test_its_question_gates_the_next_ingest(base: Base) -> None:
 @pytest.mark.parametrize(
     ("question", "answer", "documents", "words"),
     [
-        (" ", "x", [], "need words"),
-        ("How?", "\n", [], "need words"),
+        (" ", "x", [], "both a question and an answer"),
+        ("How?", "\n", [], "both a question and an answer"),
         ("How?", "x" * 20_001, [], "longer than"),
         ("How?", "x", ["nowhere.md"], "no document nowhere.md"),
     ],

@@ -139,7 +139,7 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(command, "load_settings", load_settings)
     monkeypatch.setattr(command, "provide", interrupt)
     assert command.main(["ollama"]) == 130
-    assert "what has arrived is kept" in capsys.readouterr().out
+    assert "what has been downloaded is kept" in capsys.readouterr().out
 
 
 def test_all_steps_are_known() -> None:

@@ -241,7 +241,7 @@ def test_a_disk_too_full_for_reading_is_said_as_it_is(writer: KnowledgeWriter, m
     writer.close()
     (writer.folder / f"{DATABASE_NAME}-wal").mkdir()  # where SQLite cannot make its file
     monkeypatch.setattr("rag.storage.connection._is_full", lambda folder: True)
-    with pytest.raises(NoRoomToOpen, match="not even reading"):
+    with pytest.raises(NoRoomToOpen, match="cannot even be opened"):
         KnowledgeStore(writer.folder).require_generation()
     monkeypatch.undo()
     with pytest.raises(IndexDamaged):

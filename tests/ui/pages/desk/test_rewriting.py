@@ -124,7 +124,7 @@ def test_what_cannot_be_rewritten_is_said_at_once(desk: WritingHarness) -> None:
     test.run()
     (warning,) = test.text
     assert warning.value == {
-        "en": "This cannot be rewritten: it is in that language already.",
+        "en": "This cannot be rewritten: it is already in that language.",
         "zh": "无法改写：文字已经是该语言。",
     }[desk.language]  # fmt: skip
     assert desk.writer.calls == []

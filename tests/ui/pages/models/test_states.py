@@ -74,7 +74,7 @@ def test_models_are_downloaded_imported_and_quantized_with_bytes_and_seconds(
     window.fill("m_path", f"{folder}/weights.gguf")
     window.fill("m_import_name", STAND_IN)
     window.press("m_import")
-    reason = {"en": "a model of this name is installed", "zh": "已有同名模型"}[language]
+    reason = {"en": "a model with this name is already installed", "zh": "已有同名模型"}[language]
     expect(page.get_by_text(reason)).to_be_visible()
     window.fill("m_import_name", "deepseek-r1:1b")
     window.press("m_import")
