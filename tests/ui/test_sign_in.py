@@ -150,9 +150,9 @@ def test_the_first_admin_is_made_with_the_terminals_code_once(client: TestClient
     assert translate("ui.first_admin", "en") in form
     good = {"name": "root", "password": PASSWORD, "again": PASSWORD, "lang": "en"}
     for fields, said in (
-        ({"code": "AAAA-AAAA-AAAA"}, "not the code"),
+        ({"code": "AAAA-AAAA-AAAA"}, "This is not the code"),
         ({"password": "short", "again": "short"}, "at least 10"),
-        ({"again": "another one here"}, "differ"),
+        ({"again": "another one here"}, "do not match"),
         ({"name": "local"}, "A name has"),
     ):
         answer = client.post("/sign-in", data=good | {"code": people.first_admin.code} | fields, headers=OWN)

@@ -66,7 +66,7 @@ def offer(run: Calibration, findings: Findings, *, agreed: bool) -> str:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--quantizations", "q4_0"], "q4_0 cannot be made"),
+        (["--quantizations", "q4_0"], "cannot be quantized to q4_0"),
         (["--slots", "0"], "--slots"),
         (["--contexts", "many"], "--contexts"),
         (["--minutes", "-1"], "--minutes"),

@@ -17,7 +17,7 @@ from tests.rag.ollama.test_main import run
 from tests.support.gguf_files import QWEN, write_gguf
 
 F16 = {"details": {"quantization_level": "F16"}}
-QUANTIZED = "quantized already (Q4_K_M)"
+QUANTIZED = "already quantized (Q4_K_M)"
 
 
 class Desk:
@@ -70,7 +70,7 @@ def test_a_model_that_ollama_finds_no_format_for_is_taken_away_again(
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (["quantize", "r1:f16", "q4_0"], 2, "q4_0 cannot be made"),
+        (["quantize", "r1:f16", "q4_0"], 2, "cannot be quantized to q4_0"),
         (["quantize", "r1:q4", "q8_0"], 2, QUANTIZED),
         (["quantize", "absent", "q8_0"], 4, "not installed"),
         (["quantize", "r1:f16", "q8_0", "--as", "r1:q4"], 2, "is already installed; choose another name"),
