@@ -59,7 +59,7 @@ def test_nothing_went_badly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     [
         ("C.UTF-8", ["--draft", "3"], 2, "there is no topic no. 3; there are 0"),
         ("zh_CN.UTF-8", ["--draft", "0"], 2, "没有第 0 个主题，共有 0 个"),
-        ("C.UTF-8", ["--since", "soon"], 2, "--since: soon is no time like"),
+        ("C.UTF-8", ["--since", "soon"], 2, "--since: soon is not a time like"),
         ("zh_CN.UTF-8", ["--kb", "nowhere"], 3, "知识库"),
     ],
 )

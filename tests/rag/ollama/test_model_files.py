@@ -48,9 +48,9 @@ def test_a_format_of_others_is_left_to_ollama(tmp_path: Path) -> None:
     [
         (WITHOUT_TEMPLATE, "no chat template"),
         ({**QWEN, "general.type": "adapter"}, "attach it with"),
-        ({**QWEN, "general.type": "mmproj"}, "eyes"),
+        ({**QWEN, "general.type": "mmproj"}, "vision projector"),
         ({**QWEN, "split.count": 3}, "one of 3 parts"),
-        ({**QWEN, "qwen2.pooling_type": 1}, "vectors"),
+        ({**QWEN, "qwen2.pooling_type": 1}, "embedding model"),
     ],
 )
 def test_what_would_not_answer_is_refused(metadata: dict[str, object], reason: str, tmp_path: Path) -> None:

@@ -245,7 +245,11 @@ def test_files_that_cannot_be_used_are_refused_in_words(
 
 @pytest.mark.parametrize(
     ("name", "kind", "reason"),
-    [(R1, "q8_0", "already quantized (Q4_K_M)"), (WHOLE, "q5_K_M", "cannot be quantized to q5_K_M"), (WHOLE, "", "cannot be quantized")],
+    [
+        (R1, "q8_0", "already quantized (Q4_K_M)"),
+        (WHOLE, "q5_K_M", "cannot be quantized to q5_K_M"),
+        (WHOLE, "", "cannot be quantized"),
+    ],
 )
 def test_what_cannot_be_quantized_says_why(here: Surroundings, name: str, kind: str, reason: str) -> None:
     failure = here.ended(here.desk.quantize(name, kind)).failure
