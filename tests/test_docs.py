@@ -15,6 +15,7 @@ from typing import NoReturn, get_args
 import pytest
 
 from rag.errors import AnswerdeskError
+from rag.pipeline import AskOptions
 from rag.schema import Answer, Citation, Conflict, Event, Origin
 from rag.settings import Settings
 
@@ -169,12 +170,12 @@ def test_every_error_is_documented_with_its_exit_code() -> None:
     assert sorted(rows) == sorted((cls.__name__, cls.exit_code) for cls in _error_classes())
 
 
-def test_every_event_and_every_field_of_an_answer_is_documented() -> None:
+def test_every_event_and_every_field_of_options_and_answers_is_documented() -> None:
     named = {row[0].strip("`*") for row in _rows("docs/python.md")}
     assert named >= {event.__name__ for event in get_args(Event)}
     assert named >= {field.name for field in fields(Answer)}
     text = _text("docs/python.md")
-    inner = {field.name for cls in (Citation, Conflict, Origin) for field in fields(cls)}
+    inner = {field.name for cls in (AskOptions, Citation, Conflict, Origin) for field in fields(cls)}
     assert {name for name in inner if f"`{name}`" not in text} == set()
 
 
