@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rag.text.markup import Line, LineKind, is_row_rule, read_lines, row_cells
 from rag.text.sentences import split_sentences
 
 UnitKind = Literal["heading", "sentence", "header_row", "row", "code"]
 
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
-_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(`{3,}|~{3,})")
-_TABLE_RULE = re.compile(r"[ \t]*+\|?[ \t]*+:?-{2,}+:?[ \t]*+(?:\|[ \t]*+:?-{2,}+:?[ \t]*+)*+\|?[ \t]*+")
 _HEADING_LIMIT_CHARACTERS = 120
 _HEADER_LIMIT_CHARACTERS = 400
 
@@ -48,10 +46,8 @@ def units(text: str, *, structured: bool) -> Iterator[Unit]:
     headings: list[tuple[int, str]] = []
     for block in _blocks(text) if structured else [_Block("text", 0, len(text))]:
         if block.kind == "heading":
-            match = _HEADING.match(text, block.start, block.end)
-            if match is not None:
-                level, words = len(match[1]), match[2].strip()[:_HEADING_LIMIT_CHARACTERS]
-                headings = [*(above for above in headings if above[0] < level), (level, words)]
+            words = text[block.content : block.end].strip()[:_HEADING_LIMIT_CHARACTERS]
+            headings = [*(above for above in headings if above[0] < block.level), (block.level, words)]
         path = tuple(words for _, words in headings)
         for unit in _units_of_block(text, block):
             yield Unit(unit.start, unit.end, unit.kind, path, unit.header)  # replace() takes three times as long
@@ -69,40 +65,43 @@ def pieces(text: str, unit: Unit, count_tokens: Callable[[str], int], limit: flo
     return [piece for half in (left, right) if half is not None for piece in pieces(text, half, count_tokens, limit)]
 
 
+_BlockKind = Literal["heading", "text", "table", "code"]
+_BLOCK_KINDS: dict[LineKind, _BlockKind] = {
+    "heading": "heading",
+    "row": "table",
+    "rule": "table",
+    "fence": "code",
+    "code": "code",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
-    kind: Literal["heading", "text", "table", "code"]
+    """``level`` and ``content``, where its words begin, are a heading's."""
+
+    kind: _BlockKind
     start: int
     end: int
+    level: int = 0
+    content: int = 0
 
 
 def _blocks(text: str) -> Iterator[_Block]:
     """Yield headings, tables, fenced code and what lies between them; together they cover the text."""
-    kind: Literal["text", "table", "code"] = "text"
-    fence = ""
-    start = position = 0
-    for line in text.splitlines(keepends=True):
-        line_start, position = position, position + len(line)
-        if fence:  # in code; the fence's own kind ends it
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                yield _Block("code", start, position)
-                fence, kind, start = "", "text", position
-            continue
-        opening = _FENCE.match(line)
-        following: Literal["text", "table", "code"]
-        following = "code" if opening else "table" if line.lstrip().startswith("|") else "text"
-        is_heading = _HEADING.match(line) is not None
-        if (following != kind or is_heading) and line_start > start:
-            yield _Block(kind, start, line_start)
-            start = line_start
+    first: Line | None = None
+    kind: _BlockKind = "text"
+    is_closed = False
+    for line in read_lines(text):
+        following = _BLOCK_KINDS.get(line.kind, "text")
+        opens_code = line.kind == "fence" and line.mark != ""
+        if first is not None and (is_closed or opens_code or following != kind):
+            yield _Block(kind, first.start, line.start, first.level, first.content)
+            first = None
+        first = first or line
         kind = following
-        if opening:
-            fence = opening[1]
-        elif is_heading:
-            yield _Block("heading", line_start, position)
-            start = position
-    if position > start:
-        yield _Block(kind, start, position)
+        is_closed = kind == "heading" or (line.kind == "fence" and not opens_code)
+    if first is not None and first.start < len(text):
+        yield _Block(kind, first.start, len(text), first.level, first.content)
 
 
 def _units_of_block(text: str, block: _Block) -> Iterator[Unit]:
@@ -134,11 +133,11 @@ def _stretches(text: str, block: _Block) -> Iterator[tuple[int, int]]:
 def _rows(text: str, block: _Block) -> Iterator[Unit]:
     """Yield a table's rows, the header with the rule below it as one."""
     lines = text[block.start : block.end].splitlines(keepends=True)
-    has_header = len(lines) > 1 and _TABLE_RULE.fullmatch(lines[1].rstrip("\n")) is not None
+    has_header = len(lines) > 1 and is_row_rule(lines[1])
     header = ""
     position = block.start
     if has_header:
-        header = " | ".join(cell.strip() for cell in lines[0].strip().strip("|").split("|"))
+        header = " | ".join(lines[0][start:end] for start, end in row_cells(lines[0]))
         header = header[:_HEADER_LIMIT_CHARACTERS]  # it stands in front of every passage, and must leave it room
         lines = [lines[0] + lines[1], *lines[2:]]
     for number, line in enumerate(lines):

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 
 from rag.schema import Answer, Citation, Evidence
 from rag.text.invisible import without_invisible
+from rag.text.markup import Line, read_lines
 
-_LIST_ITEM = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])[ \t]+|(?P<number>\d{1,2})[.)、．](?:[ \t]+|(?=\D)))(?=\S)")
-_HEADING = re.compile(r"(?<![ \t])[ \t]*+#{1,6}[ \t]++(?=\S)")
-_FENCE = re.compile(r"[ \t]*+`{3,}+[ \t]*+(?P<language>[\w+#.-]*+)[ \t]*+$")
 _INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`{1,8}+)(?P<code>[^`\n]+)(?P=ticks)")
 
 
@@ -65,16 +63,6 @@ class _OpenBlock:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of an answer, ``text[start:end]``; ``fence`` where it begins or ends a code block."""
-
-    start: int
-    end: int
-    in_code: bool = False
-    fence: re.Match[str] | None = None
-
-
 def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sentence, ...]:
     """Return the cited and the marked sentences in reading order, several citations of one sentence as one."""
     numbers: dict[tuple[int, int], list[int]] = {}
@@ -112,24 +100,23 @@ def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]
     """Cut an answer into blocks and runs.  Read together, the runs give the text without its markup."""
     blocks: list[_OpenBlock] = []
     may_continue = False
-    for one in _lines(text):
-        line = text[one.start : one.end]
-        if one.fence is not None:
-            if not one.in_code:
-                blocks.append(_OpenBlock("code", language=one.fence["language"]))
+    for line in read_lines(text):
+        if line.kind == "fence":
+            if line.mark:
+                blocks.append(_OpenBlock("code", language=line.language))
             may_continue = False
-        elif one.in_code:
-            blocks[-1].items.append((Run(line),))
-        elif not line.strip():
+        elif line.kind == "code":
+            blocks[-1].items.append((Run(text[line.start : line.end]),))
+        elif line.kind == "blank":
             may_continue = False
         else:
-            kind, content, number = _kind(line)
-            runs = tuple(_runs(text, one.start + content, one.end, sentences))
-            if _HEADING.match(line):
+            kind, content = _kind(line)
+            runs = tuple(_runs(text, content, line.end, sentences))
+            if line.kind == "heading":
                 runs = tuple(Run(run.text, True, run.code, run.sentence) for run in runs)
             continues = bool(blocks) and blocks[-1].kind == kind and (may_continue or kind != "p")
             if not continues:
-                blocks.append(_OpenBlock(kind, first_number=number))
+                blocks.append(_OpenBlock(kind, first_number=line.number or 1))
             blocks[-1].items.append(runs)
             may_continue = True
     return tuple(Block(block.kind, tuple(block.items), block.first_number, block.language) for block in blocks)
@@ -142,40 +129,20 @@ def plain_text(text: str) -> str:
     'Refunds take 7 days.'
     """
     text = without_invisible(text)
-    lines = (
-        text[one.start : one.end] if one.in_code else _without_marks(text[one.start : one.end])
-        for one in _lines(text)
-        if one.fence is None
-    )
+    lines = (_without_marks(text, line) for line in read_lines(text) if line.kind != "fence")
     return "\n".join(lines).strip()
 
 
-def _without_marks(line: str) -> str:
-    return _INLINE.sub(lambda match: match["bold"] or match["code"], _HEADING.sub("", line))
+def _without_marks(text: str, line: Line) -> str:
+    written = text[line.content if line.kind == "heading" else line.start : line.end]
+    return written if line.kind == "code" else _INLINE.sub(lambda match: match["bold"] or match["code"], written)
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    """Cut a text into lines.  A fence with a word behind it opens a code block and closes none."""
-    start = 0
-    in_code = False
-    for line in text.split("\n"):
-        end = start + len(line)
-        fence = _FENCE.match(line)
-        if fence is not None and in_code and fence["language"]:
-            fence = None
-        yield _Line(start, end, in_code, fence)
-        in_code ^= fence is not None
-        start = end + 1
-
-
-def _kind(line: str) -> tuple[str, int, int]:
-    """Return a line's kind of block, where its content begins, and its number in a list."""
-    item = _LIST_ITEM.match(line)
-    if item is not None:
-        number = item["number"]
-        return ("ol", item.end(), int(number)) if number else ("ul", item.end(), 1)
-    heading = _HEADING.match(line)
-    return "p", heading.end() if heading is not None else 0, 1
+def _kind(line: Line) -> tuple[str, int]:
+    """Return a line's kind of block and where its content begins; marks that a browser cannot count stay."""
+    if line.kind == "item" and (line.is_bullet or line.number is not None):
+        return "ul" if line.is_bullet else "ol", line.content
+    return "p", line.content if line.kind == "heading" else line.start
 
 
 def _runs(text: str, start: int, end: int, sentences: Sequence[Sentence]) -> Iterator[Run]:

@@ -5,19 +5,13 @@ of that text.  Here those marks become structure, so that an agent reads a table
 its place in the document, so that a quotation is marked wherever it stands.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from rag.schema import Evidence
-
-_HEADING = re.compile(r"#{1,6}[ \t]+(?=\S)")
-_LIST_ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<marker>[-*•]|\d{1,3}[.)])[ \t]+(?=\S)")
-_TABLE_RULE = re.compile(r"[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*")
-_TABLE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*")
-_CELL = re.compile(r"(?<!\\)\|[ \t]*+((?:[ \t]*+(?:\\\||[^| \t]))*+)[ \t]*+(?=\|)")
+from rag.text.markup import Line, read_lines, row_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,47 +57,35 @@ def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlo
     """Cut a passage into blocks."""
     blocks: list[PassageBlock] = []
     may_continue = False
-    for start, end in _lines(passage):
-        line = passage.text[start - passage.start : end - passage.start]
+    for line in read_lines(passage.text):
         previous = blocks[-1] if blocks and may_continue else None
-        may_continue = bool(line.strip())
-        if not may_continue:
-            continue
-        if _TABLE_RULE.fullmatch(line):
+        may_continue = line.start < line.end and line.kind != "blank"
+        if line.kind == "rule":
             if previous is not None and previous.kind == "table":
                 blocks[-1] = PassageBlock("table", previous.rows, has_head=len(previous.rows) == 1)
-            continue
-        block = _block(passage, marks, line, start)
-        if previous is not None and previous.kind == block.kind and block.kind in ("table", "text"):
-            blocks[-1] = _joined(previous, block)
-        else:
-            blocks.append(block)
+        elif may_continue:
+            block = _block(passage, marks, line)
+            if previous is not None and previous.kind == block.kind and block.kind in ("table", "text"):
+                blocks[-1] = _joined(previous, block)
+            else:
+                blocks.append(block)
     return tuple(blocks)
 
 
-def _lines(passage: Evidence) -> Iterator[tuple[int, int]]:
-    start = passage.start
-    for line in passage.text.split("\n"):
-        yield start, start + len(line)
-        start += len(line) + 1
+def _block(passage: Evidence, marks: Sequence[Mark], line: Line) -> PassageBlock:
+    """Return the block of one line."""
 
+    def runs(start: int, end: int) -> Cell:
+        return tuple(_runs(passage, marks, passage.start + start, passage.start + end))
 
-def _block(passage: Evidence, marks: Sequence[Mark], line: str, start: int) -> PassageBlock:
-    """Return the block of one line, which begins at ``start`` in the document."""
-
-    def runs(begin: int, end: int) -> Cell:
-        return tuple(_runs(passage, marks, start + begin, start + end))
-
-    if _TABLE_ROW.fullmatch(line):
-        return PassageBlock("table", (tuple(runs(*cell.span(1)) for cell in _CELL.finditer(line)),))
-    heading = _HEADING.match(line)
-    if heading is not None:
-        return PassageBlock("heading", ((runs(heading.end(), len(line)),),))
-    item = _LIST_ITEM.match(line)
-    if item is not None:
-        marker = item["marker"] if item["marker"][0].isdigit() else "•"
-        return PassageBlock("item", ((runs(item.end(), len(line)),),), marker=marker)
-    return PassageBlock("text", ((runs(0, len(line)),),))
+    if line.kind == "row":
+        cells = row_cells(passage.text[line.start : line.end])
+        return PassageBlock("table", (tuple(runs(line.start + start, line.start + end) for start, end in cells),))
+    if line.kind == "heading":
+        return PassageBlock("heading", ((runs(line.content, line.end),),))
+    if line.kind == "item":
+        return PassageBlock("item", ((runs(line.content, line.end),),), marker="•" if line.is_bullet else line.mark)
+    return PassageBlock("text", ((runs(line.start, line.end),),))
 
 
 def _joined(block: PassageBlock, more: PassageBlock) -> PassageBlock:

@@ -25,7 +25,9 @@ _HEADING = re.compile(r" {0,3}(?P<signs>#{1,6})[ \t]++(?=\S)")
 _ROW = re.compile(r"\s*+\|")
 _ROW_RULE = re.compile(r"\s*+\|[ \t]*+:?[-–]++:?[ \t]*+(?:\|[ \t]*+:?[-–]++:?[ \t]*+)*+\|?+\s*+\Z")
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
-_FENCE = re.compile(rf"[ \t]*+(?:{LIST_MARK}[ \t]++)?(?P<fence>`{{3,}}+|~{{3,}}+)(?P<info>[^`\n]*+)\Z")
+_FENCE = re.compile(
+    rf"[ \t]*+(?:{LIST_MARK}[ \t]++)?(?P<fence>`{{3,}}+|~{{3,}}+)[ \t]*+(?P<language>[\w+#.-]*+)[^`\n]*+\Z"
+)
 _SIGN = re.compile(r"\s*+[^\w\s\"'“‘]|\s*+(?:[\d一二三四五六七八九十①-⑳]|[A-Za-z][.)])")
 """What every sign begins with, so that the lines of a paragraph, which are most, are looked at once."""
 
@@ -73,7 +75,7 @@ def read_lines(text: str) -> Iterator[Line]:
     for written in text.split("\n"):
         end = start + len(written)
         if fence:
-            closes = is_closing_fence(written, fence)
+            closes = _is_closing_fence(written, fence)
             yield Line(start, end, "fence" if closes else "code", start)
             fence = "" if closes else fence
         else:
@@ -94,7 +96,7 @@ def _read_line(written: str, start: int, end: int) -> Line:
             return Line(start, end, "heading", start + heading.end(), len(heading["signs"]))
         fence = _FENCE.match(written)
         if fence is not None:
-            return Line(start, end, "fence", end, mark=fence["fence"], language=fence["info"].strip().split(" ")[0])
+            return Line(start, end, "fence", end, mark=fence["fence"], language=fence["language"])
         item = _LIST_ITEM.match(written)
         if item is not None:
             return Line(start, end, "item", start + item.end(), item.start("mark"), item["mark"])
@@ -103,15 +105,10 @@ def _read_line(written: str, start: int, end: int) -> Line:
     return Line(start, end, "text" if words else "blank", start + indent, indent)
 
 
-def is_closing_fence(written: str, fence: str) -> bool:
+def _is_closing_fence(written: str, fence: str) -> bool:
     """Tell whether a line closes code that ``fence`` opened: the same signs, as many or more, and nothing else."""
     signs = written.strip()
     return signs.startswith(fence) and not signs.strip(fence[0])
-
-
-def is_heading(line: str) -> bool:
-    """Tell whether a line is a heading: ``## Fees``."""
-    return _HEADING.match(line) is not None
 
 
 def without_heading_signs(line: str) -> str:
@@ -120,14 +117,9 @@ def without_heading_signs(line: str) -> str:
     return line if signs is None else line[signs.end() :]
 
 
-def is_row(line: str) -> bool:
-    """Tell whether a line is a row of a table, its header or the rule below that."""
-    return _ROW.match(line) is not None
-
-
 def is_row_rule(line: str) -> bool:
-    """Tell whether a line is the rule between a table's header and its rows, ``|---|---|``, or a row without words."""
-    return _ROW_RULE.match(line) is not None or (is_row(line) and not line.strip("| \t\n"))
+    """Tell whether a line is the rule between a table's header and its rows: ``|---|---|``."""
+    return _ROW_RULE.match(line) is not None
 
 
 def row_cells(row: str) -> list[tuple[int, int]]:

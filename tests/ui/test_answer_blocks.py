@@ -86,3 +86,21 @@ def test_runs_read_together_give_the_text_and_every_sentence_is_whole(lines: lis
     ]
     inside = "".join(run.text for run in runs if run.sentence == 0)
     assert set(inside) <= set(text[start:end])
+
+
+def test_marks_inside_a_line_are_words_and_lists_are_those_of_documents() -> None:
+    assert plain_text("按 # 键两次\n## 步骤") == "按 # 键两次\n步骤"
+    blocks = answer_blocks("· 退货\n– 换货\n\n100. 等待\n\n（1）先寄回", ())
+    assert [(block.kind, block.first_number, len(block.items)) for block in blocks] == [
+        ("ul", 1, 2),
+        ("ol", 100, 1),
+        ("p", 1, 1),
+    ]
+    assert blocks[2].items[0][0].text == "（1）先寄回", "a mark that a browser cannot count stays as it is"
+
+
+def test_code_ends_with_its_own_fence() -> None:
+    code, after = answer_blocks("````sh title=a\n```\n# no heading\n````\nDone", ())
+    assert (code.kind, code.language) == ("code", "sh")
+    assert [item[0].text for item in code.items] == ["```", "# no heading"]
+    assert after.kind == "p"

@@ -82,3 +82,20 @@ def test_no_letter_is_lost_or_marked_wrongly(text: str, one: int, other: int) ->
     assert [letter for run in runs for letter in run.text if letter in "ab"] == [c for c in text if c in "ab"]
     marked = [letter for run in runs if run.sentences for letter in run.text if letter in "ab"]
     assert marked == [letter for letter in text[start:end] if letter in "ab"]
+
+
+def test_list_marks_are_those_of_the_prompt_and_code_has_no_headings() -> None:
+    blocks = passage_blocks(passage("1、退货\n一、政策\n· 换货\n100. 等待\n```\n# install\n- x\n```"), ())
+    assert [(block.kind, block.marker) for block in blocks] == [
+        ("item", "1、"),
+        ("item", "一、"),
+        ("item", "•"),
+        ("item", "100."),
+        ("text", ""),
+    ]
+    assert blocks[-1].plain_text == "```\n# install\n- x\n```"
+
+
+def test_a_row_without_its_last_bar_is_a_row() -> None:
+    (table,) = passage_blocks(passage("| Where | Fee |\n|---|---|\n| UK | free"), ())
+    assert words(table) == [["Where", "Fee"], ["UK", "free"]]
