@@ -35,9 +35,10 @@ from ingest.console import ProgressConsole
 from ingest.discovery import places
 from ingest.duplicate_words import summary_line
 from ingest.gate_words import gate_lines
-from ingest.options import asks, needs_no_paths
+from ingest.langchain import NamedLoader, ingest_documents, open_loader
+from ingest.options import asks, contradiction, needs_no_paths
 from ingest.options import parser as make_parser
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from ingest.recording import record_change
 from ingest.summary import IngestSummary
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not (options.paths or options.rebuild or needs_no_paths(options)):
         parser.error("name a file or a folder  请指定文件或文件夹")
+    if said := contradiction(options):
+        parser.error(said)
     language = terminal_language()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager, end as at Ctrl-C
     try:
@@ -102,14 +105,17 @@ def _run(options: argparse.Namespace, settings: Settings, language: Language) ->
         code = set_access(options.scope, options.audience, settings, language)
     if asks(options):
         return _tell(options, settings, language)
-    if not (options.paths or options.rebuild):
+    if not (options.paths or options.rebuild or options.loader):
         return code
+    loader = open_loader(options.loader, options.loader_args or "{}", options.collection) if options.loader else None
     if options.diff:
-        return show_difference(options.paths, settings, language, reread=options.reread, as_json=options.json)
+        return show_difference(
+            options.paths, settings, language, reread=options.reread, as_json=options.json, loader=loader
+        )
     if options.watch:
         return _watch(options, settings, language)
     places(options.paths)  # a path that is misspelt is told before the embedder is loaded
-    return _ingest(options, settings, open_embedder(settings), language)
+    return _ingest(options, settings, open_embedder(settings), language, loader=loader)
 
 
 def _tell(options: argparse.Namespace, settings: Settings, language: Language) -> int:
@@ -158,9 +164,8 @@ def _repair(settings: Settings, language: Language, *, as_json: bool) -> int:
             [],
             settings,
             open_embedder(settings),
-            rebuild=True,
-            keep_vectors=True,
-            force=True,  # the texts are those that are served: there is nothing to hold back
+            # the texts are those that are served: there is nothing to hold back
+            IngestOptions(rebuild=True, keep_vectors=True, force=True),
             progress=console,
         )
     recorded = _record(summary, settings, language)
@@ -191,19 +196,16 @@ def _ingest(
     embedder: Embedder,
     language: Language,
     reader: FileReader | None = None,
+    loader: NamedLoader | None = None,
 ) -> int:
+    chosen = IngestOptions(prune=options.prune, rebuild=options.rebuild, reread=options.reread, force=options.force)
     with ProgressConsole(language, sys.stderr) as console:
-        summary = ingest(
-            options.paths,
-            settings,
-            embedder,
-            prune=options.prune,
-            rebuild=options.rebuild,
-            reread=options.reread,
-            force=options.force,
-            progress=console,
-            reader=reader,
-        )
+        if loader is None:
+            summary = ingest(options.paths, settings, embedder, chosen, progress=console, reader=reader)
+        else:
+            summary = ingest_documents(
+                loader.documents(), settings, embedder, chosen, collection=loader.collection, progress=console
+            )
     recorded = _record(summary, settings, language)
     tell_unsettled_access(settings, language)
     if options.json:

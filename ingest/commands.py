@@ -16,6 +16,7 @@ from ingest.duplicates import find_duplicates
 from ingest.gate import gate_of_current, register
 from ingest.gate_words import current_lines, gate_json
 from ingest.history import history, oldest_restorable, rollback
+from ingest.langchain import NamedLoader, documents_difference
 from ingest.lock import writer_lock
 from ingest.new_details import confirm_details
 from ingest.recording import record_change
@@ -71,11 +72,20 @@ def show_documents(settings: Settings, language: Language, *, as_json: bool) -> 
 
 
 def show_difference(
-    paths: Sequence[Path], settings: Settings, language: Language, *, reread: bool, as_json: bool
+    paths: Sequence[Path],
+    settings: Settings,
+    language: Language,
+    *,
+    reread: bool,
+    as_json: bool,
+    loader: NamedLoader | None = None,
 ) -> int:
-    """Print what an ingest of the paths would change; 1 where files cannot be read."""
+    """Print what an ingest of the paths, or of a loader's documents, would change; 1 where some cannot be read."""
     with ProgressConsole(language, sys.stderr) as console:
-        found = difference(paths, settings, reread=reread, progress=console)
+        if loader is None:
+            found = difference(paths, settings, reread=reread, progress=console)
+        else:
+            found = documents_difference(loader.documents(), settings, collection=loader.collection, progress=console)
     if as_json:
         print_json(report_json(found, language))
     else:

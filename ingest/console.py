@@ -83,6 +83,9 @@ class ProgressConsole:
             )
         if progress.stage == "publishing":
             return "nothing", "", 0, 0
+        if progress.files_total == 0:  # a loader does not tell how many will come
+            figures = translate("ingest.loaded", self._language, **files, done=done, rate=rate)
+            return "documents", figures, progress.files_done, 0
         if found == 0:
             return (
                 "files",

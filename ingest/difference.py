@@ -1,19 +1,19 @@
 """What an ingest would change, told before it does: reads the files, writes nothing, needs no embedder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.chunking import recipe
 from ingest.discovery import Discovery, discover, nothing_in
-from ingest.identity import DocumentIds, body_hash, missing_documents, moves
+from ingest.identity import CollectionMember, DocumentIds, DocumentMatch, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.new_details import keys_of, new_details_of
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, ReportProgress
-from rag.errors import DocumentUnreadable
+from rag.errors import DocumentUnreadable, NothingToIngest
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.contact_details import NewDetail
@@ -77,6 +77,29 @@ def difference(
             store.close()
 
 
+def collection_difference(
+    root: str, members: Iterable[CollectionMember], settings: Settings, *, progress: ReportProgress | None = None
+) -> Difference:
+    """Compare a collection with the current generation, as ``ingest_collection`` would take it.
+
+    Raises ``NothingToIngest`` where no document came, ``IndexDamaged``, and what the iterator raises.
+    """
+    store = KnowledgeStore(settings.knowledge_dir)
+    try:
+        comparison = _Comparison(store, settings, reread=False)
+        documents = 0
+        for number, member in enumerate(members, start=1):
+            if progress is not None:
+                progress(IngestProgress("reading", files_done=number))
+            documents += member.document is not None
+            comparison.take_member(member, root)
+        if documents == 0:
+            raise NothingToIngest(path=root)
+        return comparison.collection_result(root)
+    finally:
+        store.close()
+
+
 class _Comparison:
     """Sorts what is read into new, changed and the same, as an ingest would."""
 
@@ -108,7 +131,17 @@ class _Comparison:
         if isinstance(found, DocumentUnreadable):
             self._failures.append(found)
             return
-        met = self._ids.classify(found, source)
+        self._sort(self._ids.classify(found, source))
+
+    def take_member(self, member: CollectionMember, root: str) -> None:
+        """Compare one document of a collection with the one of its id."""
+        if member.document is not None:
+            self._sort(self._ids.classify_member(member.document, root))
+        if member.failure is not None:
+            self._ids.keep_member(member.name, root)
+            self._failures.append(member.failure)
+
+    def _sort(self, met: DocumentMatch) -> None:
         if met.fate in ("added", "changed"):
             for detail in keys_of(f"{met.document.title}\n\n{met.document.text}"):
                 self._details.setdefault(detail, []).append(met.document.document_id)
@@ -124,6 +157,13 @@ class _Comparison:
         """Return what came of it, once every file was taken."""
         failures = (*discovery.unreadable, *self._failures)
         missing = missing_documents(self._known, self._ids, discovery, failures)
+        return replace(self._result(missing), failures=failures, links_out=discovery.links_out)
+
+    def collection_result(self, root: str) -> Difference:
+        """Return what came of it, once every document of the collection was taken."""
+        return self._result(self._ids.missing_members(root))
+
+    def _result(self, missing: Sequence[str]) -> Difference:
         texts = (self._store.document(document_id, self._generation) for document_id in missing)
         moved = tuple(moves(texts, self._bodies))
         old, new = ({pair[side] for pair in moved} for side in (0, 1))
@@ -134,7 +174,6 @@ class _Comparison:
             moved=moved,
             missing=tuple(sorted(set(missing) - old)),
             unchanged=self._unchanged,
-            failures=failures,
-            links_out=discovery.links_out,
+            failures=tuple(self._failures),
             new_details=new_details_of(self._details, self._store) if self._generation else (),
         )

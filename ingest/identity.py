@@ -55,6 +55,23 @@ class DocumentMatch:
         return "unchanged" if self.known.content_hash == self.digest else "changed"
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionMember:
+    """What came under a name: a document, whose ``document_id`` is the name, a failure, or both."""
+
+    name: str
+    document: Document | None = None
+    failure: DocumentUnreadable | None = None
+
+
+_COLLECTION = "collection:"
+
+
+def collection_root(name: str) -> str:
+    """Return what stands in ``LiveDocument.root`` for documents that no file holds: ``collection:NAME``."""
+    return f"{_COLLECTION}{name}"
+
+
 class DocumentIds:
     """Gives every document of one ingest its id.
 
@@ -66,6 +83,7 @@ class DocumentIds:
     def __init__(self, live: Mapping[str, LiveDocument]) -> None:
         self._live = live
         self._by_path = {known.path: known.document_id for known in live.values() if _was_whole_file(known)}
+        self._by_member = {(known.root, known.relative_path): known.document_id for known in live.values()}
         self._given: set[str] = set()
 
     def classify(self, read: Document, source: SourceFile) -> DocumentMatch:
@@ -78,6 +96,36 @@ class DocumentIds:
         chosen = self._known(document, source) or self._free(document, source)
         self._given.add(chosen)
         return chosen
+
+    def classify_member(self, read: Document, root: str) -> DocumentMatch:
+        """Give a document of a collection its id and compare it with the one that is known by it.
+
+        The id is the document's name in the collection, with the collection's name in front where another document has
+        that id.  A known member keeps its id.
+        """
+        name = read.document_id
+        longer = f"{root.removeprefix(_COLLECTION)}/{name}"
+        counted = (f"{longer}#{number}" for number in count(2))
+        chosen = self._by_member.get((root, name)) or next(
+            free for free in chain((name, longer), counted) if self._is_free(free)
+        )
+        self._given.add(chosen)
+        document = replace(read, document_id=chosen)
+        return DocumentMatch(document, content_hash(document), self._live.get(chosen))
+
+    def keep_member(self, name: str, root: str) -> None:
+        """Let a collection's document that cannot be read now be as it was, if it is known."""
+        known = self._by_member.get((root, name))
+        if known is not None:
+            self._given.add(known)
+
+    def missing_members(self, root: str) -> list[str]:
+        """Return the ids of the collection's known documents that were not met in this run."""
+        return [
+            known.document_id
+            for known in self._live.values()
+            if known.root == root and not self.was_given(known.document_id)
+        ]
 
     def keep(self, document_id: str) -> None:
         """Give a known document, whose file was not read again, the id that it has."""
@@ -107,7 +155,10 @@ class DocumentIds:
         if document_id in self._given:
             return False
         known = self._live.get(document_id)
-        return known is None or not Path(known.path).exists()  # its file is gone: this is where it moved to
+        if known is None:
+            return True
+        is_file = not known.root.startswith(_COLLECTION)
+        return is_file and not Path(known.path).exists()  # its file is gone: this is where it moved to
 
 
 def missing_documents(

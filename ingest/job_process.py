@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.child import Tell, serve_owner
 from ingest.job import JOBS, PROGRESSES, SUMMARIES
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestProgress
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
@@ -36,9 +36,7 @@ def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 
         job.paths,
         settings,
         open_embedder(settings),
-        prune=job.prune,
-        force=job.force,
-        rehearsal=job.rehearsal,
+        IngestOptions(prune=job.prune, force=job.force, rehearsal=job.rehearsal),
         progress=_Told(tell).progress,
     )
     return SUMMARIES.dump_python(summary, mode="json")

@@ -13,6 +13,8 @@ _HELP = """examples:
   python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
   python -m ingest manuals --diff            what the next ingest would change
   python -m ingest manuals --watch           keep up with a folder until Ctrl-C
+  python -m ingest --loader langchain_community.document_loaders:CSVLoader --loader-args '{"file_path": "faq.csv"}'
+                                             what any LangChain document loader loads; --collection names it
   python -m ingest --list                    what is in it
   python -m ingest --check                   do rows, postings, vectors and index agree?  --repair mends them
   python -m ingest --confirm                 confirm the addresses that are new: answers mark them no more
@@ -28,8 +30,9 @@ in JSON, rows of {"id", "title", "text", "source"} or {"question", "answer"}: se
 the knowledge base that was published before serves on.
 
 exit codes: 0 everything was read, or is sound; 1 published, but some files could not be read, or --check found damage;
-  2 wrong options;
-  3 nothing was published: nothing readable, another ingest is running, the disk is full, another embedder;
+  2 wrong options, or a --loader that cannot be imported or built;
+  3 nothing was published: nothing readable, another ingest is running, the disk is full, another embedder,
+    a loader failed;
   5 the embedder is missing;
   7 built and not published: the regression questions are answered worse (--force publishes all the same);
   130 stopped with Ctrl-C.
@@ -55,6 +58,18 @@ def parser() -> argparse.ArgumentParser:
         help="read links that lead out of the folders, too  同时读取指向文件夹之外的链接",
     )
     options.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
+    options.add_argument(
+        "--loader",
+        metavar="MODULE:CLASS",
+        help="ingest what a LangChain document loader loads; it is trusted code and runs in this process, "
+        "not in the confined reader of files  用 LangChain 加载器导入（受信任的代码，在本进程内运行）",
+    )
+    options.add_argument("--loader-args", metavar="JSON", help="its keyword arguments, a JSON object  加载器参数")
+    options.add_argument(
+        "--collection",
+        metavar="NAME",
+        help="what --prune compares a loader's documents with (default: its class and arguments)  文档集合名称",
+    )
     ask = options.add_mutually_exclusive_group()
     ask.add_argument("--list", action="store_true", help="list the documents  列出文档")
     ask.add_argument("--diff", action="store_true", help="say what would change, write nothing  只比较，不写入")
@@ -82,9 +97,24 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def contradiction(options: argparse.Namespace) -> str:
+    """Return why options cannot be given together, in both languages; empty where they can."""
+    if options.loader is None:
+        if options.loader_args is not None or options.collection is not None:
+            return "--loader-args and --collection need --loader  --loader-args 和 --collection 须与 --loader 一起使用"
+        return ""
+    if options.paths or options.watch or asks(options):
+        return (
+            "--loader goes with neither paths nor --watch, nor with what only looks at the knowledge base  "
+            "--loader 不能与路径、--watch 或仅查看知识库的选项同时使用"
+        )
+    return ""
+
+
 def needs_no_paths(options: argparse.Namespace) -> bool:
     """Tell whether no paths are needed."""
-    return asks(options) or any(given is not None for given in (options.questions, options.scope, options.audience))
+    given = (options.loader, options.questions, options.scope, options.audience)
+    return asks(options) or any(value is not None for value in given)
 
 
 def asks(options: argparse.Namespace) -> bool:

@@ -7,7 +7,9 @@ again, which took minutes.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,7 +20,14 @@ from ingest.document_writing import DocumentWriting
 from ingest.duplicates import sketch_new
 from ingest.embedding import PassageEmbedding, require_same_embedder
 from ingest.gate import Gate
-from ingest.identity import DocumentIds, body_hash, missing_documents, moves
+from ingest.identity import (
+    CollectionMember,
+    DocumentIds,
+    DocumentMatch,
+    body_hash,
+    missing_documents,
+    moves,
+)
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
@@ -28,10 +37,9 @@ from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.recovery import set_aside_if_damaged
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress, Stage
-from rag.errors import DocumentUnreadable, KnowledgeBaseMissing
+from rag.errors import DocumentUnreadable, KnowledgeBaseMissing, NothingToIngest
 from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits
-from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.source_files import SourceFileTable
@@ -41,29 +49,43 @@ from rag.storage.writer import KnowledgeWriter
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
 
 
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """What an ingest does beyond adding what is new and changed.
+
+    ``prune`` retires the documents under the given paths, or of the given collection, that are gone.  ``rebuild`` cuts,
+    embeds and indexes every document anew, those that are not read in this run from the text that the store holds; with
+    ``keep_vectors`` it embeds only what has no sound vector.  ``reread`` reads files that nobody has written to.
+    ``force`` publishes a generation that the gate would hold back.  ``rehearsal`` publishes nothing and reports what
+    would change.
+    """
+
+    prune: bool = False
+    rebuild: bool = False
+    keep_vectors: bool = False
+    reread: bool = False
+    force: bool = False
+    rehearsal: bool = False
+
+
+_DEFAULTS = IngestOptions()
+
+
 def ingest(
     paths: Sequence[Path],
     settings: Settings,
     embedder: Embedder,
+    options: IngestOptions = _DEFAULTS,
     *,
-    prune: bool = False,
-    rebuild: bool = False,
-    keep_vectors: bool = False,
-    reread: bool = False,
-    force: bool = False,
-    rehearsal: bool = False,
     progress: ReportProgress | None = None,
     reader: FileReader | None = None,
 ) -> IngestSummary:
     """Bring the knowledge base in ``settings.knowledge_dir`` up to date with the files under ``paths``.
 
     Documents that are known and the same in text, metadata and way of cutting are skipped; files that nobody has
-    written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  ``prune`` retires those that lay under
-    ``paths`` and are gone.  ``rebuild`` cuts, embeds and indexes every document anew, those outside
-    ``paths`` from the text that the store holds; ``paths`` may then be empty.  With ``keep_vectors`` it embeds only
-    what has no sound vector.  A generation that answers the knowledge base's regression questions worse than the
-    current one (``ingest.gate``) is built and not published, unless ``force`` is given.  A ``rehearsal`` publishes
-    nothing and says what would be.
+    written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  A generation that answers the
+    knowledge base's regression questions worse than the current one (``ingest.gate``) is built and not published,
+    unless ``force`` is given.  ``paths`` may be empty with ``rebuild``.
 
     Files are read and passages embedded at the same time; documents are taken, numbered and written in the order of
     their files.  ``progress`` is called in this thread.  ``reader`` is for callers that ingest often: it reads alone,
@@ -74,30 +96,66 @@ def ingest(
     """
     started_at = time.monotonic()
     discovery = discover(paths, follow_links=settings.follow_links)
-    if not discovery.files and (paths or not rebuild):
+    if not discovery.files and (paths or not options.rebuild):
         raise nothing_in(paths)
+    with _open_run(settings, embedder, options, progress, reads_sources=bool(paths)) as run:
+        run.read(discovery, reader)
+        if run.nothing_known:
+            raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=settings.knowledge_dir)
+        run.cut_the_others_again()
+        run.retire_missing(run.missing_files(discovery))
+        return replace(run.finish(started_at), unsupported=discovery.unsupported, links_out=discovery.links_out)
+
+
+def ingest_collection(
+    root: str,
+    members: Iterable[CollectionMember],
+    settings: Settings,
+    embedder: Embedder,
+    options: IngestOptions = _DEFAULTS,
+    *,
+    progress: ReportProgress | None = None,
+) -> IngestSummary:
+    """Bring the knowledge base up to date with a collection, whose documents come from a program and not from files.
+
+    ``root`` is ``identity.collection_root``'s.  ``prune`` retires the documents of this collection that did not come;
+    files and other collections are left alone.  Whatever the iterator raises ends the ingest without a new generation.
+    Raises what ``ingest`` raises; ``NothingToIngest`` where no document came.
+    """
+    started_at = time.monotonic()
+    with _open_run(settings, embedder, options, progress, reads_sources=True) as run:
+        if run.read_members(root, members) == 0:
+            raise NothingToIngest(path=root)
+        run.cut_the_others_again()
+        run.retire_missing(run.missing_members(root))
+        return run.finish(started_at)
+
+
+@contextmanager
+def _open_run(
+    settings: Settings,
+    embedder: Embedder,
+    options: IngestOptions,
+    progress: ReportProgress | None,
+    *,
+    reads_sources: bool,
+) -> Iterator["_Run"]:
+    """Take the writer's lock and give a run of the next generation; a damaged database is set aside to be rebuilt."""
     folder = settings.knowledge_dir
     with writer_lock(folder):
-        if rebuild and paths:
+        if options.rebuild and reads_sources:
             set_aside_if_damaged(folder)
-        if not rebuild:
+        if not options.rebuild:
             require_same_embedder(KnowledgeStore(folder), embedder)
         writer = KnowledgeWriter(folder)
         try:
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
-            if keep_vectors:
+            if options.keep_vectors:
                 table.forget_damaged()
-            anew, cores = rebuild and not keep_vectors, settings.embedder_threads or len(os.sched_getaffinity(0))
+            anew = options.rebuild and not options.keep_vectors
+            cores = settings.embedder_threads or len(os.sched_getaffinity(0))
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
-                report = progress or (lambda _: None)
-                run = _Run(writer, embedder, embedding, settings, report, rebuild=rebuild, reread=reread)
-                gate = Gate(writer, embedder, settings, force=force)
-                run.read(discovery, reader)
-                if run.nothing_known:
-                    raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=folder)
-                run.cut_the_others_again()
-                run.retire_missing(discovery, gate, prune=prune)
-                return run.finish(discovery, table, gate, started_at, rehearsal=rehearsal)
+                yield _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
         finally:
             writer.close()
 
@@ -111,24 +169,28 @@ class _Run:
         embedder: Embedder,
         embedding: PassageEmbedding,
         settings: Settings,
+        options: IngestOptions,
         progress: ReportProgress,
-        *,
-        rebuild: bool,
-        reread: bool,
     ) -> None:
         self._writer = writer
         self._embedder = embedder
         self._embedding = embedding
+        self._table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
         self._settings = settings
+        self._options = options
         self._recipe = recipe(settings.chunk_tokens)
         self._progress = progress
-        self._rebuild = rebuild
         self._generation = writer.begin()
         self._live = writer.live_documents()
         self._ids = DocumentIds(self._live)
         self._files = KnownFiles(
-            SourceFileTable(writer.database), self._live, Limits.of(settings), self._recipe, reread=reread or rebuild
+            SourceFileTable(writer.database),
+            self._live,
+            Limits.of(settings),
+            self._recipe,
+            reread=options.reread or options.rebuild,
         )
+        self._gate = Gate(writer, embedder, settings, force=options.force)
         self._files_done = self._files_total = 0
         self._writing = DocumentWriting(
             writer, self._generation, embedder, embedding, settings, partial(self._report, "reading")
@@ -164,6 +226,31 @@ class _Run:
         self._writing.flush()
         self._report("reading")
 
+    def read_members(self, root: str, members: Iterable[CollectionMember]) -> int:
+        """Take a collection's documents, write those that are new or changed, and return how many documents came.
+
+        A document that came and cannot be read stays as it was.
+        """
+        documents = 0
+        for member in members:
+            self._files_done += 1
+            self._keep_arrived_vectors()
+            self._report("reading")
+            failure = member.failure
+            if member.document is not None:
+                documents += 1
+                try:
+                    match = self._ids.classify_member(member.document, root)
+                    self._take(match, root, member.name)
+                except DocumentUnreadable as error:
+                    failure = error
+            if failure is not None:
+                self._ids.keep_member(member.name, root)
+                self._fail(failure)
+        self._writing.flush()
+        self._report("reading")
+        return documents
+
     def _leave(self, document_ids: Sequence[str]) -> None:
         """Let the documents of a file that nobody has written to be as they are."""
         for document_id in document_ids:
@@ -185,7 +272,7 @@ class _Run:
                 self._fail(found)
                 continue
             try:
-                documents.append(self._take(found, source))
+                documents.append(self._take(self._ids.classify(found, source), str(source.root), source.document_id))
             except DocumentUnreadable as failure:
                 self._fail(failure)
 
@@ -194,7 +281,7 @@ class _Run:
         others = [
             known.document_id
             for known in self._live.values()
-            if not self._ids.was_given(known.document_id) and (self._rebuild or known.recipe != self._recipe)
+            if not self._ids.was_given(known.document_id) and (self._options.rebuild or known.recipe != self._recipe)
         ]
         for begin in range(0, len(others), _TEXTS_AT_ONCE):
             for document in self._writer.live_texts(others[begin : begin + _TEXTS_AT_ONCE]):
@@ -204,18 +291,23 @@ class _Run:
                     self._fail(failure)  # it stays as it was cut before
         self._writing.flush()
 
-    def retire_missing(self, discovery: Discovery, gate: Gate, *, prune: bool) -> None:
-        """Retire documents under the given paths that were found at another place; others that are gone if asked to.
+    def missing_files(self, discovery: Discovery) -> list[str]:
+        """Return the known documents under the given paths that were not met.  What could not be read is not gone."""
+        return missing_documents(self._live, self._ids, discovery, self._failures)
 
-        What could not be read is not gone: it stays as it was.
-        """
-        missing = missing_documents(self._live, self._ids, discovery, self._failures)
+    def missing_members(self, root: str) -> list[str]:
+        """Return the known documents of a collection that did not come."""
+        return self._ids.missing_members(root)
+
+    def retire_missing(self, missing: Sequence[str]) -> None:
+        """Retire missing documents that were found at another place, and with ``prune`` those that are gone."""
+        prune = self._options.prune
         moved = dict(self._moves(missing))
         gone = [document_id for document_id in missing if document_id not in moved]
         self._writer.retire([*moved, *(gone if prune else ())], self._generation)
         if moved or (prune and gone):
             self._files.forget_retired()
-        gate.expect(gone if prune else (), moved)
+        self._gate.expect(gone if prune else (), moved)
         self._moved = len(moved)
         self._added -= len(moved)
         self._retired, self._missing = (len(gone), 0) if prune else (0, len(gone))
@@ -224,12 +316,10 @@ class _Run:
         for begin in range(0, len(missing) if self._added_bodies else 0, _TEXTS_AT_ONCE):
             yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
-    def finish(
-        self, discovery: Discovery, table: EmbeddingTable, gate: Gate, started_at: float, *, rehearsal: bool
-    ) -> IngestSummary:
+    def finish(self, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
-        if self._writing.written > 0 or self._retired > 0 or self._rebuild or self._generation == 1:
-            outcome = self._embed_and_publish(table, gate, rehearsal=rehearsal)
+        if self._writing.written > 0 or self._retired > 0 or self._options.rebuild or self._generation == 1:
+            outcome = self._embed_and_publish()
             embedded = self._embedding.done
         else:
             outcome, embedded = as_before(self._writer, self._generation - 1), 0
@@ -241,8 +331,7 @@ class _Run:
             moved=self._moved,
             missing=self._missing,
             failures=tuple(self._failures),
-            unsupported=discovery.unsupported,
-            links_out=discovery.links_out,
+            unsupported=(),
             documents=outcome.documents,
             chunks=outcome.chunks,
             embedded=embedded,
@@ -255,7 +344,7 @@ class _Run:
             new_details=outcome.new_details,
         )
 
-    def _embed_and_publish(self, table: EmbeddingTable, gate: Gate, *, rehearsal: bool) -> Outcome:
+    def _embed_and_publish(self) -> Outcome:
         self._report("embedding")
         self._embedding.begin()
         sketched = sketch_new(self._writer, self._generation, partial(self._keep_arrived_vectors, "embedding"))
@@ -264,10 +353,12 @@ class _Run:
             self._report("embedding")
         self._report("publishing")
         limits = IndexLimits.of(self._settings)
-        if rehearsal:
-            return rehearse(self._writer, self._generation, gate, self._embedder, limits, sketched)
+        if self._options.rehearsal:
+            return rehearse(self._writer, self._generation, self._gate, self._embedder, limits, sketched)
         change = GenerationChange(self._added, self._changed, self._retired)
-        return publish_if_good(self._writer, table, self._generation, change, gate, self._embedder, limits, sketched)
+        return publish_if_good(
+            self._writer, self._table, self._generation, change, self._gate, self._embedder, limits, sketched
+        )
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)
@@ -281,16 +372,16 @@ class _Run:
         for _ in self._embedding.collect():
             self._report(stage)
 
-    def _take(self, read: Document, source: SourceFile) -> LiveDocument:
-        met = self._ids.classify(read, source)
-        is_cut_alike = met.known is not None and met.known.recipe == self._recipe and not self._rebuild
+    def _take(self, met: DocumentMatch, root: str, relative_path: str) -> LiveDocument:
+        rebuild = self._options.rebuild
+        is_cut_alike = met.known is not None and met.known.recipe == self._recipe and not rebuild
         if met.fate == "unchanged" and met.known is not None and is_cut_alike:
             self._unchanged += 1
             return met.known
         origin = LiveDocument(
             document_id=met.document.document_id,
-            root=str(source.root),
-            relative_path=source.document_id,
+            root=root,
+            relative_path=relative_path,
             path=met.document.path,
             content_hash=met.digest,
             recipe=self._recipe,

@@ -6,6 +6,8 @@ from rag.langchain import AnswerRunnable, EvidenceRetriever
 pipeline = build_pipeline()
 chain = AnswerRunnable(pipeline) | StrOutputParser()
 documents = EvidenceRetriever(pipeline=pipeline).invoke("How long can I return an order?")
+
+Document loaders go the other way, into the knowledge base: ``ingest.ingest_documents``.
 """
 
 from collections.abc import Iterator

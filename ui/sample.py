@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ingest.console import ProgressConsole
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
@@ -28,7 +28,7 @@ def provide_sample(settings: Settings, console: Console, folder: Path = SAMPLE_F
     if generation and stamp.read_text(encoding="utf-8") == state:
         return Outcome(what, "here")
     with ProgressConsole(console.language, sys.stderr) as progress:
-        summary = ingest([folder], settings, open_embedder(settings), prune=True, progress=progress)
+        summary = ingest([folder], settings, open_embedder(settings), IngestOptions(prune=True), progress=progress)
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(state, encoding="utf-8")
     return Outcome(what, "ingested", {"documents": summary.documents, "passages": summary.chunks})

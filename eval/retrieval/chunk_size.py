@@ -10,7 +10,7 @@ from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.retrieval.benchmark import ask
 from eval.retrieval.rankings import Ranking, summarise
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from rag.protocols import Embedder
 from rag.settings import Settings
 
@@ -53,7 +53,7 @@ def measure_chunk_sizes(
         for size in sizes:
             own = settings.changed(data_dir=folder / str(number), chunk_tokens=size)
             with progress.ingest() as report:
-                summary = ingest([corpus_of(one)], own, embedder, prune=True, progress=report)
+                summary = ingest([corpus_of(one)], own, embedder, IngestOptions(prune=True), progress=report)
             advance = counted(progress, f"{one.name} {size}", len(one.questions))
             rankings[size][one.name] = ask(one, own.knowledge_dir, own, embedder, advance)
             chunks[size] += summary.chunks

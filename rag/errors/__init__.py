@@ -11,6 +11,7 @@
     │   ├── BatchLinesUnusable
     │   ├── BenchmarkMissing
     │   ├── GlossaryUnusable
+    │   ├── LoaderUnusable
     │   ├── CalibrationDamaged
     │   ├── MetricsPortTaken
     │   ├── OpenWithoutSignIn
@@ -36,6 +37,7 @@
     │   ├── StorageFull
     │   │   └── NoRoomToOpen
     │   ├── SourceMissing
+    │   ├── LoaderFailed
     │   ├── NothingToIngest
     │   └── DocumentUnreadable
     ├── PeopleError                         7     who is there, and what they may do
@@ -110,6 +112,8 @@ from rag.errors.ingesting import (
     DocumentUnreadable,
     IngestRunning,
     IngestStopped,
+    LoaderFailed,
+    LoaderUnusable,
     NothingToIngest,
     OwnFilesWaiting,
     SourceMissing,
@@ -224,6 +228,8 @@ __all__ = [
     "KnowledgeError",
     "LastAdmin",
     "LinkInCache",
+    "LoaderFailed",
+    "LoaderUnusable",
     "MetricsPortTaken",
     "ModelMissing",
     "ModelSaidNothing",

@@ -1,6 +1,7 @@
 """Why files do not come into the knowledge base."""
 
 from rag.errors.knowledge import KnowledgeError
+from rag.errors.settings import SettingsError
 from rag.translate import translate
 
 
@@ -30,6 +31,18 @@ class SourceMissing(KnowledgeError):
 
 class NothingToIngest(KnowledgeError):
     """No readable document under the given paths, and no knowledge base to keep."""
+
+
+class LoaderFailed(KnowledgeError):
+    """A LangChain loader raised an error (``why``) after ``count`` documents; nothing was published."""
+
+
+class LoaderUnusable(SettingsError):
+    """A LangChain loader cannot be imported or built; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, loader: str, reason: str, detail: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(loader=loader, reason=reason, detail=detail)
 
 
 class DocumentUnreadable(KnowledgeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.loaders.source import Limits
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, IngestSummary
 from rag.protocols import PassageVectors
@@ -60,11 +60,7 @@ class Desk:
             paths or (self.manual,),
             self.settings,
             self.embedder,
-            prune=prune,
-            rebuild=rebuild,
-            reread=reread,
-            force=force,
-            rehearsal=rehearsal,
+            IngestOptions(prune=prune, rebuild=rebuild, reread=reread, force=force, rehearsal=rehearsal),
             progress=self.progress.append,
             reader=self.reader,
         )

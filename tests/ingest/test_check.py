@@ -10,7 +10,7 @@ import pytest
 
 from ingest.check import Finding, check
 from ingest.history import rollback
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.store import DATABASE_NAME
 from tests.ingest.conftest import Desk
@@ -103,7 +103,7 @@ def test_only_what_is_damaged_is_embedded_anew(ingested: Desk) -> None:
         connection.execute("UPDATE embedding SET token_signs = x'00' WHERE rowid = 1")
         connection.execute("UPDATE embedding SET vector = zeroblob(256) WHERE rowid = 2")
     ingested.embedder.embedded.clear()
-    ingest([], ingested.settings, ingested.embedder, rebuild=True, keep_vectors=True)
+    ingest([], ingested.settings, ingested.embedder, IngestOptions(rebuild=True, keep_vectors=True))
     assert len(ingested.embedder.embedded) == 2
 
 

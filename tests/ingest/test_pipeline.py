@@ -9,7 +9,7 @@ import pytest
 
 from ingest import document_writing
 from ingest.lock import writer_lock
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from rag.errors import (
     AccessUnsettled,
     EmbedderMismatch,
@@ -175,7 +175,7 @@ def test_a_rebuild_embeds_and_indexes_everything_from_the_store(desk: Desk) -> N
     desk.ingest()
     shutil.rmtree(desk.store.generation_folder(1))
     shutil.rmtree(desk.manual)
-    summary = ingest([], desk.settings, desk.embedder, rebuild=True, reader=desk.reader)
+    summary = ingest([], desk.settings, desk.embedder, IngestOptions(rebuild=True), reader=desk.reader)
     assert (summary.documents, summary.embedded, summary.generation) == (4, 4, 2)
     assert desk.store.generation_folder(2).is_dir()
 
@@ -325,7 +325,7 @@ def test_nothing_to_ingest(desk: Desk, tmp_path: Path) -> None:
         desk.ingest(empty)
     assert [progress.failure.details["reason"] for progress in desk.progress if progress.failure] == ["empty"]
     with pytest.raises(KnowledgeBaseMissing):
-        ingest([], desk.settings, desk.embedder, rebuild=True, reader=desk.reader)
+        ingest([], desk.settings, desk.embedder, IngestOptions(rebuild=True), reader=desk.reader)
 
 
 def test_an_empty_folder_does_not_prune_what_was_there(desk: Desk) -> None:

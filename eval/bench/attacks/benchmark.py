@@ -25,7 +25,7 @@ from eval.core.dataset import KNOWLEDGE_DIR
 from eval.core.knowledge import fingerprint
 from eval.core.runs import Run, keep_asking
 from ingest.golden import GoldenQuestion
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from rag.errors import ModelSaidNothing, ModelTimedOut, QuestionError
 from rag.generation.gateway import GenerationRequest, blocking
@@ -101,7 +101,7 @@ def poisoned_knowledge(
     if published < 1:
         ingest([_copied_sample(folder)], own, embedder, reader=reader)
     if published < 2:
-        ingest([poisoned(pairs, folder)], own, embedder, prune=True, force=True, reader=reader)
+        ingest([poisoned(pairs, folder)], own, embedder, IngestOptions(prune=True, force=True), reader=reader)
     return own
 
 

@@ -15,7 +15,7 @@ from eval.bench.ingest.child_processes import GeneratedVectors, run_child
 from eval.bench.ingest.corpus import FORMATS, write_corpus
 from eval.bench.ingest.targets import Result, kills_result, memory_result, unchanged_result
 from ingest.check import check
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -70,7 +70,9 @@ def measure_kills(folder: Path, kills: int, seed: int, say: Say, advance: Callab
             path.write_text(path.read_text(encoding="utf-8") + "\n\nOne line more.\n", encoding="utf-8")
         sorted(corpus.rglob("*.html"))[0].unlink()
         shutil.copytree(origin, folder / "whole")
-        ingest([corpus], Settings(data_dir=folder / "whole"), GeneratedVectors(), prune=True, reader=reader)
+        ingest(
+            [corpus], Settings(data_dir=folder / "whole"), GeneratedVectors(), IngestOptions(prune=True), reader=reader
+        )
         after = _documents(folder / "whole")
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["eval.bench.ingest.endurance"])
@@ -85,7 +87,7 @@ def measure_kills(folder: Path, kills: int, seed: int, say: Say, advance: Callab
             found = _documents(data_dir)
             published += found == after
             sound = found in (before, after) and not check(Settings(data_dir=data_dir).knowledge_dir).findings
-            ingest([corpus], Settings(data_dir=data_dir), GeneratedVectors(), prune=True, reader=reader)
+            ingest([corpus], Settings(data_dir=data_dir), GeneratedVectors(), IngestOptions(prune=True), reader=reader)
             whole = _documents(data_dir) == after and not check(Settings(data_dir=data_dir).knowledge_dir).findings
             clean += sound and whole
             advance()
@@ -123,7 +125,7 @@ def _run(corpus: Path, data_dir: Path, context: ForkServerContext, kill_after_se
 
 def _ingest(corpus: Path, data_dir: Path, ready: Event) -> None:
     ready.set()
-    ingest([corpus], Settings(data_dir=data_dir), GeneratedVectors(), prune=True)
+    ingest([corpus], Settings(data_dir=data_dir), GeneratedVectors(), IngestOptions(prune=True))
 
 
 def _documents(data_dir: Path) -> dict[str, bytes]:

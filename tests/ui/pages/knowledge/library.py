@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ingest.gate import register
 from ingest.job import IngestJob
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestProgress, IngestSummary
 from rag.generation.gateway import ModelGateway
 from rag.pipeline import Pipeline, PipelineParts
@@ -126,9 +126,7 @@ class Library:
             job.paths,
             settings,
             self.embedder,
-            prune=job.prune,
-            force=job.force,
-            rehearsal=job.rehearsal,
+            IngestOptions(prune=job.prune, force=job.force, rehearsal=job.rehearsal),
             progress=tell,
         )
 
