@@ -212,7 +212,7 @@ def test_an_empty_document_is_named_and_stays_as_it_was(desk: Desk) -> None:
     take(desk, [loaded("We glue it.", id="g"), loaded("Other.", id="x")])
     summary = take(desk, [loaded(" \u200b\n", id="g"), loaded("Other.", id="x")], PRUNE)
     assert [failure.text("en") for failure in summary.failures] == [
-        "collection:faq/g could not be read: it holds no text"
+        "collection:faq/g could not be read: it contains no text"
     ]
     assert desk.documents() == {"g": "We glue it.", "x": "Other."}
 
@@ -347,7 +347,7 @@ def test_the_command(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_commands_exit_codes(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments({"a": "One.", "b": ""})) == 1
-    assert "collection:faq/b could not be read: it holds no text" in capsys.readouterr().err
+    assert "collection:faq/b could not be read: it contains no text" in capsys.readouterr().err
     assert main(["--loader", f"{LOADERS}:Breaking"]) == 3
     assert "failed after 1 documents, and nothing was published: RuntimeError" in capsys.readouterr().err
     assert main(["--loader", "no_such_module_here:Loader"]) == 2
