@@ -20,7 +20,7 @@ from typing import Any, Self, TextIO
 
 from rag import errors
 from rag.errors import AnswerdeskError, IngestStopped
-from rag.priority import INGEST_GIVES_WAY_BY, give_way
+from rag.priority import INGEST_GIVES_WAY_BY, lower_priority
 from rag.settings import Settings
 
 Tell = Callable[[Any], None]
@@ -30,7 +30,7 @@ _PROGRESS, _SUMMARY, _FAILURE = "progress", "summary", "failure"
 _PACKAGES = Path(__file__).resolve().parent.parent
 
 
-class Child:
+class WorkerProcess:
     """One run of ``python -m MODULE``; a context manager, because it owns it.  ``stop`` may be called by any thread."""
 
     def __init__(self, module: str, settings: Settings) -> None:
@@ -62,7 +62,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
-    def outcome(self, job: object, progress: Tell) -> Any:  # noqa: ANN401 - JSON, whose kind the caller knows
+    def run(self, job: object, progress: Tell) -> Any:  # noqa: ANN401 - JSON, whose kind the caller knows
         """Let the job be done and return its summary; ``progress`` is called in this thread.
 
         Raises the error that ended the work, and ``IngestStopped`` where it was stopped or its process died.
@@ -124,13 +124,13 @@ def _tell(replies: TextIO, kind: str, value: object) -> None:
     replies.flush()
 
 
-def serve_owner(work: Callable[[Settings, Any, Tell], object]) -> None:
+def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
     """Read the request and do ``work(settings, job, tell)``, in the child; its result is the summary, as JSON has it.
 
     Standard output is out of reach of libraries that print.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends us
-    give_way(INGEST_GIVES_WAY_BY)
+    lower_priority(INGEST_GIVES_WAY_BY)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)
         request = json.loads(sys.stdin.readline())

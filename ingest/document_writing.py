@@ -10,7 +10,7 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.embeddings import embedding_hash
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 _CHUNKS_A_TRANSACTION = 512
@@ -40,7 +40,7 @@ class DocumentWriting:
         self.written = 0
         """How many documents are in the store, those that wait for their transaction left out."""
 
-    def write(self, document: Document, origin: LiveDocument) -> None:
+    def write(self, document: Document, origin: StoredDocument) -> None:
         """Cut a document and write it, with others in one transaction.
 
         Raises ``DocumentUnreadable`` where cutting takes too long; then nothing of it is written.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from ingest.loaders.source import Limits, SourceFile
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 from rag.text import invisible, web_address
 
 _SETTLED_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every two seconds
@@ -47,7 +47,7 @@ class FileState:
         is_settled = max(found.st_mtime_ns, found.st_ctime_ns) < now - _SETTLED_NS
         return cls(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, is_settled)
 
-    def fingerprint(self, source: SourceFile, reading: bytes, documents: Iterable[LiveDocument]) -> bytes:
+    def fingerprint(self, source: SourceFile, reading: bytes, documents: Iterable[StoredDocument]) -> bytes:
         """Return 32 bytes that stay the same while reading the file again would give the same documents.
 
         ``reading`` is ``reading_recipe``'s; ``documents`` are all that the file holds, as the store has them.  Whatever

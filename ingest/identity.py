@@ -13,7 +13,7 @@ from ingest.discovery import Discovery
 from ingest.loaders.source import INSIDE, SourceFile
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 
 _COUNTED = re.compile(r"#\d+$")
 
@@ -45,7 +45,7 @@ class DocumentMatch:
 
     document: Document
     digest: bytes
-    known: LiveDocument | None
+    known: StoredDocument | None
 
     @property
     def fate(self) -> Literal["added", "changed", "unchanged"]:
@@ -68,7 +68,7 @@ _COLLECTION = "collection:"
 
 
 def collection_root(name: str) -> str:
-    """Return what stands in ``LiveDocument.root`` for documents that no file holds: ``collection:NAME``."""
+    """Return what stands in ``StoredDocument.root`` for documents that no file holds: ``collection:NAME``."""
     return f"{_COLLECTION}{name}"
 
 
@@ -80,7 +80,7 @@ class DocumentIds:
     as that one's file is there; the next one with the same name gets more of its path in front: ``manual/returns.md``.
     """
 
-    def __init__(self, live: Mapping[str, LiveDocument]) -> None:
+    def __init__(self, live: Mapping[str, StoredDocument]) -> None:
         self._live = live
         self._by_path = {known.path: known.document_id for known in live.values() if _was_whole_file(known)}
         self._by_member = {(known.root, known.relative_path): known.document_id for known in live.values()}
@@ -162,7 +162,7 @@ class DocumentIds:
 
 
 def missing_documents(
-    known: Mapping[str, LiveDocument], ids: DocumentIds, discovery: Discovery, failures: Iterable[DocumentUnreadable]
+    known: Mapping[str, StoredDocument], ids: DocumentIds, discovery: Discovery, failures: Iterable[DocumentUnreadable]
 ) -> list[str]:
     """Return the ids of known documents under the discovered paths that were not met in this run.
 
@@ -189,7 +189,7 @@ def moves(missing: Iterable[Document], added: MutableMapping[bytes, str]) -> Ite
             yield document.document_id, new_id
 
 
-def _was_whole_file(known: LiveDocument) -> bool:
+def _was_whole_file(known: StoredDocument) -> bool:
     """Tell a file's own document from that of a row, an attachment or a file in an archive."""
     return f"/{_COUNTED.sub('', known.document_id)}".endswith(f"/{known.relative_path}")
 

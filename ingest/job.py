@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from ingest.child import Child
+from ingest.child import WorkerProcess
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress
 from rag.settings import Settings
 
@@ -33,7 +33,7 @@ class IngestJob:
 JOBS = TypeAdapter(IngestJob)
 
 
-class JobProcess(Child):
+class JobProcess(WorkerProcess):
     """One process for one ingest."""
 
     def __init__(self, settings: Settings) -> None:
@@ -44,7 +44,7 @@ class JobProcess(Child):
 
         Raises what ``ingest.pipeline.ingest`` raises, and ``IngestStopped`` where it was stopped or its process died.
         """
-        summary = self.outcome(
+        summary = self.run(
             JOBS.dump_python(job, mode="json"), lambda value: progress(PROGRESSES.validate_python(value))
         )
         return SUMMARIES.validate_python(summary)

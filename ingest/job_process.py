@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from ingest.child import Tell, serve_owner
+from ingest.child import Tell, serve_parent
 from ingest.job import JOBS, PROGRESSES, SUMMARIES
 from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestProgress
@@ -43,4 +43,4 @@ def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 
 
 
 if __name__ == "__main__":
-    serve_owner(work)
+    serve_parent(work)

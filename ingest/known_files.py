@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ingest.file_state import FileState, reading_recipe
 from ingest.loaders.source import Limits, SourceFile
 from rag.storage.source_files import SourceFileTable
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 
 _FILES_A_TRANSACTION = 1000
 
@@ -17,7 +17,7 @@ class KnownFiles:
     """
 
     def __init__(
-        self, table: SourceFileTable, live: Mapping[str, LiveDocument], limits: Limits, recipe: str, *, reread: bool
+        self, table: SourceFileTable, live: Mapping[str, StoredDocument], limits: Limits, recipe: str, *, reread: bool
     ) -> None:
         self._table = table
         self._live = live
@@ -39,7 +39,7 @@ class KnownFiles:
             return []
         return ids if state.fingerprint(source, self._reading, documents) == kept else []
 
-    def note(self, source: SourceFile, state: FileState | None, documents: Sequence[LiveDocument]) -> None:
+    def note(self, source: SourceFile, state: FileState | None, documents: Sequence[StoredDocument]) -> None:
         """Remember a file that was just read; ``state`` None where it cannot be trusted, no documents where it failed.
 
         It is written to the store by and by, and by ``save``.

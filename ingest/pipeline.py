@@ -43,7 +43,7 @@ from rag.retrieval.index_builder import IndexLimits
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.source_files import SourceFileTable
-from rag.storage.store import GenerationChange, KnowledgeStore, LiveDocument
+from rag.storage.store import GenerationChange, KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter
 
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
@@ -258,7 +258,7 @@ class _Run:
         self._unchanged += len(document_ids)
 
     def _take_file(self, source: SourceFile, ahead: ReadAhead) -> None:
-        documents: list[LiveDocument] = []
+        documents: list[StoredDocument] = []
         failures_before = len(self._failures)
         contents = ahead.next_file()
         while True:
@@ -372,13 +372,13 @@ class _Run:
         for _ in self._embedding.collect():
             self._report(stage)
 
-    def _take(self, met: DocumentMatch, root: str, relative_path: str) -> LiveDocument:
+    def _take(self, met: DocumentMatch, root: str, relative_path: str) -> StoredDocument:
         rebuild = self._options.rebuild
         is_cut_alike = met.known is not None and met.known.recipe == self._recipe and not rebuild
         if met.fate == "unchanged" and met.known is not None and is_cut_alike:
             self._unchanged += 1
             return met.known
-        origin = LiveDocument(
+        origin = StoredDocument(
             document_id=met.document.document_id,
             root=root,
             relative_path=relative_path,

@@ -15,7 +15,7 @@ ingest has an eighth at 19."""
 _AUTOGROUP = "/proc/self/autogroup"
 
 
-def give_way(by: int) -> None:
+def lower_priority(by: int) -> None:
     """Let this process, which leads a session of its own, go behind others by so many nice levels, in [0, 19]."""
     with contextlib.suppress(OSError):
         os.nice(by)

@@ -246,7 +246,7 @@ def publish_documents(folder: Path, documents: Sequence[Document], embedder: Has
     from rag.retrieval.index_builder import IndexLimits, build_index
     from rag.retrieval.lexical_index import indexed_terms
     from rag.storage.embeddings import EmbeddingTable, embedding_hash
-    from rag.storage.store import KnowledgeStore, LiveDocument
+    from rag.storage.store import KnowledgeStore, StoredDocument
     from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
     writer = KnowledgeWriter(folder)
@@ -254,7 +254,7 @@ def publish_documents(folder: Path, documents: Sequence[Document], embedder: Has
     for document in documents:
         chunks = tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in _paragraphs(document))
         digest = hashlib.sha256(document.text.encode()).digest()
-        origin = LiveDocument(
+        origin = StoredDocument(
             document.document_id, "/sample", document.document_id, document.path, digest, "paragraphs"
         )
         writer.replace([NewDocument(document, origin, chunks)], generation)

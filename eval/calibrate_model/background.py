@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from ingest.child import Child
+from ingest.child import WorkerProcess
 from rag.settings import Settings
 
 
@@ -45,7 +45,7 @@ ORDERS = TypeAdapter(Order)
 PROGRESSES = TypeAdapter(CalibrationProgress)
 
 
-class CalibrationProcess(Child):
+class CalibrationProcess(WorkerProcess):
     """One process for one calibration, or for using its winner."""
 
     def __init__(self, settings: Settings) -> None:
@@ -57,12 +57,12 @@ class CalibrationProcess(Child):
         Raises what ends a run (no model server, no question), and ``IngestStopped`` where it was stopped.
         """
         job = {"order": ORDERS.dump_python(order, mode="json")}
-        self.outcome(job, lambda value: progress(PROGRESSES.validate_python(value)))
+        self.run(job, lambda value: progress(PROGRESSES.validate_python(value)))
 
     def choose(self, run: str) -> list[str]:
         """Let the desk use a finished run's winner from its next start on; return the variables that go before it.
 
         Raises ``SettingsError`` where the run has no winner.
         """
-        found: list[str] = self.outcome({"choose": run}, lambda value: None)
+        found: list[str] = self.run({"choose": run}, lambda value: None)
         return found

@@ -11,7 +11,7 @@ from eval.core.progress import Progress
 from eval.core.runs import Run
 from eval.refusal.benchmark import measure_refusal
 from eval.retrieval.benchmark import measure_retrieval
-from ingest.child import Tell, serve_owner
+from ingest.child import Tell, serve_parent
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -57,4 +57,4 @@ def measure(evaluation: Evaluation, settings: Settings, report: Callable[[int, i
 
 
 if __name__ == "__main__":
-    serve_owner(work)
+    serve_parent(work)

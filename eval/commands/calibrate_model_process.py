@@ -13,7 +13,7 @@ from eval.calibrate_model.sandbox_ollama import Workshop, subject
 from eval.calibrate_model.selection import choose
 from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run
-from ingest.child import Tell, serve_owner
+from ingest.child import Tell, serve_parent
 from rag.errors import SettingsError
 from rag.ollama.client import OllamaClient
 from rag.settings import Settings
@@ -69,4 +69,4 @@ def use_winner(settings: Settings, name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    serve_owner(work)
+    serve_parent(work)

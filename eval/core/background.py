@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from pydantic import TypeAdapter
 
 from eval.core.question_sets import QuestionSet, kept_questions
-from ingest.child import Child
+from ingest.child import WorkerProcess
 from rag.errors import NoRegressionQuestions, SettingsError
 from rag.settings import Settings
 
@@ -64,7 +64,7 @@ def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
     return usable.drawn(evaluation.limit, seed=0)
 
 
-class EvaluationProcess(Child):
+class EvaluationProcess(WorkerProcess):
     """One process for one evaluation."""
 
     def __init__(self, settings: Settings) -> None:
@@ -75,6 +75,6 @@ class EvaluationProcess(Child):
 
         Raises what ends a run (no model server, no embedder, no question), and ``IngestStopped`` where it was stopped.
         """
-        self.outcome(
+        self.run(
             EVALUATIONS.dump_python(evaluation, mode="json"), lambda value: progress(PROGRESSES.validate_python(value))
         )

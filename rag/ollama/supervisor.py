@@ -25,7 +25,7 @@ import psutil
 
 from rag.ollama.processes import ProcessIdentity, end_group, group_members
 from rag.ollama.state import Phase, ServerFiles, ServerState, write_state
-from rag.priority import MODEL_GIVES_WAY_BY, give_way
+from rag.priority import MODEL_GIVES_WAY_BY, lower_priority
 
 _TICK_SECONDS = 0.1
 _GRACE_SECONDS = 8.0
@@ -220,6 +220,6 @@ def _as_our_child() -> Callable[[], None]:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
-        give_way(MODEL_GIVES_WAY_BY)
+        lower_priority(MODEL_GIVES_WAY_BY)
 
     return ask

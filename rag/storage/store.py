@@ -61,7 +61,7 @@ class GenerationInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveDocument:
+class StoredDocument:
     """What is known of a document without its text.
 
     ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
@@ -181,7 +181,7 @@ class KnowledgeStore:
             raise KeyError(document_id)
         return document_from_row(row)
 
-    def origins(self, generation: int) -> dict[str, LiveDocument]:
+    def origins(self, generation: int) -> dict[str, StoredDocument]:
         """Return every document of the generation without its text, by document_id; none for generation 0."""
         if generation == 0:
             return {}
@@ -189,7 +189,7 @@ class KnowledgeStore:
             rows = connection.execute(
                 f"SELECT {ORIGIN_COLUMNS} FROM document WHERE {VISIBLE.format('document')}", {"generation": generation}
             ).fetchall()
-        return {row["document_id"]: LiveDocument(*row) for row in rows}
+        return {row["document_id"]: StoredDocument(*row) for row in rows}
 
     def document_chunks(self, document_id: str, generation: int) -> tuple[Chunk, ...]:
         """Return the document's chunks in their order; none where the document is not in the generation."""

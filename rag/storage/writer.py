@@ -24,7 +24,7 @@ from rag.storage.store import (
     VISIBLE,
     GenerationChange,
     GenerationInfo,
-    LiveDocument,
+    StoredDocument,
     document_from_row,
     generation_folder,
     visible_counts,
@@ -53,7 +53,7 @@ class NewDocument:
     """A document to be written; it takes the place of the live one with the same id."""
 
     document: Document
-    origin: LiveDocument
+    origin: StoredDocument
     chunks: tuple[NewChunk, ...]
 
 
@@ -103,11 +103,11 @@ class KnowledgeWriter:
         elif current == 0 and kept.settled:
             self.let_read(kept)
 
-    def live_documents(self) -> dict[str, LiveDocument]:
+    def live_documents(self) -> dict[str, StoredDocument]:
         """Return the documents that are not retired, by document_id."""
         with self.database.reading() as connection:
             rows = connection.execute(f"SELECT {ORIGIN_COLUMNS} FROM document WHERE last_generation IS NULL").fetchall()
-        return {row["document_id"]: LiveDocument(*row) for row in rows}
+        return {row["document_id"]: StoredDocument(*row) for row in rows}
 
     def live_texts(self, document_ids: Sequence[str]) -> list[Document]:
         """Return live documents with their texts, for cutting them again."""

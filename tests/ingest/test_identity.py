@@ -9,7 +9,7 @@ import pytest
 from ingest.identity import DocumentIds, content_hash
 from ingest.loaders.source import SourceFile
 from rag.schema import Document
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 
 
 def found(root: Path, name: str, row: str | None = None) -> tuple[Document, SourceFile]:
@@ -21,8 +21,8 @@ def found(root: Path, name: str, row: str | None = None) -> tuple[Document, Sour
     return Document(row or name, str(source.path), "T", "text", "en", metadata={"format": kind}), source
 
 
-def live(document: Document, document_id: str, root: Path) -> LiveDocument:
-    return LiveDocument(document_id, str(root), document.document_id, document.path, b"?" * 32, "1/128")
+def live(document: Document, document_id: str, root: Path) -> StoredDocument:
+    return StoredDocument(document_id, str(root), document.document_id, document.path, b"?" * 32, "1/128")
 
 
 def test_two_roots_with_the_same_names(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ingest.history import rollback
 from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
 from rag.storage.source_files import SourceFileTable
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 from tests.ingest.conftest import Desk
 
 
@@ -135,7 +135,7 @@ def test_a_fingerprint_changes_with_everything_it_stands_for(tmp_path: Path) -> 
     path.write_text("a")
     state = FileState.of(path)
     assert state is not None
-    known = LiveDocument("a.md", str(tmp_path), "a.md", str(path), b"1" * 32, "1/128")
+    known = StoredDocument("a.md", str(tmp_path), "a.md", str(path), b"1" * 32, "1/128")
     source, reading = SourceFile(path, tmp_path), reading_recipe(Limits())
     same = state.fingerprint(source, reading, [known])
     assert same == state.fingerprint(source, reading, [known])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rag.priority import MODEL_GIVES_WAY_BY, give_way
+from rag.priority import MODEL_GIVES_WAY_BY, lower_priority
 
 _TOLD = """
 import os
 from pathlib import Path
-from rag.priority import give_way
-give_way(7)
+from rag.priority import lower_priority
+lower_priority(7)
 group = Path("/proc/self/autogroup")
 print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none")
 """
@@ -35,4 +35,4 @@ def test_what_the_kernel_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("rag.priority.os.nice", refused)
     monkeypatch.setattr("rag.priority.os.open", refused)
-    give_way(MODEL_GIVES_WAY_BY)
+    lower_priority(MODEL_GIVES_WAY_BY)

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from rag.schema import Audience, Chunk, Document, Language, Retrieval, RetrievedChunk
-from rag.storage.store import KnowledgeStore, LiveDocument
+from rag.storage.store import KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 
@@ -68,5 +68,5 @@ def _new_document(article: Article) -> NewDocument:
         )
         chunks.append(NewChunk(chunk, f"{article.document_id}{ordinal}".encode().ljust(32, b"."), ""))
         start += len(piece) + 2
-    origin = LiveDocument(article.document_id, "/kb", article.document_id, document.path, b"h" * 32, "1")
+    origin = StoredDocument(article.document_id, "/kb", article.document_id, document.path, b"h" * 32, "1")
     return NewDocument(document, origin, tuple(chunks))

@@ -22,7 +22,7 @@ from rag.protocols import FloatMatrix, PassageTokens, PassageVectors
 from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Chunk, Document, Language
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.store import KnowledgeStore, LiveDocument
+from rag.storage.store import KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 CHUNKS_OF_DOCUMENT = 4
@@ -154,7 +154,7 @@ class _Source:
             start = end + 1
         return NewDocument(
             Document(name, f"/{name}", str(number), "\n".join(texts), sample.language),
-            LiveDocument(name, "/generated", name, f"/{name}", number.to_bytes(32, "big"), self.recipe),
+            StoredDocument(name, "/generated", name, f"/{name}", number.to_bytes(32, "big"), self.recipe),
             tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks),
         )
 

@@ -8,7 +8,7 @@ from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Chunk, Document, Language
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.store import LiveDocument
+from rag.storage.store import StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 LIMITS = IndexLimits(exact_chunks=1000, merge_share=0.5)
@@ -45,5 +45,5 @@ def publish(
 
 def _new(chunk: Chunk) -> NewDocument:
     document = Document(chunk.document_id, chunk.document_path, "", chunk.text, chunk.language)
-    origin = LiveDocument(chunk.document_id, "/root", chunk.document_path, chunk.document_path, b"0" * 32, "test")
+    origin = StoredDocument(chunk.document_id, "/root", chunk.document_path, chunk.document_path, b"0" * 32, "test")
     return NewDocument(document, origin, (NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)),))

@@ -15,7 +15,7 @@ from rag.schema import Chunk, Document, Language
 from rag.storage import writer as writer_module
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.storage.store import DATABASE_NAME, KnowledgeStore, LiveDocument
+from rag.storage.store import DATABASE_NAME, KnowledgeStore, StoredDocument
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, NewChunk, NewDocument
 
 
@@ -25,7 +25,7 @@ def new_document(document_id: str, text: str, language: Language = "en") -> NewD
     chunk = Chunk(document_id, path, "Title", ("Part",), text, 0, len(text), 0, language)
     return NewDocument(
         Document(document_id, path, "Title", text, language, metadata={"category": "returns"}),
-        LiveDocument(document_id, "/manual", document_id, path, text.encode().ljust(32), "recipe-1"),
+        StoredDocument(document_id, "/manual", document_id, path, text.encode().ljust(32), "recipe-1"),
         (NewChunk(chunk, embedding_hash(chunk), text.lower()),),
     )
 
