@@ -33,7 +33,7 @@ from rag.terminal import fail, terminal_language
 from rag.translate import translate
 from rag.turns import PersonLimits, file_pool
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[3]
 _DRAIN_SECONDS = 60.0
 _FLOOD_BEGINS_AFTER_SECONDS = 2.0
 _MEGABYTE = 1e6
@@ -68,20 +68,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _gpu_timed_server(settings: Settings) -> Iterator[Settings]:
+def gpu_timed_server(settings: Settings) -> Iterator[Settings]:
     """Serve a stand-in for a GPU with as many slots as are set, and return settings that name it."""
     command = [sys.executable, "-m", "eval", "load", "gpu-timed-server", "--port", "0"]
     command += ["--slots", str(settings.parallel_slots)]
-    process = subprocess.Popen(command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None  # asked for with PIPE
-        found = re.search(r"http://[0-9.]+:\d+", process.stdout.readline())
-        if found is None:
-            raise SettingsError(reason=translate("bench_load.no_gpu_server", terminal_language()))
-        yield settings.changed(ollama_host=found.group(), model=DEFAULT_MODEL)
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen(
+        command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None  # asked for with PIPE
+            found = re.search(r"http://[0-9.]+:\d+", process.stdout.readline())
+            if found is None:
+                raise SettingsError(reason=translate("bench_load.no_gpu_server", terminal_language()))
+            yield settings.changed(ollama_host=found.group(), model=DEFAULT_MODEL)
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def _model(settings: Settings, *, real: bool) -> Iterator[Settings]:
     if real:
         yield settings
         return
-    with _gpu_timed_server(settings) as changed:
+    with gpu_timed_server(settings) as changed:
         yield changed
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from eval.bench.load.flood import Flood, Flooder, flood_figures, is_met
+from eval.bench.load.flood_command import gpu_timed_server
 from eval.bench.load.records import LoadRecord, Outcome
 from rag.errors import OwnFilesWaiting
 from rag.settings import Settings
@@ -66,3 +68,14 @@ def test_the_others_before_the_flood_and_in_it(turns: TurnService, tmp_path: Pat
     for missed in (late, record(1, 1.0, "QueueFull"), record(1, None, outcome="unfinished")):
         assert not is_met(flood_figures([*records, missed], flooder, {}))
     assert not is_met(flood_figures([], flooder, {})), "nothing measured is nothing shown"
+
+
+@pytest.mark.slow
+def test_the_stand_in_for_a_gpu_is_started_from_any_folder_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with gpu_timed_server(Settings(data_dir=tmp_path)) as changed:
+        assert httpx.get(f"{changed.ollama_url}/api/tags").status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{changed.ollama_url}/api/tags")
