@@ -301,7 +301,7 @@ def test_too_many_pages_are_told_in_words_and_room_comes_back(
     with open_one(), open_one():
         answer = client.get("/", headers=cookie(token) | page)
         assert answer.status_code == 429
-        assert "at most 2" in answer.text
+        assert "the limit is 2" in answer.text
         assert "最多 2 个" in answer.text
         with pytest.raises(WebSocketDisconnect) as closed, open_one():
             pass

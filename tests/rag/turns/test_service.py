@@ -570,7 +570,7 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
         refused = turns.wait(turn_id, lambda _: False, timeout_seconds=10)
         assert refused.evidence
         assert refused.failure is not None
-        assert refused.failure.en.startswith("4 of your questions are waiting already; wait for one of them or stop it")
+        assert refused.failure.en.startswith("4 of your questions are already waiting; wait for one to finish")
         assert refused.failure.zh.startswith("您已有 4 个问题在排队")
     assert not any(turns.wait(turn_id, lambda _: True, timeout_seconds=0).final for turn_id in asked[:5])
     ben = turns.submit("token-ben", "How long can I return my order?", "ben")
