@@ -146,7 +146,9 @@ def _environment_names() -> set[str]:
     names: set[str] = set()
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
-            names.update(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"\]?(?! =)', path.read_text(encoding="utf-8")))
+            source = path.read_text(encoding="utf-8")
+            names.update(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"\]?(?! =)', source))
+            names.update(re.findall(r'"([A-Z_]+)" (?:not )?in os\.environ', source))
     return names - {"FORWARDED_ALLOW_IPS"}  # is set for uvicorn, never read
 
 
