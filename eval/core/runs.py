@@ -65,7 +65,8 @@ class Run:
         identity_file = self.folder / "run.json"
         if identity_file.exists():
             found = self.identity()
-            differs = sorted(name for name in found.keys() | identity.keys() if found.get(name) != identity.get(name))
+            now = json.loads(wanted["run.json"])  # as JSON has it: a list where the value is a tuple
+            differs = sorted(name for name in found.keys() | now.keys() if found.get(name) != now.get(name))
             if (
                 not differs
                 and (self.folder / "questions.jsonl").read_text(encoding="utf-8") != wanted["questions.jsonl"]

@@ -29,6 +29,15 @@ def test_a_run_keeps_its_questions_word_for_word(tmp_path: Path) -> None:
     assert asdict(run.questions()[1])["answerable"] is False
 
 
+def test_a_run_goes_on_whose_identity_holds_tuples(tmp_path: Path) -> None:
+    run = Run(tmp_path / "monday")
+    identity = {"attacks": [{"traces": ("MOON-12", "moon")}]}
+    run.begin(identity, ())
+    run.begin(identity, ())
+    with pytest.raises(SettingsError, match="attacks"):
+        run.begin({"attacks": [{"traces": ("MOON-12",)}]}, ())
+
+
 def test_a_run_is_found_by_name_or_folder(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     run = Run.named("monday", settings)
