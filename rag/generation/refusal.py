@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rag.grounding.prompt_injection import is_name
 from rag.schema import Evidence, Language
 
 _NEAREST_ARTICLES = 3
@@ -34,6 +35,7 @@ def refusal_text(
 ) -> str:
     """Return the refusal in the question's language, naming up to three of the nearest articles for customers.
 
+    A title that gives orders, or says what customers are to hear, is not repeated.
     ``model_tried`` means that the passages were near enough to be read, and did not hold the answer after all.
     ``nearest_document`` is the id of the document that was found first: where its rule has ended or is still to come,
     that is said, for it may be all that there is to say.
@@ -41,7 +43,7 @@ def refusal_text(
     nothing_near, not_in_passages, nearest, handoff = _SENTENCES[language]
     said = not_in_passages if model_tried else nothing_near
     quoted, comma = _QUOTED[language]
-    titles = list(dict.fromkeys(passage.title for passage in evidence if passage.title and _is_current(passage)))
+    titles = list(dict.fromkeys(passage.title for passage in evidence if _has_name(passage) and _is_current(passage)))
     said += _of_another_time(evidence, language, nearest_document)
     if not titles:
         return said + handoff
@@ -51,12 +53,16 @@ def refusal_text(
 
 def _of_another_time(evidence: Sequence[Evidence], language: Language, nearest_document: str) -> str:
     passage = next((one for one in evidence if one.document_id == nearest_document), None)
-    if passage is None or passage.audience != "public" or not passage.title:
+    if passage is None or passage.audience != "public" or not _has_name(passage):
         return ""
     held, will_hold = _OF_ANOTHER_TIME[language]
     if passage.expired_on is not None:
         return held.format(title=passage.title, day=passage.expired_on.isoformat())
     return will_hold.format(title=passage.title, day=passage.starts_on.isoformat()) if passage.starts_on else ""
+
+
+def _has_name(passage: Evidence) -> bool:
+    return bool(passage.title) and is_name(passage.title)
 
 
 def _is_current(passage: Evidence) -> bool:
