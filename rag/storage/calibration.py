@@ -2,7 +2,7 @@
 
     calibration.json   {"search": {slope, intercept, threshold}, "readers": {model: {...}}, "made": {...}}
 
-``search`` is ``rag/retrieval/confidence.py``'s ``OwnCalibration``, an entry of ``readers`` a ``ReadingFit`` of
+``search`` is ``rag/retrieval/confidence.py``'s ``OwnCalibration``, an entry of ``readers`` a ``AnswerabilityFit`` of
 ``rag/generation/answerability.py``.  Both are written by ``python -m eval calibrate refusal``; without the file, what
 was shipped serves.  A running desk sees a new one with the next question.
 """

@@ -13,8 +13,8 @@ from tests.rag.command import CHECKOUT
 HOLD = """
 import sys, time
 from pathlib import Path
-from rag.queue.liveness import Presence
-here = Presence(Path(sys.argv[1]))
+from rag.queue.liveness import Liveness
+here = Liveness(Path(sys.argv[1]))
 print(here.name, flush=True)
 time.sleep(60)
 """
