@@ -60,9 +60,8 @@ def main(manual: Path, data_dir: Path, point: str) -> None:
         _replace(KnowledgeWriter, "publish")
     elif point == "tidying":
         _replace(ingest.publish, "tidy_up")
-    ingest.pipeline.ingest(
-        [manual], Settings(data_dir=data_dir, chunk_tokens=32), HashEmbedder(), prune=True, progress=watch
-    )
+    settings, options = Settings(data_dir=data_dir, chunk_tokens=32), ingest.pipeline.IngestOptions(prune=True)
+    ingest.pipeline.ingest([manual], settings, HashEmbedder(), options, progress=watch)
 
 
 if __name__ == "__main__":
