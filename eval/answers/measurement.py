@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from eval.answers.conditions import Arm, Context, MeteredGenerator, WatchedRetriever, arm
 from eval.answers.runner import Instruments, Record, run
 from eval.answers.scores import summarise
-from eval.core.knowledge import knowledge_name
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
-from eval.core.runs import Run
+from eval.core.runs import Run, knowledge_name
 from rag.pipeline import PipelineParts
 
 

@@ -15,10 +15,10 @@ from eval.calibrate_model.report import Findings, as_json, page
 from eval.calibrate_model.results import rows_of, winner
 from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, made_name, subject
 from eval.calibrate_model.selection import choose
-from eval.core.knowledge import knowledge_folder, knowledge_name
+from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
-from eval.core.runs import Run, read_records
+from eval.core.runs import Run, knowledge_name, read_records
 from rag.cli.model_size import shape_of_installed
 from rag.factory import build_parts
 from rag.generation.answerability import answerability_fit_of

@@ -6,9 +6,9 @@ from typing import Any
 from eval.answers.measurement import measure_answers
 from eval.citations.benchmark import measure_citations
 from eval.core.background import EVALUATIONS, PROGRESSES, Evaluation, EvaluationProgress, chosen_questions
-from eval.core.knowledge import knowledge_name, open_parts
+from eval.core.knowledge import open_parts
 from eval.core.progress import Progress
-from eval.core.runs import Run
+from eval.core.runs import Run, knowledge_name
 from eval.refusal.benchmark import measure_refusal
 from eval.retrieval.benchmark import measure_retrieval
 from ingest.child import Tell, serve_parent

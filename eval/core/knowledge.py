@@ -40,11 +40,6 @@ def open_parts(one: QuestionSet, settings: Settings, progress: Progress = SILENT
     return build_parts(settings, store, embedder=embedder)
 
 
-def knowledge_name(folder: Path) -> str:
-    """Return what tells a knowledge base from others in a run's identity: its name, or its corpus's fingerprint."""
-    return folder.parent.parent.name if folder.parent.parent.parent.name == "knowledge" else folder.name
-
-
 def knowledge_of(corpus: Path, settings: Settings, embedder: Embedder, progress: Progress = SILENT) -> Settings:
     """Return the settings of a knowledge base that holds a corpus; it is ingested where that was not done before.
 

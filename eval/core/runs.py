@@ -181,3 +181,8 @@ def keep_asking(
 
 def _line(value: Mapping[str, object]) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def knowledge_name(folder: Path) -> str:
+    """Return what tells a knowledge base from others in a run's identity: its name, or its corpus's fingerprint."""
+    return folder.parent.parent.name if folder.parent.parent.parent.name == "knowledge" else folder.name

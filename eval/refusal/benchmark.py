@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from eval.core.bootstrap import mean_interval
-from eval.core.knowledge import knowledge_name
 from eval.core.logistic import (
     auroc,
     calibration_error,
@@ -17,7 +16,7 @@ from eval.core.logistic import (
 )
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
-from eval.core.runs import Run, keep_asking
+from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.refusal.search_calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.knowledge import knowledge_name
 from eval.core.logistic import (
     FALSE_REFUSALS,
     auroc,
@@ -22,7 +21,7 @@ from eval.core.logistic import (
 )
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
-from eval.core.runs import Run, keep_asking
+from eval.core.runs import Run, keep_asking, knowledge_name
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import (

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eval.core.knowledge import knowledge_folder, knowledge_name
+from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet, by_name
-from eval.core.runs import Run, keep_asking
+from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.retrieval.rankings import RANKINGS, Ranking, summarise
 from ingest.golden import GoldenQuestion
 from rag.protocols import Embedder

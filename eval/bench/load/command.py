@@ -30,9 +30,9 @@ from eval.commands.question_options import (
     run_name,
     write_json,
 )
-from eval.core.knowledge import knowledge_name, open_parts
+from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
-from eval.core.runs import Run, read_records
+from eval.core.runs import Run, knowledge_name, read_records
 from ingest.golden import GoldenQuestion
 from rag.errors import AnswerdeskError, SettingsError
 from rag.pipeline import PipelineParts
