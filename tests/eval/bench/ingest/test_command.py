@@ -50,7 +50,7 @@ def test_generated_vectors_have_the_shape_of_real_ones() -> None:
 
 @pytest.mark.real
 def test_a_child_that_fails_is_told_in_words() -> None:
-    with pytest.raises(SettingsError, match=r"eval\.ingest_children.*SourceMissing"):
+    with pytest.raises(SettingsError, match=r"eval\.bench\.ingest\.child_processes.*SourceMissing"):
         run_child("eval.bench.ingest.child_processes", "/nowhere", "/nowhere/data")
 
 
