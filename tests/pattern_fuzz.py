@@ -109,7 +109,7 @@ def _import_all(root: Path, found: dict[re.Pattern[Any], Found]) -> dict[str, as
     re._compile = recorded  # type: ignore[attr-defined]
     trees: dict[str, ast.Module] = {}
     for name in modules(root):
-        if not name.startswith("ui.pages."):  # these are scripts: they draw when they are imported
+        if not name.startswith("ui.views."):  # these are scripts: they draw when they are imported
             importlib.import_module(name)
         trees[name] = ast.parse((root / _path_of(name, root)).read_text(encoding="utf-8"))
     _exercise()

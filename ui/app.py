@@ -16,10 +16,10 @@ from ui.components.page_style import PAGE_ICON, apply_page_style
 from ui.components.user_menu import draw_signed_out, draw_user
 from ui.formats import as_markdown, format_age
 from ui.navigation import navigate
-from ui.pages.desk.history import draw_history
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, shared_services
 from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
 from ui.turn_data import Data, failure_sentence
+from ui.views.desk.history import draw_history
 
 _SIDEBAR_PIXELS = 230
 _SEARCHES_GO_FIRST_SECONDS = 0.2

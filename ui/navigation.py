@@ -8,13 +8,13 @@ import streamlit as st
 
 from rag.storage.access import Role
 from rag.translate import translate
-from ui.pages.desk import page as desk
-from ui.pages.knowledge import page as knowledge
-from ui.pages.models import page as models
-from ui.pages.people import page as people
-from ui.pages.performance import page as performance
-from ui.pages.quality import page as quality
 from ui.session import PageContext, take_wanted_turn
+from ui.views.desk import page as desk
+from ui.views.knowledge import page as knowledge
+from ui.views.models import page as models
+from ui.views.people import page as people
+from ui.views.performance import page as performance
+from ui.views.quality import page as quality
 
 
 @dataclass(frozen=True, slots=True)

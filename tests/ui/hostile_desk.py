@@ -22,9 +22,9 @@ from rag.storage.turn_store import TurnStore
 from rag.testing import ScriptedGenerator, offline_parts
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.eval.gaps.turns import AskedTurns
-from tests.ui.pages.models.fake_calibration import FakeCalibration
-from tests.ui.pages.models.fake_server import STAND_IN, FakeModelServer
-from tests.ui.pages.quality.served import QualityLibrary
+from tests.ui.views.models.fake_calibration import FakeCalibration
+from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
+from tests.ui.views.quality.served import QualityLibrary
 from ui.configuration import desk_configuration
 from ui.server import DeskApplication
 from ui.services.model_calibrations import Calibrations

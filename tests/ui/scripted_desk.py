@@ -31,9 +31,9 @@ from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts, publish_
 from rag.text.language import question_language
 from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
-from tests.ui.pages.quality.shelf import quality_of
 from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
+from tests.ui.views.quality.shelf import quality_of
 from ui.configuration import desk_configuration
 from ui.services.jobs import Jobs
 from ui.services.knowledge_registry import KnowledgeRegistry

@@ -15,9 +15,9 @@ from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.translate import translate
 from rag.turns import TurnService
-from tests.ui.pages.quality.shelf import quality_of
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
+from tests.ui.views.quality.shelf import quality_of
 from ui.services.jobs import Jobs
 from ui.services.knowledge_registry import KnowledgeRegistry
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic

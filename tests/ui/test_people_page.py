@@ -9,7 +9,7 @@ import streamlit as st
 from rag.people.administration import Administration
 from rag.people.directory import Person
 from rag.storage.access import Role
-from ui.pages.people import page as people
+from ui.views.people import page as people
 
 ADDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 
 from rag.people.audit import Detail
 from rag.schema import Language
-from ui.pages.people.page import described
+from ui.views.people.page import described
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rag.errors import AccessDenied, KnowledgeBaseMissing
 from rag.storage.access import User
 from rag.storage.document_uses import DocumentUse
 from tests.eval.gaps.turns import AskedTurns, passage
-from tests.ui.pages.knowledge.library import Library
+from tests.ui.views.knowledge.library import Library
 from ui.services.document_usage import UseCounts, Uses
 from ui.services.knowledge import KnowledgeService
 

@@ -14,15 +14,15 @@ from rag.queue.admission import Admission
 from rag.settings import KEPT_NAME, Settings, kept_choices
 from rag.storage.access import User
 from tests.support.gguf_files import QWEN, write_gguf
-from tests.ui.pages.models.fake_calibration import FakeCalibration
-from tests.ui.pages.models.fake_server import R1, STAND_IN, WHOLE, FakeModelServer
+from tests.ui.views.models.fake_calibration import FakeCalibration
+from tests.ui.views.models.fake_server import R1, STAND_IN, WHOLE, FakeModelServer
 from ui.formats import as_markdown
-from ui.pages.models.jobs import failure_words
 from ui.services.jobs import Job, Jobs
 from ui.services.model_calibrations import Calibrations
 from ui.services.model_jobs import Outcome, Step
 from ui.services.model_registry import ModelRegistry, model_recorder
 from ui.services.models import ModelService
+from ui.views.models.jobs import failure_words
 
 ADMIN, LEAD = User("root", "admin"), User("bo", "lead")
 LAPTOP = Machine(cores=4, memory_bytes=16_000_000_000, gpu_bytes=0)

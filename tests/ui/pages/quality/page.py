@@ -1,6 +1,0 @@
-"""The page that ``served`` serves: the product's own, with its services."""
-
-from tests.ui.pages.quality.served import services
-from ui.app import run
-
-run(services)

@@ -1,0 +1,4 @@
+"""The pages, a folder each.
+
+Not called ``pages``: beside its script Streamlit takes a folder of that name for pages of its own.
+"""

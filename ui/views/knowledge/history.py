@@ -1,0 +1,163 @@
+"""Every state that was published, what each changed, and the way back."""
+
+import streamlit as st
+
+from rag.schema import Language
+from rag.storage.store import GenerationInfo
+from rag.translate import translate
+from ui.components.notices import attempt, draw_heading, say_notice
+from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.text_cards import draw_cards
+from ui.formats import as_markdown, format_clock, markdown_word
+from ui.services.knowledge import KnowledgeService
+from ui.services.knowledge_registry import History
+from ui.session import PageContext
+from ui.views.knowledge.change_cards import change_cards, counted
+from ui.views.knowledge.outcome import draw_failure, draw_restored
+from ui.views.knowledge.update import draw_running
+
+
+def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> None:
+    """Draw the list at the left, and the chosen state at the right."""
+    history = desk.history()
+    left, right = st.columns([3, 2], gap=None)
+    with left.container(key="left"):
+        draw_table(
+            "kb_generations",
+            _columns(context.language),
+            [_row(info, history, context) for info in history.generations],
+            words=(translate("ui.kb_history_heading", context.language), translate("ui.kb_none_yet", context.language)),
+            on_choose=lambda: _choose(chosen_row("kb_generations")),
+            current=_chosen(),
+        )
+    with right.container(key="right"):
+        say_notice(context.language)
+        _draw_job(context, desk)
+        _draw_chosen(context, desk, history)
+
+
+def _columns(language: Language) -> list[Column]:
+    return [
+        Column(translate("ui.kb_generation", language)),
+        Column(translate("ui.kb_at", language)),
+        Column(translate("ui.kb_articles", language), "figure"),
+        Column(translate("ui.kb_passages", language), "figure"),
+        Column(translate("ui.kb_what", language), "wide"),
+    ]
+
+
+def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
+    language, change = context.language, info.change
+    is_current = info is history.generations[0]
+    number = (
+        translate("ui.kb_generation_current", language, generation=info.generation)
+        if is_current
+        else str(info.generation)
+    )
+    what = " · ".join(counted(change, language)) or "–"
+    note = translate("ui.kb_restored", language, generation=change.restored) if change.restored else ""
+    if change.lost:
+        note = translate("ui.kb_lost", language, count=change.lost)
+        if change.forced:
+            note = " · ".join([note, translate("ui.kb_forced", language)])
+    at = info.published_at.astimezone(context.reading.zone)
+    kept = info.generation >= history.oldest_restorable
+    return Row(
+        str(info.generation),
+        (
+            Cell(number, tone="good" if is_current else "" if kept else "quiet"),
+            Cell(format_clock(at, context.reading.now, language)),
+            Cell(str(info.document_count)),
+            Cell(str(info.chunk_count)),
+            Cell(what, note=note),
+        ),
+    )
+
+
+def _draw_job(context: PageContext, desk: KnowledgeService) -> None:
+    """Show the job of going back; others are shown where they were begun."""
+    job = desk.job()
+    if job is None or job.kind != "rollback":
+        return
+    if job.running:
+        draw_running(context, desk, job)
+        return
+    if isinstance(job.result, GenerationInfo):
+        draw_restored(job.result, context.language)
+    else:
+        draw_failure(job, context.language)
+    if desk.may("lead"):
+        st.button(translate("ui.kb_close", context.language), key="kb_close", on_click=desk.forget_job)
+
+
+def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History) -> None:
+    language = context.language
+    info = next((one for one in history.generations if str(one.generation) == _chosen()), None)
+    if info is None:
+        st.caption(translate("ui.kb_choose_generation", language))
+        return
+    draw_heading("ui.kb_generation_heading", language, generation=info.generation)
+    if info.generation < history.oldest_restorable:
+        st.caption(translate("ui.kb_not_kept", language))
+        return
+    if info is not history.generations[0]:
+        _offer_to_go_back(desk, info, language)
+    if info.generation > 1 and info.generation - 1 < history.oldest_restorable:
+        st.caption(translate("ui.kb_not_kept", language))
+        return
+    changes = desk.changes(info.generation)
+    if changes.is_empty:
+        st.caption(translate("ui.kb_nothing_changes", language))
+        return
+    with st.container(key="kb_counts", horizontal=True):
+        for text in counted(changes, language):
+            st.badge(as_markdown(text), color="blue")
+    draw_cards("kb_changes", change_cards(changes, language))
+
+
+def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: Language) -> None:
+    if not desk.may("admin"):
+        st.caption(translate("ui.kb_admins_only", language))
+        return
+    job = desk.job()
+    busy = job is not None and job.running
+    generation = info.generation
+    if st.session_state.get("kb_sure") != generation:
+        st.button(
+            markdown_word("ui.kb_go_back", language, generation=generation),
+            key="kb_go_back",
+            disabled=busy,
+            on_click=_ask_if_sure,
+            args=(generation,),
+        )
+        return
+    st.warning(markdown_word("ui.kb_go_back_sure", language, generation=generation, documents=info.document_count))
+    with st.container(key="kb_sure_row", horizontal=True):
+        st.button(
+            translate("ui.kb_go_back_yes", language),
+            key="kb_go_back_yes",
+            type="primary",
+            disabled=busy,
+            on_click=_go_back,
+            args=(desk, generation),
+        )
+        st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_ask_if_sure, args=(0,))
+
+
+def _chosen() -> str:
+    return st.query_params.get("generation", "")
+
+
+def _choose(generation: str) -> None:
+    if generation:
+        st.query_params["generation"] = generation
+    st.session_state.pop("kb_sure", None)
+
+
+def _ask_if_sure(generation: int) -> None:
+    st.session_state["kb_sure"] = generation
+
+
+def _go_back(desk: KnowledgeService, generation: int) -> None:
+    st.session_state.pop("kb_sure", None)
+    attempt(lambda: desk.go_back(generation))

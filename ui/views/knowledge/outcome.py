@@ -1,0 +1,175 @@
+"""What came of a check, a publication or a way back, and the button that publishes."""
+
+import streamlit as st
+
+from ingest.summary import IngestSummary
+from rag.schema import Language
+from rag.storage.store import GenerationInfo
+from rag.translate import translate
+from ui.components.notices import attempt, draw_heading
+from ui.components.text_cards import Card, draw_cards
+from ui.formats import as_markdown, markdown_word
+from ui.services.jobs import Job
+from ui.services.knowledge import KnowledgeService
+from ui.services.knowledge_registry import Checked
+from ui.session import PageContext
+from ui.turn_data import failure_sentence
+from ui.views.knowledge.change_cards import (
+    change_cards,
+    counted,
+    detail_cards,
+    duplicate_lines,
+    gate_sentence,
+    question_cards,
+    refused_cards,
+)
+
+
+def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
+    """Draw the last job's result, or what to do for one."""
+    language = context.language
+    if job is None:
+        draw_heading("ui.kb_result", language)
+        st.caption(translate("ui.kb_result_none", language))
+        return
+    if job.state != "done":
+        draw_failure(job, language)
+    elif isinstance(job.result, Checked):
+        _draw_checked(context, desk, job, job.result)
+    elif isinstance(job.result, IngestSummary):
+        _draw_published(job.result, language)
+    elif isinstance(job.result, GenerationInfo):
+        draw_restored(job.result, language)
+    if job.state == "done" and isinstance(job.result, Checked):
+        return
+    if desk.may("lead"):
+        st.button(translate("ui.kb_close", language), key="kb_close", on_click=desk.forget_job)
+
+
+def draw_failure(job: Job, language: Language) -> None:
+    """Say why a job did not end well."""
+    if job.state == "stopped":
+        st.warning(translate("ui.kb_job_stopped", language))
+    elif job.failure is not None:
+        st.error(as_markdown(failure_sentence(job.failure, language)))
+    else:
+        st.error(markdown_word("ui.page_failed", language, number=job.number))
+    refused = refused_cards(job.troubles, language)
+    if refused:
+        draw_cards("kb_refused", refused, heading=translate("ui.kb_refused", language))
+
+
+def draw_restored(info: GenerationInfo, language: Language) -> None:
+    """Say which state serves again."""
+    st.success(markdown_word("ui.kb_went_back", language, restored=info.change.restored, generation=info.generation))
+
+
+def _draw_published(summary: IngestSummary, language: Language) -> None:
+    if summary.shut_out and summary.gate is not None:
+        st.error(as_markdown(gate_sentence(summary.gate, language)))
+        draw_cards("kb_questions", question_cards(summary.gate, language), heading=translate("ui.kb_gate", language))
+        return
+    figures = {"generation": summary.generation, "documents": summary.documents, "passages": summary.chunks}
+    if summary.published:
+        st.success(markdown_word("ui.kb_published", language, **figures))
+    else:
+        st.info(markdown_word("ui.kb_unchanged", language, generation=summary.generation))
+    refused = refused_cards(summary.failures, language)
+    if refused:
+        draw_cards("kb_refused", refused, heading=translate("ui.kb_refused", language))
+
+
+def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: Checked) -> None:
+    """Say what would change, and offer to publish it: at the top, for the list may be long."""
+    language, summary = context.language, checked.summary
+    draw_heading("ui.kb_result", language)
+    if summary.changes.is_empty:
+        st.info(translate("ui.kb_nothing_changes", language))
+    else:
+        with st.container(key="kb_counts", horizontal=True):
+            for text in counted(summary.changes, language):
+                st.badge(as_markdown(text), color="blue")
+        st.caption(markdown_word("ui.kb_would_hold", language, documents=summary.documents, passages=summary.chunks))
+    if not summary.changes.is_empty:
+        _draw_verdict(summary, language)
+        _offer_to_publish(desk, job, checked, language)
+    _draw_lists(summary, language)
+
+
+def draw_new_details(desk: KnowledgeService, language: Language) -> None:
+    """List the addresses in what is served that nobody has confirmed, with the button that confirms them."""
+    details = desk.new_details()
+    if not details:
+        return
+    draw_cards("kb_unconfirmed", detail_cards(details, language), heading=translate("ui.kb_unconfirmed", language))
+    st.caption(markdown_word("ui.kb_unconfirmed_why", language))
+    if desk.may("lead"):
+        st.button(
+            translate("ui.kb_confirm", language, count=len(details)),
+            key="kb_confirm",
+            on_click=lambda: attempt(desk.confirm_details),
+        )
+
+
+def _draw_verdict(summary: IngestSummary, language: Language) -> None:
+    say = st.info if summary.gate is None else st.success if summary.gate.passed else st.error
+    say(as_markdown(gate_sentence(summary.gate, language)))
+
+
+def _offer_to_publish(desk: KnowledgeService, job: Job, checked: Checked, language: Language) -> None:
+    """Draw the button; where questions would be lost their number is to be typed first."""
+    if not desk.is_current(checked):
+        st.warning(translate("ui.kb_outdated", language))
+        return
+    if not desk.may("admin"):
+        st.info(translate("ui.kb_publish_wait", language))
+        return
+    lost = len(checked.summary.gate.lost) if checked.summary.gate is not None else 0
+    sure = True
+    if lost:
+        typed = st.text_input(
+            translate("ui.kb_force", language, count=lost), key=f"kb_force_{job.job_id}", live=True, width=420
+        )
+        sure = (typed or "").strip() == str(lost)
+    st.button(
+        translate("ui.kb_publish", language),
+        key="kb_publish",
+        type="primary",
+        disabled=not sure,
+        on_click=_publish,
+        args=(desk, checked, bool(lost)),
+    )
+
+
+def _draw_lists(summary: IngestSummary, language: Language) -> None:
+    gate = summary.gate
+    if gate is not None and (gate.lost or gate.won):
+        draw_cards("kb_questions", question_cards(gate, language), heading=translate("ui.kb_gate", language))
+    if summary.new_details:
+        cards_of_details = detail_cards(summary.new_details, language)
+        draw_cards("kb_new_details", cards_of_details, heading=translate("ui.kb_new_details", language))
+    notes = []
+    if summary.missing:
+        notes.append(
+            translate("ui.kb_missing", language, count=summary.missing, option=translate("ui.kb_prune", language))
+        )
+    if summary.unsupported:
+        notes.append(translate("ui.kb_unsupported", language, count=len(summary.unsupported)))
+    if summary.links_out:
+        notes.append(translate("ui.kb_links_out", language, count=len(summary.links_out)))
+    for note in notes:
+        st.caption(note)
+    cards = [
+        *refused_cards(summary.failures, language),
+        *(Card(line, mark="=", tone="warning") for line in duplicate_lines(summary.duplicates, language)),
+        *change_cards(summary.changes, language),
+    ]
+    if cards:
+        follows_others = bool(summary.new_details) or (gate is not None and bool(gate.lost or gate.won))
+        draw_cards("kb_changes", cards, heading=translate("ui.kb_changes", language) if follows_others else "")
+
+
+def _publish(desk: KnowledgeService, checked: Checked, force: bool) -> None:
+    if not desk.is_current(checked):
+        return  # the run that follows says so
+    attempt(lambda: desk.publish(checked, force=force))

@@ -1,0 +1,44 @@
+"""The Knowledge page: what the desk knows, how fresh it is, and how to change it safely."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from rag.storage.access import Role
+from rag.translate import translate
+from ui.components.page_views import choose_view
+from ui.services.knowledge import KnowledgeService
+from ui.session import PageContext
+from ui.views.knowledge.articles import draw_articles
+from ui.views.knowledge.history import draw_history_of_knowledge
+from ui.views.knowledge.update import draw_update
+
+
+def _draw_why(context: PageContext, desk: KnowledgeService) -> None:
+    from ui.views.knowledge.search_trace import (
+        draw_why,  # brings the indexes' libraries, which the first page does without
+    )
+
+    draw_why(context, desk)
+
+
+_VIEWS: Final[Mapping[str, tuple[Role, Callable[[PageContext, KnowledgeService], None]]]] = {
+    "articles": ("agent", draw_articles),
+    "update": ("agent", draw_update),
+    "history": ("agent", draw_history_of_knowledge),
+    "why": ("lead", _draw_why),
+}
+
+
+def render(context: PageContext) -> None:
+    """Draw the part of the page that the address names."""
+    desk = context.services.library
+    language = context.language
+    views = [name for name, (role, _) in _VIEWS.items() if desk.may(role)]
+    with st.container(key="kb_top"):
+        view = choose_view(
+            "kb_view", views, translate("ui.kb_views", language), lambda name: translate(f"ui.kb_view_{name}", language)
+        )
+    with st.container(key="desk"):
+        _VIEWS[view][1](context, desk)

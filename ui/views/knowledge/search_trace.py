@@ -1,0 +1,230 @@
+"""Why was this (not) found?  One question, from both searches to what the model would read."""
+
+import streamlit as st
+
+from rag.explanation import Explained, Explanation
+from rag.retrieval.inspection import TermUse
+from rag.retrieval.retriever import KEPT_CHUNKS
+from rag.schema import Language
+from rag.translate import translate
+from ui.components.notices import attempt, say_notice
+from ui.components.plain_table import Cell, Column, Row, draw_table, lang_of
+from ui.components.text_cards import Card, Note, TextLine, draw_cards
+from ui.formats import markdown_word
+from ui.services.jobs import Job
+from ui.services.knowledge import KnowledgeService
+from ui.session import PageContext, tab_name
+from ui.views.knowledge.outcome import draw_failure
+
+_WAIT_SECONDS = 0.3
+_TICK_SECONDS = 0.3
+_ROWS = 40
+_TERMS = 10
+_TONES = {"sent": "good", "shown": "", "no_room": "warning", "repeats": "warning"}
+
+
+def draw_why(context: PageContext, desk: KnowledgeService) -> None:
+    """Draw the question and the ranking at the left, and what was made of it at the right."""
+    language = context.language
+    job = _job(desk)
+    left, right = st.columns([3, 2], gap=None)
+    with left.container(key="left"):
+        _draw_question(desk, language)
+        say_notice(language)
+        if job is not None and job.running:
+            st.caption(translate("ui.kb_why_running", language))
+            st.fragment(_follow, run_every=_TICK_SECONDS)(desk)
+        elif job is not None and job.state != "done":
+            draw_failure(job, language)
+        elif job is not None and isinstance(job.result, Explanation):
+            _draw_ranking(job.result, language, chosen=bool(st.session_state.get("kb_why_asked_about")))
+    with right.container(key="right"):
+        if job is not None and isinstance(job.result, Explanation):
+            _draw_use(job.result, language)
+        else:
+            st.caption(translate("ui.kb_why_empty", language))
+
+
+def _job(desk: KnowledgeService) -> Job | None:
+    """Return this tab's explanation; the one that was just asked for is waited for a moment."""
+    if st.session_state.pop("kb_why_just_asked", False):
+        return desk.wait_for_explanation(tab_name(), _WAIT_SECONDS)
+    return desk.explanation(tab_name())
+
+
+def _follow(desk: KnowledgeService) -> None:
+    job = desk.explanation(tab_name())
+    if job is None or not job.running:
+        st.rerun()
+
+
+def _draw_question(desk: KnowledgeService, language: Language) -> None:
+    titles = {row.document_id: row.title or row.document_id for row in desk.articles()}
+    if st.session_state.get("kb_why_expected") not in titles:
+        st.session_state["kb_why_expected"] = None
+    with st.form("kb_why", border=False):
+        st.text_input(
+            translate("ui.kb_why_question", language),
+            key="kb_why_question",
+            placeholder=translate("ui.kb_why_hint", language),
+        )
+        with st.container(key="kb_why_row", horizontal=True, vertical_alignment="bottom"):
+            st.selectbox(
+                translate("ui.kb_why_expected", language),
+                list(titles),
+                format_func=lambda name: f"{titles[name]} · {name}",
+                index=None,
+                key="kb_why_expected",
+                placeholder=translate("ui.kb_all", language),
+                width="stretch",
+            )
+            st.form_submit_button(translate("ui.kb_why_run", language), type="primary", on_click=_ask, args=(desk,))
+
+
+def _ask(desk: KnowledgeService) -> None:
+    question = str(st.session_state.get("kb_why_question") or "")
+    expected = str(st.session_state.get("kb_why_expected") or "")
+    st.session_state["kb_why_asked_about"] = expected
+    st.session_state["kb_why_just_asked"] = True
+    attempt(lambda: desk.explain(tab_name(), question, expected))
+
+
+def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> None:
+    figures = {"probability": round(100 * told.probability), "threshold": round(100 * told.threshold)}
+    if told.answerable:
+        st.success(markdown_word("ui.kb_why_answered", language, **figures))
+    else:
+        st.warning(markdown_word("ui.kb_why_refused", language, **figures))
+    if chosen:
+        draw_table(
+            "kb_why_chosen",
+            _columns(language),
+            [_row(one, told, language) for one in told.chosen],
+            words=(translate("ui.kb_why_chosen", language), translate("ui.kb_why_chosen_none", language)),
+        )
+    draw_table(
+        "kb_why_ranking",
+        _columns(language),
+        [_row(one, told, language) for one in told.chunks[:_ROWS]],
+        words=(translate("ui.kb_why_ranking", language), translate("ui.none_found", language)),
+    )
+    st.caption(translate("ui.kb_why_columns", language))
+
+
+def _columns(language: Language) -> list[Column]:
+    return [
+        Column(translate("ui.kb_column_place", language), "figure"),
+        Column(translate("ui.kb_column_passage", language), "wide"),
+        Column(translate("ui.kb_column_meaning", language), "figure"),
+        Column(translate("ui.kb_column_words", language), "figure"),
+        Column(translate("ui.kb_column_fused", language), "figure"),
+        Column(translate("ui.kb_column_late", language), "figure"),
+        Column(translate("ui.kb_column_score", language), "figure"),
+        Column(translate("ui.kb_column_fate", language), "words"),
+    ]
+
+
+def _row(one: Explained, told: Explanation, language: Language) -> Row:
+    """Return a chunk's row: its final place, then each leg's rank over its score."""
+    seen, chunk = one.seen, one.seen.chunk
+    return Row(
+        "",
+        (
+            Cell(str(one.place) if one.place is not None else "–"),
+            Cell(
+                chunk.title or chunk.document_id,
+                note=f"{chunk.document_id} · {chunk.ordinal + 1}",
+                lang=lang_of(chunk.language),
+                names=True,
+            ),
+            Cell(_rank(seen.meaning_rank), note=_figure(seen.cosine, 3)),
+            Cell(_rank(seen.words_rank), note=_figure(seen.bm25, 1)),
+            Cell(_rank(seen.fused_rank)),
+            Cell(_figure(seen.late, 3) or "–"),
+            Cell(_figure(seen.score, 2) or "–"),
+            Cell(_fate(one, told, language), tone=_TONES.get(one.fate, "quiet")),
+        ),
+    )
+
+
+def _rank(rank: int | None) -> str:
+    return str(rank) if rank is not None else "–"
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return f"{value:.{digits}f}" if value is not None else ""
+
+
+def _fate(one: Explained, told: Explanation, language: Language) -> str:
+    counts = {"beyond": told.top_k, "not_kept": KEPT_CHUNKS, "not_found": told.candidates}
+    return translate(
+        f"ui.kb_fate_{one.fate}",
+        language,
+        tokens=one.sent_tokens if one.fate == "sent" else one.tokens,
+        title=(one.repeats.title or one.repeats.document_id) if one.repeats is not None else "",
+        count=counts.get(one.fate, 0),
+    )
+
+
+def _draw_use(told: Explanation, language: Language) -> None:
+    st.caption(
+        markdown_word(
+            "ui.kb_why_budget",
+            language,
+            shown=told.shown.used,
+            shown_limit=told.shown.limit,
+            sent=told.sent.used,
+            sent_limit=told.sent.limit,
+        )
+    )
+    notes = [Note(translate("ui.kb_why_searched", language, text=told.searched))]
+    if told.parts:
+        comma = "；" if language == "zh" else "; "
+        notes.append(Note(translate("ui.kb_why_parts", language, parts=comma.join(told.parts))))
+    draw_cards("kb_why_asked", [Card(told.question, lang=lang_of(told.language), mark="?", notes=tuple(notes))])
+    draw_table(
+        "kb_why_terms",
+        [
+            Column(translate("ui.kb_term", language), "wide"),
+            Column(translate("ui.kb_term_weight", language), "figure"),
+            Column(translate("ui.kb_passages", language), "figure"),
+        ],
+        [_term_row(term, told, language) for term in sorted(told.terms, key=lambda term: -term.weight)[:_TERMS]],
+        words=(translate("ui.kb_why_terms", language), translate("ui.none_found", language)),
+    )
+    draw_cards("kb_why_message", _messages(told, language), heading=translate("ui.kb_why_message", language))
+
+
+def _term_row(term: TermUse, told: Explanation, language: Language) -> Row:
+    missing = term.chunks == 0
+    return Row(
+        "",
+        (
+            Cell(term.term, lang=lang_of(told.language)),
+            Cell(f"{term.weight:.1f}"),
+            Cell(
+                translate("ui.kb_term_nowhere", language) if missing else str(term.chunks),
+                tone="warning" if missing else "",
+            ),
+        ),
+    )
+
+
+def _messages(told: Explanation, language: Language) -> list[Card]:
+    """Return the messages, the one with the passages first and open."""
+    cards = []
+    for place, message in enumerate(told.messages):
+        is_last = place == len(told.messages) - 1
+        notes = (Note(translate("ui.kb_why_not_sent", language), "warning"),) if is_last and not told.answerable else ()
+        role = message.role if message.role == "system" or is_last else "assistant"
+        cards.append(
+            Card(
+                translate(f"ui.kb_role_{role}", language),
+                mark=str(place + 1),
+                lang=lang_of(language),
+                notes=notes,
+                lines=(TextLine(message.content),),
+                open=is_last,
+            )
+        )
+    return cards[-1:] + cards[:-1]

@@ -1,0 +1,178 @@
+"""Bringing the knowledge base up to date: hand in files, check what would change, publish."""
+
+from typing import cast
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from ingest.summary import IngestProgress
+from rag.schema import Language
+from rag.translate import translate
+from ui.components.notices import attempt, draw_heading, say_notice
+from ui.components.text_cards import Card, Note, draw_cards
+from ui.formats import as_markdown, format_clock, markdown_word
+from ui.services.jobs import Job
+from ui.services.knowledge import KnowledgeService
+from ui.services.knowledge_registry import Checked
+from ui.session import PageContext
+from ui.views.knowledge.articles import source_names
+from ui.views.knowledge.change_cards import (
+    refused_cards,
+)
+from ui.views.knowledge.outcome import draw_new_details, draw_outcome
+
+_TICK_SECONDS = 0.7
+
+
+def draw_update(context: PageContext, desk: KnowledgeService) -> None:
+    """Draw what is to be brought in at the left, and what came of it at the right."""
+    left, right = st.columns([2, 3], gap=None)
+    job = desk.job()
+    with left.container(key="left"):
+        _draw_waiting(context, desk, job)
+    with right.container(key="right"):
+        say_notice(context.language)
+        if job is not None and job.running:
+            draw_running(context, desk, job)
+        else:
+            draw_outcome(context, desk, job)
+            draw_new_details(desk, context.language)
+
+
+def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
+    language = context.language
+    busy = job is not None and job.running
+    draw_heading("ui.kb_update_heading", language)
+    if not desk.may("lead"):
+        st.info(translate("ui.kb_lead_only", language))
+        return
+    size = desk.largest_upload_megabytes
+    st.file_uploader(
+        translate("ui.kb_upload", language),
+        accept_multiple_files=True,
+        key=_uploader_key(),
+        max_upload_size=size,
+        help=markdown_word("ui.kb_upload_kinds", language, size=size),
+        disabled=busy,
+        on_change=_keep,
+        args=(desk,),
+    )
+    waiting = desk.waiting()
+    draw_cards(
+        "kb_waiting",
+        [
+            Card(
+                upload.name,
+                mark=translate("ui.kb_replaces" if upload.replaces else "ui.kb_new_file", language),
+                notes=(
+                    Note(translate("ui.kb_size_kilobytes", language, count=f"{max(1, upload.size_bytes // 1000):,}")),
+                ),
+            )
+            for upload in waiting
+        ],
+        heading=translate("ui.kb_waiting", language),
+        empty=translate("ui.kb_waiting_none", language),
+    )
+    if waiting:
+        st.button(
+            translate("ui.kb_discard", language),
+            key="kb_discard",
+            type="tertiary",
+            disabled=busy,
+            on_click=_discard,
+            args=(desk,),
+        )
+    roots, prune = _sources(desk, language, busy=busy)
+    again = job is not None and isinstance(job.result, Checked)
+    st.button(
+        translate("ui.kb_check_again" if again else "ui.kb_check", language),
+        key="kb_check",
+        type="secondary" if again else "primary",
+        disabled=busy or not (waiting or roots),
+        on_click=_check,
+        args=(desk, roots, prune),
+    )
+    st.caption(translate("ui.kb_check_why", language))
+
+
+def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple[list[str], bool]:
+    """Draw which folders are read again, and return them with whether what is gone from them is removed."""
+    sources = {source.root: source for source in desk.sources() if source.here}
+    if not sources:
+        return [], False
+    names = source_names(tuple(sources.values()), language)
+    roots = st.pills(
+        translate("ui.kb_reread", language),
+        list(sources),
+        selection_mode="multi",
+        format_func=lambda root: markdown_word(
+            "ui.kb_reread_option", language, name=names[root], count=sources[root].articles
+        ),
+        key="kb_reread",
+        disabled=busy,
+    )
+    prune = bool(roots) and st.checkbox(translate("ui.kb_prune", language), key="kb_prune", disabled=busy)
+    return list(roots or ()), prune
+
+
+def draw_running(context: PageContext, desk: KnowledgeService, job: Job) -> None:
+    """Follow a job; the page is drawn anew when it has ended."""
+    language = context.language
+    draw_heading(f"ui.kb_job_{job.kind}", language)
+    at = format_clock(job.began_at.astimezone(context.reading.zone), context.reading.now, language)
+    if job.who in ("", context.user.name):
+        st.caption(translate("ui.kb_begun_here", language, time=at))
+    else:
+        st.caption(markdown_word("ui.kb_begun", language, time=at, who=job.who))
+    st.fragment(_follow, run_every=_TICK_SECONDS)(context, desk, job.job_id)
+    if desk.may("lead") and job.kind != "rollback":
+        st.button(translate("ui.kb_stop", language), key="kb_stop", on_click=desk.stop)
+
+
+def _follow(context: PageContext, desk: KnowledgeService, job_id: int) -> None:
+    job = desk.job()
+    if job is None or not job.running or job.job_id != job_id:
+        st.rerun()
+    share, words = progress_words(job.progress, context.language)
+    if share is None:
+        st.markdown(as_markdown(words))
+    else:
+        st.progress(share, text=as_markdown(words))
+    refused = refused_cards(job.troubles, context.language)
+    if refused:
+        draw_cards("kb_refused_now", refused, heading=translate("ui.kb_refused", context.language))
+
+
+def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
+    """Return how much is done, in [0, 1], None where nobody can tell, and the same in words."""
+    if not isinstance(progress, IngestProgress):
+        return None, translate("ui.kb_starting", language)
+    if progress.stage == "publishing":
+        return None, translate("ui.kb_publishing", language)
+    if progress.stage == "reading":
+        done, total, key = progress.files_done, progress.files_total, "kb_reading"
+    else:
+        done, total, key = progress.passages_done, progress.passages_total, "kb_embedding"
+    return (min(1.0, done / total) if total else None), translate(f"ui.{key}", language, done=done, total=total)
+
+
+# what the buttons do: a refusal is kept for the run that follows
+
+
+def _keep(desk: KnowledgeService) -> None:
+    files = cast("list[UploadedFile]", st.session_state.get(_uploader_key()) or [])
+    attempt(lambda: desk.keep([(file.name, file.getbuffer()) for file in files]))
+    st.session_state["kb_upload_round"] = int(st.session_state.get("kb_upload_round", 0)) + 1
+
+
+def _uploader_key() -> str:
+    """Return the uploader's key: a new one after each round, because what was handed in is on the disk by then."""
+    return f"kb_upload_{st.session_state.get('kb_upload_round', 0)}"
+
+
+def _discard(desk: KnowledgeService) -> None:
+    attempt(desk.discard)
+
+
+def _check(desk: KnowledgeService, roots: list[str], prune: bool) -> None:
+    attempt(lambda: desk.check(roots, prune=prune))

@@ -1,0 +1,212 @@
+"""Calibrating: which quantization, how many slots, which context serve this team best on this machine."""
+
+from functools import partial
+
+import streamlit as st
+
+from eval.calibrate_model.background import CalibrationProgress
+from eval.calibrate_model.report import Findings, label, plots
+from eval.calibrate_model.results import Row as Figures
+from rag.schema import Language
+from rag.translate import translate
+from ui.components.job_view import draw_running
+from ui.components.notices import draw_heading
+from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.run_plots import draw_plots
+from ui.formats import as_markdown, format_clock, markdown_word
+from ui.services.jobs import Job
+from ui.services.model_calibrations import CalibrationRun
+from ui.services.models import ModelService
+from ui.session import PageContext
+from ui.views.models.jobs import draw_goes_before, failure_words, gigabytes
+from ui.views.models.notices import attempt
+
+_SLOTS, _CONTEXTS = (1, 2, 4, 8), (2048, 4096, 8192)
+_QUESTIONS, _MINUTES = (12, 24, 50), (15, 30, 60, 120, 240)
+_USUAL_QUESTIONS, _USUAL_MINUTES = 24, 60
+
+
+def draw_calibration(context: PageContext, desk: ModelService) -> None:
+    """Draw what can be begun and the list at the left, and what runs or was chosen at the right."""
+    left, right = st.columns([2, 3], gap=None)
+    job, runs = desk.calibrating(), desk.calibrations()
+    with left.container(key="left"):
+        _draw_start(context, desk, job)
+        _draw_list(context, runs)
+    with right.container(key="right"):
+        _draw_right(context, desk, runs, job)
+
+
+def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> None:
+    language = context.language
+    draw_heading("ui.m_calibrate_heading", language)
+    st.caption(translate("ui.m_calibrate_why", language))
+    listing = desk.listing()
+    count, names = desk.questions(), [row.name for row in listing.rows if row.template]
+    if not listing.looked:
+        st.caption(translate("ui.m_looking", language))
+        return
+    if not count or not names:
+        st.info(translate("ui.m_no_questions" if names else "ui.m_none", language))
+        return
+    st.selectbox(translate("ui.m_model", language), names, key="m_subject")
+    slots = st.pills(
+        translate("ui.m_slots", language), _SLOTS, selection_mode="multi", default=_SLOTS[:2], key="m_try_slots"
+    )
+    contexts = st.pills(
+        translate("ui.m_context", language),
+        _CONTEXTS,
+        selection_mode="multi",
+        default=_CONTEXTS[1:2],
+        format_func=lambda one: f"{one:,}",
+        key="m_try_contexts",
+    )
+    with st.container(horizontal=True):
+        st.selectbox(
+            translate("ui.q_how_many", language),
+            [some for some in _QUESTIONS if some < count] + [0],
+            index=1 if count > _USUAL_QUESTIONS else 0,
+            format_func=lambda some: translate(
+                "ui.q_some_questions" if some else "ui.q_all_questions", language, count=some or count
+            ),
+            key="m_limit",
+        )
+        st.selectbox(
+            translate("ui.m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes"
+        )
+    st.button(
+        translate("ui.m_calibrate", language),
+        key="m_calibrate",
+        type="primary",
+        disabled=not slots or not contexts or (job is not None and job.running),
+        on_click=_start,
+        args=(desk,),
+    )
+
+
+def _start(desk: ModelService) -> None:
+    """Begin with what the boxes hold by then, which is more than when the page was drawn."""
+    st.query_params.pop("run", None)
+    held = st.session_state
+    attempt(
+        lambda: desk.calibrate(
+            str(held["m_subject"]),
+            tuple(held["m_try_slots"]),
+            tuple(held["m_try_contexts"]),
+            limit=int(held["m_limit"]),
+            minutes=float(held["m_minutes"]),
+        )
+    )
+
+
+def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
+    language = context.language
+    columns = [Column(translate("ui.m_model", language), "wide"), Column(translate("ui.q_when", language))]
+    draw_table(
+        "m_runs",
+        [*columns, Column(translate("ui.m_best_setting", language), "words")],
+        [_run_row(run, context) for run in runs],
+        words=(translate("ui.m_runs", language), translate("ui.q_runs_none", language)),
+        on_choose=lambda: _choose(chosen_row("m_runs")),
+        current=st.query_params.get("run", ""),
+    )
+
+
+def _run_row(run: CalibrationRun, context: PageContext) -> Row:
+    at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+    best = run.findings.best if run.findings is not None else None
+    result = (
+        Cell(label(best), names=True) if best else Cell(translate("ui.q_unfinished", context.language), tone="quiet")
+    )
+    return Row(run.name if run.findings else "", (Cell(run.model, names=True), Cell(at), result))
+
+
+def _choose(name: str) -> None:
+    if name:
+        st.query_params["run"] = name
+
+
+def _draw_right(context: PageContext, desk: ModelService, runs: list[CalibrationRun], job: Job | None) -> None:
+    language, named = context.language, st.query_params.get("run", "")
+    if job is not None and job.running:
+        heading = f"m_job_{job.kind}"
+        draw_running(context, job, desk.calibrating, lambda progress: progress_words(progress, language), heading)
+        st.button(translate("ui.m_stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
+    elif job is not None:
+        _draw_ended(job, language)
+        if not named and isinstance(job.result, str):
+            named = job.result
+    run = next((one for one in runs if one.name == named), None)
+    if run is not None and run.findings is not None:
+        _draw_findings(desk, run, run.findings, language, busy=job is not None and job.running)
+    elif job is None:
+        st.caption(translate("ui.q_choose_run", language))
+
+
+def _draw_ended(job: Job, language: Language) -> None:
+    if job.state == "stopped":
+        st.warning(translate("ui.m_calibrate_stopped", language))
+    elif job.failure is not None:
+        st.error(failure_words(job.failure, language))
+    elif job.state == "failed":
+        st.error(markdown_word("ui.page_failed", language, number=job.number))
+    elif job.kind == "choose":
+        st.success(translate("ui.m_done_choose", language))
+        if isinstance(job.result, list) and job.result:
+            draw_goes_before(tuple(job.result), language)
+
+
+def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
+    """Return how much of all configurations was asked, in [0, 1], and the same in words; None before the first."""
+    if not isinstance(progress, CalibrationProgress):
+        return None, translate("ui.q_getting_ready", language)
+    share = (progress.number - 1 + progress.done / max(1, progress.total)) / max(1, progress.count)
+    values = {"number": progress.number, "count": progress.count, "done": progress.done, "total": progress.total}
+    return min(1.0, share), translate("ui.m_calibrating", language, slots=progress.slots, **values)
+
+
+def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, language: Language, *, busy: bool) -> None:
+    draw_heading("ui.m_found", language)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(run.model)
+        if found.stand_in:
+            st.badge(translate("ui.stand_in", language), color="orange")
+    titles = ("accuracy", "load_rate", "memory", "p99", "agents")
+    draw_table(
+        "m_figures",
+        [
+            Column(translate("ui.m_setting", language), "wide"),
+            *(Column(translate(f"eval_calibration.{key}", language), "figure") for key in titles),
+        ],
+        [_figures(row, found, language) for row in found.rows],
+        words=(translate("ui.m_figures", language), translate("eval_calibration.no_winner", language)),
+        current=label(found.best) if found.best else "",
+    )
+    target = found.target
+    goal = translate(
+        "eval_calibration.target", language, pause=target.pause_seconds, share=target.share, seconds=target.seconds
+    )
+    st.caption(as_markdown(goal))
+    if not found.whole:
+        st.caption(translate("ui.m_not_whole", language))
+    if found.reconstructed_from:
+        st.caption(as_markdown(translate("eval_calibration.reconstructed", language, kind=found.reconstructed_from)))
+    if found.best is not None:
+        call = partial(desk.choose_winner, run.name)
+        st.button(
+            translate("ui.m_choose_winner", language),
+            key="m_choose_winner",
+            type="primary",
+            disabled=busy,
+            on_click=attempt,
+            args=(call,),
+        )
+    draw_plots("m_plots", "".join(plots(found, language)), label=translate("ui.m_figures", language))
+
+
+def _figures(row: Figures, found: Findings, language: Language) -> Row:
+    best = translate("ui.m_best", language) if row == found.best else ""
+    accuracy = "–" if row.accuracy is None else f"{row.accuracy:.0%}"
+    p99 = "–" if row.p99_ms is None else f"{row.p99_ms / 1000:.1f}"
+    figures = (accuracy, f"{row.load_rate:.1f}", gigabytes(row.memory_bytes, language), p99, str(row.agents))
+    return Row("", (Cell(label(row), note=best, names=not best), *map(Cell, figures)))

@@ -1,0 +1,135 @@
+"""Getting and making models: from the registry, from files on the server, by quantizing."""
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from rag.ollama.model_creation import KINDS
+from rag.ollama.templates import FORMATS
+from rag.schema import Language
+from rag.translate import translate
+from ui.components.notices import draw_heading
+from ui.services.models import ModelService
+from ui.session import PageContext
+from ui.views.models.jobs import draw_job
+from ui.views.models.notices import attempt
+
+_LONGEST_NAME, _LONGEST_PATH = 120, 1000
+
+
+def draw_making(context: PageContext, desk: ModelService) -> None:
+    """Draw the three ways at the left, and what is being made at the right."""
+    language = context.language
+    job = desk.making()
+    busy = job is not None and job.running
+    left, right = st.columns([3, 2], gap=None)
+    with left.container(key="left"):
+        with st.container(border=True):
+            _draw_pull(desk, language, busy=busy)
+        with st.container(border=True):
+            _draw_import(desk, language, busy=busy)
+        with st.container(border=True):
+            _draw_quantize(desk, language, busy=busy)
+    with right.container(key="right"):
+        draw_job(context, desk.making, desk.stop_making, key="m_stop_making")
+        if job is None:
+            st.caption(translate("ui.m_made_here", language))
+
+
+def _draw_pull(desk: ModelService, language: Language, *, busy: bool) -> None:
+    draw_heading("ui.m_pull_heading", language)
+    name = st.text_input(
+        translate("ui.m_pull_name", language),
+        key="m_pull_name",
+        max_chars=_LONGEST_NAME,
+        placeholder="deepseek-r1:7b",
+        autocomplete="off",
+        live=True,
+    )
+    _start("m_pull", language, partial(_pull, desk), disabled=busy or not (name or "").strip())
+
+
+def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
+    draw_heading("ui.m_import_heading", language)
+    path = st.text_input(
+        translate("ui.m_path", language), key="m_path", max_chars=_LONGEST_PATH, autocomplete="off", live=True
+    )
+    name = st.text_input(
+        translate("ui.m_new_name", language),
+        key="m_import_name",
+        max_chars=_LONGEST_NAME,
+        autocomplete="off",
+        live=True,
+    )
+    with st.container(horizontal=True):
+        st.selectbox(
+            translate("ui.m_format", language),
+            ["", *FORMATS],
+            format_func=lambda key: key or translate("ui.m_format_told", language),
+            key="m_format",
+        )
+        _draw_kind("m_import_kind", language, unchanged=True)
+    _start(
+        "m_import",
+        language,
+        partial(_import, desk),
+        disabled=busy or not (path or "").strip() or not (name or "").strip(),
+    )
+
+
+def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> None:
+    draw_heading("ui.m_quantize_heading", language)
+    st.caption(translate("ui.m_quantize_why", language))
+    names = [row.name for row in desk.listing().rows]
+    if not names:
+        st.caption(translate("ui.m_none", language))
+        return
+    with st.container(horizontal=True):
+        st.selectbox(translate("ui.m_source", language), names, key="m_source")
+        _draw_kind("m_quantize_kind", language, unchanged=False)
+    st.text_input(
+        translate("ui.m_new_name_optional", language),
+        key="m_quantize_name",
+        max_chars=_LONGEST_NAME,
+        autocomplete="off",
+        live=True,
+    )
+    _start("m_quantize", language, partial(_quantize, desk), disabled=busy)
+
+
+def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
+    """Draw the kinds of quantization; another one can be typed, and is refused with the reason."""
+    st.selectbox(
+        translate("ui.m_kind", language),
+        ["", *KINDS] if unchanged else list(KINDS),
+        format_func=lambda kind: kind or translate("ui.m_kind_unchanged", language),
+        accept_new_options=True,
+        placeholder=translate("ui.m_kind_choose", language),
+        key=key,
+    )
+
+
+def _start(key: str, language: Language, call: Callable[[], object], *, disabled: bool) -> None:
+    st.button(
+        translate(f"ui.{key}", language), key=key, type="primary", disabled=disabled, on_click=attempt, args=(call,)
+    )
+
+
+# what the buttons do: with what the boxes hold by then, which is more than when the page was drawn
+
+
+def _pull(desk: ModelService) -> None:
+    desk.pull(_held("m_pull_name"))
+
+
+def _import(desk: ModelService) -> None:
+    desk.import_files(_held("m_path"), _held("m_import_name"), _held("m_import_kind"), _held("m_format"))
+
+
+def _quantize(desk: ModelService) -> None:
+    desk.quantize(_held("m_source"), _held("m_quantize_kind"), _held("m_quantize_name"))
+
+
+def _held(key: str) -> str:
+    return str(st.session_state.get(key) or "")

@@ -1,0 +1,208 @@
+"""The installed models, and one of them: in and out of memory, chosen, deleted, and what it takes on this machine."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import streamlit as st
+
+from rag.cli.model_size import arithmetic
+from rag.cli.models import ListedModel
+from rag.ollama.advice import Advice
+from rag.schema import Language
+from rag.text.invisible import one_line
+from rag.translate import translate
+from ui.components.notices import draw_heading
+from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.text_cards import Card, TextLine, draw_cards
+from ui.formats import as_markdown, format_clock, markdown_word
+from ui.services.model_registry import ModelListing
+from ui.services.models import ModelService
+from ui.session import PageContext
+from ui.views.models.jobs import draw_job, failure_words, gigabytes
+from ui.views.models.notices import attempt
+
+_ALWAYS = timedelta(days=365)
+_SLOTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_CONTEXTS = (1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+_GIGABYTE = 1e9
+
+
+def draw_models(context: PageContext, desk: ModelService) -> None:
+    """Draw the table at the left, and the chosen model at the right."""
+    listing = desk.listing()
+    left, right = st.columns([3, 2], gap=None)
+    with left.container(key="left"):
+        _draw_table(context, desk, listing)
+    with right.container(key="right"):
+        draw_job(context, desk.serving, desk.stop_serving, key="m_stop_serving")
+        row = listing.row(st.query_params.get("model", "")) or next((one for one in listing.rows if one.chosen), None)
+        if row is not None:
+            _draw_model(context, desk, listing, row)
+        elif listing.rows:
+            st.caption(translate("ui.m_choose", context.language))
+
+
+def _draw_table(context: PageContext, desk: ModelService, listing: ModelListing) -> None:
+    language, settings = context.language, desk.settings()
+    if listing.failure is not None:
+        st.error(failure_words(listing.failure, language))
+        return
+    if not listing.looked:
+        st.caption(translate("ui.m_looking", language))
+        return
+    columns = [
+        Column(translate("ui.m_model", language), "wide"),
+        Column(translate("ui.m_quantization", language)),
+        Column(translate("ui.m_on_disk", language), "figure"),
+        Column(translate("ui.m_in_memory", language), "words"),
+        Column(translate("ui.m_remarks", language), "words"),
+    ]
+    following = desk.next_model()
+    draw_table(
+        "m_models",
+        columns,
+        [_row(row, context, listing, settings.parallel_slots, following) for row in listing.rows],
+        words=(translate("ui.m_installed", language), translate("ui.m_none", language)),
+        on_choose=lambda: _choose(chosen_row("m_models")),
+        current=st.query_params.get("model", ""),
+    )
+    key = "ui.m_slots_ours" if listing.managed else "ui.m_slots_adopted"
+    st.caption(markdown_word(key, language, slots=settings.parallel_slots, context=f"{settings.context_tokens:,}"))
+    if len(settings.ollama_urls) > 1:
+        st.caption(translate("ui.m_first_host", language, count=len(settings.ollama_urls)))
+
+
+def _row(row: ListedModel, context: PageContext, listing: ModelListing, slots: int, following: str) -> Row:
+    language = context.language
+    remarks = [translate("ui.stand_in", language)] if row.stand_in else []
+    if row.reconstructed_from:
+        remarks.append(translate("ui.m_reconstructed", language, kind=row.reconstructed_from))
+    if not row.template:
+        remarks.append(translate("ui.m_no_format", language))
+    state = translate("ui.m_answers_now", language) if row.chosen else ""
+    if following == row.name and not row.chosen:
+        state = translate("ui.m_answers_next", language)
+    memory, note = "–", ""
+    if row.memory_bytes:
+        memory = gigabytes(row.memory_bytes, language)
+        note = _served(row, context, slots if listing.managed else 0)
+    return Row(
+        row.name,
+        (
+            Cell(row.name, names=True),
+            Cell(row.quantization or "?", names=True),
+            Cell(gigabytes(row.size_bytes, language)),
+            Cell(memory, note=note),
+            Cell(state, note=translate("ui.list_comma", language).join(remarks), tone="good"),
+        ),
+    )
+
+
+def _served(row: ListedModel, context: PageContext, slots: int) -> str:
+    """Return how a loaded model is served, and until when it stays; ``slots`` 0: nobody tells."""
+    language, tokens = context.language, f"{row.context_tokens:,}"
+    until = _until(row.loaded_until, context)
+    if not slots:
+        return translate("ui.m_served_unknown", language, context=tokens, until=until)
+    return translate("ui.m_served", language, slots=slots, context=tokens, until=until)
+
+
+def _until(at: str, context: PageContext) -> str:
+    try:
+        moment = datetime.fromisoformat(at).astimezone(context.reading.zone)
+    except ValueError:
+        return "–"
+    now = context.reading.now
+    if moment - now > _ALWAYS:  # kept for ever, which Ollama tells as a day in centuries
+        return translate("ui.m_for_ever", context.language)
+    return format_clock(moment, now, context.language)
+
+
+def _choose(name: str) -> None:
+    if name:
+        st.query_params["model"] = name
+
+
+def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing, row: ListedModel) -> None:
+    language = context.language
+    job = desk.serving()
+    busy = job is not None and job.running
+    draw_heading("ui.m_this_model", language)
+    with st.container(key="m_name", horizontal=True, vertical_alignment="center"):
+        st.text(one_line(row.name))
+        if row.stand_in:
+            st.badge(translate("ui.stand_in", language), color="orange")
+    loaded = bool(row.memory_bytes)
+    with st.container(key="m_buttons", horizontal=True):
+        _button("m_load", language, partial(desk.load, row.name), disabled=busy or loaded)
+        _button("m_unload", language, partial(desk.unload, row.name), disabled=busy or not loaded)
+        _button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
+    others = tuple(name for name in listing.loaded if name != row.name)
+    if loaded:
+        st.caption(markdown_word("ui.m_unload_waits", language, count=listing.answers))
+    elif others:
+        st.caption(markdown_word("ui.m_load_waits", language, name=", ".join(others), count=listing.answers))
+    _draw_advice(context, desk, row)
+    _draw_delete(desk, row, language, busy=busy)
+
+
+def _button(key: str, language: Language, call: Callable[[], object], *, disabled: bool) -> None:
+    st.button(translate(f"ui.{key}", language), key=key, disabled=disabled, on_click=attempt, args=(call,))
+
+
+def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, busy: bool) -> None:
+    """Draw the box for the model's name, without which there is no deleting."""
+    draw_heading("ui.m_delete_heading", language)
+    if row.chosen:
+        st.warning(translate("ui.m_delete_chosen", language))
+    typed = st.text_input(
+        translate("ui.m_delete_type", language), key="m_typed", placeholder=one_line(row.name), live=True
+    )
+    sure = (typed or "").strip() == row.name
+
+    def delete() -> None:
+        desk.delete(row.name, str(st.session_state.get("m_typed") or ""))
+
+    _button("m_delete", language, delete, disabled=busy or not sure)
+
+
+def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> None:
+    """Say what the model takes on this machine, for as many slots and tokens as are asked about."""
+    language, settings = context.language, desk.settings()
+    draw_heading("ui.m_advice", language)
+    with st.container(key="m_what_if", horizontal=True):
+        slots = _among("m_what_if_slots", translate("ui.m_slots", language), _SLOTS, settings.parallel_slots)
+        tokens = _among("m_what_if_context", translate("ui.m_context", language), _CONTEXTS, settings.context_tokens)
+    advice = desk.advice(row.name, slots, tokens)
+    if advice is None:
+        st.caption(translate("ui.m_no_shape", language))
+        return
+    st.markdown(as_markdown(advice_words(advice, language)))
+    lines = tuple(TextLine(line) for line in arithmetic(advice, language))
+    draw_cards("m_arithmetic", [Card(translate("ui.m_arithmetic", language), mark="Σ", lines=lines)])
+
+
+def _among(key: str, label: str, usual: tuple[int, ...], now: int) -> int:
+    """Draw a choice of numbers, the present one among them."""
+    numbers = sorted({*usual, now})
+    return int(
+        st.selectbox(as_markdown(label), numbers, index=numbers.index(now), format_func=lambda one: f"{one:,}", key=key)
+    )
+
+
+def advice_words(advice: Advice, language: Language) -> str:
+    """Return the advice in a few sentences with their numbers."""
+    fits = "m_advice_fits" if advice.fits else "m_advice_too_much"
+    key = fits if advice.quantization else "m_advice_none"
+    return translate(
+        f"ui.{key}",
+        language,
+        asked=advice.serving.slots,
+        context=f"{advice.serving.context_tokens:,}",
+        total=f"{advice.memory.total_bytes / _GIGABYTE:.2f}",
+        budget=f"{advice.machine.budget_bytes / _GIGABYTE:.1f}",
+        most=f"{advice.slots_by_memory:,}",
+        slots=advice.slots,
+        kind=advice.quantization,
+    )

@@ -1,0 +1,58 @@
+"""The Models page: which model answers, how small it is kept, how many answers are written at once."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from rag.errors import SettingsError
+from rag.translate import translate
+from rag.turns import Failure
+from ui.components.page_views import choose_view
+from ui.services.model_registry import ModelListing
+from ui.services.models import ModelService
+from ui.session import PageContext
+from ui.views.models.calibration import draw_calibration
+from ui.views.models.creation import draw_making
+from ui.views.models.jobs import failure_words
+from ui.views.models.listing import draw_models
+from ui.views.models.notices import say_notices
+from ui.views.models.profiles import draw_profiles
+
+_VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
+    "installed": draw_models,
+    "make": draw_making,
+    "calibrate": draw_calibration,
+    "profile": draw_profiles,
+}
+
+_LOOK_SECONDS = 2.0
+
+
+def render(context: PageContext) -> None:
+    """Draw the part of the page that the address names."""
+    desk, language = context.services.models, context.language
+    if desk is None:
+        st.info(translate("ui.m_none_kept", language))
+        return
+    listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
+    with st.container(key="m_top"):
+        view = choose_view(
+            "m_view",
+            list(_VIEWS),
+            translate("ui.m_views", language),
+            lambda name: translate(f"ui.m_view_{name}", language),
+        )
+        st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
+    with st.container(key="desk"):
+        say_notices(language)
+        try:
+            _VIEWS[view](context, desk)
+        except SettingsError as error:
+            st.error(failure_words(Failure.of(error), language))
+
+
+def _watch(desk: ModelService, drawn: ModelListing) -> None:
+    """Draw the page anew where the server holds something else than it did."""
+    if desk.listing() != drawn:
+        st.rerun()

@@ -1,0 +1,259 @@
+"""Performance: whether the desk keeps its promise now, and if not, which stage is why."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import streamlit as st
+
+from rag.errors import AnswerdeskError
+from rag.latency import Objective
+from rag.percentiles import Percentiles
+from rag.performance import Performance, PersonalPerformance
+from rag.schema import Language
+from rag.storage.turn_times import EVIDENCE
+from rag.translate import translate
+from rag.turns import Failure
+from ui.components.choice_list import Choice, chosen, draw_choices
+from ui.formats import as_markdown, format_clock, format_duration, plain_rows
+from ui.session import PageContext, want_turn, wants_turn
+from ui.turn_data import failure_sentence
+from ui.views.performance.machine_figures import machine_rows
+
+WINDOWS: Mapping[str, float] = MappingProxyType({"15m": 900.0, "1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0})
+_LIVE_SECONDS = 2.0
+_PERCENTS = (50, 95, 99)
+_COLOURS = {"light": ["#0B5CAD", "#8A5A00", "#B3261E"], "dark": ["#7AB8FF", "#FFD479", "#FF8A80"]}
+_LONGEST_ROW = 110
+
+
+def render(context: PageContext) -> None:
+    """Draw the choices, then the figures, which a live page draws again every two seconds."""
+    language = context.language
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header(translate("ui.performance", language), anchor=False, width="stretch")
+        st.segmented_control(
+            translate("ui.performance_window", language),
+            list(WINDOWS),
+            default="1h",
+            required=True,
+            format_func=lambda key: translate(f"ui.window_{key}", language),
+            key="performance_window",
+            label_visibility="collapsed",
+        )
+        live = st.toggle(translate("ui.performance_live", language), key="performance_live")
+    performance = context.services.performance
+    if performance is not None:
+        st.fragment(_draw, run_every=_LIVE_SECONDS if live else None)(context, performance)
+
+
+def _draw(context: PageContext, performance: PersonalPerformance) -> None:
+    if wants_turn():
+        st.rerun()  # the whole page, which goes to the desk
+    window = st.session_state.get("performance_window") or "1h"
+    try:
+        report = performance.report(WINDOWS[window])
+        machine = performance.machine()
+    except AnswerdeskError as error:
+        st.error(as_markdown(failure_sentence(Failure.of(error), context.language)))
+        return
+    language = context.language
+    with st.container(key="about"):
+        st.text(_about(report, window, context))  # a model's name is no Markdown
+    if report.asked:
+        _draw_figures(report, language)
+    else:
+        st.info(translate("ui.performance_none", language))
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        if report.whole or report.stages:
+            _draw_chart(report, window, context)
+        _draw_slowest(report, context)
+    with right:
+        if report.stages:
+            st.subheader(translate("ui.stages_title", language), anchor=False)
+            st.table(
+                plain_rows(_stage_rows(report, language)), hide_index=True, alt=translate("ui.stages_alt", language)
+            )
+        st.subheader(translate("ui.machine_title", language), anchor=False)
+        if machine is None:
+            st.caption(translate("ui.machine_looking", language))
+        else:
+            st.table(
+                plain_rows(machine_rows(machine, language)),
+                hide_index=True,
+                alt=translate("ui.machine_title", language),
+            )
+
+
+def _about(report: Performance, window: str, context: PageContext) -> str:
+    """Return what every figure of the page is of: window, count, model, stand-in."""
+    language = context.language
+    comma = translate("ui.list_comma", language)
+    finished = {state: report.turns.get(state, 0) for state in ("done", "refused", "failed", "stopped")}
+    counts = finished | {"running": report.asked - sum(finished.values())}
+    states = comma.join(
+        translate(f"ui.states_{state}", language, count=count) for state, count in counts.items() if count
+    )
+    models = comma.join(
+        translate("ui.performance_stand_in", language, model=name) if stand_in else name
+        for name, stand_in in report.models
+    )
+    return translate(
+        "ui.performance_of",
+        language,
+        window=translate(f"ui.window_{window}", language),
+        time=format_clock(report.until.astimezone(context.reading.zone), context.reading.now, language),
+        count=report.asked,
+        states=states or "–",
+        models=models or translate("ui.performance_no_model", language),
+        measured=report.whole[EVIDENCE].n if EVIDENCE in report.whole else 0,
+    )
+
+
+def _draw_figures(report: Performance, language: Language) -> None:
+    objective, evidence, tokens = report.objective, report.whole.get(EVIDENCE), report.tokens_per_second
+    burn = "–" if objective.burn is None else f"{objective.burn:g}"
+    explained = translate(
+        "ui.figure_budget_help",
+        language,
+        limit=format_duration(objective.limit_ms, language),
+        share=f"{100 * objective.share:g}",
+        met=objective.met,
+        count=objective.n,
+        late=f"{(1 - objective.share) * objective.n:.1f}",
+        were=objective.n - objective.met,
+        burn=burn,
+    )
+    with st.container(key="figures"):
+        columns = st.columns([1.2] * len(_PERCENTS) + [1] * 4, gap="small")
+        for column, percent in zip(columns, _PERCENTS, strict=False):
+            label = translate(
+                "ui.figure_percentile", language, stage=translate("ui.evidence", language), percent=percent
+            )
+            line = _line(report, EVIDENCE, percent)
+            column.metric(
+                as_markdown(label), _time(evidence, percent, language), chart_data=line, border=True, height="stretch"
+            )
+        for column, key, value in (
+            (columns[3], "figure_budget", _budget(objective, language)),
+            (columns[4], "figure_burn", burn),
+            (columns[5], "figure_rate", f"{report.asked_per_minute:.2g}"),
+            (columns[6], "figure_tokens", "–" if tokens is None else f"{tokens:.3g}"),
+        ):
+            column.metric(translate(f"ui.{key}", language), as_markdown(value), border=True, height="stretch")
+    st.caption(as_markdown(explained))
+
+
+def _budget(objective: Objective, language: Language) -> str:
+    """Return how much of what may be late is left; under 0 % where more were."""
+    if objective.burn is None:
+        return "–"
+    return translate("ui.machine_percent", language, count=f"{100 - 100 * objective.burn:.0f}")
+
+
+def _value(found: Percentiles | None, percent: int) -> float | None:
+    return None if found is None else {50: found.p50, 95: found.p95, 99: found.p99}[percent]
+
+
+def _time(found: Percentiles | None, percent: int, language: Language) -> str:
+    value = _value(found, percent)
+    return "–" if value is None else format_duration(value, language)
+
+
+def _line(report: Performance, stage: str, percent: int) -> list[float]:
+    values = [_value(bucket.stages.get(stage), percent) for bucket in report.buckets]
+    return [value for value in values if value is not None]
+
+
+def _draw_chart(report: Performance, window: str, context: PageContext) -> None:
+    language = context.language
+    stages = [*report.whole, *(stage for stage, _ in report.stages)]
+    stage = st.selectbox(
+        translate("ui.chart_stage", language),
+        stages,
+        format_func=lambda key: translate(f"ui.stage_time_{key}", language),
+        key="performance_stage",
+        placeholder=translate("ui.chart_stage", language),
+    )
+    name = translate(f"ui.stage_time_{stage}", language)
+    rows = [
+        {
+            "at": bucket.at.astimezone(context.reading.zone).replace(tzinfo=None).isoformat(),
+            "percentile": f"p{percent}",
+            "seconds": value / 1000,
+        }
+        for bucket in report.buckets
+        for percent in _PERCENTS
+        if (value := _value(bucket.stages.get(str(stage)), percent)) is not None
+    ]
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    axis = "%H:%M" if WINDOWS[window] <= WINDOWS["24h"] else "%m-%d"
+    of_percentile = {"field": "percentile", "type": "nominal", "title": None}
+    spec = {
+        "mark": {"type": "line", "point": True},
+        "height": 190,
+        "encoding": {
+            "x": {"field": "at", "type": "temporal", "title": None, "axis": {"format": axis}},
+            "y": {"field": "seconds", "type": "quantitative", "title": None},
+            "color": of_percentile | {"scale": {"range": _COLOURS[theme]}, "legend": {"orient": "top"}},
+            "strokeDash": of_percentile,
+        },
+        "usermeta": {"embedOptions": {"actions": False}},
+    }
+    st.caption(translate("ui.chart_title", language, stage=name))
+    described = translate("ui.chart_alt", language, stage=name, window=translate(f"ui.window_{window}", language))
+    st.vega_lite_chart(rows, spec, width="stretch", alt=described)
+    with st.expander(translate("ui.chart_numbers", language)):
+        st.table(plain_rows(_bucket_rows(report, str(stage), context)), hide_index=True, alt=name)
+
+
+def _bucket_rows(report: Performance, stage: str, context: PageContext) -> list[dict[str, str]]:
+    language = context.language
+    return [
+        {
+            translate("ui.chart_time", language): format_clock(
+                bucket.at.astimezone(context.reading.zone), context.reading.now, language
+            ),
+            translate("ui.stages_count", language): str(bucket.stages[stage].n),
+            **{f"p{percent}": _time(bucket.stages[stage], percent, language) for percent in _PERCENTS},
+        }
+        for bucket in report.buckets
+        if stage in bucket.stages
+    ]
+
+
+def _stage_rows(report: Performance, language: Language) -> list[dict[str, str]]:
+    return [
+        {
+            translate("ui.chart_stage", language): translate(f"ui.stage_time_{stage}", language),
+            translate("ui.stages_count", language): str(found.n),
+            **{f"p{percent}": _time(found, percent, language) for percent in _PERCENTS},
+        }
+        for stage, found in (*report.stages, *report.whole.items())
+    ]
+
+
+def _draw_slowest(report: Performance, context: PageContext) -> None:
+    language = context.language
+    choices = [
+        Choice(
+            choice_id=turn.turn_id,
+            text=turn.question[:_LONGEST_ROW],
+            language=turn.language,
+            note=translate(
+                "ui.slowest_note",
+                language,
+                total=format_duration(turn.total_ms, language),
+                stage=translate(f"ui.stage_time_{turn.worst.name}", language),
+                worst=format_duration(turn.worst.duration_ms, language),
+            ),
+        )
+        for turn in report.slowest
+    ]
+    draw_choices(
+        "slowest",
+        choices,
+        words=(translate("ui.slowest_title", language), translate("ui.slowest_none", language)),
+        look="rows",
+        on_choose=lambda: want_turn(chosen("slowest")),
+    )

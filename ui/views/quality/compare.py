@@ -1,0 +1,177 @@
+"""Two runs beside each other: which measures differ, whether that may be chance, and each question on both sides."""
+
+import streamlit as st
+
+from eval.compare.pairs import Comparison, Outcome
+from eval.compare.side_by_side import Compared, Result
+from rag.errors import SettingsError
+from rag.schema import Language
+from rag.text.language import question_language
+from rag.translate import is_known, translate
+from ui.components.job_view import word_of_kind
+from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
+from ui.components.text_cards import Card, Note, TextLine, draw_cards
+from ui.formats import format_clock, markdown_word
+from ui.services.quality import QualityService
+from ui.services.quality_registry import RunInfo
+from ui.session import PageContext
+from ui.views.quality.runs import figure_words
+
+_COMPARABLE = ("answers", "retrieval", "refusal")
+_OUTCOMES: tuple[Outcome, ...] = ("loss", "win", "tie")
+_TONES = {"loss": "bad", "win": "good", "tie": "quiet"}
+_SHOWN_QUESTIONS = 100
+_SHOWN_DOCUMENTS = 5
+
+
+def draw_compare(context: PageContext, desk: QualityService) -> None:
+    """Draw the choice, the measures and the questions at the left, and one question's two sides at the right."""
+    language = context.language
+    left, right = st.columns([3, 2], gap=None)
+    runs = {run.name: run for run in desk.runs() if run.finished and run.kind in _COMPARABLE}
+    kinds = [run.kind for run in runs.values()]
+    after_these = [name for name, run in runs.items() if kinds.count(run.kind) > 1]
+    with left.container(key="left"):
+        if not after_these:
+            st.info(translate("ui.q_two_runs", language))
+            return
+        first, second = _draw_choice(context, runs, after_these)
+        try:
+            measures, questions = desk.compare(first, second), desk.side_by_side(first, second)
+        except SettingsError:
+            st.error(translate("ui.q_nothing_shared", language))
+            return
+        _draw_measures(measures, language)
+        _draw_questions(questions, language)
+    with right.container(key="right"):
+        _draw_sides(questions, language)
+
+
+def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: list[str]) -> tuple[str, str]:
+    def named(name: str) -> str:
+        run = runs[name]
+        at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+        return f"{word_of_kind(run.kind, context.language)} · {at} · {figure_words(run, context.language)}"
+
+    with st.container(key="q_pair", horizontal=True):
+        after_column, before_column = st.columns(2)
+        with before_column:
+            second = st.selectbox(
+                translate("ui.q_after", context.language), after_these, format_func=named, key="q_second"
+            )
+        alike = [name for name in after_these if runs[name].kind == runs[second].kind and name != second]
+        with after_column:
+            first = st.selectbox(translate("ui.q_before", context.language), alike, format_func=named, key="q_first")
+    return first, second
+
+
+def _draw_measures(measures: list[Comparison], language: Language) -> None:
+    main = measures[0]
+    p = f"{main.p_value:.3f}"
+    if main.is_significant:
+        (st.success if main.difference > 0 else st.error)(translate("ui.q_differs", language, p=p))
+    else:
+        st.info(markdown_word("ui.q_chance", language, p=p, wins=main.wins, losses=main.losses))
+    titles = ("q_before", "q_after", "q_difference", "q_wins", "q_p")
+    draw_table(
+        "q_measures",
+        [
+            Column(translate("ui.q_measure", language)),
+            *(Column(translate(f"ui.{key}", language), "figure") for key in titles),
+        ],
+        [Row("", tuple(map(Cell, _measure(one, language)))) for one in measures],
+        words=(translate("ui.q_measures", language, n=main.n), ""),
+    )
+
+
+def _measure(one: Comparison, language: Language) -> tuple[str, ...]:
+    low, high = one.interval or (0.0, 0.0)
+    return (
+        translate(f"ui.q_measure_{one.measure}", language),
+        f"{one.first:.3f}",
+        f"{one.second:.3f}",
+        f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})",
+        f"{one.wins} / {one.ties} / {one.losses}",
+        f"{one.p_value:.3f}",
+    )
+
+
+def _draw_questions(questions: tuple[Compared, ...], language: Language) -> None:
+    counts = {outcome: sum(one.outcome == outcome for one in questions) for outcome in _OUTCOMES}
+    kept = st.pills(
+        translate("ui.q_outcome", language),
+        list(_OUTCOMES),
+        selection_mode="multi",
+        format_func=lambda outcome: f"{translate(f'ui.q_outcome_{outcome}', language)} {counts[outcome]:d}",
+        key="q_outcomes",
+    )
+    shown = [one for one in questions if not kept or one.outcome in kept]
+    draw_table(
+        "q_questions",
+        [Column(translate("ui.q_question", language), "wide"), Column(translate("ui.q_outcome", language))],
+        [
+            Row(
+                one.question.question_id,
+                (
+                    Cell(one.question.question, lang=lang_of(question_language(one.question.question))),
+                    Cell(translate(f"ui.q_outcome_{one.outcome}", language), tone=_TONES[one.outcome]),
+                ),
+            )
+            for one in shown[:_SHOWN_QUESTIONS]
+        ],
+        words=(translate("ui.q_questions", language), translate("ui.q_none_such", language)),
+        on_choose=lambda: _choose(chosen_row("q_questions")),
+        current=st.query_params.get("question", ""),
+    )
+
+
+def _choose(question_id: str) -> None:
+    if question_id:
+        st.query_params["question"] = question_id
+
+
+def _draw_sides(questions: tuple[Compared, ...], language: Language) -> None:
+    chosen = st.query_params.get("question", "")
+    found = next((one for one in questions if one.question.question_id == chosen), None)
+    if found is None:
+        st.caption(translate("ui.q_choose_question", language))
+        return
+    asked = Card(
+        found.question.question,
+        mark=translate("ui.q_question", language),
+        lang=lang_of(question_language(found.question.question)),
+    )
+    wanted = Card(found.wanted, mark=translate("ui.q_wanted", language), lang=lang_of(found.question.language))
+    sides = [
+        _side(translate("ui.q_before", language), found.first, found, language),
+        _side(translate("ui.q_after", language), found.second, found, language),
+    ]
+    draw_cards("q_sides", [asked, *([wanted] if found.wanted else []), *sides])
+
+
+def _side(name: str, result: Result, compared: Compared, language: Language) -> Card:
+    state = "q_failed" if result.error else "q_right" if result.right else "q_wrong"
+    notes = []
+    if result.error and is_known(f"ui.error_{result.error}"):
+        notes.append(Note(translate(f"ui.error_{result.error}", language)))
+    if result.refused:
+        notes.append(Note(translate("ui.q_refused", language)))
+    if result.probability is not None:
+        notes.append(Note(translate("ui.q_probability", language, value=f"{result.probability:.0%}")))
+    lines = [TextLine(result.reply, lang=lang_of(question_language(result.reply)))] if result.reply else []
+    relevant = compared.question.relevant
+    lines += [
+        TextLine(
+            f"{place}. {document}{' ✓' if document in relevant else ''}", quiet=document not in relevant, name=True
+        )
+        for place, document in enumerate(result.documents[:_SHOWN_DOCUMENTS], start=1)
+    ]
+    return Card(
+        translate(f"ui.{state}", language),
+        mark=name,
+        tone="good" if result.right else "bad",
+        lang=lang_of(language),
+        notes=tuple(notes),
+        lines=tuple(lines),
+        open=True,
+    )

@@ -1,0 +1,46 @@
+"""The Quality page: whether it is getting better, and what should be written next."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from rag.translate import translate
+from ui.components.job_view import say_busy
+from ui.components.notices import say_notice
+from ui.components.page_views import choose_view
+from ui.services.quality import QualityService
+from ui.session import PageContext
+from ui.views.quality.compare import draw_compare
+from ui.views.quality.gaps import draw_gaps
+from ui.views.quality.outcomes import draw_outcomes
+from ui.views.quality.review import draw_review
+from ui.views.quality.runs import draw_runs
+
+_VIEWS: Final[Mapping[str, Callable[[PageContext, QualityService], None]]] = {
+    "runs": draw_runs,
+    "compare": draw_compare,
+    "review": draw_review,
+    "gaps": draw_gaps,
+    "outcomes": draw_outcomes,
+}
+
+
+def render(context: PageContext) -> None:
+    """Draw the part of the page that the address names."""
+    language = context.language
+    if not context.services.knowledge_base or context.services.knowledge().published_at is None:
+        st.warning(translate("ui.knowledge_base_none", language))
+        return
+    desk = context.services.quality
+    with st.container(key="q_top"):
+        view = choose_view(
+            "q_view",
+            list(_VIEWS),
+            translate("ui.q_views", language),
+            lambda name: translate(f"ui.q_view_{name}", language),
+        )
+    with st.container(key="desk"):
+        say_notice(language)
+        say_busy(language)
+        _VIEWS[view](context, desk)
