@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from eval.answers.gold import gold_kind, is_right_reply
 from ingest.golden import GoldenQuestion
 from rag.evidence.packing import PackingLimits, pack
-from rag.generation.gateway import Admitted, GenerationRequest
+from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.prompt import build_messages
 from rag.grounding.citations import ground
@@ -38,7 +38,6 @@ from rag.schema import (
     TextSpan,
     ThinkingDelta,
 )
-from rag.streams import closing_if_generator
 from rag.text.language import question_language
 from rag.tracing import Trace
 
@@ -61,37 +60,20 @@ class Asks(Protocol):
         """Yield ``Retrieved``, the deltas and ``Completed``."""
 
 
-class MeteredGenerator:
+class MeteredGenerator(WatchedGenerator):
     """Passes everything on, and keeps what each request since ``start`` cost."""
 
     def __init__(self, generator: Generator) -> None:
-        self._generator = generator
+        super().__init__(generator, self._keep)
         self.finished: list[GenerationFinished] = []
 
     def start(self) -> None:
         """Forget the requests so far."""
         self.finished = []
 
-    @property
-    def model(self) -> str:
-        """Name of the model that will answer."""
-        return self._generator.model
-
-    @property
-    def stand_in(self) -> bool:
-        """True when the model only stands in for DeepSeek-R1."""
-        return self._generator.stand_in
-
-    def generate(
-        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
-        """Yield what the generator yields."""
-        parts = self._generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
-        with closing_if_generator(parts):
-            for part in parts:
-                if isinstance(part, GenerationFinished):
-                    self.finished.append(part)
-                yield part
+    def _keep(self, part: GenerationPart) -> None:
+        if isinstance(part, GenerationFinished):
+            self.finished.append(part)
 
 
 class WatchedRetriever:

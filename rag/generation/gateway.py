@@ -144,7 +144,7 @@ class ModelGateway:
             host = self.generator if self.generator_of is None else self.generator_of(ticket.host)
             has_yielded = False
             try:
-                with closing(request.run(_CancellableGenerator(host, request.cancelled))) as parts:
+                with closing(request.run(_cancellable(host, request.cancelled))) as parts:
                     while True:
                         try:
                             part = next(parts)
@@ -182,12 +182,12 @@ def blocking(
     return run
 
 
-class _CancellableGenerator:
-    """Passes a generator on until ``cancelled`` is set; then it raises ``AnswerCancelled`` and frees the model."""
+class WatchedGenerator:
+    """Passes a generator on and shows each part to ``watch`` first; what ``watch`` raises frees the model."""
 
-    def __init__(self, generator: Generator, cancelled: threading.Event | None) -> None:
+    def __init__(self, generator: Generator, watch: Callable[[GenerationPart], None]) -> None:
         self._generator = generator
-        self._cancelled = cancelled
+        self._watch = watch
 
     @property
     def model(self) -> str:
@@ -206,9 +206,18 @@ class _CancellableGenerator:
         parts = self._generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
         with closing_if_generator(parts):
             for part in parts:
-                if self._cancelled is not None and self._cancelled.is_set():
-                    raise AnswerCancelled
+                self._watch(part)
                 yield part
+
+
+def _cancellable(generator: Generator, cancelled: threading.Event | None) -> WatchedGenerator:
+    """Return the generator, which raises ``AnswerCancelled`` once ``cancelled`` is set."""
+
+    def check(_: GenerationPart) -> None:
+        if cancelled is not None and cancelled.is_set():
+            raise AnswerCancelled
+
+    return WatchedGenerator(generator, check)
 
 
 def _admission(ticket: Ticket) -> Iterator[Wait | Admitted]:
