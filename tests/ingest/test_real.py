@@ -50,7 +50,8 @@ import ingest.__main__
 from rag.retrieval.openvino_embedder import OpenVinoEmbedder
 embed = OpenVinoEmbedder.embed_passages
 def told(self, texts):
-    print("embedding", flush=True)
+    sys.stdout.write("embedding\\n")  # in one piece: several threads embed
+    sys.stdout.flush()
     return embed(self, texts)
 OpenVinoEmbedder.embed_passages = told
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background

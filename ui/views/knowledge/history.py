@@ -9,6 +9,7 @@ from ui.components.notices import attempt, draw_heading, say_notice
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.text_cards import draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
+from ui.services.jobs import Job
 from ui.services.knowledge import KnowledgeService
 from ui.services.knowledge_registry import History
 from ui.session import PageContext
@@ -19,6 +20,7 @@ from ui.views.knowledge.update import draw_running
 
 def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> None:
     """Draw the list at the left, and the chosen state at the right."""
+    job = desk.job()  # before the list: a rollback that ends between the two must not leave its row out
     history = desk.history()
     left, right = st.columns([3, 2], gap=None)
     with left.container(key="left"):
@@ -32,7 +34,7 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
         )
     with right.container(key="right"):
         say_notice(context.language)
-        _draw_job(context, desk)
+        _draw_job(context, desk, job)
         _draw_chosen(context, desk, history)
 
 
@@ -74,9 +76,8 @@ def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
     )
 
 
-def _draw_job(context: PageContext, desk: KnowledgeService) -> None:
+def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
     """Show the job of going back; others are shown where they were begun."""
-    job = desk.job()
     if job is None or job.kind != "rollback":
         return
     if job.running:
