@@ -1,14 +1,126 @@
-"""Evidence, citations and the answer that rests on them."""
+"""Frozen, typed values passed between the stages, with no behaviour beyond their own fields.
+
+Offsets count code points, ``[start, end)``, into the text that is named.  Scores: higher is better everywhere.
+"""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
 
-from rag.schema.documents import Audience, Language
+if TYPE_CHECKING:  # the processes that read files and the terminal's first word do without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+Language = Literal["zh", "en"]
+Audience = Literal["public", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One knowledge article as it was read.
+
+    ``document_id`` is the path below the ingested folder (``returns/deadline.md``), or the row's own id in a JSONL
+    file.  ``path`` is where a person finds it.  ``source`` is a link or an empty string.
+    """
+
+    document_id: str
+    path: str
+    title: str
+    text: str
+    language: Language
+    source: str = ""
+    updated_on: date | None = None
+    audience: Audience = "public"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a document: ``text == document.text[start:end]``.
+
+    ``ordinal`` counts the document's chunks from 0.  ``chunk_id`` is the store's number, 0 before it is stored.
+    """
+
+    document_id: str
+    document_path: str
+    title: str
+    heading_path: tuple[str, ...]
+    text: str
+    start: int
+    end: int
+    ordinal: int
+    language: Language
+    chunk_id: int = 0
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedder and the lexical index see: title, headings and passage (titles matter: see RETRIEVAL)."""
+        headings = [heading for heading in self.heading_path if heading != self.title]
+        return "\n".join([" > ".join([self.title, *headings]), self.text]) if self.title or headings else self.text
+
+
+# search results
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found by one leg of the search.  ``score`` is that leg's own: cosine in [-1, 1], or BM25 >= 0."""
+
+    chunk_id: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievedChunk:
+    """A chunk after ranking, best first.
+
+    ``score`` compares the chunks of one question only.  ``bm25`` is None where the question's words did not find it,
+    ``late`` (the late interaction, a mean cosine of tokens) where its tokens are not kept.
+    """
+
+    chunk: Chunk
+    score: float
+    cosine: float | None = None
+    bm25: float | None = None
+    late: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionTokens:
+    """A question's tokens as the embedder sees them, for comparing it with passages and sentences word by word.
+
+    ``vectors`` are float32 [q, dimension], rows of length 1; ``weights``, float64 [q], how much each counts.
+    """
+
+    vectors: "NDArray[np.float32]"
+    weights: "NDArray[np.float64]"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What retrieval found for one question, and how sure it is that the answer is in there.
+
+    ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
+    questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
+    on it is answered.  ``generation`` is the
+    knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/sentence_similarity.py``).
+    """
+
+    chunks: tuple[RetrievedChunk, ...]
+    answerable_probability: float
+    answerable: bool
+    generation: int
+    tokens: QuestionTokens | None = field(default=None, compare=False, repr=False)
+    base_probability: float = 0.0
+    threshold: float = 0.0
+
+
+# evidence and answers
+
 
 Lane = Literal["curated", "cached", "quotation", "model", "refusal"]
 
@@ -163,3 +275,53 @@ def _adapter() -> "TypeAdapter[Answer]":
 
 def _letters(text: str) -> str:
     return "".join(character for character in text if character.isalnum())
+
+
+# the events of one answer, in this order: Retrieved, Queued*, ThinkingDelta*, AnswerDelta*, Completed
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The model is busy.  ``ahead`` counts the answers before this one; ``wait_seconds`` is None while unknown."""
+
+    ahead: int
+    wait_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Evidence, before the model speaks.  ``answerable`` False means that a refusal follows."""
+
+    evidence: tuple[Evidence, ...]
+    answerable: bool
+    answerable_probability: float
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """More of the model's thought.  Never part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer as a whole, with its citations and times.
+
+    ``generated_tokens`` of thought and answer took the model ``generation_ms``; both are 0 where it was not asked.
+    """
+
+    answer: Answer
+    generated_tokens: int = 0
+    generation_ms: float = 0.0
+
+
+Event = Queued | Retrieved | ThinkingDelta | AnswerDelta | Completed

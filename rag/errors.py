@@ -1,0 +1,610 @@
+"""Every error that the product raises on purpose.
+
+    AnswerdeskError                     exit code
+    ├── QuestionError                       2     the words that somebody typed
+    │   ├── QuestionEmpty
+    │   ├── QuestionTooLong
+    │   ├── QuestionsTooFast
+    │   ├── PromptTooLong
+    │   └── QuestionWithoutWords
+    ├── SettingsError                       2
+    │   ├── BatchLinesUnusable
+    │   ├── BenchmarkMissing
+    │   ├── GlossaryUnusable
+    │   ├── LoaderUnusable
+    │   ├── CalibrationDamaged
+    │   ├── MetricsPortTaken
+    │   ├── OpenWithoutSignIn
+    │   ├── ProxyWithoutSignIn
+    │   ├── ModelUnfit
+    │   └── PortTaken
+    ├── KnowledgeError                      3     the knowledge base
+    │   ├── KnowledgeBaseMissing
+    │   ├── KnowledgeBaseNewer
+    │   ├── AccessDenied
+    │   │   └── AccessUnsettled
+    │   ├── EmbedderMismatch
+    │   ├── IndexDamaged
+    │   ├── GenerationGone
+    │   ├── NoRegressionQuestions
+    │   ├── CuratedMissing
+    │   ├── CuratedUnusable
+    │   ├── IngestRunning
+    │   ├── IngestStopped
+    │   ├── UploadUnusable
+    │   ├── UploadsUsedUp
+    │   ├── OwnFilesWaiting
+    │   ├── StorageFull
+    │   │   └── NoRoomToOpen
+    │   ├── SourceMissing
+    │   ├── LoaderFailed
+    │   ├── NothingToIngest
+    │   └── DocumentUnreadable
+    ├── PeopleError                         7     who is there, and what they may do
+    │   ├── SignInNeeded
+    │   ├── SignInWrong
+    │   ├── SignInThrottled
+    │   ├── NotPermitted
+    │   ├── PersonUnknown
+    │   ├── PersonTaken
+    │   ├── PersonUnusable
+    │   ├── ScopeNotHeld
+    │   ├── PersonOutOfReach
+    │   ├── LastAdmin
+    │   ├── ForeignHost
+    │   ├── ForeignPage
+    │   ├── TooManyTabs
+    │   └── UploadsFull
+    ├── ServingError                        4     the model server
+    │   ├── OllamaUnavailable
+    │   │   └── NoHostAnswers
+    │   ├── OllamaElsewhere
+    │   ├── OllamaNotInstalled
+    │   ├── OllamaNotStarted
+    │   ├── OllamaRefused
+    │   ├── ModelMissing
+    │   ├── ModelTooLarge
+    │   ├── ModelTimedOut
+    │   ├── ModelStoppedHalfway
+    │   ├── ModelSaidNothing
+    │   ├── QueueFull
+    │   ├── OwnQueueFull
+    │   ├── WaitedTooLong
+    │   ├── ModelTooSlow
+    │   ├── AnswerCancelled
+    │   └── AnswerInterrupted
+    ├── TurnError                           6     a question that was asked before
+    │   ├── TurnMissing
+    │   ├── TurnFailed
+    │   ├── RewritingUnusable
+    │   └── FactsChanged
+    └── ProvisioningError                   5     getting the parts onto this machine
+        ├── DownloadFailed
+        ├── ChecksumMismatch
+        ├── LinkInCache
+        ├── ToolMissing
+        ├── BuildFailed
+        ├── AuditImpossible
+        ├── VulnerablePackages
+        └── EmbedderMissing
+
+The sentences are in ``rag/locale/*/errors.toml``, under the names of the classes; ``error.text("zh")`` fills one in.
+Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rag.translate import is_known, translate
+
+# control characters, line separators, marks that turn the direction of writing, bytes of a name that are no UTF-8
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FIRST_ESCAPED_BYTE, _LAST_ESCAPED_BYTE = 0xDC80, 0xDCFF
+
+
+def printable(text: str) -> str:
+    r"""Return one line that a terminal shows as it is, whatever somebody called a file.
+
+    >>> print(printable("a\nb\x1b[31m"), printable("\udcc4.md"))
+    a\nb\x1b[31m \xc4.md
+    """
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match.group())
+    if _FIRST_ESCAPED_BYTE <= number <= _LAST_ESCAPED_BYTE:  # how Python keeps the bytes of a file's name
+        return f"\\x{number & 0xFF:02x}"
+    return match.group().encode("unicode_escape").decode("ascii")
+
+
+class AnswerdeskError(Exception):
+    """The root of the tree.  Keyword arguments fill the sentence's placeholders and stay readable in ``details``.
+
+    The sentence is in ``rag/locale/*/errors.toml`` under the name of the class, or else of the next class above it.
+    There too are reasons and remedies, under ``reasons.<class>.<key>``: a detail of one of these two names that is such
+    a key is shown in words.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        super().__init__(self.text("en"))
+
+    def text(self, language: str) -> str:
+        """Return the one sentence for people, in their language."""
+        return translate(self._sentence_key(), language, **self._shown_details(language))
+
+    def reason_text(self, language: str) -> str:
+        """Return the detail ``reason`` alone, in words."""
+        return str(self._shown_details(language)["reason"])
+
+    @classmethod
+    def has_reason(cls, reason: str) -> bool:
+        """Return whether the catalogue has words for this reason."""
+        return is_known(f"errors.reasons.{cls.__name__}.{reason}")
+
+    @classmethod
+    def require_reason(cls, reason: str) -> None:
+        """Raise ``ValueError`` for a reason without words: a fault of the program."""
+        if not cls.has_reason(reason):
+            raise ValueError(f"unknown reason {reason!r} of {cls.__name__}")
+
+    @classmethod
+    def _sentence_key(cls) -> str:
+        keys = (f"errors.{above.__name__}" for above in cls.__mro__)
+        return next(key for key in keys if is_known(key))
+
+    def _shown_details(self, language: str) -> dict[str, object]:
+        shown = {
+            name: printable(str(value)) if isinstance(value, str | Path) else value
+            for name, value in self.details.items()
+        }
+        for part, table in (("reason", "reasons"), ("remedy", "remedies")):
+            key = f"errors.{table}.{type(self).__name__}.{self.details.get(part)}"
+            if part in shown and is_known(key):
+                shown[part] = translate(key, language, **shown)
+        return shown
+
+
+# questions and turns
+
+
+class QuestionError(AnswerdeskError):
+    """The question cannot be worked on."""
+
+    exit_code = 2
+
+
+class QuestionEmpty(QuestionError):
+    """Nothing but white space or control characters."""
+
+
+class QuestionTooLong(QuestionError):
+    """``characters`` typed, ``limit`` allowed."""
+
+
+class PromptTooLong(QuestionError):
+    """The question takes about ``tokens`` of the model's context, in which there is room for ``limit``."""
+
+
+class QuestionWithoutWords(QuestionError):
+    """Only emoji or punctuation: nothing to search for."""
+
+
+class QuestionsTooFast(QuestionError):
+    """One person asked ``count`` questions within a minute; the next one may come in ``seconds``."""
+
+
+class TurnError(AnswerdeskError):
+    """A question that was asked before cannot be shown or finished."""
+
+    exit_code = 6
+
+
+class TurnMissing(TurnError):
+    """No turn has this id."""
+
+
+class TurnFailed(TurnError):
+    """A fault of this program's own broke the turn off; the log tells more under ``number``."""
+
+
+class RewritingUnusable(TurnError):
+    """A text cannot be put into other words; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, reason: str) -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason)
+
+
+class FactsChanged(TurnError):
+    """What a model made of a text says something else: ``before`` was there, ``after`` came instead or in addition.
+
+    ``reason`` is a key of its reasons in the catalogue.
+    """
+
+    def __init__(self, *, reason: str, before: str = "", after: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, before=before, after=after)
+
+
+# settings and options
+
+
+class SettingsError(AnswerdeskError):
+    """A setting or an option has a value that cannot be used; ``reason`` says which and why."""
+
+    exit_code = 2
+
+
+class BenchmarkMissing(SettingsError):
+    """A benchmark (``name``) was called in an installed package, which does not contain the benchmarks."""
+
+
+class OpenWithoutSignIn(SettingsError):
+    """The desk is to be reached from other machines (``address``), and nobody would have to sign in."""
+
+
+class ProxyWithoutSignIn(SettingsError):
+    """A desk that asks nobody to sign in was reached through a proxy, so from who knows where."""
+
+
+class CalibrationDamaged(SettingsError):
+    """The file with a knowledge base's own calibration, at ``path``, is none."""
+
+
+class BatchLinesUnusable(SettingsError):
+    """``lines`` of the file ``name`` are not lines of a batch: pairs of a number from 1 and the key of a reason."""
+
+    def __init__(self, *, name: str, lines: Sequence[tuple[int, str]]) -> None:
+        if not lines:
+            raise ValueError("no line at all")
+        for _, reason in lines:
+            self.require_reason(reason)
+        self._name, self._lines = printable(name), tuple(lines)
+        super().__init__(name=name, lines=self._lines)
+
+    def text(self, language: str) -> str:
+        """Return a sentence for each line."""
+        return "\n".join(
+            translate(
+                "errors.BatchLinesUnusable",
+                language,
+                name=self._name,
+                number=number,
+                reason=translate(f"errors.reasons.BatchLinesUnusable.{reason}", language),
+            )
+            for number, reason in self._lines
+        )
+
+
+class GlossaryUnusable(SettingsError):
+    """A glossary at ``path`` cannot be used in ``line``.  ``reason`` is a key of its reasons in the catalogue."""
+
+
+class PortTaken(SettingsError):
+    """Another program, or another desk, listens at ``port``."""
+
+
+class ModelUnfit(SettingsError):
+    """``model``, a name or a file, cannot be used as was asked; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, model: str | Path, reason: str, what: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(model=model, reason=reason, what=what)
+
+
+class MetricsPortTaken(SettingsError):
+    """Another program listens at ``port``, which was to be that of the metrics."""
+
+
+# the knowledge base
+
+
+class KnowledgeError(AnswerdeskError):
+    """The knowledge base cannot serve or be written."""
+
+    exit_code = 3
+
+
+class KnowledgeBaseMissing(KnowledgeError):
+    """No generation has been published in ``folder``."""
+
+
+class KnowledgeBaseNewer(KnowledgeError):
+    """The database is at schema version ``found``; this program knows up to ``known``."""
+
+
+class AccessDenied(KnowledgeError):
+    """Knowledge base ``name`` is for readers who hold ``scope``, and this one does not."""
+
+
+class AccessUnsettled(AccessDenied):
+    """Whom knowledge base ``name`` is for is not known any more: only an admin who may read everything gets in."""
+
+
+class EmbedderMismatch(KnowledgeError):
+    """The index was built by ``found`` and this program would search it with ``expected``."""
+
+
+class IndexDamaged(KnowledgeError):
+    """A file of a published generation is missing or fails its checksum; ``reason`` says which."""
+
+
+class GenerationGone(KnowledgeError):
+    """``generation`` cannot be served again; those from ``oldest`` to ``newest`` can."""
+
+
+class NoRegressionQuestions(KnowledgeError):
+    """``name``, a knowledge base or a file, has no question that names the document of its answer."""
+
+
+class CuratedMissing(KnowledgeError):
+    """No curated answer has this ``number``."""
+
+
+class CuratedUnusable(KnowledgeError):
+    """An answer that somebody wrote cannot be kept; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, reason: str, where: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, where=where)
+
+
+class StorageFull(KnowledgeError):
+    """The disk under ``folder`` has no room left."""
+
+
+class NoRoomToOpen(StorageFull):
+    """The disk under ``folder`` is so full that SQLite cannot even make the small file through which readers share."""
+
+
+class IngestRunning(KnowledgeError):
+    """Another process (``holder``) is writing this knowledge base."""
+
+
+class IngestStopped(KnowledgeError):
+    """Somebody stopped an ingest, or its process was ended."""
+
+
+class UploadUnusable(KnowledgeError):
+    """A file that was handed in has a name, ``name``, of which nothing can be kept."""
+
+
+class UploadsUsedUp(KnowledgeError):
+    """One person handed in as much within a day as they may: ``files`` files, or ``megabytes`` MB."""
+
+
+class OwnFilesWaiting(KnowledgeError):
+    """``waiting`` files of the same person wait to be read already: as many as one person may have."""
+
+
+class SourceMissing(KnowledgeError):
+    """A path given to ingest does not exist."""
+
+
+class NothingToIngest(KnowledgeError):
+    """No readable document under the given paths, and no knowledge base to keep."""
+
+
+class LoaderFailed(KnowledgeError):
+    """A LangChain loader raised an error (``why``) after ``count`` documents; nothing was published."""
+
+
+class LoaderUnusable(SettingsError):
+    """A LangChain loader cannot be imported or built; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, loader: str, reason: str, detail: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(loader=loader, reason=reason, detail=detail)
+
+
+class DocumentUnreadable(KnowledgeError):
+    """One file cannot be read; the others go on.  ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, path: str, reason: str, where: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(path=path, reason=reason, where=where)
+
+    def text(self, language: str) -> str:
+        """Return the sentence with the reason in words, and the row or page where one is known."""
+        shown = self._shown_details(language)
+        reason = f"{shown['reason']} ({shown['where']})" if shown["where"] else shown["reason"]
+        if self.details["reason"] == "term":
+            return translate("errors.DocumentReadWithout", language, path=shown["path"], reason=reason)
+        return translate("errors.DocumentUnreadable", language, path=shown["path"], reason=reason)
+
+
+# people and sign-in
+
+
+class PeopleError(AnswerdeskError):
+    """Somebody is not known here, or may not do this."""
+
+    exit_code = 7
+
+
+class SignInNeeded(PeopleError):
+    """Nobody is signed in: never was, the time is over, somebody ended it, or the person was disabled."""
+
+
+class SignInWrong(PeopleError):
+    """Name and password do not belong together; which of the two is wrong is not told."""
+
+
+class SignInThrottled(PeopleError):
+    """Too many wrong attempts; the next is looked at in ``seconds``."""
+
+
+class NotPermitted(PeopleError):
+    """What was asked for needs at least the role ``role``."""
+
+
+class PersonUnknown(PeopleError):
+    """Nobody of this ``name``."""
+
+
+class PersonTaken(PeopleError):
+    """There is somebody of this ``name``; names are not given twice, also when a person was disabled."""
+
+
+class PersonUnusable(PeopleError):
+    """A name, a password or a code cannot be used; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, reason: str, **details: object) -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, **details)
+
+
+class ScopeNotHeld(PeopleError):
+    """``scopes`` were to be given by somebody who does not have them, or everything by somebody with limits."""
+
+
+class PersonOutOfReach(PeopleError):
+    """``name`` may read more than the admin who wanted to change them."""
+
+
+class LastAdmin(PeopleError):
+    """Nobody could let anybody in any more."""
+
+
+class ForeignHost(PeopleError):
+    """A browser asked for the desk under a name that is not one of its own: a stranger's name may lead anywhere."""
+
+
+class ForeignPage(PeopleError):
+    """A request came from a page that the desk did not serve, or through a proxy that is not trusted."""
+
+
+class TooManyTabs(PeopleError):
+    """One person has ``limit`` pages open, or opened far more within minutes."""
+
+
+class UploadsFull(PeopleError):
+    """The files of one person that wait in memory would be more than ``megabytes``."""
+
+
+# the model server
+
+
+class ServingError(AnswerdeskError):
+    """The model server cannot answer.  Evidence still works."""
+
+    exit_code = 4
+
+
+class OllamaUnavailable(ServingError):
+    """Nothing answers at ``host``."""
+
+
+class NoHostAnswers(OllamaUnavailable):
+    """Nothing answers at any of the several ``hosts``."""
+
+
+class OllamaElsewhere(ServingError):
+    """Nothing answers at ``host``, which is another machine: no process can be started there from here."""
+
+
+class OllamaNotInstalled(ServingError):
+    """No Ollama on PATH and none in the cache."""
+
+
+class OllamaNotStarted(ServingError):
+    """Ollama was started and did not begin to answer; ``reason`` is the last thing it said, ``log`` the whole."""
+
+
+class OllamaRefused(ServingError):
+    """Ollama answered with an error; ``reason`` is its own words."""
+
+
+class ModelMissing(ServingError):
+    """``model`` is not installed in this Ollama."""
+
+
+class ModelTooLarge(ServingError):
+    """There is no memory for ``model``, nor for the last thing that was ``tried``."""
+
+
+class ModelTimedOut(ServingError):
+    """No token came for ``seconds``."""
+
+
+class ModelStoppedHalfway(ServingError):
+    """The connection broke in mid-answer; ``partial_text`` is what had come."""
+
+    def __init__(self, *, partial_text: str) -> None:
+        super().__init__()
+        self.partial_text = partial_text
+
+
+class ModelSaidNothing(ServingError):
+    """The model ended without an answer, and again when it was asked anew."""
+
+
+class QueueFull(ServingError):
+    """``waiting`` questions are ahead already."""
+
+
+class OwnQueueFull(ServingError):
+    """``waiting`` questions of the same person, ``owner``, wait already: as many as one person may have."""
+
+
+class WaitedTooLong(ServingError):
+    """No slot became free within ``seconds``."""
+
+
+class ModelTooSlow(ServingError):
+    """A text that somebody waits for was not written within ``seconds``."""
+
+
+class AnswerCancelled(ServingError):
+    """The asker stopped it."""
+
+
+class AnswerInterrupted(ServingError):
+    """The program that was answering ended before the answer was complete."""
+
+
+# set-up
+
+
+class ProvisioningError(AnswerdeskError):
+    """A part could not be brought onto this machine."""
+
+    exit_code = 5
+
+
+class DownloadFailed(ProvisioningError):
+    """``what`` could not be fetched; ``reason`` and ``remedy`` are keys of the catalogue, or words of somebody else."""
+
+
+class ChecksumMismatch(ProvisioningError):
+    """A downloaded file is not the one that was pinned."""
+
+
+class LinkInCache(ProvisioningError):
+    """A log or lock of the cache folder is a link, through which something else would be overwritten."""
+
+
+class ToolMissing(ProvisioningError):
+    """A program or header that a build needs is not installed and cannot be installed without root."""
+
+
+class BuildFailed(ProvisioningError):
+    """A build ended with an error; its output is kept in ``log``."""
+
+
+class AuditImpossible(ProvisioningError):
+    """Nobody said whether the locked packages have vulnerabilities; ``reason`` is a technical one."""
+
+
+class VulnerablePackages(ProvisioningError):
+    """Published vulnerabilities concern locked packages; ``found`` names both."""
+
+
+class EmbedderMissing(ProvisioningError):
+    """The embedder's folder is not on this machine."""
