@@ -7,18 +7,17 @@ again, which took minutes.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from ingest.chunking import recipe
+from ingest.chunking import chunk_document, recipe
 from ingest.discovery import Discovery, discover, nothing_in
-from ingest.document_writing import DocumentWriting
 from ingest.duplicates import sketch_new
-from ingest.embedding import PassageEmbedding, require_same_embedder
+from ingest.embedding import FIRST_WINDOW, PassageEmbedding, require_same_embedder
 from ingest.gate import Gate
 from ingest.identity import (
     CollectionMember,
@@ -35,18 +34,24 @@ from ingest.new_details import note_details
 from ingest.publish import Outcome, as_before, publish_if_good, rehearse
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
-from ingest.recovery import set_aside_if_damaged
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress, Stage
-from rag.errors import DocumentUnreadable, KnowledgeBaseMissing, NothingToIngest
+from rag.errors import DocumentUnreadable, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
 from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits
+from rag.retrieval.lexical_index import indexed_terms
+from rag.schema import Document
 from rag.settings import Settings
-from rag.storage.embeddings import EmbeddingTable
+from rag.storage.access import UNSETTLED, keep_access, kept_access
+from rag.storage.connection import Database, storage_errors
+from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.source_files import SourceFileTable
-from rag.storage.store import GenerationChange, KnowledgeStore, StoredDocument
-from rag.storage.writer import KnowledgeWriter
+from rag.storage.store import DATABASE_NAME, GenerationChange, KnowledgeStore, StoredDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
+_CHUNKS_A_TRANSACTION = 512
+_DATABASE_SUFFIXES = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,3 +400,80 @@ class _Run:
         else:
             self._unchanged += 1
         return origin
+
+
+class DocumentWriting:
+    """Writes documents of one generation.  ``report`` is called whenever it waits for the embedder."""
+
+    def __init__(
+        self,
+        writer: KnowledgeWriter,
+        generation: int,
+        embedder: Embedder,
+        embedding: PassageEmbedding,
+        settings: Settings,
+        report: Callable[[], None],
+    ) -> None:
+        self._writer = writer
+        self._generation = generation
+        self._embedder = embedder
+        self._embedding = embedding
+        self._chunk_tokens = settings.chunk_tokens
+        self._timeout_seconds = settings.cutting_timeout_seconds
+        self._report = report
+        self._waiting: list[NewDocument] = []
+        self._waiting_chunks = 0
+        self.written = 0
+        """How many documents are in the store, those that wait for their transaction left out."""
+
+    def write(self, document: Document, origin: StoredDocument) -> None:
+        """Cut a document and write it, with others in one transaction.
+
+        Raises ``DocumentUnreadable`` where cutting takes too long; then nothing of it is written.
+        """
+        chunks = chunk_document(document, self._embedder, self._chunk_tokens, timeout_seconds=self._timeout_seconds)
+        new_chunks = tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks)
+        self._waiting.append(NewDocument(document, replace(origin, recipe=recipe(self._chunk_tokens)), new_chunks))
+        self._waiting_chunks += len(new_chunks)
+        # the first ones soon: the embedder has nothing to do yet
+        if self._waiting_chunks >= (_CHUNKS_A_TRANSACTION if self.written else FIRST_WINDOW):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, and let its passages be embedded."""
+        if not self._waiting:
+            return
+        self._writer.replace(self._waiting, self._generation)
+        self.written += len(self._waiting)
+        passages = [new for document in self._waiting for new in document.chunks]
+        self._waiting, self._waiting_chunks = [], 0
+        self._embedding.offer({new.embedding_hash: new.chunk.embedded_text for new in passages})
+        for _ in self._embedding.make_room():
+            self._report()
+
+
+def set_aside_if_damaged(folder: Path) -> bool:
+    """Rename a damaged database to ``knowledge.db.damaged``, so that a new one is made from the files.
+
+    Who may read the new one is what ``access.json`` says; where there is no such file yet, nobody knows.  The caller
+    holds the writer's lock.  Return whether that was necessary.
+    """
+    database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS)
+    if not database.exists():
+        return False
+    try:
+        with database.reading() as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    except IndexDamaged:
+        sound = False
+    finally:
+        database.close()
+    if not sound:
+        if kept_access(folder) is None:
+            keep_access(folder, UNSETTLED)  # before the new database: ended in between, nobody reads either
+        with storage_errors(folder):
+            for suffix in _DATABASE_SUFFIXES:
+                path = folder / f"{DATABASE_NAME}{suffix}"
+                if path.exists():
+                    path.replace(folder / f"{DATABASE_NAME}.damaged{suffix}")
+    return not sound

@@ -54,7 +54,7 @@ def _raised() -> Iterator[AnswerdeskError]:
     """Yield an error of each class, with each of its reasons."""
     english = translate.load_room(translate.LOCALE_FOLDER, "en", "errors")
     for cls in _errors(AnswerdeskError):
-        if not cls.__module__ == "rag.errors":
+        if cls.__module__ != "rag.errors":
             continue
         prefix = f"reasons.{cls.__name__}."
         for reason in [key.removeprefix(prefix) for key in english if key.startswith(prefix)] or ["«reason»"]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.plain_markup import heading, table
-from ingest.loaders.radicals import with_ideographs
 
 _HEADING_SCALE = 1.15
 _HEADING_LIMIT_CHARACTERS = 100
@@ -20,6 +19,7 @@ _HEADING_LINES_SHARE = 0.4  # where more lines are large it is a slide or a form
 _DEEPEST_LEVEL = 4
 _LETTER = re.compile(r"[^\W\d_]")
 _HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium puts for a hyphen at a line's end
+CELL_GAP_EMS = 1.2  # between the cells of a table; wider than any space between words, also in justified text
 _FULL_LINE_SHARE = 0.8
 _ALIKE = 0.12
 _SHORTEST_FULL_LINE = 30
@@ -27,6 +27,17 @@ _NEW_PARAGRAPH = re.compile(
     r"(?:[-*•·●○■◆▪–—]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、]|第[一二三四五六七八九十\d]+[章节条]|[①-⑳]|[A-Za-z][.)]\s)"
 )
 _SENTENCE_END = re.compile(r"[.!?。！？:：;；][\"'”’」』）)]*$")
+# PDF fonts that hold one glyph for the radical ⻛ and the ideograph 风 often map it to the radical, and no search finds
+# the word.  NFKC mends the Kangxi radicals and the compatibility ideographs; it leaves the simplified forms of the
+# supplement alone, so they are listed here (Unicode's property Equivalent_Unified_Ideograph, UAX #38).
+_SUPPLEMENT = (
+    "⺁厂⺂乛⺃乚⺄乙⺅亻⺆冂⺇𠘨⺈刀⺉刂⺊卜⺋㔾⺌小⺍小⺎兀⺏尣⺐尢⺑𡯂⺒巳⺓幺⺔彑⺕彐⺖忄⺗心⺘扌⺙攵⺛旡⺜日⺝月⺞歺⺠民⺡氵"
+    "⺢氺⺣灬⺤爫⺥爫⺦丬⺧牛⺨犭⺩王⺪𤴔⺫目⺬示⺭礻⺮𥫗⺯糹⺰纟⺱罓⺲罒⺳㓁⺴冗⺵𦉫⺶羊⺷𦍌⺸𦍋⺹耂⺺肀⺻聿⺼肉⺽𦥑⺾艹⺿艹"
+    "⻀艹⻁虎⻂衤⻃覀⻄西⻅见⻆角⻇𧢲⻈讠⻉贝⻊𧾷⻋车⻌辶⻍辶⻎辶⻏邑⻐钅⻑長⻒镸⻓长⻔门⻕𨸏⻖阝⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食"
+    "⻞𩙿⻟飠⻠饣⻡𩠐⻢马⻣骨⻤鬼⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀"
+)
+_IDEOGRAPHS = dict(zip(_SUPPLEMENT[::2], _SUPPLEMENT[1::2], strict=True))
+_LOOK_ALIKE = re.compile("[\u2e80-\u2fdf\uf900-\ufaff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +176,16 @@ def _width(line: str) -> int:
 
 def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in "WF"
+
+
+def with_ideographs(text: str) -> str:
+    """Return the text with the ideographs that its radicals stand for.
+
+    >>> with_ideographs("⻛扇的⻔，⽤⼿打开")
+    '风扇的门，用手打开'
+    """
+    return _LOOK_ALIKE.sub(lambda found: _ideograph(found[0]), text)
+
+
+def _ideograph(radical: str) -> str:
+    return _IDEOGRAPHS.get(radical) or unicodedata.normalize("NFKC", radical)

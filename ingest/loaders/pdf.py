@@ -1,19 +1,21 @@
 """PDF: headings, tables and paragraphs from the pages' geometry; scanned pages by looking at them."""
 
+import ctypes
 import math
 import re
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import pypdfium2
 import pypdfium2.raw
 
 from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
-from ingest.loaders.layout import Line, heading_levels, page_blocks, plain_line
+from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, heading_levels, page_blocks, plain_line
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS, PictureReader
 from ingest.loaders.pages import join_pages
-from ingest.loaders.pdf_layout import page_lines
 from ingest.loaders.source import Found, Limits, Part, PictureAhead, SourceFile, StillReading
 
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD, https://pdfium.googlesource.com/pdfium/+/main/public/fpdfview.h
@@ -23,6 +25,15 @@ _PICTURE_SHARE = 0.015  # of the page: smaller ones are logos and rules
 _OUTLINES = 30  # a page of so many shapes and no text has its letters drawn
 _OBJECTS_LOOKED_AT = 5000
 _CATALOG = re.compile(rb"(\d{1,10})\s+(\d{1,5})\s+obj\b(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
+_LINE_ENDS = "\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Character:
+    text: str
+    size: float
+    left: float
+    right: float
 
 
 def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
@@ -175,3 +186,53 @@ def _date(written: str) -> str:
     """Read ``D:20260405...`` as ``2026-04-05``."""
     digits = written.removeprefix("D:")[:8]
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdigit() else ""
+
+
+def page_lines(textpage: pypdfium2.PdfTextPage) -> list[Line]:
+    """Return the page's lines in the order in which PDFium reads them."""
+    characters = list(_characters(textpage))
+    runs = groupby(characters, key=lambda character: character.text in _LINE_ENDS)
+    return [_line(list(run)) for is_end, run in runs if not is_end]
+
+
+def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
+    edges = [ctypes.c_double() for _ in range(4)]
+    left, right, bottom, top = edges
+    for index in range(pypdfium2.raw.FPDFText_CountChars(textpage)):
+        code = pypdfium2.raw.FPDFText_GetUnicode(textpage, index)
+        size = pypdfium2.raw.FPDFText_GetFontSize(textpage, index)
+        for edge in edges:
+            edge.value = 0.0
+        pypdfium2.raw.FPDFText_GetCharBox(textpage, index, left, right, bottom, top)
+        text = chr(code) if 0 < code <= 0x10FFFF else ""
+        yield _Character(text or " ", round(size, 1), left.value, right.value)
+
+
+def _line(characters: Sequence[_Character]) -> Line:
+    visible = [character for character in characters if not character.text.isspace()]
+    sizes = Counter(character.size for character in visible)
+    size = sizes.most_common(1)[0][0] if sizes else 0.0
+    return Line("".join(character.text for character in characters), size, tuple(_cells(characters, size)))
+
+
+def _cells(characters: Sequence[_Character], size: float) -> Iterator[Cell]:
+    """Split a line at its wide gaps."""
+    run: list[_Character] = []
+    end = 0.0
+    for character in characters:
+        blank = character.text.isspace()
+        if not blank and run and character.left - end > CELL_GAP_EMS * size:
+            yield _cell(run)
+            run = []
+        if not blank:
+            end = character.right
+        if run or not blank:
+            run.append(character)
+    if run:
+        yield _cell(run)
+
+
+def _cell(run: Sequence[_Character]) -> Cell:
+    visible = [character for character in run if not character.text.isspace()]
+    text = "".join(character.text for character in run).strip()
+    return Cell(text, min(seen.left for seen in visible), max(seen.right for seen in visible))

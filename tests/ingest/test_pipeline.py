@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest import document_writing
+from ingest import pipeline
 from ingest.lock import writer_lock
 from ingest.pipeline import IngestOptions, ingest
 from rag.errors import (
@@ -358,13 +358,13 @@ def test_a_document_that_takes_too_long_to_cut_is_left_out_and_the_others_go_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.write("slow.txt", LONG)
-    cut = document_writing.chunk_document
+    cut = pipeline.chunk_document
 
     def slow(document: Document, *arguments: Any, **options: Any) -> tuple[Chunk, ...]:
         options["timeout_seconds"] = 1e-9 if document.path.endswith("slow.txt") else options["timeout_seconds"]
         return cut(document, *arguments, **options)
 
-    monkeypatch.setattr(document_writing, "chunk_document", slow)
+    monkeypatch.setattr(pipeline, "chunk_document", slow)
     summary = desk.ingest()
     assert [failure.details["reason"] for failure in summary.failures] == ["cut_too_slow"]
     assert (summary.added, summary.documents) == (4, 4)

@@ -11,8 +11,7 @@ import pytest
 
 from ingest.loaders import registry
 from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile
-from ingest.memory_budget import MemoryBudget
-from ingest.reader import FileReader
+from ingest.reader import FileReader, MemoryBudget
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 from tests.ingest.loaders.archives import zip_bytes

@@ -8,7 +8,7 @@ from docx import Document as WordDocument
 from PIL import Image, ImageDraw, ImageFont
 
 from ingest.loaders.layout import page_blocks
-from ingest.loaders.picture_layout import Box, lines_of
+from ingest.loaders.ocr import Box, lines_of
 from ingest.loaders.source import Limits
 from rag.schema import Document
 from tests.ingest.loaders.loading import load_all, load_one, reason, told

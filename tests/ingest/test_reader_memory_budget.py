@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.loaders.source import Limits, SourceFile
-from ingest.memory_budget import MemoryBudget, budget_of, shared_budget
-from ingest.reader import FileReader
+from ingest.reader import FileReader, MemoryBudget, budget_of, shared_budget
 from ingest.reading_ahead import open_readers
 from rag.errors import DocumentUnreadable
 from rag.ollama.hardware import memory_bytes

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from ingest.loaders.days import is_endless, read_day
+from ingest.loaders.fields import is_endless, read_day
 
 
 @pytest.mark.parametrize(
