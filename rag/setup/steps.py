@@ -48,7 +48,7 @@ def _do(step: Step, settings: Settings, console: Console, model: str) -> Outcome
 
         return provide_model(settings, console, model)
     if step == "browser":
-        from rag.setup.browser import provide_browser
+        from rag.setup.system_packages import provide_browser
 
         return provide_browser(settings, console)
     from rag.setup.embedder import provide_embedder

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.errors import ToolMissing
-from rag.setup.console import Console
+from rag.settings import Settings
+from rag.setup.console import Console, Outcome
 from rag.setup.log_files import open_log
 
 _LOCK_SECONDS = 300  # another package manager may be at work
 _EVERYBODY_READS = 0o022  # what apt-get installs is everybody's, unlike what this program writes
 _INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)  # how `apt-get --simulate` tells a package that it would install
+_CHROMIUM = ("chromium", "chromium-browser")
+_NAME = "Chromium"
 
 
 def install_system_packages(tool: str, packages: Sequence[str], console: Console, log: Path) -> None:
@@ -45,3 +48,28 @@ def install_system_packages(tool: str, packages: Sequence[str], console: Console
         code = run(*command[1:]).returncode
     if code != 0:
         raise ToolMissing(tool=tool, command=f"{' '.join(command)}  ({log})")
+
+
+def provide_browser(settings: Settings, console: Console) -> Outcome:
+    """Make sure that there is a Chromium with Chinese letters.  Raises ``ToolMissing``, which names the command."""
+    missing = [
+        package for package, present in (("chromium", _has_chromium), ("fonts-noto-cjk", _has_cjk)) if not present()
+    ]
+    if not missing:
+        return Outcome(_NAME, "here")
+    install_system_packages(_NAME, missing, console, settings.cache_dir / "logs" / "browser.log")
+    if not _has_chromium():
+        raise ToolMissing(tool=_NAME, command="sudo apt-get install chromium")
+    return Outcome(_NAME, "installed")
+
+
+def _has_chromium() -> bool:
+    return any(shutil.which(name) for name in _CHROMIUM)
+
+
+def _has_cjk() -> bool:
+    """Ask fontconfig, which Chromium asks, too."""
+    fc_list = shutil.which("fc-list")
+    if fc_list is None:
+        return False
+    return bool(subprocess.run([fc_list, ":lang=zh-cn"], capture_output=True, text=True, check=False).stdout.strip())

@@ -18,10 +18,9 @@ from rag.turns.corrections import PersonalCorrections
 from rag.turns.fair_pool import FairPool, file_pool
 from rag.turns.limits import NO_LIMITS, PersonLimits
 from rag.turns.personal import PersonalTurns, owner_of
-from rag.turns.pipelines import OnceBuilt, Pipelines
 from rag.turns.quota import Quota
 from rag.turns.rewritings import PersonalRewritings, Translations
-from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, TurnService
+from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
 from rag.turns.writings import Writing, WritingService, WritingSnapshot, parts_of
 

@@ -28,6 +28,7 @@ from rag.pipeline import AskOptions
 from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import TurnFeedback
+from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.streams import closing_if_generator, let_go
 from rag.text.language import question_language
@@ -35,7 +36,6 @@ from rag.turns.fair_pool import FairPool
 from rag.turns.limits import NO_LIMITS, PersonLimits
 from rag.turns.live import LiveTurn
 from rag.turns.quota import Quota
-from rag.turns.searches import Searches
 from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
 
@@ -395,3 +395,71 @@ def _ending_in_words(live: LiveTurn) -> Iterator[None]:
 
 def _nothing() -> None:
     """Stop listening to what tells nothing."""
+
+
+class OnceBuilt:
+    """A pipeline that is built at the first call and kept; a build that fails is tried again at the next call.
+
+    So a knowledge base that is created later is served without a restart.
+    """
+
+    def __init__(self, build: Callable[[], AnswerPipeline]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._built: AnswerPipeline | None = None
+
+    def __call__(self) -> AnswerPipeline:
+        """Return the pipeline; a second caller waits for the first one's build."""
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+
+class Pipelines:
+    """One pipeline a knowledge base, built at its first question and kept.  Safe to call from many threads.
+
+    This is where retrieval is guarded: a question reaches passages, a curated answer or a cached one only through a
+    pipeline, and a pipeline is had here only.
+    """
+
+    def __init__(self, bases: KnowledgeBases, build: Callable[[str], AnswerPipeline]) -> None:
+        self._bases = bases
+        self._build = build
+        self._lock = threading.Lock()
+        self._of: dict[str, OnceBuilt] = {}
+
+    def __call__(self, name: str, user: User) -> AnswerPipeline:
+        """Return the pipeline of knowledge base ``name``.
+
+        Raises ``AccessDenied`` where the user may not use it, and what building it raises.
+        """
+        self._bases.require(user, name)
+        with self._lock:
+            once = self._of.setdefault(name, OnceBuilt(partial(self._build, name)))
+        return once()
+
+
+class Searches:
+    """Counts searches under way; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way: set[str] = set()
+
+    def begin(self, turn_id: str) -> None:
+        """Count a turn from now on."""
+        with self._changed:
+            self._under_way.add(turn_id)
+
+    def end(self, turn_id: str) -> None:
+        """Count it no more; a second time is nothing."""
+        with self._changed:
+            self._under_way.discard(turn_id)
+            if not self._under_way:
+                self._changed.notify_all()
+
+    def let_go_first(self, timeout_seconds: float) -> None:
+        """Return when none is under way, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, timeout=timeout_seconds)

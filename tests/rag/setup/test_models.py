@@ -22,7 +22,7 @@ from rag.setup.models import provide_model
 from rag.setup.packages import Catalogue, PackagedFile, PackagedPart
 from tests.conftest import REAL_MODEL, free_port
 from tests.ollama_stub import CUT, SILENCE, OllamaStub, Rows
-from tests.rag.setup.test_model_store import put_model
+from tests.rag.setup.test_models_stored import put_model
 
 WEIGHTS = b"GGUF and so on"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()

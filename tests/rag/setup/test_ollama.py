@@ -13,7 +13,7 @@ from rag.settings import Settings
 from rag.setup import ollama
 from rag.setup.console import Console, Outcome
 from rag.setup.ollama import provide_ollama
-from rag.setup.ollama_check import loads_cpu_kernels
+from rag.setup.ollama_build import loads_cpu_kernels
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub
 

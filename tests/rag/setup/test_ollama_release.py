@@ -16,9 +16,9 @@ import zstandard
 from rag.errors import ChecksumMismatch, DownloadFailed
 from rag.ollama.install import OLLAMA_VERSION, find_ollama, installed_folder, ollama_in, release_folder
 from rag.settings import Settings
-from rag.setup import ollama_release
+from rag.setup import ollama
 from rag.setup.console import Console
-from rag.setup.ollama_release import install_release
+from rag.setup.ollama import install_release
 from tests.conftest import free_port
 
 ARCHIVE = "ollama-linux-amd64.tar.zst"
@@ -63,7 +63,7 @@ class ReleasePage:
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReleasePage]:
     sums: dict[tuple[str, str], str] = {}
-    monkeypatch.setattr(ollama_release, "SHA256", sums)
+    monkeypatch.setattr(ollama, "SHA256", sums)
     folder = tmp_path / "page"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
@@ -77,9 +77,9 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReleasePag
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(ollama_release.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(ollama_release.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(ollama_release, "gpu_memory_bytes", lambda: 0)
+    monkeypatch.setattr(ollama.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(ollama.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(ollama, "gpu_memory_bytes", lambda: 0)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return Settings(cache_dir=tmp_path / "cache")
 
@@ -104,7 +104,7 @@ def test_libraries_for_a_gpu_are_kept_only_where_there_is_one(
     page.publish(archive_of(MEMBERS))
     gpu_library = install(settings, page) / "lib/ollama/cuda_v13/libggml-cuda.so"
     assert not gpu_library.exists()
-    monkeypatch.setattr(ollama_release, "gpu_memory_bytes", lambda: 8_000_000_000)
+    monkeypatch.setattr(ollama, "gpu_memory_bytes", lambda: 8_000_000_000)
     install(settings, page)
     assert gpu_library.read_bytes() == b"gigabytes"
 
@@ -138,9 +138,9 @@ def test_a_version_without_a_pinned_sum_is_not_fetched(settings: Settings, page:
 
 
 def test_every_archive_of_the_version_that_is_installed_is_pinned() -> None:
-    pinned = {name for version, name in ollama_release.SHA256 if version == OLLAMA_VERSION}
-    assert pinned == set(ollama_release._ARCHIVES.values())
-    assert all(len(bytes.fromhex(digest)) == 32 for digest in ollama_release.SHA256.values())
+    pinned = {name for version, name in ollama.SHA256 if version == OLLAMA_VERSION}
+    assert pinned == set(ollama._ARCHIVES.values())
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in ollama.SHA256.values())
 
 
 def test_an_archive_that_cannot_be_read_leaves_nothing(settings: Settings, page: ReleasePage) -> None:
@@ -174,7 +174,7 @@ def test_a_page_out_of_reach_is_given_up(settings: Settings, page: ReleasePage) 
 
 
 def test_other_machines_have_no_release(settings: Settings, page: ReleasePage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ollama_release.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(ollama.platform, "machine", lambda: "riscv64")
     with pytest.raises(DownloadFailed) as failure:
         install(settings, page)
     assert failure.value.details["reason"] == "unsupported"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.settings import Settings
-from rag.setup.model_store import store_folder, stored_models
+from rag.setup.models import store_folder, stored_models
 
 
 def put_model(store: Path, name: str, *sizes: int) -> list[Path]:

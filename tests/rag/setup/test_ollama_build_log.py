@@ -10,15 +10,15 @@ import psutil
 import pytest
 
 from rag.errors import BuildFailed, LinkInCache
-from rag.setup import build_log
-from rag.setup.build_log import BuildLog
+from rag.setup import ollama_build
+from rag.setup.ollama_build import BuildLog
 
 ENVIRONMENT = {"PATH": os.defpath}
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_log, "_LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(ollama_build, "_LOOK_EVERY_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rag.turns.searches import Searches
+from rag.turns.service import Searches
 
 
 def waited_seconds(searches: Searches, timeout_seconds: float) -> float:

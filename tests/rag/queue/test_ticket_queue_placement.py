@@ -12,8 +12,7 @@ from rag.ollama import hosts as hosts_module
 from rag.ollama.hosts import host_name
 from rag.queue.admission import Admission, Ticket
 from rag.queue.estimate import Work
-from rag.queue.placement import Slots
-from rag.queue.ticket_queue import TicketQueue, TicketRequest
+from rag.queue.ticket_queue import Slots, TicketQueue, TicketRequest
 from rag.settings import Settings
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub

@@ -7,9 +7,9 @@ import pytest
 
 from rag.errors import ToolMissing
 from rag.settings import Settings
-from rag.setup import browser
-from rag.setup.browser import provide_browser
+from rag.setup import system_packages
 from rag.setup.console import Console, Outcome
+from rag.setup.system_packages import provide_browser
 
 
 class Machine:
@@ -36,7 +36,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(browser, "install_system_packages", made.install)
+    monkeypatch.setattr(system_packages, "install_system_packages", made.install)
     return made
 
 
@@ -62,6 +62,6 @@ def test_letters_alone_may_be_missing(machine: Machine) -> None:
 def test_a_distribution_whose_package_brings_no_program_is_told(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser, "install_system_packages", lambda *_: None)
+    monkeypatch.setattr(system_packages, "install_system_packages", lambda *_: None)
     with pytest.raises(ToolMissing, match="apt-get install chromium"):
         machine.provide()
