@@ -75,9 +75,11 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
 
     ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.
     """
-    from ui.configuration import desk_configuration
-    from ui.log_privacy import keep_words_out_of_logs
-    from ui.server import DeskApplication  # Streamlit takes a second to import
+    from ui.server import (
+        DeskApplication,  # Streamlit takes a second to import
+        desk_configuration,
+        keep_words_out_of_logs,
+    )
 
     keep_words_out_of_logs()
     started_at = time.monotonic()

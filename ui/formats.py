@@ -1,4 +1,4 @@
-"""Numbers and dates as a person of the page's language writes them, and foreign words as they are."""
+"""The language of a page: numbers and dates as its readers write them, and other people's words as they are."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -111,3 +111,14 @@ def format_age(published_at: datetime, now: datetime, language: Language) -> str
     if minutes < 48 * 60:
         return translate("ui.age_hours", language, count=minutes // 60)
     return translate("ui.age_days", language, count=minutes // (24 * 60))
+
+
+def language_of_locale(locale: str | None) -> Language:
+    """Return the page language for a browser's locale; Chinese where nothing is known.
+
+    >>> language_of_locale("en-GB"), language_of_locale("zh-TW"), language_of_locale("fr"), language_of_locale(None)
+    ('en', 'zh', 'en', 'zh')
+    """
+    if not locale or locale.lower().startswith("zh"):
+        return "zh"
+    return "en"

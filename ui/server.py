@@ -1,10 +1,20 @@
-"""The desk as a program: one web application that is warm before its first page and says every error in words."""
+"""The desk as a program: one web application that is warm before its first page and says every error in words.
+
+Streamlit reads its configuration in the current folder, the home folder and the environment.  The options handed to
+``App.run`` go before all of them: those of ``.streamlit/config.toml`` beside this module.  (The link in the checkout's
+root is for Streamlit's own tester.)
+"""
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+import sys
+import threading
+import tomllib
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 import streamlit.runtime
@@ -25,9 +35,14 @@ from ui.session import page_language
 from ui.sign_in import sign_in_routes
 from ui.turn_data import failure_sentence
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 logger = logging.getLogger(__name__)
 
 APP_SCRIPT = Path(__file__).resolve().with_name("app.py")
+
+CONFIGURATION = Path(__file__).with_name(".streamlit") / "config.toml"
 
 
 class DeskApplication(st.App):
@@ -93,3 +108,66 @@ def say_in_words(error: Exception) -> bool:
         return True
     st.error(markdown_word("ui.page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True
+
+
+def desk_configuration(own: Mapping[str, object]) -> dict[str, object]:
+    """Return every option of the file by its dotted name, as ``App.run`` takes them; ``own`` go before the file's."""
+    return {**dict(_options("", tomllib.loads(CONFIGURATION.read_text(encoding="utf-8")))), **own}
+
+
+def _options(section: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _options(f"{section}{name}.", value)
+        else:
+            yield f"{section}{name}", value
+
+
+def keep_words_out_of_logs() -> None:
+    """Strip the message of an error from every log record of this process; type and places stay.
+
+    An error may quote a customer's question, and those never reach a log.  Our own code logs unforeseen errors without
+    their messages (``rag.turns.unforeseen``); Streamlit, uvicorn and asyncio log them in full.  The same for errors that end a thread or cannot be raised, which Python prints.  Call it once a process.
+    """
+    make_record = logging.getLogRecordFactory()
+
+    def make_record_without_words(*arguments: object, **options: object) -> logging.LogRecord:
+        record: logging.LogRecord = make_record(*arguments, **options)
+        _strip(record)
+        return record
+
+    logging.setLogRecordFactory(make_record_without_words)
+    threading.excepthook = _log_thread_error
+    sys.unraisablehook = _log_unraisable_error
+
+
+def _strip(record: logging.LogRecord) -> None:
+    if isinstance(record.exc_info, tuple):
+        record.exc_text = _places(record.exc_info[1])  # formatters append this text where there is one
+        record.exc_info = None
+    if isinstance(record.msg, BaseException):
+        record.msg = type(record.msg).__name__
+    if isinstance(record.args, tuple):
+        record.args = tuple(type(one).__name__ if isinstance(one, BaseException) else one for one in record.args)
+    if record.name == "asyncio":  # its lines after the first show tasks, with their coroutines' errors
+        record.msg, record.args = record.getMessage().partition("\n")[0], ()
+
+
+def _places(error: BaseException | None) -> str:
+    """Return where an error and its causes arose, the last one last, without what they say."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        lines.insert(0, f"{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(lines)
+
+
+def _log_thread_error(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_type is not SystemExit:
+        logger.error("thread failed:\n%s", _places(failure.exc_value))
+
+
+def _log_unraisable_error(failure: "UnraisableHookArgs") -> None:
+    logger.error("ignored:\n%s", _places(failure.exc_value))

@@ -17,7 +17,7 @@ from rag.schema import Language
 from rag.settings import LOOPBACKS
 from rag.storage.access import LOCAL_USER, User
 from ui.current_sign_in import came_directly, sign_in_of_provider, token_in
-from ui.i18n import language_of_locale
+from ui.formats import language_of_locale
 from ui.services.shared import DeskServices, PeopleServices, SharedServices
 from ui.turn_data import Reading
 

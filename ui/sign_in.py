@@ -24,7 +24,7 @@ from rag.people.passwords import hash_password, matches, require_good
 from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, SignedIn
 from rag.schema import Language
 from ui.current_sign_in import BROWSER_COOKIE, COOKIE, cookie_name, token_in
-from ui.i18n import language_of_locale
+from ui.formats import language_of_locale
 from ui.services.shared import PeopleServices
 from ui.sign_in_form import FORM_HEADERS, Form, form_html
 

@@ -8,7 +8,7 @@ from rag.errors import AnswerdeskError
 from rag.schema import Evidence, Language, Origin
 from rag.translate import is_known, translate
 from rag.turns import Failure, TurnSnapshot
-from ui.answer_blocks import Sentence
+from ui.blocks import Sentence
 from ui.formats import format_date
 
 Data = dict[str, object]

@@ -25,10 +25,8 @@ from tests.eval.gaps.turns import AskedTurns
 from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
 from tests.ui.views.quality.served import QualityLibrary
-from ui.configuration import desk_configuration
-from ui.server import DeskApplication
-from ui.services.model_calibrations import Calibrations
-from ui.services.model_registry import ModelRegistry, model_recorder
+from ui.server import DeskApplication, desk_configuration
+from ui.services.model_registry import Calibrations, ModelRegistry, model_recorder
 from ui.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
 
 FILE = "returns ![file](file-leak.png) :material:home: :red[r]\u202egnp\u200b.md"

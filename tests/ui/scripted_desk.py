@@ -34,9 +34,9 @@ from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from tests.ui.views.quality.shelf import quality_of
-from ui.configuration import desk_configuration
+from ui.server import desk_configuration
 from ui.services.jobs import Jobs
-from ui.services.knowledge_registry import KnowledgeRegistry
+from ui.services.knowledge import KnowledgeRegistry
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
 OTHER_HOST = "desk.test"

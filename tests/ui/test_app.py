@@ -19,7 +19,7 @@ from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from tests.ui.views.quality.shelf import quality_of
 from ui.services.jobs import Jobs
-from ui.services.knowledge_registry import KnowledgeRegistry
+from ui.services.knowledge import KnowledgeRegistry
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 
 KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)

@@ -19,8 +19,7 @@ from rag.errors import (
 from rag.schema import Citation, Lane, Language, SpanTime, TextSpan
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
-from ui.turn_data import Reading, answer_data, evidence_data, failure_sentence, feed_data, said
-from ui.views.desk.reply_text import reply_data
+from ui.turn_data import Reading, answer_data, evidence_data, failure_sentence, feed_data, reply_data, said
 
 ASKED = datetime(2026, 11, 25, 9, 4, tzinfo=UTC)
 READING = Reading("en", datetime(2026, 11, 25, 10, 0, tzinfo=UTC), UTC, "http://localhost:8501")

@@ -1,13 +1,18 @@
-"""The models of the program's Ollama, as its pages share them: looked at in the background, changed by jobs."""
+"""The models of the program's Ollama, shared by all pages: watched in the background, changed and calibrated by jobs."""
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
+from eval.calibrate_model.background import CalibrationProcess, Order
+from eval.calibrate_model.report import Findings, findings_of
+from eval.core.background import Evaluation, chosen_questions
+from eval.core.runs import Run
 from rag.cli.models import ListedModel, listed
-from rag.errors import ModelUnfit, ServingError
+from rag.errors import ModelUnfit, NoRegressionQuestions, ServingError, SettingsError
 from rag.ollama.advice import Advice, advise, serving_of
 from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.hardware import Machine
@@ -20,14 +25,70 @@ from rag.queue.admission import Admission
 from rag.settings import Settings
 from rag.storage.access import User
 from rag.turns import Failure
-from ui.services.jobs import Jobs
-from ui.services.model_calibrations import Calibrations
+from ui.services.jobs import JobControl, Jobs
 from ui.services.watch import Watch
 
 _LOOK_EVERY_SECONDS = 4.0
 
 Record = Callable[[User, Literal["model", "setting"], str, dict[str, Detail]], None]
 """Takes down what somebody did to which model or setting, with names and numbers."""
+
+_COMMAND = "calibrate model"
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRun:
+    """A calibration on disk.  ``findings`` is None while it is not finished; ``began_at`` is in local time."""
+
+    name: str
+    model: str
+    began_at: datetime
+    findings: Findings | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """The calibrations of a data folder.  ``process`` makes one in a process of its own."""
+
+    settings: Settings
+    process: Callable[[Settings], CalibrationProcess] = CalibrationProcess
+
+    def runs(self, base: str) -> list[CalibrationRun]:
+        """Return those that asked a knowledge base's questions, the newest first; damaged ones are left out."""
+        found = []
+        for identity_file in (self.settings.data_dir / "runs").glob("*/run.json"):
+            run = Run(identity_file.parent)
+            try:
+                identity = run.identity()
+                if identity.get("command") != _COMMAND or identity.get("knowledge") != base:
+                    continue
+                findings = findings_of(run) if (run.folder / "figures.json").is_file() else None
+            except SettingsError:
+                continue
+            began_at = datetime.fromtimestamp(identity_file.stat().st_mtime).astimezone()
+            found.append(CalibrationRun(run.folder.name, str(identity.get("model", "")), began_at, findings))
+        return sorted(found, key=lambda one: (one.began_at, one.name), reverse=True)
+
+    def questions(self, base: str) -> int:
+        """Count the questions with known answers that a knowledge base keeps; 0 without any."""
+        try:
+            chosen = chosen_questions(self.settings.changed(knowledge_base=base), Evaluation("answers", ""))
+        except NoRegressionQuestions:
+            return 0
+        return len(chosen.questions)
+
+    def calibrate(self, base: str, order: Order, control: JobControl) -> str:
+        """Try what is ordered; return the run's name."""
+        with self.process(self.settings.changed(knowledge_base=base)) as process:
+            control.when_stopped(process.stop)
+            process.calibrate(order, control.tell)
+        return order.run
+
+    def choose(self, run: str, control: JobControl) -> list[str]:
+        """Use a run's winner from the next start on; return the variables that go before it."""
+        with self.process(self.settings) as process:
+            control.when_stopped(process.stop)
+            return process.choose(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +118,7 @@ class ModelListing:
 
 
 class ModelRegistry:
-    """The models of one Ollama; pages get a ``ModelDesk`` over them, and never this."""
+    """The models of one Ollama; pages get a ``ModelService`` over them, and never this."""
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """What the pages call: made once for the whole program, shared by all browsers, safe from many threads."""
 
+import gc
 import logging
 import threading
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from rag.people.first_admin import FirstAdmin
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance
 from rag.private_files import keep_files_private
+from rag.protocols import Embedder
 from rag.reuse.curated import Curation
 from rag.schema import Language
 from rag.settings import Settings, load_settings
@@ -43,16 +45,16 @@ from rag.turns import (
 )
 from ui.services.attachment_reader import Attachments
 from ui.services.jobs import Jobs
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import KnowledgeRegistry, recorder
+from ui.services.knowledge import KnowledgeRegistry, KnowledgeService, recorder
 from ui.services.model_registry import ModelRegistry, model_recorder
 from ui.services.models import ModelService
-from ui.services.pipeline_builder import PipelineBuilder
-from ui.services.quality import QualityService
-from ui.services.quality_registry import QualityRegistry
+from ui.services.quality import QualityRegistry, QualityService
 from ui.services.turn_feed import TurnFeeds
-from ui.services.warm_up import warm_up
 from ui.services.watch import Watch
+
+if TYPE_CHECKING:  # its imports take longer than the first page may
+    from rag.pipeline import Pipeline
+
 
 logger = logging.getLogger(__name__)
 
@@ -321,3 +323,63 @@ def _look_at_model(settings: Settings) -> ModelState:
         logger.warning("model not seen: %s", type(error).__name__)
         return ModelState("down")
     return ModelState("ready", chosen.name, chosen.stand_in)
+
+
+class PipelineBuilder:
+    """Builds pipelines that share one embedder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._embedder: Embedder | None = None
+
+    def __call__(self, name: str) -> AnswerPipeline:
+        """Return the pipeline of a knowledge base: seconds, that the page must not wait."""
+        from rag.factory import build_pipeline  # brings the embedder's and the indexes' libraries
+
+        settings = self._settings.changed(knowledge_base=name)
+        KnowledgeStore(settings.knowledge_dir).require_generation()  # before the embedder, which takes seconds
+        return build_pipeline(settings, embedder=self.embedder())
+
+    def embedder(self) -> Embedder:
+        """Return the one embedder, loaded when it is first asked for.  Raises ``EmbedderMissing``."""
+        from rag.retrieval.embedder import open_embedder
+
+        with self._lock:
+            self._embedder = self._embedder or open_embedder(self._settings)
+            return self._embedder
+
+
+def warm_up(pipeline: Callable[[], AnswerPipeline]) -> None:
+    """Load what a question needs, and then, in a thread of its own, bring the model into memory and preload its slots.
+
+    What cannot be had now is logged: the first question says it to whoever asks.
+    """
+    from rag.pipeline import Pipeline
+
+    started_at = time.monotonic()
+    try:
+        built = pipeline()
+        if isinstance(built, Pipeline):
+            built.warm()
+    except AnswerdeskError as error:
+        logger.warning("not warm yet: %s", type(error).__name__)
+        return
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: later collections need not walk over it
+    logger.info("warm after %.1f s", time.monotonic() - started_at)
+    if isinstance(built, Pipeline) and built.parts.settings.keep_alive_seconds:
+        # a daemon: it waits for another process, and the desk's end does not wait for that
+        threading.Thread(target=_preload, args=(built,), daemon=True, name="preload").start()
+
+
+def _preload(pipeline: "Pipeline") -> None:
+    from rag.preloading import preload
+
+    started_at = time.monotonic()
+    try:
+        slots = preload(pipeline.parts)
+    except AnswerdeskError as error:
+        logger.info("the model is not preloaded: %s", type(error).__name__)
+    else:
+        logger.info("model preloaded in %d slots after %.1f s", slots, time.monotonic() - started_at)

@@ -18,10 +18,8 @@ from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import R1, STAND_IN, WHOLE, FakeModelServer
 from ui.formats import as_markdown
 from ui.services.jobs import Job, Jobs
-from ui.services.model_calibrations import Calibrations
-from ui.services.model_jobs import Outcome, Step
-from ui.services.model_registry import ModelRegistry, model_recorder
-from ui.services.models import ModelService
+from ui.services.model_registry import Calibrations, ModelRegistry, model_recorder
+from ui.services.models import ModelService, Outcome, Step
 from ui.views.models.jobs import failure_words
 
 ADMIN, LEAD = User("root", "admin"), User("bo", "lead")

@@ -26,8 +26,7 @@ from rag.testing import HashEmbedder, offline_parts
 from rag.turns import PersonalCorrections
 from tests.eval.gaps.turns import AskedTurns
 from ui.services.jobs import JobControl, Jobs
-from ui.services.quality import QualityService
-from ui.services.quality_registry import QualityRegistry
+from ui.services.quality import QualityRegistry, QualityService
 
 LEAD, AGENT = User("bo", "lead"), User("lin", "agent")
 

@@ -1,21 +1,26 @@
 """The services behind the page, over real files: what they show, and that nothing they meet is a surprise."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rag.errors import ModelMissing, OllamaUnavailable
+from rag.errors import KnowledgeBaseMissing, ModelMissing, OllamaUnavailable
+from rag.pipeline import Pipeline
 from rag.settings import Settings
 from rag.storage.turn_store import TurnStore
-from rag.testing import build_offline_pipeline
+from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
 from rag.turns import TurnService, TurnSnapshot
 from tests.conftest import free_port
 from ui.services import shared as services_module
-from ui.services.shared import ModelState, ModelWatch, SharedServices, open_services
+from ui.services.shared import ModelState, ModelWatch, SharedServices, open_services, warm_up
 
 Open = Callable[[Settings], SharedServices]
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -111,3 +116,41 @@ def test_the_model_is_looked_at_in_the_background() -> None:
     gate.set()
     assert watch().name == "deepseek-r1:7b"
     assert looks == [1]  # one look serves many pages
+
+
+def desk(folder: Path, generator: ScriptedGenerator, **changes: int) -> Pipeline:
+    parts = offline_parts(folder, generator=generator, slots=1)
+    return Pipeline(replace(parts, settings=parts.settings.changed(**changes)))
+
+
+def preloaded() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "preload":
+            thread.join(timeout=10)
+
+
+def test_the_model_reads_what_prompts_begin_with_behind_the_first_page(tmp_path: Path) -> None:
+    generator = ScriptedGenerator()
+    warm_up(lambda: desk(tmp_path, generator))
+    preloaded()
+    assert [message.role for message in generator.calls[0]][:2] == ["system", "user"]
+
+
+def test_a_model_that_is_not_kept_is_not_preloaded(tmp_path: Path) -> None:
+    generator = ScriptedGenerator()
+    warm_up(lambda: desk(tmp_path, generator, keep_alive_seconds=0))
+    preloaded()
+    assert generator.calls == []
+
+
+def test_what_cannot_be_had_is_logged_and_the_desk_starts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    def no_knowledge() -> Pipeline:
+        raise KnowledgeBaseMissing(folder=str(tmp_path))
+
+    warm_up(no_knowledge)
+    warm_up(lambda: desk(tmp_path, ScriptedGenerator(lambda messages: [OllamaUnavailable(host="127.0.0.1:1")])))
+    preloaded()
+    assert "not warm yet: KnowledgeBaseMissing" in caplog.text
+    assert "not preloaded: OllamaUnavailable" in caplog.text

@@ -13,7 +13,7 @@ from rag.schema import Evidence
 from rag.storage.feedback import FeedbackReason, Opinion
 from rag.translate import translate
 from rag.turns import Failure, TurnSnapshot
-from ui.answer_blocks import plain_text
+from ui.blocks import plain_text
 from ui.formats import as_markdown
 from ui.session import PageContext
 from ui.verdict import Data, failure_sentence

@@ -15,10 +15,9 @@ from ui.components.reply_editor import draw_reply
 from ui.components.turn_socket import draw_socket
 from ui.services.turn_feed import FEED_PATH, Followed
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
-from ui.turn_data import answer_data, evidence_data
+from ui.turn_data import answer_data, evidence_data, reply_data
 from ui.views.desk.attachments import FILE_TYPES, LARGEST_MEGABYTES, attach, draw_attachment, take_attached
 from ui.views.desk.feedback import draw_feedback, keep_discarded, keep_use
-from ui.views.desk.reply_text import reply_data
 from ui.views.desk.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
 
 _WAIT_FOR_EVIDENCE_SECONDS = 0.3

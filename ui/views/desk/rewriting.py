@@ -15,7 +15,7 @@ from rag.rewriting.prompts import Wish
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure, PersonalRewritings, TurnSnapshot, WritingSnapshot
-from ui.answer_blocks import plain_text
+from ui.blocks import plain_text
 from ui.session import PageContext, tab_name
 from ui.turn_data import Data, failure_sentence
 

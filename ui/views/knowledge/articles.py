@@ -11,8 +11,7 @@ from ui.components.plain_table import chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date
 from ui.services.document_usage import WINDOW_DAYS
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import OpenedArticle, Source
+from ui.services.knowledge import KnowledgeService, OpenedArticle, Source
 from ui.session import PageContext
 from ui.views.knowledge.listing import (
     AGE_BANDS,

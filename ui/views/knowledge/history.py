@@ -10,8 +10,7 @@ from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.text_cards import draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
 from ui.services.jobs import Job
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import History
+from ui.services.knowledge import History, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.change_cards import change_cards, counted
 from ui.views.knowledge.outcome import draw_failure, draw_restored

@@ -10,8 +10,7 @@ from ui.components.notices import attempt, draw_heading
 from ui.components.text_cards import Card, draw_cards
 from ui.formats import as_markdown, markdown_word
 from ui.services.jobs import Job
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import Checked
+from ui.services.knowledge import Checked, KnowledgeService
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 from ui.views.knowledge.change_cards import (

@@ -12,8 +12,7 @@ from ui.components.notices import attempt, draw_heading, say_notice
 from ui.components.text_cards import Card, Note, draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
 from ui.services.jobs import Job
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import Checked
+from ui.services.knowledge import Checked, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names
 from ui.views.knowledge.change_cards import (

@@ -15,7 +15,7 @@ from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock, markdown_word
 from ui.services.jobs import Job
-from ui.services.model_calibrations import CalibrationRun
+from ui.services.model_registry import CalibrationRun
 from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words, gigabytes

@@ -12,7 +12,7 @@ from ui.components.job_view import begun_words
 from ui.components.notices import draw_heading
 from ui.formats import as_markdown, markdown_word
 from ui.services.jobs import Job
-from ui.services.model_jobs import Outcome, Step
+from ui.services.models import Outcome, Step
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 

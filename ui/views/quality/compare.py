@@ -12,8 +12,7 @@ from ui.components.job_view import word_of_kind
 from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import format_clock, markdown_word
-from ui.services.quality import QualityService
-from ui.services.quality_registry import RunInfo
+from ui.services.quality import QualityService, RunInfo
 from ui.session import PageContext
 from ui.views.quality.runs import figure_words
 

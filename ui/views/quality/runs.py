@@ -12,8 +12,7 @@ from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock
 from ui.services.jobs import Job
-from ui.services.quality import QualityService
-from ui.services.quality_registry import RunInfo
+from ui.services.quality import QualityService, RunInfo
 from ui.session import PageContext
 
 _FEW, _MANY = 20, 50

@@ -13,7 +13,7 @@ from rag.translate import translate
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Writer, writings_of
 from tests.ui.test_app import Harness, page
-from ui.answer_blocks import plain_text
+from ui.blocks import plain_text
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 

@@ -10,7 +10,7 @@ from rag.schema import Language
 from rag.translate import translate
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
-from ui.answer_blocks import plain_text
+from ui.blocks import plain_text
 
 pytestmark = pytest.mark.real
 

@@ -21,9 +21,8 @@ from rag.turns import TurnService
 from tests.ingest.test_gate import question_file
 from tests.ui.views.quality.shelf import quality_of
 from ui.services.jobs import JobControl, Jobs
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import KnowledgeRegistry
-from ui.services.quality_registry import QualityRegistry
+from ui.services.knowledge import KnowledgeRegistry, KnowledgeService
+from ui.services.quality import QualityRegistry
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 
 SAMPLE = Path(__file__).parents[4] / "data" / "knowledge"

@@ -16,7 +16,7 @@ from tests.ui.remote_control import SteeredDesk
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from tests.ui.views.knowledge.library import Library
 from ui import session
-from ui.configuration import desk_configuration
+from ui.server import desk_configuration
 from ui.services.shared import SharedServices
 
 LOCKS: list[object] = []

@@ -16,8 +16,7 @@ from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
 from ui.services.jobs import Jobs
-from ui.services.knowledge import KnowledgeService
-from ui.services.knowledge_registry import Checked, KnowledgeRegistry
+from ui.services.knowledge import Checked, KnowledgeRegistry, KnowledgeService
 from ui.views.knowledge.change_cards import detail_cards
 from ui.views.knowledge.update import progress_words
 

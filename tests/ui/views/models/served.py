@@ -24,9 +24,8 @@ from tests.ui.views.knowledge.library import Library
 from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
 from ui import session
-from ui.configuration import desk_configuration
-from ui.services.model_calibrations import Calibrations
-from ui.services.model_registry import ModelRegistry, model_recorder
+from ui.server import desk_configuration
+from ui.services.model_registry import Calibrations, ModelRegistry, model_recorder
 from ui.services.shared import SharedServices, open_people
 
 SERVER = FakeModelServer()

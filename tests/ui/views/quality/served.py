@@ -33,9 +33,9 @@ from tests.ui.remote_control import SteeredDesk
 from tests.ui.scripted_desk import GATES, ScenePipeline
 from tests.ui.views.knowledge.library import Library
 from ui import session
-from ui.configuration import desk_configuration
+from ui.server import desk_configuration
 from ui.services.jobs import JobControl
-from ui.services.quality_registry import QualityRegistry
+from ui.services.quality import QualityRegistry
 from ui.services.shared import SharedServices, open_people
 
 GATE = threading.Event()

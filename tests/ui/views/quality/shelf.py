@@ -11,7 +11,7 @@ from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder
 from rag.turns import AnswerPipeline, PersonalCorrections
 from ui.services.jobs import Jobs
-from ui.services.quality_registry import QualityRegistry
+from ui.services.quality import QualityRegistry
 
 
 def quality_of(folder: Path, pipeline: AnswerPipeline) -> QualityRegistry:
