@@ -3,9 +3,9 @@
 Answers: paragraphs, lists, bold and code are known; everything else, above all markup for links and images, stays as it
 is written.  Each run knows the sentence it belongs to, which is where citations and marks go.
 
-Passages: the loaders write headings, lists and tables of every document in Markdown's simplest forms.  Here those become
-structure, so that an agent reads a table of fees as a table.  Each run keeps its place in the document, where quotations
-are marked.
+Passages: the loaders write headings, lists and tables of every document in Markdown's simplest forms.  Here those
+become structure, so that an agent reads a table of fees as a table.  Each run keeps its place in the document, where
+quotations are marked.
 """
 
 import re

@@ -127,7 +127,9 @@ def keep_words_out_of_logs() -> None:
     """Strip the message of an error from every log record of this process; type and places stay.
 
     An error may quote a customer's question, and those never reach a log.  Our own code logs unforeseen errors without
-    their messages (``rag.turns.unforeseen``); Streamlit, uvicorn and asyncio log them in full.  The same for errors that end a thread or cannot be raised, which Python prints.  Call it once a process.
+    their messages (``rag.turns.unforeseen``); Streamlit, uvicorn and asyncio log them in full.
+
+    The same for errors that end a thread or cannot be raised, which Python prints.  Call it once a process.
     """
     make_record = logging.getLogRecordFactory()
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from eval.answers.gold import gold_kind, is_right_reply
+from eval.answers.metrics import gold_kind, is_right_reply
 from ingest.golden import GoldenQuestion
 from rag.evidence.packing import PackingLimits, pack
 from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator

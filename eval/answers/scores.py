@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from eval.answers.conditions import ARMS, Arm
-from eval.answers.gold import holds_gold, is_right_reply
-from eval.answers.metrics import best_rouge_l, best_token_f1, has_numbers_of
+from eval.answers.metrics import best_rouge_l, best_token_f1, has_numbers_of, holds_gold, is_right_reply
 from eval.answers.runner import NO_PASSAGE, Record
 from eval.core.bootstrap import mean_interval, ratio_interval
-from eval.retrieval.metrics import recall_at, reciprocal_rank_at
+from eval.retrieval.rankings import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
 from rag.percentiles import Percentiles
 from rag.text.language import question_language

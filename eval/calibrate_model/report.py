@@ -6,8 +6,7 @@ from html import escape
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.calibrate_model.capacity_simulation import Target
-from eval.calibrate_model.results import MARGIN, Row
+from eval.calibrate_model.results import MARGIN, Row, Target
 from eval.compare.report_page import STYLE
 from eval.core.runs import Run
 from eval.core.svg import Bar, bar_chart

@@ -1,18 +1,112 @@
-"""From records to a table's rows, and to the row that wins.  Pure."""
+"""What is tried, and what came of it: configurations, records as the rows of a table, the row that wins.  Pure.
 
+How many agents a configuration serves is simulated from measured answer times: each agent asks, waits for the whole
+answer, then reads and talks for a random pause before asking again, and one fair queue stands before the slots, as in
+the product.  A number of agents is served when the wanted share of their answers is complete within the target.
+"""
+
+import heapq
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from eval.answers.runner import Record
 from eval.answers.scores import scores_of
-from eval.calibrate_model.capacity_simulation import Target, agents_supported
-from eval.calibrate_model.configurations import Configuration, Served
 from eval.core.bootstrap import mean_interval
 from ingest.golden import GoldenQuestion
 from rag.percentiles import Percentiles
 
 MARGIN = 0.02
 """By how much less accurate than the most accurate one the winner may be."""
+
+_ANSWERS = 2000  # played for each number of agents; the first tenth only fills the line
+_MOST_AGENTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``share`` of the answers whole within ``seconds``; an agent asks ``pause_seconds`` after each, on average."""
+
+    seconds: float = 10.0
+    share: float = 0.95
+    pause_seconds: float = 60.0
+
+
+def share_within(agents: int, service_seconds: Sequence[float], slots: int, target: Target, seed: int = 0) -> float:
+    """Return the share of answers that are whole within the target, in [0, 1].
+
+    ``service_seconds`` are drawn from; they were measured with all slots busy, so fewer agents fare a little better.
+    """
+    chance = random.Random(seed)
+    free_at = [0.0] * slots
+    asks = [chance.expovariate(1 / target.pause_seconds) for _ in range(agents)]
+    heapq.heapify(asks)
+    within = counted = 0
+    for number in range(_ANSWERS):
+        asked_at = heapq.heappop(asks)
+        done_at = max(asked_at, heapq.heappop(free_at)) + chance.choice(service_seconds)
+        heapq.heappush(free_at, done_at)
+        heapq.heappush(asks, done_at + chance.expovariate(1 / target.pause_seconds))
+        if number >= _ANSWERS // 10:
+            counted += 1
+            within += done_at - asked_at <= target.seconds
+    return within / counted
+
+
+def agents_supported(service_seconds: Sequence[float], slots: int, target: Target, seed: int = 0) -> int:
+    """Return the largest number of agents for whom the target is met; 0 where a single one waits too long."""
+    if not service_seconds or share_within(1, service_seconds, slots, target, seed) < target.share:
+        return 0
+    met, missed = 1, 2
+    while missed <= _MOST_AGENTS and share_within(missed, service_seconds, slots, target, seed) >= target.share:
+        met, missed = missed, missed * 2
+    missed = min(missed, _MOST_AGENTS + 1)
+    while missed - met > 1:
+        middle = (met + missed) // 2
+        if share_within(middle, service_seconds, slots, target, seed) >= target.share:
+            met = middle
+        else:
+            missed = middle
+    return met
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """``kind`` is a quantization, or ``AS_IS``; ``model`` is the name in the server that tries it."""
+
+    kind: str
+    model: str
+    slots: int
+    context_tokens: int
+
+    @property
+    def key(self) -> str:
+        """Name its files: the kind, slots and context."""
+        return f"{self.kind}-{self.slots}x{self.context_tokens}"
+
+
+def configurations(
+    models: dict[str, str], slots: tuple[int, ...], contexts: tuple[int, ...]
+) -> tuple[Configuration, ...]:
+    """Return all combinations; ``models`` maps a kind to the model's name."""
+    return tuple(
+        Configuration(kind, name, slot, context)
+        for (kind, name), context, slot in product(models.items(), contexts, slots)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the server showed of a configuration: ``/api/ps``'s bytes, and tokens a second of one answer alone.
+
+    ``asking_seconds`` is for how long questions were asked, with every slot busy.
+    """
+
+    memory_bytes: int
+    prompt_rate: float
+    generation_rate: float
+    asking_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

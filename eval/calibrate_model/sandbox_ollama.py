@@ -1,8 +1,10 @@
 """An Ollama of the calibration's own: another process, port and store than the team's, which is only read.
 
 The store begins with a link to the model's file; what is made of it stays in the run's folder until the run is done.
+The very file that was measured of the winner goes to the team's Ollama, and the settings name it.
 """
 
+import math
 import os
 import socket
 import sys
@@ -12,6 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.calibrate_model.results import Configuration
+from rag.cli.models import choices_for
 from rag.errors import ModelMissing, ModelUnfit, SettingsError
 from rag.ollama.client import OllamaClient
 from rag.ollama.model_creation import ModelMaker, variant_name
@@ -21,7 +25,7 @@ from rag.ollama.reconstruct import reconstruct_f16
 from rag.ollama.server import ensure_running, stop
 from rag.progress import Update, progress
 from rag.schema import Language
-from rag.settings import Settings
+from rag.settings import Settings, keep_choices
 from rag.translate import translate
 
 AS_IS = "as-is"
@@ -178,3 +182,18 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def choose(
+    best: Configuration, one: Subject, workshop: Workshop, home: OllamaClient, *, reconstruct: bool
+) -> list[str]:
+    """Let the desk use a configuration from its next start on; return the variables that go before it.
+
+    A model that ``home`` lacks is made again, which may take minutes.  Raises a ``ServingError`` or ``SettingsError``.
+    """
+    if best.kind != AS_IS and find_installed(home.models(), best.model) is None:
+        workshop.prepare(one, (best.kind,), math.inf, reconstruct=reconstruct)
+        bring_home(workshop, one, best.model, home)
+    choices = choices_for(best.model, home.show(best.model), workshop.settings)
+    numbers = {"parallel_slots": best.slots, "context_tokens": best.context_tokens}
+    return keep_choices(workshop.settings, {**choices, **numbers})

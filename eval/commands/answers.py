@@ -22,9 +22,8 @@ from eval.commands.question_options import (
     question_parser,
     write_json,
 )
-from eval.core.dataset import KNOWLEDGE_DIR
 from eval.core.knowledge import open_parts
-from eval.core.question_sets import QuestionSet
+from eval.core.question_sets import KNOWLEDGE_DIR, QuestionSet
 from eval.core.runs import Run
 from eval.core.tables import flat_rows, shown_figure
 from rag.schema import Language

@@ -20,8 +20,8 @@ from eval.calibrate_model.calibration import (
     measure_and_save,
     open_calibration,
 )
-from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import HEADS, Findings, as_json, cells, remarks
+from eval.calibrate_model.results import Configuration
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import SHOWN_INGEST, progress_in

@@ -7,10 +7,9 @@ from typing import Any
 
 from eval.calibrate_model.background import ORDERS, PROGRESSES, CalibrationProgress, Order
 from eval.calibrate_model.calibration import CalibrationOptions, measure_and_save, open_calibration
-from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import findings_of
-from eval.calibrate_model.sandbox_ollama import Workshop, subject
-from eval.calibrate_model.selection import choose
+from eval.calibrate_model.results import Configuration
+from eval.calibrate_model.sandbox_ollama import Workshop, choose, subject
 from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run
 from ingest.child import Tell, serve_parent

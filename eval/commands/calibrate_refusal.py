@@ -1,7 +1,7 @@
 """``python -m eval calibrate refusal``: fits, on a knowledge base's own questions, when an answer is a refusal.
 
 Every question is retrieved: Platt's two numbers and a threshold for the search come from that
-(``search_calibration.py``).  With questions of both kinds the model is asked as well whether the answer is there
+(``calibration.py``).  With questions of both kinds the model is asked as well whether the answer is there
 (``rag/generation/answerability.py``); nothing is generated.  What it said is kept question by question, so that an
 interrupted run goes on.  All is judged on parts that were held out, and kept beside the knowledge base.
 """
@@ -24,8 +24,7 @@ from eval.commands.question_options import (
 )
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
-from eval.refusal.model_calibration import fit, read_questions, save
-from eval.refusal.search_calibration import calibrate_search, searched
+from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, searched
 from rag.storage.calibration import read_calibration, save_calibration
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -74,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
             model = parts.gateway.generator.model
             with progress_in(console) as progress:
                 judged = read_questions(one, parts, Run.named(name, settings), progress)
-            fitted, of_reader = fit(judged)
+            fitted, of_reader = fit_answerability(judged)
             figures |= {"model": model, "fit": asdict(fitted), "figures": of_reader}
             if arguments.shipped and not arguments.dry_run:
                 save(model, fitted, of_reader, one.name)

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.core.logistic import (
     FALSE_REFUSALS,
     Labels,
@@ -32,6 +31,7 @@ from eval.core.logistic import (
     refused_when_held_out,
     threshold_at,
 )
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from eval.commands.progress_bar import progress_in
 from eval.core.question_sets import sets_in
-from eval.retrieval.chunk_size import measure_chunk_sizes, smaller_corpus
+from eval.retrieval.benchmark import measure_chunk_sizes, smaller_corpus
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language

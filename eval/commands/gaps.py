@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.commands.question_options import write_json
-from eval.gaps.draft import draft_article, shortened
-from eval.gaps.report import GapParts, GapReport, find_gaps
+from eval.gaps.report import GapParts, GapReport, draft_article, find_gaps, shortened
 from rag.errors import AnswerdeskError, SettingsError
 from rag.latency import since_of
 from rag.retrieval.embedder import open_embedder

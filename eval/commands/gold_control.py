@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from eval.answers.gold import gold_kind, is_right_reply
+from eval.answers.metrics import gold_kind, is_right_reply
 from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
 from eval.core.knowledge import open_parts

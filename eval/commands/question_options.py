@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
-from eval.core.question_sets import QuestionSet, kept_questions, sets_in
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, kept_questions, sets_in
 from eval.core.runs import checked_name
 from rag.errors import AnswerdeskError, SettingsError
 from rag.settings import Settings, load_settings

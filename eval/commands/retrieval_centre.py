@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from eval.core.dataset import KNOWLEDGE_DIR
+from eval.core.question_sets import KNOWLEDGE_DIR
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
 from rag.private_files import keep_files_private

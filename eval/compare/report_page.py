@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from eval.answers.gold import wanted_words
+from eval.answers.metrics import wanted_words
 from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.benches import benchmark_module

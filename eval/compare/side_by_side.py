@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eval.answers.gold import wanted_words
+from eval.answers.metrics import wanted_words
 from eval.answers.runner import RECORDS
 from eval.answers.scores import score
-from eval.compare.pairs import Outcome, outcome_of
-from eval.compare.values import MAIN_MEASURES, values_of
+from eval.compare.pairs import MAIN_MEASURES, Outcome, outcome_of, values_of
 from eval.core.runs import Run
 from eval.refusal.benchmark import JUDGEMENTS
 from eval.retrieval.rankings import RANKINGS

@@ -1,10 +1,11 @@
 """Questions together with what they are asked of: a corpus, or a knowledge base that is there already."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from eval.core.dataset import drawn
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings
@@ -14,6 +15,13 @@ from rag.terminal import terminal_language
 from rag.translate import translate
 
 CORPUS_NAME, QUESTIONS_NAME = "corpus.jsonl", "questions.jsonl"
+
+DATA_DIR = Path(__file__).resolve().parents[2] / "data"
+GOLDEN_DIR = DATA_DIR / "golden"
+KNOWLEDGE_DIR = DATA_DIR / "knowledge"
+ATTACKS_DIR = DATA_DIR / "attacks"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +119,11 @@ def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
     for number, one in enumerate(sets):
         named[one.name if one.name not in named else f"{one.name}-{number}"] = one
     return named
+
+
+def drawn(questions: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
+    """Return ``limit`` items in their order, the same for the same seed; all of them where it is not positive."""
+    if not 0 < limit < len(questions):
+        return tuple(questions)
+    kept = sorted(random.Random(seed).sample(range(len(questions)), limit))
+    return tuple(questions[index] for index in kept)

@@ -4,16 +4,27 @@
     report.topics[0].titles, report.topics[0].count, report.topics[0].nearest
 
 No model is asked; the same turns and the same generation give the same report.
+
+Questions are grouped by what they are about, in both languages at once.  The embedder's vectors are compared after the
+mean of their language is subtracted: it is what all questions of a language share, and without that two Chinese
+questions about anything are nearer than one question in two languages.  The mean is over some sample questions and the
+ones at hand: a few of these, which may all be about one thing, hardly move it; many take away what the questions of a
+whole product share.
+
+Groups are merged while the mean cosine between their questions is high enough (average linkage): no number of topics
+has to be guessed, one odd question does not chain topics together, and the same questions always give the same topics.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 
-from eval.core.dataset import GOLDEN_DIR
+import numpy as np
+
+from eval.core.question_sets import GOLDEN_DIR
 from eval.gaps.stale_answers import Contradiction, Expired, contradictions, expired_articles
-from eval.gaps.topics import centred, embed_questions, grouped, most_central
 from ingest.golden import load_questions
 from rag.pipeline import Retrieves
 from rag.protocols import Embedder, FloatMatrix
@@ -23,13 +34,25 @@ from rag.schema import Language
 from rag.storage.store import KnowledgeStore
 from rag.storage.troubled_turns import Trouble, TroubledTurns, UnmetQuestion
 from rag.tracing import Trace
+from rag.translate import translate
 
 MOST_QUESTIONS = 2000
 """Different questions that are grouped, the newest ones: their likeness to each other grows with the square."""
 
 _TRIED = 5
+
 _SAMPLES = 60
-"""Sample questions of each language that tell what all of its questions share; see ``topics.py``."""
+"""Sample questions of each language that tell what all of its questions share; see ``centred``."""
+
+LEAST_SIMILARITY = 0.35
+"""Mean cosine of centred vectors from which on two groups are one topic: the best of 0.15 to 0.5 on the mean of three
+labelled sets, of which one is in both languages (docs/quality.md)."""
+
+_BATCH = 32
+
+_LONGEST_QUESTION_CHARACTERS = 200
+_LONGEST_TITLE_CHARACTERS = 80
+_MOST_QUESTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +281,88 @@ def _looked_up(topic: Topic, parts: GapParts) -> Topic:
         tried=len(retrieved),
         answered_now=sum(one.answerable for one in retrieved),
     )
+
+
+def embed_questions(embedder: Embedder, questions: Sequence[str]) -> FloatMatrix:
+    """Return float32 [n, dimension], rows of length 1."""
+    batches = [questions[start : start + _BATCH] for start in range(0, len(questions), _BATCH)]
+    found = [embedder.embed_queries(batch).vectors for batch in batches]
+    return np.vstack(found) if found else np.zeros((0, embedder.dimension), dtype=np.float32)
+
+
+def centred(
+    vectors: FloatMatrix, languages: Sequence[Language], samples: Mapping[Language, FloatMatrix]
+) -> FloatMatrix:
+    """Return the vectors without what their language shares, rows of length 1 again.
+
+    ``samples`` are vectors of other questions, float32 [any, dimension] a language.
+    """
+    spoken = np.array(languages)
+    moved = vectors.copy()
+    for language in set(languages):
+        own = spoken == language
+        moved[own] -= np.vstack([vectors[own], samples[language]]).mean(axis=0)
+    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+    return np.asarray(moved / np.maximum(lengths, 1e-9), dtype=np.float32)
+
+
+def grouped(vectors: FloatMatrix, least_similarity: float = LEAST_SIMILARITY) -> list[list[int]]:
+    """Return the rows of each group, in the rows' order; groups in the order of their first row."""
+    if len(vectors) < 2:
+        return [[row] for row in range(len(vectors))]
+    from scipy.cluster.hierarchy import fcluster, linkage  # half a second that other commands do without
+
+    tree = linkage(vectors.astype(np.float64), method="average", metric="cosine")
+    groups: dict[int, list[int]] = {}
+    for row, number in enumerate(fcluster(tree, 1 - least_similarity, criterion="distance")):
+        groups.setdefault(int(number), []).append(row)
+    return list(groups.values())
+
+
+def most_central(vectors: FloatMatrix, rows: Sequence[int]) -> list[int]:
+    """Return a group's rows, the one that is nearest to all the others first."""
+    own = vectors[list(rows)]
+    nearness = (own @ own.sum(axis=0)).round(6)
+    return [rows[place] for place in sorted(range(len(rows)), key=lambda place: (-nearness[place], place))]
+
+
+def draft_article(topic: Topic, language: Language) -> str:
+    """Return the draft: its title, and the questions that it must answer, those in its language first.
+
+    A whole mail is cut to its first words: what customers tell of themselves has no place in an article.
+    """
+    title = shortened(topic.title(language), _LONGEST_TITLE_CHARACTERS)
+    asked = sorted(topic.questions, key=lambda one: one.language != language)[:_MOST_QUESTIONS]
+    times = ", ".join(
+        translate(f"eval_gaps.{trouble}_count", language, n=count) for trouble, count in topic.troubles.items()
+    )
+    notes = [translate("eval_gaps.draft_asked", language, n=topic.count, how=times)]
+    if topic.nearest is not None:
+        where = topic.nearest
+        notes.append(translate("eval_gaps.draft_nearest", language, title=where.title, article=where.document_id))
+    lines = [
+        "---",
+        f"title: {json.dumps(title, ensure_ascii=False)}",  # a JSON string is one in YAML, whatever is in it
+        f"language: {language}",
+        "---",
+        f"# {title}",
+        "",
+        f"## {translate('eval_gaps.draft_questions', language)}",
+        "",
+        *(f"- {shortened(question.text, _LONGEST_QUESTION_CHARACTERS)}" for question in asked),
+        "",
+        f"## {translate('eval_gaps.draft_answer', language)}",
+        "",
+        *(f"> {note}" for note in [*notes, translate("eval_gaps.draft_remove", language)]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def shortened(text: str, longest: int) -> str:
+    r"""Return a text as one line of at most so many characters.
+
+    >>> shortened("Hello,  my kettle\nleaks.", 12)
+    'Hello, my k…'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"

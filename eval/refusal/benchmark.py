@@ -17,7 +17,7 @@ from eval.core.logistic import (
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
-from eval.refusal.search_calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
+from eval.refusal.calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import AnswerabilityFit

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.core.dataset import GOLDEN_DIR
+from eval.core.question_sets import GOLDEN_DIR
 from ingest.golden import load_questions
 from rag.errors import SettingsError
 

@@ -1,4 +1,4 @@
-"""The models of the program's Ollama, shared by all pages: watched in the background, changed and calibrated by jobs."""
+"""The models of the program's Ollama, shared by all pages: watched in the background, changed by jobs."""
 
 import threading
 from collections.abc import Callable, Mapping

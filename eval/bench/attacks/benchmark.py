@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 from eval.answers.conditions import WHOLE_CHUNKS
 from eval.answers.metrics import is_right
 from eval.bench.attacks.cases import Attack, Pair
-from eval.core.dataset import KNOWLEDGE_DIR
 from eval.core.knowledge import fingerprint
+from eval.core.question_sets import KNOWLEDGE_DIR
 from eval.core.runs import Run, keep_asking
 from ingest.golden import GoldenQuestion
 from ingest.pipeline import IngestOptions, ingest

@@ -22,9 +22,8 @@ from eval.bench.attacks.benchmark import (
 from eval.bench.attacks.cases import Pair, load_attacks, paired
 from eval.commands.progress_bar import SHOWN_INGEST, question_bar
 from eval.commands.question_options import EXIT_CODES, run_name, write_json
-from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.core.knowledge import open_parts
-from eval.core.question_sets import QuestionSet
+from eval.core.question_sets import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, drawn
 from eval.core.runs import Run
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError, SettingsError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eval.bench.attacks.benchmark import write_poisoned
 from eval.bench.attacks.cases import Attack, Pair
-from eval.core.dataset import KNOWLEDGE_DIR
+from eval.core.question_sets import KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from eval.core.dataset import KNOWLEDGE_DIR
+from eval.core.question_sets import KNOWLEDGE_DIR
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
 from rag.schema import Document

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from eval.bench.large.benchmark import measure
 from eval.commands.progress_bar import question_bar
-from eval.core.dataset import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder

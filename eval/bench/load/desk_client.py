@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from eval.answers.gold import is_right_reply
+from eval.answers.metrics import is_right_reply
 from eval.bench.load.records import Asking, LoadRecord, Outcome, RecordFile, Told
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
-from eval.answers.gold import is_right_reply
+from eval.answers.metrics import is_right_reply
 from eval.bench.load.desk_process import DeskProcess
 from eval.bench.load.page_watch import PAGE_WATCH
 from eval.bench.load.records import Asking, LoadRecord, Outcome

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from eval.answers.gold import is_right_reply
+from eval.answers.metrics import is_right_reply
 from eval.bench.load.prompts import Prompt
 from eval.bench.load.records import Asking, LoadRecord
 from rag.settings import Settings

@@ -10,10 +10,8 @@ import pytest
 
 from eval.calibrate_model import calibration
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
-from eval.calibrate_model.capacity_simulation import Target
-from eval.calibrate_model.configurations import configurations
 from eval.calibrate_model.report import Findings, as_json, findings_of
-from eval.calibrate_model.results import rows_of
+from eval.calibrate_model.results import Target, configurations, rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop
 from eval.commands import calibrate_model as command
 from eval.commands import calibrate_model_process as background_process

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from eval.calibrate_model.capacity_simulation import Target
 from eval.calibrate_model.report import Findings, as_json, page, remarks
-from eval.calibrate_model.results import rows_of, winner
+from eval.calibrate_model.results import Target, rows_of, winner
 from rag.schema import Language
 from tests.eval.calibrate_model.records import SERVED, configuration, question, record
 

@@ -15,10 +15,8 @@ from eval import __main__ as command
 from eval.answers.runner import RECORDS
 from eval.calibrate_model import sandbox_ollama as workshop_module
 from eval.calibrate_model.calibration import Calibration, CalibrationOptions
-from eval.calibrate_model.capacity_simulation import Target
-from eval.calibrate_model.configurations import Configuration
 from eval.calibrate_model.report import Findings
-from eval.calibrate_model.results import rows_of
+from eval.calibrate_model.results import Configuration, Target, rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop, subject
 from eval.commands import calibrate_model as command_module
 from eval.core.question_sets import QuestionSet

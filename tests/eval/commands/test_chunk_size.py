@@ -9,7 +9,7 @@ import pytest
 from eval.__main__ import main
 from eval.commands import chunk_size as chunk_size_command
 from eval.core.question_sets import sets_in
-from eval.retrieval.chunk_size import smaller_corpus
+from eval.retrieval.benchmark import smaller_corpus
 from rag.settings import load_settings
 from rag.testing import HashEmbedder
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from eval.__main__ import main
 from eval.answers.runner import Record, TokenCounts
 from eval.answers.scores import summarise
-from eval.compare.values import arm_of, values_of
+from eval.compare.pairs import arm_of, values_of
 from eval.core.runs import Run
 from eval.refusal.benchmark import Judgement, figures
 from eval.retrieval.rankings import Ranking

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.answers.gold import gold_kind
+from eval.answers.metrics import gold_kind
 from eval.commands.question_options import chosen_sets, write_json
 from eval.core.question_sets import QuestionSet, kept_questions
 from rag.errors import KnowledgeBaseMissing, SettingsError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.core.dataset import KNOWLEDGE_DIR
+from eval.core.question_sets import KNOWLEDGE_DIR
 from rag.grounding.prompt_injection import injection_spans, is_directive, is_injection, without_injection
 from rag.text.sentences import split_sentences
 from tests.support.disguised_orders import DISGUISES, HELP_PAGES

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from eval.gaps.draft import draft_article, shortened
-from eval.gaps.report import GapReport, Topic
+from eval.gaps.report import GapReport, Topic, draft_article, shortened
 from rag.schema import Language
 from rag.text.language import question_language
 from rag.translate import translate

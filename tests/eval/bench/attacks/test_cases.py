@@ -17,7 +17,7 @@ from eval.bench.attacks.benchmark import (
     write_poisoned,
 )
 from eval.bench.attacks.cases import Attack, load_attacks, paired
-from eval.core.dataset import ATTACKS_DIR, GOLDEN_DIR
+from eval.core.question_sets import ATTACKS_DIR, GOLDEN_DIR
 from eval.core.runs import Run
 from ingest.golden import load_questions
 from ingest.loaders.source import Limits

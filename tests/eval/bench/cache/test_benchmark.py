@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eval.bench.cache.benchmark import Asked, CacheTrial, figures, try_cache
-from eval.core.dataset import GOLDEN_DIR
+from eval.core.question_sets import GOLDEN_DIR
 from ingest.golden import load_questions
 
 

@@ -8,7 +8,7 @@ import pytest
 from eval import __main__ as command
 from eval.bench.large import command as large_command
 from eval.bench.large.benchmark import measure
-from eval.core.dataset import KNOWLEDGE_DIR
+from eval.core.question_sets import KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion
 from rag.protocols import Embedder
 from rag.settings import Settings, load_settings

@@ -7,10 +7,8 @@ from typing import Self, cast
 
 from eval.answers.runner import Record
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
-from eval.calibrate_model.capacity_simulation import Target
-from eval.calibrate_model.configurations import Configuration, Served, configurations
 from eval.calibrate_model.report import Findings, as_json
-from eval.calibrate_model.results import rows_of, winner
+from eval.calibrate_model.results import Configuration, Served, Target, configurations, rows_of, winner
 from eval.commands.calibrate_model_process import use_winner
 from eval.core.runs import Run
 from ingest.golden import GoldenQuestion

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eval.answers.runner import RECORDS
-from eval.calibrate_model.measurement import Asking
+from eval.calibrate_model.calibration import Asking
 from eval.core.runs import read_records
 from ingest.golden import GoldenQuestion
 from rag.errors import ModelTimedOut, OllamaUnavailable

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.retrieval.metrics import ndcg_at, recall_at, reciprocal_rank_at
+from eval.retrieval.rankings import ndcg_at, recall_at, reciprocal_rank_at
 from tests.eval import REFERENCE_VALUES
 
 RANKING = ["a", "b", "c", "d"]

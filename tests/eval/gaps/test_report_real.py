@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from eval.gaps.report import sample_vectors
-from eval.gaps.topics import centred, embed_questions, grouped
+from eval.gaps.report import centred, embed_questions, grouped, sample_vectors
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.text.language import question_language
