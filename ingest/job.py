@@ -7,17 +7,20 @@ The process runs at a lower priority than the one that answers questions.  It en
 stopped: nothing is published then, and its vectors are kept.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from ingest.child import WorkerProcess
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress
+from ingest.worker_process import Tell, WorkerProcess, serve_parent
 from rag.settings import Settings
 
 PROGRESSES = TypeAdapter(IngestProgress)
 SUMMARIES = TypeAdapter(IngestSummary)
+_TELL_EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class JobProcess(WorkerProcess):
     """One process for one ingest."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__("ingest.job_process", settings)
+        super().__init__("ingest.job", settings)
 
     def ingest(self, job: IngestJob, progress: ReportProgress) -> IngestSummary:
         """Run the job and return what became of it; ``progress`` is called in this thread.
@@ -48,3 +51,39 @@ class JobProcess(WorkerProcess):
             JOBS.dump_python(job, mode="json"), lambda value: progress(PROGRESSES.validate_python(value))
         )
         return SUMMARIES.validate_python(summary)
+
+
+class _ThrottledProgress:
+    """Writes progress, but not more often than somebody can look; every failure, and every stage's beginning."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._stage = ""
+        self._due_at = 0.0
+
+    def progress(self, progress: IngestProgress) -> None:
+        now = time.monotonic()
+        if progress.failure is None and progress.stage == self._stage and now < self._due_at:
+            return
+        self._stage, self._due_at = progress.stage, now + _TELL_EVERY_SECONDS
+        self._tell(PROGRESSES.dump_python(progress, mode="json"))
+
+
+def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
+    """Do the job in the process; the page that asked for it imports none of this."""
+    from ingest.pipeline import IngestOptions, ingest
+    from rag.retrieval.embedder import open_embedder
+
+    job = JOBS.validate_python(given)
+    summary = ingest(
+        job.paths,
+        settings,
+        open_embedder(settings),
+        IngestOptions(prune=job.prune, force=job.force, rehearsal=job.rehearsal),
+        progress=_ThrottledProgress(tell).progress,
+    )
+    return SUMMARIES.dump_python(summary, mode="json")
+
+
+if __name__ == "__main__":
+    serve_parent(work)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from ingest.child import WorkerProcess
+from ingest.worker_process import WorkerProcess
 from rag.settings import Settings
 
 

@@ -11,7 +11,7 @@ from eval.core.progress import Progress
 from eval.core.runs import Run, knowledge_name
 from eval.refusal.benchmark import measure_refusal
 from eval.retrieval.benchmark import measure_retrieval
-from ingest.child import Tell, serve_parent
+from ingest.worker_process import Tell, serve_parent
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore

@@ -12,7 +12,7 @@ from eval.calibrate_model.results import Configuration
 from eval.calibrate_model.sandbox_ollama import Workshop, choose, subject
 from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run
-from ingest.child import Tell, serve_parent
+from ingest.worker_process import Tell, serve_parent
 from rag.errors import SettingsError
 from rag.ollama.client import OllamaClient
 from rag.settings import Settings

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from pydantic import TypeAdapter
 
 from eval.core.question_sets import QuestionSet, kept_questions
-from ingest.child import WorkerProcess
+from ingest.worker_process import WorkerProcess
 from rag.errors import NoRegressionQuestions, SettingsError
 from rag.settings import Settings
 

@@ -20,7 +20,7 @@ from tests.rag.command import CHECKOUT, environment, run_rag
 STARTED_BY_OTHERS = {
     "ui/app.py": "a page of the desk, in its process",
     "rag/setup/environment.py": "makes the virtual environment, before there are any settings",
-    "ingest/job_process.py": "a child of the desk",
+    "ingest/job.py": "a child of the desk",
     "ingest/loaders/worker.py": "a child of an ingest",
     "eval/commands/background_process.py": "a child of the desk",
     "eval/commands/calibrate_model_process.py": "a child of the desk",
