@@ -69,12 +69,11 @@ def _pages(store: KnowledgeStore, generation: int) -> Iterator[tuple[str, set[st
     """Yield each document's folder and its distinct lines, white space evened out."""
     last = 0
     while True:
-        with store.reading() as connection:
-            rows = connection.execute(
-                f"SELECT document_key, path, text FROM document WHERE document_key > :last "
-                f"AND {VISIBLE.format('document')} ORDER BY document_key LIMIT 256",
-                {"generation": generation, "last": last},
-            ).fetchall()
+        rows = store.rows(
+            f"SELECT document_key, path, text FROM document WHERE document_key > :last "
+            f"AND {VISIBLE.format('document')} ORDER BY document_key LIMIT 256",
+            {"generation": generation, "last": last},
+        )
         if not rows:
             return
         last = rows[-1]["document_key"]

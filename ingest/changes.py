@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.schema import Language
 from rag.storage.connection import Database
-from rag.storage.store import VISIBLE, KnowledgeStore
+from rag.storage.store import VISIBLE
 
 Fate = Literal["added", "changed", "moved", "retired"]
 
@@ -70,7 +70,7 @@ class Changes:
 NO_CHANGES = Changes()
 
 
-def changes_between(database: Database | KnowledgeStore, earlier: int, later: int) -> Changes:
+def changes_between(database: Database, earlier: int, later: int) -> Changes:
     """Compare two generations, the later one published or not; an ``earlier`` 0 has no documents.
 
     A document that was only cut anew has not changed.  Where a document of the same title and text is gone under

@@ -90,8 +90,7 @@ def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> C
 
 
 def _check_database(store: KnowledgeStore, findings: _Findings) -> None:
-    with store.reading() as connection:
-        said = [row[0] for row in connection.execute("PRAGMA integrity_check(10)")]
+    said = [row[0] for row in store.rows("PRAGMA integrity_check(10)")]
     if said != ["ok"]:
         findings.add("database", str(said[0]), len(said))
 
@@ -118,14 +117,13 @@ def _batches(store: KnowledgeStore, generation: int) -> Iterator[tuple[int, list
     """Yield the chunks with what is kept beside them, and how many have come so far."""
     done, last = 0, 0
     while True:
-        with store.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {CHUNK_COLUMNS}, chunk.embedding_hash, chunk.terms, "
-                "substr(document.text, start_offset + 1, end_offset - start_offset) AS stretch "
-                "FROM chunk JOIN document USING (document_key) "
-                f"WHERE chunk_id > :last AND {VISIBLE.format('chunk')} ORDER BY chunk_id LIMIT {_CHUNKS_AT_ONCE}",
-                {"generation": generation, "last": last},
-            ).fetchall()
+        rows = store.rows(
+            f"SELECT {CHUNK_COLUMNS}, chunk.embedding_hash, chunk.terms, "
+            "substr(document.text, start_offset + 1, end_offset - start_offset) AS stretch "
+            "FROM chunk JOIN document USING (document_key) "
+            f"WHERE chunk_id > :last AND {VISIBLE.format('chunk')} ORDER BY chunk_id LIMIT {_CHUNKS_AT_ONCE}",
+            {"generation": generation, "last": last},
+        )
         if not rows:
             return
         done, last = done + len(rows), rows[-1]["chunk_id"]

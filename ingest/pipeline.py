@@ -462,8 +462,7 @@ def set_aside_if_damaged(folder: Path) -> bool:
     if not database.exists():
         return False
     try:
-        with database.reading() as connection:
-            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        sound = database.value("PRAGMA quick_check(1)") == "ok"
     except IndexDamaged:
         sound = False
     finally:

@@ -9,7 +9,6 @@ An upload keeps its name, so that the next one of the same name is a new state o
 """
 
 import json
-import os
 import re
 import shutil
 import unicodedata
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import UploadUnusable
+from rag.files import write_whole
 from rag.storage.connection import storage_errors
 from rag.text.invisible import without_invisible
 
@@ -56,7 +56,7 @@ class Uploads:
                 if path.is_file():
                     shutil.copy2(path, self.folder / _FORMER / path.name)
                 self._write(waiting)
-            _write_whole(path, content)
+            write_whole(path, content, durable=True)
         return path
 
     def waiting(self) -> tuple[Upload, ...]:
@@ -102,7 +102,7 @@ class Uploads:
 
     def _write(self, waiting: dict[str, bool]) -> None:
         if waiting or self.folder.is_dir():
-            _write_whole(self.folder / _WAITING, json.dumps(waiting, ensure_ascii=False).encode())
+            write_whole(self.folder / _WAITING, json.dumps(waiting, ensure_ascii=False), durable=True)
 
 
 def safe_name(name: str) -> str:
@@ -122,16 +122,3 @@ def safe_name(name: str) -> str:
     if not safe.strip("._ ") or len(safe.encode()) > _LONGEST_NAME_BYTES:
         raise UploadUnusable(name=name[:_LONGEST_NAME_BYTES])
     return safe
-
-
-def _write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that is there whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
+from rag.files import write_whole
 from rag.profiles import PROFILES, ProfileName, Sampling
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
@@ -349,12 +350,10 @@ def keep_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]
     """
     settings.changed(**choices)
     path = settings.data_dir / KEPT_NAME
-    partial = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = {**kept_choices(settings.data_dir), **choices}
-        partial.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         raise SettingsError(reason=f"{path}: {error.strerror}") from error
     named = {name.upper() for name in os.environ}

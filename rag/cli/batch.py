@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rag.errors import AnswerdeskError, BatchLinesUnusable, KnowledgeError, SettingsError
+from rag.files import write_whole
 from rag.schema import Answer, Language
 
 Answers = Callable[["Conversation"], Answer]
@@ -179,10 +180,8 @@ class AnswerFile:
         Takes away a line that was cut off, so it comes before the first ``write``.  Raises ``SettingsError``.
         """
         text = "".join(self._lines[key] + "\n" for key in self._order if key in self._lines)
-        beside = self._path.with_name(f"{self._path.name}.new")
         try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(self._path)
+            write_whole(self._path, text)
         except OSError as error:
             raise self._unusable(error) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from rag.files import write_whole
 from rag.ollama.client import OllamaClient
 from rag.settings import Settings
 
@@ -78,12 +79,10 @@ def kept_rates(settings: Settings) -> dict[str, Rates]:
 
 def keep_rates(settings: Settings, model: str, rates: Rates) -> None:
     """Keep a model's rates beside those of others."""
+    whole = {**kept_rates(settings), model: rates}
     path = _path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {**kept_rates(settings), model: rates}
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({name: asdict(one) for name, one in whole.items()}, indent=1) + "\n", "utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps({name: asdict(one) for name, one in whole.items()}, indent=1) + "\n")
 
 
 def _path(settings: Settings) -> Path:

@@ -1,7 +1,6 @@
 """The supervisor's state file: our processes, their start times and their health."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from rag.files import write_whole
 from rag.ollama.processes import ProcessIdentity
 from rag.settings import Settings
 
@@ -71,9 +71,7 @@ class ServerState:
 
 def write_state(files: ServerFiles, state: ServerState) -> None:
     """Replace the record in one step."""
-    partial = files.state.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
-    partial.replace(files.state)
+    write_whole(files.state, json.dumps(asdict(state)))
 
 
 def read_state(files: ServerFiles) -> ServerState | None:

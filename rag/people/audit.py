@@ -102,11 +102,10 @@ class AuditTrail:
 
     def entries(self, limit: int = 200, before: int | None = None) -> tuple[Entry, ...]:
         """Return the newest entries first; with ``before`` those with a smaller number."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM change WHERE (:before IS NULL OR change < :before) ORDER BY change DESC LIMIT :limit",
-                {"before": before, "limit": limit},
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT * FROM change WHERE (:before IS NULL OR change < :before) ORDER BY change DESC LIMIT :limit",
+            {"before": before, "limit": limit},
+        )
         return tuple(_entry(row) for row in rows)
 
     def lines(self) -> Iterator[str]:

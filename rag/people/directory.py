@@ -50,8 +50,7 @@ class People:
 
     def list(self) -> tuple[Person, ...]:
         """Return everybody, by name."""
-        with self._database.reading() as connection:
-            return tuple(_person(row) for row in connection.execute("SELECT * FROM person ORDER BY name"))
+        return tuple(_person(row) for row in self._database.rows("SELECT * FROM person ORDER BY name"))
 
     def find(self, name: str) -> Person:
         """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
@@ -64,8 +63,7 @@ class People:
         kept: tuple[tuple[int, int, int], bool] | None = getattr(self._local, "has_admin", None)
         if kept is not None and kept[0] == version:
             return kept[1]
-        with self._database.reading() as connection:
-            found = connection.execute(_AN_ADMIN).fetchone() is not None
+        found = self._database.row(_AN_ADMIN) is not None
         self._local.has_admin = (version, found)
         return found
 
@@ -140,8 +138,7 @@ class People:
 
     def password_of(self, name: str) -> str:
         """Return the hash of somebody's password, empty where there is nobody of this name or no password."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT password FROM person WHERE name = ?", (name,)).fetchone()
+        row = self._database.row("SELECT password FROM person WHERE name = ?", (name,))
         return str(row["password"]) if row is not None else ""
 
     def close(self) -> None:

@@ -127,12 +127,11 @@ class SignIns:
 
     def _read_user(self, key: bytes) -> tuple[float, User]:
         """Return when the sign-in ends unless it is used, in seconds since 1970, and whose it is."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT name, begun_at, ends_at, at FROM sign_in LEFT JOIN sign_in_use ON key = token_hash "
-                "WHERE token_hash = ?",
-                (key,),
-            ).fetchone()
+        row = self._database.row(
+            "SELECT name, begun_at, ends_at, at FROM sign_in LEFT JOIN sign_in_use ON key = token_hash "
+            "WHERE token_hash = ?",
+            (key,),
+        )
         if row is None:
             raise SignInNeeded
         begun_at, ends_at = (datetime.fromisoformat(row[name]).timestamp() for name in ("begun_at", "ends_at"))
@@ -145,8 +144,7 @@ class SignIns:
         Raises ``SignInNeeded`` where that is too long ago or was ended, and ``PersonUnknown`` where nobody has let this
         person in.
         """
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT sign_ins_after FROM person WHERE name = ?", (name,)).fetchone()
+        row = self._database.row("SELECT sign_ins_after FROM person WHERE name = ?", (name,))
         if row is None:
             raise PersonUnknown(name=name)
         ended = row["sign_ins_after"] and signed_in_at < datetime.fromisoformat(row["sign_ins_after"])
@@ -226,8 +224,7 @@ class SignIns:
         return bool(browser) and row is not None
 
     def _require_use(self, key: bytes, begun_at: datetime) -> None:
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT at FROM sign_in_use WHERE key = ?", (key,)).fetchone()
+        row = self._database.row("SELECT at FROM sign_in_use WHERE key = ?", (key,))
         used_at = float(row["at"]) if row is not None else begun_at.timestamp()
         if used_at + self._idle_seconds <= self._clock():
             raise SignInNeeded

@@ -19,7 +19,6 @@ from rag.settings import Settings
 from rag.storage.connection import Database
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.index_source import IndexSource, VectorRows
-from rag.storage.store import KnowledgeStore
 
 _TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met before are looked through
 
@@ -38,7 +37,7 @@ class IndexLimits:
 
 
 def next_index(
-    database: Database | KnowledgeStore,
+    database: Database,
     generation: int,
     former: Path,
     model_id: str,
@@ -66,7 +65,7 @@ def next_index(
 
 
 def _changed(
-    index: GenerationIndex, database: Database | KnowledgeStore, generation: int, limits: IndexLimits
+    index: GenerationIndex, database: Database, generation: int, limits: IndexLimits
 ) -> GenerationIndex | None:
     """Return the index with what came and went; None where that is too much."""
     source = IndexSource(database, index.model_id, index.dimension)
@@ -80,7 +79,7 @@ def _changed(
 
 
 def build_index(
-    database: Database | KnowledgeStore,
+    database: Database,
     generation: int,
     model_id: str,
     dimension: int,

@@ -5,14 +5,13 @@ differ, or the database is new and the file has no entry, only an unrestricted a
 """
 
 import json
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
 from rag.errors import AccessDenied, AccessUnsettled
+from rag.files import read_json, write_whole
 from rag.schema import Audience
 from rag.storage.connection import storage_errors
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
@@ -79,26 +78,17 @@ def access_to(store: KnowledgeStore) -> Access:
     kept = kept_access(store.folder)
     if not (store.folder / DATABASE_NAME).is_file():
         return kept or Access()
-    with store.reading() as connection:
-        written = Access(*connection.execute("SELECT scope, audience FROM access").fetchone())
+    [(scope, audience)] = store.rows("SELECT scope, audience FROM access")
+    written = Access(scope, audience)
     return written if kept in (None, written) else UNSETTLED
 
 
 def kept_access(folder: Path) -> Access | None:
     """Return what ``access.json`` says; None where there is no such file, ``UNSETTLED`` where it says nothing."""
-    path = folder / ACCESS_NAME
     try:
-        state = path.stat()
-    except OSError:
+        found = read_json(folder / ACCESS_NAME)
+    except FileNotFoundError:
         return None
-    return _read(path, state.st_ino, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _read(path: Path, inode: int, mtime_ns: int) -> Access:
-    del inode, mtime_ns  # another file under the same name
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return UNSETTLED
     scope, named = (found.get("scope"), found.get("audience")) if isinstance(found, dict) else (None, None)
@@ -109,14 +99,9 @@ def _read(path: Path, inode: int, mtime_ns: int) -> Access:
 def keep_access(folder: Path, access: Access) -> None:
     """Write ``access.json`` in one step; of an unsettled access it keeps that nobody knows."""
     content = {"scope": access.scope, "audience": access.audience} if access.settled else {"scope": None}
-    path, unfinished = folder / ACCESS_NAME, folder / f"{ACCESS_NAME}.part"
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(content) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(folder / ACCESS_NAME, json.dumps(content) + "\n", durable=True)
 
 
 def require_access(access: Access, name: str, scopes: Collection[str] | None, audience: Audience = "internal") -> None:

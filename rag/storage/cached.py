@@ -50,12 +50,11 @@ class CachedAnswers:
         """Return the answer under a key, of one model where ``model`` is given."""
         if not self._database.exists():
             return None
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT answer, evidence, made_at, last_day FROM cached "
-                "WHERE form = ? AND profile = ? AND generation = ? AND model = ifnull(nullif(?, ''), model)",
-                (key.form, key.profile, key.generation, model),
-            ).fetchone()
+        row = self._database.row(
+            "SELECT answer, evidence, made_at, last_day FROM cached "
+            "WHERE form = ? AND profile = ? AND generation = ? AND model = ifnull(nullif(?, ''), model)",
+            (key.form, key.profile, key.generation, model),
+        )
         if row is None:
             return None
         last_day = row["last_day"]
@@ -131,8 +130,7 @@ class CachedAnswers:
         """Count the answers that are kept."""
         if not self._database.exists():
             return 0
-        with self._database.reading() as connection:
-            return int(connection.execute("SELECT count(*) FROM cached").fetchone()[0])
+        return int(self._database.value("SELECT count(*) FROM cached"))
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens a new one."""

@@ -9,32 +9,23 @@ was shipped serves.  A running desk sees a new one with the next question.
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from rag.errors import CalibrationDamaged
+from rag.files import read_json, write_whole
 
 CALIBRATION_NAME = "calibration.json"
 
 Section = Mapping[str, Mapping[str, object]]
-_NOTHING: Section = {}
 
 
 def read_calibration(folder: Path) -> Section:
     """Return the file's sections; empty where there is none.  Raises ``CalibrationDamaged``."""
     path = folder / CALIBRATION_NAME
     try:
-        state = path.stat()
-    except OSError:
-        return _NOTHING
-    return _read(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=8)
-def _read(path: Path, mtime_ns: int, size: int) -> Section:
-    del mtime_ns, size  # another file under the same name
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
         raise CalibrationDamaged(path=path) from error
     if not isinstance(found, dict) or not all(isinstance(section, dict) for section in found.values()):
@@ -45,7 +36,5 @@ def _read(path: Path, mtime_ns: int, size: int) -> Section:
 def save_calibration(folder: Path, sections: Section) -> Path:
     """Write sections beside those that are there, in one step; return the file's path."""
     path = folder / CALIBRATION_NAME
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps({**read_calibration(folder), **sections}, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps({**read_calibration(folder), **sections}, indent=1) + "\n")
     return path

@@ -5,14 +5,17 @@ import shutil
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen, StorageFull
 
 Migration = Callable[[sqlite3.Connection], None]
+Values = Sequence[object] | Mapping[str, object]
+"""What a statement's placeholders stand for."""
 
 BUSY_TIMEOUT_SECONDS = 30.0
 _DISK_IS_FULL_BELOW_BYTES = 256 * 1024  # an SQLite I/O error on a disk with less room than this means that it is full
@@ -112,6 +115,22 @@ class Database:
         """Give this thread's connection for reading, with errors translated."""
         with storage_errors(self.path.parent):
             yield self.connection()
+
+    def rows(self, statement: str, values: Values = ()) -> list[sqlite3.Row]:
+        """Return all rows that a statement finds, with errors translated."""
+        with self.reading() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def row(self, statement: str, values: Values = ()) -> sqlite3.Row | None:
+        """Return the first row that a statement finds; None where it finds none."""
+        with self.reading() as connection:
+            found: sqlite3.Row | None = connection.execute(statement, values).fetchone()
+        return found
+
+    def value(self, statement: str, values: Values = ()) -> Any:  # noqa: ANN401 - as SQLite has it
+        """Return the first value of the first row that a statement finds; None where it finds none."""
+        row = self.row(statement, values)
+        return None if row is None else row[0]
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

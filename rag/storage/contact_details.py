@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rag.storage.connection import Database
-from rag.storage.store import VISIBLE, KnowledgeStore
+from rag.storage.store import VISIBLE
 
 _TEXTS_AT_ONCE = 256
 _NOT_CONFIRMED = "detail <> '' AND detail NOT IN (SELECT detail FROM confirmed_detail)"
@@ -40,28 +40,26 @@ class ContactDetailTable:
     Until the first confirmation, which the first publication is, nothing counts as new.
     """
 
-    def __init__(self, database: Database | KnowledgeStore) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def unread(self, generation: int) -> Iterator[list[tuple[int, str]]]:
         """Yield keys and texts of the generation's documents that were not looked through, some hundreds at a time."""
-        with self._database.reading() as connection:
-            keys = [
-                row[0]
-                for row in connection.execute(
-                    f"SELECT document_key FROM document INDEXED BY document_visible WHERE {VISIBLE.format('document')} "
-                    "AND NOT EXISTS (SELECT 1 FROM contact_detail WHERE contact_detail.document_key = "
-                    "document.document_key) ORDER BY document_key",
-                    {"generation": generation},
-                )
-            ]
+        keys = [
+            row[0]
+            for row in self._database.rows(
+                f"SELECT document_key FROM document INDEXED BY document_visible WHERE {VISIBLE.format('document')} "
+                "AND NOT EXISTS (SELECT 1 FROM contact_detail WHERE contact_detail.document_key = "
+                "document.document_key) ORDER BY document_key",
+                {"generation": generation},
+            )
+        ]
         for begin in range(0, len(keys), _TEXTS_AT_ONCE):
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    "SELECT document_key, title || char(10, 10) || text FROM document "
-                    "WHERE document_key IN (SELECT value FROM json_each(?))",
-                    (json.dumps(keys[begin : begin + _TEXTS_AT_ONCE]),),
-                ).fetchall()
+            rows = self._database.rows(
+                "SELECT document_key, title || char(10, 10) || text FROM document "
+                "WHERE document_key IN (SELECT value FROM json_each(?))",
+                (json.dumps(keys[begin : begin + _TEXTS_AT_ONCE]),),
+            )
             yield [(row[0], row[1]) for row in rows]
 
     def add(self, details: Mapping[int, Sequence[str]]) -> None:
@@ -87,13 +85,12 @@ class ContactDetailTable:
 
     def unconfirmed_of(self, document_ids: Sequence[str], generation: int) -> dict[str, frozenset[str]]:
         """Return what nobody has confirmed of some documents, by their ids; documents without such are left out."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT document_id, detail FROM document JOIN contact_detail USING (document_key) "
-                f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')} "
-                f"AND {_NOT_CONFIRMED} AND EXISTS (SELECT 1 FROM confirmation)",
-                {"ids": json.dumps(list(document_ids)), "generation": generation},
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT document_id, detail FROM document JOIN contact_detail USING (document_key) "
+            f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')} "
+            f"AND {_NOT_CONFIRMED} AND EXISTS (SELECT 1 FROM confirmation)",
+            {"ids": json.dumps(list(document_ids)), "generation": generation},
+        )
         found: dict[str, set[str]] = {}
         for document_id, detail in rows:
             found.setdefault(document_id, set()).add(detail)

@@ -169,10 +169,9 @@ class CuratedAnswers:
         """Return what happened to an answer, the oldest first."""
         if not self._database.exists():
             return []
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT at, person, what, note FROM curated_event WHERE number = ? ORDER BY event", (number,)
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT at, person, what, note FROM curated_event WHERE number = ? ORDER BY event", (number,)
+        )
         return [CuratedEvent(datetime.fromisoformat(at), person, what, note) for at, person, what, note in rows]
 
     def close(self) -> None:

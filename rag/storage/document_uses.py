@@ -37,13 +37,12 @@ class DocumentUses:
         """
         if not self._database.exists():
             return {}
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT document_id, count(*), coalesce(sum(useful = 0), 0) "
-                "FROM turn_citation LEFT JOIN turn_feedback USING (turn_number) "
-                "WHERE knowledge_base = ? AND asked_at >= ? GROUP BY document_id",
-                (knowledge_base, since.astimezone(UTC).isoformat()),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT document_id, count(*), coalesce(sum(useful = 0), 0) "
+            "FROM turn_citation LEFT JOIN turn_feedback USING (turn_number) "
+            "WHERE knowledge_base = ? AND asked_at >= ? GROUP BY document_id",
+            (knowledge_base, since.astimezone(UTC).isoformat()),
+        )
         return {row[0]: DocumentUse(row[1], row[2]) for row in rows}
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from rag.errors import IndexDamaged
 from rag.protocols import FloatMatrix, PassageVectors
 from rag.schema import Chunk
 from rag.storage.connection import Database
-from rag.storage.store import CHUNK_COLUMNS, VISIBLE, KnowledgeStore, chunk_from_row
+from rag.storage.store import CHUNK_COLUMNS, VISIBLE, chunk_from_row
 
 Signs = NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ class EmbeddingTable:
     before tokens were kept count as missing, so that they are embedded anew by the next ingest that publishes.
     """
 
-    def __init__(self, database: Database | KnowledgeStore, model_id: str, dimension: int) -> None:
+    def __init__(self, database: Database, model_id: str, dimension: int) -> None:
         self._database = database
         self._model_id = model_id
         self._dimension = dimension
@@ -132,14 +132,13 @@ class EmbeddingTable:
 
     def missing(self, generation: int, limit: int) -> list[Chunk]:
         """Return up to ``limit`` visible chunks that have no vector or no tokens."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
-                f"WHERE {VISIBLE.format('chunk')} AND NOT EXISTS (SELECT 1 FROM embedding "
-                "WHERE content_hash = chunk.embedding_hash AND model_id = :model AND token_signs IS NOT NULL) "
-                "LIMIT :limit",
-                {"generation": generation, "model": self._model_id, "limit": limit},
-            ).fetchall()
+        rows = self._database.rows(
+            f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
+            f"WHERE {VISIBLE.format('chunk')} AND NOT EXISTS (SELECT 1 FROM embedding "
+            "WHERE content_hash = chunk.embedding_hash AND model_id = :model AND token_signs IS NOT NULL) "
+            "LIMIT :limit",
+            {"generation": generation, "model": self._model_id, "limit": limit},
+        )
         return [chunk_from_row(row) for row in rows]
 
     def visible(self, generation: int) -> tuple[NDArray[np.int64], FloatMatrix]:
@@ -170,13 +169,12 @@ class EmbeddingTable:
         A chunk whose tokens are not kept is left out.  Raises ``IndexDamaged`` where there are bytes too many.
         """
         width = self._sign_bytes
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT chunk_id, token_signs FROM chunk JOIN embedding ON content_hash = embedding_hash "
-                "AND model_id = :model WHERE chunk_id IN (SELECT value FROM json_each(:ids)) "
-                "AND token_signs IS NOT NULL",
-                {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT chunk_id, token_signs FROM chunk JOIN embedding ON content_hash = embedding_hash "
+            "AND model_id = :model WHERE chunk_id IN (SELECT value FROM json_each(:ids)) "
+            "AND token_signs IS NOT NULL",
+            {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
+        )
         found: dict[int, Signs] = {}
         for chunk_id, signs in rows:
             if len(signs) % width:

@@ -95,12 +95,11 @@ class TurnFeedback:
 
         None where nobody said anything.
         """
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
-                "WHERE turn_id = ? ORDER BY person = ? DESC, standing DESC, at DESC LIMIT 1",
-                (turn_id, person),
-            ).fetchone()
+        row = self._database.row(
+            "SELECT useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
+            "WHERE turn_id = ? ORDER BY person = ? DESC, standing DESC, at DESC LIMIT 1",
+            (turn_id, person),
+        )
         return None if row is None else Opinion(bool(row["useful"]), row["reason"] or None)
 
     def record(self, turn_id: str, outcome: Outcome, changed_share: float, origin: OutcomeOrigin) -> None:
@@ -122,11 +121,10 @@ class TurnFeedback:
 
     def outcome(self, turn_id: str) -> tuple[Outcome, float] | None:
         """Return what became of a turn's answer, and the share that was changed; None where nothing is known."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT outcome, changed_share FROM turn_outcome JOIN turn USING (turn_number) WHERE turn_id = ?",
-                (turn_id,),
-            ).fetchone()
+        row = self._database.row(
+            "SELECT outcome, changed_share FROM turn_outcome JOIN turn USING (turn_number) WHERE turn_id = ?",
+            (turn_id,),
+        )
         return None if row is None else (row["outcome"], row["changed_share"])
 
     def by(
@@ -136,25 +134,23 @@ class TurnFeedback:
         if grouping not in get_args(Grouping):
             raise ValueError(f"unknown grouping {grouping!r}; known: {get_args(Grouping)}")
         counts = ", ".join(f"sum(outcome = '{outcome}')" for outcome in get_args(Outcome))
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT turn_outcome.{grouping}, {counts}, avg(CASE outcome WHEN 'edited' THEN changed_share END), "
-                "coalesce(sum(useful), 0), coalesce(sum(1 - useful), 0) "
-                "FROM turn_outcome JOIN turn USING (turn_number) LEFT JOIN turn_feedback USING (turn_number) "
-                "WHERE turn_outcome.at >= ? AND knowledge_base = ifnull(?, knowledge_base) "
-                f"GROUP BY turn_outcome.{grouping} ORDER BY count(*) DESC, turn_outcome.{grouping}",
-                (since.astimezone(UTC).isoformat() if since is not None else "", knowledge_base),
-            ).fetchall()
+        rows = self._database.rows(
+            f"SELECT turn_outcome.{grouping}, {counts}, avg(CASE outcome WHEN 'edited' THEN changed_share END), "
+            "coalesce(sum(useful), 0), coalesce(sum(1 - useful), 0) "
+            "FROM turn_outcome JOIN turn USING (turn_number) LEFT JOIN turn_feedback USING (turn_number) "
+            "WHERE turn_outcome.at >= ? AND knowledge_base = ifnull(?, knowledge_base) "
+            f"GROUP BY turn_outcome.{grouping} ORDER BY count(*) DESC, turn_outcome.{grouping}",
+            (since.astimezone(UTC).isoformat() if since is not None else "", knowledge_base),
+        )
         return [OutcomeCounts(*row) for row in rows]
 
     def reasons(self, *, since: datetime | None = None) -> dict[str, int]:
         """Count why answers were of no use; an empty reason where nobody said."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT reason, count(*) FROM turn_feedback WHERE useful = 0 AND at >= ? "
-                "GROUP BY reason ORDER BY count(*) DESC, reason",
-                (since.astimezone(UTC).isoformat() if since is not None else "",),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT reason, count(*) FROM turn_feedback WHERE useful = 0 AND at >= ? "
+            "GROUP BY reason ORDER BY count(*) DESC, reason",
+            (since.astimezone(UTC).isoformat() if since is not None else "",),
+        )
         return {reason: count for reason, count in rows}
 
 

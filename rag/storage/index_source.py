@@ -12,7 +12,7 @@ from rag.errors import IndexDamaged
 from rag.protocols import FloatMatrix
 from rag.schema import Language
 from rag.storage.connection import Database
-from rag.storage.store import VISIBLE, KnowledgeStore
+from rag.storage.store import VISIBLE
 
 _EMBEDDED = "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model"
 _INDEX_ROWS = f"SELECT chunk_id, language, vector, token_numbers, terms FROM chunk {_EMBEDDED}"
@@ -47,7 +47,7 @@ class VectorRows:
 class IndexSource:
     """Reads chunks with what the indexes need of them, in one embedder's space."""
 
-    def __init__(self, database: Database | KnowledgeStore, model_id: str, dimension: int) -> None:
+    def __init__(self, database: Database, model_id: str, dimension: int) -> None:
         self._database = database
         self._model_id = model_id
         self._dimension = dimension
@@ -102,11 +102,10 @@ class IndexSource:
 
     def count_and_sum(self, generation: int) -> tuple[int, int]:
         """Return how many chunks the generation shows, and the sum of their numbers: two sets hardly agree in both."""
-        with self._database.reading() as connection:
-            count, total = connection.execute(
-                f"SELECT count(*), total(chunk_id) FROM chunk WHERE {VISIBLE.format('chunk')}",
-                {"generation": generation},
-            ).fetchone()
+        [(count, total)] = self._database.rows(
+            f"SELECT count(*), total(chunk_id) FROM chunk WHERE {VISIBLE.format('chunk')}",
+            {"generation": generation},
+        )
         return count, int(total)
 
     def spread_ids(self, generation: int, language: Language, count: int) -> list[int]:
@@ -135,12 +134,11 @@ class IndexSource:
 
     def vectors_of(self, chunk_ids: Sequence[int]) -> FloatMatrix:
         """Return the vectors of chunks, float32 [n, dimension], ascending by chunk; those without one are left out."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT chunk_id, vector FROM json_each(:ids) CROSS JOIN chunk ON chunk_id = value "
-                "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model ORDER BY chunk_id",
-                {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT chunk_id, vector FROM json_each(:ids) CROSS JOIN chunk ON chunk_id = value "
+            "CROSS JOIN embedding ON content_hash = embedding_hash AND model_id = :model ORDER BY chunk_id",
+            {"model": self._model_id, "ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
+        )
         return self._matrix(rows)
 
     def _index_rows(self, condition: str, generation: int) -> Iterator[IndexRows]:

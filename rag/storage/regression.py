@@ -13,7 +13,6 @@ import numpy as np
 from rag.protocols import Embedder, QueryTokens, QueryVectors
 from rag.schema import Language
 from rag.storage.connection import Database
-from rag.storage.store import KnowledgeStore
 
 Origin = Literal["file", "correction"]
 
@@ -57,13 +56,12 @@ class KeptQuestion:
 class RegressionQuestions:
     """The tables ``regression_question`` and ``question_vector`` of a knowledge base."""
 
-    def __init__(self, database: Database | KnowledgeStore) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[KeptQuestion]:
         """Return the questions in the order in which they came.  Raises ``KnowledgeBaseMissing``."""
-        with self._database.reading() as connection:
-            rows = connection.execute("SELECT * FROM regression_question ORDER BY question_key").fetchall()
+        rows = self._database.rows("SELECT * FROM regression_question ORDER BY question_key")
         return [_from_row(row) for row in rows]
 
     def replace_file(self, questions: Iterable[RegressionQuestion]) -> None:
@@ -139,12 +137,11 @@ class RegressionQuestions:
 
     def _kept_vectors(self, embedder: Embedder, hashes: Sequence[bytes]) -> dict[bytes, QueryVectors]:
         wanted = json.dumps([digest.hex().upper() for digest in hashes])
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT content_hash, vector, token_numbers, token_vectors FROM question_vector "
-                "WHERE model_id = ? AND hex(content_hash) IN (SELECT value FROM json_each(?))",
-                (embedder.model_id, wanted),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT content_hash, vector, token_numbers, token_vectors FROM question_vector "
+            "WHERE model_id = ? AND hex(content_hash) IN (SELECT value FROM json_each(?))",
+            (embedder.model_id, wanted),
+        )
         return {
             digest: QueryVectors(
                 np.frombuffer(vector, dtype="<f4").reshape(1, embedder.dimension),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.storage.connection import Database
-from rag.storage.store import VISIBLE, KnowledgeStore
+from rag.storage.store import VISIBLE
 
 SKETCH_NUMBERS = 64
 BANDS = 16
@@ -58,26 +58,24 @@ class Sketches:
 class SketchTable:
     """The table ``document_sketch`` of a knowledge base.  A document's sketch goes when the document does."""
 
-    def __init__(self, database: Database | KnowledgeStore) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def unsketched(self, generation: int) -> Iterator[list[tuple[int, str]]]:
         """Yield the keys and texts of documents of the generation that have no sketch, some hundreds at a time."""
-        with self._database.reading() as connection:
-            keys = [
-                row[0]
-                for row in connection.execute(
-                    f"SELECT document_key FROM document INDEXED BY document_visible WHERE {VISIBLE.format('document')} "
-                    "AND document_key NOT IN (SELECT document_key FROM document_sketch)",
-                    {"generation": generation},
-                )
-            ]
+        keys = [
+            row[0]
+            for row in self._database.rows(
+                f"SELECT document_key FROM document INDEXED BY document_visible WHERE {VISIBLE.format('document')} "
+                "AND document_key NOT IN (SELECT document_key FROM document_sketch)",
+                {"generation": generation},
+            )
+        ]
         for begin in range(0, len(keys), _TEXTS_AT_ONCE):
             batch = sorted(keys[begin : begin + _TEXTS_AT_ONCE])
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    f"SELECT document_key, text FROM document WHERE document_key IN ({_marks(batch)})", batch
-                ).fetchall()
+            rows = self._database.rows(
+                f"SELECT document_key, text FROM document WHERE document_key IN ({_marks(batch)})", batch
+            )
             yield [(row[0], row[1]) for row in rows]
 
     def add(self, sketches: Sequence[Sketch]) -> None:

@@ -3,24 +3,21 @@
 from collections.abc import Mapping
 
 from rag.storage.connection import Database
-from rag.storage.store import KnowledgeStore
 
 
 class SourceFileTable:
     """The table ``source_file`` of a knowledge base: a fingerprint of 32 bytes a file, by its path."""
 
-    def __init__(self, database: Database | KnowledgeStore) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def is_empty(self) -> bool:
         """Whether no file is known."""
-        with self._database.reading() as connection:
-            return connection.execute("SELECT 1 FROM source_file LIMIT 1").fetchone() is None
+        return self._database.row("SELECT 1 FROM source_file LIMIT 1") is None
 
     def fingerprint(self, path: str) -> bytes | None:
         """Return what was kept of a file, None where nothing was."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT fingerprint FROM source_file WHERE path = ?", (path,)).fetchone()
+        row = self._database.row("SELECT fingerprint FROM source_file WHERE path = ?", (path,))
         return None if row is None else bytes(row[0])
 
     def keep(self, fingerprints: Mapping[str, bytes]) -> None:

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -96,7 +95,7 @@ class DocumentRow:
     valid_until: str = ""
 
 
-class KnowledgeStore:
+class KnowledgeStore(Database):
     """Reads ``knowledge.db`` in ``folder``; safe from many threads.  Making one touches no file.
 
     Nothing is ever created here: where no database is, ``current_generation`` is 0 and every other method raises
@@ -106,30 +105,13 @@ class KnowledgeStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS)
-
-    def connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, for a search of one's own; see ``VISIBLE``."""
-        return self._database.connection()
-
-    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Give this thread's connection in a block whose sqlite errors are translated."""
-        return self._database.reading()
-
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """``BEGIN IMMEDIATE`` ... ``COMMIT``, or ``ROLLBACK`` when the block raises."""
-        return self._database.transaction()
-
-    def close(self) -> None:
-        """Close the connections of all threads; the next call opens a new one."""
-        self._database.close()
+        super().__init__(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS)
 
     def current_generation(self) -> int:
         """Return the number that readers are to use; 0 when nothing is published or no database exists."""
-        if not self._database.exists():
+        if not self.exists():
             return 0
-        with self.reading() as connection:
-            return int(connection.execute("SELECT generation FROM current").fetchone()[0])
+        return int(self.value("SELECT generation FROM current"))
 
     def require_generation(self) -> int:
         """Return the current generation, or raise ``KnowledgeBaseMissing`` when there is none."""
@@ -144,39 +126,31 @@ class KnowledgeStore:
 
     def generation_info(self, generation: int) -> GenerationInfo:
         """Return what was published under this number.  Raises ``KeyError`` where it is unknown or deleted."""
-        with self.reading() as connection:
-            row = connection.execute(
-                f"SELECT {GENERATION_COLUMNS} FROM generation WHERE generation = ?", (generation,)
-            ).fetchone()
+        row = self.row(f"SELECT {GENERATION_COLUMNS} FROM generation WHERE generation = ?", (generation,))
         if row is None:
             raise KeyError(generation)
         return _generation_from_row(row)
 
     def generations(self) -> list[GenerationInfo]:
         """Return every generation that was published, the newest first; the oldest ones can be read no more."""
-        with self.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {GENERATION_COLUMNS} FROM generation ORDER BY generation DESC"
-            ).fetchall()
+        rows = self.rows(f"SELECT {GENERATION_COLUMNS} FROM generation ORDER BY generation DESC")
         return [_generation_from_row(row) for row in rows]
 
     def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
         """Return those of the chunks that are visible in the generation, by their number."""
-        with self.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
-                f"WHERE chunk_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('chunk')}",
-                {"ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids]), "generation": generation},
-            ).fetchall()
+        rows = self.rows(
+            f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
+            f"WHERE chunk_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('chunk')}",
+            {"ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids]), "generation": generation},
+        )
         return {row["chunk_id"]: chunk_from_row(row) for row in rows}
 
     def document(self, document_id: str, generation: int) -> Document:
         """Return the document as it was in the generation.  Raises ``KeyError`` where it was not."""
-        with self.reading() as connection:
-            row = connection.execute(
-                f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE document_id = :id AND {VISIBLE.format('document')}",
-                {"id": document_id, "generation": generation},
-            ).fetchone()
+        row = self.row(
+            f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE document_id = :id AND {VISIBLE.format('document')}",
+            {"id": document_id, "generation": generation},
+        )
         if row is None:
             raise KeyError(document_id)
         return document_from_row(row)
@@ -185,20 +159,18 @@ class KnowledgeStore:
         """Return every document of the generation without its text, by document_id; none for generation 0."""
         if generation == 0:
             return {}
-        with self.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {ORIGIN_COLUMNS} FROM document WHERE {VISIBLE.format('document')}", {"generation": generation}
-            ).fetchall()
+        rows = self.rows(
+            f"SELECT {ORIGIN_COLUMNS} FROM document WHERE {VISIBLE.format('document')}", {"generation": generation}
+        )
         return {row["document_id"]: StoredDocument(*row) for row in rows}
 
     def document_chunks(self, document_id: str, generation: int) -> tuple[Chunk, ...]:
         """Return the document's chunks in their order; none where the document is not in the generation."""
-        with self.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {CHUNK_COLUMNS} FROM document JOIN chunk USING (document_key) "
-                f"WHERE document_id = :id AND {VISIBLE.format('document')} ORDER BY ordinal",
-                {"id": document_id, "generation": generation},
-            ).fetchall()
+        rows = self.rows(
+            f"SELECT {CHUNK_COLUMNS} FROM document JOIN chunk USING (document_key) "
+            f"WHERE document_id = :id AND {VISIBLE.format('document')} ORDER BY ordinal",
+            {"id": document_id, "generation": generation},
+        )
         return tuple(chunk_from_row(row) for row in rows)
 
     def visible_chunk_ids(self, generation: int, language: Language | None = None) -> list[int]:
@@ -224,14 +196,13 @@ class KnowledgeStore:
 
     def documents(self, generation: int) -> list[DocumentRow]:
         """Return every document of the generation without its text, by document_id."""
-        with self.reading() as connection:
-            rows = connection.execute(
-                "SELECT document_id, path, title, language, source, updated_on, audience, length(text) AS characters, "
-                "(SELECT count(*) FROM chunk WHERE chunk.document_key = document.document_key) AS chunk_count, "
-                "root, ifnull(json_extract(metadata, '$.valid_until'), '') AS valid_until "
-                f"FROM document WHERE {VISIBLE.format('document')} ORDER BY document_id",
-                {"generation": generation},
-            ).fetchall()
+        rows = self.rows(
+            "SELECT document_id, path, title, language, source, updated_on, audience, length(text) AS characters, "
+            "(SELECT count(*) FROM chunk WHERE chunk.document_key = document.document_key) AS chunk_count, "
+            "root, ifnull(json_extract(metadata, '$.valid_until'), '') AS valid_until "
+            f"FROM document WHERE {VISIBLE.format('document')} ORDER BY document_id",
+            {"generation": generation},
+        )
         return [DocumentRow(**{**dict(row), "updated_on": _date(row["updated_on"])}) for row in rows]
 
 

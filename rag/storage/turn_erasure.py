@@ -58,12 +58,11 @@ class TurnErasure:
         """Return the oldest ``limit`` turns that were asked before a moment and have ended."""
         if not self._database.exists():
             return []
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT turn_id, knowledge_base, question, follows FROM turn "
-                f"WHERE created_at < ? AND state NOT IN ({_RUNNING}) ORDER BY created_at LIMIT ?",
-                (moment.astimezone(UTC).isoformat(), limit),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT turn_id, knowledge_base, question, follows FROM turn "
+            f"WHERE created_at < ? AND state NOT IN ({_RUNNING}) ORDER BY created_at LIMIT ?",
+            (moment.astimezone(UTC).isoformat(), limit),
+        )
         return [ErasableTurn(*row) for row in rows]
 
     def delete(self, turn_ids: Collection[str]) -> int:

@@ -5,7 +5,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -24,11 +24,6 @@ from rag.storage.turn_times import TurnTimes, write_times
 TurnState = Literal["queued", "searching", "thinking", "answering", "done", "refused", "failed", "stopped"]
 RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "answering")
 
-_COLUMNS = (
-    "turn_id, session, created_at, question, language, state, evidence, answer, partial_text, thinking, "
-    "error_class, error_en, error_zh, follows, knowledge_base"
-)
-_READ_COLUMNS = _COLUMNS.replace("question", "substr(question, 1, :longest) AS question")
 _LISTED_CHARACTERS = 120  # of a question, in a list
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
@@ -63,6 +58,10 @@ class Turn:
     def running(self) -> bool:
         """Whether somebody is still working on it."""
         return self.state in RUNNING_STATES
+
+
+_COLUMNS = tuple(field.name for field in fields(Turn))
+_READ_COLUMNS = ", ".join(_COLUMNS).replace("question", "substr(question, 1, :longest) AS question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class TurnStore:
         )
         with self._database.transaction() as connection:
             connection.execute(
-                f"INSERT INTO turn ({_COLUMNS}, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO turn ({', '.join(_COLUMNS)}, owner) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})",
                 (*_to_row(turn), self._owner),
             )
         return turn
@@ -125,7 +124,7 @@ class TurnStore:
     def update(self, turn: Turn, times: TurnTimes | None = None) -> None:
         """Write the turn over its older self, and where its time went.  Raises ``KeyError`` where its id is unknown."""
         turn_id, *values = _to_row(turn)
-        assignments = ", ".join(f"{column} = ?" for column in _COLUMNS.split(", ")[1:])
+        assignments = ", ".join(f"{column} = ?" for column in _COLUMNS[1:])
         with self._database.transaction() as connection:
             cursor = connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
             if cursor.rowcount == 0:
@@ -137,19 +136,17 @@ class TurnStore:
 
     def get(self, turn_id: str) -> Turn:
         """Return one turn.  Raises ``KeyError`` where its id is unknown."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT {_READ_COLUMNS} FROM turn WHERE turn_id = :turn_id",
-                {"turn_id": turn_id, "longest": self._longest},
-            ).fetchone()
+        row = self._database.row(
+            f"SELECT {_READ_COLUMNS} FROM turn WHERE turn_id = :turn_id",
+            {"turn_id": turn_id, "longest": self._longest},
+        )
         if row is None:
             raise KeyError(turn_id)
         return _from_row(row)
 
     def has(self, turn_id: str) -> bool:
         """Tell whether a turn is kept: it may have been erased by another process."""
-        with self._database.reading() as connection:
-            return connection.execute("SELECT 1 FROM turn WHERE turn_id = ?", (turn_id,)).fetchone() is not None
+        return self._database.row("SELECT 1 FROM turn WHERE turn_id = ?", (turn_id,)) is not None
 
     def questions_before(self, turn: Turn, limit: int) -> tuple[str, ...]:
         """Return the questions that the turn goes on from, oldest first, the last ``limit`` of them.
@@ -185,26 +182,17 @@ class TurnStore:
         ``containing`` is text that the question must hold, in any case of its ASCII letters.
         """
         bases = json.dumps(sorted(knowledge_bases)) if knowledge_bases is not None else None
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT turn_id, session, created_at, substr(question, 1, :characters) AS question, language, state "
-                "FROM turn WHERE (:session IS NULL OR session = :session) "
-                "AND (:bases IS NULL OR knowledge_base IN (SELECT value FROM json_each(:bases))) "
-                "AND (:text = '' OR instr(lower(question), lower(:text))) "
-                "ORDER BY turn_number DESC LIMIT :limit OFFSET :offset",
-                {"session": session, "bases": bases, "text": containing, "limit": limit, "offset": offset}
-                | {"characters": _LISTED_CHARACTERS},
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT turn_id, session, created_at, substr(question, 1, :characters) AS question, language, state "
+            "FROM turn WHERE (:session IS NULL OR session = :session) "
+            "AND (:bases IS NULL OR knowledge_base IN (SELECT value FROM json_each(:bases))) "
+            "AND (:text = '' OR instr(lower(question), lower(:text))) "
+            "ORDER BY turn_number DESC LIMIT :limit OFFSET :offset",
+            {"session": session, "bases": bases, "text": containing, "limit": limit, "offset": offset}
+            | {"characters": _LISTED_CHARACTERS},
+        )
         return tuple(
-            ListedTurn(
-                turn_id=row["turn_id"],
-                session=row["session"],
-                created_at=datetime.fromisoformat(row["created_at"]),
-                question=row["question"],
-                language=row["language"],
-                state=row["state"],
-            )
-            for row in rows
+            ListedTurn(**{**dict(row), "created_at": datetime.fromisoformat(row["created_at"])}) for row in rows
         )
 
     def fail_abandoned(self) -> int:
@@ -244,40 +232,18 @@ def _dead_owners(owners: Iterable[str]) -> set[str]:
 
 
 def _to_row(turn: Turn) -> tuple[str | None, ...]:
-    return (
-        turn.turn_id,
-        turn.session,
-        turn.created_at.isoformat(),
-        turn.question,
-        turn.language,
-        turn.state,
-        _EVIDENCE.dump_json(turn.evidence).decode(),
-        json.dumps(turn.answer.to_json(), ensure_ascii=False) if turn.answer is not None else None,
-        turn.partial_text,
-        turn.thinking,
-        turn.error_class,
-        turn.error_en,
-        turn.error_zh,
-        turn.follows,
-        turn.knowledge_base,
-    )
+    """Return the values of ``_COLUMNS``: those of the fields, with times and JSON as text."""
+    as_text = {
+        "created_at": turn.created_at.isoformat(),
+        "evidence": _EVIDENCE.dump_json(turn.evidence).decode(),
+        "answer": json.dumps(turn.answer.to_json(), ensure_ascii=False) if turn.answer is not None else None,
+    }
+    return tuple(as_text[name] if name in as_text else getattr(turn, name) for name in _COLUMNS)
 
 
 def _from_row(row: sqlite3.Row) -> Turn:
-    return Turn(
-        turn_id=row["turn_id"],
-        session=row["session"],
-        created_at=datetime.fromisoformat(row["created_at"]),
-        question=row["question"],
-        language=row["language"],
-        state=row["state"],
-        evidence=_EVIDENCE.validate_json(row["evidence"]),
-        answer=Answer.from_json(json.loads(row["answer"])) if row["answer"] is not None else None,
-        partial_text=row["partial_text"],
-        thinking=row["thinking"],
-        error_class=row["error_class"],
-        error_en=row["error_en"],
-        error_zh=row["error_zh"],
-        follows=row["follows"],
-        knowledge_base=row["knowledge_base"],
-    )
+    values = dict(row)
+    values["created_at"] = datetime.fromisoformat(values["created_at"])
+    values["evidence"] = _EVIDENCE.validate_json(values["evidence"])
+    values["answer"] = Answer.from_json(json.loads(values["answer"])) if values["answer"] is not None else None
+    return Turn(**values)

@@ -89,10 +89,9 @@ class TurnTimesTable:
 
     def durations_ms(self, stage: str, since: datetime | None = None) -> list[float]:
         """Return the milliseconds of a stage in all turns that were asked at ``since`` or later."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT duration_ms FROM turn_span WHERE stage = ? AND asked_at >= ?", (stage, _bound(since))
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT duration_ms FROM turn_span WHERE stage = ? AND asked_at >= ?", (stage, _bound(since))
+        )
         return [float(row[0]) for row in rows]
 
     def spans_after(self, span: int) -> Iterator[tuple[int, str, float]]:
@@ -103,29 +102,29 @@ class TurnTimesTable:
             ):
                 yield int(row[0]), str(row[1]), float(row[2])
 
-    def outcomes(self, since: datetime | None = None) -> Outcomes:
-        """Count the turns that were asked at ``since`` or later."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT state, count(*), sum(generated_tokens), sum(generation_ms) FROM turn "
-                "WHERE created_at >= ? GROUP BY state",
-                (_bound(since),),
-            ).fetchall()
+    def outcomes(self, since: datetime | None = None, bases: Collection[str] | None = None) -> Outcomes:
+        """Count the turns that were asked at ``since`` or later, of some knowledge bases; None: of all."""
+        rows = self._database.rows(
+            "SELECT state, count(*), sum(generated_tokens), sum(generation_ms) FROM turn "
+            f"WHERE created_at >= :since AND {_OF_BASES} GROUP BY state",
+            {"since": _bound(since), "bases": _listed(bases)},
+        )
         return Outcomes(
             {str(row[0]): int(row[1]) for row in rows},
             sum(int(row[2]) for row in rows),
             sum(float(row[3]) for row in rows),
         )
 
-    def failed_without_evidence(self, since: datetime | None = None) -> int:
+    def failed_without_evidence(self, since: datetime | None = None, bases: Collection[str] | None = None) -> int:
         """Count the turns that failed before any passage was there, so far as their program lived to tell."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT count(*) FROM turn WHERE state = 'failed' AND created_at >= ? AND error_class != ? "
-                "AND NOT EXISTS (SELECT 1 FROM turn_span WHERE turn_span.turn_number = turn.turn_number AND stage = ?)",
-                (_bound(since), AnswerInterrupted.__name__, EVIDENCE),
-            ).fetchone()
-        return int(row[0])
+        return int(
+            self._database.value(
+                "SELECT count(*) FROM turn WHERE state = 'failed' AND created_at >= :since AND error_class != :failed "
+                f"AND {_OF_BASES} AND NOT EXISTS (SELECT 1 FROM turn_span "
+                f"WHERE turn_span.turn_number = turn.turn_number AND stage = '{EVIDENCE}')",
+                {"since": _bound(since), "bases": _listed(bases), "failed": AnswerInterrupted.__name__},
+            )
+        )
 
     def timed(self, since: datetime, bases: Collection[str] | None = None) -> Iterator[tuple[str, float, float]]:
         """Yield stage, time of asking (seconds since 1970) and milliseconds, oldest first; ``bases`` None: of all."""
@@ -138,32 +137,15 @@ class TurnTimesTable:
 
     def counts(self, since: datetime, bases: Collection[str] | None = None) -> WindowCounts:
         """Count what was asked of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
-        values = {"since": _bound(since), "bases": _listed(bases), "failed": AnswerInterrupted.__name__}
-        with self._database.reading() as connection:
-            states = connection.execute(
-                "SELECT state, count(*), sum(generated_tokens), sum(generation_ms) FROM turn "
-                f"WHERE created_at >= :since AND {_OF_BASES} GROUP BY state",
-                values,
-            ).fetchall()
-            late = connection.execute(
-                "SELECT count(*) FROM turn WHERE state = 'failed' AND created_at >= :since AND error_class != :failed "
-                f"AND {_OF_BASES} AND NOT EXISTS (SELECT 1 FROM turn_span "
-                f"WHERE turn_span.turn_number = turn.turn_number AND stage = '{EVIDENCE}')",
-                values,
-            ).fetchone()
-            models = connection.execute(
-                "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
-                f"(SELECT answer FROM turn WHERE created_at >= :since AND answer IS NOT NULL AND {_OF_BASES} "
-                "ORDER BY turn_number DESC LIMIT 200) WHERE json_extract(answer, '$.model') != '' ORDER BY 1",
-                values,
-            ).fetchall()
+        models = self._database.rows(
+            "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
+            f"(SELECT answer FROM turn WHERE created_at >= :since AND answer IS NOT NULL AND {_OF_BASES} "
+            "ORDER BY turn_number DESC LIMIT 200) WHERE json_extract(answer, '$.model') != '' ORDER BY 1",
+            {"since": _bound(since), "bases": _listed(bases)},
+        )
         return WindowCounts(
-            outcomes=Outcomes(
-                {str(row[0]): int(row[1]) for row in states},
-                sum(int(row[2]) for row in states),
-                sum(float(row[3]) for row in states),
-            ),
-            failed_without_evidence=int(late[0]),
+            outcomes=self.outcomes(since, bases),
+            failed_without_evidence=self.failed_without_evidence(since, bases),
             models=tuple((str(row[0]), bool(row[1])) for row in models),
         )
 

@@ -105,18 +105,16 @@ class KnowledgeWriter:
 
     def live_documents(self) -> dict[str, StoredDocument]:
         """Return the documents that are not retired, by document_id."""
-        with self.database.reading() as connection:
-            rows = connection.execute(f"SELECT {ORIGIN_COLUMNS} FROM document WHERE last_generation IS NULL").fetchall()
+        rows = self.database.rows(f"SELECT {ORIGIN_COLUMNS} FROM document WHERE last_generation IS NULL")
         return {row["document_id"]: StoredDocument(*row) for row in rows}
 
     def live_texts(self, document_ids: Sequence[str]) -> list[Document]:
         """Return live documents with their texts, for cutting them again."""
-        with self.database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE last_generation IS NULL "
-                "AND document_id IN (SELECT value FROM json_each(?))",
-                (json.dumps(list(document_ids)),),
-            ).fetchall()
+        rows = self.database.rows(
+            f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE last_generation IS NULL "
+            "AND document_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(document_ids)),),
+        )
         return [document_from_row(row) for row in rows]
 
     def replace(self, documents: Sequence[NewDocument], generation: int) -> None:
