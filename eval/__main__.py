@@ -12,6 +12,7 @@ from eval.commands import calibrate_refusal as calibrate_reader
 from eval.commands import chunk_size as chunk_size_command
 from eval.commands import citations as citations_command
 from eval.commands import compare as compare_command
+from eval.commands import desk as desk_command
 from eval.commands import gaps as gaps_command
 from eval.commands import refusal as refusal_command
 from eval.commands import report as report_command
@@ -30,6 +31,7 @@ examples:
   python -m eval answers --help               answers beside the same model's ceiling and floor
   python -m eval retrieval --help             the search alone, without a model
   python -m eval refusal --help               are questions without an answer refused, and only those?
+  python -m eval desk --help                  what customers wrote: at which stage right answers are lost
   python -m eval compare --help               two runs question by question; or LangChain's stock pipelines
   python -m eval report --help                runs as one HTML page with plots
   python -m eval citations --help             is every sentence's support found, and every planted fault marked?
@@ -75,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "compare": compare_command.main,
         "report": report_command.main,
         "citations": citations_command.main,
+        "desk": desk_command.main,
         "gaps": gaps_command.main,
         "chunk-size": chunk_size_command.main,
     }

@@ -62,7 +62,7 @@ class IngestOptions:
     embeds and indexes every document anew, those that are not read in this run from the text that the store holds; with
     ``keep_vectors`` it embeds only what has no sound vector.  ``reread`` reads files that nobody has written to.
     ``force`` publishes a generation that the gate would hold back.  ``rehearsal`` publishes nothing and reports what
-    would change.
+    would change.  ``leave_out`` are absolute paths of files that are not read.
     """
 
     prune: bool = False
@@ -71,6 +71,7 @@ class IngestOptions:
     reread: bool = False
     force: bool = False
     rehearsal: bool = False
+    leave_out: frozenset[Path] = frozenset()
 
 
 _DEFAULTS = IngestOptions()
@@ -101,6 +102,7 @@ def ingest(
     """
     started_at = time.monotonic()
     discovery = discover(paths, follow_links=settings.follow_links)
+    discovery = replace(discovery, files=tuple(one for one in discovery.files if one.path not in options.leave_out))
     if not discovery.files and (paths or not options.rebuild):
         raise nothing_in(paths)
     with _open_run(settings, embedder, options, progress, reads_sources=bool(paths)) as run:

@@ -6,7 +6,7 @@ from pathlib import Path
 from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
 from ingest.chunking import recipe
-from ingest.pipeline import ingest
+from ingest.pipeline import IngestOptions, ingest
 from rag.factory import build_parts
 from rag.pipeline import PipelineParts
 from rag.protocols import Embedder
@@ -40,28 +40,35 @@ def open_parts(one: QuestionSet, settings: Settings, progress: Progress = SILENT
     return build_parts(settings, store, embedder=embedder)
 
 
-def knowledge_of(corpus: Path, settings: Settings, embedder: Embedder, progress: Progress = SILENT) -> Settings:
+def knowledge_of(
+    corpus: Path,
+    settings: Settings,
+    embedder: Embedder,
+    progress: Progress = SILENT,
+    leave_out: frozenset[Path] = frozenset(),
+) -> Settings:
     """Return the settings of a knowledge base that holds a corpus; it is ingested where that was not done before.
 
     It is kept under ``settings.data_dir / "runs" / "knowledge"``, named by what it is made of, so the desk's own
-    knowledge bases are never touched.  Raises a ``KnowledgeError`` where nothing can be read.
+    knowledge bases are never touched.  ``leave_out`` are absolute paths of files that do not belong to the corpus.
+    Raises a ``KnowledgeError`` where nothing can be read.
     """
-    key = fingerprint(corpus, embedder.model_id, settings.chunk_tokens)
+    key = fingerprint(corpus, embedder.model_id, settings.chunk_tokens, leave_out)
     own = settings.changed(data_dir=settings.data_dir / "runs" / "knowledge" / key, knowledge_base="default")
     store = KnowledgeStore(own.knowledge_dir)
     if store.current_generation() == 0:  # a generation appears as a whole, or not at all
         with progress.ingest() as report:
-            ingest([corpus], own, embedder, progress=report)
+            ingest([corpus], own, embedder, IngestOptions(leave_out=leave_out), progress=report)
     store.close()
     return own
 
 
-def fingerprint(corpus: Path, model_id: str, chunk_tokens: int) -> str:
+def fingerprint(corpus: Path, model_id: str, chunk_tokens: int, leave_out: frozenset[Path] = frozenset()) -> str:
     """Name what an index depends on: the files' names and contents, the embedder, and the way of cutting."""
     digest = hashlib.sha256(f"{corpus.name}\n{model_id}\n{recipe(chunk_tokens)}\n".encode())
     digest.update(CENTRE_PATH.read_bytes())
     for file in sorted(corpus.rglob("*")) if corpus.is_dir() else [corpus]:
-        if file.is_file():
+        if file.is_file() and file.resolve() not in leave_out:
             content = file.read_bytes()
             digest.update(f"\n{file.relative_to(corpus)}\n{len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +22,9 @@ from rag.errors import SettingsError, printable
 from rag.settings import Settings
 from rag.terminal import terminal_language
 from rag.translate import translate
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _LONGEST_NAME = 100
 _NAME = re.compile(rf"[\w+-][\w.+-]{{0,{_LONGEST_NAME - 1}}}")
@@ -56,8 +59,8 @@ class Run:
         shown = printable(name[:_LONGEST_NAME])
         raise SettingsError(reason=translate("eval.run_missing", terminal_language(), run=shown, folder=runs))
 
-    def begin(self, identity: Mapping[str, object], questions: Sequence[GoldenQuestion]) -> None:
-        """Save what is measured beside a new run.
+    def begin(self, identity: Mapping[str, object], questions: "Sequence[DataclassInstance]") -> None:
+        """Save what is measured beside a new run.  The questions may be of any kind; ``questions_as`` reads them.
 
         Raises ``SettingsError`` naming what differs when the run of that name measured something else.
         """
@@ -93,9 +96,13 @@ class Run:
 
     def questions(self) -> tuple[GoldenQuestion, ...]:
         """Return the questions with their known answers."""
+        return self.questions_as(_QUESTIONS)
+
+    def questions_as(self, adapter: TypeAdapter[ItemType]) -> tuple[ItemType, ...]:
+        """Return the questions of a run whose questions are of another kind."""
         try:
             text = (self.folder / "questions.jsonl").read_text(encoding="utf-8")
-            return tuple(_QUESTIONS.validate_json(line) for line in text.split("\n") if line)
+            return tuple(adapter.validate_json(line) for line in text.split("\n") if line)
         except (OSError, ValidationError) as error:
             raise self._damaged("questions.jsonl") from error
 

@@ -53,6 +53,14 @@ def test_the_first_time(desk: Desk) -> None:
     )  # fmt: skip
 
 
+def test_files_that_are_to_be_left_out_are_not_read(desk: Desk) -> None:
+    left_out = desk.write("README.md", "# About these documents").resolve()
+    ingest(
+        (desk.manual,), desk.settings, desk.embedder, IngestOptions(leave_out=frozenset({left_out})), reader=desk.reader
+    )
+    assert sorted(desk.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
+
+
 def test_nothing_new_makes_no_generation_and_embeds_nothing(desk: Desk) -> None:
     desk.ingest()
     summary = desk.ingest()

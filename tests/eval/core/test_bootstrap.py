@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.core.bootstrap import mean_interval, ratio_interval
+from eval.core.bootstrap import mean_interval, ratio_interval, share_interval
 
 SHARES = [1.0] * 70 + [0.0] * 30
 
@@ -36,3 +36,10 @@ def test_a_ratio_of_the_same_questions() -> None:
     assert ratio_interval(SHARES, SHARES) == (1.0, 1.0)
     low, high = ratio_interval([1.0, 0.0] * 50, [1.0, 1.0] * 50) or (0.0, 0.0)
     assert 0.35 < low < 0.5 < high < 0.65
+
+
+def test_a_share_of_few_has_wilsons_interval() -> None:
+    assert share_interval(0, 0) is None
+    assert share_interval(10, 10) == (0.7225, 1.0)  # R: binom.confint(10, 10, methods = "wilson")
+    low, high = share_interval(1, 10) or (0.0, 0.0)
+    assert (low, high) == (0.0179, 0.4042)

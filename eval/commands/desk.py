@@ -1,0 +1,191 @@
+"""``python -m eval desk``: customer texts with known facts, and at which stage right answers are lost."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from eval.commands.answers import add_answer_options
+from eval.commands.progress_bar import progress_in
+from eval.commands.question_options import EXIT_CODES, finish, write_json
+from eval.core.bootstrap import share_interval
+from eval.core.runs import Run
+from eval.core.tables import part_of
+from eval.desk.cases import DeskCase, drawn_by_kind, load_cases
+from eval.desk.figures import STAGES
+from eval.desk.measurement import DeskOptions, files_about, measure_desk, open_desk_parts
+from eval.desk.records import Record
+from rag.errors import SettingsError
+from rag.schema import Language
+from rag.settings import Settings, load_settings
+from rag.terminal import terminal_language
+from rag.translate import translate
+
+EXAMPLES = """\
+examples:
+  python -m eval desk --cases cases.jsonl --docs FOLDER --no-model      before the model: seconds
+  python -m eval desk --cases cases.jsonl --docs FOLDER --limit 24      with the model, all kinds in proportion
+  python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    go on with a run that was interrupted
+  python -m eval desk --cases cases.jsonl --kb shop --json figures.json --answers answers.jsonl
+
+The format of cases is in docs/quality.md.  The folder is ingested once, into a knowledge base of its own.
+"""
+_COLUMNS = (
+    "n", "right_document_shown", "facts_shown", "facts_sent", "best_match", "refused", "right", "right_and_cited",
+    "ceiling", "langchain",
+)  # fmt: skip
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval desk",
+        description="Ask what customers wrote, whole mails and follow-ups, and report at which stage right answers are "
+        "lost: document shown, facts shown, facts sent, refused, right, cited.  客服用例：正确回答丢在哪一步",
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--cases", type=Path, required=True, metavar="FILE", help="cases, one a line (JSONL)  用例文件")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--docs", type=Path, metavar="FOLDER", help="the documents that decide them  文档文件夹")
+    source.add_argument("--kb", default="", metavar="NAME", help="ask this knowledge base instead  知识库名称")
+    parser.add_argument("--no-model", action="store_true", help="stop before the model: seconds  不调用模型")
+    add_answer_options(parser)
+    parser.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="only N, kinds and languages in proportion  用例数"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="write the answers, one a line  将回答写入文件")
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    changes = {"model": arguments.model, "knowledge_base": arguments.kb}
+    return load_settings().changed(**{name: value for name, value in changes.items() if value})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+
+    def work(name: str) -> None:
+        if arguments.answers and arguments.no_model:
+            raise SettingsError(reason=translate("eval_desk.model_needed", language))
+        cases = drawn_by_kind(load_cases(arguments.cases), arguments.limit, arguments.seed)
+        settings = _settings(arguments)
+        kept = Run.named(name, settings)
+        left_out = files_about(arguments.docs) if arguments.docs else []
+        if left_out:
+            files = ", ".join(one.name for one in left_out)
+            _say(console, translate("eval_desk.left_out", language, files=files))
+        options = DeskOptions(with_model=not arguments.no_model, think=arguments.think)
+        with progress_in(console) as progress:
+            parts = open_desk_parts(arguments.docs, settings, progress)
+            result = measure_desk(cases, arguments.cases.stem, parts, kept, options, progress)
+        print_figures(result.summary, console, language)
+        _say(console, translate("eval.records", language, records=kept.folder))
+        write_json(arguments.json, result.summary)
+        write_answers(arguments.answers, result.cases, result.records)
+
+    return finish(arguments, console, work)
+
+
+def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
+    """Print the funnel, then every kind and language, then what was slow or went wrong."""
+    console.print(_funnel(summary, language))
+    for name in ("by_kind", "by_language"):
+        console.print(_groups(summary, name, language))
+    seconds = part_of(summary, "seconds")
+    shown = {name: "-" if value is None else f"{value:.2f}" for name, value in seconds.items()}
+    _say(console, translate("eval_desk.seconds", language, **shown))
+    errors = summary["errors"]
+    assert isinstance(errors, list)
+    for what in errors:
+        _say(console, translate("eval.error", language, what=what))
+    if summary["model"]:
+        key = "eval.stand_in" if summary["stand_in"] else "eval.model"
+        _say(console, translate(key, language, model=summary["model"]))
+    else:
+        _say(console, translate("eval.no_model", language))
+
+
+def _funnel(summary: Mapping[str, object], language: Language) -> Table:
+    titles = ("stage", "count", "share", "interval", "tokens")
+    table = Table(
+        *(translate(f"eval_desk.{title}", language) for title in titles),
+        title=translate("eval_desk.title", language, n=summary["n"]),
+    )
+    tokens = part_of(summary, "tokens")
+    at = {"facts_shown": "shown", "facts_sent": "sent", "best_match": "best_match", "quoted": "quoted"}
+    answerable = summary["answerable"]
+    refused, sizes = part_of(summary, "refused"), part_of(summary, "sizes")
+    for name in (*STAGES, "refused_by_search", "right", "right_and_cited", "ceiling"):
+        _add(table, f"eval_desk.{name}", summary[name], answerable, language, tokens.get(at.get(name, "")))
+    _add(table, "eval_desk.refused_answerable", refused["answerable"], answerable, language)
+    table.add_section()
+    for name in ("far", "near", "false_premise", "partly"):
+        _add(table, f"eval_desk.refused_{name}", refused[name], sizes[name], language)
+    _add(table, "eval_desk.missing_half_named", summary["missing_half_named"], sizes["partly"], language)
+    return table
+
+
+def _add(table: Table, key: str, hits: object, count: object, language: Language, tokens: object = None) -> None:
+    """Add a row, unless nothing is known."""
+    if not isinstance(hits, int) or not isinstance(count, int) or not count:
+        return
+    low, high = share_interval(hits, count) or (0.0, 1.0)
+    table.add_row(
+        translate(key, language),
+        translate("eval_desk.of", language, hits=hits, count=count),
+        f"{hits / count:.2f}",
+        f"{low:.2f} – {high:.2f}",
+        f"{tokens:.0f}" if isinstance(tokens, float) else "",
+    )
+
+
+def _groups(summary: Mapping[str, object], name: str, language: Language) -> Table:
+    groups = part_of(summary, name)
+    known = [one for one in _COLUMNS if any(part_of(groups, group).get(one) is not None for group in groups)]
+    table = Table()
+    table.add_column(translate(f"eval_desk.{name}", language), no_wrap=True)
+    for column in known:
+        table.add_column(translate(f"eval_desk.short_{column}", language), justify="right")
+    for group in sorted(groups):
+        values = part_of(groups, group)
+        table.add_row(group, *("-" if values[column] is None else str(values[column]) for column in known))
+    return table
+
+
+def write_answers(path: Path | None, cases: Sequence[DeskCase], records: Sequence[Record]) -> None:
+    """Write the product's answers, one JSON object a line.  Raises ``SettingsError`` where that cannot be done."""
+    if path is None:
+        return
+    by_case = {one.case_id: one for one in records if one.arm == "own"}
+    lines = [json.dumps(_answer_line(by_case[one.case_id]), ensure_ascii=False) + "\n" for one in cases]
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(reason=f"{path}: {error.strerror}") from error
+
+
+def _answer_line(record: Record) -> dict[str, object]:
+    answer = record.answer
+    return {
+        "id": record.case_id,
+        "text": answer.text if answer is not None else "",
+        "refused": answer.refused if answer is not None else False,
+        "partial": False,
+        "citations": [
+            {"document_path": one.document_path, "quote": one.quote}
+            for one in (answer.citations if answer is not None else ())
+        ],
+    }
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

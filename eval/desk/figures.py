@@ -1,0 +1,190 @@
+"""The figures of a run: at which stage each case is lost, by kind and by language.  Pure functions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+
+from eval.core.bootstrap import share_interval
+from eval.desk.cases import FALSE_PREMISE, FAR, DeskCase
+from eval.desk.judging import Reply, Verdict, has_gold, holds_facts, judge
+from eval.desk.records import Arm, Record
+
+STAGES = ("right_document_shown", "facts_shown", "facts_sent", "best_match", "quoted")
+"""What can be said of a case before a model is asked, in the order of the way."""
+
+_COUNTED = (*STAGES, "refused", "right", "right_and_cited", "ceiling", "langchain")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one case.
+
+    Stages are None where the documents hold nothing to find; ``verdict`` is None where no model was asked and the
+    search did not refuse either.
+    """
+
+    case: DeskCase
+    record: Record
+    right_document_shown: bool | None
+    facts_shown: bool | None
+    facts_sent: bool | None
+    best_match: bool | None
+    quoted: bool | None
+    verdict: Verdict | None
+    ceiling: bool | None = None
+    langchain: bool | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused, by whomever."""
+        return not self.record.answerable if self.verdict is None else self.verdict.refused
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the answer is right; None where there is none to judge."""
+        return None if self.verdict is None else self.verdict.right
+
+    @property
+    def right_and_cited(self) -> bool | None:
+        """Whether the answer is right and cites a right document."""
+        return None if self.verdict is None else self.verdict.right and bool(self.verdict.cites_gold)
+
+
+def outcomes_of(cases: Sequence[DeskCase], records: Sequence[Record]) -> tuple[Outcome, ...]:
+    """Return what became of each case that the product was asked, in the order of the cases."""
+    by_arm = {(one.arm, one.case_id): one for one in records}
+    asked = [(case, by_arm["own", case.case_id]) for case in cases if ("own", case.case_id) in by_arm]
+    is_with_model = any(one.answer is not None and one.answer.model for _, one in asked)
+    return tuple(_outcome(case, record, by_arm, is_with_model=is_with_model) for case, record in asked)
+
+
+def verdict_of(case: DeskCase, record: Record) -> Verdict | None:
+    """Judge a record; an error is judged as an empty answer.  None where no model was asked."""
+    if record.answer is None:
+        return judge(case, Reply("")) if record.error else None
+    cited = tuple(one.document_path for one in record.answer.citations)
+    return judge(case, Reply(record.answer.text, record.answer.refused, cited=cited))
+
+
+def _outcome(
+    case: DeskCase, record: Record, by_arm: Mapping[tuple[Arm, str], Record], *, is_with_model: bool
+) -> Outcome:
+    def stage(holds: Callable[[], bool], *, is_known: bool) -> bool | None:
+        return holds() if is_known else None
+
+    facts, gold = case.has_facts, bool(case.gold_docs)
+    return Outcome(
+        case=case,
+        record=record,
+        right_document_shown=stage(lambda: has_gold(record.shown.documents, case.gold_docs), is_known=gold),
+        facts_shown=stage(lambda: holds_facts(case, record.shown.text), is_known=facts),
+        facts_sent=stage(lambda: holds_facts(case, record.sent.text), is_known=facts),
+        best_match=stage(lambda: holds_facts(case, record.best.text), is_known=facts),
+        quoted=stage(lambda: holds_facts(case, record.quoted.text), is_known=facts),
+        verdict=verdict_of(case, record) if is_with_model else None,
+        ceiling=_is_right(case, by_arm.get(("ceiling", case.case_id))),
+        langchain=_is_right(case, by_arm.get(("langchain", case.case_id))),
+    )
+
+
+def _is_right(case: DeskCase, record: Record | None) -> bool | None:
+    verdict = None if record is None else verdict_of(case, record)
+    return None if verdict is None else verdict.right
+
+
+def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str, object]:
+    """Return the run's figures: counts, but for ``tokens`` and ``seconds``.  None where nothing was asked or known.
+
+    The stages, ``right``, ``right_and_cited`` and ``ceiling`` count cases that are answerable as a whole.
+    """
+    outcomes = outcomes_of(cases, records)
+    answerable = [one for one in outcomes if one.case.answerable is True]
+    groups = _groups(outcomes)
+    own = counts(answerable)
+    partly = groups["partly"]
+    named = [one.verdict.names_gap and not one.refused for one in partly if one.verdict is not None]
+    sizes = {name: len(group) for name, group in groups.items()}
+    refused = {name: sum(one.refused for one in group) for name, group in groups.items()}
+    answers = [one.record.answer for one in outcomes if one.record.answer is not None]
+    return {
+        "n": len(outcomes),
+        "answerable": len(answerable),
+        **{name: own[name] for name in STAGES},
+        "tokens": _tokens(answerable),
+        "refused": refused,
+        "right": own["right"],
+        "right_and_cited": own["right_and_cited"],
+        "missing_half_named": sum(named) if named else None,
+        "ceiling": own["ceiling"],
+        "by_kind": _by(outcomes, lambda one: one.case.kind),
+        "by_language": _by(answerable, lambda one: one.case.language),
+        "sizes": sizes,
+        "right_of_all": counts(outcomes)["right"],
+        "refused_by_search": sum(not one.record.answerable for one in answerable),
+        "intervals": _intervals(answerable, groups),
+        "seconds": _seconds(outcomes),
+        "errors": sorted(f"{one.case.case_id}: {one.record.error}" for one in outcomes if one.record.error),
+        "model": next((one.model for one in answers if one.model), ""),
+        "stand_in": any(one.stand_in for one in answers),
+    }
+
+
+def counts(outcomes: Sequence[Outcome]) -> dict[str, int | None]:
+    """Return how many of the cases came through each stage; None where that is known of none."""
+    return {name: _count([getattr(one, name) for one in outcomes]) for name in _COUNTED}
+
+
+def _count(values: Sequence[bool | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _groups(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    groups: dict[str, list[Outcome]] = {name: [] for name in ("answerable", "partly", "far", "near", "false_premise")}
+    for one in outcomes:
+        groups[_group(one.case)].append(one)
+    return groups
+
+
+def _group(case: DeskCase) -> str:
+    if case.answerable:
+        return "partly" if case.answerable == "partly" else "answerable"
+    if case.kind == FALSE_PREMISE:
+        return "false_premise"
+    return "far" if case.kind == FAR else "near"
+
+
+def _by(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> dict[str, dict[str, int | None]]:
+    names = dict.fromkeys(map(key, outcomes))
+    groups = {name: [one for one in outcomes if key(one) == name] for name in names}
+    return {name: {"n": len(group), **counts(group)} for name, group in groups.items()}
+
+
+def _tokens(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    read = {"shown": "shown", "sent": "sent", "best_match": "best", "quoted": "quoted"}
+    return {name: _mean([getattr(one.record, field).tokens for one in outcomes]) for name, field in read.items()}
+
+
+def _mean(values: Sequence[int]) -> float | None:
+    return round(float(mean(values)), 1) if values else None
+
+
+def _intervals(answerable: Sequence[Outcome], groups: Mapping[str, Sequence[Outcome]]) -> dict[str, object]:
+    """Return 95 % intervals of the shares, in [0, 1]."""
+    found: dict[str, object] = {}
+    for name in (*STAGES, "right", "right_and_cited", "ceiling", "langchain"):
+        known = [value for one in answerable if (value := getattr(one, name)) is not None]
+        found[name] = share_interval(sum(known), len(known))
+    found["refused"] = {
+        name: share_interval(sum(one.refused for one in group), len(group)) for name, group in groups.items()
+    }
+    return found
+
+
+def _seconds(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """Return medians: until the evidence, the first word of the answer, and the whole of it."""
+    found: dict[str, float | None] = {}
+    for name in ("evidence", "first_word", "whole"):
+        known = [value for one in outcomes if (value := getattr(one.record.seconds, name)) is not None]
+        found[name] = round(median(known), 3) if known else None
+    return found

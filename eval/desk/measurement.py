@@ -1,0 +1,105 @@
+"""Measure a desk: ask a file of cases, save every record, and count where right answers are lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from eval.core.knowledge import knowledge_of
+from eval.core.progress import SILENT, Progress, counted
+from eval.core.runs import Run, keep_asking, knowledge_name
+from eval.desk.asking import Desk
+from eval.desk.cases import DeskCase
+from eval.desk.figures import summarise
+from eval.desk.records import RECORDS, Record
+from rag.errors import SourceMissing
+from rag.factory import build_parts
+from rag.pipeline import Pipeline, PipelineParts
+from rag.retrieval.embedder import open_embedder
+from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+
+CASES = TypeAdapter(DeskCase)
+_ABOUT_THE_FOLDER = ("readme", "license", "licence", "notice", "copying")
+
+
+@dataclass(frozen=True, slots=True)
+class DeskOptions:
+    """How cases are asked.  ``think`` is None where the product decides for each question."""
+
+    with_model: bool = True
+    think: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskResult:
+    """The figures of a run, with the cases and their records."""
+
+    summary: dict[str, object]
+    cases: tuple[DeskCase, ...]
+    records: tuple[Record, ...]
+
+
+def open_desk_parts(documents: Path | None, settings: Settings, progress: Progress = SILENT) -> PipelineParts:
+    """Return what answers over a folder of documents, or over the knowledge base of the settings where it is None.
+
+    The folder is ingested once, without ``files_about``.  Raises ``SourceMissing``, a ``KnowledgeError``, or
+    ``EmbedderMissing``.
+    """
+    if documents is None:
+        KnowledgeStore(settings.knowledge_dir).require_generation()  # told before the embedder is loaded
+    elif not documents.exists():
+        raise SourceMissing(path=documents)
+    embedder = open_embedder(settings)
+    own = settings
+    if documents is not None:
+        own = knowledge_of(documents, settings, embedder, progress, frozenset(files_about(documents)))
+    return build_parts(settings, KnowledgeStore(own.knowledge_dir), embedder=embedder)
+
+
+def files_about(documents: Path) -> list[Path]:
+    """Return the files that speak of the folder itself, and not to customers: its own README and licence."""
+    if not documents.is_dir():
+        return []
+    return sorted(
+        one.resolve() for one in documents.iterdir() if one.is_file() and one.name.lower().startswith(_ABOUT_THE_FOLDER)
+    )
+
+
+def measure_desk(
+    cases: Sequence[DeskCase],
+    name: str,
+    parts: PipelineParts,
+    kept: Run,
+    options: DeskOptions = DeskOptions(),
+    progress: Progress = SILENT,
+) -> DeskResult:
+    """Ask what the run does not hold yet, save every record, and count.  ``name`` is that of the file of cases.
+
+    Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
+    """
+    identity: dict[str, object] = {
+        "command": "desk",
+        "set": name,
+        "knowledge": knowledge_name(parts.store.folder),
+        "generation": parts.store.require_generation(),
+        "with_model": options.with_model,
+        "think": options.think,
+    }
+    if options.with_model:
+        model = parts.gateway.start()
+        identity |= {"model": model, "stand_in": parts.gateway.generator.stand_in}
+    kept.begin(identity, cases)
+    desk = Desk(Pipeline(parts), options.with_model, options.think)
+    records = keep_asking(
+        kept.folder / "records.jsonl",
+        RECORDS,
+        [(("own", case.case_id), case) for case in cases],
+        desk.ask,
+        lambda record: (record.arm, record.case_id),
+        counted(progress, name, len(cases)),
+    )
+    summary = summarise(cases, records)
+    kept.save_figures(summary)
+    return DeskResult(summary, tuple(cases), tuple(records))

@@ -1,0 +1,124 @@
+"""The command from arguments to figures: a real knowledge base, a scripted model."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eval import __main__ as command
+from eval.commands import desk as desk_command
+from eval.desk import measurement
+from rag.pipeline import PipelineParts
+from rag.settings import load_settings
+from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts
+
+CASES = (
+    {
+        "id": "returns", "lang": "en", "kind": "mail", "must_contain_any": [["30 days"]], "gold_docs": ["returns.md"],
+        "turns": [{"user": "Hello, within how many days of delivery can I send back any item?"}],
+    },
+    {
+        "id": "card", "lang": "zh", "kind": "followup", "must_contain_any": [["3-7 个工作日"]],
+        "gold_docs": ["refund.md"], "turns": [{"user": "退款多久到账？"}, {"user": "信用卡呢？"}],
+    },
+    {"id": "bananas", "lang": "en", "kind": "unanswerable_far", "answerable": False,
+     "turns": [{"user": "Do you sell bananas?"}]},
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    path = tmp_path / "cases.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in CASES), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PipelineParts:
+    offline = offline_parts(tmp_path / "offline", generator=ScriptedGenerator())
+    monkeypatch.setattr(desk_command, "open_desk_parts", lambda documents, settings, progress: offline)
+    return offline
+
+
+@pytest.mark.slow
+def test_before_the_model_nothing_is_asked(
+    cases: Path, parts: PipelineParts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures.json"
+    assert command.main(["desk", "--cases", str(cases), "--no-model", "--json", str(figures)]) == 0
+    saved = json.loads(figures.read_text("utf-8"))
+    assert (saved["n"], saved["answerable"], saved["facts_shown"], saved["right"]) == (3, 2, 2, None)
+    generator = parts.gateway.generator
+    assert isinstance(generator, ScriptedGenerator)
+    assert generator.calls == []
+    printed = capsys.readouterr().out
+    assert "facts sent to the model" in printed
+    assert "no model was called" in printed
+
+
+@pytest.mark.slow
+def test_with_the_model_a_run_goes_on_and_its_answers_are_written(
+    cases: Path, parts: PipelineParts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers, figures = tmp_path / "answers.jsonl", tmp_path / "figures.json"
+    argv = ["desk", "--cases", str(cases), "--run", "monday", "--answers", str(answers), "--json", str(figures)]
+    assert command.main(argv) == 0
+    generator = parts.gateway.generator
+    assert isinstance(generator, ScriptedGenerator)
+    asked = len(generator.calls)
+    assert asked == 3
+    lines = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
+    assert [line["id"] for line in lines] == ["returns", "card", "bananas"]
+    assert set(lines[0]) == {"id", "text", "refused", "partial", "citations"}
+    assert lines[0]["citations"][0] == {
+        "document_path": "/sample/returns.md",
+        "quote": "You can send back any item within 30 days of delivery.",
+    }
+    assert json.loads(figures.read_text("utf-8"))["right"] == 1, "this model repeats a document's first line"
+    assert "a stand-in" in capsys.readouterr().out
+    assert command.main(argv) == 0
+    assert len(generator.calls) == asked, "the run holds every answer already"
+    assert "退款多久到账" in generator.calls[1][-1].content, "a follow-up is asked behind the turn before"
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["desk", "--cases", str(cases), "--no-model", "--answers", "a.jsonl"]) == 2
+    assert "--answers needs the model" in capsys.readouterr().err
+    cases.write_text("{}", encoding="utf-8")
+    assert command.main(["desk", "--cases", str(cases)]) == 2
+    assert "cases.jsonl, line 1" in capsys.readouterr().err
+    cases.write_text(json.dumps(CASES[0]), encoding="utf-8")
+    assert command.main(["desk", "--cases", str(cases), "--docs", str(tmp_path / "gone")]) == 3
+
+
+@pytest.mark.slow
+def test_a_folder_is_ingested_once_without_what_is_about_the_folder(
+    cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measurement, "open_embedder", lambda settings: HashEmbedder())
+    documents = tmp_path / "docs"
+    (documents / "en").mkdir(parents=True)
+    (documents / "README.md").write_text("# About\n\nReturns within 30 days: test data.\n", encoding="utf-8")
+    (documents / "LICENSE.md").write_text("# Licence\n\nFree for 30 days.\n", encoding="utf-8")
+    (documents / "en" / "returns.md").write_text("# Returns\n\nReturns within 30 days.\n", encoding="utf-8")
+    argv = ["desk", "--cases", str(cases), "--docs", str(documents), "--no-model"]
+    assert command.main(argv) == 0
+    assert "left out, as it is about the folder: LICENSE.md, README.md" in capsys.readouterr().out
+    bases = tmp_path / "data" / "runs" / "knowledge"
+    (kept,) = bases.iterdir()
+    parts = measurement.open_desk_parts(documents, load_settings())
+    assert list(parts.store.origins(1)) == ["en/returns.md"]
+    assert [one.name for one in bases.iterdir()] == [kept.name]
+    parts.store.close()
