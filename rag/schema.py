@@ -312,16 +312,25 @@ class AnswerDelta:
     text: str
 
 
+Guard = Literal["", "answerability", "not_found", "output_filter", "quotation", "unsupported"]
+"""The answerability check, the reply's own words that nothing was found, the output filter, a quotation in the place of
+a reply that is mostly unsupported, a refusal in the place of one that nothing supports.  Empty: the reply stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """The answer as a whole, with its citations and times.
 
     ``generated_tokens`` of thought and answer took the model ``generation_ms``; both are 0 where it was not asked.
+    ``draft`` is what the model wrote, before the guards: empty where it wrote nothing, or another's reply was shared.
+    ``stopped_by`` is the guard because of which the answer is another text.
     """
 
     answer: Answer
     generated_tokens: int = 0
     generation_ms: float = 0.0
+    draft: str = ""
+    stopped_by: Guard = ""
 
 
 Event = Queued | Retrieved | ThinkingDelta | AnswerDelta | Completed

@@ -24,7 +24,7 @@ from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.not_found import says_not_found
 from rag.protocols import Generator, Message
-from rag.schema import Answer, Citation, Completed, Event, Evidence, Lane, Language, TextSpan
+from rag.schema import Answer, Citation, Completed, Event, Evidence, Guard, Lane, Language, TextSpan
 from rag.settings import Settings
 from rag.streams import closing_if_generator
 from rag.tracing import Trace
@@ -89,7 +89,7 @@ def generate_answer(
         probability = _answerable(request, generator, messages, fit, clock)
         if probability is not None and probability < fit.refuse_below:
             clock.record(request.trace)
-            return Completed(_refused(request, author))
+            return Completed(_refused(request, author), stopped_by="answerability")
     reply = guard_reply(generator, messages, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
@@ -107,8 +107,11 @@ def generate_answer(
         grounding = ground(text, request.evidence, request.in_context)
     author = replace(author, thinking=governed.thinking)
     is_there = fit is not None and probability is not None and probability >= fit.quote_from
-    answer = _judged(request, text, grounding, author, is_there=is_there)
-    return Completed(answer, governed.finished.generated_tokens, governed.finished.generation_ms)
+    answer, stopped_by = _judged(request, text, grounding, author, is_there=is_there)
+    if not stopped_by and text != governed.text:
+        stopped_by = "output_filter"
+    finished = governed.finished
+    return Completed(answer, finished.generated_tokens, finished.generation_ms, governed.text, stopped_by)
 
 
 def refusal(request: AnswerRequest) -> Answer:
@@ -141,17 +144,19 @@ def _answerable(
     return fit.probability(yes=found.yes, retrieval=request.retrieval_probability, language=request.language)
 
 
-def _judged(request: AnswerRequest, text: str, grounding: Grounding, author: _Author, *, is_there: bool) -> Answer:
+def _judged(
+    request: AnswerRequest, text: str, grounding: Grounding, author: _Author, *, is_there: bool
+) -> tuple[Answer, Guard]:
     if not text or says_not_found(text):
-        return _refused(request, author)
+        return _refused(request, author), "not_found" if text else "output_filter"
     supported = len({citation.start for citation in grounding.citations})
     if len(grounding.unsupported) >= max(supported, 1) and _is_comparable(request):
         own = [one for one in request.evidence if one.language == request.language and one.audience == "public"]
         if is_there and (quotation := quoted_text(own)):
-            return _answer(request, author, quotation, quoted_citations(own), lane="quotation")
+            return _answer(request, author, quotation, quoted_citations(own), lane="quotation"), "quotation"
         if not supported:
-            return _refused(request, author)
-    return _answer(request, author, text, grounding.citations, grounding.unsupported)
+            return _refused(request, author), "unsupported"
+    return _answer(request, author, text, grounding.citations, grounding.unsupported), ""
 
 
 def _is_comparable(request: AnswerRequest) -> bool:

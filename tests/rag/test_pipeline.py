@@ -292,6 +292,31 @@ def test_a_doubtful_reply_without_support_is_refused(tmp_path: Path) -> None:
     assert answer.refused
 
 
+SAYS_RULE = "You have 30 days to send back any item."
+
+
+@pytest.mark.parametrize(
+    ("yes", "reply", "stopped_by"),
+    [
+        (0.9, SAYS_RULE, ""),
+        (0.1, SAYS_RULE, "answerability"),
+        (0.9, "The documents do not say how long.", "not_found"),
+        (0.9, f"{SAYS_RULE} See http://elsewhere.example/now for more.", "output_filter"),
+        (0.9, "See http://elsewhere.example/now for more.", "output_filter"),
+        (0.9, "It costs EUR 77.", "quotation"),
+        (0.5, "It costs EUR 77.", "unsupported"),
+    ],
+)
+def test_the_draft_and_the_guard_that_stopped_it_are_told(
+    yes: float, reply: str, stopped_by: str, tmp_path: Path
+) -> None:
+    *_, completed = Desk(tmp_path, reads(yes, reply), reading_fit=SURE).pipeline.stream("How long?")
+    assert isinstance(completed, Completed)
+    assert completed.stopped_by == stopped_by
+    assert completed.draft == ("" if stopped_by == "answerability" else reply)
+    assert (completed.answer.text == completed.draft) is (stopped_by == "")
+
+
 def test_a_model_that_says_neither_yes_nor_no_answers_as_before(tmp_path: Path) -> None:
     def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
         return [GeneratedText("You have 30 days to send back any item.")]
