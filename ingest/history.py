@@ -55,7 +55,7 @@ def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
             space = generations[0]
             table = EmbeddingTable(writer.database, space.embedder_model, space.dimension)
             change = GenerationChange(added=back, retired=gone, restored=earlier)
-            info = publish(writer, generation, change, model_id=space.embedder_model, dimension=space.dimension)
+            info = publish(writer, generation, change, (space.embedder_model, space.dimension))
             tidy_up(writer, table)
             return info
         finally:

@@ -31,7 +31,7 @@ from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.new_details import note_details
-from ingest.publish import Outcome, as_before, publish_if_good, rehearse
+from ingest.publish import Candidate, Outcome, as_before
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.summary import IngestProgress, IngestSummary, ReportProgress, Stage
@@ -359,13 +359,12 @@ class _Run:
         for _ in chain(self._embedding.finish(), self._embedding.sweep(self._generation)):
             self._report("embedding")
         self._report("publishing")
+        space = self._embedder.model_id, self._embedder.dimension
         limits = IndexLimits.of(self._settings)
+        candidate = Candidate(self._writer, self._generation, self._gate, space, limits, sketched)
         if self._options.rehearsal:
-            return rehearse(self._writer, self._generation, self._gate, self._embedder, limits, sketched)
-        change = GenerationChange(self._added, self._changed, self._retired)
-        return publish_if_good(
-            self._writer, self._table, self._generation, change, self._gate, self._embedder, limits, sketched
-        )
+            return candidate.rehearse()
+        return candidate.publish_if_good(self._table, GenerationChange(self._added, self._changed, self._retired))
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)

@@ -13,7 +13,6 @@ from ingest.gate import Gate
 from ingest.gate_report import GateReport
 from ingest.new_details import confirm_first, new_details
 from rag.errors import StorageFull
-from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
@@ -45,78 +44,83 @@ def publish(
     writer: KnowledgeWriter,
     generation: int,
     change: GenerationChange,
-    *,
-    model_id: str,
-    dimension: int,
+    space: tuple[str, int],
     limits: IndexLimits | None = None,
 ) -> GenerationInfo:
     """Write the generation's index beside those of the former ones, then let readers have it.
 
-    A kill at any point leaves either the former generation or this one, never half of it.  Raises ``StorageFull``.
+    A kill at any point leaves either the former generation or this one, never half of it.  ``space`` and ``limits`` are
+    those of ``write_index``.  Raises ``StorageFull``.
     """
-    write_index(writer, generation, (model_id, dimension), limits)
-    return writer.publish(generation, model_id, dimension, change)
+    write_index(writer, generation, space, limits)
+    return writer.publish(generation, *space, change)
 
 
-def publish_if_good(
-    writer: KnowledgeWriter,
-    table: EmbeddingTable,
-    generation: int,
-    change: GenerationChange,
-    gate: Gate,
-    embedder: Embedder,
-    limits: IndexLimits | None = None,
-    sketched: Sequence[int] = (),
-) -> Outcome:
-    """Publish a generation if the gate lets it pass.  ``sketched`` are its new documents, for their duplicates.
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A generation whose rows are written, for the gate to judge.
 
-    Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
-    the current one, and its vectors are kept by their texts anyway.
+    ``space`` and ``limits`` are those of ``write_index``; ``sketched`` are its new documents, for their duplicates.
     """
-    write_index(writer, generation, (embedder.model_id, embedder.dimension), limits)
-    report = gate.judge(generation)
-    if report is not None and not (report.passed or report.forced):
+
+    writer: KnowledgeWriter
+    generation: int
+    gate: Gate
+    space: tuple[str, int]
+    limits: IndexLimits
+    sketched: Sequence[int]
+
+    def publish_if_good(self, table: EmbeddingTable, change: GenerationChange) -> Outcome:
+        """Publish the generation if the gate lets it pass.
+
+        Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
+        the current one, and its vectors are kept by their texts anyway.
+        """
+        report = self._judged()
+        if report is not None and not (report.passed or report.forced):
+            self.writer.begin()
+            return as_before(self.writer, self.generation - 1, report)
+        if report is not None:
+            change = replace(change, lost=len(report.lost), forced=report.forced)
+        info = self.writer.publish(self.generation, *self.space, change)
+        # nothing counts as new before: a kill in between marks nothing
+        confirm_first(self.writer.database, self.generation)
+        self.gate.settle(self.generation)
+        tidy_up(self.writer, table)
+        return Outcome(
+            self.generation,
+            info.document_count,
+            info.chunk_count,
+            report,
+            published=True,
+            duplicates=new_duplicates(self.writer, self.generation, self.sketched),
+            new_details=new_details(self.writer.database, self.generation),
+        )
+
+    def rehearse(self) -> Outcome:
+        """Do all that publishing does but the last step: say what the generation would hold, and undo it.
+
+        The vectors of its passages stay, so that publishing it afterwards takes seconds.
+        """
+        writer, generation = self.writer, self.generation
+        report = self._judged()
+        with writer.database.reading() as connection:
+            documents, chunks = visible_counts(connection, generation)
+        outcome = Outcome(
+            generation - 1,
+            documents,
+            chunks,
+            report,
+            changes=changes_between(writer.database, generation - 1, generation),
+            duplicates=new_duplicates(writer, generation, self.sketched),
+            new_details=new_details(writer.database, generation),
+        )
         writer.begin()
-        return as_before(writer, generation - 1, report)
-    if report is not None:
-        change = replace(change, lost=len(report.lost), forced=report.forced)
-    info = writer.publish(generation, embedder.model_id, embedder.dimension, change)
-    confirm_first(writer.database, generation)  # nothing counts as new before: a kill in between marks nothing
-    gate.settle(generation)
-    tidy_up(writer, table)
-    return Outcome(
-        generation,
-        info.document_count,
-        info.chunk_count,
-        report,
-        published=True,
-        duplicates=new_duplicates(writer, generation, sketched),
-        new_details=new_details(writer.database, generation),
-    )
+        return outcome
 
-
-def rehearse(
-    writer: KnowledgeWriter,
-    generation: int,
-    gate: Gate,
-    embedder: Embedder,
-    limits: IndexLimits | None = None,
-    sketched: Sequence[int] = (),
-) -> Outcome:
-    """Do all that publishing a generation does but the last step: say what it would hold, and undo it.
-
-    ``sketched`` are its new documents, for their duplicates.  The vectors of its passages stay, so that publishing it
-    afterwards takes seconds.
-    """
-    write_index(writer, generation, (embedder.model_id, embedder.dimension), limits)
-    report = gate.judge(generation)
-    with writer.database.reading() as connection:
-        documents, chunks = visible_counts(connection, generation)
-    changes = changes_between(writer.database, generation - 1, generation)
-    duplicates = new_duplicates(writer, generation, sketched)
-    found = new_details(writer.database, generation)
-    writer.begin()
-    return Outcome(generation - 1, documents, chunks, report, changes=changes, duplicates=duplicates, new_details=found)
+    def _judged(self) -> GateReport | None:
+        write_index(self.writer, self.generation, self.space, self.limits)
+        return self.gate.judge(self.generation)
 
 
 def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Outcome:

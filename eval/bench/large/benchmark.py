@@ -118,9 +118,8 @@ def _generate(
                 writer,
                 generation,
                 GenerationChange(),
-                model_id=embedder.model_id,
-                dimension=embedder.dimension,
-                limits=IndexLimits.of(settings),
+                (embedder.model_id, embedder.dimension),
+                IndexLimits.of(settings),
             )
             return time.perf_counter() - began_at
         finally:
