@@ -37,8 +37,7 @@ def find_boilerplate(folder: Path) -> tuple[RepeatedLine, ...]:
 
     Raises ``KnowledgeBaseMissing``.
     """
-    store = KnowledgeStore(folder)
-    try:
+    with KnowledgeStore(folder) as store:
         generation = store.require_generation()
         counters = np.zeros(_COUNTERS, dtype=np.uint32)
         pages: Counter[str] = Counter()
@@ -51,8 +50,6 @@ def find_boilerplate(folder: Path) -> tuple[RepeatedLine, ...]:
             for line in lines:
                 if counters[_counter(place, line)] >= least:
                     counted[place, line] += 1
-    finally:
-        store.close()
     found = [
         RepeatedLine(place, line, count, pages[place])
         for (place, line), count in counted.items()

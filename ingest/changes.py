@@ -11,7 +11,7 @@ from rag.schema import Language
 from rag.storage.connection import Database
 from rag.storage.store import VISIBLE
 
-Fate = Literal["added", "changed", "moved", "retired"]
+ChangeKind = Literal["added", "changed", "moved", "retired"]
 
 DOCUMENTS_TOLD = 200
 LINES_TOLD = 60
@@ -42,7 +42,7 @@ class DocumentChange:
     document_id: str
     title: str
     language: Language
-    fate: Fate
+    kind: ChangeKind
     passages_before: int = 0
     passages_after: int = 0
     lines_came: int = 0
@@ -127,11 +127,11 @@ def _moved(
                 break
 
 
-def _told(row: sqlite3.Row, fate: Fate, former_id: str = "") -> DocumentChange:
-    before, after = (row["passages"], 0) if fate == "retired" else (0, row["passages"])
-    if fate == "moved":
+def _told(row: sqlite3.Row, kind: ChangeKind, former_id: str = "") -> DocumentChange:
+    before, after = (row["passages"], 0) if kind == "retired" else (0, row["passages"])
+    if kind == "moved":
         before = after
-    return DocumentChange(row["document_id"], row["title"], row["language"], fate, before, after, former_id=former_id)
+    return DocumentChange(row["document_id"], row["title"], row["language"], kind, before, after, former_id=former_id)
 
 
 def _added(connection: sqlite3.Connection, row: sqlite3.Row) -> DocumentChange:

@@ -73,8 +73,7 @@ def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> C
     ``progress`` is told how many chunks of how many are done.  Raises ``KnowledgeBaseMissing``, and ``IndexDamaged``
     where not even the database's own tables can be read.
     """
-    store = KnowledgeStore(folder)
-    try:
+    with KnowledgeStore(folder) as store:
         info = store.generation_info(store.require_generation())
         findings = _Findings()
         _check_database(store, findings)
@@ -85,8 +84,6 @@ def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> C
                 progress(done, info.chunk_count)
         _check_vectors(store, info, findings)
         return CheckReport(info.generation, info.document_count, info.chunk_count, findings.all())
-    finally:
-        store.close()
 
 
 def _check_database(store: KnowledgeStore, findings: _Findings) -> None:

@@ -18,7 +18,7 @@ from rag.schema import Chunk, Document
 
 CountTokens = Callable[[str], int]
 
-RECIPE_VERSION = 3
+_CHUNKER_VERSION = 3
 """To be raised when the same text would be cut differently, or into other terms: known documents are cut again then."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
@@ -40,9 +40,9 @@ _TOO_LARGE = 2.0
 _PLAIN_FORMAT = "text"
 
 
-def recipe(chunk_tokens: int) -> str:
+def chunker_version(chunk_tokens: int) -> str:
     """Name the way in which documents are cut, for the store to know what has to be cut again."""
-    return f"{RECIPE_VERSION}/{chunk_tokens}"
+    return f"{_CHUNKER_VERSION}/{chunk_tokens}"
 
 
 def chunk_document(

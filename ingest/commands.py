@@ -56,11 +56,8 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def show_documents(settings: Settings, language: Language, *, as_json: bool) -> int:
     """Print every document of the current generation."""
-    store = KnowledgeStore(settings.knowledge_dir)
-    try:
+    with KnowledgeStore(settings.knowledge_dir) as store:
         rows = store.documents(store.require_generation())
-    finally:
-        store.close()
     access = read_access(settings)
     if as_json:
         print_json([{**asdict(row), "updated_on": _date(row)} for row in rows])
@@ -224,12 +221,8 @@ def set_access(scope: str | None, audience: Audience | None, settings: Settings,
     if scope is None and not now.settled:
         raise AccessUnsettled(name=settings.knowledge_base)
     access = Access(now.scope if scope is None else scope, audience or now.audience)
-    with writer_lock(settings.knowledge_dir):
-        writer = KnowledgeWriter(settings.knowledge_dir)
-        try:
-            writer.let_read(access)
-        finally:
-            writer.close()
+    with writer_lock(settings.knowledge_dir), KnowledgeWriter(settings.knowledge_dir) as writer:
+        writer.let_read(access)
     recorded = record_change("setting", settings, language, scope=access.scope or "*", audience=access.audience)
     print(_access_line(access, language), file=sys.stderr)
     return OK if recorded else SOMETHING_WRONG
@@ -237,11 +230,8 @@ def set_access(scope: str | None, audience: Audience | None, settings: Settings,
 
 def read_access(settings: Settings) -> Access:
     """Return who may read the knowledge base."""
-    store = KnowledgeStore(settings.knowledge_dir)
-    try:
+    with KnowledgeStore(settings.knowledge_dir) as store:
         return access_to(store)
-    finally:
-        store.close()
 
 
 def tell_unsettled_access(settings: Settings, language: Language) -> None:

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.chunking import recipe
+from ingest.chunking import chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.identity import CollectionMember, DocumentIds, DocumentMatch, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
@@ -63,18 +63,15 @@ def difference(
     discovery = discover(paths, follow_links=settings.follow_links)
     if not discovery.files:
         raise nothing_in(paths)
-    with FileReader.of(settings) if reader is None else nullcontext(reader) as files:
-        store = KnowledgeStore(settings.knowledge_dir)
-        try:
-            comparison = _Comparison(store, settings, reread=reread)
-            for number, source in enumerate(discovery.files):
-                if progress is not None:
-                    progress(IngestProgress("reading", files_done=number, files_total=len(discovery.files)))
-                for found in [] if comparison.leave(source) else files.read(source):
-                    comparison.take(found, source)
-            return comparison.result(discovery)
-        finally:
-            store.close()
+    opened = FileReader.of(settings) if reader is None else nullcontext(reader)
+    with opened as files, KnowledgeStore(settings.knowledge_dir) as store:
+        comparison = _Comparison(store, settings, reread=reread)
+        for number, source in enumerate(discovery.files):
+            if progress is not None:
+                progress(IngestProgress("reading", files_done=number, files_total=len(discovery.files)))
+            for found in [] if comparison.leave(source) else files.read(source):
+                comparison.take(found, source)
+        return comparison.result(discovery)
 
 
 def collection_difference(
@@ -84,8 +81,7 @@ def collection_difference(
 
     Raises ``NothingToIngest`` where no document came, ``IndexDamaged``, and what the iterator raises.
     """
-    store = KnowledgeStore(settings.knowledge_dir)
-    try:
+    with KnowledgeStore(settings.knowledge_dir) as store:
         comparison = _Comparison(store, settings, reread=False)
         documents = 0
         for number, member in enumerate(members, start=1):
@@ -96,8 +92,6 @@ def collection_difference(
         if documents == 0:
             raise NothingToIngest(path=root)
         return comparison.collection_result(root)
-    finally:
-        store.close()
 
 
 class _Comparison:
@@ -108,9 +102,9 @@ class _Comparison:
         self._generation = store.current_generation()
         self._known = store.origins(self._generation)
         self._ids = DocumentIds(self._known)
-        limits, way_of_cutting = Limits.of(settings), recipe(settings.chunk_tokens)
+        limits, version = Limits.of(settings), chunker_version(settings.chunk_tokens)
         files = SourceFileTable(store)
-        self._files = KnownFiles(files, self._known, limits, way_of_cutting, reread=reread or self._generation == 0)
+        self._files = KnownFiles(files, self._known, limits, version, reread=reread or self._generation == 0)
         self._bodies: dict[bytes, str] = {}
         self._added: set[str] = set()
         self._changed: list[str] = []
@@ -141,15 +135,15 @@ class _Comparison:
             self._ids.keep_member(member.name, root)
             self._failures.append(member.failure)
 
-    def _sort(self, met: DocumentMatch) -> None:
-        if met.fate in ("added", "changed"):
-            for detail in keys_of(f"{met.document.title}\n\n{met.document.text}"):
-                self._details.setdefault(detail, []).append(met.document.document_id)
-        if met.fate == "added":
-            self._added.add(met.document.document_id)
-            self._bodies[body_hash(met.document)] = met.document.document_id
-        elif met.fate == "changed":
-            self._changed.append(met.document.document_id)
+    def _sort(self, match: DocumentMatch) -> None:
+        if match.kind in ("added", "changed"):
+            for detail in keys_of(f"{match.document.title}\n\n{match.document.text}"):
+                self._details.setdefault(detail, []).append(match.document.document_id)
+        if match.kind == "added":
+            self._added.add(match.document.document_id)
+            self._bodies[body_hash(match.document)] = match.document.document_id
+        elif match.kind == "changed":
+            self._changed.append(match.document.document_id)
         else:
             self._unchanged += 1
 

@@ -101,8 +101,7 @@ def new_duplicates(writer: KnowledgeWriter, generation: int, sketched: Sequence[
 
 def find_duplicates(folder: Path) -> Duplicates:
     """Find all duplicates of the current generation; reads only.  Raises ``KnowledgeBaseMissing``."""
-    store = KnowledgeStore(folder)
-    try:
+    with KnowledgeStore(folder) as store:
         generation = store.require_generation()
         table = SketchTable(store)
         kept = table.all(generation)
@@ -112,8 +111,6 @@ def find_duplicates(folder: Path) -> Duplicates:
             keys, bodies = [one.document_key for one in fresh], [one.body for one in fresh]
             kept = Sketches.joined([kept, Sketches.of(keys, bodies, numbers)])
         return _found(table, kept, None)
-    finally:
-        store.close()
 
 
 def _found(table: SketchTable, sketches: Sketches, new: set[int] | None) -> Duplicates:

@@ -50,15 +50,12 @@ class Gate:
         if not kept:
             return None
         vectors = self._table.embedded(self._embedder, [question.asked.question for question in kept])
-        store = KnowledgeStore(self._folder)
-        try:
+        with KnowledgeStore(self._folder) as store:
             after = places(store, generation, list(zip(kept, vectors, strict=True)), self._embedder, self._settings)
             current = store.current_generation()
             before = self._places_before(store, current, list(zip(kept, vectors, strict=True)))
             names = [name for question in kept for name in question.asked.document_ids]
             present = _present(store, names, generation), _present(store, names, current)
-        finally:
-            store.close()
         self._places = {question.number: place.rank for question, place in zip(kept, after, strict=True)}
         report = compared(zip(kept, before, after, strict=True), present, self._retired, self._settings.gate_margin)
         return replace(report, forced=self._force and not report.passed)
@@ -108,8 +105,7 @@ def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
 
     Raises ``KnowledgeBaseMissing``, ``NoRegressionQuestions``, ``EmbedderMismatch`` and ``IndexDamaged``.
     """
-    store = KnowledgeStore(settings.knowledge_dir)
-    try:
+    with KnowledgeStore(settings.knowledge_dir) as store:
         current = store.require_generation()
         kept = RegressionQuestions(store).all()
         if not kept:
@@ -122,8 +118,6 @@ def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
             ]
         found = places(store, current, list(zip(kept, single, strict=True)), embedder, settings)
         present = _present(store, [name for question in kept for name in question.asked.document_ids], current)
-    finally:
-        store.close()
     known = [
         (question, place)
         for question, place in zip(kept, found, strict=True)
@@ -148,12 +142,8 @@ def register(file: Path, settings: Settings) -> tuple[int, int]:
     ]
     if not asked:
         raise NoRegressionQuestions(name=str(file))
-    with writer_lock(settings.knowledge_dir):
-        writer = KnowledgeWriter(settings.knowledge_dir)
-        try:
-            RegressionQuestions(writer.database).replace_file(asked)
-        finally:
-            writer.close()
+    with writer_lock(settings.knowledge_dir), KnowledgeWriter(settings.knowledge_dir) as writer:
+        RegressionQuestions(writer.database).replace_file(asked)
     return len(asked), len(golden) - len(asked)
 
 

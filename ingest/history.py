@@ -13,12 +13,9 @@ from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 
 def history(folder: Path) -> list[GenerationInfo]:
     """Return every generation that was published, the newest first.  Raises ``KnowledgeBaseMissing``."""
-    store = KnowledgeStore(folder)
-    try:
+    with KnowledgeStore(folder) as store:
         store.require_generation()
         return store.generations()
-    finally:
-        store.close()
 
 
 def oldest_restorable(generations: list[GenerationInfo]) -> int:
@@ -43,8 +40,7 @@ def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
     history(folder)  # or the lock would make a folder for a knowledge base that is none
     with writer_lock(folder):
         generations = history(folder)  # who held the lock before may have published
-        writer = KnowledgeWriter(folder)
-        try:
+        with KnowledgeWriter(folder) as writer:
             generation = writer.begin()
             earlier = generation - 2 if target is None else target
             oldest = oldest_restorable(generations)
@@ -58,5 +54,3 @@ def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
             info = publish(writer, generation, change, (space.embedder_model, space.dimension))
             tidy_up(writer, table)
             return info
-        finally:
-            writer.close()

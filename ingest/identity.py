@@ -48,7 +48,7 @@ class DocumentMatch:
     known: StoredDocument | None
 
     @property
-    def fate(self) -> Literal["added", "changed", "unchanged"]:
+    def kind(self) -> Literal["added", "changed", "unchanged"]:
         """What an ingest makes of it."""
         if self.known is None:
             return "added"

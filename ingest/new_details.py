@@ -51,18 +51,11 @@ def confirm_details(folder: Path, person: str) -> tuple[int, int]:
 
     Raises ``KnowledgeBaseMissing`` and ``IngestRunning``.
     """
-    store = KnowledgeStore(folder)
-    try:
+    with KnowledgeStore(folder) as store:
         generation = store.require_generation()
-    finally:
-        store.close()
-    with writer_lock(folder):
-        writer = KnowledgeWriter(folder)
-        try:
-            note_details(writer.database, generation)
-            return generation, ContactDetailTable(writer.database).confirm(generation, person)
-        finally:
-            writer.close()
+    with writer_lock(folder), KnowledgeWriter(folder) as writer:
+        note_details(writer.database, generation)
+        return generation, ContactDetailTable(writer.database).confirm(generation, person)
 
 
 def keys_of(text: str) -> Sequence[str]:

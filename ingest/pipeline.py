@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from ingest.chunking import chunk_document, recipe
+from ingest.chunking import chunk_document, chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.duplicates import sketch_new
 from ingest.embedding import FIRST_WINDOW, PassageEmbedding, require_same_embedder
@@ -154,8 +154,7 @@ def _open_run(
             set_aside_if_damaged(folder)
         if not options.rebuild:
             require_same_embedder(KnowledgeStore(folder), embedder)
-        writer = KnowledgeWriter(folder)
-        try:
+        with KnowledgeWriter(folder) as writer:
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
             if options.keep_vectors:
                 table.forget_damaged()
@@ -163,8 +162,6 @@ def _open_run(
             cores = settings.embedder_threads or len(os.sched_getaffinity(0))
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
                 yield _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
-        finally:
-            writer.close()
 
 
 class _Run:
@@ -185,7 +182,7 @@ class _Run:
         self._table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
         self._settings = settings
         self._options = options
-        self._recipe = recipe(settings.chunk_tokens)
+        self._chunker_version = chunker_version(settings.chunk_tokens)
         self._progress = progress
         self._generation = writer.begin()
         self._live = writer.live_documents()
@@ -194,7 +191,7 @@ class _Run:
             SourceFileTable(writer.database),
             self._live,
             Limits.of(settings),
-            self._recipe,
+            self._chunker_version,
             reread=options.reread or options.rebuild,
         )
         self._gate = Gate(writer, embedder, settings, force=options.force)
@@ -288,7 +285,8 @@ class _Run:
         others = [
             known.document_id
             for known in self._live.values()
-            if not self._ids.was_given(known.document_id) and (self._options.rebuild or known.recipe != self._recipe)
+            if not self._ids.was_given(known.document_id)
+            and (self._options.rebuild or known.chunker_version != self._chunker_version)
         ]
         for begin in range(0, len(others), _TEXTS_AT_ONCE):
             for document in self._writer.live_texts(others[begin : begin + _TEXTS_AT_ONCE]):
@@ -299,7 +297,7 @@ class _Run:
         self._writing.flush()
 
     def missing_files(self, discovery: Discovery) -> list[str]:
-        """Return the known documents under the given paths that were not met.  What could not be read is not gone."""
+        """Return the known documents under the given paths that were not found.  What could not be read is not gone."""
         return missing_documents(self._live, self._ids, discovery, self._failures)
 
     def missing_members(self, root: str) -> list[str]:
@@ -378,25 +376,25 @@ class _Run:
         for _ in self._embedding.collect():
             self._report(stage)
 
-    def _take(self, met: DocumentMatch, root: str, relative_path: str) -> StoredDocument:
+    def _take(self, match: DocumentMatch, root: str, relative_path: str) -> StoredDocument:
         rebuild = self._options.rebuild
-        is_cut_alike = met.known is not None and met.known.recipe == self._recipe and not rebuild
-        if met.fate == "unchanged" and met.known is not None and is_cut_alike:
+        is_cut_alike = match.known is not None and match.known.chunker_version == self._chunker_version and not rebuild
+        if match.kind == "unchanged" and match.known is not None and is_cut_alike:
             self._unchanged += 1
-            return met.known
+            return match.known
         origin = StoredDocument(
-            document_id=met.document.document_id,
+            document_id=match.document.document_id,
             root=root,
             relative_path=relative_path,
-            path=met.document.path,
-            content_hash=met.digest,
-            recipe=self._recipe,
+            path=match.document.path,
+            content_hash=match.digest,
+            chunker_version=self._chunker_version,
         )
-        self._writing.write(met.document, origin)
-        if met.fate == "added":
+        self._writing.write(match.document, origin)
+        if match.kind == "added":
             self._added += 1
-            self._added_bodies[body_hash(met.document)] = met.document.document_id
-        elif met.fate == "changed":
+            self._added_bodies[body_hash(match.document)] = match.document.document_id
+        elif match.kind == "changed":
             self._changed += 1
         else:
             self._unchanged += 1
@@ -434,7 +432,9 @@ class DocumentWriting:
         """
         chunks = chunk_document(document, self._embedder, self._chunk_tokens, timeout_seconds=self._timeout_seconds)
         new_chunks = tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks)
-        self._waiting.append(NewDocument(document, replace(origin, recipe=recipe(self._chunk_tokens)), new_chunks))
+        self._waiting.append(
+            NewDocument(document, replace(origin, chunker_version=chunker_version(self._chunk_tokens)), new_chunks)
+        )
         self._waiting_chunks += len(new_chunks)
         # the first ones soon: the embedder has nothing to do yet
         if self._waiting_chunks >= (_CHUNKS_A_TRANSACTION if self.written else FIRST_WINDOW):

@@ -125,11 +125,8 @@ class Candidate:
 
 def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Outcome:
     """Say that the generation serves on, and what it holds."""
-    store = KnowledgeStore(writer.folder)
-    try:
+    with KnowledgeStore(writer.folder) as store:
         info = store.generation_info(generation)
-    finally:
-        store.close()
     return Outcome(generation, info.document_count, info.chunk_count, report)
 
 

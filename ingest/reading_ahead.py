@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from ingest.file_state import FileState
+from ingest.known_files import FileState
 from ingest.loaders.source import SourceFile
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable

@@ -77,8 +77,7 @@ class Erasure:
         Raises a ``KnowledgeError`` where a database cannot be written; what was erased by then is erased.
         """
         found = self._work(dry_run=False)
-        trail = AuditTrail(self._settings.people_path)
-        try:
+        with AuditTrail(self._settings.people_path) as trail:
             trail.record(
                 by,
                 "customer_forgotten",
@@ -89,8 +88,6 @@ class Erasure:
                 questions=found.questions,
                 runs=found.runs,
             )
-        finally:
-            trail.close()
         return found
 
     def erased_on(self) -> list[datetime]:
@@ -110,15 +107,12 @@ class Erasure:
         return digest.hexdigest()[:32]
 
     def _work(self, *, dry_run: bool) -> Found:
-        turns = TurnErasure(self._settings.turns_path)
-        try:
+        with TurnErasure(self._settings.turns_path) as turns:
             chosen, running = self._chosen(turns.all())
             if not dry_run and chosen:
                 turns.delete([turn.turn_id for turn in chosen])
             if not dry_run:
                 turns.settle(compact=True)
-        finally:
-            turns.close()
         forms = frozenset(normalized_question(turn.question) for turn in chosen)
         counts: Counter[str] = Counter()
         for name in KnowledgeBases(self._settings.knowledge_folder).names():
@@ -213,18 +207,12 @@ def expire_turns(
     finally:
         turns.close()
     for name in KnowledgeBases(settings.knowledge_folder).names():
-        cached = CachedAnswers(settings.knowledge_folder / name)
-        try:
+        with CachedAnswers(settings.knowledge_folder / name) as cached:
             if cached.erase_before(moment) + (cached.erase(forms, lambda _: False) if forms else 0) or compact:
                 cached.settle(compact=compact)
-        finally:
-            cached.close()
     if count:
-        trail = AuditTrail(settings.people_path)
-        try:
+        with AuditTrail(settings.people_path) as trail:
             trail.record(by, "turns_deleted", "turns", turns=count, days=settings.turn_retention_days)
-        finally:
-            trail.close()
     return count
 
 

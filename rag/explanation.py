@@ -16,7 +16,7 @@ from rag.retrieval.inspection import ChunkTrace, TermUse, inspect
 from rag.retrieval.retriever import Retriever
 from rag.schema import Chunk, Evidence, Language, Retrieval, TextSpan
 
-Fate = Literal["sent", "shown", "repeats", "no_room", "beyond", "not_kept", "not_compared", "not_found"]
+ChunkStatus = Literal["sent", "shown", "repeats", "no_room", "beyond", "not_kept", "not_compared", "not_found"]
 """What became of a chunk, from best to worst.
 
 ``sent``: the model reads sentences of it; ``shown`` as evidence only; it ``repeats`` a better one; the budget had
@@ -36,7 +36,7 @@ class Explained:
     """
 
     seen: ChunkTrace
-    fate: Fate
+    status: ChunkStatus
     place: int | None = None
     tokens: int = 0
     sent_tokens: int = 0
@@ -140,12 +140,12 @@ def _explained(
     for place, one in enumerate(considered, start=1):
         found = one.found
         only_a_part = ChunkTrace(found.chunk, cosine=found.cosine, bm25=found.bm25, late=found.late, score=found.score)
-        passage = _passage_of(found.chunk, evidence) if one.fate in ("shown", "no_room") else None
+        passage = _passage_of(found.chunk, evidence) if one.status in ("shown", "no_room") else None
         sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0
         explained.append(
             Explained(
                 seen=by_chunk.pop(found.chunk.chunk_id, only_a_part),
-                fate=one.fate if passage is None else "sent" if sent_tokens else "shown",
+                status=one.status if passage is None else "sent" if sent_tokens else "shown",
                 place=place,
                 tokens=one.tokens,
                 sent_tokens=sent_tokens,
@@ -164,7 +164,7 @@ def _of_chosen(one: ChunkTrace, known: dict[int, Explained]) -> Explained:
         return Explained(one, "not_found")
     return Explained(
         one,
-        explained.fate,
+        explained.status,
         explained.place,
         explained.tokens,
         explained.sent_tokens,

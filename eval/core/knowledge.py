@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
-from ingest.chunking import recipe
+from ingest.chunking import chunker_version
 from ingest.pipeline import IngestOptions, ingest
 from rag.factory import build_parts
 from rag.pipeline import PipelineParts
@@ -65,7 +65,7 @@ def knowledge_of(
 
 def fingerprint(corpus: Path, model_id: str, chunk_tokens: int, leave_out: frozenset[Path] = frozenset()) -> str:
     """Name what an index depends on: the files' names and contents, the embedder, and the way of cutting."""
-    digest = hashlib.sha256(f"{corpus.name}\n{model_id}\n{recipe(chunk_tokens)}\n".encode())
+    digest = hashlib.sha256(f"{corpus.name}\n{model_id}\n{chunker_version(chunk_tokens)}\n".encode())
     digest.update(CENTRE_PATH.read_bytes())
     for file in sorted(corpus.rglob("*")) if corpus.is_dir() else [corpus]:
         if file.is_file() and file.resolve() not in leave_out:

@@ -41,7 +41,7 @@ class _Selection:
     ranked: list[tuple[Chunk, int]] = field(default_factory=list)
 
 
-Fate = Literal["shown", "repeats", "no_room", "beyond"]
+PackingStatus = Literal["shown", "repeats", "no_room", "beyond"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class PackedChunk:
     """
 
     found: RetrievedChunk
-    fate: Fate
+    status: PackingStatus
     tokens: int = 0
     repeats: Chunk | None = None
 
@@ -121,7 +121,7 @@ def _select_found(considered: Iterable[PackedChunk], generation: int, store: Kno
     """Take the chunks that are shown, best first."""
     selections: dict[str, _Selection] = {}
     for rank, one in enumerate(considered):
-        if one.fate != "shown":
+        if one.status != "shown":
             continue
         chunk = one.found.chunk
         if chunk.document_id not in selections:

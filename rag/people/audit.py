@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rag.people.tables import PEOPLE_MIGRATIONS
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 
 Change = Literal[
     "person_added",
@@ -76,7 +76,7 @@ def terminal_user() -> str:
     return f"terminal ({name})"
 
 
-class AuditTrail:
+class AuditTrail(Store):
     """The record in the database of people at ``path``, which is made when it is missing.
 
     ``details`` are names and numbers (a generation, a role), at most 200 characters each; never a question, an answer
@@ -93,7 +93,7 @@ class AuditTrail:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
+        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
 
     def record(self, who: str, what: Change, about: str, **details: Detail) -> None:
         """Add an entry."""
@@ -113,10 +113,6 @@ class AuditTrail:
         with self._database.reading() as connection:
             for row in connection.execute("SELECT * FROM change ORDER BY change"):
                 yield json.dumps(_entry(row).to_json(), ensure_ascii=False) + "\n"
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
 
 
 def _entry(row: sqlite3.Row) -> Entry:

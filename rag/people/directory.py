@@ -14,7 +14,7 @@ from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, 
 from rag.people.audit import Change, Detail, write_change
 from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.storage.access import LOCAL_USER, Role, User
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 _AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND NOT disabled"
@@ -37,7 +37,7 @@ class Person:
         return User(self.name, self.role, self.scopes)
 
 
-class People:
+class People(Store):
     """The directory in the database at ``path``, which is made when it is missing.  Safe from threads and processes.
 
     Nobody is ever removed, so that a name in the record and beside a turn stays the same person's.  ``by`` is who makes
@@ -45,7 +45,7 @@ class People:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
+        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
         self._local = threading.local()
 
     def list(self) -> tuple[Person, ...]:
@@ -140,10 +140,6 @@ class People:
         """Return the hash of somebody's password, empty where there is nobody of this name or no password."""
         row = self._database.row("SELECT password FROM person WHERE name = ?", (name,))
         return str(row["password"]) if row is not None else ""
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
 
     @contextmanager
     def _changing(self, by: str, what: Change, name: str, **details: Detail) -> Iterator[sqlite3.Connection]:

@@ -17,7 +17,7 @@ from rag.people.directory import People
 from rag.people.passwords import matches
 from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.storage.access import User
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 
 BROWSER_KNOWN_SECONDS = 180 * 24 * 3600.0
 """How long a browser is known after its last good sign-in."""
@@ -51,7 +51,7 @@ class SignedIn:
     browser: str
 
 
-class SignIns:
+class SignIns(Store):
     """The sign-ins in the database of people at ``path``.  Safe from threads and processes.
 
     ``hours`` is how long one lasts, ``idle_hours`` how long one lasts that nobody uses; None: as long as the others.
@@ -67,7 +67,7 @@ class SignIns:
         throttle: Throttle | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._database = Database(path, PEOPLE_MIGRATIONS, create=True)
+        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
         self._people = People(path)
         self._hours = hours
         self._idle_seconds = 3600 * (hours if idle_hours is None else idle_hours)
@@ -212,8 +212,8 @@ class SignIns:
             connection.execute("DELETE FROM attempt WHERE name = ? AND address = ?", (name[:64], place))
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
+        """Close the connections of all threads; the next call opens a new one."""
+        super().close()
         self._people.close()
 
     def _is_known(self, connection: sqlite3.Connection, name: str, browser: str) -> bool:

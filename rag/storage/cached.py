@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from rag.schema import Answer, Evidence
 from rag.storage.answer_tables import CACHE_MIGRATIONS
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 
 CACHE_NAME = "cached.db"
 
@@ -40,11 +40,11 @@ class CachedAnswer:
     last_day: date | None = None
 
 
-class CachedAnswers:
+class CachedAnswers(Store):
     """The table ``cached``; safe from many threads and processes.  The file is made with the first answer."""
 
     def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / CACHE_NAME, CACHE_MIGRATIONS, create=True, wipes=True)
+        super().__init__(Database(folder / CACHE_NAME, CACHE_MIGRATIONS, create=True, wipes=True))
 
     def get(self, key: CacheKey, model: str = "") -> CachedAnswer | None:
         """Return the answer under a key, of one model where ``model`` is given."""
@@ -131,7 +131,3 @@ class CachedAnswers:
         if not self._database.exists():
             return 0
         return int(self._database.value("SELECT count(*) FROM cached"))
-
-    def close(self) -> None:
-        """Close the connections of all threads; the next call opens a new one."""
-        self._database.close()

@@ -5,10 +5,12 @@ import shutil
 import sqlite3
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import quote
 
 from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen, StorageFull
@@ -75,8 +77,24 @@ def _opening_errors(folder: Path) -> Iterator[None]:
         raise NoRoomToOpen(folder=folder) from error
 
 
-class Database:
+class _Closable(ABC):
+    """A context manager that closes itself."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it; the next call opens it again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Database(_Closable):
     """One SQLite file for many threads: each gets a connection of its own, closed when the thread ends.
+
+    A context manager, which closes all of them.
 
     The file must exist, unless ``create`` is asked for; its tables are brought up to date by ``migrations`` when the
     first connection is opened.  With ``wipes``, what is deleted or written over is overwritten with zeros in the file.
@@ -196,6 +214,17 @@ class Database:
                 connection.close()
                 raise
         return connection
+
+
+class Store(_Closable):
+    """A class over one database, whose connections it closes.  A context manager."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens a new one."""
+        self._database.close()
 
 
 class _Holder:

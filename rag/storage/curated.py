@@ -13,7 +13,7 @@ from typing import Literal
 
 from rag.schema import Language
 from rag.storage.answer_tables import ANSWER_MIGRATIONS
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 
 ANSWERS_NAME = "answers.db"
 
@@ -66,14 +66,14 @@ class CuratedEvent:
     note: str
 
 
-class CuratedAnswers:
+class CuratedAnswers(Store):
     """The tables ``curated*`` of a knowledge base's ``answers.db``; safe from many threads and processes.
 
     The file is made with the first answer; without it nothing is found.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / ANSWERS_NAME, ANSWER_MIGRATIONS, create=True, wipes=True)
+        super().__init__(Database(folder / ANSWERS_NAME, ANSWER_MIGRATIONS, create=True, wipes=True))
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
         """Keep an answer; one that is to serve takes the place of the one that did."""
@@ -173,10 +173,6 @@ class CuratedAnswers:
             "SELECT at, person, what, note FROM curated_event WHERE number = ? ORDER BY event", (number,)
         )
         return [CuratedEvent(datetime.fromisoformat(at), person, what, note) for at, person, what, note in rows]
-
-    def close(self) -> None:
-        """Close the connections of all threads; the next call opens a new one."""
-        self._database.close()
 
     def _end(self, number: int, state: Literal["retired", "expired"], person: str, note: str) -> None:
         with self._database.transaction() as connection:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 from rag.storage.migrations import TURN_MIGRATIONS
 
 
@@ -24,11 +24,11 @@ class DocumentUse:
     disliked: int = 0
 
 
-class DocumentUses:
+class DocumentUses(Store):
     """Reads the database of turns at ``path``; without the file nothing was of use, and none is made."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, TURN_MIGRATIONS)
+        super().__init__(Database(path, TURN_MIGRATIONS))
 
     def counts(self, knowledge_base: str, since: datetime) -> dict[str, DocumentUse]:
         """Count what was asked of a knowledge base at ``since`` (with a zone) or later, by the documents' ids.
@@ -44,10 +44,6 @@ class DocumentUses:
             (knowledge_base, since.astimezone(UTC).isoformat()),
         )
         return {row[0]: DocumentUse(row[1], row[2]) for row in rows}
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
 
 
 def write_citations(connection: sqlite3.Connection, turn_id: str, document_ids: Iterable[str]) -> None:

@@ -64,7 +64,7 @@ class StoredDocument:
     """What is known of a document without its text.
 
     ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
-    ``content_hash`` is 32 bytes; ``recipe`` names the way it was cut into chunks.
+    ``content_hash`` is 32 bytes; ``chunker_version`` (the column ``recipe``) names the way it was cut into chunks.
     """
 
     document_id: str
@@ -72,7 +72,7 @@ class StoredDocument:
     relative_path: str
     path: str
     content_hash: bytes
-    recipe: str
+    chunker_version: str
 
 
 @dataclass(frozen=True, slots=True)

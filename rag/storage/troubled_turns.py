@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from rag.schema import Answer, Evidence, Language
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 from rag.storage.migrations import TURN_MIGRATIONS
 
 Trouble = Literal["refused", "unanswered", "disliked"]
@@ -84,14 +84,14 @@ class AskedCounts:
     failed_elsewhere: int
 
 
-class TroubledTurns:
+class TroubledTurns(Store):
     """The turns in the database at ``path`` that say what the knowledge base lacks.
 
     ``since`` is a time with a zone, or None for all; ``limit`` keeps the newest ones.
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, TURN_MIGRATIONS)
+        super().__init__(Database(path, TURN_MIGRATIONS))
 
     def unmet(self, knowledge_base: str, since: datetime | None, limit: int = 5000) -> list[UnmetQuestion]:
         """Return the questions that went badly, the newest first."""
@@ -119,10 +119,6 @@ class TroubledTurns:
         elsewhere = f"state = 'failed' AND error_class NOT IN ({_OF_ONE_QUESTION})"
         select = f"SELECT count(*), coalesce(sum({elsewhere}), 0) FROM turn WHERE {_ASKED} LIMIT :limit"
         return next((AskedCounts(*row) for row in self._rows(select, knowledge_base, since, 1)), AskedCounts(0, 0))
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
 
     def _rows(self, select: str, knowledge_base: str, since: datetime | None, limit: int) -> Iterator[sqlite3.Row]:
         if not self._database.exists():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_store import RUNNING_STATES
 
@@ -29,11 +29,11 @@ class ErasableTurn:
         return test(self.question) or any(map(test, self.written))
 
 
-class TurnErasure:
+class TurnErasure(Store):
     """Finds and deletes turns in the database at ``path``; without the file there are none, and none is made."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, TURN_MIGRATIONS, wipes=True)
+        super().__init__(Database(path, TURN_MIGRATIONS, wipes=True))
 
     def all(self) -> Iterator[ErasableTurn]:
         """Yield every turn, oldest first."""
@@ -75,10 +75,6 @@ class TurnErasure:
     def settle(self, *, compact: bool = False) -> bool:
         """Leave nothing of deleted turns on the disk, as ``Database.settle`` does."""
         return not self._database.exists() or self._database.settle(compact=compact)
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
 
 
 def whole_conversations(turns: Sequence[ErasableTurn], turn_ids: Collection[str]) -> set[str]:

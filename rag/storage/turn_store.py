@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 from rag.storage.document_uses import write_citations
 from rag.storage.feedback import TurnFeedback
 from rag.storage.migrations import TURN_MIGRATIONS
@@ -76,7 +76,7 @@ class ListedTurn:
     state: TurnState
 
 
-class TurnStore:
+class TurnStore(Store):
     """Turns in one SQLite file, made when it is missing; safe from many threads and processes.
 
     Opening it marks as failed every turn that a process left running when it died.  Of a question the first
@@ -96,7 +96,7 @@ class TurnStore:
 
     def __init__(self, path: Path, *, question_characters: int = 8000) -> None:
         self._longest = question_characters
-        self._database = Database(path, TURN_MIGRATIONS, create=True, wipes=True)
+        super().__init__(Database(path, TURN_MIGRATIONS, create=True, wipes=True))
         self.feedback = TurnFeedback(self._database)
         self._owner = _process_mark(os.getpid())
         self.fail_abandoned()
@@ -208,10 +208,6 @@ class TurnStore:
                 [(type(error).__name__, error.text("en"), error.text("zh"), turn_id) for turn_id in abandoned],
             )
         return len(abandoned)
-
-    def close(self) -> None:
-        """Close the connections of all threads; the next call opens a new one."""
-        self._database.close()
 
 
 def _process_mark(pid: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rag.errors import AnswerInterrupted
 from rag.schema import Language, SpanTime
-from rag.storage.connection import Database
+from rag.storage.connection import Database, Store
 from rag.storage.migrations import TURN_MIGRATIONS
 
 EVIDENCE = "evidence"
@@ -81,11 +81,11 @@ def write_times(connection: sqlite3.Connection, turn_id: str, times: TurnTimes) 
     )
 
 
-class TurnTimesTable:
+class TurnTimesTable(Store):
     """Reads the times in the database of turns at ``path``, which is made when it is missing."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, TURN_MIGRATIONS, create=True)
+        super().__init__(Database(path, TURN_MIGRATIONS, create=True))
 
     def durations_ms(self, stage: str, since: datetime | None = None) -> list[float]:
         """Return the milliseconds of a stage in all turns that were asked at ``since`` or later."""
@@ -158,10 +158,6 @@ class TurnTimesTable:
                 {"since": _bound(since), "bases": _listed(bases), "limit": limit},
             ).fetchall()
             return tuple(_slow_turn(connection, int(row[0]), float(row[1])) for row in rows)
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._database.close()
 
 
 _OF_BASES = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rag.schema import Chunk, Document
 from rag.storage.access import Access, keep_access, kept_access
-from rag.storage.connection import Database, storage_errors
+from rag.storage.connection import Database, Store, storage_errors
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
     DATABASE_NAME,
@@ -57,16 +57,13 @@ class NewDocument:
     chunks: tuple[NewChunk, ...]
 
 
-class KnowledgeWriter:
+class KnowledgeWriter(Store):
     """Writes documents and chunks of one generation that is not yet published."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS, create=True)
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self.database.close()
+        super().__init__(Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS, create=True))
+        self.database = self._database
 
     def begin(self) -> int:
         """Undo what was never published and return the number of the generation to be written."""
@@ -224,7 +221,7 @@ def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -
             document.audience,
             json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
             origin.content_hash,
-            origin.recipe,
+            origin.chunker_version,
             generation,
         ),
     ).lastrowid

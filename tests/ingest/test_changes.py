@@ -17,8 +17,8 @@ def test_any_two_generations_can_be_compared(desk: Desk) -> None:
     rollback(desk.settings.knowledge_dir)
     store = desk.store
     assert changes_between(store, 1, 3) == NO_CHANGES
-    assert [(one.document_id, one.fate) for one in changes_between(store, 1, 2).documents] == [("new.md", "added")]
-    assert [(one.document_id, one.fate) for one in changes_between(store, 2, 3).documents] == [("new.md", "retired")]
+    assert [(one.document_id, one.kind) for one in changes_between(store, 1, 2).documents] == [("new.md", "added")]
+    assert [(one.document_id, one.kind) for one in changes_between(store, 2, 3).documents] == [("new.md", "retired")]
     assert changes_between(store, 0, 1).added == 4
     store.close()
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest import file_state
+from ingest import known_files
 from ingest.difference import difference
-from ingest.file_state import FileState, reading_recipe
 from ingest.history import rollback
+from ingest.known_files import FileState, reader_version
 from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
 from rag.storage.source_files import SourceFileTable
@@ -20,7 +20,7 @@ from tests.ingest.conftest import Desk
 @pytest.fixture
 def read_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read, in their order; every file counts as written long ago."""
-    monkeypatch.setattr(file_state, "_SETTLED_NS", -(10**18))
+    monkeypatch.setattr(known_files, "_SETTLED_NS", -(10**18))
     names: list[str] = []
     original = FileReader.read
 
@@ -69,7 +69,7 @@ def test_a_file_that_took_the_place_of_another_is_seen(desk: Desk, read_names: l
 
 def test_a_file_written_a_moment_ago_is_read_once_more(desk: Desk, read_names: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(file_state, "_SETTLED_NS", 3_600_000_000_000)
+        patched.setattr(known_files, "_SETTLED_NS", 3_600_000_000_000)
         desk.ingest()
         assert names_read_by(desk, read_names) == ALL
     assert names_read_by(desk, read_names) == ALL
@@ -136,12 +136,12 @@ def test_a_fingerprint_changes_with_everything_it_stands_for(tmp_path: Path) -> 
     state = FileState.of(path)
     assert state is not None
     known = StoredDocument("a.md", str(tmp_path), "a.md", str(path), b"1" * 32, "1/128")
-    source, reading = SourceFile(path, tmp_path), reading_recipe(Limits())
+    source, reading = SourceFile(path, tmp_path), reader_version(Limits())
     same = state.fingerprint(source, reading, [known])
     assert same == state.fingerprint(source, reading, [known])
     others = [
         state.fingerprint(SourceFile(path, tmp_path.parent), reading, [known]),
-        state.fingerprint(source, reading_recipe(Limits(passwords=("x",))), [known]),
+        state.fingerprint(source, reader_version(Limits(passwords=("x",))), [known]),
         state.fingerprint(source, reading, []),
         state.fingerprint(source, reading, [replace(known, content_hash=b"2" * 32)]),
         state.fingerprint(source, reading, [replace(known, document_id="b.md")]),

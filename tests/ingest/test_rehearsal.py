@@ -27,10 +27,10 @@ def test_what_would_change_is_told_document_by_document(desk: Desk) -> None:
     assert [(line.sign, line.text) for line in deadline.lines] == [
         ("-", "Return it within 7 days."), ("+", "Return it within 14 days."),
     ]  # fmt: skip
-    assert (deadline.fate, deadline.lines_came, deadline.lines_gone) == ("changed", 1, 1)
-    assert (by_id["new.md"].fate, by_id["new.md"].passages_before, by_id["new.md"].passages_after) == ("added", 0, 1)
-    assert (by_id["邮费.txt"].fate, by_id["邮费.txt"].former_id) == ("moved", "运费.txt")
-    assert (by_id["q2"].fate, by_id["q2"].passages_before, by_id["q2"].passages_after) == ("retired", 1, 0)
+    assert (deadline.kind, deadline.lines_came, deadline.lines_gone) == ("changed", 1, 1)
+    assert (by_id["new.md"].kind, by_id["new.md"].passages_before, by_id["new.md"].passages_after) == ("added", 0, 1)
+    assert (by_id["邮费.txt"].kind, by_id["邮费.txt"].former_id) == ("moved", "运费.txt")
+    assert (by_id["q2"].kind, by_id["q2"].passages_before, by_id["q2"].passages_after) == ("retired", 1, 0)
 
     assert desk.store.require_generation() == 1
     assert "7 days" in desk.documents()["returns/deadline.md"]

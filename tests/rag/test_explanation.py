@@ -37,7 +37,7 @@ def test_it_tells_what_an_answer_would_rest_on(tmp_path: Path) -> None:
     assert list(told.messages) == build_messages(told.question, told.evidence, "en")
     assert 0 < told.sent.used <= told.sent.limit
     assert 0 < told.shown.used <= told.shown.limit
-    sent = [one for one in told.chunks if one.fate == "sent"]
+    sent = [one for one in told.chunks if one.status == "sent"]
     assert {one.seen.chunk.document_id for one in sent} == {
         passage.document_id for passage in told.evidence if passage.sent
     }
@@ -46,8 +46,8 @@ def test_it_tells_what_an_answer_would_rest_on(tmp_path: Path) -> None:
 
 def test_what_the_budget_cut_is_named(tmp_path: Path) -> None:
     told = explained(tmp_path, QUESTION, *NOISE, evidence_budget_tokens=64, top_k=20)
-    shown = [one for one in told.chunks if one.fate in ("sent", "shown")]
-    cut = [one for one in told.chunks if one.fate == "no_room"]
+    shown = [one for one in told.chunks if one.status in ("sent", "shown")]
+    cut = [one for one in told.chunks if one.status == "no_room"]
     assert shown
     assert cut
     assert told.shown.used <= 64
@@ -56,8 +56,8 @@ def test_what_the_budget_cut_is_named(tmp_path: Path) -> None:
 
 def test_what_stands_behind_enough_passages_is_named(tmp_path: Path) -> None:
     told = explained(tmp_path, QUESTION, *NOISE, top_k=2)
-    assert [one.fate for one in told.chunks[:2]] == ["sent", "sent"]
-    assert {one.fate for one in told.chunks[2:]} <= {"beyond", "repeats", "not_kept", "not_compared"}
+    assert [one.status for one in told.chunks[:2]] == ["sent", "sent"]
+    assert {one.status for one in told.chunks[2:]} <= {"beyond", "repeats", "not_kept", "not_compared"}
     assert told.top_k == 2
 
 
@@ -65,7 +65,7 @@ def test_a_copy_says_whom_it_repeats(tmp_path: Path) -> None:
     original = SAMPLE_DOCUMENTS[0]
     copy = replace(original, document_id="copy.md", path="/sample/copy.md")
     told = explained(tmp_path, QUESTION, copy)
-    (first, *_) = [one for one in told.chunks if one.fate == "repeats"]
+    (first, *_) = [one for one in told.chunks if one.status == "repeats"]
     assert first.repeats is not None
     assert {first.repeats.document_id, first.seen.chunk.document_id} == {"returns.md", "copy.md"}
     assert first.repeats.text == first.seen.chunk.text
@@ -76,11 +76,11 @@ def test_a_chosen_document_that_was_not_found(tmp_path: Path) -> None:
     pipeline = Pipeline(replace(parts, settings=parts.settings.changed(candidates=5)))
     told = explain(pipeline, "微信支付多久到账？", document_id="note7.md")
     (chosen,) = told.chosen
-    assert chosen.fate in ("not_found", "not_kept", "beyond", "not_compared", "shown", "sent", "no_room")
+    assert chosen.status in ("not_found", "not_kept", "beyond", "not_compared", "shown", "sent", "no_room")
     assert chosen.seen.meaning_rank is not None
     assert chosen.seen.words_rank is None
     (own, *_) = explain(pipeline, "微信支付多久到账？", document_id="refund.md").chosen
-    assert (own.fate, own.place, own.seen.meaning_rank) == ("sent", 1, 1)
+    assert (own.status, own.place, own.seen.meaning_rank) == ("sent", 1, 1)
     assert explain(pipeline, "微信支付多久到账？", document_id="nowhere.md").chosen == ()
 
 

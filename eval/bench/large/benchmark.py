@@ -14,7 +14,7 @@ import numpy as np
 
 from eval.bench.large.desk import Desk, OpenEmbedder
 from eval.bench.large.generated_knowledge import Sample, generated_question, write_generated
-from ingest.chunking import recipe
+from ingest.chunking import chunker_version
 from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
@@ -109,7 +109,13 @@ def _generate(
             generation = writer.begin()
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
             for written in write_generated(
-                writer, table, generation, samples, chunks=chunks, recipe=recipe(settings.chunk_tokens), seed=seed
+                writer,
+                table,
+                generation,
+                samples,
+                chunks=chunks,
+                chunker_version=chunker_version(settings.chunk_tokens),
+                seed=seed,
             ):
                 progress("writing", written, chunks)
             progress("indexing", 0, chunks)

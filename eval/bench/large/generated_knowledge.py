@@ -100,14 +100,14 @@ def write_generated(
     samples: Mapping[Language, Sample],
     *,
     chunks: int,
-    recipe: str,
+    chunker_version: str,
     seed: int = 0,
 ) -> Iterator[int]:
     """Write documents of ``CHUNKS_OF_DOCUMENT`` chunks, languages alike; yield how many chunks are written.
 
-    ``recipe`` is what the next ingest must find lest it cuts them again.
+    ``chunker_version`` is what the next ingest must find lest it cuts them again.
     """
-    source = _Source(samples, recipe, random.Random(seed), np.random.default_rng(seed))
+    source = _Source(samples, chunker_version, random.Random(seed), np.random.default_rng(seed))
     documents = -(-chunks // CHUNKS_OF_DOCUMENT)
     written = 0
     for begin in range(0, documents, _DOCUMENTS_AT_ONCE):
@@ -137,7 +137,7 @@ def generated_question(sample: Sample, draw: random.Random) -> str:
 @dataclass(frozen=True, slots=True)
 class _Source:
     samples: Mapping[Language, Sample]
-    recipe: str
+    chunker_version: str
     draw: random.Random
     numbers: np.random.Generator
 
@@ -154,7 +154,7 @@ class _Source:
             start = end + 1
         return NewDocument(
             Document(name, f"/{name}", str(number), "\n".join(texts), sample.language),
-            StoredDocument(name, "/generated", name, f"/{name}", number.to_bytes(32, "big"), self.recipe),
+            StoredDocument(name, "/generated", name, f"/{name}", number.to_bytes(32, "big"), self.chunker_version),
             tuple(NewChunk(chunk, embedding_hash(chunk), indexed_terms(chunk)) for chunk in chunks),
         )
 

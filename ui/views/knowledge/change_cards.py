@@ -52,16 +52,16 @@ def _change_card(change: DocumentChange, language: Language) -> Card:
         left = change.lines_came + change.lines_gone - LINES_TOLD
         if left > 0:
             lines.append(TextLine(translate("ui.kb_more_lines", language, count=left), quiet=True))
-    elif change.fate == "changed":
+    elif change.kind == "changed":
         lines.append(TextLine(translate("ui.kb_details_changed", language), quiet=True))
     return Card(
         title=change.title or change.document_id,
         lang=lang_of(change.language),
-        mark=translate(f"ui.kb_fate_{change.fate}", language),
-        tone=_TONES[change.fate],
+        mark=translate(f"ui.kb_fate_{change.kind}", language),
+        tone=_TONES[change.kind],
         notes=tuple(notes),
         lines=tuple(lines),
-        open=change.fate == "changed",
+        open=change.kind == "changed",
     )
 
 

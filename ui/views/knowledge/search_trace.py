@@ -142,7 +142,7 @@ def _row(one: Explained, told: Explanation, language: Language) -> Row:
             Cell(_rank(seen.fused_rank)),
             Cell(_figure(seen.late, 3) or "–"),
             Cell(_figure(seen.score, 2) or "–"),
-            Cell(_fate(one, told, language), tone=_TONES.get(one.fate, "quiet")),
+            Cell(_status(one, told, language), tone=_TONES.get(one.status, "quiet")),
         ),
     )
 
@@ -155,14 +155,14 @@ def _figure(value: float | None, digits: int) -> str:
     return f"{value:.{digits}f}" if value is not None else ""
 
 
-def _fate(one: Explained, told: Explanation, language: Language) -> str:
+def _status(one: Explained, told: Explanation, language: Language) -> str:
     counts = {"beyond": told.top_k, "not_kept": KEPT_CHUNKS, "not_found": told.candidates}
     return translate(
-        f"ui.kb_fate_{one.fate}",
+        f"ui.kb_fate_{one.status}",
         language,
-        tokens=one.sent_tokens if one.fate == "sent" else one.tokens,
+        tokens=one.sent_tokens if one.status == "sent" else one.tokens,
         title=(one.repeats.title or one.repeats.document_id) if one.repeats is not None else "",
-        count=counts.get(one.fate, 0),
+        count=counts.get(one.status, 0),
     )
 
 

@@ -56,7 +56,7 @@ def test_the_writer_gets_as_many_as_were_asked_for_and_the_same_for_the_same_see
         writer = KnowledgeWriter(tmp_path / name)
         generation = writer.begin()
         table = EmbeddingTable(writer.database, EMBEDDER.model_id, EMBEDDER.dimension)
-        steps = list(write_generated(writer, table, generation, samples, chunks=30, recipe="r", seed=seed))  # type: ignore[arg-type]
+        steps = list(write_generated(writer, table, generation, samples, chunks=30, chunker_version="r", seed=seed))  # type: ignore[arg-type]
         assert steps[-1] == 30
         assert table.missing(generation, 100) == []
         info = writer.publish(generation, EMBEDDER.model_id, EMBEDDER.dimension)
