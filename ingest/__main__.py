@@ -15,11 +15,13 @@ from ingest.commands import (
     SOMETHING_WRONG,
     confirm_new_details,
     detail_lines,
+    gate_lines,
     go_back,
     keep_questions,
     links_out_lines,
     print_json,
     print_lines,
+    record_change,
     report_fields,
     report_json,
     set_access,
@@ -29,18 +31,16 @@ from ingest.commands import (
     show_duplicates,
     show_gate,
     show_history,
+    summary_line,
     tell_unsettled_access,
 )
 from ingest.console import ProgressConsole
 from ingest.discovery import places
-from ingest.duplicate_words import summary_line
-from ingest.gate_words import gate_lines
 from ingest.langchain import NamedLoader, ingest_documents, open_loader
 from ingest.options import asks, contradiction, needs_no_paths
 from ingest.options import parser as make_parser
 from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
-from ingest.recording import record_change
 from ingest.summary import IngestSummary
 from ingest.watch import watch
 from rag.errors import AnswerdeskError, KnowledgeError, SettingsError

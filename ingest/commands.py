@@ -6,23 +6,22 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Literal
 
-from ingest.boilerplate import find_boilerplate
+from ingest.boilerplate import RepeatedLine, find_boilerplate
 from ingest.check import CheckReport, check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
-from ingest.duplicate_words import boilerplate_json, duplicate_lines, duplicates_json
-from ingest.duplicates import find_duplicates
+from ingest.duplicates import Duplicates, find_duplicates
 from ingest.gate import gate_of_current, register
-from ingest.gate_words import current_lines, gate_json
+from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
 from ingest.history import history, oldest_restorable, rollback
 from ingest.langchain import NamedLoader, documents_difference
 from ingest.lock import writer_lock
 from ingest.new_details import confirm_details
-from ingest.recording import record_change
 from ingest.summary import IngestSummary
-from rag.errors import AccessUnsettled, SettingsError, printable
-from rag.people.audit import terminal_user
+from rag.errors import AccessUnsettled, KnowledgeError, SettingsError, printable
+from rag.people.audit import AuditTrail, Detail, terminal_user
 from rag.protocols import Embedder
 from rag.schema import Audience, Language
 from rag.settings import Settings
@@ -36,6 +35,8 @@ OK = 0
 SOMETHING_WRONG = 1
 _SHOWN = 20
 _SCOPE = r"([a-z0-9][a-z0-9_-]{0,63})?"
+_LINE_SHOWN = 80  # characters
+_QUESTION_SHOWN = 100  # characters
 
 
 def print_json(value: object) -> None:
@@ -311,3 +312,115 @@ def _generation_line(info: GenerationInfo, language: Language) -> str:
 
 def _date(row: DocumentRow) -> str | None:
     return row.updated_on.isoformat() if row.updated_on is not None else None
+
+
+def record_change(
+    what: Literal["published", "rolled_back", "setting", "confirmed"],
+    settings: Settings,
+    language: Language,
+    **details: Detail,
+) -> bool:
+    """Take down what the user of this terminal did to the knowledge base; say it and return False where that fails."""
+    trail = AuditTrail(settings.people_path)
+    try:
+        trail.record(terminal_user(), what, settings.knowledge_base, **details)
+    except KnowledgeError as error:
+        print(printable(translate("ingest.not_recorded", language, reason=error.text(language))), file=sys.stderr)
+        return False
+    finally:
+        trail.close()
+    return True
+
+
+def duplicates_json(found: Duplicates) -> dict[str, object]:
+    """Return duplicates for ``json.dumps``."""
+    return {"same": [list(group) for group in found.same], "near": [asdict(pair) for pair in found.near]}
+
+
+def boilerplate_json(found: tuple[RepeatedLine, ...]) -> list[dict[str, object]]:
+    """Return repeated lines for ``json.dumps``."""
+    return [asdict(one) for one in found]
+
+
+def summary_line(found: Duplicates, language: Language) -> list[str]:
+    """Return what an ingest says of the duplicates among its documents: a line, or none."""
+    if not (found.same or found.near):
+        return []
+    return [translate("ingest.duplicates_new", language, same=len(found.same), near=len(found.near))]
+
+
+def duplicate_lines(found: Duplicates, repeated: tuple[RepeatedLine, ...], language: Language) -> list[str]:
+    """Return what ``--duplicates`` prints."""
+    lines = ["= " + "  ".join(group) for group in found.same[:_SHOWN]]
+    lines += [f"~ {pair.similarity:.2f}  {pair.first}  {pair.second}" for pair in found.near[:_SHOWN]]
+    lines += [f"# {one.on_pages}/{one.pages}  {one.folder}  {one.text[:_LINE_SHOWN]}" for one in repeated[:_SHOWN]]
+    lines.append(
+        translate("ingest.duplicates", language, same=len(found.same), near=len(found.near), lines=len(repeated))
+    )
+    return lines
+
+
+def gate_json(report: GateReport | None) -> dict[str, object] | None:
+    """Return a report for ``json.dumps``: its fields, ``passed``, and recall before and after."""
+    if report is None:
+        return None
+    count = max(report.questions, 1)
+    return {
+        **asdict(report),
+        "passed": report.passed,
+        "recall_before": round(report.before / count, 4),
+        "recall_after": round(report.after / count, 4),
+    }
+
+
+def gate_lines(report: GateReport, language: Language) -> list[str]:
+    """Return what to print after an ingest: the figures, then every question that lost or won its document."""
+    figures = {name: getattr(report, name) for name in ("questions", "before", "after", "unknown", "new")}
+    key = "gate_passed" if report.passed else "gate_forced" if report.forced else "gate_shut"
+    lines = [translate(f"ingest.{key}", language, within=FOUND_WITHIN, margin=100 * report.margin, **figures)]
+    lines += _question_lines("-", report.lost, language)
+    lines += _question_lines("+", report.won, language)
+    if report.retired:
+        lines.append(translate("ingest.gate_retired", language, count=len(report.retired)))
+        lines += _question_lines("x", report.retired, language)
+    return lines + _apart(report, language)
+
+
+def current_lines(report: GateReport, name: str, language: Language) -> list[str]:
+    """Return what ``--gate`` prints about the current generation."""
+    figures = translate(
+        "ingest.gate_current", language, name=name, within=FOUND_WITHIN, questions=report.questions, found=report.after
+    )
+    return [figures, *_question_lines("-", report.lost, language, alone=True), *_apart(report, language)]
+
+
+def _apart(report: GateReport, language: Language) -> list[str]:
+    counts = {"gate_unknown": report.unknown, "gate_new": report.new}
+    return [translate(f"ingest.{key}", language, count=count) for key, count in counts.items() if count]
+
+
+def _question_lines(
+    mark: str, questions: Sequence[QuestionChange], language: Language, *, alone: bool = False
+) -> list[str]:
+    """Return a line a question; ``alone`` where only one generation was asked."""
+    lines = [
+        f"{mark} {_shortened(one.question.splitlines()[-1])}  ({_where(one, language, alone=alone)})"
+        for one in questions[:_SHOWN]
+    ]
+    if len(questions) > _SHOWN:
+        lines.append(f"{mark} " + translate("ingest.and_more_questions", language, count=len(questions) - _SHOWN))
+    return lines
+
+
+def _shortened(question: str) -> str:
+    return question if len(question) <= _QUESTION_SHOWN else f"{question[: _QUESTION_SHOWN - 1]}…"
+
+
+def _where(one: QuestionChange, language: Language, *, alone: bool) -> str:
+    named = {"document": " / ".join(one.document_ids), "first": one.first or "-"}
+    if one.after is None:
+        return translate("ingest.document_not_found" if one.present else "ingest.document_gone", language, **named)
+    if alone:
+        return translate("ingest.document_stands", language, place=one.after, **named)
+    before = one.before or translate("ingest.place_none", language)
+    return translate("ingest.document_at", language, before=before, after=one.after, **named)

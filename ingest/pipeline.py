@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,10 +31,10 @@ from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.new_details import note_details
-from ingest.publish import Candidate, Outcome, as_before
+from ingest.publish import Candidate, as_before
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
-from ingest.summary import IngestProgress, IngestSummary, ReportProgress, Stage
+from ingest.summary import IngestProgress, IngestSummary, Publication, ReportProgress, Stage
 from rag.errors import DocumentUnreadable, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
 from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits
@@ -324,11 +324,11 @@ class _Run:
     def finish(self, started_at: float) -> IngestSummary:
         """Embed what has no vector yet and publish, if anything is different from before."""
         if self._writing.written > 0 or self._retired > 0 or self._options.rebuild or self._generation == 1:
-            outcome = self._embed_and_publish()
-            embedded = self._embedding.done
+            publication, embedded = self._embed_and_publish(), self._embedding.done
         else:
-            outcome, embedded = as_before(self._writer, self._generation - 1), 0
+            publication, embedded = as_before(self._writer, self._generation - 1), 0
         return IngestSummary(
+            **{field.name: getattr(publication, field.name) for field in fields(publication)},
             added=self._added,
             changed=self._changed,
             unchanged=self._unchanged,
@@ -336,20 +336,11 @@ class _Run:
             moved=self._moved,
             missing=self._missing,
             failures=tuple(self._failures),
-            unsupported=(),
-            documents=outcome.documents,
-            chunks=outcome.chunks,
             embedded=embedded,
             seconds=time.monotonic() - started_at,
-            generation=outcome.generation,
-            published=outcome.published,
-            gate=outcome.gate,
-            duplicates=outcome.duplicates,
-            changes=outcome.changes,
-            new_details=outcome.new_details,
         )
 
-    def _embed_and_publish(self) -> Outcome:
+    def _embed_and_publish(self) -> Publication:
         self._report("embedding")
         self._embedding.begin()
         sketched = sketch_new(self._writer, self._generation, partial(self._keep_arrived_vectors, "embedding"))

@@ -7,37 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.changes import NO_CHANGES, Changes, changes_between
-from ingest.duplicates import NO_DUPLICATES, Duplicates, new_duplicates
+from ingest.changes import changes_between
+from ingest.duplicates import new_duplicates
 from ingest.gate import Gate
 from ingest.gate_report import GateReport
 from ingest.new_details import confirm_first, new_details
+from ingest.summary import Publication
 from rag.errors import StorageFull
 from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
-from rag.storage.contact_details import NewDetail
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore, generation_folder, visible_counts
 from rag.storage.writer import KnowledgeWriter
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What serves after an ingest, what it holds, and what the gate said; None where nothing was asked.
-
-    ``new_details`` are the addresses that nobody has confirmed.
-    Of a rehearsal ``documents``, ``chunks``, ``changes`` and ``duplicates`` are those that were not published.
-    """
-
-    generation: int
-    documents: int
-    chunks: int
-    gate: GateReport | None = None
-    published: bool = False
-    changes: Changes = NO_CHANGES
-    duplicates: Duplicates = NO_DUPLICATES
-    new_details: tuple[NewDetail, ...] = ()
 
 
 def publish(
@@ -70,7 +52,7 @@ class Candidate:
     limits: IndexLimits
     sketched: Sequence[int]
 
-    def publish_if_good(self, table: EmbeddingTable, change: GenerationChange) -> Outcome:
+    def publish_if_good(self, table: EmbeddingTable, change: GenerationChange) -> Publication:
         """Publish the generation if the gate lets it pass.
 
         Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
@@ -87,7 +69,7 @@ class Candidate:
         confirm_first(self.writer.database, self.generation)
         self.gate.settle(self.generation)
         tidy_up(self.writer, table)
-        return Outcome(
+        return Publication(
             self.generation,
             info.document_count,
             info.chunk_count,
@@ -97,7 +79,7 @@ class Candidate:
             new_details=new_details(self.writer.database, self.generation),
         )
 
-    def rehearse(self) -> Outcome:
+    def rehearse(self) -> Publication:
         """Do all that publishing does but the last step: say what the generation would hold, and undo it.
 
         The vectors of its passages stay, so that publishing it afterwards takes seconds.
@@ -106,7 +88,7 @@ class Candidate:
         report = self._judged()
         with writer.database.reading() as connection:
             documents, chunks = visible_counts(connection, generation)
-        outcome = Outcome(
+        rehearsed = Publication(
             generation - 1,
             documents,
             chunks,
@@ -116,18 +98,18 @@ class Candidate:
             new_details=new_details(writer.database, generation),
         )
         writer.begin()
-        return outcome
+        return rehearsed
 
     def _judged(self) -> GateReport | None:
         write_index(self.writer, self.generation, self.space, self.limits)
         return self.gate.judge(self.generation)
 
 
-def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Outcome:
+def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Publication:
     """Say that the generation serves on, and what it holds."""
     with KnowledgeStore(writer.folder) as store:
         info = store.generation_info(generation)
-    return Outcome(generation, info.document_count, info.chunk_count, report)
+    return Publication(generation, info.document_count, info.chunk_count, report)
 
 
 def write_index(

@@ -43,20 +43,41 @@ ReportProgress = Callable[[IngestProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class IngestSummary:
+class Publication:
+    """What serves after an ingest, and what it holds.
+
+    ``documents`` and ``chunks`` count what the generation holds.  ``published`` is False when nothing had changed, or
+    when ``gate``, which is None where no regression questions were asked, stayed shut.  ``duplicates`` are those of
+    documents that came with this generation, ``new_details`` the addresses in it that nobody has confirmed.
+
+    Of a rehearsal ``documents`` and ``chunks`` count what would be published, ``changes`` says what that changes, and
+    ``generation`` is still the current one, 0 where there is none.
+    """
+
+    generation: int
+    documents: int
+    chunks: int
+    gate: GateReport | None = None
+    published: bool = False
+    changes: Changes = NO_CHANGES
+    duplicates: Duplicates = NO_DUPLICATES
+    new_details: tuple[NewDetail, ...] = ()
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether a generation was built and the gate did not let it be published."""
+        return self.gate is not None and not (self.gate.passed or self.published)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSummary(Publication):
     """What became of every document.
 
     ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
     ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``
-    documents are known and were not found; they are retired only when that is asked for.  ``documents`` and ``chunks``
-    count what the generation holds, ``embedded`` the passages that went through the embedder.  ``published`` is False
-    when nothing had changed, or when ``gate``, which is None where no regression questions were asked, stayed shut.
-    ``duplicates`` are those of documents that came with this generation.  Left out are ``unsupported`` files, for their
-    kind, and ``links_out``, which lead out of the folders.  ``new_details`` are the addresses in the generation that
-    nobody has confirmed.
-
-    Of a rehearsal ``documents`` and ``chunks`` count what would be published, ``changes`` says what that changes, and
-    ``generation`` is still the current one, 0 where there is none.
+    documents are known and were not found; they are retired only when that is asked for.  ``embedded`` counts the
+    passages that went through the embedder.  Left out are ``unsupported`` files, for their kind, and ``links_out``,
+    which lead out of the folders.
     """
 
     added: int
@@ -66,23 +87,10 @@ class IngestSummary:
     moved: int
     missing: int
     failures: tuple[Unreadable, ...]
-    unsupported: tuple[Path, ...]
-    documents: int
-    chunks: int
     embedded: int
     seconds: float
-    generation: int
-    published: bool
-    gate: GateReport | None = None
-    duplicates: Duplicates = NO_DUPLICATES
-    changes: Changes = NO_CHANGES
+    unsupported: tuple[Path, ...] = ()
     links_out: tuple[Path, ...] = ()
-    new_details: tuple[NewDetail, ...] = ()
-
-    @property
-    def shut_out(self) -> bool:
-        """Whether a generation was built and the gate did not let it be published."""
-        return self.gate is not None and not (self.gate.passed or self.published)
 
     @property
     def chunks_per_second(self) -> float:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ingest.boilerplate import RepeatedLine, find_boilerplate
-from ingest.duplicate_words import duplicate_lines, summary_line
+from ingest.commands import duplicate_lines, summary_line
 from ingest.duplicates import Duplicates, NearPair, duplicates_of, find_duplicates, sketch, sketch_new
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.sketches import SketchTable

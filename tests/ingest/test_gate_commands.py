@@ -6,8 +6,8 @@ import pytest
 
 import ingest.__main__
 from ingest.__main__ import SHUT_OUT, main
+from ingest.commands import current_lines, gate_lines
 from ingest.gate_report import GateReport, QuestionChange
-from ingest.gate_words import current_lines, gate_lines
 from rag.settings import load_settings
 from rag.storage.access import Access, access_to
 from tests.ingest.conftest import Desk
