@@ -68,11 +68,6 @@ class MemoryBudget:
         self._taken_bytes = 0
         self._pictures = 0
 
-    @property
-    def taken_bytes(self) -> int:
-        """How much is taken now."""
-        return self._taken_bytes
-
     def take(self, size_bytes: int, given_up: GivenUp) -> bool:
         """Wait for room and take it; False where it was given up meanwhile."""
         return self._take(size_bytes, lambda: self._taken_bytes == 0, given_up)

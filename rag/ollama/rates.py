@@ -39,12 +39,12 @@ class Rates:
 _KEPT = TypeAdapter(dict[str, Rates])
 
 
-def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, context_tokens: int, seed: int = 0) -> Rates:
+def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, context_tokens: int) -> Rates:
     """Ask a loaded model for a few tokens behind prompts that it has never seen, so that no cache serves them.
 
     Raises ``ServingError``.
     """
-    chance = random.Random(f"{seed} {model} {client.version()}")
+    chance = random.Random(f"0 {model} {client.version()}")
     options = {"num_ctx": context_tokens, "num_predict": _ANSWER_TOKENS, "temperature": 0}
     prompts: list[float] = []
     answers: list[float] = []

@@ -51,7 +51,6 @@ class ServerStatus:
     version: str
     managed: bool
     pid: int | None = None
-    supervisor_pid: int | None = None
     started_at: float | None = None
     restarts: int = 0
     log: str = ""
@@ -77,7 +76,6 @@ def status(settings: Settings) -> ServerStatus:
         version or "",
         managed=True,
         pid=state.ollama.pid,
-        supervisor_pid=state.supervisor.pid,
         started_at=state.started_at,
         restarts=state.restarts,
         log=str(files.log),

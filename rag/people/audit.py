@@ -100,12 +100,9 @@ class AuditTrail(Store):
         with self._database.transaction() as connection:
             write_change(connection, who, what, about, details)
 
-    def entries(self, limit: int = 200, before: int | None = None) -> tuple[Entry, ...]:
-        """Return the newest entries first; with ``before`` those with a smaller number."""
-        rows = self._database.rows(
-            "SELECT * FROM change WHERE (:before IS NULL OR change < :before) ORDER BY change DESC LIMIT :limit",
-            {"before": before, "limit": limit},
-        )
+    def entries(self, limit: int = 200) -> tuple[Entry, ...]:
+        """Return the newest entries first."""
+        rows = self._database.rows("SELECT * FROM change ORDER BY change DESC LIMIT ?", (limit,))
         return tuple(_entry(row) for row in rows)
 
     def lines(self) -> Iterator[str]:

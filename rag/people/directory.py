@@ -29,7 +29,6 @@ class Person:
     scopes: frozenset[str] | None
     disabled: bool
     has_password: bool
-    added_at: datetime
 
     @property
     def user(self) -> User:
@@ -188,5 +187,4 @@ def _person(row: sqlite3.Row) -> Person:
         scopes=frozenset(json.loads(row["scopes"])) if row["scopes"] is not None else None,
         disabled=bool(row["disabled"]),
         has_password=bool(row["password"]),
-        added_at=datetime.fromisoformat(row["added_at"]),
     )

@@ -144,15 +144,6 @@ class TurnFeedback:
         )
         return [OutcomeCounts(*row) for row in rows]
 
-    def reasons(self, *, since: datetime | None = None) -> dict[str, int]:
-        """Count why answers were of no use; an empty reason where nobody said."""
-        rows = self._database.rows(
-            "SELECT reason, count(*) FROM turn_feedback WHERE useful = 0 AND at >= ? "
-            "GROUP BY reason ORDER BY count(*) DESC, reason",
-            (since.astimezone(UTC).isoformat() if since is not None else "",),
-        )
-        return {reason: count for reason, count in rows}
-
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()

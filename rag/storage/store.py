@@ -173,13 +173,12 @@ class KnowledgeStore(Database):
         )
         return tuple(chunk_from_row(row) for row in rows)
 
-    def visible_chunk_ids(self, generation: int, language: Language | None = None) -> list[int]:
-        """Return the numbers of all chunks of the generation, ascending; of one language if it is given."""
+    def visible_chunk_ids(self, generation: int) -> list[int]:
+        """Return the numbers of all chunks of the generation, ascending."""
         with self.reading() as connection:
             rows = connection.execute(
-                f"SELECT chunk_id FROM chunk WHERE {VISIBLE.format('chunk')} "
-                "AND language = ifnull(:language, language) ORDER BY chunk_id",
-                {"generation": generation, "language": language},
+                f"SELECT chunk_id FROM chunk WHERE {VISIBLE.format('chunk')} ORDER BY chunk_id",
+                {"generation": generation},
             )
             return [row[0] for row in rows]
 

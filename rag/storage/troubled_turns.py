@@ -22,11 +22,11 @@ from rag.storage.connection import Database, Store
 from rag.storage.migrations import TURN_MIGRATIONS
 
 Trouble = Literal["refused", "unanswered", "disliked"]
-TROUBLES: tuple[Trouble, ...] = ("refused", "unanswered", "disliked")
 
 _OF_ONE_QUESTION = "'ModelSaidNothing', 'ModelTimedOut', 'ModelStoppedHalfway'"
 """Errors of one question; with any other the server was away, which says nothing about the knowledge base."""
 
+_MOST_TURNS = 5000
 _NO_MATTER_OF_KNOWLEDGE = "'tone', 'language'"
 
 _ASKED = "knowledge_base = :base AND created_at >= :since"
@@ -87,20 +87,20 @@ class AskedCounts:
 class TroubledTurns(Store):
     """The turns in the database at ``path`` that say what the knowledge base lacks.
 
-    ``since`` is a time with a zone, or None for all; ``limit`` keeps the newest ones.
+    ``since`` is a time with a zone, or None for all; at most the newest 5,000 turns are looked at.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(Database(path, TURN_MIGRATIONS))
 
-    def unmet(self, knowledge_base: str, since: datetime | None, limit: int = 5000) -> list[UnmetQuestion]:
+    def unmet(self, knowledge_base: str, since: datetime | None) -> list[UnmetQuestion]:
         """Return the questions that went badly, the newest first."""
         return [
             UnmetQuestion(row[0], datetime.fromisoformat(row[1]), row[2], row[3], row[4])
-            for row in self._rows(_UNMET, knowledge_base, since, limit)
+            for row in self._rows(_UNMET, knowledge_base, since, _MOST_TURNS)
         ]
 
-    def doubtful(self, knowledge_base: str, since: datetime | None, limit: int = 5000) -> list[DoubtfulTurn]:
+    def doubtful(self, knowledge_base: str, since: datetime | None) -> list[DoubtfulTurn]:
         """Return the turns whose passages were at odds or had expired, the newest first."""
         return [
             DoubtfulTurn(
@@ -111,7 +111,7 @@ class TroubledTurns(Store):
                 Answer.from_json(json.loads(row[4])),
                 _EVIDENCE.validate_json(row[5]),
             )
-            for row in self._rows(_DOUBTFUL, knowledge_base, since, limit)
+            for row in self._rows(_DOUBTFUL, knowledge_base, since, _MOST_TURNS)
         ]
 
     def counts(self, knowledge_base: str, since: datetime | None) -> AskedCounts:

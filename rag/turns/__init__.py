@@ -2,7 +2,7 @@
 
     pipelines = Pipelines(KnowledgeBases(settings.data_dir / "knowledge"), build)
     turns = TurnService(pipelines, TurnStore(settings.turns_path), workers=16)
-    turn_id = turns.submit(token, "How long is the warranty?", session="local")
+    turn_id = turns.submit(token, TurnRequest("How long is the warranty?", session="local"))
     snapshot = turns.snapshot(turn_id)          # evidence, thought and text so far
     turns.cancel(turn_id)
 
@@ -20,7 +20,7 @@ from rag.turns.limits import NO_LIMITS, PersonLimits
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.quota import Quota
 from rag.turns.rewritings import PersonalRewritings, Translations
-from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnService
+from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnRequest, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
 from rag.turns.writings import Writing, WritingService, WritingSnapshot, parts_of
 
@@ -41,6 +41,7 @@ __all__ = [
     "Pipelines",
     "Quota",
     "Translations",
+    "TurnRequest",
     "TurnService",
     "TurnSnapshot",
     "TurnState",

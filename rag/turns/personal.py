@@ -1,12 +1,13 @@
 """The turns one user may see: their own, and those of knowledge bases they may use."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rag.errors import NotPermitted, TurnMissing
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
 from rag.storage.knowledge_bases import KnowledgeBases
-from rag.turns.service import TurnService
+from rag.turns.service import TurnRequest, TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
 
 
@@ -22,38 +23,23 @@ class PersonalTurns:
         self._bases = bases
         self._who = who
 
-    def submit(
-        self,
-        token: str,
-        question: str,
-        knowledge_base: str,
-        think: bool | None = None,
-        *,
-        follows: str = "",
-        tab: str = "",
-        fresh: bool = False,
-    ) -> str:
-        """Ask a knowledge base; arguments are those of ``TurnService.submit``, and ``tab`` is the browser tab's name.
+    def submit(self, token: str, request: TurnRequest, *, tab: str = "") -> str:
+        """Ask a knowledge base, from the browser tab of this name; whose turn it is says the person who is signed in.
 
         Raises ``AccessDenied``, ``QuestionTooLong`` and ``QuestionsTooFast``; a question goes on only from a turn of
         the same knowledge base.
         """
         user = self._who()
-        self._bases.require(user, knowledge_base)
-        if not self._is_of(follows, knowledge_base):
-            follows = ""
-        return self._turns.submit(
-            f"{user.name} {token}",
-            question,
-            user.name,
-            think,
-            follows=follows,
+        self._bases.require(user, request.knowledge_base)
+        own = replace(
+            request,
+            follows=request.follows if self._is_of(request.follows, request.knowledge_base) else "",
+            session=user.name,
             owner=owner_of(user, tab),
             conversation=tab,
-            fresh=fresh,
-            knowledge_base=knowledge_base,
             user=user,
         )
+        return self._turns.submit(f"{user.name} {token}", own)
 
     def snapshot(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
         """Return a turn as ``TurnService.snapshot`` does.  Raises ``TurnMissing`` or ``AccessDenied``."""

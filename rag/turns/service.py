@@ -62,6 +62,27 @@ PipelineOf = Callable[[str, User], AnswerPipeline]
 
 
 @dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """A question to be answered in the background.
+
+    ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on from.
+    ``fresh`` asks for an answer of the model's own, whatever is there already.  ``session`` is whose history the turn
+    belongs to; ``owner`` is who takes turns with the others and whom the limits are for; empty: the session.
+    ``conversation`` is whose earlier prompt the model may know; empty: the owner's.
+    """
+
+    question: str
+    knowledge_base: str = "default"
+    think: bool | None = None
+    follows: str = ""
+    fresh: bool = False
+    session: str = ""
+    owner: str = ""
+    conversation: str = ""
+    user: User = LOCAL_USER
+
+
+@dataclass(frozen=True, slots=True)
 class Occupancy:
     """How many turns of this process are with the model, and how many wait for it."""
 
@@ -118,43 +139,26 @@ class TurnService:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
 
-    def submit(
-        self,
-        token: str,
-        question: str,
-        session: str,
-        think: bool | None = None,
-        *,
-        follows: str = "",
-        owner: str = "",
-        conversation: str = "",
-        knowledge_base: str = "default",
-        user: User = LOCAL_USER,
-        fresh: bool = False,
-    ) -> str:
+    def submit(self, token: str, request: TurnRequest) -> str:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
-        ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on
-        from.  ``owner`` is who takes turns with the others and whom the limits are for; empty: the session.
-        ``conversation`` is whose earlier prompt the model may know; empty: the owner's.  ``fresh`` asks for an answer
-        of the model's own, whatever is there already.  Where the model cannot answer, passages are quoted.  A question
-        that cannot be worked on becomes a failed turn, and so does one of an owner who has too many waiting,
-        or of a ``user`` who may not use ``knowledge_base``: that is asked when the search begins, of whoever hands out
-        the pipelines.
+        Where the model cannot answer, passages are quoted.  A question that cannot be worked on becomes a failed turn,
+        and so does one of an owner who has too many waiting, or of a user who may not use the knowledge base: that is
+        asked when the search begins, of whoever hands out the pipelines.
 
         Raises ``QuestionTooLong`` and ``QuestionsTooFast``; nothing is kept of such a question.
         """
-        question = self._limits.require_short(question)
+        question, owner = self._limits.require_short(request.question), request.owner or request.session
         with self._lock:
             if token in self._turn_of_token:
                 return self._turn_of_token[token]
-            self._require_pace(owner or session)
+            self._require_pace(owner)
             record = self._store.add(
                 question,
-                session=session,
+                session=request.session,
                 language=question_language(question),
-                follows=follows,
-                knowledge_base=knowledge_base,
+                follows=request.follows,
+                knowledge_base=request.knowledge_base,
             )
             live = LiveTurn(record)
             self._live[record.turn_id] = live
@@ -162,14 +166,14 @@ class TurnService:
             while len(self._turn_of_token) > _REMEMBERED_TOKENS:
                 self._turn_of_token.popitem(last=False)
         options = AskOptions(
-            think=think,
+            think=request.think,
             cancelled=live.cancelled,
-            owner=owner or session,
-            conversation=conversation,
-            fresh=fresh,
+            owner=owner,
+            conversation=request.conversation,
+            fresh=request.fresh,
             quote="if_needed",
         )
-        self._begin(_Work(live, options, user))
+        self._begin(_Work(live, options, request.user))
         return record.turn_id
 
     @property

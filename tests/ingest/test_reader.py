@@ -107,10 +107,10 @@ def test_the_memory_is_raised_while_a_picture_is_read(tmp_path: Path) -> None:
     with FileReader(LIMITS, budget=budget) as reader:
         (told,) = read(reader, tmp_path / "a.looks")
         assert told == str([(low, most), (most, most), (low, most), (most, most), (low, most)])
-        assert budget.taken_bytes == low + IDLE_ENGINE_BYTES, "an engine may be loaded"
+        assert budget._taken_bytes == low + IDLE_ENGINE_BYTES, "an engine may be loaded"
         reader.close()
-        assert budget.taken_bytes == low
-    assert budget.taken_bytes == 0
+        assert budget._taken_bytes == low
+    assert budget._taken_bytes == 0
     with FileReader(replace(LIMITS, ocr_pages=0), budget=budget) as reader:
         (told,) = read(reader, tmp_path / "a.looks")
         assert told == str([(low, low)] * 5), "no picture is read"

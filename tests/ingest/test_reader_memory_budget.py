@@ -32,14 +32,14 @@ def test_those_that_fit_go_on_and_others_wait() -> None:
     assert waiting.is_alive(), "6 are taken"
     budget.give_back(6)
     waiting.join(5)
-    assert (waiting.is_alive(), budget.taken_bytes) == (False, 5)
+    assert (waiting.is_alive(), budget._taken_bytes) == (False, 5)
 
 
 def test_who_gives_up_gets_nothing() -> None:
     budget = MemoryBudget(10)
     budget.take(10, never)
     assert not budget.take(1, lambda: True)
-    assert budget.taken_bytes == 10
+    assert budget._taken_bytes == 10
 
 
 def test_the_first_reader_and_one_picture_always_go_on() -> None:
@@ -64,10 +64,10 @@ def test_an_ingest_opens_no_more_readers_than_there_is_memory_for(monkeypatch: p
     settings = Settings(readers_memory_megabytes=2500)
     with open_readers(settings, 10_000) as readers:
         assert len(readers) == 2
-        assert budget_of(settings).taken_bytes == 2 * GIGABYTE
+        assert budget_of(settings)._taken_bytes == 2 * GIGABYTE
         with open_readers(settings, 10_000) as others:
             assert len(others) == 1, "it waits with its first file"
-    assert budget_of(settings).taken_bytes == 0
+    assert budget_of(settings)._taken_bytes == 0
 
 
 @pytest.mark.slow
@@ -84,4 +84,4 @@ def test_a_reader_waits_for_its_share_and_can_be_stopped_meanwhile(tmp_path: Pat
         second.interrupt()
         waiting.join(5)
         assert [one.details["reason"] for one in found if isinstance(one, DocumentUnreadable)] == ["malformed"]
-    assert budget.taken_bytes == 0
+    assert budget._taken_bytes == 0

@@ -34,7 +34,7 @@ from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, Script, ScriptedGenerator
 from rag.tracing import Trace
-from rag.turns import TurnService
+from rag.turns import TurnRequest, TurnService
 from tests.support.knowledge import Article, found, publish
 
 RULE = "You can send back any item within 30 days of delivery."
@@ -431,7 +431,7 @@ def test_an_answer_teaches_how_long_one_takes_also_where_nobody_reads_on_behind_
     whole, left, broken = (Desk(tmp_path / name) for name in ("whole", "left", "broken"))
     whole.pipeline.answer("How long?")
     turns = TurnService(lambda base, user: left.pipeline, TurnStore(tmp_path / "turns.db"), 1)
-    turn = turns.submit("token", "How long?", "default", False)
+    turn = turns.submit("token", TurnRequest("How long?", session="default", think=False))
     assert turns.wait(turn, lambda snapshot: False, timeout_seconds=10).state == "done"
     turns.close()
     events = broken.pipeline.stream("How long?")

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,7 +13,7 @@ from rag.settings import Settings
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.translate import translate
-from rag.turns import TurnService
+from rag.turns import TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from tests.ui.views.quality.shelf import quality_of
@@ -152,7 +151,7 @@ def test_a_rerun_asks_nothing_again_and_white_space_is_no_question(harness: Harn
 
 def test_retry_asks_the_same_words_as_a_new_turn(harness: Harness) -> None:
     harness.gates.prepare("How long?", "done", "all")
-    turn_id = harness.turns.submit("a", "How long?", "local")
+    turn_id = harness.turns.submit("a", TurnRequest("How long?", session="local"))
     harness.turns.wait(turn_id, lambda _: False, timeout_seconds=10)
     test = page(harness, turn=turn_id)
     test.button(key="retry").click().run()
@@ -196,9 +195,9 @@ def test_the_thinking_switch_reaches_the_pipeline(
     asked: list[bool | None] = []
     submit = harness.turns.submit
 
-    def spy(token: str, question: str, session: str, think: bool | None = None, **options: Any) -> str:
-        asked.append(think)
-        return submit(token, question, session, think, **options)
+    def spy(token: str, request: TurnRequest) -> str:
+        asked.append(request.think)
+        return submit(token, request)
 
     monkeypatch.setattr(harness.turns, "submit", spy)
     test = page(harness)
@@ -212,9 +211,9 @@ def test_each_tab_takes_its_own_turns_in_the_line(harness: Harness, monkeypatch:
     owners: list[str] = []
     submit = harness.turns.submit
 
-    def spy(token: str, question: str, session: str, think: bool | None = None, **options: Any) -> str:
-        owners.append(options["owner"])
-        return submit(token, question, session, think, **options)
+    def spy(token: str, request: TurnRequest) -> str:
+        owners.append(request.owner)
+        return submit(token, request)
 
     monkeypatch.setattr(harness.turns, "submit", spy)
     first = page(harness)

@@ -16,7 +16,7 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.storage.turn_store import TurnStore
 from rag.terminal import terminal_language
 from rag.translate import translate
-from rag.turns import NO_LIMITS, PersonLimits, TurnService, TurnSnapshot
+from rag.turns import NO_LIMITS, PersonLimits, TurnRequest, TurnService, TurnSnapshot
 
 _READ_AGAIN_AFTER_SECONDS = 1.0
 _MORE_WORKERS_THAN_THE_LINE = 4  # as ui/services/shared.py has it
@@ -100,7 +100,7 @@ class DeskArm:
         sent_at = time.perf_counter()
         owner = f"load {asking.session}"
         turn_id = self.turns.submit(
-            secrets.token_hex(8), asking.question.question, owner, think=self._think, owner=owner
+            secrets.token_hex(8), TurnRequest(asking.question.question, session=owner, think=self._think, owner=owner)
         )
         seen = _Seen()
         snapshot = self.turns.wait(turn_id, lambda _: True, timeout_seconds=0)

@@ -20,7 +20,7 @@ from ingest.reader import FileReader
 from rag.errors import AnswerdeskError
 from rag.percentiles import Percentiles
 from rag.settings import Settings
-from rag.turns import FairPool, TurnService
+from rag.turns import FairPool, TurnRequest, TurnService
 
 EVIDENCE_P99_MS = 1000.0
 FLOODER = "flooder"
@@ -84,7 +84,9 @@ class Flooder:
 
     def _ask(self, question: str) -> None:
         try:
-            turn_id = self._turns.submit(secrets.token_hex(8), question, FLOODER, self._think, owner=FLOODER)
+            turn_id = self._turns.submit(
+                secrets.token_hex(8), TurnRequest(question, session=FLOODER, think=self._think, owner=FLOODER)
+            )
         except AnswerdeskError as error:
             with self._lock:
                 self.questions[type(error).__name__] += 1

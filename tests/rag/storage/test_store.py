@@ -83,7 +83,6 @@ def test_what_is_read_back_is_what_was_written(writer: KnowledgeWriter) -> None:
     assert (chunk.text, chunk.heading_path, chunk.language) == ("七天退款", ("Part",), "zh")
     assert store.chunks([chunk.chunk_id, 999], 1) == {chunk.chunk_id: chunk}
     assert store.languages(1) == {"zh": 1, "en": 1}
-    assert store.visible_chunk_ids(1, "zh") == [chunk.chunk_id]
     assert [(row.document_id, row.characters, row.chunk_count) for row in store.documents(1)] == [
         ("a.md", 16, 1),
         ("b.md", 4, 1),

@@ -16,7 +16,7 @@ from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.writer import KnowledgeWriter
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline
-from rag.turns import PersonalTurns, Pipelines, TurnService, TurnSnapshot
+from rag.turns import PersonalTurns, Pipelines, TurnRequest, TurnService, TurnSnapshot
 
 SECRET = "The bonus of the board is forty-seven crowns a year and is paid in December."
 QUESTION = "How high is the bonus of the board?"
@@ -54,7 +54,9 @@ class House:
 
     def asked(self, user: User, base: str, question: str = QUESTION, follows: str = "") -> TurnSnapshot:
         turns = self.of(user.name)
-        turn_id = turns.submit(f"{threading.get_ident()} {question} {base}", question, base, follows=follows)
+        turn_id = turns.submit(
+            f"{threading.get_ident()} {question} {base}", TurnRequest(question, base, follows=follows)
+        )
         return turns.wait(turn_id, lambda _: False, timeout_seconds=30)
 
 
@@ -74,13 +76,13 @@ def test_who_may_use_both_gets_the_secret_from_one_only(house: House) -> None:
 def test_asking_is_refused_before_a_turn_is_made(house: House) -> None:
     for base in ("payroll", "nothing", "../bases/payroll", "", "default/../payroll", "PAYROLL"):
         with pytest.raises(AccessDenied):
-            house.of("lin").submit("token", QUESTION, base)
+            house.of("lin").submit("token", TurnRequest(QUESTION, base))
     assert house.turns.history(None) == ()
 
 
 def test_retrieval_is_guarded_by_itself(house: House) -> None:
     """As if a page had forgotten to ask, or had the service of everybody in its hands."""
-    turn_id = house.turns.submit("token", QUESTION, "lin", knowledge_base="payroll", user=LIN)
+    turn_id = house.turns.submit("token", TurnRequest(QUESTION, session="lin", knowledge_base="payroll", user=LIN))
     turn = house.turns.wait(turn_id, lambda _: False, timeout_seconds=30)
     assert turn.failure is not None
     assert (turn.state, turn.failure.kind, turn.evidence, turn.text) == ("failed", "AccessDenied", (), "")
@@ -146,7 +148,11 @@ def test_what_is_taken_away_is_gone_at_the_next_call(house: House) -> None:
     with pytest.raises(AccessDenied):
         mei.snapshot(secret.turn_id)
     del house.signed_in["mei"]
-    for reach in (mei.history, lambda: mei.snapshot(secret.turn_id), lambda: mei.submit("t", "q?", "default")):
+    for reach in (
+        mei.history,
+        lambda: mei.snapshot(secret.turn_id),
+        lambda: mei.submit("t", TurnRequest("q?", "default")),
+    ):
         with pytest.raises(SignInNeeded):
             reach()
 
@@ -164,8 +170,8 @@ def test_a_question_goes_on_from_no_turn_of_another_knowledge_base(house: House)
 
 
 def test_another_persons_token_makes_a_turn_of_ones_own(house: House) -> None:
-    first = house.of("mei").submit("the same token", QUESTION, "payroll")
-    second = house.of("lin").submit("the same token", "How long is the warranty?", "default")
+    first = house.of("mei").submit("the same token", TurnRequest(QUESTION, "payroll"))
+    second = house.of("lin").submit("the same token", TurnRequest("How long is the warranty?", "default"))
     assert first != second
 
 
@@ -212,12 +218,12 @@ def test_nobody_takes_another_ones_judgement_away(house: House) -> None:
     lin, mei, bo, feedback = house.of("lin"), house.of("mei"), house.of("bo"), house.turns.feedback
     lin.judge(turn.turn_id, useful=True)
     mei.judge(turn.turn_id, useful=False, reason="wrong")
-    assert feedback.reasons() == {}
+    assert feedback.opinion(turn.turn_id) == Opinion(useful=True), "the asker's counts"
     assert mei.opinion(turn.turn_id) == Opinion(useful=False, reason="wrong")
     assert lin.opinion(turn.turn_id) == Opinion(useful=True)
     bo.judge(turn.turn_id, useful=False, reason="outdated")
     lin.judge(turn.turn_id, useful=True)
-    assert feedback.reasons() == {"outdated": 1}
+    assert feedback.opinion(turn.turn_id) == Opinion(useful=False, reason="outdated"), "a lead's counts"
 
 
 def test_nobody_judges_what_they_may_not_see(house: House) -> None:
@@ -234,18 +240,18 @@ def test_nobody_judges_what_they_may_not_see(house: House) -> None:
 
 
 def test_a_person_is_one_owner_in_all_tabs_and_without_sign_in_each_tab_is_one(house: House) -> None:
-    asked: list[dict[str, object]] = []
+    asked: list[dict[str, str]] = []
     submit = house.turns.submit
 
-    def noted(*arguments: object, **options: object) -> str:
-        asked.append({name: options[name] for name in ("owner", "conversation")})
-        return submit(*arguments, **options)  # type: ignore[arg-type]
+    def noted(token: str, request: TurnRequest) -> str:
+        asked.append({"owner": request.owner, "conversation": request.conversation})
+        return submit(token, request)
 
-    house.turns.submit = noted  # type: ignore[method-assign, assignment]
+    house.turns.submit = noted  # type: ignore[method-assign]
     for name, tab in (("lin", "tab 1"), ("lin", "tab 2")):
-        house.of(name).submit(f"{name} {tab}", QUESTION, "default", tab=tab)
+        house.of(name).submit(f"{name} {tab}", TurnRequest(QUESTION, "default"), tab=tab)
     house.signed_in["local"] = LOCAL_USER
-    house.of("local").submit("local", QUESTION, "default", tab="tab 3")
+    house.of("local").submit("local", TurnRequest(QUESTION, "default"), tab="tab 3")
     assert asked == [
         {"owner": "lin", "conversation": "tab 1"},
         {"owner": "lin", "conversation": "tab 2"},

@@ -17,6 +17,7 @@ from rag.turns import (
     PersonalTurns,
     Pipelines,
     Translations,
+    TurnRequest,
     TurnService,
     TurnSnapshot,
     WritingService,
@@ -59,7 +60,7 @@ class House:
         return PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
 
     def asked(self, question: str = QUESTION) -> TurnSnapshot:
-        turn_id = self.turns.submit(question, question, "lin", user=LIN)
+        turn_id = self.turns.submit(question, TurnRequest(question, session="lin", user=LIN))
         return self.turns.wait(turn_id, lambda _: False, timeout_seconds=30)
 
     def ends(self, writing_id: str) -> WritingSnapshot:

@@ -37,7 +37,7 @@ from rag.schema import (
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import Outcomes, TurnTimesTable
 from rag.testing import ScriptedGenerator, offline_parts
-from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, PersonLimits, TurnService, TurnSnapshot
+from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, PersonLimits, TurnRequest, TurnService, TurnSnapshot
 
 PASSAGE = "Refunds are open for 7 days after signing."
 EVIDENCE = (
@@ -151,7 +151,7 @@ def test_a_turn_goes_through_its_states_and_ends_with_the_answer(start: Start) -
     gates = [threading.Event() for _ in range(5)]
     steps = [gates[0], EVENTS[0], EVENTS[1], gates[1], EVENTS[2], gates[2], *EVENTS[3:5], gates[3], EVENTS[5], gates[4]]
     turns = start(StepPipeline([*steps, *EVENTS[6:]]))
-    turn_id = turns.submit("token-1", "How long?", "local", think=True)
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local", think=True))
 
     searching = turns.snapshot(turn_id)
     assert searching is not None
@@ -178,7 +178,7 @@ def test_a_turn_goes_through_its_states_and_ends_with_the_answer(start: Start) -
 def test_who_listens_hears_every_change_until_the_end_or_until_they_stop(start: Start) -> None:
     gates = [threading.Event(), threading.Event()]
     turns = start(StepPipeline([gates[0], *EVENTS[:4], gates[1], *EVENTS[4:]]))
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     heard: list[str] = []
     heard_early: list[str] = []
     turns.listen(turn_id, lambda snapshot: heard.append(snapshot.state))
@@ -197,7 +197,7 @@ def test_who_listens_hears_every_change_until_the_end_or_until_they_stop(start: 
 
 def test_an_end_that_was_read_is_not_read_from_the_store_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = start(StepPipeline())
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     ended(turns, turn_id)
     first = turns.snapshot(turn_id)
     monkeypatch.setattr(turns._store, "get", lambda turn_id: pytest.fail("the store was read again"))
@@ -209,7 +209,7 @@ def test_words_wait_for_the_searches_of_others_but_not_for_long(start: Start) ->
     gate = threading.Event()
     turns = start(StepPipeline([gate, *EVENTS]))
     turns.searches.begin("somebody else's")
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: False, timeout_seconds=0.05)
     gate.set()
     began_at = time.monotonic()
@@ -227,7 +227,7 @@ def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(
         turns.searches.let_go_first(0.05)
         return time.monotonic() - began_at
 
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     deadline = time.monotonic() + 10
     while goes_first_seconds() < 0.05 and time.monotonic() < deadline:
         pass  # a worker takes the turn
@@ -240,7 +240,7 @@ def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(
     ended(turns, turn_id)
 
     broken = start(StepPipeline([KnowledgeBaseMissing(folder="nowhere")]))
-    ended(broken, broken.submit("token-2", "How long?", "local"))
+    ended(broken, broken.submit("token-2", TurnRequest("How long?", session="local")))
     began_at = time.monotonic()
     broken.searches.let_go_first(10)
     assert time.monotonic() - began_at < 5
@@ -249,7 +249,7 @@ def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(
 def test_a_snapshot_that_did_not_change_is_not_given_again(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]))
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     found = turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
     assert turns.snapshot(turn_id, found.version) is None
     assert turns.snapshot(turn_id, found.version - 1) is not None
@@ -261,11 +261,11 @@ def test_a_snapshot_that_did_not_change_is_not_given_again(start: Start) -> None
 def test_the_same_token_is_the_same_turn(start: Start) -> None:
     pipeline = StepPipeline()
     turns = start(pipeline)
-    first = turns.submit("token-1", "How long?", "local")
-    assert turns.submit("token-1", "How long?", "local") == first
+    first = turns.submit("token-1", TurnRequest("How long?", session="local"))
+    assert turns.submit("token-1", TurnRequest("How long?", session="local")) == first
     ended(turns, first)
-    assert turns.submit("token-1", "How long?", "local") == first
-    assert turns.submit("token-2", "How long?", "local") != first
+    assert turns.submit("token-1", TurnRequest("How long?", session="local")) == first
+    assert turns.submit("token-2", TurnRequest("How long?", session="local")) != first
     assert len(turns.history("local")) == 2
 
 
@@ -273,15 +273,15 @@ def test_the_thinking_switch_reaches_the_pipeline(start: Start) -> None:
     pipeline = StepPipeline()
     turns = start(pipeline, workers=1)
     for number, think in enumerate((None, True, False)):
-        ended(turns, turns.submit(f"token-{number}", "q", "local", think=think))
+        ended(turns, turns.submit(f"token-{number}", TurnRequest("q", session="local", think=think)))
     assert pipeline.asked == [("q", None), ("q", True), ("q", False)]
 
 
 def test_the_line_is_told_who_asks(start: Start) -> None:
     pipeline = StepPipeline()
     turns = start(pipeline, workers=1)
-    ended(turns, turns.submit("token-1", "q", "local"))
-    ended(turns, turns.submit("token-2", "q", "local", owner="tab 1"))
+    ended(turns, turns.submit("token-1", TurnRequest("q", session="local")))
+    ended(turns, turns.submit("token-2", TurnRequest("q", session="local", owner="tab 1")))
     assert pipeline.owners == ["local", "tab 1"]
 
 
@@ -293,7 +293,7 @@ def test_times_are_kept_of_what_was_answered_and_until_the_evidence_of_what_was_
     scripts: list[list[Step]] = [[*EVENTS[:-1], completed], ended_early, [KnowledgeBaseMissing(folder=tmp_path)]]
     for steps in scripts:
         turns = start(StepPipeline(steps))
-        ended(turns, turns.submit("token", "How long?", "local"))
+        ended(turns, turns.submit("token", TurnRequest("How long?", session="local")))
     times = TurnTimesTable(tmp_path / "turns.db")
     assert times.durations_ms("embed") == [5.0]
     assert len(times.durations_ms("evidence")) == 2
@@ -305,7 +305,7 @@ def test_times_are_kept_of_what_was_answered_and_until_the_evidence_of_what_was_
 def test_stopping_keeps_what_was_written_and_closes_the_stream(start: Start) -> None:
     pipeline = StepPipeline([*EVENTS[:6], threading.Event()])
     turns = start(pipeline)
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: turn.text != "", timeout_seconds=10)
     turns.cancel(turn_id)
     at_once = turns.snapshot(turn_id)
@@ -325,7 +325,7 @@ def test_a_question_that_goes_on_brings_the_ones_before_it(start: Start) -> None
     turns = start(pipeline)
     turn_id = ""
     for number in range(6):
-        turn_id = turns.submit(f"token-{number}", f"question {number}", "local", follows=turn_id)
+        turn_id = turns.submit(f"token-{number}", TurnRequest(f"question {number}", session="local", follows=turn_id))
         assert ended(turns, turn_id).state == "done"
     assert pipeline.earlier[:2] == [(), ("question 0",)]
     assert pipeline.earlier[-1] == ("question 1", "question 2", "question 3", "question 4")
@@ -343,7 +343,7 @@ def test_events_after_a_stop_change_nothing(start: Start) -> None:
             yield Completed(ANSWER)
 
     turns = start(Deaf())
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
     turns.cancel(turn_id)
     gate.set()
@@ -353,7 +353,7 @@ def test_events_after_a_stop_change_nothing(start: Start) -> None:
 
 def test_a_model_that_stops_halfway_leaves_its_text_and_the_reason_in_both_languages(start: Start) -> None:
     turns = start(StepPipeline([*EVENTS[:6], ModelStoppedHalfway(partial_text="You have 7 days.")]))
-    failed = ended(turns, turns.submit("token-1", "How long?", "local"))
+    failed = ended(turns, turns.submit("token-1", TurnRequest("How long?", session="local")))
     assert (failed.state, failed.text, failed.evidence) == ("failed", "You have 7 days.", EVIDENCE)
     assert failed.failure is not None
     assert failed.failure.kind == "ModelStoppedHalfway"
@@ -363,7 +363,7 @@ def test_a_model_that_stops_halfway_leaves_its_text_and_the_reason_in_both_langu
 
 def test_a_full_queue_still_shows_the_evidence(start: Start) -> None:
     turns = start(StepPipeline([FOUND, QueueFull(waiting=64)]))
-    failed = ended(turns, turns.submit("token-1", "How long?", "local"))
+    failed = ended(turns, turns.submit("token-1", TurnRequest("How long?", session="local")))
     assert (failed.state, failed.evidence) == ("failed", EVIDENCE)
 
 
@@ -378,11 +378,11 @@ def test_a_missing_knowledge_base_is_a_failed_turn_and_heals_without_a_restart(s
         return StepPipeline()
 
     turns = start(OnceBuilt(build))
-    failed = ended(turns, turns.submit("token-1", "How long?", "local"))
+    failed = ended(turns, turns.submit("token-1", TurnRequest("How long?", session="local")))
     assert failed.failure is not None
     assert failed.failure.kind == "KnowledgeBaseMissing"
-    assert ended(turns, turns.submit("token-2", "How long?", "local")).state == "done"
-    assert ended(turns, turns.submit("token-3", "How long?", "local")).state == "done"
+    assert ended(turns, turns.submit("token-2", TurnRequest("How long?", session="local"))).state == "done"
+    assert ended(turns, turns.submit("token-3", TurnRequest("How long?", session="local"))).state == "done"
     assert built == 2
 
 
@@ -391,31 +391,33 @@ def test_a_bug_ends_the_turn_with_a_number_and_its_words_stay_out_of_the_log(
 ) -> None:
     turns = start(StepPipeline([FOUND, ZeroDivisionError("my secret question")]))
     with caplog.at_level(logging.DEBUG, logger="rag.turns"):
-        failed = ended(turns, turns.submit("token-1", "my secret question", "local"))
+        failed = ended(turns, turns.submit("token-1", TurnRequest("my secret question", session="local")))
     assert failed.failure is not None
     assert failed.failure.kind == "TurnFailed"
     number = failed.failure.en.partition("no. ")[2].partition(")")[0]
     assert number in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert "secret" not in caplog.text
-    assert ended(turns, turns.submit("token-2", "again", "local")).state == "failed"  # the worker lives on
+    assert (
+        ended(turns, turns.submit("token-2", TurnRequest("again", session="local"))).state == "failed"
+    )  # the worker lives on
 
 
 def test_a_stream_that_ends_without_an_answer_is_a_failed_turn(start: Start) -> None:
     turns = start(StepPipeline([FOUND]))
-    assert ended(turns, turns.submit("token-1", "How long?", "local")).state == "failed"
+    assert ended(turns, turns.submit("token-1", TurnRequest("How long?", session="local"))).state == "failed"
 
 
 def test_a_refusal_has_its_own_state(start: Start) -> None:
     refusal = Answer("Not here.", "en", True, "", (), (), (), "", False, 3)
     turns = start(StepPipeline([Retrieved(EVIDENCE, False, 0.1, 3), Completed(refusal)]))
-    refused = ended(turns, turns.submit("token-1", "How long?", "local"))
+    refused = ended(turns, turns.submit("token-1", TurnRequest("How long?", session="local")))
     assert (refused.state, refused.answerable, refused.text) == ("refused", False, "Not here.")
 
 
 def test_turns_are_read_again_after_a_restart(start: Start) -> None:
     first = start(StepPipeline())
-    turn_id = first.submit("token-1", "How long?", "local")
+    turn_id = first.submit("token-1", TurnRequest("How long?", session="local"))
     ended(first, turn_id)
     first.close()
     reopened = start(StepPipeline()).snapshot(turn_id)
@@ -429,9 +431,9 @@ def test_turns_are_read_again_after_a_restart(start: Start) -> None:
 def test_the_history_is_newest_first_and_knows_what_runs(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]))
-    older = turns.submit("token-1", "first", "local")
-    newer = turns.submit("token-2", "second", "local")
-    other = turns.submit("token-3", "elsewhere", "other")
+    older = turns.submit("token-1", TurnRequest("first", session="local"))
+    newer = turns.submit("token-2", TurnRequest("second", session="local"))
+    other = turns.submit("token-3", TurnRequest("elsewhere", session="other"))
     for turn_id in (older, newer, other):
         turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
     rows = turns.history("local")
@@ -448,7 +450,7 @@ def test_the_history_is_newest_first_and_knows_what_runs(start: Start) -> None:
 
 def test_a_waiting_turn_that_nobody_reads_gives_up_its_place(start: Start) -> None:
     turns = start(StepPipeline([FOUND, Queued(5), threading.Event()]), abandoned_after_seconds=0.0)
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
     assert turns.occupancy().waiting == 1
     assert turns.give_up_abandoned() == 1
@@ -459,7 +461,7 @@ def test_a_waiting_turn_that_nobody_reads_gives_up_its_place(start: Start) -> No
 def test_a_turn_that_is_read_or_runs_is_not_given_up(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, Queued(5), gate, ThinkingDelta("Hm"), threading.Event()]))
-    turn_id = turns.submit("token-1", "How long?", "local")
+    turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
     assert turns.give_up_abandoned() == 0
     gate.set()
@@ -470,7 +472,7 @@ def test_a_turn_that_is_read_or_runs_is_not_given_up(start: Start) -> None:
 
 def test_closing_stops_everything_and_keeps_it(start: Start) -> None:
     turns = start(StepPipeline([FOUND, threading.Event()]), workers=1)
-    ids = [turns.submit(f"token-{number}", "How long?", "local") for number in range(3)]
+    ids = [turns.submit(f"token-{number}", TurnRequest("How long?", session="local")) for number in range(3)]
     turns.wait(ids[0], lambda turn: bool(turn.evidence), timeout_seconds=10)
     turns.close()
     assert [row.state for row in turns.history("local")] == ["stopped"] * 3
@@ -484,8 +486,8 @@ def test_twenty_threads_submit_and_cancel_and_no_turn_is_lost(start: Start) -> N
     def ask(thread: int) -> None:
         for number in range(5):
             token = f"{thread}-{number}"
-            turn_id = turns.submit(token, f"question {token}", "local")
-            assert turns.submit(token, f"question {token}", "local") == turn_id
+            turn_id = turns.submit(token, TurnRequest(f"question {token}", session="local"))
+            assert turns.submit(token, TurnRequest(f"question {token}", session="local")) == turn_id
             ids.append(turn_id)
             if (thread + number) % 3 == 0:
                 turns.cancel(turn_id)
@@ -530,9 +532,11 @@ class HeldSearches(StepPipeline):
 def test_two_hundred_questions_of_one_person_leave_the_others_their_evidence(start: Start) -> None:
     pipeline = HeldSearches()
     turns = start(pipeline, limits=LIMITS)
-    flood = [turns.submit(f"flood {number}", f"Question {number}?", "flooder") for number in range(200)]
+    flood = [
+        turns.submit(f"flood {number}", TurnRequest(f"Question {number}?", session="flooder")) for number in range(200)
+    ]
     for name in ("anna", "ben", "carl"):
-        turn_id = turns.submit(name, "How long?", name)
+        turn_id = turns.submit(name, TurnRequest("How long?", session=name))
         assert turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10).evidence == EVIDENCE
     refused = [turns.snapshot(turn_id) for turn_id in flood[6:]]
     assert {(turn.state, turn.failure.kind, turn.failure.en) for turn in refused} == {  # type: ignore[union-attr]
@@ -546,8 +550,10 @@ def test_two_hundred_questions_of_one_person_leave_the_others_their_evidence(sta
 def test_answers_that_wait_for_the_model_leave_the_others_their_searches(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, Queued(1, 10.0), gate, Completed(ANSWER)]), workers=2, limits=LIMITS)
-    held = [turns.submit(f"held {number}", "How long?", f"person {number}") for number in range(20)]
-    for turn_id in [*held, turns.submit("late", "How long?", "late")]:
+    held = [
+        turns.submit(f"held {number}", TurnRequest("How long?", session=f"person {number}")) for number in range(20)
+    ]
+    for turn_id in [*held, turns.submit("late", TurnRequest("How long?", session="late"))]:
         found = turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
         assert (found.evidence, found.final) == (EVIDENCE, False), "two threads wait for the model"
     gate.set()
@@ -564,7 +570,9 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
     turns = start(Pipeline(parts), workers=70, limits=limits)
     asked = []
     for number in range(8):
-        asked.append(turns.submit(f"token-{number}", f"How long can I return order {number}?", "anna"))
+        asked.append(
+            turns.submit(f"token-{number}", TurnRequest(f"How long can I return order {number}?", session="anna"))
+        )
         turns.wait(asked[-1], lambda turn: bool(turn.evidence), timeout_seconds=10)
     for turn_id in asked[5:]:
         refused = turns.wait(turn_id, lambda _: False, timeout_seconds=10)
@@ -573,7 +581,7 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
         assert refused.failure.en.startswith("4 of your questions are already waiting; wait for one to finish")
         assert refused.failure.zh.startswith("您已有 4 个问题在排队")
     assert not any(turns.wait(turn_id, lambda _: True, timeout_seconds=0).final for turn_id in asked[:5])
-    ben = turns.submit("token-ben", "How long can I return my order?", "ben")
+    ben = turns.submit("token-ben", TurnRequest("How long can I return my order?", session="ben"))
     assert turns.wait(ben, lambda turn: turn.state == "queued", timeout_seconds=10).state == "queued"
     gate.set()
     ends = [turns.wait(turn_id, lambda _: False, timeout_seconds=10) for turn_id in [*asked[:5], ben]]
@@ -583,9 +591,9 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
 def test_a_turn_that_finds_its_owners_threads_taken_is_shown_as_waiting(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]), limits=replace(LIMITS, answers=1))
-    first = turns.submit("token-1", "How long?", "anna")
+    first = turns.submit("token-1", TurnRequest("How long?", session="anna"))
     turns.wait(first, lambda turn: bool(turn.evidence), timeout_seconds=10)
-    second = turns.submit("token-2", "How long?", "anna")
+    second = turns.submit("token-2", TurnRequest("How long?", session="anna"))
     waiting = turns.wait(second, lambda turn: turn.state == "queued", timeout_seconds=10)
     assert (waiting.state, waiting.ahead, waiting.evidence) == ("queued", 1, EVIDENCE)
     gate.set()
@@ -598,28 +606,30 @@ def test_a_question_that_is_too_long_is_neither_kept_nor_shown_nor_logged(
     pipeline = StepPipeline()
     turns = start(pipeline, limits=LIMITS)
     with caplog.at_level(logging.DEBUG), pytest.raises(QuestionTooLong, match="101 characters") as raised:
-        turns.submit("token-1", "secret " + "x" * 94, "local")
+        turns.submit("token-1", TurnRequest("secret " + "x" * 94, session="local"))
     assert raised.value.details == {"characters": 101, "limit": 100}
     with pytest.raises(QuestionTooLong):
-        turns.submit("token-2", "y" * 5_000_000, "local")
+        turns.submit("token-2", TurnRequest("y" * 5_000_000, session="local"))
     assert turns.history("local") == ()
     assert pipeline.asked == []
     assert "secret" not in caplog.text
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 1_000_000
-    assert ended(turns, turns.submit("token-1", f"\n {'z' * 100} \n", "local")).question == "z" * 100
+    assert (
+        ended(turns, turns.submit("token-1", TurnRequest(f"\n {'z' * 100} \n", session="local"))).question == "z" * 100
+    )
 
 
 def test_questions_come_no_faster_than_so_many_a_minute(start: Start) -> None:
     turns = start(StepPipeline(), limits=replace(LIMITS, questions_a_minute=2))
-    first = turns.submit("token-1", "How long?", "anna", owner="anna")
+    first = turns.submit("token-1", TurnRequest("How long?", session="anna", owner="anna"))
     ended(turns, first)
-    ended(turns, turns.submit("token-2", "How long?", "anna", owner="anna"))
+    ended(turns, turns.submit("token-2", TurnRequest("How long?", session="anna", owner="anna")))
     with pytest.raises(QuestionsTooFast, match="2 questions within a minute; please ask again in"):
-        turns.submit("token-3", "How long?", "anna", owner="anna")
-    assert turns.submit("token-1", "How long?", "anna", owner="anna") == first, (
+        turns.submit("token-3", TurnRequest("How long?", session="anna", owner="anna"))
+    assert turns.submit("token-1", TurnRequest("How long?", session="anna", owner="anna")) == first, (
         "a click that came twice is one question"
     )
-    ended(turns, turns.submit("token-4", "How long?", "ben", owner="ben"))
+    ended(turns, turns.submit("token-4", TurnRequest("How long?", session="ben", owner="ben")))
     assert len(turns.history("anna")) == 2
 
 

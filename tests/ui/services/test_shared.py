@@ -13,7 +13,7 @@ from rag.pipeline import Pipeline
 from rag.settings import Settings
 from rag.storage.turn_store import TurnStore
 from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
-from rag.turns import TurnService, TurnSnapshot
+from rag.turns import TurnRequest, TurnService, TurnSnapshot
 from tests.conftest import free_port
 from ui.services import shared as services_module
 from ui.services.shared import ModelState, ModelWatch, SharedServices, open_services, warm_up
@@ -41,7 +41,9 @@ def settings_for(folder: Path) -> Settings:
 
 
 def asked(services: SharedServices, question: str) -> TurnSnapshot:
-    return services.turns.wait(services.turns.submit("token", question, "local"), lambda _: False, timeout_seconds=60)
+    return services.turns.wait(
+        services.turns.submit("token", TurnRequest(question, session="local")), lambda _: False, timeout_seconds=60
+    )
 
 
 def test_without_a_knowledge_base_a_question_ends_in_words(opened: Open, tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_the_offline_pipeline_answers_with_citations_through_the_turns(tmp_path:
     pipeline = build_offline_pipeline(tmp_path)
     turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(tmp_path / "turns.db"), 2)
     try:
-        turn_id = turns.submit("token", "How long can I return an order?", "local")
+        turn_id = turns.submit("token", TurnRequest("How long can I return an order?", session="local"))
         turn = turns.wait(turn_id, lambda _: False, timeout_seconds=30)
     finally:
         turns.close()

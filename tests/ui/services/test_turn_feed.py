@@ -13,7 +13,7 @@ from rag.errors import SignInNeeded
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
-from rag.turns import PersonalTurns, TurnService
+from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from ui.services.turn_feed import FEED_PATH, UNKNOWN_TAB, Followed, TurnFeeds, feed_route
@@ -37,7 +37,9 @@ class Desk:
     def ask(self, question: str, until: str) -> Followed:
         """Ask, and let the answer come as far as the gate ``until``."""
         self.gates.prepare(question, "done", until)
-        return Followed(self.turns.submit(question, question, LOCAL_USER.name), "en", self.personal)
+        return Followed(
+            self.turns.submit(question, TurnRequest(question, session=LOCAL_USER.name)), "en", self.personal
+        )
 
     def _who(self) -> User:
         if not self.signed_in.is_set():

@@ -6,7 +6,7 @@ import streamlit as st
 
 from rag.errors import AccessDenied, QuestionsTooFast, QuestionTooLong, TurnMissing
 from rag.translate import translate
-from rag.turns import TurnSnapshot
+from rag.turns import TurnRequest, TurnSnapshot
 from ui.ask_refusal import draw_refusal, forget_refusal, refuse
 from ui.components.answer_view import draw_answer
 from ui.components.choice_list import Choice, chosen, draw_choices
@@ -191,7 +191,9 @@ def _submit(
     think = _THINK[st.session_state.get("think") or "auto"]
     turns = context.services.turns
     try:
-        turn_id = turns.submit(token, question, base, think, follows=follows, tab=tab_name(), fresh=fresh)
+        turn_id = turns.submit(
+            token, TurnRequest(question, base, think=think, follows=follows, fresh=fresh), tab=tab_name()
+        )
     except (QuestionTooLong, QuestionsTooFast) as error:
         refuse(error)
         return

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from rag.rewriting.prompts import Wish
 from rag.schema import Language
 from rag.translate import translate
+from rag.turns import TurnRequest
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Writer, writings_of
 from tests.ui.test_app import Harness, page
@@ -33,7 +34,7 @@ class WritingHarness(Harness):
         object.__setattr__(self.services, "writings", self.writings)
         question = WORDS[language].question
         self.gates.prepare(question, "done", "all")
-        self.turn_id = self.turns.submit("a", question, "local")
+        self.turn_id = self.turns.submit("a", TurnRequest(question, session="local"))
         self.turns.wait(self.turn_id, lambda _: False, timeout_seconds=10)
 
     @property
@@ -135,7 +136,7 @@ def test_another_turn_forgets_what_was_begun_beside_this_one(desk: WritingHarnes
     test = desk.page()
     desk.asks(test, "translate", desk.draft)
     desk.gates.prepare("Other?", "done", "all")
-    test.query_params["turn"] = desk.turns.submit("b", "Other?", "local")
+    test.query_params["turn"] = desk.turns.submit("b", TurnRequest("Other?", session="local"))
     test.run()
     assert list(test.text) == []
 
