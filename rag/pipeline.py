@@ -22,16 +22,18 @@ from rag.evidence.selection import RankedSentences
 from rag.evidence.temporal_intent import is_valid_for
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
+from rag.generation.context_fit import evidence_room
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import build_messages
 from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import mark_unconfirmed
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
-from rag.queue.prompt_speed import PromptSpeed
+from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
 from rag.retrieval.question import clean_question, needs_thought, question_before, visible
+from rag.retrieval.retriever import KEPT_CHUNKS
 from rag.reuse.sources import AnswerSources
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
 from rag.settings import Settings
@@ -40,7 +42,8 @@ from rag.storage.store import KnowledgeStore
 from rag.text.language import question_language
 from rag.tracing import Trace
 
-_LARGEST_TOP_K = 20
+_CHUNK_TOKENS = 100
+"""What a chunk has at least, as a rule, of the embedder's tokens."""
 
 
 class Retrieves(Protocol):
@@ -89,7 +92,7 @@ class AskOptions:
 
     ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of them,
     that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None leaves the
-    choice to the settings; ``top_k`` in [1, 20] limits the passages found.  Setting ``cancelled`` frees the model
+    choice to the settings; ``top_k`` in [1, 24] limits the passages found.  Setting ``cancelled`` frees the model
     within a quarter of a second, unless another question waits for the same answer.
 
     The queue before the model is fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in
@@ -214,16 +217,26 @@ class Pipeline:
             yield Completed(answer)
 
     def limits(self, chunks: int | None = None) -> PackingLimits:
-        """Return how much may be packed, of ``chunks`` of the ranking; None: of as many as the settings say."""
+        """Return how much may be packed, of ``chunks`` of the ranking; None: of as many as the settings say.
+
+        Where the model is quick and so reads more than that, as much more is shown.
+        """
         settings = self.parts.settings
-        limit = settings.top_k if chunks is None else chunks
-        return PackingLimits(self.parts.count_tokens, settings.evidence_budget_tokens, limit, self.parts.today())
+        more = max(0, self.prompt_evidence_tokens - settings.prompt_evidence_tokens)
+        limit = min(KEPT_CHUNKS, settings.top_k + more // _CHUNK_TOKENS) if chunks is None else chunks
+        return PackingLimits(self.parts.count_tokens, settings.evidence_budget_tokens + more, limit, self.parts.today())
 
     @property
     def prompt_evidence_tokens(self) -> int:
-        """How many embedder tokens of the passages the model is to read now."""
+        """How many embedder tokens of the passages the model is to read now: by its pace and its context."""
         settings = self.parts.settings
-        return self._pace.affordable_tokens(settings.prompt_evidence_seconds, settings.prompt_evidence_tokens)
+        context = self.parts.gateway.room_tokens(settings)
+        room = evidence_room(context, settings.answer_budget_tokens + settings.thinking_budget_tokens)
+        return self._pace.affordable_tokens(
+            settings.prompt_evidence_seconds,
+            unknown=settings.prompt_evidence_tokens,
+            most=max(FEWEST_TOKENS, min(settings.prompt_evidence_most_tokens, room)),
+        )
 
     def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
@@ -242,9 +255,9 @@ class Pipeline:
 
     def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
         parts = self.parts
-        limit = options.top_k if options.top_k is not None else parts.settings.top_k
-        if not 1 <= limit <= _LARGEST_TOP_K:
-            raise SettingsError(reason=f"top_k must be between 1 and {_LARGEST_TOP_K}, not {limit}")
+        limit = options.top_k
+        if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
+            raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
         language = question_language(text)
         earlier = [visible(one) for one in options.earlier]
         retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.filters)
@@ -266,7 +279,7 @@ class Pipeline:
         request.check_cancelled()
         return request, retrieval
 
-    def _packed(self, question: str, retrieval: Retrieval, chunks: int) -> tuple[Evidence, ...]:
+    def _packed(self, question: str, retrieval: Retrieval, chunks: int | None) -> tuple[Evidence, ...]:
         parts = self.parts
 
         def scores(passage: Evidence, spans: Sequence[TextSpan]) -> Sequence[float] | None:
@@ -276,7 +289,7 @@ class Pipeline:
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
         ranked = RankedSentences(relevant, question, scores, parts.count_tokens)
-        to_send = ranked.to_send(self.prompt_evidence_tokens, parts.settings.prompt_evidence_deviations)
+        to_send = ranked.to_send(self.prompt_evidence_tokens)
         chosen = zip(relevant, to_send, ranked.to_quote(), strict=True)
         judge_answerable = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
         return self._marked([judge_answerable.get(one.number, one) for one in passages], retrieval.generation)

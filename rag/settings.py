@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
     embedder_threads: int = Field(default=0, ge=0, description="0: all cores")
     candidates: int = Field(default=50, ge=5, le=500, description="hits taken from each leg before fusion")
-    top_k: int = Field(default=5, ge=1, le=20, description="passages kept as evidence")
+    top_k: int = Field(default=8, ge=1, le=24, description="passages kept as evidence")
     glossary: Path | None = Field(
         default=None, description="words that mean the same, a set a line (docs/retrieval.md)"
     )
@@ -122,13 +122,15 @@ class Settings(BaseSettings):
     thinking: Literal["auto", "on", "off"] = "auto"
     thinking_budget_tokens: int = Field(default=256, ge=16)
     answer_budget_tokens: int = Field(default=384, ge=16)
-    evidence_budget_tokens: int = Field(default=640, ge=64, description="embedder tokens of the passages shown")
-    prompt_evidence_tokens: int = Field(default=320, ge=32, description="embedder tokens of them that the model reads")
-    prompt_evidence_seconds: float = Field(
-        default=8.0, gt=0, description="in which it is to read them: fewer on a slow machine, once its pace is known"
+    evidence_budget_tokens: int = Field(default=1200, ge=64, description="embedder tokens of the passages shown")
+    prompt_evidence_tokens: int = Field(
+        default=480, ge=32, description="embedder tokens of them that the model reads while its pace is not known"
     )
-    prompt_evidence_deviations: float = Field(
-        default=2.25, gt=0, description="a sentence further behind the best one is not read, in standard deviations"
+    prompt_evidence_seconds: float = Field(
+        default=5.0, gt=0, description="in which it is to read them: fewer on a slow machine, more on a quick one"
+    )
+    prompt_evidence_most_tokens: int = Field(
+        default=3000, ge=32, description="what it reads at most, however quick, where its context has room"
     )
     profile: ProfileName = Field(default="support", description="what the model is used for: temperature and top_p")
     temperature: float | None = Field(default=None, ge=0, le=2, description="empty: the profile's")

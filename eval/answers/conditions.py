@@ -111,7 +111,7 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
         evidence_budget_tokens=_NO_LIMIT_TOKENS,
         prompt_evidence_tokens=_NO_LIMIT_TOKENS,
         prompt_evidence_seconds=math.inf,
-        prompt_evidence_deviations=math.inf,
+        prompt_evidence_most_tokens=_NO_LIMIT_TOKENS,
     )
     return replace(parts, settings=settings)
 

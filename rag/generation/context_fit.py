@@ -12,6 +12,8 @@ _MODEL_TOKENS_A_TOKEN = 1.3
 """Of the embedder's tokens, by which prompts are counted, a language model needs up to so many (digits one by one)."""
 _TOKENS_A_MESSAGE = 8
 _READERS_TOKENS = 40
+_USUAL_QUESTION_TOKENS = 700
+"""Embedder tokens of a long mail and of what all requests begin with."""
 
 
 class ContextFit:
@@ -43,3 +45,8 @@ class ContextFit:
         if text not in self._counted:
             self._counted[text] = self._count_tokens(text)
         return self._counted[text]
+
+
+def evidence_room(context_tokens: int, reply_tokens: int) -> int:
+    """Return how many embedder tokens of passages surely fit into a context beside a question and a reply."""
+    return int((context_tokens - reply_tokens) / _MODEL_TOKENS_A_TOKEN) - _USUAL_QUESTION_TOKENS

@@ -23,8 +23,8 @@ class PromptSpeed:
     >>> pace = PromptSpeed()
     >>> for _ in range(4):
     ...     pace.learn(300, 10.0)
-    >>> pace.affordable_tokens(8.0, most=320), pace.affordable_tokens(60.0, most=320)
-    (240, 320)
+    >>> pace.affordable_tokens(8.0, unknown=480, most=3000), pace.affordable_tokens(60.0, unknown=480, most=3000)
+    (240, 1800)
     """
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class PromptSpeed:
             seen = list(self._seen)
         return float(np.percentile(seen, _QUICKER_PERCENT)) if len(seen) >= _FEWEST_ANSWERS else None
 
-    def affordable_tokens(self, seconds: float, most: int) -> int:
-        """Return how many tokens can be read in so many seconds: up to ``most``, which it is where nothing is known."""
+    def affordable_tokens(self, seconds: float, *, unknown: int, most: int) -> int:
+        """Return how many tokens can be read in so many seconds, up to ``most``; ``unknown`` where no pace is known."""
         pace = self.tokens_a_second
         if pace is None:
-            return most
+            return min(unknown, most)
         return int(min(most, max(FEWEST_TOKENS, pace * seconds)))

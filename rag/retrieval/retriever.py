@@ -9,6 +9,7 @@ import numpy as np
 from rag.protocols import Embedder
 from rag.retrieval.candidates import DenseHit, fuse
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, load_confidence
+from rag.retrieval.customer_message import read_message
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import SearchRequest, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
@@ -16,7 +17,7 @@ from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import limit_blas_threads, similarities, weighed
 from rag.retrieval.parts import parts_of, with_best_of_parts
 from rag.retrieval.query import Query, Wording
-from rag.retrieval.ranking import final_scores
+from rag.retrieval.ranking import final_scores, other_language_place
 from rag.retrieval.search import LanguageCandidates, Search
 from rag.retrieval.signals import read_signals
 from rag.retrieval.spelling import corrected
@@ -30,8 +31,11 @@ from rag.tracing import Trace
 RANKED_CHUNKS = 40
 """Chunks of the fused legs that are compared token by token; of these the first ``KEPT_CHUNKS`` are returned."""
 
-KEPT_CHUNKS = 20
+KEPT_CHUNKS = 24
 """Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
+
+OTHER_LANGUAGE_CHUNKS = 8
+"""Chunks in the other language than the question's that may stand among those returned."""
 
 _KEPT_FILTERS = 16
 _MOST_OF_IT = 0.75
@@ -123,8 +127,11 @@ class Retriever:
     def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
+        message = read_message(question)
+        question = message.question
         parts = parts_of(question)
-        before = [last_said(earlier), *parts]  # a part may lean on the one before it: "and how do I return it?"
+        # A part may lean on the one before it: "and how do I return it?"
+        before = [message.background or last_said(earlier), *parts]
         texts = [(question, before[0])]
         for place, part in enumerate(parts):
             if len(part) < _MOST_OF_IT * len(question):  # what is most of a question is found by the whole of it
@@ -199,18 +206,26 @@ class ScoredCandidate:
 
 
 def rank(view: GenerationView, searched: LanguageCandidates, asked: QuestionTokens) -> list[ScoredCandidate]:
-    """Return the candidates, best first."""
-    fused = fuse(searched.by_meaning, searched.by_words)[:RANKED_CHUNKS]
-    hits = [searched.seen[chunk_id] for chunk_id in dict.fromkeys([*fused, *searched.wider])]
+    """Return the candidates, best first: those in the question's language, with the other one's in their places.
+
+    Each language is ranked by itself, for neither cosines nor late interaction compare across languages.
+    """
+    own, other = (_ranked_in(view, searched, asked, foreign=foreign) for foreign in (False, True))
+    first = other_language_place([one.late for one in own], [one.late for one in other])
+    return with_other_language(own, other, first)
+
+
+def _ranked_in(
+    view: GenerationView, searched: LanguageCandidates, asked: QuestionTokens, *, foreign: bool
+) -> list[ScoredCandidate]:
+    by_meaning = [hit for hit in searched.by_meaning if hit.foreign == foreign]
+    by_words = {number: bm25 for number, bm25 in searched.by_words.items() if searched.seen[number].foreign == foreign}
+    wider = [number for number in searched.wider if searched.seen[number].foreign == foreign]
+    fused = fuse(by_meaning, by_words)[:RANKED_CHUNKS]
+    hits = [searched.seen[chunk_id] for chunk_id in dict.fromkeys([*fused, *wider])]
     signs = view.tokens.token_signs([hit.chunk_id for hit in hits])
-    kept = [hit for hit in hits if hit.chunk_id in signs]
-    late = dict(
-        zip(
-            (hit.chunk_id for hit in kept),
-            similarities(asked, [signs[hit.chunk_id] for hit in kept]).tolist(),
-            strict=True,
-        )
-    )
+    kept = [hit.chunk_id for hit in hits if hit.chunk_id in signs]
+    late = dict(zip(kept, similarities(asked, [signs[number] for number in kept]).tolist(), strict=True))
     scores = final_scores(
         dense=np.array([hit.standout for hit in hits]),
         words=np.array([searched.bm25.get(hit.chunk_id, 0.0) for hit in hits]),
@@ -223,3 +238,24 @@ def rank(view: GenerationView, searched: LanguageCandidates, asked: QuestionToke
         )
         for place in np.argsort(-scores, kind="stable")
     ]
+
+
+def with_other_language(
+    own: Sequence[ScoredCandidate], other: Sequence[ScoredCandidate], first: int
+) -> list[ScoredCandidate]:
+    """Return both lists as one, scores falling: the other language's best at place ``first``, one of three from there.
+
+    Of the other language there are ``OTHER_LANGUAGE_CHUNKS`` at the most where there is anything in the question's own.
+    """
+    if not own or not other:
+        return [*own, *other]
+    joined = list(own[:first])
+    mine, others = iter(own[first:]), iter(other[:OTHER_LANGUAGE_CHUNKS])
+    for place in range(len(own) + len(other)):
+        turn = (others, mine) if place % 3 == 0 else (mine, others)
+        one = next(turn[0], None) or next(turn[1], None)
+        if one is None:
+            break
+        joined.append(one)
+    lowest = np.minimum.accumulate([one.score for one in joined])
+    return [replace(one, score=float(score)) for one, score in zip(joined, lowest, strict=True)]

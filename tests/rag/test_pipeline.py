@@ -506,7 +506,7 @@ def test_bad_arguments(tmp_path: Path) -> None:
     pipeline = Desk(tmp_path).pipeline
     with pytest.raises(QuestionEmpty):
         pipeline.answer(" \x00 ")
-    with pytest.raises(SettingsError, match="top_k must be between 1 and 20"):
+    with pytest.raises(SettingsError, match="top_k must be between 1 and 24"):
         pipeline.answer("How long?", top_k=0)
 
 
@@ -677,7 +677,7 @@ def test_who_stops_is_not_quoted_to(tmp_path: Path) -> None:
 
 def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_path: Path) -> None:
     rule = "Items of kind {0} can be returned within {0} days of their delivery if nothing of them is missing. "
-    long = Article("long.md", ["".join(rule.format(number) for number in range(40))])
+    long = Article("long.md", ["".join(rule.format(number) for number in range(60))])
     desk = Desk(tmp_path, says("Within 7 days."), articles=[long], prompt_evidence_seconds=1e-6)
 
     def read() -> int:
@@ -686,7 +686,7 @@ def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_pat
 
     at_first = read()
     for number in range(4):
-        assert desk.pipeline.prompt_evidence_tokens == 320
+        assert desk.pipeline.prompt_evidence_tokens == 480
         desk.pipeline.answer(f"How long can I return kind {number}?")
     assert desk.pipeline.prompt_evidence_tokens == 160
     assert 0 < read() < at_first

@@ -14,16 +14,17 @@ def learnt(*pace: float) -> PromptSpeed:
 
 def test_nothing_is_cut_before_the_pace_is_known() -> None:
     assert learnt(1, 1, 1).tokens_a_second is None
-    assert learnt(1, 1, 1).affordable_tokens(1.0, most=320) == 320
+    assert learnt(1, 1, 1).affordable_tokens(1.0, unknown=480, most=3000) == 480
+    assert learnt(1, 1, 1).affordable_tokens(1.0, unknown=480, most=200) == 200
 
 
-@pytest.mark.parametrize(("pace", "tokens"), [(1.0, FEWEST_TOKENS), (30.0, 240), (1000.0, 320)])
+@pytest.mark.parametrize(("pace", "tokens"), [(1.0, FEWEST_TOKENS), (30.0, 240), (100.0, 800), (1000.0, 3000)])
 def test_seconds_become_tokens_within_bounds(pace: float, tokens: int) -> None:
-    assert learnt(*[pace] * 4).affordable_tokens(8.0, most=320) == tokens
+    assert learnt(*[pace] * 4).affordable_tokens(8.0, unknown=480, most=3000) == tokens
 
 
 def test_whoever_sets_fewer_gets_fewer() -> None:
-    assert learnt(*[1.0] * 4).affordable_tokens(8.0, most=64) == 64
+    assert learnt(*[1.0] * 4).affordable_tokens(8.0, unknown=480, most=64) == 64
 
 
 def test_answers_whose_prompt_was_read_from_its_beginning_do_not_count() -> None:

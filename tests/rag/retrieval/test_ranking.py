@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rag.retrieval.ranking import Scores, final_scores, z_scores
+from rag.retrieval.ranking import Scores, final_scores, other_language_place, z_scores
 
 NOBODY = np.zeros(3, dtype=np.bool_)
 VALUES = arrays(np.float64, 6, elements=st.floats(-50, 50, width=32))
@@ -56,3 +56,19 @@ def test_who_is_best_in_every_view_is_first(dense: Scores, words: Scores, place:
         view[place] = view.max() + 1
     scores = final_scores(dense, words, np.zeros(6, dtype=np.bool_), dense)
     assert scores.argmax() == place
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "place"),
+    [
+        ([0.5, 0.3, 0.3], [0.36, 0.2, 0.2], 3),  # a translation, as like as translations are
+        ([0.4, 0.38, 0.36], [0.38, 0.2, 0.2], 1),
+        ([0.4, 0.38, 0.36], [0.48, 0.2, 0.2], 0),
+        ([0.6, 0.2, 0.2], [0.2, 0.19, 0.18], 8),
+        ([None, None], [0.3], 3),
+    ],
+)
+def test_the_other_language_comes_the_earlier_the_more_it_stands_out(
+    own: list[float | None], other: list[float | None], place: int
+) -> None:
+    assert other_language_place(own, other) == place

@@ -113,7 +113,7 @@ OTHER_VALUES: dict[str, object] = {
     "evidence_budget_tokens": 99,
     "prompt_evidence_tokens": 99,
     "prompt_evidence_seconds": 1.0,
-    "prompt_evidence_deviations": 1.5,
+    "prompt_evidence_most_tokens": 999,
     "profile": "code",
     "temperature": 0.9,
     "top_p": 0.5,
