@@ -36,13 +36,14 @@ test: setup-test check  ## set everything up, run every check, every example and
 test-fast: environment-dev  ## the tests to run after each change: the quick ones of every room, in under 20 seconds
 	@$(BIN)/python -m pytest -m "not real and not slow" -n auto --durations=10 --durations-min=0.1 $(PYTEST_OPTIONS)
 
-check: environment-dev  ## ruff, mypy --strict, import layers, catalogues, circles between folders, known vulnerabilities where osv.dev answers (AUDIT=--require)
+check: environment-dev  ## ruff, mypy --strict, import layers, catalogues, JavaScript and CSS, circles between folders, known vulnerabilities where osv.dev answers (AUDIT=--require)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.support.folder_circles rag ingest eval ui
 	@$(BIN)/python -m tests.support.catalogues
+	@$(BIN)/python -m tests.support.browser_files
 	@$(BIN)/python -m rag.setup.audit $(AUDIT) requirements.lock requirements-dev.lock rag/setup/*.lock
 
 format: environment-dev  ## let ruff lay out the code

@@ -40,7 +40,7 @@ def test_the_benchmarks_stay_out_and_all_else_is_in(wheel: zipfile.ZipFile) -> N
 
 
 def test_the_data_files_of_the_code_are_in(wheel: zipfile.ZipFile) -> None:
-    kinds = {".json", ".jsonl", ".lock", ".toml", ".js", ".css", ".npy", ".csv"}
+    kinds = {".json", ".jsonl", ".lock", ".toml", ".js", ".css", ".html", ".npy", ".csv"}
     needed = {
         path.relative_to(CHECKOUT).as_posix()
         for name in PACKAGES

@@ -11,9 +11,7 @@ import streamlit as st
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.translate import translate
 from rag.turns import Failure
-from ui.components.page_shell import draw_shell
-from ui.components.page_style import PAGE_ICON, apply_page_style
-from ui.components.user_menu import draw_signed_out, draw_user
+from ui.components.page_shell import PAGE_ICON, apply_page_style, draw_shell, draw_signed_out, draw_user
 from ui.formats import as_markdown, format_age
 from ui.navigation import navigate
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, shared_services

@@ -25,7 +25,7 @@ from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import load_settings
 from rag.turns import Failure
 from rag.turns.unforeseen import log_unforeseen
-from ui.components.user_menu import draw_signed_out
+from ui.components.page_shell import draw_signed_out
 from ui.connection_limits import ConnectionLimits
 from ui.formats import as_markdown, markdown_word
 from ui.request_guard import RequestGuard

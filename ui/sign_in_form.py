@@ -10,7 +10,7 @@ from rag.errors import AnswerdeskError
 from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.translate import translate
-from ui.look import FONT, TOKENS
+from ui.browser import asset
 
 Form = Literal["sign_in", "first", "password"]
 
@@ -25,31 +25,6 @@ FORM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_STYLE = f"""
-:root {{ color-scheme: light dark; {TOKENS} }}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0; min-height: 100dvh; display: grid; place-items: center; padding: 1rem;
-  background: var(--ad-panel); color: var(--ad-text); font: 1rem/1.5 {FONT}; }}
-:lang(zh) {{ line-height: 1.6; }}
-main {{ width: min(24rem, 100%); background: var(--ad-page); border: 1px solid var(--ad-line); border-radius: 10px;
-  padding: 1.5rem 1.6rem 1.4rem; }}
-.head {{ display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; font-size: .875rem; }}
-.head b {{ color: var(--ad-quiet); }}
-h1 {{ font-size: 1.3rem; line-height: 1.35; margin: .9rem 0 .2rem; }}
-p {{ margin: .3rem 0 .6rem; color: var(--ad-quiet); font-size: .875rem; }}
-label {{ display: block; font-size: .875rem; font-weight: 600; margin: .8rem 0 .25rem; }}
-input {{ width: 100%; font: inherit; color: inherit; background: var(--ad-page); min-height: 2.6rem;
-  border: 1px solid var(--ad-border); border-radius: 6px; padding: .3rem .7rem; }}
-button, .button {{ display: block; width: 100%; font: inherit; font-weight: 600; text-align: center; cursor: pointer;
-  min-height: 2.6rem; margin-top: 1.2rem; border-radius: 6px; border: 1px solid var(--ad-accent);
-  background: var(--ad-accent); color: var(--ad-page); text-decoration: none; padding: .45rem; }}
-.button {{ background: none; color: var(--ad-accent); margin-top: .7rem; }}
-a {{ color: var(--ad-accent); }}
-:focus-visible {{ outline: 2px solid var(--ad-accent); outline-offset: 2px; }}
-.said {{ border-radius: 6px; padding: .5rem .7rem; margin: .8rem 0 0; color: var(--ad-text); }}
-.error {{ background: var(--ad-error-soft); border-left: 3px solid var(--ad-error); }}
-.done {{ background: var(--ad-good-soft); border-left: 3px solid var(--ad-good); }}
-"""
 
 _ACTIONS: Mapping[Form, tuple[str, str, str]] = {  # path, heading, button
     "sign_in": ("/sign-in", "sign_in", "sign_in"),
@@ -82,10 +57,10 @@ def form_html(
         else ""
     )
     return f"""<!doctype html>
-<html lang="{_LONG_LANGUAGE[language]}">
+<html lang="{_LONG_LANGUAGE[language]}" class="sign-in">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{translate("ui." + heading, language)} · {translate("ui.product", language)}</title>
-<style>{_STYLE}</style></head>
+<style>{_style()}</style></head>
 <body><main>
 <div class="head"><b>{translate("ui.product", language)}</b>
 <a href="{escape(other_link)}" lang="{_LONG_LANGUAGE[other]}">{"English" if other == "en" else "中文"}</a></div>
@@ -107,11 +82,15 @@ def notice_html(error: AnswerdeskError) -> str:
         for language in ("en", "zh")
     ]
     return f"""<!doctype html>
-<html lang="en">
+<html lang="en" class="sign-in">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{translate("ui.product", "en")}</title><style>{_STYLE}</style></head>
+<title>{translate("ui.product", "en")}</title><style>{_style()}</style></head>
 <body><main><h1>{translate("ui.product", "en")}</h1>{"".join(said)}</main></body></html>
 """
+
+
+def _style() -> str:
+    return asset("tokens.css") + asset("sign_in.css")
 
 
 def _fields(form: Form, language: Language, name: str) -> list[str]:

@@ -7,7 +7,7 @@ from html import escape
 from pydantic import TypeAdapter, ValidationError
 
 from eval.calibrate_model.results import MARGIN, Row, Target
-from eval.compare.report_page import STYLE
+from eval.compare.report_page import document
 from eval.core.runs import Run
 from eval.core.svg import Bar, bar_chart
 from rag.errors import SettingsError
@@ -103,23 +103,18 @@ def remarks(findings: Findings, language: Language) -> list[str]:
 
 def page(findings: Findings, language: Language) -> str:
     """Return a page that needs nothing but itself."""
-    title = translate("eval_calibration.title", language, name=findings.model)
     heads = "".join(f"<th>{escape(translate('eval_calibration.' + name, language))}</th>" for name in HEADS)
     rows = "".join(
         "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells(row)) + "</tr>" for row in findings.rows
     )
     notes = "".join(f"<p>{escape(remark)}</p>" for remark in remarks(findings, language))
     drawn = "".join(plots(findings, language))
-    return (
-        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>{notes}"
-        f"<table><tr>{heads}</tr>{rows}</table>{drawn}</html>\n"
-    )
+    table = f"{notes}<table><tr>{heads}</tr>{rows}</table>{drawn}"
+    return document(translate("eval_calibration.title", language, name=findings.model), table, language)
 
 
 def plots(findings: Findings, language: Language) -> list[str]:
-    """Return the plots as HTML that ``PLOT_STYLE`` belongs to; the winner's bars are of another colour."""
+    """Return the plots as HTML styled by ``plots.css``; the winner's bars are of another colour."""
     measures: Mapping[str, Callable[[Row], float]] = {
         "plot_p99": lambda row: (row.p99_ms or 0.0) / 1000,
         "plot_speed": lambda row: row.load_rate,

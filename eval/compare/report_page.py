@@ -1,7 +1,10 @@
 """One self-contained HTML page of runs: their figures, plots, what was lost where, and how two runs compare."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape
+from pathlib import Path
+from typing import Literal
 
 from eval.answers.metrics import wanted_words
 from eval.answers.runner import RECORDS
@@ -15,25 +18,6 @@ from rag.latency import stage_words
 from rag.schema import Language
 from rag.translate import translate
 
-PLOT_STYLE = """
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #8884;
-vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
-figure{margin:1.2rem 0}figcaption{font-weight:600;margin-bottom:.3rem}svg{width:100%;height:auto}
-svg text{fill:currentColor;font-size:12px;dominant-baseline:middle}.label{text-anchor:end}.middle{text-anchor:middle}
-.g0{fill:var(--g0)}.g1{fill:var(--g1)}.g2{fill:var(--g2)}.interval,.axis,.diagonal{stroke:currentColor;fill:none}
-.diagonal{stroke-dasharray:4}circle{opacity:.8}
-"""
-"""What the plots and tables look like, given the colours --g0, --g1 and --g2."""
-
-STYLE = (
-    """
-:root{color-scheme:light dark;--g0:#2f6fb0;--g1:#c98a1b;--g2:#7f7f7f}
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-top:1px solid #8886;padding-top:1rem}
-.stand-in{background:#c98a1b;color:#000;padding:.2rem .6rem;border-radius:.3rem}.note{color:#777}
-"""
-    + PLOT_STYLE
-)
 _QUALITY = ("accuracy", "token_f1", "rouge_l")
 _SHARES = ("supported_sentences", "citation_precision", "citation_recall", "language_match")
 _RETRIEVAL = ("recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10", "ndcg_at_10")
@@ -43,16 +27,27 @@ _WRONG_SHOWN = 50
 Figures = Mapping[str, object]
 
 
+@cache
+def style(name: Literal["page", "plots"]) -> str:
+    """Return a style sheet of the report.  That of plots and tables wants the colours --g0, --g1 and --g2."""
+    return Path(__file__).with_name(f"{name}.css").read_text(encoding="utf-8")
+
+
 def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Comparison]]], language: Language) -> str:
     """Return the page; it needs nothing but itself.  Raises ``SettingsError`` where a run is not finished."""
-    title = translate("eval_report.title", language)
-    parts = [_section(run, language) for run in runs]
+    parts = [f'<p class="note">{escape(translate("eval_report.how_to_read", language))}</p>']
+    parts += [_section(run, language) for run in runs]
     parts += [_comparison(*one, language) for one in comparisons]
+    return document(translate("eval_report.title", language), "".join(parts), language)
+
+
+def document(title: str, body: str, language: Language) -> str:
+    """Return a whole HTML document that needs nothing but itself; ``body`` is HTML."""
+    heading, styles = escape(title), style("page") + style("plots")
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>"
-        f'<p class="note">{escape(translate("eval_report.how_to_read", language))}</p>{"".join(parts)}</html>\n'
+        f"<title>{heading}</title><style>{styles}</style><h1>{heading}</h1>{body}</html>\n"
     )
 
 
@@ -66,7 +61,7 @@ def _section(run: Run, language: Language) -> str:
 
 
 def run_plots(run: Run, language: Language) -> str:
-    """Return a finished run's plots with their figures, as HTML that ``PLOT_STYLE`` belongs to.
+    """Return a finished run's plots with their figures, as HTML styled by ``plots.css``.
 
     Raises ``SettingsError`` where it is not finished, or of a kind that has no plots, and ``BenchmarkMissing`` where
     only a source checkout can draw them.

@@ -41,7 +41,7 @@ _DATA_FIRST = {"table"}
 _OPTIONS_ARE_MARKDOWN = {"pills", "radio", "segmented_control"}
 _KEYWORDS = {"help", "text", "label", "body", "captions", "caption", "delta"}
 _MAKES_PLAIN = {"as_markdown", "markdown_word", "plain_rows"}
-_OWN_WORDS = {"translate", "words"}
+_OWN_WORDS = {"translate", "asset"}
 _KEEPS = {"join", "strip", "replace", "capitalize", "str", "list", "tuple", "sorted", "next"}
 _NUMBERS = {
     "len",

@@ -68,7 +68,7 @@ def test_who_comes_without_a_cookie_is_sent_to_the_form_and_back_again(client: T
     sent = client.get("/desk?turn=abc&lang=zh")
     assert sent.status_code == 303
     form = client.get(sent.headers["location"])
-    assert '<html lang="zh-CN">' in form.text
+    assert '<html lang="zh-CN" class="sign-in">' in form.text
     assert 'value="/desk?turn=abc&amp;lang=zh"' in form.text
     assert "default-src 'none'" in form.headers["content-security-policy"]
     done = client.post(

@@ -1,96 +1,30 @@
-"""What surrounds every page: the head line, and what Streamlit does not do for a page that must speak two languages.
+"""What surrounds every page: the style sheet, the head line, the user's menu, and what a page shows without a sign-in.
 
-It sets the language of the document, speaks to screen readers, offers the skip link, listens for the keys, tells when
-the connection is lost, and puts Streamlit's own few English words into Chinese.
+The head line also does what Streamlit does not do for a page in two languages: it sets the language of the document,
+speaks to screen readers, offers the skip link, listens for the keys, tells when the connection is lost, and translates
+Streamlit's own few English words.
 """
 
-from collections.abc import Callable, Mapping
+import json
 from functools import cache
+from typing import Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.shell_script import FORGET_SCRIPT, SHELL_SCRIPT
-from ui.formats import visible
-from ui.look import PART_STYLE
+from ui.browser import asset, component
+from ui.formats import as_markdown, visible
+from ui.session import PageContext, has_signed_out, page_path, sign_out
+from ui.sign_in import SIGN_IN_PATH
 from ui.turn_data import Data
 
-STREAMLIT_WORDS: Mapping[str, str] = {
-    # Streamlit 1.67's own words that can show on these pages
-    "Send message": "提问",
-    "Upload a file": "上传文件",
-    "Upload or drag and drop a file (BMP, EML, GIF, JPG, MSG, PNG, TIF, TXT, WEBP)": "上传文件，或将文件拖到此处"
-    "（BMP、EML、GIF、JPG、MSG、PNG、TIF、TXT、WEBP）",
-    "Only one file is allowed.": "只能上传一个文件。",
-    "File must be #.0MB or smaller.": "文件不能超过 # MB。",
-    "Click to retry upload": "点击重试上传",
-    "Error: ": "错误：",
-    "Skip to main content": "跳到主要内容",
-    "Sidebar": "侧栏",
-    "Shortcut Alt + N": "快捷键 Alt + N",
-    "Shortcut Alt + S": "快捷键 Alt + S",
-    "Shortcut Alt + G": "快捷键 Alt + G",
-    "Shortcut Alt + U": "快捷键 Alt + U",
-    "Shortcut Alt + B": "快捷键 Alt + B",
-    "Shortcut Alt + K": "快捷键 Alt + K",
-    "Press Enter to submit form": "按 Enter 提交",
-    "Press Ctrl+Enter to submit form": "按 Ctrl+Enter 提交",
-    "Stop response": "停止",
-    "Clear input": "清空输入",
-    "Collapse sidebar": "收起侧栏",
-    "Expand sidebar": "展开侧栏",
-    "Close sidebar": "收起侧栏",
-    "Open sidebar": "展开侧栏",
-    "Close": "关闭",
-    "Dismiss": "关闭",
-    "Copy to clipboard": "复制",
-    "Running...": "运行中",
-    "Stop": "停止",
-    "Connecting": "正在连接",
-    "Connection error": "连接错误",
-    "Connection timeout": "连接超时",
-    "Rerun": "重新运行",
-    "App pages": "页面",
-    "Choose an option": "请选择",
-    "Open": "展开",
-    "Selected values": "已选项",
-    "Clear all": "全部清除",
-    "Clear value": "清除",
-    "Show password": "显示密码",
-    "Hide password": "隐藏密码",
-    # "#" is any number
-    "Vega visualization": "图表",
-    "Show data": "显示数据",
-    "Download as PNG": "下载图片",
-    "Copy Vega-Lite spec": "复制图表定义",
-    "Fullscreen": "全屏",
-    "Close fullscreen": "退出全屏",
-    "# option available.": "共 # 个选项。",
-    "# options available.": "共 # 个选项。",
-    # of this only the end: what stands before it is a kind of file
-    " files are not allowed.": "不支持该类型的文件。",
-    # of these only the beginning: what follows is the name of something
-    "Remove ": "移除 ",
-    "Help for ": "说明：",
-    "Show data: ": "显示数据： ",
-    "Download as PNG: ": "下载图片： ",
-    "Copy Vega-Lite spec: ": "复制图表定义： ",
-    "Fullscreen: ": "全屏： ",
-    "Retry": "重试",
-    "No results": "没有结果",
-    "Upload": "上传",
-    "file upload": "上传文件",
-    "Clear entry": "清空",
-    "Drag and drop files here": "将文件拖到此处",
-    "50MB per file": "单个文件不超过 50 MB",
-    "Select all": "全选",
-    "Clear": "清除",
-    "Choose options": "请选择",
-    "Press Enter to apply": "按 Enter 应用",
-    "Please wait...": "请稍候",
-    "Your message": "您的消息",
-}
+PAGE_ICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="5" fill="#0B5CAD"/>'
+    '<path d="M5 7h14v8H11l-4 3v-3H5z" fill="#fff"/></svg>'
+)
+"""The tab's icon, drawn here: Streamlit's own symbols would be fetched from another machine."""
 
 _KEYS = (
     ("Enter", "ask"),
@@ -115,53 +49,21 @@ _KEYS = (
     ("Alt+L", "keys_list"),
 )
 
-_FRAME = """
-<div class="part shell">
-  <a class="skip" href="#"></a>
-  <h1></h1>
-  <span class="facts small"></span>
-  <span class="stand-in small" hidden></span>
-  <details class="keys small"><summary></summary><table><tbody></tbody></table></details>
-  <div class="lost" hidden></div>
-  <div class="heard" role="status" aria-live="polite"></div>
-  <div class="heard" role="alert" aria-live="assertive"></div>
-</div>
-"""
 
-_STYLE = (
-    PART_STYLE
-    + """
-.shell { display: flex; align-items: center; gap: .2rem .9rem; min-height: 2.25rem; flex-wrap: wrap; }
-h1 { font-size: 1.05rem; font-weight: 700; margin: 0; letter-spacing: .01em; }
-.skip { position: absolute; left: -999px; background: var(--ad-accent); color: var(--ad-page); padding: .3rem .8rem;
-  border-radius: 6px; z-index: 2; }
-.skip:focus { left: .5rem; }
-.facts { display: flex; flex-wrap: wrap; gap: 0 .9rem; color: var(--ad-quiet); flex: 1; min-width: 0; }
-.facts span { white-space: nowrap; }
-@media (max-width: 900px) { .facts { order: 1; flex-basis: 100%; } .stand-in { margin-left: auto; } }
-.dot { display: inline-block; width: .5rem; height: .5rem; border-radius: 50%; margin-right: .35rem; }
-.dot.good { background: var(--ad-good); }
-.dot.warning { background: var(--ad-warn); }
-.dot.bad { background: var(--ad-error); }
-.bad { color: var(--ad-error); font-weight: 600; }
-.stand-in { color: var(--ad-warn); background: var(--ad-warn-soft); border: 1px solid currentColor; border-radius: 4px;
-  padding: 0 .45rem; font-weight: 600; white-space: nowrap; }
-.keys { position: relative; color: var(--ad-quiet); }
-.keys summary { cursor: pointer; min-height: 1.5rem; list-style: none; text-decoration: underline dotted; }
-.keys table { position: absolute; right: 0; top: 1.8rem; z-index: 5; background: var(--ad-page); color: var(--ad-text);
-  border: 1px solid var(--ad-border); border-radius: 8px; padding: .5rem .7rem; box-shadow: 0 6px 20px #0003;
-  white-space: nowrap; border-spacing: .5rem .1rem; }
-.keys td:first-child { font-weight: 600; }
-.lost { position: fixed; left: 50%; top: .6rem; transform: translateX(-50%); z-index: 10; padding: .45rem 1rem;
-  background: var(--ad-error); color: var(--ad-page); border-radius: 8px; font-weight: 600; }
-.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-"""
-)
+def apply_page_style() -> None:
+    """Put the page's style sheet in place."""
+    st.html(f"<style>{asset('tokens.css')}{asset('page.css')}</style>")
 
 
 @cache
-def _component() -> Callable[..., object]:
-    return st.components.v2.component("answerdesk.page_shell", html=_FRAME, css=_STYLE, js=SHELL_SCRIPT)
+def streamlit_words() -> dict[str, str]:
+    """Return Streamlit 1.67's own words that can show on these pages, with the Chinese ones in their place.
+
+    ``#`` stands for any number.  What begins with a blank is the end of a text, behind a kind of file; what ends with
+    one is the beginning of a text, before the name of something.
+    """
+    words: dict[str, str] = json.loads(asset("streamlit_words.json"))
+    return words
 
 
 def draw_shell(
@@ -184,16 +86,34 @@ def draw_shell(
         "keys": translate("ui.keys", language),
         "key_list": [[key, translate(f"ui.{name}", language)] for key, name in _KEYS],
         "connection_lost": translate("ui.connection_lost", language),
-        "streamlit_words": [[english, chinese] for english, chinese in STREAMLIT_WORDS.items()],
+        "streamlit_words": list(streamlit_words().items()),
     }
-    _component()(key="page_shell", data=visible(data))
+    component("page_shell")(key="page_shell", data=visible(data))
 
 
-@cache
-def _forgetting() -> Callable[..., object]:
-    return st.components.v2.component("answerdesk.forget_drafts", js=FORGET_SCRIPT)
+def draw_user(context: PageContext) -> None:
+    """Draw the name of who is signed in, with the menu that belongs to it; nothing where nobody has to sign in."""
+    if not context.sign_in_required:
+        return
+    language, user = context.language, context.user
+    with st.popover(as_markdown(user.name), key="user"):
+        st.text(translate("ui.user_role", language, role=translate(f"ui.role_{user.role}", language)))
+        names = context.services.knowledge_bases
+        st.text(translate("ui.user_scopes", language, names=translate("ui.list_comma", language).join(names) or "–"))
+        st.link_button(translate("ui.password_change", language), "/password", width="stretch")
+        st.button(
+            translate("ui.sign_out", language),
+            key="sign_out",
+            width="stretch",
+            on_click=sign_out,
+            args=(context.services,),
+        )
 
 
-def forget_drafts() -> None:
-    """Let the browser forget the drafts of whoever signed out: a text for a customer is not the next person's."""
-    _forgetting()(key="forget_drafts", height=1)
+def draw_signed_out(language: Language) -> None:
+    """Say that the sign-in is over, with the way back to this very page."""
+    if has_signed_out():  # the drafts of whoever signed out: a text for a customer is not the next person's
+        component("forget_drafts")(key="forget_drafts", height=1)
+    st.warning(translate("ui.error_SignInNeeded", language))
+    query = urlencode({"lang": language, "next": page_path()})
+    st.link_button(translate("ui.sign_in", language), f"{SIGN_IN_PATH}?{query}", type="primary")

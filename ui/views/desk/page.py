@@ -8,11 +8,8 @@ from rag.errors import AccessDenied, QuestionsTooFast, QuestionTooLong, TurnMiss
 from rag.translate import translate
 from rag.turns import TurnRequest, TurnSnapshot
 from ui.ask_refusal import draw_refusal, forget_refusal, refuse
-from ui.components.answer_view import draw_answer
 from ui.components.choice_list import Choice, chosen, draw_choices
-from ui.components.evidence_view import NO_EVIDENCE, draw_evidence
-from ui.components.reply_editor import draw_reply
-from ui.components.turn_socket import draw_socket
+from ui.components.turn_view import NO_EVIDENCE, draw_answer, draw_evidence, draw_reply, draw_socket
 from ui.services.turn_feed import FEED_PATH, Followed
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
 from ui.turn_data import answer_data, evidence_data, reply_data

@@ -1,10 +1,3 @@
-"""The browser's half of ``answer_view``.  Text reaches the page by ``textContent`` and text nodes alone."""
-
-from ui.components.mounting import MOUNTING
-
-ANSWER_SCRIPT = (
-    MOUNTING
-    + r"""
 const STAGES = { searching: "search", queued: "wait", reading: "prompt", thinking: "thinking", answering: "answer" };
 const WARNING = "\u26A0\uFE0E ";
 
@@ -14,12 +7,6 @@ function fill(text, values) {
 function duration(ms, words) {
   if (ms < 100) return fill(words.milliseconds, { count: ms.toFixed(0) });
   return fill(words.seconds, { seconds: (ms / 1000).toFixed(ms < 1000 ? 2 : ms < 10000 ? 1 : 0) });
-}
-function element(name, className, text) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }
 function tell(name, detail) {
   document.dispatchEvent(new CustomEvent("answerdesk:" + name, { detail }));
@@ -281,5 +268,3 @@ class View {
 }
 
 export default mounting(View);
-"""
-)

@@ -1,15 +1,3 @@
-"""The browser's half of ``ui/services/turn_feed.py``: receives turn updates for the page's parts."""
-
-from collections.abc import Callable
-from functools import cache
-
-import streamlit as st
-
-from ui.components.mounting import MOUNTING
-
-_SCRIPT = (
-    MOUNTING
-    + r"""
 const LOOK_EVERY_MS = 1000;
 const AGAIN_AFTER_MS = 6000; // a redraw that was asked for and did not come
 const UNKNOWN_TAB = 4404;
@@ -81,23 +69,3 @@ class Socket {
 }
 
 export default mounting(Socket);
-"""
-)
-
-
-@cache
-def _component() -> Callable[..., object]:
-    return st.components.v2.component("answerdesk.turn_socket", js=_SCRIPT)
-
-
-def draw_socket(path: str, tab: str, turn_id: str, *, final: bool, found: bool) -> None:
-    """Hear of ``turn_id`` at ``path`` under the token ``tab``; the page runs again when it shows too little of it.
-
-    ``final`` and ``found`` tell what this run draws: the turn's end, its passages.
-    """
-    data = {"path": path, "tab": tab, "turn": turn_id, "final": final, "found": found}
-    _component()(key="turn_socket", data=data, height=1, on_redraw_change=_nothing)
-
-
-def _nothing() -> None:
-    """Let the page run again: that is all that is wanted."""

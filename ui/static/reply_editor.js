@@ -1,10 +1,3 @@
-"""The browser's half of ``reply_editor``."""
-
-from ui.components.mounting import MOUNTING
-
-REPLY_SCRIPT = (
-    MOUNTING
-    + r"""
 function byCommand(text) { // works without a secure context
   const area = document.createElement("textarea");
   area.value = text;
@@ -210,5 +203,3 @@ class Editor {
 }
 
 export default mounting(Editor);
-"""
-)

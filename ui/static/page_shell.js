@@ -1,23 +1,9 @@
-"""The browser's half of ``page_shell``."""
-
-SHELL_SCRIPT = r"""
 const ATTRIBUTES = ["aria-label", "title", "placeholder"];
 const KEYS = { KeyV: "passage", KeyW: "reply", KeyP: "copy", KeyI: "sources", KeyH: "handoff",
   KeyT: "tone", KeyJ: "shorter", KeyO: "longer", KeyX: "translate", KeyZ: "undo" };
 
-function element(name, className, text) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
 function questionBox() {
   return document.querySelector(".st-key-question textarea");
-}
-
-const SIGNED_OUT = "answerdesk:signed-out";
-function forgetDrafts() {
-  for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);
 }
 
 class Shell {
@@ -168,20 +154,4 @@ class Shell {
   }
 }
 
-export default function ({ parentElement, data }) {
-  const shell = (parentElement.answerdeskShell ??= new Shell(parentElement));
-  shell.draw(data);
-  return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a shell that is gone is closed
-    if (parentElement.isConnected) return;
-    shell.close();
-    delete parentElement.answerdeskShell;
-  });
-}
-"""
-
-FORGET_SCRIPT = r"""
-export default () => { // this tab's drafts now, and by the event those of the person's other tabs
-  for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);
-  localStorage.setItem("answerdesk:signed-out", String(Date.now()));
-};
-"""
+export default mounting(Shell);

@@ -1,0 +1,27 @@
+// Stands before every component's script: Streamlit gives each of them one module of its own.
+
+// One object of the class draws whatever the server sends, until its place is gone.
+function mounting(View) {
+  return ({ parentElement, data, setTriggerValue }) => {
+    const view = (parentElement.answerdeskView ??= new View(parentElement));
+    view.tell = setTriggerValue;
+    view.draw(data);
+    return () => setTimeout(() => { // a superseded draw is cleaned up, too: only a view that is gone is closed
+      if (parentElement.isConnected) return;
+      view.close();
+      delete parentElement.answerdeskView;
+    });
+  };
+}
+
+function element(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+const SIGNED_OUT = "answerdesk:signed-out"; // written at a sign-out, which tells the person's other tabs
+function forgetDrafts() {
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);
+}
