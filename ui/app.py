@@ -10,13 +10,13 @@ import streamlit as st
 
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.translate import translate
-from rag.turns import Failure
+from ui.components.job_view import say_failure
 from ui.components.page_shell import PAGE_ICON, apply_page_style, draw_shell, draw_signed_out, draw_user
-from ui.formats import as_markdown, format_age
+from ui.formats import format_age
 from ui.navigation import navigate
 from ui.services.shared import KnowledgeState, ModelState, SharedServices, shared_services
 from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
-from ui.turn_data import Data, failure_sentence
+from ui.turn_data import Data
 from ui.views.desk.history import draw_history
 
 _SIDEBAR_PIXELS = 230
@@ -48,7 +48,7 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     except SignInNeeded:
         draw_signed_out(language)
     except AnswerdeskError as error:
-        st.error(as_markdown(failure_sentence(Failure.of(error), language)))
+        say_failure(error, language)
 
 
 def _draw_head(context: PageContext) -> None:

@@ -35,3 +35,9 @@ def component(name: str, more_style: str = "") -> Callable[..., object]:
     style = "".join((asset("tokens.css"), asset("part.css"), more_style, own_style)) if html is not None else None
     script = asset("shared.js") + asset(f"{name}.js")
     return st.components.v2.component(f"answerdesk.{name}", html=html, css=style, js=script)
+
+
+def told(key: str, name: str) -> object:
+    """Return what the component of this key has just told under a name; None where it told nothing."""
+    found: object = st.session_state.get(key, {}).get(name)
+    return found

@@ -12,6 +12,7 @@ from rag.translate import translate
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]:~$<>#|&^]|^[+=-]|^\d{1,9}(?=[.)](?:\s|$))")
 _LOOKED_FOR_AGAIN = re.compile(r"\\:(?=[^\s\d])|@|www(?=\.)", re.IGNORECASE)
 _NOTHING = ":gray[]"
+_GIGABYTE = 1e9
 _MONTHS = tuple(name[:3].title() for name in MONTH_NAMES)
 
 
@@ -79,6 +80,11 @@ def format_duration(milliseconds: float, language: Language) -> str:
     seconds = milliseconds / 1000
     digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
     return translate("ui.seconds", language, seconds=f"{seconds:.{digits}f}")
+
+
+def format_gigabytes(count: int, language: Language) -> str:
+    """Write a number of bytes as gigabytes, with two digits behind the point."""
+    return translate("ui.machine_gigabytes", language, count=f"{count / _GIGABYTE:.2f}")
 
 
 def format_date(value: date, language: Language) -> str:

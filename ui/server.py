@@ -23,17 +23,16 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import load_settings
-from rag.turns import Failure
 from rag.turns.unforeseen import log_unforeseen
+from ui.components.job_view import say_failure
 from ui.components.page_shell import draw_signed_out
 from ui.connection_limits import ConnectionLimits
-from ui.formats import as_markdown, markdown_word
+from ui.formats import markdown_word
 from ui.request_guard import RequestGuard
 from ui.services.shared import PeopleServices, SharedServices, shared_services
 from ui.services.turn_feed import feed_route
 from ui.session import page_language
 from ui.sign_in import sign_in_routes
-from ui.turn_data import failure_sentence
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -104,7 +103,7 @@ def say_in_words(error: Exception) -> bool:
         draw_signed_out(page_language())
         return True
     if isinstance(error, AnswerdeskError):
-        st.error(as_markdown(failure_sentence(Failure.of(error), page_language())))
+        say_failure(error, page_language())
         return True
     st.error(markdown_word("ui.page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

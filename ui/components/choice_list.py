@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import streamlit as st
-
 from rag.schema import Language
-from ui.browser import component
+from ui.browser import component, told
 from ui.formats import visible
 
 
@@ -33,20 +31,14 @@ def draw_choices(
     *,
     words: tuple[str, str],
     look: Literal["rows", "chips"],
-    on_choose: Callable[[], None],
+    on_choose: Callable[[str], None],
     current: str = "",
 ) -> None:
     """Draw the list; ``words`` are its heading and what it says when it is empty.
 
-    ``on_choose`` is called before the next run; ``chosen(key)`` then tells which row it was.
+    ``on_choose`` is called before the next run with the id of the row that was chosen.
     """
     heading, empty = words
     rows = [visible(asdict(choice), ids=("choice_id",)) for choice in choices]
     data = {"rows": rows, "heading": heading, "empty": empty, "look": look, "current": current}
-    component("choice_list")(key=key, data=data, on_chosen_change=on_choose)
-
-
-def chosen(key: str) -> str:
-    """Return the id of the row that was just chosen, or an empty string."""
-    value = st.session_state.get(key, {}).get("chosen")
-    return value if isinstance(value, str) else ""
+    component("choice_list")(key=key, data=data, on_chosen_change=lambda: on_choose(str(told(key, "chosen") or "")))

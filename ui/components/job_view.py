@@ -1,78 +1,91 @@
-"""A job of this page while it runs, and why it ended otherwise than well."""
+"""What buttons do: why one was refused, the job that it began while that runs, and why a job did not end well.
+
+A refusal is kept for the run that follows the click, which says it.
+"""
 
 from collections.abc import Callable
 
 import streamlit as st
 
-from rag.errors import IngestRunning
+from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.notices import attempt, draw_heading
+from rag.turns import Failure
 from ui.formats import as_markdown, format_clock, markdown_word
 from ui.services.jobs import Job
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 
+Sentence = Callable[[Failure, Language], str]
+"""Says why something failed, as plain text."""
+
 _TICK_SECONDS = 0.7
-_BUSY = "q_was_busy"
+_REFUSED = "refused"
 
 
-def draw_running(
-    context: PageContext,
+def attempt(call: Callable[[], object]) -> None:
+    """Do what a button is for."""
+    try:
+        call()
+    except AnswerdeskError as error:
+        st.session_state[_REFUSED] = Failure.of(error)
+
+
+def say_refusal(language: Language, *, busy: str = "", sentence: Sentence = failure_sentence) -> None:
+    """Say once why the last button did nothing; ``busy`` is the page's own key for another job that was in its way."""
+    failure = st.session_state.pop(_REFUSED, None)
+    if not isinstance(failure, Failure):
+        return
+    if busy and failure.kind == "IngestRunning":
+        st.warning(translate(busy, language))
+    else:
+        say_failure(failure, language, sentence)
+
+
+def say_failure(failure: Failure | AnswerdeskError, language: Language, sentence: Sentence = failure_sentence) -> None:
+    """Say why something failed."""
+    known = failure if isinstance(failure, Failure) else Failure.of(failure)
+    st.error(as_markdown(sentence(known, language)))
+
+
+def draw_running(context: PageContext, job: Job, now: Callable[[], Job | None], draw: Callable[[Job], None]) -> None:
+    """Draw a job that runs, below its heading; ``draw`` draws its progress, again and again."""
+    st.caption(as_markdown(begun_words(job, context)))
+    follow(job, now, draw)
+
+
+def follow(
     job: Job,
     now: Callable[[], Job | None],
-    said: Callable[[object], tuple[float | None, str]],
-    heading: str,
+    draw: Callable[[Job], None] = lambda job: None,
+    every_seconds: float = _TICK_SECONDS,
 ) -> None:
-    """Follow a job; the page is drawn anew when it has ended.  ``said`` puts its progress into a share and words."""
-    draw_heading(f"ui.{heading}", context.language, kind=word_of_kind(job.kind, context.language))
-    st.caption(as_markdown(begun_words(job, context)))
-    st.fragment(_follow, run_every=_TICK_SECONDS)(job.job_id, now, said)
+    """Look at a job again and again; the page is drawn anew when it has ended.  ``now`` returns it as it is by then."""
+    st.fragment(_follow, run_every=every_seconds)(job.job_id, now, draw)
 
 
 def begun_words(job: Job, context: PageContext) -> str:
     """Return when a job was begun, and by whom where it was somebody else."""
     at = format_clock(job.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
-    if job.who == context.user.name:
-        return translate("ui.q_begun_here", context.language, time=at)
-    return translate("ui.q_begun", context.language, time=at, who=job.who)
+    if job.who in ("", context.user.name):
+        return translate("ui.job_begun_here", context.language, time=at)
+    return translate("ui.job_begun", context.language, time=at, who=job.who)
 
 
-def begin(call: Callable[[], object]) -> None:
-    """Begin a job; the next run says where another one is in its way."""
-
-    def tried() -> None:
-        try:
-            call()
-        except IngestRunning:
-            st.session_state[_BUSY] = True
-
-    attempt(tried)
-
-
-def say_busy(language: Language) -> None:
-    """Say once that another job was in the way."""
-    if st.session_state.pop(_BUSY, False):
-        st.warning(translate("ui.q_busy", language))
-
-
-def _follow(job_id: int, now: Callable[[], Job | None], said: Callable[[object], tuple[float | None, str]]) -> None:
-    job = now()
-    if job is None or not job.running or job.job_id != job_id:
-        st.rerun()
-    share, words = said(job.progress)
+def draw_progress(share: float | None, words: str) -> None:
+    """Draw how much of a job is done, in [0, 1]; None: nobody can tell."""
     if share is None:
         st.markdown(as_markdown(words))
     else:
         st.progress(share, text=as_markdown(words))
 
 
-def draw_failure(job: Job, language: Language) -> None:
-    """Say why a job did not end well."""
+def draw_failure(job: Job, language: Language, stopped: str, sentence: Sentence = failure_sentence) -> None:
+    """Say why a job did not end well; ``stopped`` is the key for one that somebody stopped."""
     if job.state == "stopped":
-        st.warning(translate("ui.q_stopped", language))
+        st.warning(translate(stopped, language))
     elif job.failure is not None:
-        st.error(as_markdown(failure_sentence(job.failure, language)))
+        say_failure(job.failure, language, sentence)
     else:
         st.error(markdown_word("ui.page_failed", language, number=job.number))
 
@@ -80,3 +93,13 @@ def draw_failure(job: Job, language: Language) -> None:
 def word_of_kind(kind: str, language: Language) -> str:
     """Return what an evaluation of this kind is called; nothing for another job."""
     return translate(f"ui.q_kind_{kind}", language) if kind in ("answers", "retrieval", "refusal", "citations") else ""
+
+
+def _follow(job_id: int, now: Callable[[], Job | None], draw: Callable[[Job], None]) -> None:
+    try:
+        job = now()
+    except AnswerdeskError:
+        st.rerun()  # signed out, or no longer permitted: the whole page says so
+    if job is None or not job.running or job.job_id != job_id:
+        st.rerun()
+    draw(job)

@@ -11,8 +11,11 @@ from typing import Literal
 import streamlit as st
 
 from rag.schema import Language
-from ui.browser import component
+from rag.translate import translate
+from ui.browser import component, told
 from ui.formats import visible
+
+Look = Literal["text", "wide", "figure", "words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Column:
     """A column: figures stand at the right; short texts keep together, ``words`` may break, ``wide`` takes the room."""
 
     label: str
-    look: Literal["text", "wide", "figure", "words"] = "text"
+    look: Look = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +48,50 @@ class Row:
     cells: tuple[Cell, ...]
 
 
+def columns_of(language: Language, *keys: str | tuple[str, Look]) -> list[Column]:
+    """Return columns with titles of the room ``ui``, each a key, or a key and the column's look.
+
+    >>> [column.look for column in columns_of("en", "kb_language", ("kb_passages", "figure"))]
+    ['text', 'figure']
+    """
+    pairs: list[tuple[str, Look]] = [key if isinstance(key, tuple) else (key, "text") for key in keys]
+    return [Column(translate(f"ui.{key}", language), look) for key, look in pairs]
+
+
 def draw_table(
     key: str,
     columns: Sequence[Column],
     rows: Sequence[Row],
     *,
     words: tuple[str, str],
+    chooses: str = "",
     on_choose: Callable[[], None] = lambda: None,
-    current: str = "",
 ) -> None:
     """Draw the table; ``words`` are its heading and what it says when it is empty.
 
-    ``on_choose`` is called before the next run; ``chosen_row(key)`` then tells which row it was.
+    ``chooses`` is the parameter of the address in which the id of the chosen row stands; ``on_choose`` is called before
+    the run in which another row is chosen.
     """
+
+    def choose() -> None:
+        if row_id := told(key, "chosen"):
+            st.query_params[chooses] = str(row_id)
+        on_choose()
+
     heading, empty = words
     data = {
         "columns": [asdict(column) for column in columns],
         "rows": [visible(asdict(row), ids=("row_id",)) for row in rows],
         "heading": heading,
         "empty": empty,
-        "current": current,
+        "current": chosen_row(chooses) if chooses else "",
     }
-    component("plain_table")(key=key, data=data, on_chosen_change=on_choose)
+    component("plain_table")(key=key, data=data, on_chosen_change=choose)
 
 
-def chosen_row(key: str) -> str:
-    """Return the id of the row that was just chosen, or an empty string."""
-    value = st.session_state.get(key, {}).get("chosen")
-    return value if isinstance(value, str) else ""
+def chosen_row(parameter: str) -> str:
+    """Return the id of the row that the address names, or an empty string."""
+    return st.query_params.get(parameter, "")
 
 
 def lang_of(language: Language) -> str:

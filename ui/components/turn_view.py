@@ -6,14 +6,12 @@ wrote is ever read as markup.  A click on a citation is a browser event, too: th
 moves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-
-import streamlit as st
 
 from rag.schema import Language
 from rag.translate import template
-from ui.browser import component
+from ui.browser import component, told
 from ui.formats import visible
 from ui.turn_data import Data
 
@@ -90,8 +88,8 @@ def _run_again() -> None:
 
 def _hand_on(key: str, name: str, call: Callable[[Data], None]) -> None:
     """Call with what the browser told under this name, if it did."""
-    value = st.session_state.get(key, {}).get(name)
-    if value is not None:
+    value = told(key, name)
+    if isinstance(value, Mapping):
         call(dict(value))
 
 

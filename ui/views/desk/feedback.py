@@ -12,11 +12,12 @@ from rag.reuse.curated import Place
 from rag.schema import Evidence
 from rag.storage.feedback import FeedbackReason, Opinion
 from rag.translate import translate
-from rag.turns import Failure, TurnSnapshot
+from rag.turns import TurnSnapshot
 from ui.blocks import plain_text
+from ui.components.job_view import say_failure
 from ui.formats import as_markdown
 from ui.session import PageContext
-from ui.verdict import Data, failure_sentence
+from ui.turn_data import Data
 
 _CORRECTING, _CORRECTED = "correcting", "corrected"
 
@@ -147,7 +148,7 @@ def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: s
     try:
         kept = context.services.corrections.write(snapshot.knowledge_base, question, answer, sources)
     except CuratedUnusable as error:
-        st.error(as_markdown(failure_sentence(Failure.of(error), context.language)))
+        say_failure(error, context.language)
         return
     st.session_state[_CORRECTED] = (snapshot.turn_id, kept.state)
     _close_correction()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from rag.translate import translate
 from rag.turns import TurnState, TurnSummary
-from ui.components.choice_list import Choice, chosen, draw_choices
+from ui.components.choice_list import Choice, draw_choices
 from ui.formats import format_clock
 from ui.session import PageContext, current_turn, show_turn
 
@@ -31,7 +31,7 @@ def draw_history(context: PageContext) -> None:
             translate("ui.history_none_found" if searched else "ui.history_empty", language),
         ),
         look="rows",
-        on_choose=lambda: show_turn(chosen("history")),
+        on_choose=show_turn,
         current=current_turn(),
     )
     if len(rows) == limit:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from rag.schema import Chunk, Language
 from rag.translate import translate
+from ui.components.page_views import two_panes
 from ui.components.plain_table import chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date
@@ -33,10 +34,10 @@ _FILTER_WIDTH_PIXELS = 138
 
 def draw_articles(context: PageContext, desk: KnowledgeService) -> None:
     """Draw the list at the left and the chosen article at the right."""
-    left, right = st.columns([3, 2], gap=None)
-    with left.container(key="left"):
+    left, right = two_panes(3, 2)
+    with left:
         _draw_list(context, desk)
-    with right.container(key="right"):
+    with right:
         _draw_article(context, desk)
 
 
@@ -58,8 +59,7 @@ def _draw_list(context: PageContext, desk: KnowledgeService) -> None:
         columns(language),
         table_rows(found[:limit], today, language, source_names(sources, language), uses),
         words=(shown, translate("ui.kb_no_match", language)),
-        on_choose=lambda: show_article(chosen_row("kb_articles")),
-        current=shown_article(),
+        chooses="document",
     )
     if len(found) > limit:
         st.button(translate("ui.kb_more", language), key="kb_more", type="tertiary", on_click=_show_more)
@@ -107,23 +107,11 @@ def source_names(sources: tuple[Source, ...], language: Language) -> dict[str, s
 
 def _draw_article(context: PageContext, desk: KnowledgeService) -> None:
     language = context.language
-    document_id = shown_article()
-    if not document_id:
-        draw_cards(
-            "kb_article",
-            [],
-            heading=translate("ui.kb_article", language),
-            empty=translate("ui.kb_choose_article", language),
-        )
-        return
-    article = desk.article(document_id)
+    document_id = chosen_row("document")
+    article = desk.article(document_id) if document_id else None
     if article is None:
-        draw_cards(
-            "kb_article",
-            [],
-            heading=translate("ui.kb_article", language),
-            empty=translate("ui.kb_article_gone", language),
-        )
+        empty = translate("ui.kb_article_gone" if document_id else "ui.kb_choose_article", language)
+        draw_cards("kb_article", [], heading=translate("ui.kb_article", language), empty=empty)
         return
     draw_cards("kb_article", [_facts(context, article)], heading=translate("ui.kb_article", language))
     if desk.may("lead"):
@@ -190,20 +178,9 @@ def _headings(passage: Chunk) -> str:
     return " › ".join(heading for heading in passage.heading_path if heading != passage.title)
 
 
-def shown_article() -> str:
-    """Return the id of the article that the address names, or an empty string."""
-    return st.query_params.get("document", "")
-
-
-def show_article(document_id: str) -> None:
-    """Show an article from now on."""
-    if document_id:
-        st.query_params["document"] = document_id
-
-
 def _ask_why() -> None:
     st.query_params["view"] = "why"
-    st.session_state["kb_why_expected"] = shown_article()
+    st.session_state["kb_why_expected"] = chosen_row("document")
 
 
 def _show_more() -> None:

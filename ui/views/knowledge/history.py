@@ -5,46 +5,43 @@ import streamlit as st
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
-from ui.components.notices import attempt, draw_heading, say_notice
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.job_view import attempt, say_refusal
+from ui.components.page_views import draw_heading, two_panes
+from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
 from ui.components.text_cards import draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
 from ui.services.jobs import Job
 from ui.services.knowledge import History, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.change_cards import change_cards, counted
-from ui.views.knowledge.outcome import draw_failure, draw_restored
-from ui.views.knowledge.update import draw_running
+from ui.views.knowledge.outcome import draw_ended, draw_restored, draw_work
 
 
 def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> None:
     """Draw the list at the left, and the chosen state at the right."""
     job = desk.job()  # before the list: a rollback that ends between the two must not leave its row out
     history = desk.history()
-    left, right = st.columns([3, 2], gap=None)
-    with left.container(key="left"):
+    left, right = two_panes(3, 2)
+    with left:
         draw_table(
             "kb_generations",
-            _columns(context.language),
+            columns_of(
+                context.language,
+                "kb_generation",
+                "kb_at",
+                ("kb_articles", "figure"),
+                ("kb_passages", "figure"),
+                ("kb_what", "wide"),
+            ),
             [_row(info, history, context) for info in history.generations],
             words=(translate("ui.kb_history_heading", context.language), translate("ui.kb_none_yet", context.language)),
-            on_choose=lambda: _choose(chosen_row("kb_generations")),
-            current=_chosen(),
+            chooses="generation",
+            on_choose=_forget_question,
         )
-    with right.container(key="right"):
-        say_notice(context.language)
+    with right:
+        say_refusal(context.language)
         _draw_job(context, desk, job)
         _draw_chosen(context, desk, history)
-
-
-def _columns(language: Language) -> list[Column]:
-    return [
-        Column(translate("ui.kb_generation", language)),
-        Column(translate("ui.kb_at", language)),
-        Column(translate("ui.kb_articles", language), "figure"),
-        Column(translate("ui.kb_passages", language), "figure"),
-        Column(translate("ui.kb_what", language), "wide"),
-    ]
 
 
 def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
@@ -80,19 +77,19 @@ def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> 
     if job is None or job.kind != "rollback":
         return
     if job.running:
-        draw_running(context, desk, job)
+        draw_work(context, desk, job)
         return
     if isinstance(job.result, GenerationInfo):
         draw_restored(job.result, context.language)
     else:
-        draw_failure(job, context.language)
+        draw_ended(job, context.language)
     if desk.may("lead"):
         st.button(translate("ui.kb_close", context.language), key="kb_close", on_click=desk.forget_job)
 
 
 def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History) -> None:
     language = context.language
-    info = next((one for one in history.generations if str(one.generation) == _chosen()), None)
+    info = next((one for one in history.generations if str(one.generation) == chosen_row("generation")), None)
     if info is None:
         st.caption(translate("ui.kb_choose_generation", language))
         return
@@ -144,13 +141,7 @@ def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: La
         st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_ask_if_sure, args=(0,))
 
 
-def _chosen() -> str:
-    return st.query_params.get("generation", "")
-
-
-def _choose(generation: str) -> None:
-    if generation:
-        st.query_params["generation"] = generation
+def _forget_question() -> None:
     st.session_state.pop("kb_sure", None)
 
 
@@ -159,5 +150,5 @@ def _ask_if_sure(generation: int) -> None:
 
 
 def _go_back(desk: KnowledgeService, generation: int) -> None:
-    st.session_state.pop("kb_sure", None)
+    _forget_question()
     attempt(lambda: desk.go_back(generation))

@@ -11,7 +11,7 @@ from rag.schema import Language
 from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
 from rag.translate import translate
-from ui.components.plain_table import Cell, Column, Row, lang_of
+from ui.components.plain_table import Cell, Column, Row, columns_of, lang_of
 from ui.formats import format_date
 from ui.services.document_usage import Uses
 
@@ -103,15 +103,10 @@ def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list
 
 def columns(language: Language) -> list[Column]:
     """Return the list's columns."""
-    return [
-        Column(translate("ui.kb_title", language), "wide"),
-        Column(translate("ui.kb_language", language)),
-        Column(translate("ui.kb_source", language)),
-        Column(translate("ui.kb_updated", language)),
-        Column(translate("ui.kb_passages", language), "figure"),
-        Column(translate("ui.kb_cited", language), "figure"),
-        Column(translate("ui.kb_disliked", language), "figure"),
-    ]
+    return columns_of(
+        language, ("kb_title", "wide"), "kb_language", "kb_source", "kb_updated", ("kb_passages", "figure"),
+        ("kb_cited", "figure"), ("kb_disliked", "figure"),
+    )  # fmt: skip
 
 
 def table_rows(

@@ -1,18 +1,19 @@
-"""What came of a check, a publication or a way back, and the button that publishes."""
+"""A check, a publication or a way back: while it runs, what came of it, and the button that publishes."""
 
 import streamlit as st
 
-from ingest.summary import IngestSummary
+from ingest.summary import IngestProgress, IngestSummary
+from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
-from ui.components.notices import attempt, draw_heading
+from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
+from ui.components.page_views import draw_heading
 from ui.components.text_cards import Card, draw_cards
 from ui.formats import as_markdown, markdown_word
 from ui.services.jobs import Job
 from ui.services.knowledge import Checked, KnowledgeService
 from ui.session import PageContext
-from ui.turn_data import failure_sentence
 from ui.views.knowledge.change_cards import (
     change_cards,
     counted,
@@ -32,7 +33,7 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
         st.caption(translate("ui.kb_result_none", language))
         return
     if job.state != "done":
-        draw_failure(job, language)
+        draw_ended(job, language)
     elif isinstance(job.result, Checked):
         _draw_checked(context, desk, job, job.result)
     elif isinstance(job.result, IngestSummary):
@@ -45,17 +46,42 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
         st.button(translate("ui.kb_close", language), key="kb_close", on_click=desk.forget_job)
 
 
-def draw_failure(job: Job, language: Language) -> None:
-    """Say why a job did not end well."""
-    if job.state == "stopped":
-        st.warning(translate("ui.kb_job_stopped", language))
-    elif job.failure is not None:
-        st.error(as_markdown(failure_sentence(job.failure, language)))
+def draw_work(context: PageContext, desk: KnowledgeService, job: Job) -> None:
+    """Draw a job while it runs."""
+    draw_heading(f"ui.kb_job_{job.kind}", context.language)
+    draw_running(context, job, desk.job, lambda now: _draw_progress(now, context.language))
+    if desk.may("lead") and job.kind != "rollback":
+        st.button(translate("ui.stop", context.language), key="kb_stop", on_click=desk.stop)
+
+
+def _draw_progress(job: Job, language: Language) -> None:
+    draw_progress(*progress_words(job.progress, language))
+    _draw_refused("kb_refused_now", job.troubles, language)
+
+
+def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
+    """Return how much is done, in [0, 1], None where nobody can tell, and the same in words."""
+    if not isinstance(progress, IngestProgress):
+        return None, translate("ui.job_starting", language)
+    if progress.stage == "publishing":
+        return None, translate("ui.kb_publishing", language)
+    if progress.stage == "reading":
+        done, total, key = progress.files_done, progress.files_total, "kb_reading"
     else:
-        st.error(markdown_word("ui.page_failed", language, number=job.number))
-    refused = refused_cards(job.troubles, language)
+        done, total, key = progress.passages_done, progress.passages_total, "kb_embedding"
+    return (min(1.0, done / total) if total else None), translate(f"ui.{key}", language, done=done, total=total)
+
+
+def draw_ended(job: Job, language: Language) -> None:
+    """Say why a job did not end well, and which files could not be read."""
+    draw_failure(job, language, "ui.kb_job_stopped")
+    _draw_refused("kb_refused", job.troubles, language)
+
+
+def _draw_refused(key: str, troubles: tuple[AnswerdeskError, ...], language: Language) -> None:
+    refused = refused_cards(troubles, language)
     if refused:
-        draw_cards("kb_refused", refused, heading=translate("ui.kb_refused", language))
+        draw_cards(key, refused, heading=translate("ui.kb_refused", language))
 
 
 def draw_restored(info: GenerationInfo, language: Language) -> None:
@@ -73,9 +99,7 @@ def _draw_published(summary: IngestSummary, language: Language) -> None:
         st.success(markdown_word("ui.kb_published", language, **figures))
     else:
         st.info(markdown_word("ui.kb_unchanged", language, generation=summary.generation))
-    refused = refused_cards(summary.failures, language)
-    if refused:
-        draw_cards("kb_refused", refused, heading=translate("ui.kb_refused", language))
+    _draw_refused("kb_refused", summary.failures, language)
 
 
 def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: Checked) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 import streamlit as st
 
 from rag.storage.access import Role
-from rag.translate import translate
 from ui.components.page_views import choose_view
 from ui.services.knowledge import KnowledgeService
 from ui.session import PageContext
@@ -34,11 +33,8 @@ _VIEWS: Final[Mapping[str, tuple[Role, Callable[[PageContext, KnowledgeService],
 def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
     desk = context.services.library
-    language = context.language
     views = [name for name, (role, _) in _VIEWS.items() if desk.may(role)]
     with st.container(key="kb_top"):
-        view = choose_view(
-            "kb_view", views, translate("ui.kb_views", language), lambda name: translate(f"ui.kb_view_{name}", language)
-        )
+        view = choose_view("kb", views, context.language)
     with st.container(key="desk"):
         _VIEWS[view][1](context, desk)

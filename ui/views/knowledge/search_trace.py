@@ -7,14 +7,15 @@ from rag.retrieval.inspection import TermUse
 from rag.retrieval.retriever import KEPT_CHUNKS
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.notices import attempt, say_notice
-from ui.components.plain_table import Cell, Column, Row, draw_table, lang_of
+from ui.components.job_view import attempt, follow, say_refusal
+from ui.components.page_views import two_panes
+from ui.components.plain_table import Cell, Column, Row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import markdown_word
 from ui.services.jobs import Job
 from ui.services.knowledge import KnowledgeService
 from ui.session import PageContext, tab_name
-from ui.views.knowledge.outcome import draw_failure
+from ui.views.knowledge.outcome import draw_ended
 
 _WAIT_SECONDS = 0.3
 _TICK_SECONDS = 0.3
@@ -27,18 +28,18 @@ def draw_why(context: PageContext, desk: KnowledgeService) -> None:
     """Draw the question and the ranking at the left, and what was made of it at the right."""
     language = context.language
     job = _job(desk)
-    left, right = st.columns([3, 2], gap=None)
-    with left.container(key="left"):
+    left, right = two_panes(3, 2)
+    with left:
         _draw_question(desk, language)
-        say_notice(language)
+        say_refusal(language)
         if job is not None and job.running:
             st.caption(translate("ui.kb_why_running", language))
-            st.fragment(_follow, run_every=_TICK_SECONDS)(desk)
+            follow(job, lambda: desk.explanation(tab_name()), every_seconds=_TICK_SECONDS)
         elif job is not None and job.state != "done":
-            draw_failure(job, language)
+            draw_ended(job, language)
         elif job is not None and isinstance(job.result, Explanation):
             _draw_ranking(job.result, language, chosen=bool(st.session_state.get("kb_why_asked_about")))
-    with right.container(key="right"):
+    with right:
         if job is not None and isinstance(job.result, Explanation):
             _draw_use(job.result, language)
         else:
@@ -50,12 +51,6 @@ def _job(desk: KnowledgeService) -> Job | None:
     if st.session_state.pop("kb_why_just_asked", False):
         return desk.wait_for_explanation(tab_name(), _WAIT_SECONDS)
     return desk.explanation(tab_name())
-
-
-def _follow(desk: KnowledgeService) -> None:
-    job = desk.explanation(tab_name())
-    if job is None or not job.running:
-        st.rerun()
 
 
 def _draw_question(desk: KnowledgeService, language: Language) -> None:
@@ -112,16 +107,11 @@ def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> Non
 
 
 def _columns(language: Language) -> list[Column]:
-    return [
-        Column(translate("ui.kb_column_place", language), "figure"),
-        Column(translate("ui.kb_column_passage", language), "wide"),
-        Column(translate("ui.kb_column_meaning", language), "figure"),
-        Column(translate("ui.kb_column_words", language), "figure"),
-        Column(translate("ui.kb_column_fused", language), "figure"),
-        Column(translate("ui.kb_column_late", language), "figure"),
-        Column(translate("ui.kb_column_score", language), "figure"),
-        Column(translate("ui.kb_column_fate", language), "words"),
-    ]
+    return columns_of(
+        language, ("kb_column_place", "figure"), ("kb_column_passage", "wide"), ("kb_column_meaning", "figure"),
+        ("kb_column_words", "figure"), ("kb_column_fused", "figure"), ("kb_column_late", "figure"),
+        ("kb_column_score", "figure"), ("kb_column_fate", "words"),
+    )  # fmt: skip
 
 
 def _row(one: Explained, told: Explanation, language: Language) -> Row:
@@ -184,11 +174,7 @@ def _draw_use(told: Explanation, language: Language) -> None:
     draw_cards("kb_why_asked", [Card(told.question, lang=lang_of(told.language), mark="?", notes=tuple(notes))])
     draw_table(
         "kb_why_terms",
-        [
-            Column(translate("ui.kb_term", language), "wide"),
-            Column(translate("ui.kb_term_weight", language), "figure"),
-            Column(translate("ui.kb_passages", language), "figure"),
-        ],
+        columns_of(language, ("kb_term", "wide"), ("kb_term_weight", "figure"), ("kb_passages", "figure")),
         [_term_row(term, told, language) for term in sorted(told.terms, key=lambda term: -term.weight)[:_TERMS]],
         words=(translate("ui.kb_why_terms", language), translate("ui.none_found", language)),
     )

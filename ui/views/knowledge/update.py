@@ -5,34 +5,29 @@ from typing import cast
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from ingest.summary import IngestProgress
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.notices import attempt, draw_heading, say_notice
+from ui.components.job_view import attempt, say_refusal
+from ui.components.page_views import draw_heading, two_panes
 from ui.components.text_cards import Card, Note, draw_cards
-from ui.formats import as_markdown, format_clock, markdown_word
+from ui.formats import markdown_word
 from ui.services.jobs import Job
 from ui.services.knowledge import Checked, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names
-from ui.views.knowledge.change_cards import (
-    refused_cards,
-)
-from ui.views.knowledge.outcome import draw_new_details, draw_outcome
-
-_TICK_SECONDS = 0.7
+from ui.views.knowledge.outcome import draw_new_details, draw_outcome, draw_work
 
 
 def draw_update(context: PageContext, desk: KnowledgeService) -> None:
     """Draw what is to be brought in at the left, and what came of it at the right."""
-    left, right = st.columns([2, 3], gap=None)
+    left, right = two_panes(2, 3)
     job = desk.job()
-    with left.container(key="left"):
+    with left:
         _draw_waiting(context, desk, job)
-    with right.container(key="right"):
-        say_notice(context.language)
+    with right:
+        say_refusal(context.language)
         if job is not None and job.running:
-            draw_running(context, desk, job)
+            draw_work(context, desk, job)
         else:
             draw_outcome(context, desk, job)
             draw_new_details(desk, context.language)
@@ -112,47 +107,6 @@ def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple
     )
     prune = bool(roots) and st.checkbox(translate("ui.kb_prune", language), key="kb_prune", disabled=busy)
     return list(roots or ()), prune
-
-
-def draw_running(context: PageContext, desk: KnowledgeService, job: Job) -> None:
-    """Follow a job; the page is drawn anew when it has ended."""
-    language = context.language
-    draw_heading(f"ui.kb_job_{job.kind}", language)
-    at = format_clock(job.began_at.astimezone(context.reading.zone), context.reading.now, language)
-    if job.who in ("", context.user.name):
-        st.caption(translate("ui.kb_begun_here", language, time=at))
-    else:
-        st.caption(markdown_word("ui.kb_begun", language, time=at, who=job.who))
-    st.fragment(_follow, run_every=_TICK_SECONDS)(context, desk, job.job_id)
-    if desk.may("lead") and job.kind != "rollback":
-        st.button(translate("ui.kb_stop", language), key="kb_stop", on_click=desk.stop)
-
-
-def _follow(context: PageContext, desk: KnowledgeService, job_id: int) -> None:
-    job = desk.job()
-    if job is None or not job.running or job.job_id != job_id:
-        st.rerun()
-    share, words = progress_words(job.progress, context.language)
-    if share is None:
-        st.markdown(as_markdown(words))
-    else:
-        st.progress(share, text=as_markdown(words))
-    refused = refused_cards(job.troubles, context.language)
-    if refused:
-        draw_cards("kb_refused_now", refused, heading=translate("ui.kb_refused", context.language))
-
-
-def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
-    """Return how much is done, in [0, 1], None where nobody can tell, and the same in words."""
-    if not isinstance(progress, IngestProgress):
-        return None, translate("ui.kb_starting", language)
-    if progress.stage == "publishing":
-        return None, translate("ui.kb_publishing", language)
-    if progress.stage == "reading":
-        done, total, key = progress.files_done, progress.files_total, "kb_reading"
-    else:
-        done, total, key = progress.passages_done, progress.passages_total, "kb_embedding"
-    return (min(1.0, done / total) if total else None), translate(f"ui.{key}", language, done=done, total=total)
 
 
 # what the buttons do: a refusal is kept for the run that follows

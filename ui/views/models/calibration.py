@@ -9,17 +9,16 @@ from eval.calibrate_model.report import Findings, label, plots
 from eval.calibrate_model.results import Row as Figures
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.job_view import draw_running
-from ui.components.notices import draw_heading
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
+from ui.components.page_views import draw_heading, two_panes
+from ui.components.plain_table import Cell, Column, Row, chosen_row, columns_of, draw_table
 from ui.components.run_plots import draw_plots
-from ui.formats import as_markdown, format_clock, markdown_word
+from ui.formats import as_markdown, format_clock, format_gigabytes
 from ui.services.jobs import Job
 from ui.services.model_registry import CalibrationRun
 from ui.services.models import ModelService
 from ui.session import PageContext
-from ui.views.models.jobs import draw_goes_before, failure_words, gigabytes
-from ui.views.models.notices import attempt
+from ui.views.models.jobs import draw_goes_before, failure_words
 
 _SLOTS, _CONTEXTS = (1, 2, 4, 8), (2048, 4096, 8192)
 _QUESTIONS, _MINUTES = (12, 24, 50), (15, 30, 60, 120, 240)
@@ -28,12 +27,12 @@ _USUAL_QUESTIONS, _USUAL_MINUTES = 24, 60
 
 def draw_calibration(context: PageContext, desk: ModelService) -> None:
     """Draw what can be begun and the list at the left, and what runs or was chosen at the right."""
-    left, right = st.columns([2, 3], gap=None)
+    left, right = two_panes(2, 3)
     job, runs = desk.calibrating(), desk.calibrations()
-    with left.container(key="left"):
+    with left:
         _draw_start(context, desk, job)
         _draw_list(context, runs)
-    with right.container(key="right"):
+    with right:
         _draw_right(context, desk, runs, job)
 
 
@@ -101,14 +100,12 @@ def _start(desk: ModelService) -> None:
 
 def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
     language = context.language
-    columns = [Column(translate("ui.m_model", language), "wide"), Column(translate("ui.q_when", language))]
     draw_table(
         "m_runs",
-        [*columns, Column(translate("ui.m_best_setting", language), "words")],
+        columns_of(language, ("m_model", "wide"), "q_when", ("m_best_setting", "words")),
         [_run_row(run, context) for run in runs],
         words=(translate("ui.m_runs", language), translate("ui.q_runs_none", language)),
-        on_choose=lambda: _choose(chosen_row("m_runs")),
-        current=st.query_params.get("run", ""),
+        chooses="run",
     )
 
 
@@ -121,17 +118,12 @@ def _run_row(run: CalibrationRun, context: PageContext) -> Row:
     return Row(run.name if run.findings else "", (Cell(run.model, names=True), Cell(at), result))
 
 
-def _choose(name: str) -> None:
-    if name:
-        st.query_params["run"] = name
-
-
 def _draw_right(context: PageContext, desk: ModelService, runs: list[CalibrationRun], job: Job | None) -> None:
-    language, named = context.language, st.query_params.get("run", "")
+    language, named = context.language, chosen_row("run")
     if job is not None and job.running:
-        heading = f"m_job_{job.kind}"
-        draw_running(context, job, desk.calibrating, lambda progress: progress_words(progress, language), heading)
-        st.button(translate("ui.m_stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
+        draw_heading(f"ui.m_job_{job.kind}", language)
+        draw_running(context, job, desk.calibrating, partial(_draw_progress, language))
+        st.button(translate("ui.stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
     elif job is not None:
         _draw_ended(job, language)
         if not named and isinstance(job.result, str):
@@ -144,22 +136,22 @@ def _draw_right(context: PageContext, desk: ModelService, runs: list[Calibration
 
 
 def _draw_ended(job: Job, language: Language) -> None:
-    if job.state == "stopped":
-        st.warning(translate("ui.m_calibrate_stopped", language))
-    elif job.failure is not None:
-        st.error(failure_words(job.failure, language))
-    elif job.state == "failed":
-        st.error(markdown_word("ui.page_failed", language, number=job.number))
+    if job.state in ("stopped", "failed"):
+        draw_failure(job, language, "ui.m_calibrate_stopped", failure_words)
     elif job.kind == "choose":
         st.success(translate("ui.m_done_choose", language))
         if isinstance(job.result, list) and job.result:
             draw_goes_before(tuple(job.result), language)
 
 
+def _draw_progress(language: Language, job: Job) -> None:
+    draw_progress(*progress_words(job.progress, language))
+
+
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
     """Return how much of all configurations was asked, in [0, 1], and the same in words; None before the first."""
     if not isinstance(progress, CalibrationProgress):
-        return None, translate("ui.q_getting_ready", language)
+        return None, translate("ui.job_starting", language)
     share = (progress.number - 1 + progress.done / max(1, progress.total)) / max(1, progress.count)
     values = {"number": progress.number, "count": progress.count, "done": progress.done, "total": progress.total}
     return min(1.0, share), translate("ui.m_calibrating", language, slots=progress.slots, **values)
@@ -180,7 +172,6 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
         ],
         [_figures(row, found, language) for row in found.rows],
         words=(translate("ui.m_figures", language), translate("eval_calibration.no_winner", language)),
-        current=label(found.best) if found.best else "",
     )
     target = found.target
     goal = translate(
@@ -208,5 +199,5 @@ def _figures(row: Figures, found: Findings, language: Language) -> Row:
     best = translate("ui.m_best", language) if row == found.best else ""
     accuracy = "–" if row.accuracy is None else f"{row.accuracy:.0%}"
     p99 = "–" if row.p99_ms is None else f"{row.p99_ms / 1000:.1f}"
-    figures = (accuracy, f"{row.load_rate:.1f}", gigabytes(row.memory_bytes, language), p99, str(row.agents))
+    figures = (accuracy, f"{row.load_rate:.1f}", format_gigabytes(row.memory_bytes, language), p99, str(row.agents))
     return Row("", (Cell(label(row), note=best, names=not best), *map(Cell, figures)))

@@ -9,11 +9,11 @@ from rag.ollama.model_creation import KINDS
 from rag.ollama.templates import FORMATS
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.notices import draw_heading
+from ui.components.job_view import attempt
+from ui.components.page_views import draw_heading, two_panes
 from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job
-from ui.views.models.notices import attempt
 
 _LONGEST_NAME, _LONGEST_PATH = 120, 1000
 
@@ -23,15 +23,15 @@ def draw_making(context: PageContext, desk: ModelService) -> None:
     language = context.language
     job = desk.making()
     busy = job is not None and job.running
-    left, right = st.columns([3, 2], gap=None)
-    with left.container(key="left"):
+    left, right = two_panes(3, 2)
+    with left:
         with st.container(border=True):
             _draw_pull(desk, language, busy=busy)
         with st.container(border=True):
             _draw_import(desk, language, busy=busy)
         with st.container(border=True):
             _draw_quantize(desk, language, busy=busy)
-    with right.container(key="right"):
+    with right:
         draw_job(context, desk.making, desk.stop_making, key="m_stop_making")
         if job is None:
             st.caption(translate("ui.m_made_here", language))

@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import streamlit as st
 
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
-from ui.components.job_view import begun_words
-from ui.components.notices import draw_heading
-from ui.formats import as_markdown, markdown_word
+from ui.components.job_view import draw_failure, draw_running
+from ui.components.page_views import draw_heading
+from ui.formats import as_markdown, format_gigabytes, markdown_word
 from ui.services.jobs import Job
 from ui.services.models import Outcome, Step
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 
-_TICK_SECONDS = 0.7
+_DONE = "m_did"
 _GIGABYTE = 1e9
 _IN_THEIR_OWN_WORDS = ("ModelUnfit", "DownloadFailed")
 """Errors about what an admin has typed, which their sentences may name."""
@@ -35,22 +36,13 @@ def draw_job(
         return
     if job.running:
         draw_heading(f"ui.m_job_{job.kind}", language)
-        st.caption(as_markdown(begun_words(job, context)))
-        st.fragment(_follow, run_every=_TICK_SECONDS)(job.job_id, now, language)
-        st.button(translate("ui.m_stop", language), key=key, on_click=stop)
+        draw_running(context, job, now, partial(_draw_step, language))
+        st.button(translate("ui.stop", language), key=key, on_click=stop)
     elif not quiet:
         _draw_ended(job, language)
 
 
-def gigabytes(count: int, language: Language) -> str:
-    """Write a number of bytes as gigabytes, with two digits behind the point."""
-    return translate("ui.machine_gigabytes", language, count=f"{count / _GIGABYTE:.2f}")
-
-
-def _follow(job_id: int, now: Callable[[], Job | None], language: Language) -> None:
-    job = now()
-    if job is None or not job.running or job.job_id != job_id:
-        st.rerun()
+def _draw_step(language: Language, job: Job) -> None:
     seconds = int((datetime.now(UTC) - job.began_at).total_seconds())
     step = job.progress
     if not isinstance(step, Step):
@@ -69,18 +61,14 @@ def _follow(job_id: int, now: Callable[[], Job | None], language: Language) -> N
 
 
 def _draw_ended(job: Job, language: Language) -> None:
-    if job.state == "stopped":
-        st.warning(translate("ui.m_stopped", language))
-    elif job.failure is not None:
-        st.error(failure_words(job.failure, language))
-    elif not isinstance(job.result, Outcome):
-        st.error(markdown_word("ui.page_failed", language, number=job.number))
-    else:
+    if isinstance(job.result, Outcome):
         _draw_outcome(job.kind, job.result, language)
+    else:
+        draw_failure(job, language, "ui.m_stopped", failure_words)
 
 
 def _draw_outcome(kind: str, outcome: Outcome, language: Language) -> None:
-    size, name = gigabytes(outcome.size_bytes, language), as_markdown(outcome.name)
+    size, name = format_gigabytes(outcome.size_bytes, language), as_markdown(outcome.name)
     st.success(
         translate(f"ui.m_done_{kind}", language, name=name, size=size, kind=as_markdown(outcome.quantization or "?"))
     )
@@ -96,9 +84,23 @@ def draw_goes_before(variables: tuple[str, ...], language: Language) -> None:
 
 
 def failure_words(failure: Failure, language: Language) -> str:
-    """Return why a job or a button did nothing."""
+    """Return why a job or a button did nothing, as plain text."""
     if failure.kind in _IN_THEIR_OWN_WORDS:
-        return as_markdown(failure.zh if language == "zh" else failure.en)
+        return failure.zh if language == "zh" else failure.en
     if failure.kind in _HERE:
         return translate(f"ui.{_HERE[failure.kind]}", language)
-    return as_markdown(failure_sentence(failure, language))
+    return failure_sentence(failure, language)
+
+
+def keep_done(key: str, variables: list[str]) -> None:
+    """Have the next run say the sentence ``ui.KEY``, and which variables of the environment override the choice."""
+    st.session_state[_DONE] = (key, tuple(variables))
+
+
+def say_done(language: Language) -> None:
+    """Say once what the last button did at once."""
+    key, variables = st.session_state.pop(_DONE, ("", ()))
+    if key:
+        st.success(translate(f"ui.{key}", language))
+    if variables:
+        draw_goes_before(variables, language)

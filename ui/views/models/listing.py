@@ -12,15 +12,15 @@ from rag.ollama.advice import Advice
 from rag.schema import Language
 from rag.text.invisible import one_line
 from rag.translate import translate
-from ui.components.notices import draw_heading
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.job_view import attempt, say_failure
+from ui.components.page_views import draw_heading, two_panes
+from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
 from ui.components.text_cards import Card, TextLine, draw_cards
-from ui.formats import as_markdown, format_clock, markdown_word
+from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
 from ui.services.model_registry import ModelListing
 from ui.services.models import ModelService
 from ui.session import PageContext
-from ui.views.models.jobs import draw_job, failure_words, gigabytes
-from ui.views.models.notices import attempt
+from ui.views.models.jobs import draw_job, failure_words
 
 _ALWAYS = timedelta(days=365)
 _SLOTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -31,12 +31,12 @@ _GIGABYTE = 1e9
 def draw_models(context: PageContext, desk: ModelService) -> None:
     """Draw the table at the left, and the chosen model at the right."""
     listing = desk.listing()
-    left, right = st.columns([3, 2], gap=None)
-    with left.container(key="left"):
+    left, right = two_panes(3, 2)
+    with left:
         _draw_table(context, desk, listing)
-    with right.container(key="right"):
+    with right:
         draw_job(context, desk.serving, desk.stop_serving, key="m_stop_serving")
-        row = listing.row(st.query_params.get("model", "")) or next((one for one in listing.rows if one.chosen), None)
+        row = listing.row(chosen_row("model")) or next((one for one in listing.rows if one.chosen), None)
         if row is not None:
             _draw_model(context, desk, listing, row)
         elif listing.rows:
@@ -46,26 +46,25 @@ def draw_models(context: PageContext, desk: ModelService) -> None:
 def _draw_table(context: PageContext, desk: ModelService, listing: ModelListing) -> None:
     language, settings = context.language, desk.settings()
     if listing.failure is not None:
-        st.error(failure_words(listing.failure, language))
+        say_failure(listing.failure, language, failure_words)
         return
     if not listing.looked:
         st.caption(translate("ui.m_looking", language))
         return
-    columns = [
-        Column(translate("ui.m_model", language), "wide"),
-        Column(translate("ui.m_quantization", language)),
-        Column(translate("ui.m_on_disk", language), "figure"),
-        Column(translate("ui.m_in_memory", language), "words"),
-        Column(translate("ui.m_remarks", language), "words"),
-    ]
     following = desk.next_model()
     draw_table(
         "m_models",
-        columns,
+        columns_of(
+            language,
+            ("m_model", "wide"),
+            "m_quantization",
+            ("m_on_disk", "figure"),
+            ("m_in_memory", "words"),
+            ("m_remarks", "words"),
+        ),
         [_row(row, context, listing, settings.parallel_slots, following) for row in listing.rows],
         words=(translate("ui.m_installed", language), translate("ui.m_none", language)),
-        on_choose=lambda: _choose(chosen_row("m_models")),
-        current=st.query_params.get("model", ""),
+        chooses="model",
     )
     key = "ui.m_slots_ours" if listing.managed else "ui.m_slots_adopted"
     st.caption(markdown_word(key, language, slots=settings.parallel_slots, context=f"{settings.context_tokens:,}"))
@@ -85,14 +84,14 @@ def _row(row: ListedModel, context: PageContext, listing: ModelListing, slots: i
         state = translate("ui.m_answers_next", language)
     memory, note = "–", ""
     if row.memory_bytes:
-        memory = gigabytes(row.memory_bytes, language)
+        memory = format_gigabytes(row.memory_bytes, language)
         note = _served(row, context, slots if listing.managed else 0)
     return Row(
         row.name,
         (
             Cell(row.name, names=True),
             Cell(row.quantization or "?", names=True),
-            Cell(gigabytes(row.size_bytes, language)),
+            Cell(format_gigabytes(row.size_bytes, language)),
             Cell(memory, note=note),
             Cell(state, note=translate("ui.list_comma", language).join(remarks), tone="good"),
         ),
@@ -117,11 +116,6 @@ def _until(at: str, context: PageContext) -> str:
     if moment - now > _ALWAYS:  # kept for ever, which Ollama tells as a day in centuries
         return translate("ui.m_for_ever", context.language)
     return format_clock(moment, now, context.language)
-
-
-def _choose(name: str) -> None:
-    if name:
-        st.query_params["model"] = name
 
 
 def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing, row: ListedModel) -> None:

@@ -7,16 +7,15 @@ import streamlit as st
 
 from rag.errors import SettingsError
 from rag.translate import translate
-from rag.turns import Failure
+from ui.components.job_view import say_failure, say_refusal
 from ui.components.page_views import choose_view
 from ui.services.model_registry import ModelListing
 from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.calibration import draw_calibration
 from ui.views.models.creation import draw_making
-from ui.views.models.jobs import failure_words
+from ui.views.models.jobs import failure_words, say_done
 from ui.views.models.listing import draw_models
-from ui.views.models.notices import say_notices
 from ui.views.models.profiles import draw_profiles
 
 _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
@@ -37,19 +36,15 @@ def render(context: PageContext) -> None:
         return
     listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
     with st.container(key="m_top"):
-        view = choose_view(
-            "m_view",
-            list(_VIEWS),
-            translate("ui.m_views", language),
-            lambda name: translate(f"ui.m_view_{name}", language),
-        )
+        view = choose_view("m", list(_VIEWS), language)
         st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
     with st.container(key="desk"):
-        say_notices(language)
+        say_refusal(language, busy="ui.m_busy", sentence=failure_words)
+        say_done(language)
         try:
             _VIEWS[view](context, desk)
         except SettingsError as error:
-            st.error(failure_words(Failure.of(error), language))
+            say_failure(error, language, failure_words)
 
 
 def _watch(desk: ModelService, drawn: ModelListing) -> None:

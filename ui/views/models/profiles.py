@@ -5,11 +5,12 @@ import streamlit as st
 from rag.profiles import PROFILES, ProfileName
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.notices import draw_heading
-from ui.components.plain_table import Cell, Column, Row, draw_table
+from ui.components.job_view import attempt
+from ui.components.page_views import draw_heading
+from ui.components.plain_table import Cell, Row, columns_of, draw_table
 from ui.services.models import ModelService
 from ui.session import PageContext
-from ui.views.models.notices import attempt, keep_done
+from ui.views.models.jobs import keep_done
 
 
 def draw_profiles(context: PageContext, desk: ModelService) -> None:
@@ -18,13 +19,15 @@ def draw_profiles(context: PageContext, desk: ModelService) -> None:
     with st.container(key="left"):
         draw_heading("ui.m_profile_heading", language)
         st.caption(translate("ui.m_profile_why", language))
-        titles = ("m_profile", "m_temperature", "m_top_p", "m_penalty")
         draw_table(
             "m_profiles",
-            [
-                Column(translate(f"ui.{titles[0]}", language), "wide"),
-                *(Column(translate(f"ui.{key}", language), "figure") for key in titles[1:]),
-            ],
+            columns_of(
+                language,
+                ("m_profile", "wide"),
+                ("m_temperature", "figure"),
+                ("m_top_p", "figure"),
+                ("m_penalty", "figure"),
+            ),
             [_row(name, chosen.now, language) for name in desk.profiles()],
             words=(translate("ui.m_profiles", language), ""),
         )

@@ -14,10 +14,9 @@ from rag.schema import Language
 from rag.storage.access import ROLES
 from rag.translate import translate
 from rag.turns import Failure
-from ui.formats import as_markdown, format_clock, markdown_word, plain_rows
+from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word, plain_rows
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
-from ui.views.models.jobs import gigabytes
 
 _SHOWN_ENTRIES = 50
 
@@ -258,7 +257,7 @@ def _detail(key: str, value: Detail, language: Language) -> str:
     if key in named:
         return translate(f"ui.{named[key]}", language)
     if key == "bytes" and isinstance(value, int):
-        return gigabytes(value, language)
+        return format_gigabytes(value, language)
     if key in _COUNTED:
         return translate(f"ui.detail_{key}", language, n=value)
     return translate("ui.people_everything", language) if value == "*" else str(value)

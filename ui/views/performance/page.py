@@ -13,11 +13,10 @@ from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
 from rag.telemetry.machine import GpuState, MachineState
 from rag.translate import translate
-from rag.turns import Failure
-from ui.components.choice_list import Choice, chosen, draw_choices
+from ui.components.choice_list import Choice, draw_choices
+from ui.components.job_view import say_failure
 from ui.formats import as_markdown, format_clock, format_duration, plain_rows
 from ui.session import PageContext, want_turn, wants_turn
-from ui.turn_data import failure_sentence
 
 WINDOWS: Mapping[str, float] = MappingProxyType({"15m": 900.0, "1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0})
 _LIVE_SECONDS = 2.0
@@ -54,7 +53,7 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
         report = performance.report(WINDOWS[window])
         machine = performance.machine()
     except AnswerdeskError as error:
-        st.error(as_markdown(failure_sentence(Failure.of(error), context.language)))
+        say_failure(error, context.language)
         return
     language = context.language
     with st.container(key="about"):
@@ -255,7 +254,7 @@ def _draw_slowest(report: Performance, context: PageContext) -> None:
         choices,
         words=(translate("ui.slowest_title", language), translate("ui.slowest_none", language)),
         look="rows",
-        on_choose=lambda: want_turn(chosen("slowest")),
+        on_choose=want_turn,
     )
 
 

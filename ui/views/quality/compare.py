@@ -9,7 +9,8 @@ from rag.schema import Language
 from rag.text.language import question_language
 from rag.translate import is_known, translate
 from ui.components.job_view import word_of_kind
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
+from ui.components.page_views import two_panes
+from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import format_clock, markdown_word
 from ui.services.quality import QualityService, RunInfo
@@ -26,11 +27,11 @@ _SHOWN_DOCUMENTS = 5
 def draw_compare(context: PageContext, desk: QualityService) -> None:
     """Draw the choice, the measures and the questions at the left, and one question's two sides at the right."""
     language = context.language
-    left, right = st.columns([3, 2], gap=None)
+    left, right = two_panes(3, 2)
     runs = {run.name: run for run in desk.runs() if run.finished and run.kind in _COMPARABLE}
     kinds = [run.kind for run in runs.values()]
     after_these = [name for name, run in runs.items() if kinds.count(run.kind) > 1]
-    with left.container(key="left"):
+    with left:
         if not after_these:
             st.info(translate("ui.q_two_runs", language))
             return
@@ -42,7 +43,7 @@ def draw_compare(context: PageContext, desk: QualityService) -> None:
             return
         _draw_measures(measures, language)
         _draw_questions(questions, language)
-    with right.container(key="right"):
+    with right:
         _draw_sides(questions, language)
 
 
@@ -71,13 +72,17 @@ def _draw_measures(measures: list[Comparison], language: Language) -> None:
         (st.success if main.difference > 0 else st.error)(translate("ui.q_differs", language, p=p))
     else:
         st.info(markdown_word("ui.q_chance", language, p=p, wins=main.wins, losses=main.losses))
-    titles = ("q_before", "q_after", "q_difference", "q_wins", "q_p")
     draw_table(
         "q_measures",
-        [
-            Column(translate("ui.q_measure", language)),
-            *(Column(translate(f"ui.{key}", language), "figure") for key in titles),
-        ],
+        columns_of(
+            language,
+            "q_measure",
+            ("q_before", "figure"),
+            ("q_after", "figure"),
+            ("q_difference", "figure"),
+            ("q_wins", "figure"),
+            ("q_p", "figure"),
+        ),
         [Row("", tuple(map(Cell, _measure(one, language)))) for one in measures],
         words=(translate("ui.q_measures", language, n=main.n), ""),
     )
@@ -107,7 +112,7 @@ def _draw_questions(questions: tuple[Compared, ...], language: Language) -> None
     shown = [one for one in questions if not kept or one.outcome in kept]
     draw_table(
         "q_questions",
-        [Column(translate("ui.q_question", language), "wide"), Column(translate("ui.q_outcome", language))],
+        columns_of(language, ("q_question", "wide"), "q_outcome"),
         [
             Row(
                 one.question.question_id,
@@ -119,18 +124,12 @@ def _draw_questions(questions: tuple[Compared, ...], language: Language) -> None
             for one in shown[:_SHOWN_QUESTIONS]
         ],
         words=(translate("ui.q_questions", language), translate("ui.q_none_such", language)),
-        on_choose=lambda: _choose(chosen_row("q_questions")),
-        current=st.query_params.get("question", ""),
+        chooses="question",
     )
 
 
-def _choose(question_id: str) -> None:
-    if question_id:
-        st.query_params["question"] = question_id
-
-
 def _draw_sides(questions: tuple[Compared, ...], language: Language) -> None:
-    chosen = st.query_params.get("question", "")
+    chosen = chosen_row("question")
     found = next((one for one in questions if one.question.question_id == chosen), None)
     if found is None:
         st.caption(translate("ui.q_choose_question", language))

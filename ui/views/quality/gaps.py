@@ -1,16 +1,19 @@
 """Knowledge gaps: topics that are missing, the article that each calls for, and articles that mislead."""
 
+from functools import partial
+
 import streamlit as st
 
 from eval.gaps.report import GapReport, Topic, draft_article, shortened
 from rag.schema import Language
 from rag.text.language import question_language
 from rag.translate import translate
-from ui.components.job_view import begin, begun_words, draw_failure, draw_running
-from ui.components.notices import draw_heading
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
+from ui.components.job_view import attempt, begun_words, draw_failure, draw_progress, draw_running
+from ui.components.page_views import draw_heading, two_panes
+from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date, markdown_word
+from ui.services.jobs import Job
 from ui.services.quality import QualityService
 from ui.session import PageContext
 
@@ -23,9 +26,9 @@ _LONGEST_CHARACTERS = 300
 def draw_gaps(context: PageContext, desk: QualityService) -> None:
     """Draw the topics at the left, and the chosen one at the right."""
     language, job = context.language, desk.gaps()
-    left, right = st.columns([3, 2], gap=None)
+    left, right = two_panes(3, 2)
     report = job.result if job is not None and isinstance(job.result, GapReport) else None
-    with left.container(key="left"):
+    with left:
         with st.container(key="q_gaps_row", horizontal=True, vertical_alignment="bottom"):
             days = draw_days(language)
             st.button(
@@ -39,13 +42,14 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
         if job is None:
             st.caption(translate("ui.q_gaps_why", language))
         elif job.running:
-            draw_running(context, job, desk.gaps, lambda progress: _progress(progress, language), "q_gaps_running")
+            draw_heading("ui.q_gaps_running", language)
+            draw_running(context, job, desk.gaps, partial(_draw_progress, language))
         elif report is None:
-            draw_failure(job, language)
+            draw_failure(job, language, "ui.q_stopped")
         else:
             st.caption(as_markdown(begun_words(job, context)))
             _draw_report(report, language)
-    with right.container(key="right"):
+    with right:
         if report is not None:
             _draw_topic(report, language)
 
@@ -65,14 +69,15 @@ def draw_days(language: Language) -> int:
 
 def _find(desk: QualityService, days: int) -> None:
     st.query_params.pop("topic", None)
-    begin(lambda: desk.find_gaps(days))
+    attempt(lambda: desk.find_gaps(days))
 
 
-def _progress(progress: object, language: Language) -> tuple[float | None, str]:
-    if not isinstance(progress, tuple) or not progress[1]:
-        return None, translate("ui.q_getting_ready", language)
-    done, total = progress
-    return done / total, translate("ui.q_gaps_looked", language, done=done, total=total)
+def _draw_progress(language: Language, job: Job) -> None:
+    if not isinstance(job.progress, tuple) or not job.progress[1]:
+        draw_progress(None, translate("ui.job_starting", language))
+        return
+    done, total = job.progress
+    draw_progress(done / total, translate("ui.q_gaps_looked", language, done=done, total=total))
 
 
 def _draw_report(report: GapReport, language: Language) -> None:
@@ -82,15 +87,10 @@ def _draw_report(report: GapReport, language: Language) -> None:
         st.caption(markdown_word("ui.q_gaps_elsewhere", language, count=report.failed_elsewhere))
     draw_table(
         "q_topics",
-        [
-            Column(translate("ui.q_topic", language), "wide"),
-            Column(translate("ui.q_asked_times", language), "figure"),
-            Column(translate("ui.q_how_it_went", language), "words"),
-        ],
+        columns_of(language, ("q_topic", "wide"), ("q_asked_times", "figure"), ("q_how_it_went", "words")),
         [_row(topic, language) for topic in report.topics[:_SHOWN_TOPICS]],
         words=(translate("ui.q_topics", language), translate("ui.q_gaps_none", language)),
-        on_choose=lambda: _choose(chosen_row("q_topics")),
-        current=st.query_params.get("topic", ""),
+        chooses="topic",
     )
     _draw_doubts(report, language)
 
@@ -108,11 +108,6 @@ def _row(topic: Topic, language: Language) -> Row:
 def _title(topic: Topic, language: Language) -> tuple[str, Language]:
     spoken = language if language in topic.titles else next(iter(topic.titles))
     return shortened(topic.titles[spoken], _LONGEST_CHARACTERS), spoken
-
-
-def _choose(number: str) -> None:
-    if number:
-        st.query_params["topic"] = number
 
 
 def _draw_doubts(report: GapReport, language: Language) -> None:
@@ -156,7 +151,7 @@ def _asked(text: str) -> TextLine:
 
 
 def _draw_topic(report: GapReport, language: Language) -> None:
-    chosen = st.query_params.get("topic", "")
+    chosen = chosen_row("topic")
     topic = next((one for one in report.topics if str(one.number) == chosen), None)
     if topic is None:
         if report.topics:

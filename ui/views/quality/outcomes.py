@@ -8,7 +8,7 @@ from eval.core.svg import Bar, bar_chart
 from rag.schema import Language
 from rag.storage.feedback import Grouping, OutcomeCounts
 from rag.translate import translate
-from ui.components.plain_table import Cell, Column, Row, draw_table
+from ui.components.plain_table import Cell, Row, columns_of, draw_table
 from ui.components.run_plots import draw_plots
 from ui.services.quality import QualityService
 from ui.session import PageContext
@@ -28,15 +28,20 @@ def draw_outcomes(context: PageContext, desk: QualityService) -> None:
 
 
 def _draw(grouping: Grouping, heading: str, found: Sequence[OutcomeCounts], language: Language) -> None:
-    titles = ("q_copied", "q_edited", "q_changed_share", "q_discarded", "q_handed_over", "q_useful")
     name = "q_team" if grouping == "agent_group" else "q_topic"
     unnamed = translate("ui.q_everybody" if grouping == "agent_group" else "ui.q_no_topic", language)
     draw_table(
         f"q_outcomes_{grouping}",
-        [
-            Column(translate(f"ui.{name}", language), "wide"),
-            *(Column(translate(f"ui.{key}", language), "figure") for key in titles),
-        ],
+        columns_of(
+            language,
+            (name, "wide"),
+            ("q_copied", "figure"),
+            ("q_edited", "figure"),
+            ("q_changed_share", "figure"),
+            ("q_discarded", "figure"),
+            ("q_handed_over", "figure"),
+            ("q_useful", "figure"),
+        ),
         [_row(one, unnamed) for one in found],
         words=(translate(f"ui.{heading}", language), translate("ui.q_outcomes_none", language)),
     )

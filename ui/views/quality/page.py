@@ -6,8 +6,7 @@ from typing import Final
 import streamlit as st
 
 from rag.translate import translate
-from ui.components.job_view import say_busy
-from ui.components.notices import say_notice
+from ui.components.job_view import say_refusal
 from ui.components.page_views import choose_view
 from ui.services.quality import QualityService
 from ui.session import PageContext
@@ -34,13 +33,7 @@ def render(context: PageContext) -> None:
         return
     desk = context.services.quality
     with st.container(key="q_top"):
-        view = choose_view(
-            "q_view",
-            list(_VIEWS),
-            translate("ui.q_views", language),
-            lambda name: translate(f"ui.q_view_{name}", language),
-        )
+        view = choose_view("q", list(_VIEWS), language)
     with st.container(key="desk"):
-        say_notice(language)
-        say_busy(language)
+        say_refusal(language, busy="ui.q_busy")
         _VIEWS[view](context, desk)

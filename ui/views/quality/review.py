@@ -7,8 +7,9 @@ import streamlit as st
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
-from ui.components.notices import attempt, draw_heading
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table, lang_of
+from ui.components.job_view import attempt
+from ui.components.page_views import draw_heading, two_panes
+from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, draw_cards
 from ui.formats import format_clock
 from ui.services.quality import QualityService
@@ -22,8 +23,8 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
     """Draw the list at the left and the chosen answer at the right."""
     language = context.language
     everything = desk.corrections()
-    left, right = st.columns([2, 3], gap=None)
-    with left.container(key="left"):
+    left, right = two_panes(2, 3)
+    with left:
         counts = {state: sum(one.state == state for one in everything) for state in _STATES}
         state = st.segmented_control(
             translate("ui.q_state", language),
@@ -35,18 +36,13 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
         )
         draw_table(
             "q_corrections",
-            [
-                Column(translate("ui.q_question", language), "wide"),
-                Column(translate("ui.q_author", language)),
-                Column(translate("ui.q_when", language)),
-            ],
+            columns_of(language, ("q_question", "wide"), "q_author", "q_when"),
             [_row(one, context) for one in everything if one.state == state][:_SHOWN],
             words=(translate("ui.q_corrections", language), translate("ui.q_corrections_none", language)),
-            on_choose=lambda: _choose(chosen_row("q_corrections")),
-            current=st.query_params.get("correction", ""),
+            chooses="correction",
         )
-    with right.container(key="right"):
-        chosen = st.query_params.get("correction", "")
+    with right:
+        chosen = chosen_row("correction")
         found = next((one for one in everything if str(one.number) == chosen), None)
         if found is None:
             st.caption(translate("ui.q_choose_correction", language))
@@ -62,11 +58,6 @@ def _row(one: CuratedAnswer, context: PageContext) -> Row:
         Cell(at),
     )
     return Row(str(one.number), cells)
-
-
-def _choose(number: str) -> None:
-    if number:
-        st.query_params["correction"] = number
 
 
 def _draw_correction(context: PageContext, desk: QualityService, found: CuratedAnswer) -> None:
@@ -165,10 +156,9 @@ def _draw_history(context: PageContext, desk: QualityService, number: int) -> No
         )
         for event in desk.history(number)
     ]
-    titles = ("q_when", "q_history", "q_author", "q_reason")
     draw_table(
         "q_events",
-        [Column(translate(f"ui.{key}", language), "words" if key == "q_reason" else "text") for key in titles],
+        columns_of(language, "q_when", "q_history", "q_author", ("q_reason", "words")),
         rows,
         words=(translate("ui.q_history", language), ""),
     )

@@ -1,14 +1,16 @@
 """Runs: measure the knowledge base on its own questions, watch it, and look at what came of it."""
 
+from functools import partial
+
 import streamlit as st
 
 from eval.core.background import KINDS, EvaluationKind, EvaluationProgress
 from rag.errors import SettingsError
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.job_view import begin, draw_failure, draw_running, word_of_kind
-from ui.components.notices import draw_heading
-from ui.components.plain_table import Cell, Column, Row, chosen_row, draw_table
+from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running, word_of_kind
+from ui.components.page_views import draw_heading, two_panes
+from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock
 from ui.services.jobs import Job
@@ -21,13 +23,13 @@ _SHOWN_RUNS = 100
 
 def draw_runs(context: PageContext, desk: QualityService) -> None:
     """Draw what can be begun and the list at the left, and what runs or was chosen at the right."""
-    left, right = st.columns([2, 3], gap=None)
+    left, right = two_panes(2, 3)
     job = desk.evaluation()  # once: it may end while the page is drawn, and both halves must tell the same
     runs = desk.runs()
-    with left.container(key="left"):
+    with left:
         _draw_start(context, desk, job)
         _draw_list(context, runs)
-    with right.container(key="right"):
+    with right:
         _draw_right(context, desk, runs, job)
 
 
@@ -68,23 +70,17 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
 
 def _start(desk: QualityService, kind: EvaluationKind, limit: int) -> None:
     st.query_params.pop("run", None)
-    begin(lambda: desk.start(kind, limit))
+    attempt(lambda: desk.start(kind, limit))
 
 
 def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
     language = context.language
     draw_table(
         "q_runs",
-        [
-            Column(translate("ui.q_kind", language)),
-            Column(translate("ui.q_when", language)),
-            Column(translate("ui.q_count", language), "figure"),
-            Column(translate("ui.q_result", language), "words"),
-        ],
+        columns_of(language, "q_kind", "q_when", ("q_count", "figure"), ("q_result", "words")),
         [_row(run, context) for run in runs[:_SHOWN_RUNS]],
         words=(translate("ui.q_runs", language), translate("ui.q_runs_none", language)),
-        on_choose=lambda: _choose(chosen_row("q_runs")),
-        current=st.query_params.get("run", ""),
+        chooses="run",
     )
 
 
@@ -110,19 +106,15 @@ def figure_words(run: RunInfo, language: Language) -> str:
     return translate(f"ui.q_figure_{run.kind}", language, value=f"{run.figure:.0%}")
 
 
-def _choose(name: str) -> None:
-    if name:
-        st.query_params["run"] = name
-
-
 def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo], job: Job | None) -> None:
     language = context.language
-    chosen = st.query_params.get("run", "")
+    chosen = chosen_row("run")
     if job is not None and job.running:
-        draw_running(context, job, desk.evaluation, lambda progress: progress_words(progress, language), "q_running")
-        st.button(translate("ui.q_stop", language), key="q_stop", on_click=desk.stop)
+        draw_heading("ui.q_running", language, kind=word_of_kind(job.kind, language))
+        draw_running(context, job, desk.evaluation, partial(_draw_progress, language))
+        st.button(translate("ui.stop", language), key="q_stop", on_click=desk.stop)
     elif job is not None and job.state != "done" and not chosen:
-        draw_failure(job, language)
+        draw_failure(job, language, "ui.q_stopped")
     elif not chosen and job is not None and isinstance(job.result, str):
         chosen = job.result
     run = next((one for one in runs if one.name == chosen and one.finished), None)
@@ -132,10 +124,14 @@ def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo],
         st.caption(translate("ui.q_choose_run", language))
 
 
+def _draw_progress(language: Language, job: Job) -> None:
+    draw_progress(*progress_words(job.progress, language))
+
+
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
     """Return how many of the questions have been asked, in [0, 1], and the same in words; None before the first."""
     if not isinstance(progress, EvaluationProgress) or not progress.done:
-        return None, translate("ui.q_getting_ready", language)
+        return None, translate("ui.job_starting", language)
     words = translate("ui.q_asked", language, done=progress.done, total=progress.total)
     return min(1.0, progress.done / max(1, progress.total)), words
 

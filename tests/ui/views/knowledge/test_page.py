@@ -18,7 +18,7 @@ from tests.ui.views.knowledge.library import Library
 from ui.services.jobs import Jobs
 from ui.services.knowledge import Checked, KnowledgeRegistry, KnowledgeService
 from ui.views.knowledge.change_cards import detail_cards
-from ui.views.knowledge.update import progress_words
+from ui.views.knowledge.outcome import progress_words
 
 NEW = b"# Christmas\n\nDecember's parcels can be sent back until 31 January."
 

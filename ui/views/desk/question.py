@@ -1,0 +1,211 @@
+"""The question box: what is typed, or a mail, a text or a picture that a customer sent, becomes a turn.
+
+A file is read by a process of its own; when its words are there, the next run of the page asks them.  A mail is a
+matter of its own; anything else goes on from the turn that is shown.  Why something was not asked is said beneath the
+box until the next question.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import streamlit as st
+
+from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
+from rag.errors import OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
+from rag.schema import Language
+from rag.translate import translate
+from rag.turns import Failure, TurnRequest, TurnSnapshot
+from ui.components.job_view import follow, say_failure
+from ui.services.attachment_reader import Attachments
+from ui.services.jobs import Job
+from ui.services.turn_feed import Followed
+from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
+from ui.turn_data import failure_sentence
+from ui.views.desk.feedback import keep_discarded
+
+LARGEST_MEGABYTES = 20
+FILE_TYPES = [ending.removeprefix(".") for ending in CUSTOMER_ENDINGS]
+
+_THINK = {"auto": None, "on": True, "off": False}
+_TICK_SECONDS = 0.4
+_REFUSED, _ATTACHED = "ask_refused", "attached"
+
+
+def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
+    """Draw the box; a question goes on from ``snapshot``, the turn that is shown."""
+    language = context.language
+    with st.container(key="ask"):
+        with st.container(key="ask_row", horizontal=True, vertical_alignment="center"):
+            st.markdown(translate("ui.question", language), width="stretch")
+            _draw_scope(context)
+            st.segmented_control(
+                translate("ui.thinking_switch", language),
+                list(_THINK),
+                default="auto",
+                required=True,
+                format_func=lambda option: translate(f"ui.thinking_{option}", language),
+                key="think",
+            )
+            _draw_buttons(context, snapshot)
+        st.chat_input(
+            translate("ui.ask_placeholder" if snapshot is None else "ui.ask_on_placeholder", language),
+            key="question",
+            max_chars=20_000,
+            accept_file=True,
+            file_type=FILE_TYPES,
+            max_upload_size=LARGEST_MEGABYTES,
+            on_submit=_ask,
+            args=(context, ask_token()),
+        )
+        _draw_attachment(context)
+        refused = st.session_state.get(_REFUSED)
+        if isinstance(refused, Failure):
+            with st.container(key="ask_refused"):
+                say_failure(refused, language)
+
+
+def _draw_scope(context: PageContext) -> None:
+    """Offer the knowledge bases that this person may use, where there is a choice."""
+    names = context.services.knowledge_bases
+    if len(names) > 1:
+        st.selectbox(
+            translate("ui.scope", context.language),
+            names,
+            index=names.index(context.services.knowledge_base),
+            key="scope",
+            placeholder=translate("ui.people_choose_scopes", context.language),
+            label_visibility="collapsed",
+        )
+
+
+def _draw_buttons(context: PageContext, snapshot: TurnSnapshot | None) -> None:
+    language = context.language
+    if snapshot is None:
+        return
+    if snapshot.final:
+        label = translate("ui.retry", language)
+        st.button(label, key="retry", shortcut="alt+g", on_click=_retry, args=(context, snapshot, ask_token()))
+    else:
+        label = translate("ui.stop", language)
+        st.button(label, key="stop", shortcut="alt+s", on_click=context.services.turns.cancel, args=(snapshot.turn_id,))
+
+
+def _ask(context: PageContext, token: str) -> None:
+    """Ask what was typed, a question that goes on from the turn that is shown, or read the file that came with it."""
+    st.session_state.pop(_REFUSED, None)
+    asked = st.session_state["question"]
+    if asked is not None and asked.files:
+        file = asked.files[0]
+        _attach(context, token, file.name, file.getvalue(), asked.text)
+    elif asked is not None:
+        _submit(context, token, asked.text, follows=current_turn())
+
+
+def ask_topic(context: PageContext, token: str, title: str) -> None:
+    """Ask what an article's title says."""
+    _submit(context, token, title)
+
+
+def _retry(context: PageContext, snapshot: TurnSnapshot, token: str) -> None:
+    """Ask again, for an answer of the model's own."""
+    keep_discarded(context, snapshot)
+    _submit(context, token, snapshot.question, follows=snapshot.follows, base=snapshot.knowledge_base, fresh=True)
+
+
+def _submit(
+    context: PageContext, token: str, question: str, *, follows: str = "", base: str = "", fresh: bool = False
+) -> None:
+    base = base or str(st.session_state.get("scope") or context.services.knowledge_base)
+    if not question.strip() or not base:
+        return
+    think = _THINK[st.session_state.get("think") or "auto"]
+    request = TurnRequest(question, base, think=think, follows=follows, fresh=fresh)
+    try:
+        turn_id = context.services.turns.submit(token, request, tab=tab_name())
+    except (QuestionTooLong, QuestionsTooFast) as error:
+        st.session_state[_REFUSED] = Failure.of(error)
+        return
+    feed_turn(context, turn_id)
+    show_turn(turn_id)
+    use_up_token()
+    st.session_state["asked_turn"] = turn_id
+    st.session_state["just_asked"] = True
+
+
+def feed_turn(context: PageContext, turn_id: str) -> None:
+    """Let this tab's socket tell what becomes of a turn."""
+    services = context.services
+    services.feeds.follow(feed_token(), Followed(turn_id, context.language, services.turns))
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """The file that is being read for this tab: its id, and the turn that its question goes on from."""
+
+    file_id: str = ""
+    follows: str = ""
+
+
+def _attach(context: PageContext, token: str, name: str, content: bytes, typed: str) -> None:
+    """Begin to read a file that was dropped into the question box; one that is still being read gives way to it."""
+    attachments = context.services.attachments
+    if attachments is None or _attached().file_id == token:
+        return
+    _drop(attachments)
+    try:
+        attachments.start(token, name, content, typed, tab=tab_name())
+    except OwnFilesWaiting as error:
+        st.session_state[_REFUSED] = Failure.of(error)
+        return
+    st.session_state[_ATTACHED] = _Attached(token, "" if is_mail(name) else current_turn())
+    use_up_token()
+
+
+def ask_attached(context: PageContext) -> None:
+    """Ask the words of a file that was read by now."""
+    attachments, attached = context.services.attachments, _attached()
+    job = attachments.job(attached.file_id) if attachments is not None else None
+    if attachments is None or job is None or job.state != "done":
+        return
+    _drop(attachments)
+    _submit(context, attached.file_id, str(job.result), follows=attached.follows)
+
+
+def _draw_attachment(context: PageContext) -> None:
+    """Say that a file is being read, with the way to stop that, or why it could not be."""
+    attachments, language, file_id = context.services.attachments, context.language, _attached().file_id
+    job = attachments.job(file_id) if attachments is not None else None
+    if attachments is None or job is None:
+        return
+    if job.running:
+        with st.container(key="attachment", horizontal=True, vertical_alignment="center"):
+            label = translate("ui.stop", language)
+            st.button(label, key="stop_reading", shortcut="alt+s", on_click=attachments.stop, args=(file_id,))
+            st.caption(translate("ui.attachment_reading", language))
+        follow(job, partial(attachments.job, file_id), every_seconds=_TICK_SECONDS)
+    elif job.state in ("failed", "stopped"):
+        with st.container(key="attachment_failed"):
+            st.text(_why(job, language))  # as text: the file's name is somebody's
+
+
+def _attached() -> _Attached:
+    found = st.session_state.get(_ATTACHED)
+    return found if isinstance(found, _Attached) else _Attached()
+
+
+def _drop(attachments: Attachments) -> None:
+    """Stop and forget the file that was attached before."""
+    file_id = _attached().file_id
+    attachments.stop(file_id)
+    attachments.forget(file_id)
+    st.session_state.pop(_ATTACHED, None)
+
+
+def _why(job: Job, language: Language) -> str:
+    if job.state == "stopped":
+        return translate("ui.attachment_stopped", language)
+    if job.failure is None:
+        return translate("ui.page_failed", language, number=job.number)
+    if job.failure.kind == "DocumentUnreadable":
+        return job.failure.zh if language == "zh" else job.failure.en
+    return failure_sentence(job.failure, language)
