@@ -102,7 +102,9 @@ def _collect(tree: ast.Module, file: str, found: Uses) -> None:
             found.constants.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             pattern = _pattern(node)
-            if re.match(r"[A-Za-z]+_|.*[A-Za-z_]{3}$", pattern):
+            if re.match(r"[a-z_]+\\\.[a-z]", pattern):  # a room and the beginning of a key, whoever reads it
+                found.patterns.add(pattern)
+            elif re.match(r"[A-Za-z]+_|.*[A-Za-z_]{3}$", pattern):
                 found.parts.add(pattern)
     _collect_calls(tree, [node for node in nodes if isinstance(node, ast.Call) and node.args], file, found)
 

@@ -1,6 +1,5 @@
 """What the page People hands to the services: role and scopes apart, and nothing that was not changed."""
 
-from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -10,8 +9,6 @@ from rag.people.administration import Administration
 from rag.people.directory import Person
 from rag.storage.access import Role
 from ui.views.people import page as people
-
-ADDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Recorded:
@@ -27,8 +24,8 @@ class Recorded:
         self.done.append(("scopes", name, scopes))
 
 
-LIN = Person("lin", "agent", frozenset({"default", "hr"}), False, True, ADDED_AT)
-ALL = Person("all", "agent", None, False, True, ADDED_AT)
+LIN = Person("lin", "agent", frozenset({"default", "hr"}), False, True)
+ALL = Person("all", "agent", None, False, True)
 
 
 @pytest.mark.parametrize(

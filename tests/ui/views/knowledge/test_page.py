@@ -282,7 +282,7 @@ def test_a_question_is_explained_in_a_job_of_its_tab(small: Library) -> None:
 
 
 def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
-    assert progress_words(None, "en") == (None, translate("ui.kb_starting", "en"))
+    assert progress_words(None, "en") == (None, translate("ui.job_starting", "en"))
     share, said = progress_words(IngestProgress("reading", 1, 4), "zh")
     assert (share, said) == (0.25, translate("ui.kb_reading", "zh", done=1, total=4))
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 0), "en")[0] is None
