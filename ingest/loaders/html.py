@@ -129,7 +129,10 @@ def _main_content(soup: BeautifulSoup) -> Tag:
 
 def _remove(parent: Tag, names: tuple[str, ...]) -> None:
     for unwanted in parent.find_all(names):
-        unwanted.decompose()
+        if unwanted.name == "button" and unwanted.find_parent((*_HEADINGS, "summary", "dt")) is not None:
+            unwanted.unwrap()  # the heading of what folds out below it
+        else:
+            unwanted.decompose()
 
 
 def _blocks(parent: Tag) -> Iterator[str]:

@@ -29,6 +29,12 @@ _TEMPLATE = re.compile(
     r"\{%(?:(?!\{%|%\}).)*+%\}|\{\{-?\s*+(?:site|page|include|layout)\.(?:(?!\{\{|\}\}).)*+\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}"
 )
 
+_HTML_TAG = re.compile(
+    r"\s*</?(?:a|b|blockquote|br|button|dd|details|div|dl|dt|em|h[1-6]|i|li|ol|p|section|span|strong|summary|table|tbody"
+    r"|td|th|thead|tr|ul)\b[^<>]*>",
+    re.IGNORECASE,
+)
+
 
 def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
     """Yield the one document of a Markdown file.  Its title: front matter, first heading, file name."""
@@ -96,10 +102,17 @@ def _first_heading(tree: SyntaxTreeNode) -> str:
 
 
 def _blocks(parent: SyntaxTreeNode) -> Iterator[str]:
+    in_html = False
     for node in parent.children:
-        block = _block(node)
+        # To Markdown, what is indented behind a blank line is code, also in the midst of a page's HTML.
+        in_html = node.type == "html_block" or (in_html and _is_indented_html(node))
+        block = fragment_text(node.content) if in_html else _block(node)
         if block.strip():
             yield block
+
+
+def _is_indented_html(node: SyntaxTreeNode) -> bool:
+    return node.type == "code_block" and _HTML_TAG.match(node.content) is not None
 
 
 def _block(node: SyntaxTreeNode) -> str:
@@ -114,8 +127,6 @@ def _block(node: SyntaxTreeNode) -> str:
     if node.type == "table":
         rows = [row for part in node.children for row in part.children]
         return table([[_inline(cell) for cell in row.children] for row in rows])
-    if node.type == "html_block":
-        return fragment_text(node.content)
     return "\n\n".join(_blocks(node))  # a quotation; a rule has no children
 
 

@@ -161,3 +161,34 @@ def test_a_source_is_one_address_of_the_web_or_nothing(tmp_path: Path, given: st
     document = load_one(tmp_path, "fees.md", f"---\nsource: {given}\n---\nA refund costs 3 EUR.\n")
     assert document.source == kept
     assert "evil" not in str(document.metadata)
+
+
+FOLDED = """Before.
+
+<div class="accordion">
+  <h3>
+    <button type="button" aria-expanded="false" aria-controls="a1">
+      If you have a recovery key
+    </button>
+  </h3>
+  <div id="a1">
+    <p>You need the key.</p>
+
+    <ol>
+      <li>Sign in.</li>
+      <li>Press “I have my key”.</li>
+    </ol>
+    <button>Print this page</button>
+  </div>
+</div>
+"""
+
+
+def test_html_that_folds_out_keeps_its_heading_and_its_indented_list(tmp_path: Path) -> None:
+    document = load_one(tmp_path, "keys.md", FOLDED)
+    heading, list_ = "### If you have a recovery key", "1. Sign in.\n2. Press “I have my key”."
+    assert document.text == f"Before.\n\n{heading}\n\nYou need the key.\n\n{list_}"
+
+
+def test_indented_html_that_follows_no_html_is_code(tmp_path: Path) -> None:
+    assert load_one(tmp_path, "code.md", "Write:\n\n    <p>Hello</p>\n").text == "Write:\n\n```\n<p>Hello</p>\n```"
