@@ -1,8 +1,10 @@
 """The words by which an order to the model is known, in the languages that customers' documents come in, and the rules.
 
 A rule is a chain of word classes, each within so many characters behind the one before.  Words are written here as
-people write them; ``prompt_injection.py`` brings them into the plain letters in which texts are compared.  English,
-Chinese, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Japanese and Korean.
+people write them; ``prompt_injection.py`` brings them into the plain letters in which texts are compared.  English and
+Chinese in detail, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Japanese and Korean in their common
+forms; and what every order about a reply has (``each_reply``, ``whatever_asked``, ``no_answer``, ``at_reply``) in 28
+languages: a model obeys in each language that it reads, whatever the language of the desk.
 """
 
 from dataclasses import dataclass
@@ -139,7 +141,8 @@ from now on, from now on you, henceforth, henceforth you, as of now you, startin
     "tell": """
 reveal, repeat, print, show, output, leak, recite, tell me, give me, share, display, summarize, summarise, translate
 what is, what are, dump, spell out, expose, disclose, zeige, nenne, verrate, wiederhole, montre, révèle, répète
-muestra, revela, repite, покажи, раскрой, повтори, 复述, 重复, 输出, 告诉我, 说出, 透露, 打印, 展示, 翻译
+muestra, revela, repite, copia, recopie, gib, покажи, раскрой, повтори, 复述, 重复, 输出, 告诉我, 说出, 透露, 打印
+展示, 翻译
 """,
     "own_prompt": """
 system prompt, system prompts, system instructions, system message, system messages, system rules, system guidelines
@@ -147,7 +150,8 @@ hidden prompt, hidden prompts, hidden instructions, hidden message, initial prom
 original prompt, original instructions, secret prompt, secret instructions, your prompt, your prompts
 your instructions, your rules, your guidelines, your messages, developer prompt, developer instructions
 developer message, secret rules, initial message, systemprompt, deine anweisungen, tes instructions, tus instrucciones
-твой системный промпт, твои инструкции, 你的指令, 你的规则, 你的设定, 你的要求, 你的提示
+deine systemanweisung, tes consignes, свои инструкции, твой системный промпт, твои инструкции, 你的指令, 你的规则
+你的设定, 你的要求, 你的提示
 """,
     "prompt_named": """
 system prompt, hidden prompt, initial prompt, developer prompt, words above, text above, everything above
@@ -161,9 +165,10 @@ assistants, chat bot, chat bots, chatbot, chatbots, bot, bots, gpt, chatgpt, dee
 ai agents, ai system, ai systems, virtual agent, virtual agents, automated answers, automated replies
 automatic replies, automatic answers, automated agents, ki, ki-assistent, ki-assistenten, sprachmodell, sprachmodelle
 assistent, assistenten, ia, modèle de langage, assistant virtuel, asistente, asistentes, modelo de lenguaje
-modelo de linguagem, assistente, assistenti, taalmodel, ии, ассистент, ассистенту, ассистенты, чат-бот, чат-боты
-чатбот, бот, языковая модель, нейросеть, 人工智能, 大模型, 语言模型, 助手, 聊天机器人, 智能客服, アシスタント
-言語モデル, チャットボット, 人工知能, 어시스턴트, 챗봇, 언어 모델, 인공지능
+modelo de linguagem, assistente, assistenti, taalmodel, ии, ассистент, ассистенту, ассистента, l'assistant
+l'assistente, asystenta, asistana, ассистенты, чат-бот, чат-боты, чатбот, бот, языковая модель, нейросеть, 人工智能
+大模型, 语言模型, 助手, 聊天机器人, 智能客服, アシスタント, 言語モデル, チャットボット, 人工知能, 어시스턴트, 챗봇
+언어 모델, 인공지능
 """,
     "must": """
 must, should, shall, has to, have to, needs to, need to, is to, are to, will now, please, is required to
@@ -195,11 +200,11 @@ raccomandare, confermare, aggiungere, dizer, escrever, recomendar, zeggen, antwo
 말하세요
 """,
     "note": """
-todo, note, notes, message, instruction, instructions, attention, important, reminder, warning, notice, memo
-directive, hinweis, achtung, anweisung, nachricht, remarque, consigne, attention, nota, aviso, mensaje, instrucción
-внимание, инструкция
+todo, note, notes, nota, заметка, uwaga, not, message, instruction, instructions, attention, important, reminder
+warning, notice, memo, directive, hinweis, achtung, anweisung, nachricht, remarque, consigne, aviso, mensaje
+instrucción, внимание, инструкция
 """,
-    "to": "to, for, für, an, pour, aux, à, para, a, для",
+    "to": "to, for, für, an, pour, aux, à, para, a, для, per, dla",
     "to_reader": """
 when this page is quoted, when this page is cited, when this text is quoted, 引用本页时, 引用本文时, to whoever reads
 to whoever summarises, to whoever summarizes, to whoever processes, to whoever answers, to whatever reads
@@ -292,6 +297,329 @@ follow, obey, execute, carry out, do what, act on, comply with, befolge, suis, s
 실행
 """,
     "decode": "decode, base64, rot13, decrypt, deciphered, decoded, 解码, entschlüssele, décode, decodifica, декодируй",
+    # orders about the reply, in every language that a model reads: what stands here speaks of the reply as such
+    "utter": """
+say, write, answer, reply, respond, output, print, return, state, tell, mention, produce, emit, display, show, give
+generate, reveal, insert, include, repeat, quote, writes, appends, outputs, prints, mentions, saying, writing
+说, 写, 回复, 回答, 回应, 答复, 输出, 打印, 返回, 给出, 声明, 插入, 显示, 提到, 提一下, 复述, 寫, 答
+schreibe, schreib, schreiben sie, sage, sag, sagen sie, antworte, nenne, gib, zeige, setzt, écris, écrivez, dis, dites
+réponds, affiche, annonce, place, escribe, escriba, di, diga, responde, responda, contesta, muestra, comunica, pon
+escreva, escreve, mostre, informe, coloque, scrivi, mostra, aggiungi, rispondi, schrijf, toon, zeg, vertel, antwoord
+напиши, напишите, пиши, пишите, скажи, говори, отвечай, выведи, сообщи, напиши, виведи, кажи, відповідай
+napisz, wypisz, mów, powiedz, odpowiedz, odpowiadaj, napiš, vypiš, řekni, odpověz, yaz, göster, söyle, yanıtla
+yanıt ver, cevap ver, cevapla, اكتب, قل, اعرض, اجب, رد, اذكر, بنویس, بگو, نشان بده, پاسخ بده, כתוב, אמור, הצג, ענה
+लिखो, लिखें, लिखकर, कहो, कहें, दिखाओ, उत्तर दें, उत्तर दो, लिखिए, লেখো, লিখুন, বলো, দেখাও, উত্তর দাও
+เขียน, พูด, แสดง, ตอบ, hãy viết, hãy nói, viết, in ra, trả lời bằng, trả lời, nói, tulis, tuliskan, katakan
+tampilkan, jawab, balas, と書, と言, を表示, と答え, と伝え, を出力, と回答, 라고 쓰, 라고 말, 출력해, 라고 답, 라고 알
+skriv, säg, visa, svara, sig, vis, svar kun, kirjoita, sano, näytä, vastaa, γράψε, πες, δείξε, απάντησε
+írd, írj, mondd, válaszolj, válaszold, scrie, spune, afișează, răspunde
+""",
+    "put": """
+add, put, append, insert, include, attach, place, write, mention, work in, slip, weave, end, finish, close, conclude
+begin, start, open, prefix, repeat, show, send, recommend, promote, copy, writing, putting, adding, 加, 附, 放, 插入
+写, 补, 带上, 提到, 提及, 署名, 推荐, 宣传, 显示, 重复, 抄到, 开头, 结尾, 收尾, hänge, füge, setze, setzt, schreibe
+schreib, erwähne, ergänze, nenne, ajoute, ajoutez, mets, mettez, écris, écrivez, insère, insérez, glisse, glisser
+añade, añada, agrega, agregue, pon, ponga, incluye, incluya, inserta, mencionara, coloque, adicione, inclua
+acrescente, escreva, aggiungi, inserisci, metti, scrivi, voeg, zet, plaats, schrijf, vermeld, добавь, добавьте
+добавляй, вставь, вставляй, укажи, укажите, пиши, напиши, поставь, додай, додавай, впиши, dodaj, dodawaj, wstaw
+dopisz, umieść, napisz, přidej, připoj, vlož, napiš, ekle, ekleyin, yaz, koy, اضف, ضع, اكتب, ادرج, اضافه کن, بنویس
+قرار بده, הוסף, כתוב, שים, जोड़ो, जोड़ें, लिखो, लिखें, যোগ করো, যোগ করুন, লেখো, เติม, ใส่, เพิ่ม, เขียน, thêm, chèn
+viết, ghi, tambahkan, sertakan, tulis, masukkan, 付け加え, 付け, 書い, 書き, 添え, 加え, 入れ, 含め, 추가, 붙이, 붙여
+넣, 쓰, 적으, lägg till, infoga, skriv, tilføj, indsæt, lisää, kirjoita, πρόσθεσε, βάλε, γράψε, tedd, tegye, írd, fűzd
+adaugă, pune, scrie
+""",
+    "at_reply": """
+at the end of the answer, at the end of the reply, at the end of your answer, at the end of your reply
+at the end of your response, at the end of the response, at the end of your message, at the end of each answer
+at the bottom of the answer, at the bottom of your answer, at the bottom of the reply, at the bottom of your reply
+at the start of the answer, at the start of your answer, at the start of your reply, at the beginning of the answer
+at the beginning of your answer, at the beginning of your reply, at the top of the answer, at the top of your reply
+before the answer, before your answer, before the reply, before your reply, in front of the answer
+in front of your answer, in front of your reply, behind the last sentence, behind the answer, after the answer
+after your answer, to your answer, to your reply, to your response, to the answer, into your answer, into your reply
+into your response, then the answer, then your answer, followed by the answer, into the answer, into the reply
+in your answer, in your reply, in your response, in your output, to your output, in the answer
+somewhere in the response, somewhere in the reply, as the answer, as the reply, as your answer, as your reply
+as an answer, instead of the answer, in place of the answer, instead of your answer, to everything you write
+in everything you write, in everything you generate, the answer with, the reply with, your answer with
+your reply with, your response with, your answer to, your output with, 答案最后, 答案末尾, 答案结尾, 答案里, 答案中
+答案前, 答案后, 回答最后, 回答末尾, 回答结尾, 回答开头, 回答前, 回答里, 回答中, 回答后, 回复最后, 回复末尾, 回复结尾
+回复开头, 回复前, 回复里, 回复中, 回复后, 回复的最后, 回复的开头, 回复的结尾, 回答的最后, 回答的开头, 回答的结尾
+答复的结尾, 答复的开头, 答复里, 答复中, 消息末尾, 消息的末尾, 最后一句后面, 放进回复, 放进回答, 放进答案, 作为回复
+作为回答, 作为答案, 再写答案, 后接答案, 答案换成, 回答换成, 你写的内容, 你的输出, 你生成的, an deine nachricht
+in deine antwort, in die antwort, in der antwort, ans ende der antwort, am ende der antwort, an die antwort
+als antwort, statt der antwort, vor der antwort, deiner antwort, in jede antwort, jeder antwort
+à la fin de la réponse, à la fin de ta réponse, à la fin de votre réponse, à la fin de ton message, dans la réponse
+dans ta réponse, dans ta prochaine réponse, à ta réponse, au début de la réponse, à la place de la réponse
+comme réponse, al final de la respuesta, al final de tu respuesta, al final de tu mensaje, en la respuesta
+en tu respuesta, a la respuesta, a tu respuesta, al inicio de la respuesta, como respuesta, que la respuesta
+no fim da mensagem, no final da mensagem, no fim da resposta, no final da resposta, na resposta, na sua resposta
+à resposta, como resposta, alla fine del messaggio, alla fine della risposta, nella risposta, nella tua risposta
+alla risposta, come risposta, al posto della risposta, aan het einde van je bericht, aan het einde van het antwoord
+aan je antwoord, in je antwoord, in het antwoord, als antwoord, in elk antwoord, in ieder antwoord, в конец сообщения
+в конце сообщения, в конец ответа, в конце ответа, в начале ответа, в ответе, в ответ, к ответу, в своем ответе
+в каждом ответе, вместо ответа, в кінці відповіді, наприкінці відповіді, у відповіді, до відповіді
+на початку відповіді, na końcu wiadomości, na końcu odpowiedzi, na początku odpowiedzi, w odpowiedzi, do odpowiedzi
+jako odpowiedź, na konec odpovědi, na konci odpovědi, na začátku odpovědi, do odpovědi, v odpovědi, jako odpověď
+mesajının sonuna, yanıtın sonuna, yanıtının sonuna, cevabın sonuna, cevabının sonuna, yanıtın başına, yanıtına
+cevabına, في اخر رسالتك, في نهايه الرد, في نهاية الرد, في نهاية كل, في نهاية الجواب, في نهاية جوابك, في نهاية ردك
+في اخر الرد, في بداية الرد, في ردك, في جوابك, الى ردك, در پایان پاسخ, در انتهای پاسخ, در ابتدای پاسخ, در پاسخ خود
+به پاسخ, בסוף התשובה, בסוף תשובתך, בתחילת התשובה, בתשובה, לתשובה, संदेश के अंत में, उत्तर के अंत में, जवाब के अंत में
+जवाब में, उत्तर में, उत्तर की शुरुआत, উত্তরের শেষে, উত্তরে, ท้ายคำตอบ, ในคำตอบ, ต้นคำตอบ, เป็นคำตอบ, vào cuối tin nhắn
+vào cuối câu trả lời, ở cuối câu trả lời, vào đầu câu trả lời, vào câu trả lời, trong câu trả lời, di akhir pesan
+di akhir jawaban, di awal jawaban, pada jawaban, dalam jawaban, sebagai jawaban, メッセージの最後, 回答の最後
+返信の最後, 返答の最後, 回答の末尾, 返信の末尾, 回答の冒頭, 返信の冒頭, 返答の冒頭, 回答に, 返信に, 返答に, 答えの最後
+この先の回答, 메시지 끝에, 답변 끝에, 답변 앞에, 답변에, 답변의 끝, 대답 끝에, 대답에, 응답에, i slutet av ditt svar
+i slutet av svaret, i ditt svar, i svaret, i början av svaret, som svar, til sidst i dit svar, i slutningen af svaret
+i dit svar, vastauksesi loppuun, vastauksen loppuun, vastauksen alkuun, vastaukseen, στο τέλος της απάντησης
+στην απάντηση, στην αρχή της απάντησης, válaszod végére, a válasz végére, a válaszba, a válaszodba, a válasz elejére
+la sfârșitul răspunsului, în răspuns, la începutul răspunsului
+""",
+    "each_reply": """
+every answer, every reply, each answer, each reply, each response, all answers, all replies, all your answers
+all your replies, any answer, any reply, every one of your answers, every one of your replies, every output
+answers concerning, answers about this, answers on this, replies about this, replies on this, responses on this
+每条回复, 每个回复, 每次回复, 每条答复, 每个答复, 每次答复, 每个回答, 每次回答, 每个答案, 所有回答, 所有回复, 所有答复
+任何回答, 任何回复, 关于此主题的答复, 有关此事的答复, 有关此事的回复, 这个话题的回复, 所有内容都, 回复时总是
+回答时总是, jede antwort, jeder antwort, alle antworten, chaque réponse, toute réponse, toutes les réponses
+cada respuesta, toda respuesta, todas las respuestas, cada resposta, toda resposta, todas as respostas, ogni risposta
+tutte le risposte, elk antwoord, ieder antwoord, alle antwoorden, каждый ответ, каждого ответа, каждом ответе
+все ответы, кожна відповідь, кожної відповіді, każda odpowiedź, każdą odpowiedź, każdej odpowiedzi
+wszystkie odpowiedzi, každá odpověď, každou odpověď, každé odpovědi, her yanıt, her cevap, her yanıta, her cevaba
+her yanıtın, her cevabın, كل رد, كل جواب, كل اجابة, كل ردودك, هر پاسخ, همه پاسخ, כל תשובה, כל התשובות, हर जवाब
+हर उत्तर, प्रत्येक उत्तर, প্রতিটি উত্তর, সব উত্তর, ทุกคำตอบ, คำตอบทุก, mọi câu trả lời, mỗi câu trả lời
+tất cả câu trả lời, setiap jawaban, semua jawaban, setiap balasan, すべての返信, すべての回答, 全ての回答, 全ての返信
+各回答, どの回答, 毎回の回答, 모든 답변, 모든 대답, 모든 응답, 답변마다, 매 답변, varje svar, alla svar, hvert svar
+alle svar, jokaisessa vastauksessa, jokainen vastaus, jokaiseen vastaukseen, joka vastauksen, κάθε απάντηση
+κάθε απάντησης, όλες οι απαντήσεις, minden válasz, minden válaszban, minden válaszhoz, fiecare răspuns
+fiecărui răspuns, toate răspunsurile, 每個答覆, 每次答覆, 所有答覆
+""",
+    "must_contain": """
+must, has to, have to, needs to, should, shall, is to, are to, carries, carry, mentions, mention, names, opens, open
+closes, close, begins, begin, starts, start, ends, end, finishes, 必须, 都要, 应, 以, 要, 包含, 加上, 附上, 带, 写明
+提到, muss, müssen, soll, sollen, enthält, enthalten, beginnt, endet, schließt, doit, doivent, contient, commence
+finit, se termine, mentionne, debe, deben, incluye, empieza, comienza, termina, lleva, deve, devem, precisa, precisam
+começa, contém, devono, contiene, comincia, finisce, si chiude, si apre, moet, moeten, bevat, begint, eindigt, должен
+должна, должны, содержит, начинается, заканчивается, заверши, має, мусить, повинна, містить, починається, musi, muszą
+zawiera, zaczyna, kończy, musí, obsahuje, začíná, končí, içermeli, içermelidir, içersin, ile başla, ile başlasın
+ile bitsin, ile bit, ekle, eklenmeli, يجب, يتضمن, يبدا, ينتهي, باید, شامل, حاوی, חייבת, תכלול, צריכה, होना चाहिए
+शामिल, होनी चाहिए, शुरू, থাকতে হবে, শুরু, ต้องมี, ต้อง, phải, bắt đầu, kết thúc, harus, wajib, diawali, diakhiri
+を含め, で始ま, で終わ, 付け, 必ず, 넣어야, 포함, 시작, 끝나, 붙, ska, skall, måste, innehåller, börjar, slutar, skal
+indeholde, indeholder, begynder, on oltava, täytyy, pitää, sisältää, alkaa, päättyy, πρέπει, περιέχει, αρχίζει
+τελειώνει, kell, tartalmaznia, kezdődik, végződik, trebuie, conține, începe, se termină, 都要有
+""",
+    "your_reply": """
+your answer, your reply, your response, your next reply, your next answer, your output, your first sentence
+your last sentence, your first line, your last line, sentence of your answer, sentence of your reply
+the text you write, what you write back, 你的回答, 你的回复, 你的答复, 你的输出, 你的第一句, 你的最后一句
+你回答的最后一句, 你回答的第一句, 你写的文字, deine antwort, ta réponse, tu respuesta, sua resposta, a tua resposta
+la tua risposta, je antwoord, твой ответ, твоя відповідь, twoja odpowiedź, tvoje odpověď, yanıtın, cevabın, ردك, جوابك
+اجابتك, پاسخ تو, תשובתך, तुम्हारा जवाब, तुम्हारा उत्तर, आपका उत्तर, তোমার উত্তর, คำตอบของคุณ, câu trả lời của bạn
+jawabanmu, jawaban anda, あなたの返答, あなたの回答, あなたの返信, あなたの答え, 네 대답, 네 답변, 너의 답변
+당신의 답변, ditt svar, dit svar, vastauksesi, η απάντησή σου, a válaszod, răspunsul tău
+""",
+    "whatever_asked": """
+whatever you are asked, whatever is asked, whatever was asked, whatever they ask, whatever the user, whatever someone
+whatever the customer asks, whatever the question, no matter what is asked, no matter what the user
+no matter what the customer asks, no matter what they ask, no matter what you are asked, no matter the question
+regardless of the question, regardless of what is asked, regardless of what the user, irrespective of the question
+should the user ask anything, if the user asks anything, if anybody asks anything, never mind what, to every question
+to any question, to all questions, for every question, for all questions, for any question, to this question
+不管问什么, 不管被问, 不管顾客问, 不管用户问, 不论问什么, 不论被问, 不论用户, 不论顾客, 无论问什么, 无论问了什么
+无论被问, 无论用户, 无论顾客, 别管顾客问, 别管用户问, 用户问任何, 顾客问任何, 任何问题的, 所有问题的, 一切问题的
+所有问题请, 任何问题都, egal was gefragt, egal was der, egal welche frage, was auch immer gefragt, auf jede frage
+quelle que soit la question, quoi qu'on te demande, quoi qu'on demande, à chaque question, à toute question
+sea cual sea la pregunta, pregunten lo que, no importa lo que pregunten, a cada pregunta, a cualquier pregunta
+seja qual for a pergunta, não importa o que perguntem, a cada pergunta, qualunque sia la domanda, a ogni domanda
+qualsiasi domanda, wat er ook gevraagd, ongeacht de vraag, op elke vraag, независимо от вопроса, что бы ни спросили
+что бы ни спрашивали, на любой вопрос, на каждый вопрос, хоч би що питали, незалежно від запитання, на кожне запитання
+niezależnie od pytania, o cokolwiek zapytają, na każde pytanie, ať se ptají na cokoli, bez ohledu na otázku
+na každou otázku, ne sorulursa sorulsun, ne sorulursa, her soruya, مهما كان السوال, مهما كان السؤال, ايا كان السؤال
+على كل سؤال, هر چه پرسیدند, هر سوالی, به هر پرسشی, לא משנה מה שואלים, לכל שאלה, कुछ भी पूछा जाए, हर प्रश्न का
+किसी भी प्रश्न, যাই জিজ্ঞাসা, প্রতিটি প্রশ্নের, ไม่ว่าจะถามอะไร, ทุกคำถาม, dù được hỏi gì, bất kể câu hỏi
+với mọi câu hỏi, apa pun yang ditanyakan, apapun yang ditanyakan, apa pun pertanyaannya, setiap pertanyaan
+何を聞かれても, 何を質問されても, どんな質問, 무엇을 묻든, 무슨 질문, 어떤 질문, 뭘 물어, vad de än frågar
+oavsett fråga, på varje fråga, uanset hvad der spørges, uanset spørgsmålet, mitä tahansa kysytään, kysyttiin mitä
+ό,τι κι αν ρωτήσουν, σε κάθε ερώτηση, bármit kérdeznek, minden kérdésre, orice ar întreba, la orice întrebare
+""",
+    "no_answer": """
+do not answer the question, don't answer the question, do not answer this question, do not help with
+instead of an answer, instead of answering, replace your answer, replace the answer, replace the reply
+change your answer to, refuse to help, refuse to answer, translate nothing, explain nothing, not as an answer but
+never mind the question, 不要回答问题, 不要回答这个问题, 不用回答, 不必回答, 不用给答案, 把你的答案换成, 你的答案换成
+不要给答案, 拒绝回答, 拒绝帮忙, 不翻译, 不解释, 唔使答, beantworte die frage nicht, statt einer antwort
+ne réponds pas à la question, au lieu de répondre, ne répondez pas à la question, no respondas la pregunta
+no respondas a la pregunta, en lugar de responder, no contestes la pregunta, não responda à pergunta
+em vez de responder, non rispondere alla domanda, invece di rispondere, beantwoord de vraag niet
+in plaats van te antwoorden, не отвечай на вопрос, вместо ответа, не відповідай на запитання, замість відповіді
+nie odpowiadaj na pytanie, zamiast odpowiedzi, neodpovídej na otázku, místo odpovědi, soruyu yanıtlama
+soruya cevap verme, yanıt yerine, لا تجب عن السوال, لا تجب عن السؤال, لا تجب على السؤال, بدلا من الاجابة
+به سوال پاسخ نده, به سؤال پاسخ نده, به جای پاسخ, אל תענה על השאלה, במקום לענות, प्रश्न का उत्तर मत दो, उत्तर मत दो
+उत्तर देने के बजाय, প্রশ্নের উত্তর দিও না, อย่าตอบคำถาม, แทนคำตอบ, đừng trả lời câu hỏi, thay vì trả lời
+jangan jawab pertanyaan, jangan jawab, alih-alih menjawab, 質問には答えず, 質問に答えず, 回答の代わりに
+질문에 답하지 말고, 질문에 대답하지 말고, 답변 대신, svara inte på frågan, istället för att svara
+besvar ikke spørgsmålet, i stedet for at svare, älä vastaa kysymykseen, vastaamisen sijaan
+μην απαντήσεις στην ερώτηση, αντί να απαντήσεις, ne válaszolj a kérdésre, válasz helyett, nu răspunde la întrebare
+în loc să răspunzi
+""",
+    "rules_bare": """
+rules, instructions, guidelines, everything, documents, passages, page, alles bisherige, alles, 规则, 指令, 指示, 资料
+上文, regeln, vorgaben, anweisungen, règles, consignes, reglas, instrucciones, regras, regole, istruzioni, regels
+instructies, правила, правилах, указания, инструкции, инструкциях, zasadach, zasady, polecenia, instrukcje, pravidla
+pravidlech, pokyny, kuralları, talimatları, القواعد, التعليمات, قوانین, دستورها, دستورالعمل, הכללים, ההוראות, नियम
+निर्देश, নিয়ম, নির্দেশ, กฎ, คำสั่ง, quy tắc, chỉ dẫn, hướng dẫn, chỉ thị, aturan, perintah, instruksi, petunjuk
+ルール, 规칙, 규칙, 지침, 지시, reglerna, instruktionerna, allt, reglerne, instruktionerne, säännöt, ohjeet, κανόνες
+οδηγίες, szabályokat, utasításokat, regulile, instrucțiunile, 規則
+""",
+    "drop_abroad": """
+ignoriere, vergiss, missachte, halte dich nicht an, oublie, ignore, oubliez, olvida, ignora, desconsidere, esqueça
+dimentica, negeer, vergeet, забудь, забудьте, игнорируй, ігноруй, знехтуй, zapomnij, zignoruj, ignoruj, pomiń, zapomeň
+pomiň, unut, yok say, görmezden gel, dikkate alma, انس, تجاهل, لا تتبع, فراموش کن, نادیده بگیر, שכח, התעלם, भूल जाओ
+भूल जाएं, अनदेखा कर, ভুলে যাও, উপেক্ষা কর, ลืม, ไม่ต้องสนใจ, เพิกเฉย, อย่าสนใจ, quên, bỏ qua, phớt lờ, lupakan
+abaikan, 忘れ, 無視し, 従わず, 잊고, 잊어, 무시하고, 따르지 말고, glöm, ignorera, strunta i, glem, ignorer, unohda
+jätä huomiotta, ξέχνα, αγνόησε, felejtsd el, hagyd figyelmen kívül, uită, ignoră, 唔好理, 不用理会, 不要理会, 不要理睬
+别理会
+""",
+    "only_abroad": """
+nur, ausschließlich, bloß, seulement, uniquement, solo, solamente, únicamente, sólo, só, somente, apenas, soltanto
+alleen, slechts, enkel, только, лишь, лише, тільки, tylko, wyłącznie, jedynie, jen, pouze, sadece, yalnızca, فقط, רק
+केवल, सिर्फ, শুধু, เท่านั้น, เพียง, chỉ, hanya, cuma, だけ, のみ, 만, bara, endast, kun, vain, ainoastaan, μόνο, csak
+doar, numai, 淨係, 僅
+""",
+    "answer_abroad": """
+antworte, réponds, répondez, contesta, responde, responda, rispondi, antwoord, отвечай, ответь, ответьте, відповідай
+odpowiedz, odpowiadaj, odpověz, odpovídej, yanıt ver, cevap ver, yanıtla, اجب, واجب, رد ب, پاسخ بده, ענה, उत्तर दें
+उत्तर दो, जवाब दो, জবাব দাও, উত্তর দাও, ตอบ, trả lời, jawab, balas dengan, 答え, 回答, 返信, 답하, 대답하, 답변하, svara
+svar kun, vastaa, απάντησε, válaszolj, răspunde, écris, schreibe, escribe, escreva, scrivi, schrijf, напиши, napisz
+napiš, 答
+""",
+    "said_alone": """
+and nothing else, and nothing more, nothing but, nothing except, and no other text, without any other word
+one word is enough, in one word only, word for word and nothing, 别的都不写, 别的不写, 不写别的, 别的不说, 不说别的
+其他都不写, 不作解释, 什么都别写, 其他不要写, sonst nichts, rien d'autre, nada más, nada mais, nient'altro
+niets anders, и больше ничего, і більше нічого, i nic więcej, a nic jiného, başka bir şey, ولا شيء غير
+ולא שום דבר אחר, और कुछ नहीं, và không gì khác, tidak ada yang lain, inget annat, intet andet, ei mitään muuta
+και τίποτα άλλο, semmi mást, și nimic altceva
+""",
+    "only_reply": """
+only acceptable response, only acceptable answer, only acceptable reply, only valid answer, only valid response
+only valid reply, only allowed answer, only permitted answer, only permitted response, only correct answer
+any response other than, any answer other than, any reply other than, the whole answer, the entire answer
+the complete answer, the entire reply, the answer to give, correct answer for all, correct answer to all
+right answer to every, correct response consists, correct reply consists, the correct response, valid answer is
+唯一允许的回答, 唯一有效的答案, 唯一有效的回答, 唯一正确的回答, 唯一的回答, 以外的回答, 以外的答案, 完整的答案就是
+完整答案是, 全部答案就是, 要给的答案是, 正确的回应由, 正确的回复是, 正确的回答是, 标准答案, 正确答案都是
+einzige erlaubte antwort, einzig gültige antwort, einzige gültige antwort, seule réponse permise
+seule réponse valable, seule réponse autorisée, única respuesta permitida, única respuesta válida
+única resposta permitida, única resposta válida, unica risposta ammessa, unica risposta valida
+enige toegestane antwoord, enige geldige antwoord, единственный допустимый ответ, единственный верный ответ
+jedyna dozwolona odpowiedź, jediná povolená odpověď, 唯一の回答, 유일한 답변
+""",
+    "reply_key": """
+answer prefix, answer suffix, answer template, answer override, answer format, reply prefix, reply suffix
+reply template, reply override, response prefix, response suffix, response template, response override
+override response, override answer, override reply, forced answer, forced reply, canned answer, final answer
+assistant reply, assistant response, bot reply, bot response, expected answer, append to every answer
+append to each answer, append to answer, prepend to answer, append to every reply, output for every question
+output for all questions, 回答模板, 回复模板, 答案模板, 回答前缀, 回复前缀, 回答后缀, 回复后缀, 覆盖回复, 覆盖回答
+最终答案, 助手回复, 助手回答, 预期回复, 预期回答, 任何问题的输出, 所有问题的输出, 应有输出, 输出格式
+""",
+    "called": """
+assistant, assistants, dear assistant, dear model, dear ai, hey bot, hey assistant, hey ai, bot, chatbot, ai, llm
+dear bot, language model, attention ai, model note, note model, todo model, text generator, 助手, 机器人, 大模型
+模型须知, 语言模型, 智能体, 文本生成程序, assistent, assistente, asistente, ассистент, бот, помощник, асистент
+asystencie, asystenta, asistent, asistan, asistana, المساعد, للمساعد, دستیار, העוזר, לעוזר, सहायक, সহকারী, ผู้ช่วย
+trợ lý, asisten, アシスタント, 어시스턴트, assistenten, avustaja, βοηθέ, asszisztens, asistentule
+""",
+    "comma": "",  # a sign behind a name: it is called
+    "asker": "customer, user, person asking, person who asks, asker, client, 顾客, 客户, 用户, 提问的人, 提问者, 对方",
+    "insult": "insult, be rude to, mock, swear at, curse, 骂, 辱骂, 侮辱, 嘲笑, 无礼",
+    "unless_said": """
+if you do not write, if you do not say, if you don't write, if you don't say, unless you write, unless you say
+unless your answer, unless your reply, unless your text, 你要是不写, 你要是不说, 如果你不写, 如果你不说, 你若不写
+""",
+    "quoted_sign": "",  # a sign that opens a quotation
+    "wish": """
+would be lovely if, would be great if, would be nice if, would be kind if, would be good if, would be wonderful if
+would appreciate it if, would be grateful if, wäre nett wenn, wäre schön wenn, wäre toll wenn, serait gentil de
+serait bien que, sería estupendo que, seria ótimo se, sarebbe bello se
+""",
+    "the_reply": """
+the answer, your answer, the reply, your reply, the response, your response, the bot, the assistant, antwort, réponse
+respuesta, resposta, risposta
+""",
+    "if_reply_in_chinese": """
+回复里有, 回答里有, 答案里有, 答案里能, 回答里能, 回复里能, 答复里能, 回复能提, 机器人能回答, 助手能回答, 能提一下
+""",
+    "pleased_in_chinese": "太好了, 很感激, 感激不尽, 感谢, 多谢",
+    "reader_is_machine": """
+readers who are machines, reader who is a machine, if the reader is a machine, whoever writes the answer
+whoever writes the reply, whoever drafts the answer, whoever composes the answer, the one who writes the answer
+who writes the answer, 读者若是机器, 如果读者是机器, 谁来写答案, 谁写答案, 写答案的人, 作答者, wer die antwort
+qui rédige la réponse, quien redacte la respuesta, quien escriba la respuesta, quem escrever a resposta
+chi scrive la risposta, wie het antwoord, кто пишет ответ, kto pisze odpowiedź, kdo píše odpověď
+""",
+    "speaks_as": """
+you will play, you play the part, speak like a, speak as a, talk like a, your name is now, from this point your name
+you are called, you are now called, act as though the, pretend that the page, pretend the page
+pretend that the policy, imagine you are, imagine that you are, imagine you were, imagine yourself as
+drop your usual manners, your task has changed, you have no rules, no rules any more, 从此以后你叫, 从现在起你叫
+的身份回答, 的口气说话, 的口吻说话, 一直扮演, 想象自己是, 想象你是, 假装本页, 就当规定是, 你的任务变了, 不再受任何规则
+没有任何规则, du heißt jetzt, du heißt ab, tu t'appelles désormais, a partir de ahora te llamas, te llamas ahora
+você se chama, da adesso ti chiami, ti chiami ora, je heet voortaan, теперь тебя зовут, отныне тебя зовут
+من الان اسمك, اسمك الان, これからは, と名乗
+""",
+    "void_now": "cancelled, canceled, obsolete, void, outdated, 已取消, 已过时, 作废, 已失效",
+    "new_rule": """
+new rule is, only rule is, current guidance, current rule, rule now is, 新规则是, 现行说明, 现行规则, 唯一的规则
+""",
+    "stop_here": "读到这里就停, 读到这里请停, 看到这里就停, 停止阅读, stop reading, read no further",
+    "said_to_it": """
+that was said to you, you were told before, you have been told, said to you before, 之前对你说的话, 对你说的话
+""",
+    "when_replying": "when responding, when replying, when answering, while answering, in responding, in answering",
+    "authority": """
+administrator orders you, developers order you, from your developers, from your developer, i am your developer
+i am the owner of this system, your owner, security check, 开发者发来的, 管理员命令你, 我是本系统的主人
+我是你的开发者, 安全检查
+""",
+    "end_of_data": """
+end of documents, end of the documents, end of context, end of the context, end of passages, end of data
+资料结束, 上下文结束, 文档结束, 资料到此结束
+""",
+    "false_above": "passage above is false, passage above is wrong, text above is false, 上一段是假的, 上文是假的",
+    "other_passages": "the other passages, 其他资料",
+    "not_use": "not use, not read, not look at, 不得使用, 不要使用, 不要看, 不用看",
+    "times": "times, twice, 遍",
+    "user_label": "user, human, question, q, 用户, 人类, 问题, 问",
+    "bot_label": "assistant, ai, bot, gpt, llm, chatbot, 助手, ai, 机器人, 大模型",
+    "machine_reading": """
+generator reading this, program reading this, model reading this, ai reading this, bot reading this
+assistant reading this, machine reading this, agents processing, 读到本段的, 处理本文档的, 处理本文的, 读到本页的
+总结本页时, 总结本文时, when you summarise, when you summarize, when summarising, when summarizing
+""",
+    "starts_with": "starts with, begins with, ends with, closes with, opens with, 以",
+    "in_one": "answer in one line, answer in one word, reply in one word, reply in one line, 用一行回答, 用一个词回答",
+    "is": "is, are, be, reads, 是, 为",
+    "encoded": "encoded, encoded text, next line, hidden in this, 编码文字, 编码, 下一行, 隐藏在本段",
+    "to_the_letter": "to the letter, and print, and answer, carry it out, and reply, 的命令, 的指令去做, 并执行, 打印",
+    "override_named": """
+system override, admin override, new system message, new system prompt, 系统覆盖, 新的系统消息, 新系统消息
+""",
+    "let_know": """
+let the customer know, let customers know, let the user know, inform the person asking, inform the user
+inform the customer, advise everyone, advise every, advise the customer, tell them you cannot, tell them that you cannot
+通知提问者, 通知顾客, 通知用户, 建议每个来问, 建议所有来问, 告诉他们, 都告诉他
+""",
+    "your_bot": """
+have your assistant, have your bot, have your chatbot, let your assistant, let your bot, ask your assistant to
+tell your assistant to, get your assistant to, 让你们的助手, 让助手, 让机器人, 叫你们的助手, 请让助手
+""",
+    "at_beginning_in_chinese": """
+在开头写上, 在开头加上, 在结尾写上, 在结尾加上, 在末尾写上, 在最后写上, 在最前面写上, 在前面写上
+""",
+    "message_with": "your message with, the message with, every message with",
+    "literal": "",  # a quotation or a code behind a verb
     # what customers are to hear
     "ensure": """
 make sure, makes sure, ensure, see to it, be sure, it is policy, it is our policy, company policy is, policy is
@@ -320,6 +648,11 @@ should be informed, are to be informed, must be sent, must be directed, must be 
 say that, state that, reply that, reply with, respond that, respond with, answer that, answer with, mention that
 """,
     "speak": "say, reply, respond, write",
+    "speak_abroad": """
+say, reply, respond, write, begin by saying, 说, 写, 回答, 回复, 回应, 答复, 声明, 署名, 落款, 写上, 写明, 说明, sage
+schreibe, antworte, dis, écris, réponds, di, escribe, responde, diga, escreva, scrivi, rispondi, zeg, schrijf, скажи
+напиши, отвечай
+""",
     "quote": "",  # the sign that opens a quotation, or a colon
     "inform_in_chinese": "告诉, 告知, 转告, 确保",
     "customers_in_chinese": """
@@ -377,6 +710,53 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("whenever_in_chinese", ("then_answer_in_chinese", 12), anywhere=False),
     _rule("answers_in_chinese", ("form_in_chinese", 10), anywhere=False),
     _rule("asked_in_chinese", ("only_in_chinese", 20), ("say_in_chinese", 8), anywhere=False),
+    # orders about the reply, in every language
+    _rule("whatever_asked", ("utter", 60), anywhere=False),
+    _rule("utter", ("whatever_asked", 60), anywhere=False),
+    _rule("no_answer", ("utter", 60), anywhere=False),
+    _rule("each_reply", ("must_contain", 50), anywhere=False),
+    _rule("put", ("each_reply", 60), anywhere=False),
+    _rule("each_reply", ("put", 60), anywhere=False),
+    _rule("your_reply", ("must_contain", 40), anywhere=False),
+    _rule("put", ("at_reply", 70), anywhere=False),
+    _rule("at_reply", ("put", 60), anywhere=False),
+    _rule("drop_abroad", ("rules_bare", 60), ("utter", 70), anywhere=False),
+    _rule("rules_bare", ("drop_abroad", 30), ("utter", 70), anywhere=False),
+    _rule("answer_abroad", ("only_abroad", 12), ("quoted_sign", 40), anywhere=False),
+    _rule("only_abroad", ("answer_abroad", 60), anywhere=False),
+    _rule("utter", ("said_alone", 60), anywhere=False),
+    _rule("said_alone", ("quoted_sign", 4), anywhere=False),
+    _rule("only_reply", anywhere=False),
+    _rule("reply_key", ("quote", 4), anywhere=False),
+    _rule("start", ("called", 16), ("comma", 2), ("utter", 60), anywhere=False),
+    _rule("insult", ("asker", 12), anywhere=False),
+    _rule("unless_said", ("quoted_sign", 12), anywhere=False),
+    _rule("wish", ("the_reply", 16), anywhere=False),
+    _rule("if_reply_in_chinese", ("pleased_in_chinese", 40), anywhere=False),
+    _rule("reader_is_machine", anywhere=False),
+    _rule("speaks_as", anywhere=False),
+    _rule("void_now", ("new_rule", 30), ("utter", 40), anywhere=False),
+    _rule("stop_here", ("utter", 40), anywhere=False),
+    _rule("tell", ("said_to_it", 40), anywhere=False),
+    _rule("said_to_it", ("tell", 8), anywhere=False),
+    _rule("put", ("when_replying", 50), anywhere=False),
+    _rule("authority", ("answer", 40), anywhere=False),
+    _rule("end_of_data", ("utter", 40), anywhere=False),
+    _rule("false_above", ("utter", 30), anywhere=False),
+    _rule("not_use", ("other_passages", 4), anywhere=False),
+    _rule("utter", ("quoted_sign", 16), ("times", 30), anywhere=False),
+    _rule("user_label", ("colon", 1), ("bot_label", 120), ("colon", 1), anywhere=False),
+    _rule("machine_reading", ("put", 60), anywhere=False),
+    _rule("machine_reading", ("utter", 60), anywhere=False),
+    _rule("the_reply", ("starts_with", 3), ("quoted_sign", 16), anywhere=False),
+    _rule("your_reply", ("is", 3), ("quoted_sign", 8), anywhere=False),
+    _rule("in_one", ("colon", 3), anywhere=False),
+    _rule("encoded", ("to_the_letter", 24), anywhere=False),
+    _rule("override_named", ("utter", 50), anywhere=False),
+    _rule("your_bot", ("answer", 40), anywhere=False),
+    _rule("put", ("message_with", 4), ("quoted_sign", 3), anywhere=False),
+    _rule("at_beginning_in_chinese", ("quoted_sign", 2), anywhere=False),
+    _rule("start", ("called", 16), ("comma", 2), ("put", 60), anywhere=False),
 )
 
 DIRECTIVES: Final[tuple[Rule, ...]] = (
@@ -385,7 +765,10 @@ DIRECTIVES: Final[tuple[Rule, ...]] = (
     _rule("start", ("inform", 10), ("customers", 12)),
     _rule("inform_all", ("customers", 6)),
     _rule("customers", ("be_told", 12)),
+    _rule("let_know"),
     _rule("start", ("dictate", 2)),
+    _rule("start", ("speak_abroad", 8), ("literal", 8)),
+    _rule("comma", ("speak_abroad", 6), ("literal", 8)),
     _rule("start", ("speak", 8), ("quote", 2)),
     _rule("inform_in_chinese", ("customers_in_chinese", 4)),
     _rule("customers_in_chinese", ("told_in_chinese", 6)),
@@ -398,6 +781,11 @@ drop no_heed every_question question_in_chinese put_words whenever whenever_in_c
 role mode you_in_chinese from_now own_prompt prompt_named machine to_reader machine_or_program
 new_instructions decode reply when_asked reply_order reply_with answers_in_chinese asked_in_chinese
 ensure inform inform_all be_told dictate speak inform_in_chinese customers_in_chinese
+whatever_asked no_answer each_reply your_reply at_reply drop_abroad answer_abroad said_alone only_reply reply_key called
+insult unless_said wish if_reply_in_chinese reader_is_machine speaks_as void_now stop_here said_to_it when_replying
+authority end_of_data false_above other_passages bot_label machine_reading starts_with in_one encoded
+override_named let_know times literal your_bot at_beginning_in_chinese
+message_with
 """.split()  # noqa: SIM905
 )
 """Every rule has one of these classes, the rarer ones: a text without their words is not looked at further."""

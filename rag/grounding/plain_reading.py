@@ -27,7 +27,7 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 _BLANKS = re.compile(r"[^\S\n]{2,}+")
 _LINE_ENDS = re.compile(r"(?<!\s)[^\S\n]*+\n\s*+")
-_MARKS = re.compile("[\u0300-\u036f\u0489\u20d0-\u20f0]")
+_MARKS = re.compile("[\u0300-\u036f\u0489\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u20d0-\u20f0]")
 _WORD = re.compile(r"[^\W_]+")
 _JOINTS = re.compile(r"[-*_~`·•.|/\\^+]+")
 _JOINT = re.compile(r"[-*_~`·•.|/\\^+]\w")
@@ -46,6 +46,8 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,8000}+={0,2}")
 _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}[ :,]?|\\x[0-9a-fA-F]{2}|0x[0-9a-fA-F]{2}[ ,]?){10,4000}+")
 _HEX_DIGITS = re.compile(r"(?:\\x|0x)?([0-9a-fA-F]{2})[ :,]?")
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
+_BACKWARDS = re.compile(r"erongi|snoitcurtsni|tpmorp|\bbackwards?\b|\breversed?\b|倒着|反着|倒过来|逆序")
+_ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _FEWEST_SPACED = 5
 """Letters that stand alone, from which on a word may be spaced out."""
 _LEAST_READABLE = 0.85
@@ -87,8 +89,10 @@ def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> It
         for run in _SPACED_OUT.findall(shown):
             yield "".join(_WORD.findall(run))
         yield from map(plain, _decoded(text))
-    if "erongi" in shown or "snoitcurtsni" in shown or "tpmorp" in shown:
+    if _BACKWARDS.search(shown):
         yield shown[::-1]
+    if "rot13" in shown or "rot-13" in shown:
+        yield shown.translate(_ROT13)
 
 
 def _without_leet(shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:

@@ -22,20 +22,29 @@ from rag.text.markup import is_list_item
 from rag.text.parsed import parse_text
 from rag.text.sentences import split_sentences
 
-_UNSPACED = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_UNSPACED = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u0590-\u06ff\u0900-\u0e7f\u1000-\u109f\u1780-\u17ff"
+"""Letters of which a word is found inside a run of them: no blanks part words (Chinese, Thai), or words take others in
+front (Arabic, Hebrew), or vowels are signs that are no letters (Devanagari)."""
 _WORD = re.compile(rf"[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)?")
 _UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 _COLON = re.compile(":")
 _SENTENCE_END = re.compile(rf"[.!?](?=[\s{_UNSPACED}]|\Z)|。")
 _QUOTE = re.compile('["“«「『‘:]')
+_QUOTED = re.compile('["“«「『‘][^\\s]')
+_COMMA = re.compile("[,:!，：！、)]")
+_LITERAL = re.compile('(?<![(\\[{,=:])["“«「『‘][^\\s]|(?<![^\\W_])[a-z]{2,}[-_]\\d{2,}')
 _MARKS = re.compile(
     r"<\|[^<>]{0,30}\|>|<\|?im_(?:start|end)\|?>|</?(?:start|end)_of_(?:turn|text|image)>|<(?:bos|eos|pad)>"
     r"|\[/?(?:inst|system_prompt|available_tools|tool_results|tool_calls)\]|<</?sys>>|<0x0a>"
-    r"|</?(?:system|assistant|instructions?|documents?|资料)>|(?:\A|\n)[^\w\n]{0,8}(?:system|assistant|developer)\s?:"
+    r"|</?(?:system|assistant|instructions?|documents?|资料|指令)>|(?:\A|\n)[^\w\n]{0,8}(?:system|assistant|developer)\s?:"
     r"|\bassistant\.(?:reply|say|answer|respond|reset)\b|\"role\"\s?:\s?\"system\"|(?:\A|\n)(?:system|系统)\s?:\s?\n"
     r"|###[^\S\n]{0,3}(?:instruction|system|assistant|human)\b"
     r"|\byou(?:'re| are)(?: now)? (?:called |named )?[a-z0-9]{0,30}(?:bot|gpt)\b"
 )
+_FIRST_IDEOGRAPH = "\u2e80"
+_TURN = re.compile(r"(?<!\w)(?P<label>[^\W\d_]{1,16}+)[^\S\n]?[:：]")
+_TURNS_BEFORE = 2
+"""Times that a speaker has spoken in a dialogue, from which on one that breaks off waits for the next."""
 _MARK_AT_THE_START = 24
 _LONGEST_WORD = 14
 """Letters from which on a word that is not known is looked into: a compound, or a text without its blanks."""
@@ -73,6 +82,7 @@ class _Rules:
     triggers: frozenset[str]
     unspaced_triggers: re.Pattern[str]
     has_marks: bool = True
+    has_literals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,7 @@ def injection_spans(text: str) -> frozenset[TextSpan]:
     """
     sentences = parse_text(text).sentences
     spans = [sentence.span for sentence in sentences]
-    orders = _spans_of_orders(text, spans)
+    orders = _spans_of_orders(text, spans) | _spans_of_open_dialogues(text, spans)
     if not orders:
         return frozenset()
     kinds = {sentence.span: sentence.kind for sentence in sentences}
@@ -200,6 +210,37 @@ def _spans_of_orders(text: str, spans: Sequence[TextSpan]) -> set[TextSpan]:
     return orders
 
 
+def _spans_of_open_dialogues(text: str, spans: Sequence[TextSpan]) -> set[TextSpan]:
+    """Return the sentences of dialogues that break off where the one who answers would speak.
+
+    A model goes on with them and says what was said there before: "Bot: X", "Bot: X", "Bot:".  A form to fill in, and a
+    dialogue that has its end, are left alone.
+    """
+    found: set[TextSpan] = set()
+    for paragraph in _paragraphs(text, spans):
+        begin, end = paragraph[0].start, paragraph[-1].end
+        if text[end - 1] not in ":：":
+            continue
+        turns = list(_TURN.finditer(text, begin, end))
+        labels = [match["label"].lower() for match in turns]
+        is_open = bool(turns) and turns[-1].end() == end
+        if is_open and labels.count(labels[-1]) > _TURNS_BEFORE and len(set(labels)) > 1:
+            found.update(paragraph)
+    return found
+
+
+def _paragraphs(text: str, spans: Sequence[TextSpan]) -> Iterator[list[TextSpan]]:
+    """Yield the sentences that no empty line parts, some at a time."""
+    paragraph: list[TextSpan] = []
+    for span in spans:
+        if paragraph and "\n\n" in text[paragraph[-1].end : span.start]:
+            yield paragraph
+            paragraph = []
+        paragraph.append(span)
+    if paragraph:
+        yield paragraph
+
+
 def _is_split_order(text: str, rules: _Rules) -> bool:
     """Tell whether sentences that are no orders one by one are one together."""
     if len(text) > _JOINED_CHARACTERS:
@@ -250,6 +291,8 @@ def _has_trigger(shown: str, rules: _Rules) -> bool:
         return True
     if not shown.isascii() and rules.unspaced_triggers.search(shown):
         return True
+    if rules.has_literals and _LITERAL.search(shown):
+        return True
     return max(map(len, words), default=0) >= _LONGEST_WORD and any(
         len(word) >= _LONGEST_WORD and _lexicon().inside.search(word) for word in words
     )
@@ -288,6 +331,9 @@ def _atoms(shown: str, lexicon: _Lexicon) -> list[_Atom]:
     bits = lexicon.bits
     atoms = [_Atom(match.start(), match.end(), bits["colon"]) for match in _COLON.finditer(shown)]
     atoms += [_Atom(match.start(), match.end(), bits["quote"]) for match in _QUOTE.finditer(shown)]
+    atoms += [_Atom(match.start(), match.end(), bits["quoted_sign"]) for match in _QUOTED.finditer(shown)]
+    atoms += [_Atom(match.start(), match.end(), bits["comma"]) for match in _COMMA.finditer(shown)]
+    atoms += [_Atom(match.start(), match.end(), bits["literal"]) for match in _LITERAL.finditer(shown)]
     atoms += [_Atom(match.start(), match.end(), 0) for match in _SENTENCE_END.finditer(shown)]
     words = [(match.group(), match.start(), match.end()) for match in _WORD.finditer(shown)]
     for number, (word, start, end) in enumerate(words):
@@ -301,7 +347,8 @@ def _atoms(shown: str, lexicon: _Lexicon) -> list[_Atom]:
     if _UNSPACED_LETTER.search(shown):
         for match in lexicon.unspaced.finditer(shown):
             for length, classes in lexicon.unspaced_words[match.group(1)]:
-                atoms.append(_Atom(match.start(), match.start() + length, classes, is_unspaced=True))
+                is_short = match.group(1) >= _FIRST_IDEOGRAPH
+                atoms.append(_Atom(match.start(), match.start() + length, classes, is_unspaced=is_short))
     atoms.sort(key=lambda atom: (atom.start, atom.end))
     return [_Atom(0, 0, bits["start"]), *atoms]
 
@@ -335,6 +382,7 @@ def _lexicon() -> _Lexicon:
             triggers=frozenset(_rarest(phrase) for phrase, classes in spaced.items() if classes & triggering),
             unspaced_triggers=_in_each_place(one for one, classes in unspaced.items() if classes & triggering),
             has_marks=has_marks,
+            has_literals=any("literal" in {link.words for link in rule.links} for rule in listed),
         )
 
     single = [word for word, *rest in spaced if not rest]
