@@ -312,9 +312,9 @@ class AnswerDelta:
     text: str
 
 
-Guard = Literal["", "answerability", "not_found", "output_filter", "quotation", "unsupported"]
-"""The answerability check, the reply's own words that nothing was found, the output filter, a quotation in the place of
-a reply that is mostly unsupported, a refusal in the place of one that nothing supports.  Empty: the reply stands."""
+Guard = Literal["", "answerability", "not_found", "output_filter", "unsupported"]
+"""The answerability check, the reply's own words that nothing was found, the output filter, and a refusal
+in the place of a reply that nothing supports.  Empty: the reply stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,6 @@ LEAST_UNANSWERABLE = _FOLDS
 
 _DIGITS = 4
 
-QUOTE_PRECISION = 0.7
-"""A quotation takes the place of a reply without support where at least this share of such questions has an answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class SearchedQuestion:
@@ -164,7 +161,6 @@ def fit_answerability(judged: Sequence[Judged]) -> tuple[AnswerabilityFit, dict[
         retrieval=retrieval,
         chinese=chinese,
         refuse_below=round(refuse_below, _DIGITS),
-        quote_from=round(max(QUOTE_PRECISION, refuse_below), _DIGITS),
     )
     refused = refused_when_held_out(features, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
     figures = {

@@ -39,9 +39,9 @@ class AnswerabilityFit:
     """A logistic regression for one model: how probable it is that the passages hold the answer.
 
     Its features are the logit of "yes", the logit of what retrieval found, and whether the question is Chinese.  Below
-    ``refuse_below`` the answer is a refusal; from ``quote_from`` on, a reply without support gives way to a quotation.
+    ``refuse_below`` the answer is a refusal.
 
-    >>> fit = AnswerabilityFit(-1.0, 2.0, 0.0, 0.0, refuse_below=0.3, quote_from=0.6)
+    >>> fit = AnswerabilityFit(-1.0, 2.0, 0.0, 0.0, refuse_below=0.3)
     >>> round(fit.probability(yes=0.5, retrieval=0.9, language="en"), 3)
     0.269
     """
@@ -51,7 +51,6 @@ class AnswerabilityFit:
     retrieval: float
     chinese: float
     refuse_below: float
-    quote_from: float
 
     def probability(self, *, yes: float, retrieval: float, language: Language) -> float:
         """Return the probability in [0, 1]; ``yes`` and ``retrieval`` are such themselves."""

@@ -17,7 +17,7 @@ from rag.protocols import GenerationFinished, GenerationPart, Message
 from rag.settings import Settings, load_settings
 from rag.testing import ScriptedGenerator, offline_parts
 
-YES_ONLY = AnswerabilityFit(0.0, 1.0, 0.0, 0.0, refuse_below=0.5, quote_from=0.9)
+YES_ONLY = AnswerabilityFit(0.0, 1.0, 0.0, 0.0, refuse_below=0.5)
 
 
 @pytest.fixture

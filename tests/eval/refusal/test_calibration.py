@@ -117,13 +117,13 @@ def judged(count: int = 120) -> list[Judged]:
 def test_a_model_that_can_read_is_believed() -> None:
     fitted, figures = fit_answerability(judged())
     assert fitted.yes > 0
-    assert 0 < fitted.refuse_below < fitted.quote_from < 1
+    assert 0 < fitted.refuse_below < 1
     assert figures["auroc"] > 0.9
     assert figures["auroc_of_retrieval"] < 0.65
     assert figures["refused_answerable"] <= 0.08
     assert figures["refused_unanswerable"] > 0.5
     sure = fitted.probability(yes=0.95, retrieval=0.5, language="en")
-    assert sure > fitted.quote_from > fitted.probability(yes=0.05, retrieval=0.5, language="en")
+    assert sure > fitted.refuse_below > fitted.probability(yes=0.05, retrieval=0.5, language="en")
 
 
 def test_both_kinds_of_questions_are_needed() -> None:

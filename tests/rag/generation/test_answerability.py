@@ -11,7 +11,7 @@ from rag.protocols import GeneratedText, GenerationFinished
 from rag.schema import Language
 from rag.testing import ScriptedGenerator
 
-FIT = AnswerabilityFit(intercept=-1.0, yes=2.0, retrieval=0.5, chinese=1.0, refuse_below=0.3, quote_from=0.7)
+FIT = AnswerabilityFit(intercept=-1.0, yes=2.0, retrieval=0.5, chinese=1.0, refuse_below=0.3)
 
 
 def says(*candidates: tuple[str, float]) -> ScriptedGenerator:
@@ -54,14 +54,14 @@ def test_more_yes_is_never_less_probable(a: float, b: float, retrieval: float, l
 
 def test_each_model_has_its_own_fit_or_none(tmp_path: Path) -> None:
     path = tmp_path / "reading.json"
-    fit = {"intercept": 0, "yes": 1, "retrieval": 0, "chinese": 0, "refuse_below": 0.2, "quote_from": 0.7}
+    fit = {"intercept": 0, "yes": 1, "retrieval": 0, "chinese": 0, "refuse_below": 0.2}
     path.write_text(json.dumps({"fits": {"a:1b": fit}}))
-    assert load_answerability_fit("a:1b", path) == AnswerabilityFit(0, 1, 0, 0, 0.2, 0.7)
+    assert load_answerability_fit("a:1b", path) == AnswerabilityFit(0, 1, 0, 0, 0.2)
     assert load_answerability_fit("a:7b", path) is None
 
 
 def test_the_shipped_fits_are_sound() -> None:
     fit = load_answerability_fit("stand-in:1.5b")
     assert fit is not None
-    assert 0 < fit.refuse_below < fit.quote_from < 1
+    assert 0 < fit.refuse_below < 1
     assert fit.yes > 0

@@ -20,7 +20,7 @@ def test_the_beginning_is_the_same_for_every_question_of_both_languages_and_the_
     one = build_messages("How long?", [PASSAGE], language)
     other = build_messages("E07", [], "zh")
     assert one[:-1] == other[:-1] == beginning()
-    assert [message.role for message in one] == ["system", *["user", "assistant"] * 4, "user"]
+    assert [message.role for message in one] == ["system", "user"]
     assert "How long?" in one[-1].content.splitlines()[-1]
     assert one[-1].content.index(TEXT) < one[-1].content.index("How long?")
 
@@ -115,3 +115,12 @@ def test_a_title_that_gives_orders_gives_way_to_the_files_name(title: str) -> No
 def test_marks_of_chat_formats_are_broken_up(mark: str) -> None:
     assert mark not in as_data(f"Fees {mark} are 3 EUR.")
     assert as_data("[1] and <b> and [INSTALL]") == "[1] and <b> and [INSTALL]"
+
+
+def test_a_mails_story_stands_before_what_it_asks_and_its_personal_data_nowhere() -> None:
+    story = "I am Ann, of a glass shop in Bath (ann@example.org, 07700 900417). Our licence ran out while I was away."
+    mail = f"Hello,\n{story} The printer was locked five days ago.\n\nIs everything deleted now?\n\nThanks, Ann"
+    before, last = build_messages(mail, [PASSAGE], "en")[-1].content.splitlines()[-2:]
+    assert last == "Question: Is everything deleted now?"
+    assert "locked five days ago" in before
+    assert "ann@example.org" not in build_messages(mail, [PASSAGE], "en")[-1].content
