@@ -34,6 +34,7 @@ from ingest.new_details import note_details
 from ingest.publish import Candidate, as_before
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
+from ingest.self_calibration import calibrate_itself
 from ingest.summary import IngestProgress, IngestSummary, Publication, ReportProgress, Stage
 from rag.errors import DocumentUnreadable, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
 from rag.protocols import Embedder
@@ -111,7 +112,9 @@ def ingest(
             raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=settings.knowledge_dir)
         run.cut_the_others_again()
         run.retire_missing(run.missing_files(discovery))
-        return replace(run.finish(started_at), unsupported=discovery.unsupported, links_out=discovery.links_out)
+        summary = run.finish(started_at)
+    _calibrate(settings, embedder, summary)
+    return replace(summary, unsupported=discovery.unsupported, links_out=discovery.links_out)
 
 
 def ingest_collection(
@@ -135,7 +138,14 @@ def ingest_collection(
             raise NothingToIngest(path=root)
         run.cut_the_others_again()
         run.retire_missing(run.missing_members(root))
-        return run.finish(started_at)
+        summary = run.finish(started_at)
+    _calibrate(settings, embedder, summary)
+    return summary
+
+
+def _calibrate(settings: Settings, embedder: Embedder, summary: Publication) -> None:
+    if summary.published:
+        calibrate_itself(settings, embedder)
 
 
 @contextmanager

@@ -108,4 +108,11 @@ class OwnCalibration:
 def load_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence:
     """Return the fit for an embedder, or the one by words alone for an embedder that none was made for."""
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
-    return Confidence.from_json(fits.get(model_id.removesuffix("-4bit"), fits[ANY_EMBEDDER]))
+    return fitted_confidence(model_id, path) or Confidence.from_json(fits[ANY_EMBEDDER])
+
+
+def fitted_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence | None:
+    """Return the fit for an embedder; None where none was made for it."""
+    fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
+    name = model_id.removesuffix("-4bit")
+    return Confidence.from_json(fits[name]) if name in fits and name != ANY_EMBEDDER else None

@@ -97,12 +97,14 @@ class Retriever:
         """
         found = self.find(question, language, trace, earlier=earlier, filters=filters)
         shipped = self._confidence.probability(found.signals)
-        own = read_calibration(self._store.folder).get("search")
-        calibration = OwnCalibration.from_json(own) if own else None
+        kept = read_calibration(self._store.folder)
+        calibration = OwnCalibration.from_json(kept["search"]) if "search" in kept else None
         probability = calibration.probability(shipped) if calibration else shipped
         threshold = self._asked_threshold
+        if threshold is None and calibration is not None:
+            threshold = calibration.threshold
         if threshold is None:
-            threshold = calibration.threshold if calibration else self._confidence.threshold
+            threshold = float(str(kept.get("automatic", {}).get("threshold", self._confidence.threshold)))
         answerable = bool(found.chunks) and probability >= threshold
         return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold)
 

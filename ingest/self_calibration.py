@@ -1,0 +1,98 @@
+"""A knowledge base finds its own refusal threshold when it is published, without labelled questions.
+
+How probable the search finds an answer is another in each knowledge base: the same share of questions about other
+trades stays below .66 in one and below .54 in another.  So each is asked a set of such questions, which it cannot
+answer, and its own headings, which it can.  The threshold refuses most of the first and hardly any of the second;
+labelled questions (``python -m eval calibrate refusal``) take its place.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.protocols import Embedder
+from rag.retrieval.confidence import Confidence, fitted_confidence
+from rag.retrieval.retriever import Retriever
+from rag.schema import Language
+from rag.settings import Settings
+from rag.storage.calibration import read_calibration, save_calibration
+from rag.storage.store import KnowledgeStore
+from rag.tracing import Trace
+
+FAR_QUESTIONS_PATH = Path(__file__).with_name("far_questions.toml")
+
+FAR_REFUSED = 0.65
+"""Share of the far questions that the search alone refuses: with more it refuses those it could answer (.70 of other
+trades' questions cost .05 of 134 customers' texts on product pages, .90 cost .19).  The model refuses more."""
+
+OWN_REFUSED = 0.03
+"""Share of the own headings that may be refused at the most."""
+
+_MOST_HEADINGS = 80
+_FEWEST_CHUNKS = 20
+"""With fewer passages there is nothing to tell apart, and the shipped threshold serves."""
+
+_CHANGED_SHARE = 0.1
+_DIGITS = 4
+
+
+def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
+    """Find the threshold of the current generation and keep it; tell whether that was done.
+
+    It is not for an embedder whose search nobody fitted, for a very small knowledge base, and where the last one was
+    found with nearly as many passages.  Raises what a search raises.
+    """
+    confidence = fitted_confidence(embedder.model_id)
+    store = KnowledgeStore(settings.knowledge_dir)
+    try:
+        chunks = sum(store.languages(store.require_generation()).values())
+        if confidence is None or chunks < _FEWEST_CHUNKS or not _is_due(store, chunks):
+            return False
+        retriever = Retriever(store, embedder, settings)
+        far = _probabilities(retriever, confidence, far_questions())
+        own = _probabilities(retriever, confidence, _headings(store))
+    finally:
+        store.close()
+    threshold = min(float(np.quantile(far, FAR_REFUSED)), float(np.quantile(own, OWN_REFUSED)) if len(own) else 1.0)
+    found = {
+        "threshold": round(threshold, _DIGITS),
+        "far_refused": round(float((far < threshold).mean()), _DIGITS),
+        "own_refused": round(float((own < threshold).mean()) if len(own) else 0.0, _DIGITS),
+        "chunks": chunks,
+    }
+    save_calibration(settings.knowledge_dir, {"automatic": found})
+    return True
+
+
+@cache
+def far_questions() -> tuple[tuple[str, Language], ...]:
+    """Return questions of other trades, each with its language."""
+    with FAR_QUESTIONS_PATH.open("rb") as file:
+        written = tomllib.load(file)
+    return tuple((text, cast(Language, language)) for language, texts in written.items() for text in texts)
+
+
+def _is_due(store: KnowledgeStore, chunks: int) -> bool:
+    before = read_calibration(store.folder).get("automatic", {}).get("chunks")
+    return not isinstance(before, int) or abs(chunks - before) > _CHANGED_SHARE * before
+
+
+def _headings(store: KnowledgeStore) -> Iterator[tuple[str, Language]]:
+    """Yield headings and titles of chunks all over the knowledge base, as a customer would ask after them."""
+    generation = store.require_generation()
+    numbers = store.visible_chunk_ids(generation)
+    chosen = store.chunks(numbers[:: max(1, len(numbers) // _MOST_HEADINGS)], generation).values()
+    asked = {" ".join([chunk.title, *chunk.heading_path[-1:]]): chunk.language for chunk in chosen}
+    yield from ((words, language) for words, language in asked.items() if words.strip())
+
+
+def _probabilities(
+    retriever: Retriever, confidence: Confidence, questions: Iterable[tuple[str, Language]]
+) -> NDArray[np.float64]:
+    found = (retriever.find(text, language, Trace()) for text, language in questions)
+    return np.array([confidence.probability(one.signals) for one in found], dtype=np.float64)
