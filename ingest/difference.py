@@ -17,7 +17,6 @@ from rag.errors import DocumentUnreadable, NothingToIngest
 from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.contact_details import NewDetail
-from rag.storage.source_files import SourceFileTable
 from rag.storage.store import KnowledgeStore
 
 
@@ -103,8 +102,7 @@ class _Comparison:
         self._known = store.origins(self._generation)
         self._ids = DocumentIds(self._known)
         limits, version = Limits.of(settings), chunker_version(settings.chunk_tokens)
-        files = SourceFileTable(store)
-        self._files = KnownFiles(files, self._known, limits, version, reread=reread or self._generation == 0)
+        self._files = KnownFiles(store, self._known, limits, version, reread=reread or self._generation == 0)
         self._bodies: dict[bytes, str] = {}
         self._added: set[str] = set()
         self._changed: list[str] = []

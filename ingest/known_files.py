@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from ingest.loaders.source import Limits, SourceFile
-from rag.storage.source_files import SourceFileTable
+from rag.storage.connection import Database
 from rag.storage.store import StoredDocument
 from rag.text import invisible, web_address
 
@@ -22,6 +22,37 @@ _PARSERS = (
     "beautifulsoup4", "charset-normalizer", "lxml", "markdown-it-py", "olefile", "openpyxl", "pillow", "pypdfium2",
     "python-oxmsg", "pyyaml", "rapidocr", "striprtf", "xlrd",
 )  # fmt: skip
+
+
+class SourceFileTable:
+    """The table ``source_file`` of a knowledge base: a fingerprint of 32 bytes a file, by its path."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def is_empty(self) -> bool:
+        """Whether no file is known."""
+        return self._database.row("SELECT 1 FROM source_file LIMIT 1") is None
+
+    def fingerprint(self, path: str) -> bytes | None:
+        """Return what was kept of a file, None where nothing was."""
+        row = self._database.row("SELECT fingerprint FROM source_file WHERE path = ?", (path,))
+        return None if row is None else bytes(row[0])
+
+    def keep(self, fingerprints: Mapping[str, bytes]) -> None:
+        """Keep fingerprints by path, in one transaction."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO source_file VALUES (?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint",
+                fingerprints.items(),
+            )
+
+    def forget_without_documents(self) -> None:
+        """Delete what is kept of files of which no document is live any more."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM source_file WHERE path NOT IN (SELECT path FROM document WHERE last_generation IS NULL)"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +123,19 @@ class KnownFiles:
 
     def __init__(
         self,
-        table: SourceFileTable,
+        database: Database,
         live: Mapping[str, StoredDocument],
         limits: Limits,
         chunker_version: str,
         *,
         reread: bool,
     ) -> None:
-        self._table = table
+        self._table = SourceFileTable(database)
         self._live = live
         self._reading = reader_version(limits)
         self._chunker_version = chunker_version
         self._ids_by_path: dict[str, list[str]] = {}
-        for known in [] if reread or table.is_empty() else live.values():
+        for known in [] if reread or self._table.is_empty() else live.values():
             self._ids_by_path.setdefault(known.path, []).append(known.document_id)
         self._noted: dict[str, bytes] = {}
 

@@ -46,7 +46,6 @@ from rag.storage.access import UNSETTLED, keep_access, kept_access
 from rag.storage.connection import Database, storage_errors
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.storage.source_files import SourceFileTable
 from rag.storage.store import DATABASE_NAME, GenerationChange, KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
@@ -198,7 +197,7 @@ class _Run:
         self._live = writer.live_documents()
         self._ids = DocumentIds(self._live)
         self._files = KnownFiles(
-            SourceFileTable(writer.database),
+            writer.database,
             self._live,
             Limits.of(settings),
             self._chunker_version,

@@ -22,9 +22,9 @@ from pathlib import Path
 from rag.people.audit import AuditTrail
 from rag.reuse.question_key import normalized_question
 from rag.settings import Settings
+from rag.storage.access import KnowledgeBases
 from rag.storage.cached import CachedAnswers
 from rag.storage.curated import CuratedAnswers
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.regression import RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_erasure import ErasableTurn, TurnErasure, whole_conversations

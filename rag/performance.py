@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from rag.errors import NotPermitted
 from rag.latency import Objective, objective_of
 from rag.percentiles import Percentiles
-from rag.storage.access import User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_times import EVIDENCE, SlowTurn, TurnTimesTable
 from rag.telemetry.machine import MachineState
 

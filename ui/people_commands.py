@@ -14,8 +14,7 @@ from rag.people.audit import AuditTrail, terminal_user
 from rag.people.directory import People, Person
 from rag.people.passwords import hash_password, require_good
 from rag.settings import Settings, load_settings
-from rag.storage.access import ROLES, User, access_to
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import ROLES, KnowledgeBases, User, access_to
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 from rag.translate import translate

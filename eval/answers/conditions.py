@@ -20,7 +20,7 @@ from rag.generation.prompt import build_messages
 from rag.grounding.citations import ground
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
-from rag.queue.ticket import Wait
+from rag.queue.admission import Wait
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import leans
 from rag.retrieval.question import needs_thought

@@ -27,8 +27,7 @@ from rag.errors import (
     ServingError,
 )
 from rag.protocols import GenerationPart, Generator, Message
-from rag.queue.admission import Admission
-from rag.queue.ticket import Ticket, Wait
+from rag.queue.admission import Admission, Ticket, Wait
 from rag.queue.ticket_queue import TicketRequest
 from rag.settings import Settings
 from rag.streams import closing_if_generator

@@ -15,9 +15,9 @@ from rag.generation.gateway import Admitted, GenerationRequest, ModelGateway
 from rag.generation.prompt import build_messages
 from rag.generation.shared_streams import SharedStreams
 from rag.protocols import Generator
+from rag.queue.admission import Wait
 from rag.queue.estimate import Work
 from rag.queue.prompt_speed import PromptSpeed
-from rag.queue.ticket import Wait
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, ThinkingDelta
 from rag.settings import Settings

@@ -6,8 +6,7 @@ from rag.errors import NotPermitted, PersonOutOfReach, PersonUnusable, ScopeNotH
 from rag.people.audit import AuditTrail, Entry
 from rag.people.directory import People, Person
 from rag.people.passwords import hash_password, require_good
-from rag.storage.access import Role, User, access_to
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases, Role, User, access_to
 
 EVERYTHING = "*"
 """How an error names what somebody without limits may read."""

@@ -164,7 +164,7 @@ def _source_files(connection: sqlite3.Connection) -> None:
 
 
 def _document_sketches(connection: sqlite3.Connection) -> None:
-    """Keep what tells equal and nearly equal documents, see ``sketches.py``: small, and apart from the long texts."""
+    """Keep what tells equal and nearly equal documents (``ingest/duplicates.py``), apart from the long texts."""
     connection.execute(
         "CREATE TABLE document_sketch (document_key INTEGER PRIMARY KEY REFERENCES document (document_key) "
         "ON DELETE CASCADE, body BLOB NOT NULL, numbers BLOB NOT NULL)"

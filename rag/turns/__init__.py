@@ -16,9 +16,8 @@ A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of 
 
 from rag.turns.corrections import PersonalCorrections
 from rag.turns.fair_pool import FairPool, file_pool
-from rag.turns.limits import NO_LIMITS, PersonLimits
+from rag.turns.limits import NO_LIMITS, PersonLimits, Quota
 from rag.turns.personal import PersonalTurns, owner_of
-from rag.turns.quota import Quota
 from rag.turns.rewritings import PersonalRewritings, Translations
 from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnRequest, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary

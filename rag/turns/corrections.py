@@ -6,9 +6,8 @@ from rag.errors import CuratedMissing, NotPermitted
 from rag.people.audit import AuditTrail
 from rag.reuse.curated import Curation, Place
 from rag.schema import Language
-from rag.storage.access import LOCAL_USER, User
+from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
-from rag.storage.knowledge_bases import KnowledgeBases
 
 
 class PersonalCorrections:

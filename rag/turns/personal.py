@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rag.errors import NotPermitted, TurnMissing
-from rag.storage.access import LOCAL_USER, User
+from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.turns.service import TurnRequest, TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
 

@@ -10,8 +10,7 @@ from rag.errors import FactsChanged, RewritingUnusable, TurnMissing
 from rag.rewriting.check import check_rewritten, check_translated
 from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language
-from rag.storage.access import User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases, User
 from rag.text.language import question_language
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.snapshot import TurnSnapshot

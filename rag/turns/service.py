@@ -26,17 +26,14 @@ from rag.errors import (
 )
 from rag.pipeline import AskOptions
 from rag.schema import Event, Queued, Retrieved
-from rag.storage.access import LOCAL_USER, User
+from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.feedback import TurnFeedback
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.streams import closing_if_generator, let_go
 from rag.text.language import question_language
 from rag.turns.fair_pool import FairPool
-from rag.turns.limits import NO_LIMITS, PersonLimits
-from rag.turns.live import LiveTurn
-from rag.turns.quota import Quota
-from rag.turns.snapshot import Failure, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
+from rag.turns.limits import NO_LIMITS, PersonLimits, Quota
+from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
 
 logger = logging.getLogger(__name__)

@@ -37,8 +37,8 @@ from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.queued_answer import Asker
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
+from rag.queue.admission import Wait
 from rag.queue.estimate import Work
-from rag.queue.ticket import Wait
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User

@@ -6,9 +6,8 @@ import pytest
 
 from ingest.boilerplate import RepeatedLine, find_boilerplate
 from ingest.commands import duplicate_lines, summary_line
-from ingest.duplicates import Duplicates, NearPair, duplicates_of, find_duplicates, sketch, sketch_new
+from ingest.duplicates import Duplicates, NearPair, SketchTable, duplicates_of, find_duplicates, sketch, sketch_new
 from rag.errors import KnowledgeBaseMissing
-from rag.storage.sketches import SketchTable
 from rag.storage.writer import KnowledgeWriter
 from tests.ingest.conftest import Desk
 

@@ -9,10 +9,9 @@ import pytest
 from ingest import known_files
 from ingest.difference import difference
 from ingest.history import rollback
-from ingest.known_files import FileState, reader_version
+from ingest.known_files import FileState, SourceFileTable, reader_version
 from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
-from rag.storage.source_files import SourceFileTable
 from rag.storage.store import StoredDocument
 from tests.ingest.conftest import Desk
 

@@ -25,13 +25,13 @@ from rag.storage.access import (
     ACCESS_NAME,
     LOCAL_USER,
     Access,
+    KnowledgeBases,
     User,
     access_to,
     keep_access,
     kept_access,
     require_access,
 )
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import DATABASE_NAME
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 from tests.ingest.conftest import CountingEmbedder, Desk

@@ -10,8 +10,7 @@ import pytest
 from rag.errors import NotPermitted
 from rag.performance import BUCKETS, PerformanceReports, PersonalPerformance, measure
 from rag.schema import Answer, SpanTime
-from rag.storage.access import User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_store import Turn, TurnStore
 from rag.storage.turn_times import TurnTimes, TurnTimesTable
 

@@ -24,7 +24,7 @@ from rag.retrieval.question import clean_question
 from rag.reuse.curated import Curation
 from rag.schema import Event, Language
 from rag.settings import Settings
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts, publish_documents

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from rag.schema import Language
 from rag.settings import Settings
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.translate import translate
 from rag.turns import TurnRequest, TurnService

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rag.errors import AnswerdeskError
-from rag.storage.document_uses import DocumentUse
+from rag.storage.turn_store import DocumentUse
 
 logger = logging.getLogger(__name__)
 

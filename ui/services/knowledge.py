@@ -29,8 +29,8 @@ from rag.schema import Chunk, Document
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, Role, User
 from rag.storage.contact_details import ContactDetailTable, NewDetail
-from rag.storage.document_uses import DocumentUses
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
+from rag.storage.turn_store import DocumentUses
 from rag.turns import AnswerPipeline, Quota
 from ui.services.document_usage import UseCounts, Uses
 from ui.services.jobs import Job, JobControl, Jobs

@@ -24,8 +24,7 @@ from rag.protocols import Embedder
 from rag.reuse.curated import Curation
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.storage.access import LOCAL_USER, User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable

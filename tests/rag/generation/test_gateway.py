@@ -19,8 +19,7 @@ from rag.errors import (
 from rag.generation.answerability import judge_answerable
 from rag.generation.gateway import Admitted, GenerationRequest, ModelGateway, blocking
 from rag.protocols import GeneratedText, GenerationPart, Generator, Message
-from rag.queue.admission import Admission
-from rag.queue.ticket import Wait
+from rag.queue.admission import Admission, Wait
 from rag.testing import ScriptedGenerator
 
 QUESTION = [Message("user", "How long?")]

@@ -10,8 +10,7 @@ from rag.people import passwords
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
-from rag.storage.access import Access
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import Access, KnowledgeBases
 from rag.storage.writer import KnowledgeWriter
 
 PASSWORD = "long enough, rarely tried"

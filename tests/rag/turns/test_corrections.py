@@ -8,9 +8,8 @@ import pytest
 from rag.errors import AccessDenied, NotPermitted
 from rag.people.audit import AuditTrail
 from rag.reuse.curated import Curation, Place
-from rag.storage.access import LOCAL_USER, Access, User
+from rag.storage.access import LOCAL_USER, Access, KnowledgeBases, User
 from rag.storage.curated import CuratedAnswers
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents

@@ -9,9 +9,8 @@ import pytest
 
 from rag.errors import AccessDenied, NotPermitted, SignInNeeded, TurnMissing
 from rag.pipeline import Pipeline
-from rag.storage.access import LOCAL_USER, Access, User
+from rag.storage.access import LOCAL_USER, Access, KnowledgeBases, User
 from rag.storage.feedback import Opinion
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.writer import KnowledgeWriter

@@ -8,8 +8,7 @@ import pytest
 from rag.errors import AccessDenied, RewritingUnusable, SignInNeeded, TurnMissing
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationPart, Message
 from rag.schema import Document
-from rag.storage.access import User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS, ScriptedGenerator, build_offline_pipeline
 from rag.turns import (

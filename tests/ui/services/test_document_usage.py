@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import AccessDenied, KnowledgeBaseMissing
 from rag.storage.access import User
-from rag.storage.document_uses import DocumentUse
+from rag.storage.turn_store import DocumentUse
 from tests.eval.gaps.turns import AskedTurns, passage
 from tests.ui.views.knowledge.library import Library
 from ui.services.document_usage import UseCounts, Uses

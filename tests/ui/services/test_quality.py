@@ -16,10 +16,9 @@ from rag.people.audit import AuditTrail
 from rag.pipeline import Pipeline
 from rag.reuse.curated import Curation, Place
 from rag.settings import Settings
-from rag.storage.access import User
+from rag.storage.access import KnowledgeBases, User
 from rag.storage.curated import CuratedAnswers
 from rag.storage.feedback import OutcomeOrigin
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, offline_parts

@@ -10,8 +10,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from rag.errors import SignInNeeded
-from rag.storage.access import LOCAL_USER, User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from rag.schema import Language
-from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
+from rag.storage.turn_store import DocumentUse
 from rag.translate import translate
 from ui.components.plain_table import Cell, Column, Row, columns_of, lang_of
 from ui.formats import format_date

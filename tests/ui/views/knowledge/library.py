@@ -13,8 +13,7 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
-from rag.storage.access import LOCAL_USER, User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator
 from rag.turns import TurnService

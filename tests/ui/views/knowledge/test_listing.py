@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.storage.document_uses import DocumentUse
 from rag.storage.store import DocumentRow
+from rag.storage.turn_store import DocumentUse
 from rag.translate import translate
 from ui.views.knowledge.listing import AGE_BANDS, Filter, age_of, columns, counts, filtered, table_rows
 

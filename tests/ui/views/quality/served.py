@@ -19,10 +19,9 @@ from eval.core.background import Evaluation, EvaluationProgress
 from rag.reuse.curated import Curation, Place
 from rag.schema import Conflict
 from rag.settings import Settings
-from rag.storage.access import User
+from rag.storage.access import KnowledgeBases, User
 from rag.storage.curated import CuratedAnswers
 from rag.storage.feedback import OutcomeOrigin
-from rag.storage.knowledge_bases import KnowledgeBases
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from rag.reuse.curated import Curation
 from rag.settings import Settings
-from rag.storage.access import User
-from rag.storage.knowledge_bases import KnowledgeBases
+from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder
 from rag.turns import AnswerPipeline, PersonalCorrections

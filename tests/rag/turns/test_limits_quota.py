@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.turns.quota import Quota
+from rag.turns.limits import Quota
 
 
 def test_thirty_a_minute_and_the_thirty_first_when_the_first_is_a_minute_ago() -> None:

@@ -11,9 +11,8 @@ import pytest
 from rag.errors import KnowledgeError
 from rag.schema import Citation
 from rag.storage import migrations
-from rag.storage.document_uses import DocumentUse, DocumentUses
 from rag.storage.migrations import TURN_MIGRATIONS
-from rag.storage.turn_store import Turn, TurnState, TurnStore
+from rag.storage.turn_store import DocumentUse, DocumentUses, Turn, TurnState, TurnStore
 from tests.rag.storage.test_turn_store import ANSWER
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
