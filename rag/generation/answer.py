@@ -18,12 +18,13 @@ from rag.generation.generation_clock import GenerationClock
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output
 from rag.generation.prompt import build_messages
-from rag.generation.refusal import refusal_text
+from rag.generation.refusal import not_said_text, refusal_text
 from rag.grounding.citations import Grounding, ground
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.not_found import says_not_found
 from rag.protocols import Generator, Message
+from rag.retrieval.parts import asked_parts
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Guard, Lane, Language, TextSpan
 from rag.settings import Settings
 from rag.streams import closing_if_generator
@@ -84,11 +85,12 @@ def generate_answer(
     author = _Author(generator.model, generator.stand_in)
     budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)
     messages = build_messages(request.question, request.evidence, request.language, request.previous)
+    not_said: tuple[str, ...] = ()
     if fit is not None:
-        probability = _answerable(request, generator, messages, fit, clock)
-        if probability is not None and probability < fit.refuse_below:
+        if _is_missing(request, generator, messages, fit, clock):
             clock.record(request.trace)
             return Completed(_refused(request, author), stopped_by="answerability")
+        not_said = _missing_parts(request, generator, messages, fit, clock)
     reply = guard_reply(generator, messages, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
@@ -106,6 +108,8 @@ def generate_answer(
         grounding = ground(text, request.evidence, request.in_context)
     author = replace(author, thinking=governed.thinking)
     answer, stopped_by = _judged(request, text, grounding, author)
+    if not_said and not answer.refused:
+        answer = replace(answer, text=answer.text + not_said_text(not_said, request.language))
     if not stopped_by and text != governed.text:
         stopped_by = "output_filter"
     finished = governed.finished
@@ -131,15 +135,30 @@ def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
     return replace(_answer(request, _Author(), text, quoted_citations(own), lane="quotation"), instead_of=instead_of)
 
 
-def _answerable(
-    request: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
-) -> float | None:
-    """Return the probability that the passages hold the answer; None where the model said neither yes nor no."""
-    found = judge_answerable(generator, messages, request.language)
+def _is_missing(
+    request: AnswerRequest,
+    generator: Generator,
+    messages: list[Message],
+    fit: AnswerabilityFit,
+    clock: GenerationClock,
+    part: str = "",
+) -> bool:
+    """Tell whether the passages probably do not hold the answer, or that of a ``part`` of the question."""
+    found = judge_answerable(generator, messages, request.language, part)
     clock.loaded(found.finished)
-    if found.yes is None:
-        return None
-    return fit.probability(yes=found.yes, retrieval=request.retrieval_probability, language=request.language)
+    if found.yes is None:  # the model said neither yes nor no
+        return False
+    probability = fit.probability(yes=found.yes, retrieval=request.retrieval_probability, language=request.language)
+    return probability < fit.refuse_below
+
+
+def _missing_parts(
+    request: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
+) -> tuple[str, ...]:
+    """Return the parts of the question whose answer the passages probably do not hold; none where that is all."""
+    parts = asked_parts(request.question)
+    missing = tuple(part for part in parts if _is_missing(request, generator, messages, fit, clock, part))
+    return missing if len(missing) < len(parts) else ()
 
 
 def _judged(request: AnswerRequest, text: str, grounding: Grounding, author: _Author) -> tuple[Answer, Guard]:

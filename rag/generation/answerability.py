@@ -31,6 +31,10 @@ _ASKED: dict[Language, str] = {
     "en": "Is the answer to this question written in the documents? yes or no",
     "zh": "这个问题的答案在资料里吗？回答 yes 或 no。",
 }
+_ASKED_OF_PART: dict[Language, str] = {
+    "en": "Is the answer to “{part}” written in the documents? yes or no",
+    "zh": "“{part}”的答案在资料里吗？回答 yes 或 no。",
+}
 _YES, _NO = frozenset({"yes", "是", "有", "在"}), frozenset({"no", "否", "没有", "没", "不", "不在"})
 
 
@@ -99,15 +103,21 @@ class AnswerabilityReply:
     finished: GenerationFinished
 
 
-def judge_answerable(generator: Generator, messages: Sequence[Message], language: Language) -> AnswerabilityReply:
-    """Ask about ``messages``, whose last one ends with the question.  Raises what the generator raises."""
+def judge_answerable(
+    generator: Generator, messages: Sequence[Message], language: Language, part: str = ""
+) -> AnswerabilityReply:
+    """Ask about ``messages``, whose last one ends with the question, or about a ``part`` of that.
+
+    Raises what the generator raises.
+    """
     *before, last = messages
-    asked = [*before, replace(last, content=f"{last.content}\n\n{_ASKED[language]}")]
+    wording = _ASKED_OF_PART[language].format(part=part) if part else _ASKED[language]
+    asked = [*before, replace(last, content=f"{last.content}\n\n{wording}")]
     finished = GenerationFinished()
     with closing_if_generator(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
-        for part in parts:
-            if isinstance(part, GenerationFinished):
-                finished = part
+        for one in parts:
+            if isinstance(one, GenerationFinished):
+                finished = one
     return AnswerabilityReply(yes_probability(finished.first_token), finished)
 
 

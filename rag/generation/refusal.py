@@ -29,6 +29,23 @@ _OF_ANOTHER_TIME: dict[Language, tuple[str, str]] = {
 }
 _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("《{}》", "、")}
 
+_NOT_SAID: dict[Language, tuple[str, str]] = {
+    "en": (" The documents do not say: {parts}.", " Please ask a colleague who can find out."),
+    "zh": ("资料中没有说明：{parts}。", "请转交能进一步核实的同事处理。"),
+}
+
+
+def not_said_text(parts: Sequence[str], language: Language) -> str:
+    """Return what is added to an answer that leaves these parts of the question open.
+
+    >>> not_said_text(["And what does it cost?"], "en")
+    ' The documents do not say: “And what does it cost?”. Please ask a colleague who can find out.'
+    """
+    _, comma = _QUOTED[language]
+    said, handoff = _NOT_SAID[language]
+    quoted = comma.join("“{}”".format(" ".join(part.split())) for part in parts)
+    return said.format(parts=quoted) + handoff
+
 
 def refusal_text(
     evidence: Sequence[Evidence], language: Language, *, model_tried: bool = False, nearest_document: str = ""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rag.retrieval.customer_message import read_message
 from rag.schema import RetrievedChunk
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
 from rag.text.scripts import IDEOGRAPHS
@@ -54,6 +55,16 @@ def parts_of(question: str) -> tuple[str, ...]:
     if waiting and parts:
         parts[-1] = " ".join([parts[-1], *waiting])
     return tuple(parts) if 1 < len(parts) <= MOST_PARTS else ()
+
+
+def asked_parts(question: str) -> tuple[str, ...]:
+    """Return what a customer's message asks, one by one, three at the most; none where it asks for one thing.
+
+    >>> asked_parts("How many tags can an object carry? What is the price of a tag?")
+    ('How many tags can an object carry', 'What is the price of a tag')
+    """
+    sentences = tuple(read_message(question).question.splitlines())
+    return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of("\n".join(sentences))
 
 
 def _asks(clause: str) -> bool:

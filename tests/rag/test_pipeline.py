@@ -260,6 +260,46 @@ def test_a_model_that_finds_the_answer_is_asked_for_it(tmp_path: Path) -> None:
     assert beside[:-1] == asked[:-1]
 
 
+def reads_parts(reply: str, **yes: float) -> Script:
+    """A model that says yes so probably where it is asked after a part of the question with such a word."""
+
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
+        asked = messages[-1].content.splitlines()[-1]
+        if not asked.endswith("yes or no"):
+            return says(reply)(messages)
+        found = next((value for word, value in yes.items() if word in asked), 0.9)
+        return [GenerationFinished(first_token=(("yes", found), ("no", 1 - found)))]
+
+    return script
+
+
+TWO_QUESTIONS = "How long can I send it back? What does the courier cost?"
+
+
+@pytest.mark.parametrize(
+    ("courier", "said"),
+    [
+        (0.05, " The documents do not say: “What does the courier cost”. Please ask a colleague who can find out."),
+        (0.9, ""),
+    ],
+)
+def test_the_half_of_a_question_that_the_documents_leave_open_is_named(
+    courier: float, said: str, tmp_path: Path
+) -> None:
+    reply = "You have 30 days to send back any item."
+    desk = Desk(tmp_path, reads_parts(reply, courier=courier), reading_fit=SURE)
+    answer = desk.pipeline.answer(TWO_QUESTIONS)
+    assert (answer.text, answer.refused) == (reply + said, False)
+    assert answer.unsupported == ()
+    assert [answer.text[one.start : one.end] for one in answer.citations] == [reply]
+
+
+def test_where_no_part_is_found_the_whole_decides(tmp_path: Path) -> None:
+    reply = "You have 30 days to send back any item."
+    desk = Desk(tmp_path, reads_parts(reply, courier=0.05, back=0.05), reading_fit=SURE)
+    assert desk.pipeline.answer(TWO_QUESTIONS).text == reply
+
+
 def test_a_reply_without_support_is_refused_and_nothing_is_quoted_in_its_place(tmp_path: Path) -> None:
     answer = Desk(tmp_path, reads(0.9, "It costs EUR 77."), reading_fit=SURE).pipeline.answer("How long?")
     assert answer.refused
