@@ -26,7 +26,8 @@ from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
 from tests.ui.views.quality.served import QualityLibrary
 from ui.server import DeskApplication, desk_configuration
-from ui.services.model_registry import Calibrations, ModelRegistry, model_recorder
+from ui.services.guarded import recorder
+from ui.services.model_registry import Calibrations, ModelRegistry
 from ui.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
 
 FILE = "returns ![file](file-leak.png) :material:home: :red[r]\u202egnp\u200b.md"
@@ -105,7 +106,7 @@ def services() -> SharedServices:
     models = ModelRegistry(
         settings,
         made.jobs,
-        record=model_recorder(people.audit),
+        record=recorder(people.audit),
         admission=Admission(1, 4),
         calibrations=Calibrations(settings, FakeCalibration().process),
     )

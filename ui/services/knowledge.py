@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ingest.changes import Changes, changes_between
 from ingest.job import IngestJob, JobProcess
@@ -21,18 +21,17 @@ from rag.errors import (
     IngestRunning,
     KnowledgeBaseMissing,
     NothingToIngest,
-    NotPermitted,
     UploadsUsedUp,
 )
-from rag.people.audit import AuditTrail
 from rag.schema import Chunk, Document
 from rag.settings import Settings
-from rag.storage.access import LOCAL_USER, Role, User
+from rag.storage.access import LOCAL_USER, User
 from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.turn_store import DocumentUses
 from rag.turns import AnswerPipeline, Quota
 from ui.services.document_usage import UseCounts, Uses
+from ui.services.guarded import GuardedService, Record
 from ui.services.jobs import Job, JobControl, Jobs
 
 if TYPE_CHECKING:
@@ -44,10 +43,6 @@ _BYTES_A_MEGABYTE = 1_000_000
 
 RunIngest = Callable[[Settings, IngestJob, JobControl], IngestSummary]
 PipelineOf = Callable[[str, User], AnswerPipeline]
-Recorded = Literal["published", "rolled_back", "confirmed"]
-
-Record = Callable[[User, Recorded, str, dict[str, int]], None]
-"""Takes down what somebody did to which knowledge base, with a few numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +83,6 @@ class History:
 
     generations: tuple[GenerationInfo, ...] = ()
     oldest_restorable: int = 0
-
-
-def recorder(audit: AuditTrail) -> Record:
-    """Return what takes changes down in the audit trail."""
-
-    def record(user: User, what: Recorded, name: str, figures: dict[str, int]) -> None:
-        audit.record(user.name, what, name, **figures)
-
-    return record
 
 
 def run_in_process(settings: Settings, job: IngestJob, control: JobControl) -> IngestSummary:
@@ -192,16 +178,8 @@ def real_pipeline(pipeline: AnswerPipeline) -> "Pipeline":
     return pipeline
 
 
-class KnowledgeService:
+class KnowledgeService(GuardedService[KnowledgeRegistry]):
     """One knowledge base, for whoever ``who`` names.  Every method may raise ``AccessDenied`` or ``NotPermitted``."""
-
-    def __init__(
-        self, shelf: KnowledgeRegistry, name: str, who: Callable[[], User], require: Callable[[User, str], None]
-    ) -> None:
-        self.shelf = shelf
-        self.name = name
-        self._who = who
-        self._access = require
 
     # reading
 
@@ -406,19 +384,8 @@ class KnowledgeService:
         self._permitted("lead")
         return self.shelf.jobs.wait(self._why_lane(tab), timeout_seconds)
 
-    def may(self, role: Role) -> bool:
-        """Tell whether they may do what this role may."""
-        return self._who().is_at_least(role)
-
     def _why_lane(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"
-
-    def _permitted(self, role: Role) -> User:
-        user = self._who()
-        self._access(user, self.name)
-        if not user.is_at_least(role):
-            raise NotPermitted(role=role)
-        return user
 
     def _require_rest(self) -> None:
         """Raise ``IngestRunning`` while a job may be reading the waiting files."""
@@ -435,10 +402,6 @@ class KnowledgeService:
     def _files(self) -> tuple[tuple[str, int], ...]:
         """Return the waiting files, each with the time of its last change in nanoseconds."""
         return tuple((path.name, path.stat().st_mtime_ns) for path in self._uploads.paths())
-
-    @property
-    def _settings(self) -> Settings:
-        return self.shelf.settings.changed(knowledge_base=self.name)
 
     @property
     def _uploads(self) -> Uploads:

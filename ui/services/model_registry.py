@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal
 
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
@@ -20,18 +19,15 @@ from rag.ollama.model_details import ModelDetails
 from rag.ollama.rates import kept_rates
 from rag.ollama.server import status
 from rag.ollama.sizing import ModelShape, context_of
-from rag.people.audit import AuditTrail, Detail
 from rag.queue.admission import Admission
 from rag.settings import Settings
-from rag.storage.access import User
 from rag.turns import Failure
+from ui.services.guarded import Record
 from ui.services.jobs import JobControl, Jobs
 from ui.services.watch import Watch
 
 _LOOK_EVERY_SECONDS = 4.0
 
-Record = Callable[[User, Literal["model", "setting"], str, dict[str, Detail]], None]
-"""Takes down what somebody did to which model or setting, with names and numbers."""
 
 _COMMAND = "calibrate model"
 
@@ -195,12 +191,3 @@ def _shape(name: str, details: ModelDetails) -> ModelShape | None:
         return ModelShape.of(name, details.metadata, details.tensors, details.quantization)
     except ModelUnfit:
         return None  # it can be used all the same
-
-
-def model_recorder(audit: AuditTrail) -> Record:
-    """Return what takes changes down in the audit trail."""
-
-    def record(user: User, what: Literal["model", "setting"], about: str, details: dict[str, Detail]) -> None:
-        audit.record(user.name, what, about, **details)
-
-    return record

@@ -23,7 +23,6 @@ from rag.errors import (
     ModelMissing,
     ModelTooLarge,
     ModelUnfit,
-    NotPermitted,
     OllamaRefused,
     SettingsError,
 )
@@ -39,6 +38,7 @@ from rag.profiles import PROFILE_NAMES, ProfileName
 from rag.progress import Update
 from rag.settings import Settings, keep_choices, kept_choices
 from rag.storage.access import User
+from ui.services.guarded import GuardedService
 from ui.services.jobs import Job, JobControl
 from ui.services.model_registry import CalibrationRun, ModelListing, ModelRegistry
 
@@ -234,49 +234,41 @@ class Chosen:
     next_start: str
 
 
-class ModelService:
+class ModelService(GuardedService[ModelRegistry]):
     """The models, for whoever ``who`` names.  Every method raises ``NotPermitted`` unless they are an admin.
 
-    Calibrations ask the questions of the knowledge base ``base``, so they raise ``AccessDenied`` where it is not
+    Calibrations ask the questions of a knowledge base, so they raise ``AccessDenied`` where it is not
     theirs.  Methods that begin a job raise ``IngestRunning`` beside one of the same lane: one lane makes models, one
     moves them in and out of memory, one calibrates.
     """
-
-    def __init__(
-        self, shelf: ModelRegistry, base: str, who: Callable[[], User], require: Callable[[User, str], None]
-    ) -> None:
-        self._shelf = shelf
-        self._base = base
-        self._who = who
-        self._access = require
 
     # looking
 
     def listing(self) -> ModelListing:
         """Return what the model server held when it was last looked at, seconds ago."""
-        self._admin()
-        return self._shelf.listing()
+        self._permitted("admin", reads=False)
+        return self.shelf.listing()
 
     def settings(self) -> Settings:
         """Return the settings that are in force."""
-        self._admin()
-        return self._shelf.settings
+        self._permitted("admin", reads=False)
+        return self.shelf.settings
 
     def advice(self, name: str, slots: int, context_tokens: int) -> Advice | None:
         """Return what a model would take with so many slots and tokens; None where its shape is not known."""
-        self._admin()
-        return self._shelf.advice(name, slots, context_tokens)
+        self._permitted("admin", reads=False)
+        return self.shelf.advice(name, slots, context_tokens)
 
     def next_model(self) -> str:
         """Return the model that was chosen for the next start; empty where none was.  Raises ``SettingsError``."""
-        self._admin()
-        return str(kept_choices(self._shelf.settings.data_dir).get("model", ""))
+        self._permitted("admin", reads=False)
+        return str(kept_choices(self.shelf.settings.data_dir).get("model", ""))
 
     # making
 
     def pull(self, name: str) -> Job:
         """Begin to get a model from the registry.  Raises ``ModelUnfit`` without a name."""
-        user, name = self._admin(), name.strip()
+        user, name = self._permitted("admin", reads=False), name.strip()
         if not name:
             raise ModelUnfit(model=name, reason="name")
         return self._make("pull", user, lambda work: work.pull(name))
@@ -286,7 +278,7 @@ class ModelService:
 
         ``kind`` is a quantization or empty, ``template`` one of ``FORMATS`` or empty.  Raises ``ModelUnfit``.
         """
-        user, file = self._admin(), Path(path.strip()).expanduser()
+        user, file = self._permitted("admin", reads=False), Path(path.strip()).expanduser()
         if not file.is_absolute():
             raise ModelUnfit(model=path.strip(), reason="not_absolute")
         if template and template not in FORMATS:
@@ -295,66 +287,66 @@ class ModelService:
 
     def quantize(self, name: str, kind: str, new_name: str = "") -> Job:
         """Begin to make a smaller model of one; an empty ``new_name`` names it after its source."""
-        user = self._admin()
+        user = self._permitted("admin", reads=False)
         return self._make("quantize", user, lambda work: work.quantize(name, kind.strip(), new_name.strip()))
 
     def making(self) -> Job | None:
         """Return the last job that made a model, or tried to."""
-        self._admin()
-        return self._shelf.jobs.latest(_MAKING)
+        self._permitted("admin", reads=False)
+        return self.shelf.jobs.latest(_MAKING)
 
     def stop_making(self) -> None:
         """Stop it at its next step; what was downloaded is kept by Ollama for the next try."""
-        self._admin()
-        self._shelf.jobs.stop(_MAKING)
+        self._permitted("admin", reads=False)
+        self.shelf.jobs.stop(_MAKING)
 
     # serving
 
     def load(self, name: str) -> Job:
         """Begin to bring a model into memory."""
-        return self._serve("load", self._admin(), lambda work: work.load(name))
+        return self._serve("load", self._permitted("admin", reads=False), lambda work: work.load(name))
 
     def unload(self, name: str) -> Job:
         """Begin to take a model out of memory, behind the answers that are being written."""
-        return self._serve("unload", self._admin(), lambda work: work.unload(name))
+        return self._serve("unload", self._permitted("admin", reads=False), lambda work: work.unload(name))
 
     def delete(self, name: str, typed: str) -> Job:
         """Begin to delete a model whose name was ``typed``.  Raises ``ModelUnfit`` and ``ModelMissing``."""
-        user = self._admin()
+        user = self._permitted("admin", reads=False)
         if typed.strip() != name:
             raise ModelUnfit(model=name, reason="not_typed")
-        if self._shelf.listing().row(name) is None:
+        if self.shelf.listing().row(name) is None:
             raise ModelMissing(model=name)
-        making = self._shelf.jobs.latest(_MAKING)
+        making = self.shelf.jobs.latest(_MAKING)
         if making is not None and making.running:
             raise IngestRunning(holder=making.who)  # it may be what something is being made of
         return self._serve("delete", user, lambda work: work.delete(name))
 
     def use(self, name: str) -> Job:
         """Begin to choose a model for the desk's next start: whether it can answer is asked of the server first."""
-        return self._serve("use", self._admin(), lambda work: work.use(name))
+        return self._serve("use", self._permitted("admin", reads=False), lambda work: work.use(name))
 
     def serving(self) -> Job | None:
         """Return the last job that moved a model."""
-        self._admin()
-        return self._shelf.jobs.latest(_SERVING)
+        self._permitted("admin", reads=False)
+        return self.shelf.jobs.latest(_SERVING)
 
     def stop_serving(self) -> None:
         """Give up waiting for answers; what has begun to be loaded is loaded."""
-        self._admin()
-        self._shelf.jobs.stop(_SERVING)
+        self._permitted("admin", reads=False)
+        self.shelf.jobs.stop(_SERVING)
 
     # calibrating
 
     def questions(self) -> int:
         """Count the questions that a calibration can ask; 0 without any."""
-        self._reader()
-        return self._shelf.calibrations.questions(self._base)
+        self._permitted("admin")
+        return self.shelf.calibrations.questions(self.name)
 
     def calibrations(self) -> list[CalibrationRun]:
         """Return the calibrations with this knowledge base's questions, the newest first."""
-        self._reader()
-        return self._shelf.calibrations.runs(self._base)
+        self._permitted("admin")
+        return self.shelf.calibrations.runs(self.name)
 
     def calibrate(
         self, model: str, slots: tuple[int, ...], contexts: tuple[int, ...], *, limit: int, minutes: float
@@ -363,15 +355,15 @@ class ModelService:
 
         Raises ``ModelMissing``, and ``SettingsError`` without slots, contexts or time.
         """
-        user = self._reader()
-        if self._shelf.listing().row(model) is None:
+        user = self._permitted("admin")
+        if self.shelf.listing().row(model) is None:
             raise ModelMissing(model=model)
         if not slots or not contexts or minutes <= 0 or min(*slots, *contexts) < 1:
             raise SettingsError(reason=f"{slots} {contexts} {minutes}")
-        order = Order(new_run_name(self._shelf.settings), model, slots, contexts, limit, minutes)
-        calibrations = self._shelf.calibrations
-        return self._shelf.jobs.start(
-            _CALIBRATING, "calibrate", lambda control: calibrations.calibrate(self._base, order, control), user.name
+        order = Order(new_run_name(self.shelf.settings), model, slots, contexts, limit, minutes)
+        calibrations = self.shelf.calibrations
+        return self.shelf.jobs.start(
+            _CALIBRATING, "calibrate", lambda control: calibrations.calibrate(self.name, order, control), user.name
         )
 
     def choose_winner(self, run: str) -> Job:
@@ -379,49 +371,49 @@ class ModelService:
 
         Raises ``SettingsError`` where there is no such run, or none that has a winner.
         """
-        user = self._reader()
+        user = self._permitted("admin")
         found = next((one.findings for one in self.calibrations() if one.name == run), None)
         if found is None or found.best is None:
             raise SettingsError(reason=run)
         best = found.best.configuration
 
         def work(control: JobControl) -> list[str]:
-            variables = self._shelf.calibrations.choose(run, control)
+            variables = self.shelf.calibrations.choose(run, control)
             details: dict[str, Detail] = {"action": "chosen", "slots": best.slots, "context": best.context_tokens}
-            self._shelf.record(user, "model", best.model, details)
-            self._shelf.look_again()
+            self.shelf.record(user, "model", best.model, details)
+            self.shelf.look_again()
             return variables
 
-        return self._shelf.jobs.start(_CALIBRATING, "choose", work, user.name)
+        return self.shelf.jobs.start(_CALIBRATING, "choose", work, user.name)
 
     def calibrating(self) -> Job | None:
         """Return the last calibration that was begun here, or the choice of its winner."""
-        self._admin()
-        return self._shelf.jobs.latest(_CALIBRATING)
+        self._permitted("admin", reads=False)
+        return self.shelf.jobs.latest(_CALIBRATING)
 
     def stop_calibrating(self) -> None:
         """Stop it; what was asked so far is kept."""
-        self._admin()
-        self._shelf.jobs.stop(_CALIBRATING)
+        self._permitted("admin", reads=False)
+        self.shelf.jobs.stop(_CALIBRATING)
 
     # profiles
 
     def profile(self) -> Chosen:
         """Return the profile that is in force, and the one that was chosen.  Raises ``SettingsError``."""
-        self._admin()
-        now = self._shelf.settings.profile
-        return Chosen(now, str(kept_choices(self._shelf.settings.data_dir).get("profile", now)))
+        self._permitted("admin", reads=False)
+        now = self.shelf.settings.profile
+        return Chosen(now, str(kept_choices(self.shelf.settings.data_dir).get("profile", now)))
 
     def choose_profile(self, name: ProfileName) -> list[str]:
         """Keep a profile for the next start; return the variables that go before it.  Raises ``SettingsError``."""
-        user = self._admin()
-        variables = keep_choices(self._shelf.settings, {"profile": name})
-        self._shelf.record(user, "setting", "profile", {"profile": name})
+        user = self._permitted("admin", reads=False)
+        variables = keep_choices(self.shelf.settings, {"profile": name})
+        self.shelf.record(user, "setting", "profile", {"profile": name})
         return variables
 
     def profiles(self) -> tuple[ProfileName, ...]:
         """Return the profiles that there are."""
-        self._admin()
+        self._permitted("admin", reads=False)
         return PROFILE_NAMES
 
     def _make(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
@@ -432,18 +424,6 @@ class ModelService:
 
     def _begin(self, lane: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
         def work(control: JobControl) -> Outcome:
-            return call(ModelWork(self._shelf, user, control))
+            return call(ModelWork(self.shelf, user, control))
 
-        return self._shelf.jobs.start(lane, kind, work, user.name)
-
-    def _reader(self) -> User:
-        """Return who is there, an admin who may read the knowledge base."""
-        user = self._admin()
-        self._access(user, self._base)
-        return user
-
-    def _admin(self) -> User:
-        user = self._who()
-        if not user.is_at_least("admin"):
-            raise NotPermitted(role="admin")
-        return user
+        return self.shelf.jobs.start(lane, kind, work, user.name)

@@ -14,7 +14,7 @@ from eval.compare.side_by_side import Compared, side_by_side
 from eval.core.background import Evaluation, EvaluationKind, EvaluationProcess, chosen_questions
 from eval.core.runs import Run, new_run_name
 from eval.gaps.report import GapParts, GapReport, find_gaps
-from rag.errors import NoRegressionQuestions, NotPermitted, SettingsError
+from rag.errors import NoRegressionQuestions, SettingsError
 from rag.protocols import Embedder
 from rag.reuse.curated import Curation
 from rag.schema import Language
@@ -23,12 +23,12 @@ from rag.storage.access import User
 from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
 from rag.storage.feedback import Grouping, OutcomeCounts, TurnFeedback
 from rag.storage.troubled_turns import TroubledTurns
-from rag.turns import AnswerPipeline, PersonalCorrections
+from rag.turns import PersonalCorrections
+from ui.services.guarded import GuardedService
 from ui.services.jobs import Job, JobControl, Jobs
-from ui.services.knowledge import real_pipeline
+from ui.services.knowledge import PipelineOf, real_pipeline
 
 RunEvaluation = Callable[[Settings, Evaluation, JobControl], None]
-PipelineOf = Callable[[str, User], AnswerPipeline]
 CorrectionsOf = Callable[[Callable[[], User]], PersonalCorrections]
 
 
@@ -127,27 +127,19 @@ def _number(figures: dict[str, object], name: str) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
-class QualityService:
+class QualityService(GuardedService[QualityRegistry]):
     """One knowledge base's quality.  Every method raises ``AccessDenied`` or ``NotPermitted`` where ``who`` may not."""
-
-    def __init__(
-        self, shelf: QualityRegistry, name: str, who: Callable[[], User], require: Callable[[User, str], None]
-    ) -> None:
-        self._shelf = shelf
-        self.name = name
-        self._who = who
-        self._access = require
 
     # runs
 
     def runs(self) -> list[RunInfo]:
         """Return the runs on this knowledge base, the newest first."""
-        self._permitted()
-        return self._shelf.runs(self.name)
+        self._permitted("lead")
+        return self.shelf.runs(self.name)
 
     def questions(self, kind: EvaluationKind) -> int:
         """Count the questions of its own that the knowledge base has for this kind; 0 without any."""
-        self._permitted()
+        self._permitted("lead")
         try:
             return len(chosen_questions(self._settings, Evaluation(kind, "")).questions)
         except NoRegressionQuestions:
@@ -155,41 +147,41 @@ class QualityService:
 
     def start(self, kind: EvaluationKind, limit: int) -> Job:
         """Begin an evaluation; the job's result is the run's name.  Raises ``IngestRunning`` while one runs."""
-        user = self._permitted()
-        evaluation = Evaluation(kind, self._shelf.new_run_name(), limit)
+        user = self._permitted("lead")
+        evaluation = Evaluation(kind, self.shelf.new_run_name(), limit)
 
         def work(control: JobControl) -> str:
-            self._shelf.run(self._settings, evaluation, control)
+            self.shelf.run(self._settings, evaluation, control)
             return evaluation.run
 
-        return self._shelf.jobs.start(self._lane("evaluation"), kind, work, user.name)
+        return self.shelf.jobs.start(self._lane("evaluation"), kind, work, user.name)
 
     def evaluation(self) -> Job | None:
         """Return the last evaluation that was begun here."""
-        self._permitted()
-        return self._shelf.jobs.latest(self._lane("evaluation"))
+        self._permitted("lead")
+        return self.shelf.jobs.latest(self._lane("evaluation"))
 
     def stop(self) -> None:
         """Stop the evaluation; what was asked so far is kept."""
-        self._permitted()
-        self._shelf.jobs.stop(self._lane("evaluation"))
+        self._permitted("lead")
+        self.shelf.jobs.stop(self._lane("evaluation"))
 
     def plots(self, run: RunInfo, language: Language) -> str:
         """Return a finished run's plots as HTML, every word of it escaped.  Raises ``SettingsError``."""
-        self._permitted()
+        self._permitted("lead")
         return run_plots(self._run(run.name), language)
 
     # comparing
 
     def compare(self, first: str, second: str) -> list[Comparison]:
         """Return the measures that two runs share, the main one first.  Raises ``SettingsError``."""
-        self._permitted()
+        self._permitted("lead")
         self._run(first), self._run(second)
         return list(compare_runs(first, second, self._settings).measures)
 
     def side_by_side(self, first: str, second: str) -> tuple[Compared, ...]:
         """Return the questions that both runs have, lost ones first.  Raises ``SettingsError``."""
-        self._permitted()
+        self._permitted("lead")
         return side_by_side(self._run(first), self._run(second))
 
     # corrections
@@ -225,47 +217,36 @@ class QualityService:
 
     def find_gaps(self, days: int) -> Job:
         """Begin to look for what is missing in the questions of the last days; the job's result is a ``GapReport``."""
-        user = self._permitted()
+        user = self._permitted("lead")
         since = datetime.now(UTC) - timedelta(days=days)
 
         def work(control: JobControl) -> GapReport:
-            parts = self._shelf.gap_parts(self.name, user)
+            parts = self.shelf.gap_parts(self.name, user)
             return find_gaps(parts, self.name, since, lambda done, total: control.tell((done, total)))
 
-        return self._shelf.jobs.start(self._lane("gaps"), "gaps", work, user.name)
+        return self.shelf.jobs.start(self._lane("gaps"), "gaps", work, user.name)
 
     def gaps(self) -> Job | None:
         """Return the last search for gaps, running or done."""
-        self._permitted()
-        return self._shelf.jobs.latest(self._lane("gaps"))
+        self._permitted("lead")
+        return self.shelf.jobs.latest(self._lane("gaps"))
 
     def outcomes(self, grouping: Grouping, days: int) -> Sequence[OutcomeCounts]:
         """Return what became of answers, by topic or team, in the order of their names: teams are in no race."""
-        self._permitted()
+        self._permitted("lead")
         since = datetime.now(UTC) - timedelta(days=days)
-        found = self._shelf.feedback.by(grouping, since=since, knowledge_base=self.name)
+        found = self.shelf.feedback.by(grouping, since=since, knowledge_base=self.name)
         return sorted(found, key=lambda one: one.name)
 
     def _corrections(self) -> PersonalCorrections:
-        self._permitted()
-        return self._shelf.corrections(self._who)
+        self._permitted("lead")
+        return self.shelf.corrections(self._who)
 
     def _lane(self, what: str) -> str:
         return f"{what} {self.name}"
 
     def _run(self, name: str) -> Run:
         """Return a run on this knowledge base: another one's is none of its readers' business."""
-        if name not in {one.name for one in self._shelf.runs(self.name)}:
+        if name not in {one.name for one in self.shelf.runs(self.name)}:
             raise SettingsError(reason=name)
         return Run.named(name, self._settings)
-
-    def _permitted(self) -> User:
-        user = self._who()
-        self._access(user, self.name)
-        if not user.is_at_least("lead"):
-            raise NotPermitted(role="lead")
-        return user
-
-    @property
-    def _settings(self) -> Settings:
-        return self._shelf.settings.changed(knowledge_base=self.name)

@@ -43,9 +43,10 @@ from rag.turns import (
     parts_of,
 )
 from ui.services.attachment_reader import Attachments
+from ui.services.guarded import recorder
 from ui.services.jobs import Jobs
-from ui.services.knowledge import KnowledgeRegistry, KnowledgeService, recorder
-from ui.services.model_registry import ModelRegistry, model_recorder
+from ui.services.knowledge import KnowledgeRegistry, KnowledgeService
+from ui.services.model_registry import ModelRegistry
 from ui.services.models import ModelService
 from ui.services.quality import QualityRegistry, QualityService
 from ui.services.turn_feed import TurnFeeds
@@ -210,6 +211,7 @@ def open_services(settings: Settings) -> SharedServices:
     builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)
     turns, jobs, people = open_turns(settings), Jobs(), open_people(settings)
+    record = recorder(people.audit)
     curations = lru_cache(maxsize=None)(
         lambda name: Curation.of(settings.changed(knowledge_base=name), people_sign_in=people.required)
     )
@@ -225,14 +227,14 @@ def open_services(settings: Settings) -> SharedServices:
         knowledge=lambda name: _knowledge(stores(name)),
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
-        shelf=KnowledgeRegistry(settings, jobs, pipelines, record=recorder(people.audit)),
+        shelf=KnowledgeRegistry(settings, jobs, pipelines, record=record),
         quality=QualityRegistry(settings, jobs, pipelines, builder.embedder, curations, turns.feedback, corrections),
         first_base=settings.knowledge_base,
         people=people,
         reports=performance_reports(settings),
         corrections=corrections,
         writings=WritingService(parts_of(pipelines)),
-        models=ModelRegistry(settings, jobs, record=model_recorder(people.audit)),
+        models=ModelRegistry(settings, jobs, record=record),
         files=Jobs(file_pool(settings, OwnFilesWaiting)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)

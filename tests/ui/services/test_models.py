@@ -16,8 +16,9 @@ from rag.storage.access import User
 from tests.support.gguf_files import QWEN, write_gguf
 from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import R1, STAND_IN, WHOLE, FakeModelServer
+from ui.services.guarded import recorder
 from ui.services.jobs import Job, Jobs
-from ui.services.model_registry import Calibrations, ModelRegistry, model_recorder
+from ui.services.model_registry import Calibrations, ModelRegistry
 from ui.services.models import ModelService, Outcome, Step
 from ui.views.models.jobs import failure_words
 
@@ -40,7 +41,7 @@ class Surroundings:
         self.shelf = ModelRegistry(
             self.settings,
             self.jobs,
-            record=model_recorder(self.audit),
+            record=recorder(self.audit),
             admission=self.admission,
             machine=lambda: LAPTOP,
             calibrations=Calibrations(self.settings, self.fake.process),

@@ -24,13 +24,8 @@ _IN_THEIR_OWN_WORDS = ("ModelUnfit", "DownloadFailed")
 _HERE = {"ModelMissing": "m_missing", "OllamaRefused": "m_refused", "SettingsError": "m_not_kept"}
 
 
-def draw_job(
-    context: PageContext, now: Callable[[], Job | None], stop: Callable[[], None], *, key: str, quiet: bool = False
-) -> None:
-    """Follow a job, or say what became of the last one; ``quiet`` leaves the latter out.
-
-    The page is drawn anew when a job has ended.
-    """
+def draw_job(context: PageContext, now: Callable[[], Job | None], stop: Callable[[], None], *, key: str) -> None:
+    """Follow a job, or say what became of the last one; the page is drawn anew when a job has ended."""
     job, language = now(), context.language
     if job is None:
         return
@@ -38,7 +33,7 @@ def draw_job(
         draw_heading(f"ui.m_job_{job.kind}", language)
         draw_running(context, job, now, partial(_draw_step, language))
         st.button(translate("ui.stop", language), key=key, on_click=stop)
-    elif not quiet:
+    else:
         _draw_ended(job, language)
 
 

@@ -30,7 +30,7 @@ def render(context: PageContext) -> None:
         return
     if not context.sign_in_required:
         st.info(translate("ui.people_not_required", language))
-    _draw_said(language)
+    _draw_said()
     everybody = administration.people()
     if everybody:
         st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=translate("ui.people", language))
@@ -161,7 +161,7 @@ def _say(error: AnswerdeskError, language: Language) -> None:
     st.session_state["people_said"] = (sentence, "")
 
 
-def _draw_said(language: Language) -> None:
+def _draw_said() -> None:
     wrong, done = st.session_state.pop("people_said", ("", ""))
     if wrong:
         st.error(as_markdown(wrong))

@@ -25,7 +25,8 @@ from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
 from ui import session
 from ui.server import desk_configuration
-from ui.services.model_registry import Calibrations, ModelRegistry, model_recorder
+from ui.services.guarded import recorder
+from ui.services.model_registry import Calibrations, ModelRegistry
 from ui.services.shared import SharedServices, open_people
 
 SERVER = FakeModelServer()
@@ -53,7 +54,7 @@ def services() -> SharedServices:
     models = ModelRegistry(
         settings,
         library.jobs,
-        record=model_recorder(people.audit),
+        record=recorder(people.audit),
         admission=ADMISSION,
         machine=lambda: LAPTOP,
         calibrations=Calibrations(settings, CALIBRATION.process),
