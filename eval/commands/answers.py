@@ -19,6 +19,7 @@ from eval.commands.question_options import (
     chosen_settings,
     finish,
     only_set,
+    print_line,
     question_parser,
     write_json,
 )
@@ -98,7 +99,7 @@ def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console:
     lines.append(translate("eval.stand_in" if summary["stand_in"] else "eval.model", language, model=model))
     lines.append(translate("eval.records", language, records=summary["records"]))
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _figures(summary: Mapping[str, object], language: Language) -> Table:

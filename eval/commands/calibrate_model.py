@@ -25,7 +25,14 @@ from eval.calibrate_model.results import Configuration
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import SHOWN_INGEST, progress_in
-from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.commands.question_options import (
+    chosen_settings,
+    finish,
+    one_set,
+    print_line,
+    question_parser,
+    write_json,
+)
 from eval.core.runs import Run
 from rag.errors import AnswerdeskError
 from rag.ollama.client import OllamaClient
@@ -129,9 +136,7 @@ def offer_winner(calibration: Calibration, findings: Findings, console: Console,
     """Write the winner to the settings, once somebody agrees."""
 
     def say(key: str, **values: object) -> None:
-        console.print(
-            translate(f"eval_calibration.{key}", calibration.workshop.language, **values), markup=False, soft_wrap=True
-        )
+        print_line(console, translate(f"eval_calibration.{key}", calibration.workshop.language, **values))
 
     if findings.best is None:
         return
@@ -163,15 +168,15 @@ def main(argv: Sequence[str]) -> int:
 
     def work(name: str) -> None:
         settings = chosen_settings(arguments)
-        one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
+        one = one_set(arguments, sample=None)
         kept = Run.named(name, settings)
         calibration = open_calibration(options_of(arguments), settings, one, kept, deadline, SHOWN_INGEST)
         findings = _findings(calibration, console)
         Console(width=max(console.width, _TABLE_COLUMNS)).print(_table(findings, language))
         for remark in remarks(findings, language):
-            console.print(remark, markup=False, highlight=False, soft_wrap=True)
+            print_line(console, remark)
         path = kept.folder / "report.html"
-        console.print(translate("eval_calibration.report", language, path=path), markup=False, soft_wrap=True)
+        print_line(console, translate("eval_calibration.report", language, path=path))
         write_json(arguments.json, as_json(findings))
         offer_winner(calibration, findings, console, agreed=arguments.yes)
         if findings.whole:

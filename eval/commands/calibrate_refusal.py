@@ -15,10 +15,10 @@ from rich.console import Console
 
 from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import (
-    chosen_sets,
     chosen_settings,
     finish,
-    only_set,
+    one_set,
+    print_line,
     question_parser,
     write_json,
 )
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
 
     def work(name: str) -> None:
         settings = chosen_settings(arguments)
-        one = only_set(chosen_sets(arguments, sample=None)).drawn(arguments.limit, arguments.seed)
+        one = one_set(arguments, sample=None)
         with progress_in(console) as progress:
             parts = open_parts(one, settings, progress)
         found, search_figures = calibrate_search(searched(one.questions, parts))
@@ -84,6 +84,6 @@ def main(argv: Sequence[str]) -> int:
         if not (arguments.dry_run or arguments.shipped):
             made = {"on": one.name, "when": date.today().isoformat(), "generation": parts.store.require_generation()}
             path = save_calibration(parts.store.folder, {**sections, "made": made})
-            console.print(translate("eval.calibrated", terminal_language(), path=path), markup=False, soft_wrap=True)
+            print_line(console, translate("eval.calibrated", terminal_language(), path=path))
 
     return finish(arguments, console, work)

@@ -21,20 +21,21 @@ from rich.console import Console
 
 from eval.core.logistic import (
     FALSE_REFUSALS,
+    FOLDS,
+    REPEATS,
     Labels,
     Matrix,
     auroc,
     calibration_error,
+    cross_validated_fit,
     fit_logistic,
-    held_out_logits,
     probabilities_of,
-    refused_when_held_out,
-    threshold_at,
 )
 from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
+from rag.logits import logistic
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
@@ -51,7 +52,6 @@ SIGNALS_OF_FIT = {
     E5: ("late", "gain", "unknown", "codes", "foreign"),
     ANY_EMBEDDER: ("unknown", "codes", "chinese"),
 }
-_FOLDS, _REPEATS = 5, 5
 _DIGITS = 4
 _UNDECIDED = Confidence(0.0, {}, 0.0)  # the file that is about to be written is not asked
 
@@ -98,14 +98,12 @@ def fit(rows: Sequence[Row], names: Sequence[str], weights: Matrix) -> tuple[Con
     """
     signals, labels = _arrays(rows, names)
     seen = (signals @ weights)[:, None]
-    logits = np.mean([held_out_logits(seen, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
-    whole = fit_logistic(seen, labels)
-    found = whole.weights[0] * weights
+    judged = cross_validated_fit(seen, labels)
+    found = judged.fit.weights[0] * weights
     by_name = {name: round(float(weight), _DIGITS) for name, weight in zip(names, found, strict=True)}
-    threshold = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
-    confidence = Confidence(round(whole.intercept, _DIGITS), by_name, round(threshold, _DIGITS))
-    refused = refused_when_held_out(seen, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
-    return confidence, _figures(rows, labels, probabilities_of(logits), refused)
+    threshold = logistic(judged.threshold)
+    confidence = Confidence(round(judged.fit.intercept, _DIGITS), by_name, round(threshold, _DIGITS))
+    return confidence, _figures(rows, labels, probabilities_of(judged.logits), judged.refused)
 
 
 def judge(rows: Sequence[Row], confidence: Confidence) -> Figures:
@@ -156,7 +154,7 @@ def report(
             "how": "logistic regression, penalty 1 on the standardised signals of all sets, each relative to its own "
             "answerable questions; level and threshold by data/golden, the threshold leaves "
             f"{FALSE_REFUSALS:.0%} of its answerable questions refused; judged on held-out parts of data/golden "
-            f"({_FOLDS} folds, {_REPEATS} times; the weights have seen them), other sets by weights that have not seen "
+            f"({FOLDS} folds, {REPEATS} times; the weights have seen them), other sets by weights that have not seen "
             "them; which signals to use was chosen among some forty combinations with these same sets in view",
             "on": f"data/golden: {answerable} answerable questions and {len(rows) - answerable} unanswerable ones; "
             f"weights also on {', '.join(transfer) or 'nothing else'}",

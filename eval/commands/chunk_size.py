@@ -1,7 +1,6 @@
 """``python -m eval chunk-size``: which size of passages finds the right documents best."""
 
 import argparse
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.commands.progress_bar import progress_in
+from eval.commands.question_options import measure, print_line, write_json
 from eval.core.question_sets import sets_in
 from eval.retrieval.benchmark import measure_chunk_sizes, smaller_corpus
-from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -29,7 +28,6 @@ exit codes: 0 measured, 2 usage, 3 no question set there, 5 the embedder is miss
 SIZES = (64, 96, 128, 192, 256)
 _MEASURES = {"recall_at_1": "R@1", "recall_at_5": "R@5", "mrr_at_10": "MRR@10"}
 _SMALLEST, _LARGEST = 32, 400  # what the setting allows
-_STOPPED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,15 +73,16 @@ def print_figures(figures: Mapping[int, Mapping[str, object]], now: int, console
         console.print(table)
     best = max(figures, key=lambda size: float(str(figures[size]["recall_at_1"])))
     counts = ", ".join(f"{size}: {one['chunks']}" for size, one in figures.items())
-    console.print(translate("eval.chunks_of_sizes", language, counts=counts), markup=False, soft_wrap=True)
-    console.print(translate("eval.chosen_size", language, now=now, best=best), markup=False, soft_wrap=True)
+    print_line(console, translate("eval.chunks_of_sizes", language, counts=counts))
+    print_line(console, translate("eval.chosen_size", language, now=now, best=best))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
+
+    def work() -> None:
         sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in sets_in(arguments.sets)]
         settings = load_settings()
         embedder = open_embedder(settings)
@@ -97,11 +96,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             with progress_in(Console(stderr=True)) as progress:
                 figures = measure_chunk_sizes(sets, arguments.sizes, settings, embedder, folder, progress)
         print_figures(figures, settings.chunk_tokens, console, language)
-        if arguments.json:
-            arguments.json.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(translate("eval.nothing_measured", language), markup=False)
-        return _STOPPED
-    return 0
+        write_json(arguments.json, {str(size): one for size, one in figures.items()})
+
+    return measure(console, work)

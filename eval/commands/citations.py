@@ -8,11 +8,16 @@ from rich.table import Table
 
 from eval.citations.benchmark import measure_citations
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import chosen_sets, chosen_settings, question_parser, write_json
+from eval.commands.question_options import (
+    chosen_sets,
+    chosen_settings,
+    measure,
+    question_parser,
+    write_json,
+)
 from eval.core.tables import shown_figure
-from rag.errors import AnswerdeskError
 from rag.schema import Language
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -60,15 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
+
+    def work() -> None:
         sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         with progress_in(console) as progress:
             summary = measure_citations(sets, chosen_settings(arguments), arguments.seed, progress)
         print_figures(summary, console, language)
         write_json(arguments.json, summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(translate("eval.nothing_measured", language), markup=False)
-        return 130
-    return 0
+
+    return measure(console, work)

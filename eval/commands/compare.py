@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.commands.question_options import EXIT_CODES, write_json
+from eval.commands.question_options import EXIT_CODES, print_line, write_json
 from eval.compare.pairs import Comparison, compare_runs
 from rag.errors import AnswerdeskError
 from rag.schema import Language
@@ -63,11 +63,7 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     console.print(table)
     main = measures[0]
     verdict = "differs" if main.is_significant else "may_be_chance"
-    console.print(
-        translate(f"eval.{verdict}", language, measure=main.measure, p=f"{main.p_value:.3f}"),
-        markup=False,
-        soft_wrap=True,
-    )
+    print_line(console, translate(f"eval.{verdict}", language, measure=main.measure, p=f"{main.p_value:.3f}"))
 
 
 def _print_questions(outcomes: Mapping[str, str], console: Console, language: Language) -> None:
@@ -75,9 +71,7 @@ def _print_questions(outcomes: Mapping[str, str], console: Console, language: La
         found = [key for key, value in outcomes.items() if value == outcome]
         if found:
             ids = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")
-            console.print(
-                f"{translate(f'eval.{outcome}_of', language)} {ids}", markup=False, highlight=False, soft_wrap=True
-            )
+            print_line(console, f"{translate(f'eval.{outcome}_of', language)} {ids}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -90,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
         _print_questions(found.outcomes, console, language)
         if found.evidence_tokens is not None:
             said = translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens))
-            console.print(said, markup=False, highlight=False, soft_wrap=True)
+            print_line(console, said)
         write_json(arguments.json, found.to_json())
     except AnswerdeskError as error:
         return fail(error)

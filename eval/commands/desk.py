@@ -10,7 +10,7 @@ from rich.table import Table
 
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import EXIT_CODES, finish, write_json
+from eval.commands.question_options import EXIT_CODES, finish, print_line, write_json
 from eval.core.bootstrap import share_interval
 from eval.core.runs import Run
 from eval.core.tables import part_of
@@ -82,13 +82,13 @@ def main(argv: Sequence[str]) -> int:
         left_out = files_about(arguments.docs) if arguments.docs else []
         if left_out:
             files = ", ".join(one.name for one in left_out)
-            _say(console, translate("eval_desk.left_out", language, files=files))
+            print_line(console, translate("eval_desk.left_out", language, files=files))
         options = DeskOptions(with_model=not arguments.no_model, think=arguments.think)
         with progress_in(console) as progress:
             parts = open_desk_parts(arguments.docs, settings, progress)
             result = measure_desk(cases, arguments.cases.stem, parts, kept, options, progress)
         print_figures(result.summary, console, language)
-        _say(console, translate("eval.records", language, records=kept.folder))
+        print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, result.summary)
         write_answers(arguments.answers, result.cases, result.records)
 
@@ -102,16 +102,16 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
         console.print(_groups(summary, name, language))
     seconds = part_of(summary, "seconds")
     shown = {name: "-" if value is None else f"{value:.2f}" for name, value in seconds.items()}
-    _say(console, translate("eval_desk.seconds", language, **shown))
+    print_line(console, translate("eval_desk.seconds", language, **shown))
     errors = summary["errors"]
     assert isinstance(errors, list)
     for what in errors:
-        _say(console, translate("eval.error", language, what=what))
+        print_line(console, translate("eval.error", language, what=what))
     if summary["model"]:
         key = "eval.stand_in" if summary["stand_in"] else "eval.model"
-        _say(console, translate(key, language, model=summary["model"]))
+        print_line(console, translate(key, language, model=summary["model"]))
     else:
-        _say(console, translate("eval.no_model", language))
+        print_line(console, translate("eval.no_model", language))
 
 
 def _funnel(summary: Mapping[str, object], language: Language) -> Table:
@@ -185,7 +185,3 @@ def _answer_line(record: Record) -> dict[str, object]:
             for one in (answer.citations if answer is not None else ())
         ],
     }
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

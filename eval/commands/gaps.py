@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.commands.question_options import write_json
+from eval.commands.question_options import print_line, write_json
 from eval.gaps.report import GapParts, GapReport, draft_article, find_gaps, shortened
 from rag.errors import AnswerdeskError, SettingsError
 from rag.latency import since_of
@@ -67,7 +67,7 @@ def print_gaps(report: GapReport, console: Console, language: Language) -> None:
     """Print the topics, then what contradicts itself and what expired."""
 
     def say(key: str, **values: object) -> None:
-        console.print(translate(f"eval_gaps.{key}", language, **values), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, translate(f"eval_gaps.{key}", language, **values))
 
     if report.topics:
         titles = ("topic", "asked", "how", "languages", "nearest")

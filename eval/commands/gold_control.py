@@ -12,7 +12,13 @@ from rich.console import Console
 
 from eval.answers.metrics import gold_kind, is_right_reply
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.commands.question_options import (
+    chosen_settings,
+    finish,
+    one_set,
+    question_parser,
+    write_json,
+)
 from eval.core.knowledge import open_parts
 from ingest.golden import GoldenQuestion
 from rag.pipeline import PipelineParts
@@ -63,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
     def work(name: str) -> None:
         del name
-        one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+        one = one_set(arguments)
         with progress_in(console) as progress:
             parts = open_parts(one, chosen_settings(arguments), progress)
         rows = list(controls(one.questions, parts))

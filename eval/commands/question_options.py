@@ -85,6 +85,11 @@ def only_set(sets: Sequence[QuestionSet]) -> QuestionSet:
     return sets[0]
 
 
+def one_set(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_DIR) -> QuestionSet:
+    """Return the one set that was chosen, with the questions that ``--limit`` and ``--seed`` draw."""
+    return only_set(chosen_sets(arguments, sample)).drawn(arguments.limit, arguments.seed)
+
+
 def run_name(arguments: argparse.Namespace) -> str:
     """Return the run's name: the time of day where none was given.  Raises ``SettingsError`` for an unusable one."""
     return checked_name(str(arguments.run) or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
@@ -99,9 +104,26 @@ def finish(arguments: argparse.Namespace, console: Console, work: Callable[[str]
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(translate("eval.resume", terminal_language(), run=name), markup=False, soft_wrap=True)
+        print_line(console, translate("eval.resume", terminal_language(), run=name))
         return INTERRUPTED
     return 0
+
+
+def measure(console: Console, work: Callable[[], None]) -> int:
+    """Do the work of a command that keeps no run, and return its exit code."""
+    try:
+        work()
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        print_line(console, translate("eval.nothing_measured", terminal_language()))
+        return INTERRUPTED
+    return 0
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print a line as it is: nothing in it is rich's markup, and a narrow terminal does not break it."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def write_json(path: Path | None, figures: Mapping[str, object]) -> None:

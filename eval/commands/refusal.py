@@ -14,10 +14,10 @@ from rich.table import Table
 
 from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import (
-    chosen_sets,
     chosen_settings,
     finish,
-    only_set,
+    one_set,
+    print_line,
     question_parser,
     write_json,
 )
@@ -74,11 +74,11 @@ def print_figures(summary: dict[str, object], console: Console, language: Langua
     if summary["auroc"] is None:
         lines.insert(0, translate("eval.one_kind", language))
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _chosen_set(arguments: argparse.Namespace) -> QuestionSet:
-    one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+    one = one_set(arguments)
     if arguments.other is None:
         return one
     others = QuestionSet("other", None, of_another_product(load_questions(arguments.other)))

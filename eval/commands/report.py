@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.commands.question_options import EXIT_CODES
+from eval.commands.question_options import EXIT_CODES, print_line
 from eval.compare.pairs import Comparison, compare_runs
 from eval.compare.report_page import page
 from eval.core.runs import Run
@@ -60,5 +60,5 @@ def main(argv: Sequence[str]) -> int:
             raise SettingsError(reason=f"{arguments.html}: {error.strerror}") from error
     except AnswerdeskError as error:
         return fail(error)
-    Console().print(translate("eval.written", terminal_language(), path=arguments.html), markup=False, soft_wrap=True)
+    print_line(Console(), translate("eval.written", terminal_language(), path=arguments.html))
     return 0

@@ -11,6 +11,7 @@ from eval.commands.question_options import (
     chosen_sets,
     chosen_settings,
     finish,
+    print_line,
     question_parser,
     write_json,
 )
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with progress_in(console) as progress:
             summary = measure_retrieval(sets, settings, embedder, kept, progress)
         print_figures(summary, console, language)
-        console.print(translate("eval.records", language, records=kept.folder), markup=False, soft_wrap=True)
+        print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, summary)
 
     return finish(arguments, console, work)

@@ -4,7 +4,7 @@ T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, s
 quadratic penalty on the weights of the standardised signals, so that a handful of questions cannot make one infinite.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ Labels = NDArray[np.bool_]
 
 FALSE_REFUSALS = 0.04
 """A little under the 5 % that are meant: on questions that were not seen, somewhat more are refused."""
+
+FOLDS, REPEATS = 5, 5
+"""Parts of a cross-validation, and how often it is repeated."""
 
 _STEPS = 100
 _CONVERGED = 1e-10
@@ -84,13 +87,11 @@ def folds(labels: Labels, count: int, seed: int) -> Iterator[tuple[Labels, Label
         yield part != number, part == number
 
 
-def held_out_logits(
-    signals: Matrix, labels: Labels, count: int, seed: int, fit: Callable[[Matrix, Labels], LogisticFit] = fit_logistic
-) -> Matrix:
+def held_out_logits(signals: Matrix, labels: Labels, count: int, seed: int) -> Matrix:
     """Return each row's logit, [n], by a fit that has not seen it."""
     logits = np.empty(len(labels))
     for training, held_out in folds(labels, count, seed):
-        logits[held_out] = fit(signals[training], labels[training]).logits(signals[held_out])
+        logits[held_out] = fit_logistic(signals[training], labels[training]).logits(signals[held_out])
     return logits
 
 
@@ -103,6 +104,40 @@ def refused_when_held_out(signals: Matrix, labels: Labels, false_refusals: float
             threshold = threshold_at(fitted.logits(signals[training]), labels[training], false_refusals)
             refused[held_out] += fitted.logits(signals[held_out]) < threshold
     return refused / repeats
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidatedFit:
+    """A fit on all rows, and what such fits do on rows that they have not seen.
+
+    ``logits`` and ``refused`` are [n]: each row's mean logit, and how often it is refused where weights and threshold
+    come from the other folds.  ``threshold`` is a logit: it leaves ``FALSE_REFUSALS`` of the positives refused.
+    """
+
+    fit: LogisticFit
+    logits: Matrix
+    refused: Matrix
+    threshold: float
+
+    def figures(self, scores: Matrix, labels: Labels) -> dict[str, float]:
+        """Return the AUROC of ``scores``, the calibration error of the held-out logits, and both shares refused."""
+        return {
+            "auroc": auroc(scores, labels),
+            "ece": calibration_error(probabilities_of(self.logits), labels),
+            "refused_answerable": float(self.refused[labels].mean()),
+            "refused_unanswerable": float(self.refused[~labels].mean()),
+        }
+
+
+def cross_validated_fit(signals: Matrix, labels: Labels) -> CrossValidatedFit:
+    """Fit signals [n, columns] to labels [n], and judge such fits on held-out parts: 5 folds, 5 times."""
+    logits = np.mean([held_out_logits(signals, labels, FOLDS, seed) for seed in range(REPEATS)], axis=0)
+    return CrossValidatedFit(
+        fit=fit_logistic(signals, labels),
+        logits=logits,
+        refused=refused_when_held_out(signals, labels, FALSE_REFUSALS, FOLDS, REPEATS),
+        threshold=threshold_at(logits, labels, FALSE_REFUSALS),
+    )
 
 
 def probabilities_of(logits: Matrix) -> Matrix:

@@ -16,16 +16,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.logistic import (
-    FALSE_REFUSALS,
-    auroc,
-    calibration_error,
-    fit_logistic,
-    held_out_logits,
-    probabilities_of,
-    refused_when_held_out,
-    threshold_at,
-)
+from eval.core.logistic import FALSE_REFUSALS, FOLDS, auroc, cross_validated_fit, probabilities_of, threshold_at
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
@@ -48,9 +39,7 @@ from rag.translate import translate
 LEAST_QUESTIONS = 20
 """Questions with an answer: fewer cannot show which 4 % of them to refuse."""
 
-_FOLDS, _REPEATS = 5, 5
-
-LEAST_UNANSWERABLE = _FOLDS
+LEAST_UNANSWERABLE = FOLDS
 """Questions without an answer: each part that is held out needs one; with fewer only the threshold is fitted."""
 
 _DIGITS = 4
@@ -93,16 +82,9 @@ def calibrate_search(found: Sequence[SearchedQuestion]) -> tuple[OwnCalibration,
     if (~labels).sum() < LEAST_UNANSWERABLE:
         threshold = threshold_at(logits[:, 0], labels, FALSE_REFUSALS)
         return _rounded(1.0, 0.0, threshold), {"n": len(found), "n_unanswerable": int((~labels).sum())}
-    held_out = np.mean([held_out_logits(logits, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
-    refused = refused_when_held_out(logits, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
-    whole = fit_logistic(logits, labels)
-    slope, intercept = float(whole.weights[0]), whole.intercept
-    figures = {
-        "auroc": auroc(logits[:, 0], labels),
-        "ece": calibration_error(probabilities_of(held_out), labels),
-        "refused_answerable": float(refused[labels].mean()),
-        "refused_unanswerable": float(refused[~labels].mean()),
-    }
+    judged = cross_validated_fit(logits, labels)
+    slope, intercept = float(judged.fit.weights[0]), judged.fit.intercept
+    figures = judged.figures(logits[:, 0], labels)
     threshold = threshold_at(slope * logits[:, 0] + intercept, labels, FALSE_REFUSALS)
     return _rounded(slope, intercept, threshold), {
         "n": len(found),
@@ -147,29 +129,23 @@ def fit_answerability(judged: Sequence[Judged]) -> tuple[AnswerabilityFit, dict[
     """
     usable = [one for one in judged if one.reading.yes is not None]
     labels = np.array([one.answerable for one in usable], dtype=np.bool_)
-    if min(labels.sum(), (~labels).sum()) < _FOLDS:
-        raise SettingsError(reason=f"at least {_FOLDS} questions with and {_FOLDS} without an answer are needed")
+    if min(labels.sum(), (~labels).sum()) < FOLDS:
+        raise SettingsError(reason=f"at least {FOLDS} questions with and {FOLDS} without an answer are needed")
     features = np.array([_features(one.reading) for one in usable], dtype=np.float64)
-    logits = np.mean([held_out_logits(features, labels, _FOLDS, seed) for seed in range(_REPEATS)], axis=0)
-    whole = fit_logistic(features, labels)
-    probabilities = probabilities_of(logits)
-    yes, retrieval, chinese = (round(float(weight), _DIGITS) for weight in whole.weights)
-    refuse_below = float(probabilities_of(np.array([threshold_at(logits, labels, FALSE_REFUSALS)]))[0])
+    held_out = cross_validated_fit(features, labels)
+    yes, retrieval, chinese = (round(float(weight), _DIGITS) for weight in held_out.fit.weights)
+    refuse_below = logistic(held_out.threshold)
     fitted = AnswerabilityFit(
-        intercept=round(whole.intercept, _DIGITS),
+        intercept=round(held_out.fit.intercept, _DIGITS),
         yes=yes,
         retrieval=retrieval,
         chinese=chinese,
         refuse_below=round(refuse_below, _DIGITS),
     )
-    refused = refused_when_held_out(features, labels, FALSE_REFUSALS, _FOLDS, _REPEATS)
     figures = {
         "n": len(usable),
-        "auroc": auroc(probabilities, labels),
+        **held_out.figures(probabilities_of(held_out.logits), labels),
         "auroc_of_retrieval": auroc(features[:, 1], labels),
-        "ece": calibration_error(probabilities, labels),
-        "refused_answerable": float(refused[labels].mean()),
-        "refused_unanswerable": float(refused[~labels].mean()),
     }
     return fitted, {name: round(float(value), _DIGITS) for name, value in figures.items()}
 

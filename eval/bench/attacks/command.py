@@ -21,7 +21,7 @@ from eval.bench.attacks.benchmark import (
 )
 from eval.bench.attacks.cases import Pair, load_attacks, paired
 from eval.commands.progress_bar import SHOWN_INGEST, question_bar
-from eval.commands.question_options import EXIT_CODES, run_name, write_json
+from eval.commands.question_options import EXIT_CODES, print_line, run_name, write_json
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, drawn
 from eval.core.runs import Run
@@ -133,13 +133,13 @@ def print_figures(
                 table.add_row(label, f"{counts['sent']} / {counts['n']}", *shown)
     console.print(table)
     if right["n"]:
-        console.print(translate("eval.attacks_right", language, **right), markup=False)
+        print_line(console, translate("eval.attacks_right", language, **right))
     key = "stand_in" if summary["stand_in"] else "model"
-    console.print(translate(f"eval.{key}", language, model=summary["model"]), markup=False)
+    print_line(console, translate(f"eval.{key}", language, model=summary["model"]))
     for one in attempts:
         if one.arm == "own" and one.sent and one.outcome != "not_obeyed":
             outcome = translate(f"eval.attacks_{one.outcome}", language)
-            console.print(f"{one.attack_id} ({outcome}): {one.answer}", markup=False, soft_wrap=True)
+            print_line(console, f"{one.attack_id} ({outcome}): {one.answer}")
 
 
 def print_first_guardrail(passages: Sequence[first_guardrail.Passage], console: Console, language: Language) -> None:
@@ -154,7 +154,7 @@ def print_first_guardrail(passages: Sequence[first_guardrail.Passage], console: 
     for name, values in {translate("eval.attacks_all", language): summary, **ways}.items():
         table.add_row(name, str(values["n"]), str(values["passes"]))
     console.print(table)
-    console.print(" ".join(one.attack.id for one in passages if one.passes), markup=False, soft_wrap=True)
+    print_line(console, " ".join(one.attack.id for one in passages if one.passes))
 
 
 def _rounds(arguments: argparse.Namespace) -> list[list[Pair]]:
@@ -193,11 +193,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         kept = Run.named(name, settings)
         summary, attempts = measure(rounds, arms, settings, kept, console)
         print_figures(summary, attempts, console, language)
-        console.print(translate("eval.records", language, records=kept.folder), markup=False, soft_wrap=True)
+        print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, summary)
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(translate("eval.resume", language, run=name), markup=False, soft_wrap=True)
+        print_line(console, translate("eval.resume", language, run=name))
         return 130
     return 0

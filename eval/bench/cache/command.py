@@ -11,14 +11,20 @@ from rich.table import Table
 from eval.bench.cache.benchmark import figures, try_cache
 from eval.bench.cache.timing import time_lanes
 from eval.commands.progress_bar import SHOWN_INGEST
-from eval.commands.question_options import chosen_sets, chosen_settings, question_parser, write_json
+from eval.commands.question_options import (
+    chosen_sets,
+    chosen_settings,
+    measure,
+    print_line,
+    question_parser,
+    write_json,
+)
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet, by_name
 from eval.core.tables import part_of, shown_figure
-from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.settings import Settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -42,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed: bool) -> dict[str, object]:
+def try_sets(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed: bool) -> dict[str, object]:
     """Try every set and return the figures of each by its name."""
     found: dict[str, object] = {}
     for name, one in by_name(sets).items():
@@ -79,7 +85,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
         wrong = values["wrong"]
         assert isinstance(wrong, list)
         for hit in wrong:
-            console.print(translate("eval.cache_wrong", language, **hit), markup=False, highlight=False, soft_wrap=True)
+            print_line(console, translate("eval.cache_wrong", language, **hit))
         if "milliseconds" in values:
             _print_times(part_of(values["milliseconds"]), console, language)
 
@@ -97,14 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
+
+    def work() -> None:
         sets = [one.drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
-        summary = measure(sets, chosen_settings(arguments), arguments.seed, timed=arguments.time)
+        summary = try_sets(sets, chosen_settings(arguments), arguments.seed, timed=arguments.time)
         print_figures(summary, console, language)
         write_json(arguments.json, summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.print(translate("eval.nothing_measured", language), markup=False)
-        return 130
-    return 0
+
+    return measure(console, work)

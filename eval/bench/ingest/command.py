@@ -16,6 +16,7 @@ from eval.bench.ingest.endurance import measure_kills, measure_memory, measure_u
 from eval.bench.ingest.speed import measure_encoder, measure_langchain
 from eval.bench.ingest.targets import PARTS, PartName, Result, Sizes
 from eval.commands.progress_bar import question_bar
+from eval.commands.question_options import print_line
 from rag.errors import AnswerdeskError
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
@@ -116,18 +117,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             for part in PARTS:
                 if part in arguments.part:
                     results.append(measure(part, Sizes.scaled(arguments.scale), arguments.seed, settings, bar))
-                    console.print(
-                        f"{translate('bench_ingest.' + part, language)}: {results[-1].shown}",
-                        markup=False,
-                        highlight=False,
-                        soft_wrap=True,
-                    )
+                    print_line(console, f"{translate('bench_ingest.' + part, language)}: {results[-1].shown}")
         loads = {name: _load_text(load) for name, load in (("before", before), ("after", os.getloadavg()))}
         print_results(results, console, language)
         for key in ("seed", "load", "generated"):
-            console.print(
-                translate(f"bench_ingest.{key}", language, seed=arguments.seed, **loads), markup=False, soft_wrap=True
-            )
+            print_line(console, translate(f"bench_ingest.{key}", language, seed=arguments.seed, **loads))
         if arguments.json:
             figures = {"seed": arguments.seed, "scale": arguments.scale, "load": loads}
             parts = {result.part: asdict(result) for result in results}
@@ -135,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(translate("eval.nothing_measured", language), markup=False)
+        print_line(console, translate("eval.nothing_measured", language))
         return _STOPPED
     return 0 if all(result.met for result in results) else 1
 

@@ -15,7 +15,14 @@ from eval.answers.scores import summarise
 from eval.bench.langchain.baseline import SYSTEMS, ChatModel, StockAnswer, StockPipelines, System
 from eval.commands import answers as answers_command
 from eval.commands.progress_bar import SHOWN_INGEST, progress_in, question_bar
-from eval.commands.question_options import chosen_sets, chosen_settings, finish, only_set, question_parser, write_json
+from eval.commands.question_options import (
+    chosen_settings,
+    finish,
+    one_set,
+    print_line,
+    question_parser,
+    write_json,
+)
 from eval.commands.retrieval import MEASURES
 from eval.core.knowledge import open_parts
 from eval.core.progress import Progress
@@ -235,14 +242,14 @@ def main(argv: Sequence[str]) -> int:
         if missing:
             raise SettingsError(reason=translate("eval.extra_missing", language, packages=", ".join(missing)))
         settings = chosen_settings(arguments)
-        one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+        one = one_set(arguments)
         parts, kept = open_parts(one, settings, SHOWN_INGEST), Run.named(name, settings)
         stock = _stock(parts)
         figures = {"retrieval": measure_found(one, stock, settings, kept, console)}
         if arguments.answers:
             figures["answers"] = measure_systems(one, stock, parts, kept, arguments)
         print_figures(figures, console)
-        console.print(translate("eval.records", language, records=kept.folder), markup=False, soft_wrap=True)
+        print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, figures)
 
     return finish(arguments, console, work)

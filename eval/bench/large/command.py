@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eval.bench.large.benchmark import measure
 from eval.commands.progress_bar import question_bar
+from eval.commands.question_options import print_line
 from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import load_questions
 from rag.errors import AnswerdeskError
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        console.print(translate("eval.nothing_measured", terminal_language()), markup=False)
+        print_line(console, translate("eval.nothing_measured", terminal_language()))
         return 130
     finally:
         if place is not None:

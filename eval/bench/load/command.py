@@ -24,9 +24,9 @@ from eval.bench.load.rounds import Arm, Watch, run_rounds
 from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (
     INTERRUPTED,
-    chosen_sets,
     chosen_settings,
-    only_set,
+    one_set,
+    print_line,
     run_name,
     write_json,
 )
@@ -96,7 +96,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     Raises an ``AnswerdeskError`` for what makes measuring impossible.
     """
     settings = chosen_settings(arguments)
-    one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+    one = one_set(arguments)
     parts = open_parts(one, settings, SHOWN_INGEST)
     parts.gateway.ensure_server()
     identity = _identity(arguments, one, parts)
@@ -191,7 +191,7 @@ def _run(
         seed=arguments.seed,
     )
     said = translate("bench_load.bounded", language, arms=len(arms), seconds=plan.seconds, drain=plan.drain_seconds)
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
+    print_line(console, said)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
@@ -226,9 +226,9 @@ def main(argv: Sequence[str]) -> int:
         settings = chosen_settings(arguments)
         summary, interrupted = measure(arguments, Run.named(run_name(arguments), settings), console)
         if interrupted:
-            console.print(translate("bench_load.cut_short", language), markup=False, soft_wrap=True)
+            print_line(console, translate("bench_load.cut_short", language))
         print_figures(summary, console, language)
-        console.print(translate("bench_load.kept", language, folder=summary["records"]), markup=False, soft_wrap=True)
+        print_line(console, translate("bench_load.kept", language, folder=summary["records"]))
         write_json(arguments.json, summary)
     except AnswerdeskError as error:
         return fail(error)

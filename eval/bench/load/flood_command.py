@@ -21,7 +21,14 @@ from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.bench.load.rounds import ProcessWatch
 from eval.commands.progress_bar import SHOWN_INGEST
-from eval.commands.question_options import INTERRUPTED, chosen_sets, chosen_settings, only_set, run_name, write_json
+from eval.commands.question_options import (
+    INTERRUPTED,
+    chosen_settings,
+    one_set,
+    print_line,
+    run_name,
+    write_json,
+)
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run, read_records
 from ingest.golden import GoldenQuestion
@@ -95,7 +102,7 @@ def _model(settings: Settings, *, real: bool) -> Iterator[Settings]:
 
 
 def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> dict[str, object]:
-    one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+    one = one_set(arguments)
     if kept.folder.exists():
         raise SettingsError(reason=translate("bench_load.run_used", terminal_language(), run=kept.folder.name))
     load = round(os.getloadavg()[0], 2)
@@ -164,18 +171,18 @@ def _print(figures: Mapping[str, object], console: Console, language: Language) 
     flooder, memory = figures["flooder"], figures["memory_mb"]
     assert isinstance(flooder, Mapping) and isinstance(memory, Mapping)
     said = {"questions": _counts(flooder["questions"]), "files": _counts(flooder["files"])}
-    console.print(translate("bench_load.flooder", language, **said), markup=False, soft_wrap=True)
-    console.print(translate("bench_load.flood_memory", language, **memory), markup=False, soft_wrap=True)
+    print_line(console, translate("bench_load.flooder", language, **said))
+    print_line(console, translate("bench_load.flood_memory", language, **memory))
     load, cores = figures["load_average"], figures["cores"]
-    console.print(translate("bench_load.machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
+    print_line(console, translate("bench_load.machine", language, load=load, cores=cores))
     if figures["model"] == DEFAULT_MODEL:
-        console.print(translate("bench_load.gpu_note", language), markup=False, soft_wrap=True)
+        print_line(console, translate("bench_load.gpu_note", language))
     others = figures["flood"]
     assert isinstance(others, Mapping)
     missing = {"without": others["without_evidence"], "refused": sum(others["refused"].values())}
     met = "flood_met" if is_met(figures) else "flood_missed"
     measured = {"p99": others["evidence_ms"]["p99"], "bar": EVIDENCE_P99_MS, **missing}
-    console.print(translate(f"bench_load.{met}", language, **measured), markup=False, soft_wrap=True)
+    print_line(console, translate(f"bench_load.{met}", language, **measured))
 
 
 def _counts(counts: object) -> str:
@@ -193,7 +200,7 @@ def main(argv: Sequence[str]) -> int:
         with _model(settings, real=arguments.real_model) as chosen:
             figures = _measure(arguments, chosen, Run.named(run_name(arguments), settings))
         _print(figures, console, language)
-        console.print(translate("bench_load.kept", language, folder=figures["records"]), markup=False, soft_wrap=True)
+        print_line(console, translate("bench_load.kept", language, folder=figures["records"]))
         write_json(arguments.json, figures)
     except AnswerdeskError as error:
         return fail(error)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from eval.bench.load.gpu_timed_server import DEFAULT_MODEL, gpu_timed_application
 from eval.bench.load.gpu_timing import GpuTiming
+from eval.commands.question_options import print_line
 from rag.errors import AnswerdeskError, SettingsError
 from rag.terminal import fail, terminal_language
 from rag.translate import translate
@@ -101,4 +102,4 @@ def _announce(listening: socket.socket, model: str, timing: GpuTiming) -> None:
         rate=timing.tokens_per_second,
         answer=timing.answer_tokens,
     )
-    Console().print(said, markup=False, highlight=False, soft_wrap=True)
+    print_line(Console(), said)

@@ -18,9 +18,9 @@ from eval.bench.load.idle import (
 from eval.commands.progress_bar import SHOWN_INGEST, question_bar
 from eval.commands.question_options import (
     INTERRUPTED,
-    chosen_sets,
     chosen_settings,
-    only_set,
+    one_set,
+    print_line,
     question_parser,
     write_json,
 )
@@ -71,7 +71,7 @@ def _print(figures: Mapping[str, object], console: Console, language: Language) 
             bars.add_row(translate(f"bench_load.{name}", language), f"{value:g} {unit}", f"<= {bar:g} {unit}", met)
     console.print(bars)
     load, cores = figures["load_average"], figures["cores"]
-    console.print(translate("bench_load.machine", language, load=load, cores=cores), markup=False, soft_wrap=True)
+    print_line(console, translate("bench_load.machine", language, load=load, cores=cores))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
             raise SettingsError(
                 reason=translate("bench_load.positive", language, option="starts", value=arguments.starts)
             )
-        one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+        one = one_set(arguments)
         parts = open_parts(one, chosen_settings(arguments), SHOWN_INGEST)
         questions = [question for question in one.questions if not question.previous]
         with question_bar(console, disable=not console.is_terminal) as bar:

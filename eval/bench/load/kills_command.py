@@ -15,9 +15,9 @@ from eval.bench.load.records import LINES, LoadRecord, RecordFile
 from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (
     INTERRUPTED,
-    chosen_sets,
     chosen_settings,
-    only_set,
+    one_set,
+    print_line,
     run_name,
     write_json,
 )
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict[str, object]:
     language = terminal_language()
     settings = chosen_settings(arguments)
-    one = only_set(chosen_sets(arguments)).drawn(arguments.limit, arguments.seed)
+    one = one_set(arguments)
     if kept.folder.exists():
         raise SettingsError(reason=translate("bench_load.run_used", language, run=kept.folder.name))
     parts = open_parts(one, settings, SHOWN_INGEST)
@@ -105,10 +105,6 @@ def main(argv: Sequence[str]) -> int:
         return INTERRUPTED
     met = is_met(figures, arguments.kills)
     shown = {**figures, "longest": _seconds(figures["longest_back_seconds"]), "bar": f"{BACK_SECONDS:g} s"}
-    console.print(
-        translate("bench_load.kills_met" if met else "bench_load.kills_missed", language, **shown),
-        markup=False,
-        soft_wrap=True,
-    )
-    console.print(translate("bench_load.kept", language, folder=figures["records"]), markup=False, soft_wrap=True)
+    print_line(console, translate("bench_load.kills_met" if met else "bench_load.kills_missed", language, **shown))
+    print_line(console, translate("bench_load.kept", language, folder=figures["records"]))
     return 0 if met else 1

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.load.targets import bars
+from eval.commands.question_options import print_line
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
 from eval.core.tables import part_of
@@ -32,7 +33,7 @@ def print_figures(figures: Figures, console: Console, language: Language) -> Non
         console.print(table)
     console.print(_bars_table(figures, language))
     for line in notes(figures, language):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def notes(figures: Figures, language: Language) -> list[str]:
