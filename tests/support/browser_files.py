@@ -28,6 +28,9 @@ LOOSE = {"shared.js", "tokens.css", "part.css", "page.css", "sign_in.css", "stre
 WORDS = {"answer_view": ANSWER_WORDS, "evidence_view": EVIDENCE_WORDS, "reply_editor": REPLY_WORDS}
 """The sentences that pages hand to scripts, by their keys in the room ``ui``."""
 
+OTHER_SCRIPTS = [CHECKOUT / "eval" / "bench" / "load" / "page_watch.js"]
+"""Scripts that no component uses."""
+
 _LONGEST_LINE = 120
 _MARKUP = re.compile(r"\binnerHTML\b|\bouterHTML\b|insertAdjacentHTML|document\.write|\beval\(|new Function")
 _WITH_MARKUP = {"run_plots.js"}
@@ -44,6 +47,7 @@ def problems(folder: Path = STATIC_FOLDER) -> list[str]:
             found += [f"{path.name}: {problem}" for problem in (*_of_script(path, text), *_syntax(whole))]
         elif path.suffix == ".css":
             found += [f"{path.name}: {problem}" for problem in _of_style(path, text)]
+    found += [f"{path.name}: {problem}" for path in OTHER_SCRIPTS for problem in _of_other_script(path)]
     drawn = _components()
     named = {path.stem for path in folder.iterdir() if path.name not in LOOSE}
     found += [f"{name}: no component is called so" for name in sorted(named - drawn)]
@@ -84,6 +88,12 @@ def _of_script(path: Path, text: str) -> Iterator[str]:
     used = set(re.findall(r"\bwords\.(\w+)\b(?!\()", text))
     yield from (f"the page gives no word {name}" for name in sorted(used - set(given)))
     yield from (f"it uses no word {name}" for name in given if not _is_used(name, text))
+
+
+def _of_other_script(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    yield from _of_text(path.name, text)
+    yield from _syntax(text)
 
 
 def _of_style(path: Path, text: str) -> Iterator[str]:

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from eval.bench.cache.changes import changed_questions, names_in
-from eval.bench.cache.rewordings import reworded
+from eval.bench.cache.changes import changed_questions, names_in, reworded
 from ingest.golden import GoldenQuestion
 from rag.reuse.question_key import is_same_question, normalized_question
 from rag.schema import Answer

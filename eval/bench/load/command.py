@@ -13,13 +13,12 @@ from eval.bench.load import flood_command, gpu_command, idle_command, kills_comm
 from eval.bench.load.arrivals import Plan
 from eval.bench.load.desk_client import DeskArm, desk_arm
 from eval.bench.load.desk_process import desk_process
-from eval.bench.load.figures import figures
 from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.page_client import PageArm, page_arm
 from eval.bench.load.prompts import own_prompts, plain_prompts
 from eval.bench.load.raw_clients import RawArm, RawModel
 from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
-from eval.bench.load.report import print_figures
+from eval.bench.load.report import figures, print_figures
 from eval.bench.load.rounds import Arm, Watch, run_rounds
 from eval.commands.progress_bar import SHOWN_INGEST
 from eval.commands.question_options import (

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from eval.answers.metrics import is_right_reply
 from eval.bench.load.records import Asking, LoadRecord, Outcome, RecordFile, Told
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
@@ -120,20 +119,13 @@ class DeskArm:
         return [replace(record, outcome="lost") for turn_id, record in self._asked if not _is_kept(store, turn_id)]
 
     def _record(self, asking: Asking, snapshot: TurnSnapshot, seen: _Seen, sent_at: float) -> LoadRecord:
-        answer, question = snapshot.answer, asking.question
-        knows = bool(question.answerable and (question.answers or question.key_points))
-        return LoadRecord(
-            arm=self.name,
-            round=asking.round,
-            session=asking.session,
-            question_id=question.question_id,
-            late_ms=(sent_at - asking.due_at) * 1000,
+        answer = snapshot.answer
+        return replace(
+            asking.record(self.name, sent_at, _OUTCOMES[snapshot.state]),
             evidence_ms=_ms(seen.evidence_at, asking.due_at),
             first_word_ms=_ms(seen.first_word_at, asking.due_at),
-            total_ms=(time.perf_counter() - asking.due_at) * 1000,
-            outcome=_OUTCOMES[snapshot.state],
             error=_error(snapshot),
-            right=is_right_reply(question, snapshot.text) if knows and answer is not None else None,
+            right=asking.is_right(snapshot.text) if answer is not None else None,
             asked_model=answer is None or bool(answer.model),
             spans=answer.spans if answer is not None else (),
             told=seen.told_and_real(),

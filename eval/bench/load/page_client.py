@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
-from eval.answers.metrics import is_right_reply
 from eval.bench.load.desk_process import DeskProcess
-from eval.bench.load.page_watch import PAGE_WATCH
 from eval.bench.load.records import Asking, LoadRecord, Outcome
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
@@ -20,6 +20,7 @@ from rag.translate import translate
 if TYPE_CHECKING:  # a test's tool, which not everybody has installed
     from playwright.async_api import Page
 
+
 Result = TypeVar("Result")
 
 _OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
@@ -28,6 +29,8 @@ _PAGE_SECONDS = 300.0
 _QUESTION = ".st-key-question textarea"
 _LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 _PAGE_ERROR = "[data-testid=stException], [data-testid=stAlertContentError]"
+
+PAGE_WATCH = Path(__file__).with_name("page_watch.js")
 
 
 class _Stopped(Exception):
@@ -109,7 +112,7 @@ class PageArm:
         for _ in range(sessions):
             context = await browser.new_context(locale=locale, viewport={"width": 1280, "height": 720})
             context.set_default_timeout(_PAGE_SECONDS * 1000)
-            await context.add_init_script(PAGE_WATCH)
+            await context.add_init_script(path=PAGE_WATCH)
             page = await context.new_page()
             await page.goto(self._desk.address)
             await page.locator(_QUESTION).wait_for()
@@ -141,20 +144,13 @@ class PageArm:
         late_ms = (entered_at - asking.due_at) * 1000
         before_enter_ms = late_ms if asking.planned else 0.0
         shown_ms = {name: before_enter_ms + after for name, after in seen.items() if after is not None}
-        question = asking.question
-        knows = bool(question.answerable and (question.answers or question.key_points))
-        return LoadRecord(
-            arm=self.name,
-            round=asking.round,
-            session=asking.session,
-            question_id=question.question_id,
-            late_ms=late_ms,
+        return replace(
+            asking.record(self.name, entered_at, outcome),
             evidence_ms=shown_ms.get("evidence"),
             first_word_ms=shown_ms.get("words"),
             total_ms=shown_ms.get("end", before_enter_ms + (time.perf_counter() - entered_at) * 1000),
-            outcome=outcome,
             error=error,
-            right=is_right_reply(question, text) if knows and text else None,
+            right=asking.is_right(text) if text else None,
         )
 
 

@@ -6,12 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from eval.answers.metrics import is_right_reply
 from eval.bench.load.prompts import Prompt
-from eval.bench.load.records import Asking, LoadRecord
+from eval.bench.load.records import Asking, LoadRecord, Outcome
 from rag.settings import Settings
 
 _LOOK_EVERY_SECONDS = 0.5
@@ -79,21 +78,13 @@ class RawArm:
             _read(self._model, self._model.body(self._prompts[asking.question.question_id]), heard, asking.stop)
         except (OSError, http.client.HTTPException, ValueError) as error:
             heard.error = type(error).__name__
-        question = asking.question
         is_whole = not heard.error and heard.is_done
-        knows = bool(question.answerable and (question.answers or question.key_points))
-        return LoadRecord(
-            arm=self.name,
-            round=asking.round,
-            session=asking.session,
-            question_id=question.question_id,
-            late_ms=(sent_at - asking.due_at) * 1000,
-            evidence_ms=None,
+        outcome: Outcome = "answered" if is_whole else "unfinished" if asking.stop.is_set() else "failed"
+        return replace(
+            asking.record(self.name, sent_at, outcome),
             first_word_ms=None if heard.first_at is None else (heard.first_at - asking.due_at) * 1000,
-            total_ms=(time.perf_counter() - asking.due_at) * 1000,
-            outcome="answered" if is_whole else "unfinished" if asking.stop.is_set() else "failed",
             error="" if is_whole else heard.error or "no last object",
-            right=is_right_reply(question, heard.text) if is_whole and knows else None,
+            right=asking.is_right(heard.text) if is_whole else None,
             generated_tokens=heard.generated_tokens,
             prompt_tokens=heard.prompt_tokens,
         )

@@ -1,6 +1,7 @@
 """What is written down of every question, at once and before anything is computed."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import TypeAdapter
 
+from eval.answers.metrics import is_right_reply
 from ingest.golden import GoldenQuestion
 from rag.schema import SpanTime
 
@@ -82,6 +84,26 @@ class Asking:
     due_at: float
     stop: threading.Event
     planned: bool = False
+
+    def record(self, arm: str, sent_at: float, outcome: Outcome) -> LoadRecord:
+        """Return the record of an arm that sent the question at ``sent_at`` and is done with it now."""
+        return LoadRecord(
+            arm=arm,
+            round=self.round,
+            session=self.session,
+            question_id=self.question.question_id,
+            late_ms=(sent_at - self.due_at) * 1000,
+            evidence_ms=None,
+            first_word_ms=None,
+            total_ms=(time.perf_counter() - self.due_at) * 1000,
+            outcome=outcome,
+        )
+
+    def is_right(self, reply: str) -> bool | None:
+        """Tell whether a reply is right; None where nothing is known of the answer."""
+        question = self.question
+        known = question.answerable and (question.answers or question.key_points)
+        return is_right_reply(question, reply) if known else None
 
 
 Ask = Callable[[Asking], LoadRecord]

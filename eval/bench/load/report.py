@@ -1,17 +1,22 @@
 """The figures of a load test as tables in the terminal and as a section of the report's page."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from eval.bench.load.targets import bars
+from eval.bench.load.records import PRODUCT_ARMS, Block, LoadRecord
 from eval.commands.question_options import print_line
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
 from eval.core.tables import part_of
+from rag.percentiles import Percentiles
 from rag.schema import Language
+from rag.tracing import STAGES
 from rag.translate import translate
 
 _TIMES = ("evidence_ms", "first_word_ms", "total_ms", "late_ms")
@@ -19,6 +24,16 @@ _PERCENTILES = ("n", "p50", "p95", "p99", "largest")
 _GPU_TIMED = "gpu-timed"
 
 Figures = Mapping[str, object]
+
+RAW_RATIO = 0.97
+PLAIN_RATIO = 2.0
+EVIDENCE_P99_MS = 150.0
+WAIT_ERROR = 0.25
+PAGE_EVIDENCE_P99_MS = 1000.0
+GPU_TOTAL_P99_MS = 1200.0
+MEMORY_MB = 15.0
+_ENDED = ("answered", "refused")
+_MEGABYTE = 1e6
 
 
 def is_gpu_timed(figures: Figures) -> bool:
@@ -152,3 +167,141 @@ def _stripe(label: str, row: Figures, group: int) -> Stripe:
 
 def _shown(value: object) -> str:
     return "-" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar; ``name`` is its key in ``locale/*/bench_load.toml``."""
+
+    name: str
+    shown: str
+    bar: str
+    met: bool
+
+
+def bars(figures: Mapping[str, object], *, gpu_timed: bool) -> list[Bar]:
+    """Return the bars that these figures can be held against."""
+    arms, against = _of(figures, "arms"), _of(figures, "product_against")
+    desk = _of(arms, "desk") or _of(arms, "page")
+    rows: list[Bar] = []
+    if "page" in arms:
+        rows += _at_most("bar_page_evidence", _of(desk, "times", "evidence_ms").get("p99"), PAGE_EVIDENCE_P99_MS, " ms")
+    elif gpu_timed:
+        rows += _at_most("bar_gpu_total", _of(desk, "times", "total_ms").get("p99"), GPU_TOTAL_P99_MS, " ms")
+    else:
+        rows += _at_least("bar_raw", _of(against, "raw").get("ratio"), RAW_RATIO, "x")
+        rows += _at_least("bar_top5", _of(against, "top5").get("ratio"), PLAIN_RATIO, "x")
+        rows += _at_most("bar_wait", _of(desk, "wait_told").get("median_error"), WAIT_ERROR, "")
+        rows += _at_most("bar_evidence", _of(desk, "times", "evidence_ms").get("p99"), EVIDENCE_P99_MS, " ms")
+    rows += _at_most("bar_memory", desk.get("memory_mb_a_session"), MEMORY_MB, " MB")
+    if desk:
+        outcomes = _of(desk, "outcomes")
+        errors, lost = int(str(outcomes.get("failed", 0))), int(str(outcomes.get("lost", 0)))
+        rows.append(Bar("bar_lost", f"{errors} / {lost}", "0 / 0", errors == lost == 0))
+    return rows
+
+
+def _of(value: object, *path: str) -> Mapping[str, object]:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _at_least(name: str, value: object, bar: float, unit: str) -> list[Bar]:
+    if not isinstance(value, float | int):
+        return []
+    return [Bar(name, f"{value:g}{unit}", f">= {bar:g}{unit}", value >= bar)]
+
+
+def _at_most(name: str, value: object, bar: float, unit: str) -> list[Bar]:
+    if not isinstance(value, float | int):
+        return []
+    return [Bar(name, f"{value:g}{unit}", f"<= {bar:g}{unit}", value <= bar)]
+
+
+def figures(records: Sequence[LoadRecord], blocks: Sequence[Block], sessions: int) -> dict[str, object]:
+    """Return every arm's figures, and how the product compares with the others."""
+    arms = list(dict.fromkeys(block.arm for block in blocks))
+    by_arm = {
+        arm: _arm([one for one in records if one.arm == arm], [one for one in blocks if one.arm == arm], sessions)
+        for arm in arms
+    }
+    rates = {arm: {block.round: _rate(records, [block]) for block in blocks if block.arm == arm} for arm in arms}
+    product = next((arm for arm in PRODUCT_ARMS if arm in arms), None)
+    against = {
+        arm: {
+            "ratio": _ratio(by_arm[product]["answers_a_minute"], by_arm[arm]["answers_a_minute"]),
+            "rounds": [_ratio(rates[product].get(number), rate) for number, rate in rates[arm].items()],
+        }
+        for arm in arms
+        if product is not None and arm != product
+    }
+    return {"arms": by_arm, "product_against": against}
+
+
+def _arm(records: Sequence[LoadRecord], blocks: Sequence[Block], sessions: int) -> dict[str, object]:
+    outcomes = Counter(one.outcome for one in records)
+    known = [one.right for one in records if one.right is not None]
+    told = [one for record in records for one in record.told]
+    busy = sum(block.processor_seconds for block in blocks)
+    memory = [block.memory_peak_bytes - block.memory_before_bytes for block in blocks if block.memory_peak_bytes]
+    return {
+        "n": len(records),
+        "seconds": round(sum(block.seconds for block in blocks), 1),
+        "answers_a_minute": _rate(records, blocks),
+        "outcomes": {name: outcomes.get(name, 0) for name in ("answered", "refused", "failed", "unfinished", "lost")},
+        "errors": dict(Counter(one.error for one in records if one.outcome == "failed")),
+        "accuracy": round(sum(known) / len(known), 3) if known else None,
+        "generated_tokens": _mean([one.generated_tokens for one in records if one.generated_tokens]),
+        "prompt_tokens": _mean([one.prompt_tokens for one in records if one.prompt_tokens]),
+        "times": {name: _percentiles(_of_ended(records, name)) for name in _TIMES},
+        "stages": _stages(records),
+        "wait_told": _told([(one.told_seconds, one.real_seconds) for one in told]),
+        "processor_ms_a_question": round(1000 * busy / len(records), 1) if busy and records else None,
+        "memory_mb_a_session": round(max(memory) / _MEGABYTE / sessions, 2) if memory else None,
+    }
+
+
+def _rate(records: Sequence[LoadRecord], blocks: Sequence[Block]) -> float | None:
+    """Count the questions that the model ended, a minute of the blocks' time; None where there was no time."""
+    rounds = {(block.arm, block.round) for block in blocks}
+    seconds = sum(block.seconds for block in blocks)
+    ended = sum((one.arm, one.round) in rounds and one.outcome in _ENDED and one.asked_model for one in records)
+    return round(60 * ended / seconds, 2) if seconds > 0 else None
+
+
+def _ratio(own: object, other: object) -> float | None:
+    return round(own / other, 3) if isinstance(own, float) and isinstance(other, float) and other else None
+
+
+def _mean(values: Sequence[int]) -> float | None:
+    return round(sum(values) / len(values), 1) if values else None
+
+
+def _of_ended(records: Sequence[LoadRecord], name: str) -> list[float]:
+    """Return a time of those that were answered or refused; evidence counts wherever it was seen."""
+    found = [getattr(one, name) for one in records if one.outcome in _ENDED or name in ("evidence_ms", "late_ms")]
+    return [value for value in found if value is not None]
+
+
+def _stages(records: Sequence[LoadRecord]) -> dict[str, object]:
+    values: dict[str, list[float]] = {}
+    for record in records:
+        for span in record.spans:
+            values.setdefault(span.name, []).append(span.duration_ms)
+    return {name: _percentiles(values[name]) for name in STAGES if name in values}
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
+    found = Percentiles.of(values)
+    largest = round(max(values), 1) if values else None
+    return {"n": found.n, "p50": found.p50, "p95": found.p95, "p99": found.p99, "largest": largest}
+
+
+def _told(pairs: Sequence[tuple[float, float]]) -> Mapping[str, float | int | None]:
+    """Return the error of what was told of the remaining wait: |told - real| / real, as ``docs/waiting.md`` has it."""
+    errors = [abs(told - real) / real for told, real in pairs if real > 0]
+    if not errors:
+        return {"n": 0, "median_error": None, "p90_error": None}
+    median, p90 = (round(float(value), 3) for value in np.percentile(errors, [50, 90]))
+    return {"n": len(errors), "median_error": median, "p90_error": p90}

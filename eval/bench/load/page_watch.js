@@ -1,10 +1,6 @@
-"""What a page writes down of one question by itself, so that whoever measures need not ask it again and again.
-
-A look from outside costs the page's own time, a hundred times a question, and on a machine that browsers and desk share
-that is what would be measured.  Here an observer in the page notes the moments, and they are fetched once, at the end.
-"""
-
-PAGE_WATCH = r"""
+// What a page notes of one question by itself, so that the measurement need not ask it again and again: a look from
+// outside costs the page's own time, a hundred times a question, and on a machine that browsers and desk share that is
+// what would be measured.  An observer in the page notes the moments, and they are fetched once, at the end.
 (() => {
   const ENDED = new Set(["done", "refused", "failed", "stopped"]);
   let asked = null;
@@ -61,4 +57,3 @@ PAGE_WATCH = r"""
     seen() { return asked.seen; },
   };
 })();
-"""

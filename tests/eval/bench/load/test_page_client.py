@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from eval.bench.load.page_watch import PAGE_WATCH
+from eval.bench.load.page_client import PAGE_WATCH
 
 pytestmark = pytest.mark.real
 
@@ -26,7 +26,7 @@ def page() -> Any:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page()
-        page.add_init_script(PAGE_WATCH)
+        page.add_init_script(path=PAGE_WATCH)
         page.route("http://desk.test/**", lambda route: route.fulfill(body="<body><input></body>"))
         page.goto("http://desk.test/?turn=old")
         page.evaluate(_PARTS)

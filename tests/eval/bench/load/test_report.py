@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from eval.bench.load.figures import figures
 from eval.bench.load.records import Block, LoadRecord, Outcome, Told
-from eval.bench.load.targets import bars
+from eval.bench.load.report import bars, figures
 from rag.schema import SpanTime
 
 
