@@ -121,6 +121,8 @@ def _exercise() -> None:
     """Call what builds patterns of other texts when it runs; those are recorded like the rest."""
     product = importlib.import_module
     product("eval.answers.metrics").holds("within 14 days", "4 days")
+    product("eval.desk.cases").absence_pattern("(waived|refunded)[^.]{0,30} fee")
+    product("eval.desk.judging").holds_phrase("within 14 days", "4 days")
     list(
         product("eval.bench.cache.changes").changed_questions(
             "How do I buy it from the shop?", random.Random(0), ["Latch"]

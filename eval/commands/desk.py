@@ -2,23 +2,27 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from eval.benches import benchmark_module
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import EXIT_CODES, finish, print_line, write_json
 from eval.core.bootstrap import share_interval
+from eval.core.question_sets import DESK_CASES, KNOWLEDGE_DIR
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from eval.desk.cases import DeskCase, drawn_by_kind, load_cases
-from eval.desk.figures import STAGES
+from eval.desk.checking import check_cases, texts_of
 from eval.desk.measurement import DeskOptions, files_about, measure_desk, open_desk_parts
 from eval.desk.records import Record
+from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, shown_guards
 from rag.errors import SettingsError
+from rag.pipeline import PipelineParts
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.terminal import terminal_language
@@ -26,17 +30,17 @@ from rag.translate import translate
 
 EXAMPLES = """\
 examples:
+  python -m eval desk --no-model                                        the sample cases on the sample documents
   python -m eval desk --cases cases.jsonl --docs FOLDER --no-model      before the model: seconds
   python -m eval desk --cases cases.jsonl --docs FOLDER --limit 24      with the model, all kinds in proportion
   python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    go on with a run that was interrupted
+  python -m eval desk --cases cases.jsonl --docs FOLDER --ceiling --against langchain      beside two others
   python -m eval desk --cases cases.jsonl --kb shop --json figures.json --answers answers.jsonl
+  python -m eval desk --cases cases.jsonl --docs FOLDER --check         do the documents decide the cases?
 
 The format of cases is in docs/quality.md.  The folder is ingested once, into a knowledge base of its own.
 """
-_COLUMNS = (
-    "n", "right_document_shown", "facts_shown", "facts_sent", "best_match", "refused", "right", "right_and_cited",
-    "ceiling", "langchain",
-)  # fmt: skip
+_BEGINS_A_SECTION = ("refused_answerable", "langchain_right_document_shown", "refused_far")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,12 +51,26 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--cases", type=Path, required=True, metavar="FILE", help="cases, one a line (JSONL)  用例文件")
+    parser.add_argument(
+        "--cases", type=Path, default=DESK_CASES, metavar="FILE", help="one a line (default: the sample's)  用例文件"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--docs", type=Path, metavar="FOLDER", help="the documents that decide them  文档文件夹")
     source.add_argument("--kb", default="", metavar="NAME", help="ask this knowledge base instead  知识库名称")
+    parser.add_argument("--check", action="store_true", help="only check the cases against the documents  检查用例")
     parser.add_argument("--no-model", action="store_true", help="stop before the model: seconds  不调用模型")
     add_answer_options(parser)
+    parser.add_argument(
+        "--ceiling", action="store_true", help="ask the model alone, too, with the same evidence  模型上限"
+    )
+    parser.add_argument(
+        "--against", choices=["langchain"], help="ask LangChain's tutorial, too (in a checkout)  与 LangChain 对比"
+    )
+    parser.add_argument(
+        "--no-guards",
+        action="store_true",
+        help="do not ask again what a guard stopped unwritten: quicker  不重问被拦下的回答",
+    )
     parser.add_argument(
         "--limit", type=int, default=0, metavar="N", help="only N, kinds and languages in proportion  用例数"
     )
@@ -74,18 +92,24 @@ def main(argv: Sequence[str]) -> int:
     console, language = Console(), terminal_language()
 
     def work(name: str) -> None:
-        if arguments.answers and arguments.no_model:
-            raise SettingsError(reason=translate("eval_desk.model_needed", language))
+        for option in ("answers", "ceiling"):
+            if arguments.no_model and getattr(arguments, option):
+                raise SettingsError(reason=translate("eval_desk.model_needed", language, option=f"--{option}"))
         cases = drawn_by_kind(load_cases(arguments.cases), arguments.limit, arguments.seed)
+        if arguments.docs is None and not arguments.kb and arguments.cases == DESK_CASES:
+            arguments.docs = KNOWLEDGE_DIR
         settings = _settings(arguments)
         kept = Run.named(name, settings)
         left_out = files_about(arguments.docs) if arguments.docs else []
         if left_out:
             files = ", ".join(one.name for one in left_out)
             print_line(console, translate("eval_desk.left_out", language, files=files))
-        options = DeskOptions(with_model=not arguments.no_model, think=arguments.think)
         with progress_in(console) as progress:
             parts = open_desk_parts(arguments.docs, settings, progress)
+            if arguments.check:
+                check(cases, parts, arguments.cases, console, language)
+                return
+            options = _options(arguments, parts, console, language)
             result = measure_desk(cases, arguments.cases.stem, parts, kept, options, progress)
         print_figures(result.summary, console, language)
         print_line(console, translate("eval.records", language, records=kept.folder))
@@ -95,9 +119,31 @@ def main(argv: Sequence[str]) -> int:
     return finish(arguments, console, work)
 
 
+def check(cases: Sequence[DeskCase], parts: PipelineParts, path: Path, console: Console, language: Language) -> None:
+    """Print what is wrong with the cases.  Raises ``SettingsError`` where anything is."""
+    complaints = check_cases(cases, texts_of(parts.store))
+    for one in complaints:
+        print_line(console, f"{one.case_id}: {translate(f'eval_desk.check_{one.key}', language, what=one.what)}")
+    if complaints:
+        wrong = len({one.case_id for one in complaints})
+        raise SettingsError(reason=translate("eval_desk.check_failed", language, path=path, n=wrong))
+    print_line(console, translate("eval_desk.check_passed", language, n=len(cases)))
+
+
+def _options(arguments: argparse.Namespace, parts: PipelineParts, console: Console, language: Language) -> DeskOptions:
+    with_model = not arguments.no_model
+    langchain: Callable[[DeskCase], Record] | None = None
+    if arguments.against:
+        open_tutorial = benchmark_module("langchain.desk").open_tutorial
+        print_line(console, translate("eval_desk.tutorial", language))
+        langchain = open_tutorial(parts, with_model=with_model, think=arguments.think)
+    return DeskOptions(with_model, arguments.think, not arguments.no_guards, arguments.ceiling, langchain)
+
+
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print the funnel, then every kind and language, then what was slow or went wrong."""
     console.print(_funnel(summary, language))
+    console.print(_guards(summary, language))
     for name in ("by_kind", "by_language"):
         console.print(_groups(summary, name, language))
     seconds = part_of(summary, "seconds")
@@ -120,37 +166,38 @@ def _funnel(summary: Mapping[str, object], language: Language) -> Table:
         *(translate(f"eval_desk.{title}", language) for title in titles),
         title=translate("eval_desk.title", language, n=summary["n"]),
     )
-    tokens = part_of(summary, "tokens")
-    at = {"facts_shown": "shown", "facts_sent": "sent", "best_match": "best_match", "quoted": "quoted"}
-    answerable = summary["answerable"]
-    refused, sizes = part_of(summary, "refused"), part_of(summary, "sizes")
-    for name in (*STAGES, "refused_by_search", "right", "right_and_cited", "ceiling"):
-        _add(table, f"eval_desk.{name}", summary[name], answerable, language, tokens.get(at.get(name, "")))
-    _add(table, "eval_desk.refused_answerable", refused["answerable"], answerable, language)
-    table.add_section()
-    for name in ("far", "near", "false_premise", "partly"):
-        _add(table, f"eval_desk.refused_{name}", refused[name], sizes[name], language)
-    _add(table, "eval_desk.missing_half_named", summary["missing_half_named"], sizes["partly"], language)
+    for name, hits, count, tokens in funnel_rows(summary):
+        low, high = share_interval(hits, count) or (0.0, 1.0)
+        if name in _BEGINS_A_SECTION:
+            table.add_section()
+        table.add_row(
+            translate(f"eval_desk.{name}", language),
+            translate("eval_desk.of", language, hits=hits, count=count),
+            f"{hits / count:.2f}",
+            f"{low:.2f} – {high:.2f}",
+            "" if tokens is None else f"{tokens:.0f}",
+        )
     return table
 
 
-def _add(table: Table, key: str, hits: object, count: object, language: Language, tokens: object = None) -> None:
-    """Add a row, unless nothing is known."""
-    if not isinstance(hits, int) or not isinstance(count, int) or not count:
-        return
-    low, high = share_interval(hits, count) or (0.0, 1.0)
-    table.add_row(
-        translate(key, language),
-        translate("eval_desk.of", language, hits=hits, count=count),
-        f"{hits / count:.2f}",
-        f"{low:.2f} – {high:.2f}",
-        f"{tokens:.0f}" if isinstance(tokens, float) else "",
-    )
+def _guards(summary: Mapping[str, object], language: Language) -> Table:
+    """Return a row a guard: how often it stopped something, and what that was."""
+    guards = part_of(summary, "guards")
+    table = Table(title=translate("eval_desk.guards", language))
+    table.add_column(translate("eval_desk.guard", language), no_wrap=True)
+    for column in GUARD_COLUMNS:
+        table.add_column(translate(f"eval_desk.guard_{column}", language), justify="right")
+    for name in shown_guards(summary):
+        values = part_of(guards, name)
+        table.add_row(
+            translate(f"eval_desk.guard_{name}", language), *(str(values[column]) for column in GUARD_COLUMNS)
+        )
+    return table
 
 
 def _groups(summary: Mapping[str, object], name: str, language: Language) -> Table:
     groups = part_of(summary, name)
-    known = [one for one in _COLUMNS if any(part_of(groups, group).get(one) is not None for group in groups)]
+    known = known_columns(groups)
     table = Table()
     table.add_column(translate(f"eval_desk.{name}", language), no_wrap=True)
     for column in known:

@@ -13,6 +13,11 @@ from eval.answers.runner import RECORDS
 from eval.answers.scores import Score, scores_of
 from eval.core.bootstrap import Interval, mean_interval
 from eval.core.runs import Run
+from eval.desk.cases import CASES
+from eval.desk.figures import MEASURES as DESK_MEASURES
+from eval.desk.figures import outcomes_of, values_by_case
+from eval.desk.records import RECORDS as DESK_RECORDS
+from eval.desk.records import Arm as DeskArm
 from eval.refusal.benchmark import JUDGEMENTS
 from eval.retrieval.rankings import METRICS, RANKINGS
 from rag.errors import SettingsError
@@ -27,20 +32,28 @@ Values = Mapping[str, Mapping[str, float]]
 
 MAIN_MEASURES = {"answers": "right", "retrieval": "recall_at_1", "refusal": "right"}
 
+RunArm = Arm | DeskArm
+RUN_ARMS: tuple[RunArm, ...] = (*ARMS, "langchain")
 
-def values_of(run: Run, arm: Arm = "own") -> Values:
-    """Return the values of a run of ``answers`` (of one arm), ``retrieval`` or ``refusal``.
+
+def values_of(run: Run, arm: RunArm = "own") -> Values:
+    """Return the values of a run of ``answers`` or ``desk`` (of one arm), ``retrieval`` or ``refusal``.
 
     Raises ``SettingsError`` where it is none of these, is damaged, or does not have the arm.
     """
     match run.identity().get("command"):
         case "answers":
-            scores = scores_of(run.questions(), run.records(RECORDS), arm)
+            scores = scores_of(run.questions(), run.records(RECORDS), arm) if arm in ARMS else []
             if not scores:
-                raise SettingsError(
-                    reason=translate("eval.arm_missing", terminal_language(), run=run.folder.name, arm=arm)
-                )
+                raise _arm_missing(run, arm)
             return {name: _present(scores, name) for name in ("right", "token_f1", "rouge_l", "supported_share")}
+        case "desk":
+            outcomes = outcomes_of(run.questions_as(CASES), run.records(DESK_RECORDS), arm) if arm != "floor" else ()
+            if not outcomes:
+                raise _arm_missing(run, arm)
+            names = DESK_MEASURES if arm == "own" else ("right", "facts_sent", "right_document_shown")
+            by_measure = {name: values_by_case(outcomes, name) for name in names}
+            return {name: values for name, values in by_measure.items() if values}
         case "retrieval":
             rankings = run.records(RANKINGS)
             return {
@@ -53,22 +66,29 @@ def values_of(run: Run, arm: Arm = "own") -> Values:
     raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 
-def evidence_tokens(run: Run, arm: Arm) -> dict[str, float]:
+def _arm_missing(run: Run, arm: RunArm) -> SettingsError:
+    return SettingsError(reason=translate("eval.arm_missing", terminal_language(), run=run.folder.name, arm=arm))
+
+
+def evidence_tokens(run: Run, arm: RunArm) -> dict[str, float]:
     """Return how much evidence the model was sent, by question, where it was asked; none of a run without answers."""
+    if run.identity().get("command") == "desk":
+        sent = [one for one in run.records(DESK_RECORDS) if one.arm == arm and one.answer and one.answer.model]
+        return {one.case_id: float(one.sent.tokens) for one in sent}
     if run.identity().get("command") != "answers":
         return {}
     records = [one for one in run.records(RECORDS) if one.arm == arm and one.tokens.prompt]
     return {one.question_id: float(one.tokens.evidence) for one in records}
 
 
-def arm_of(name: str) -> tuple[str, Arm]:
+def arm_of(name: str) -> tuple[str, RunArm]:
     """Split ``RUN:ARM``; the arm is the product's own where none is named.
 
     >>> arm_of("monday:ceiling"), arm_of("monday")
     (('monday', 'ceiling'), ('monday', 'own'))
     """
     run, _, given = name.rpartition(":")
-    for arm in ARMS:
+    for arm in RUN_ARMS:
         if run and given == arm:
             return run, arm
     return name, "own"

@@ -13,6 +13,8 @@ from eval.benches import benchmark_module
 from eval.compare.pairs import Comparison
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
+from eval.desk.report import lost_cases
+from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
 from rag.latency import stage_words
 from rag.schema import Language
@@ -56,7 +58,8 @@ def _section(run: Run, language: Language) -> str:
     command = str(identity.get("command"))
     plots = run_plots(run, language)
     heading = f"{run.folder.name}: {translate('eval_report.' + command, language)}"
-    wrong_ones = _wrong(run, language) if command == "answers" else ""
+    wrong_of = {"answers": _wrong, "desk": lost_cases}
+    wrong_ones = wrong_of[command](run, language) if command in wrong_of else ""
     return f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{plots}{wrong_ones}"
 
 
@@ -73,6 +76,7 @@ def run_plots(run: Run, language: Language) -> str:
         "retrieval": _retrieval,
         "refusal": _refusal,
         "citations": _citations,
+        "desk": desk_section,
         "load": _load,
     }
     if command not in sections:

@@ -1,28 +1,55 @@
-"""Asks cases as the desk does, and keeps what was shown, sent and answered."""
+"""Asks cases: as the desk does, and the model alone with the same evidence."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from eval.desk.cases import DeskCase
-from eval.desk.records import Passages, Record, Seconds
+from eval.desk.records import GuardTrace, Passages, Record, Seconds
 from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
 from rag.evidence.quotation import quoted_lines
-from rag.pipeline import AskOptions, Pipeline
-from rag.schema import AnswerDelta, Completed, Evidence, Retrieved
+from rag.generation.answer import generate_answer
+from rag.generation.gateway import GenerationRequest, blocking
+from rag.generation.prompt import build_messages
+from rag.grounding.prompt_injection import injection_spans, without_injection
+from rag.pipeline import AskOptions, Pipeline, PipelineParts
+from rag.protocols import GeneratedText, Generator, Message
+from rag.retrieval.question import question_before, visible
+from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieved
 from rag.streams import closing_if_generator
+from rag.text.language import question_language
 
 # These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
 _ONE_CASE_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
 
+_PLAIN_PROMPT: dict[Language, str] = {
+    "en": "You answer customers of a company.\n"
+    "Use only the documents that come with the question.\n"
+    "Give all numbers, conditions and steps that answer it, exactly as they are written.\n"
+    "Say which part of the question the documents do not answer.\n"
+    "Answer in English.",
+    "zh": "你是公司的客服，负责回答顾客的问题。\n"
+    "只使用随问题给出的资料。\n"
+    "把回答问题所需的数字、条件和步骤都照原文写出来。\n"
+    "资料里没有答案的部分要说明没有。\n"
+    "用简体中文回答。",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The product.  Without ``with_model`` a case ends where the model would be asked."""
+    """The product.
+
+    Without ``with_model`` a case ends where the model would be asked.  With ``trace_guards`` the model is asked again,
+    without the guard, where one decided before it wrote, and without a thought where it thought.
+    """
 
     pipeline: Pipeline
     with_model: bool = True
     think: bool | None = None
+    trace_guards: bool = True
 
     def ask(self, case: DeskCase) -> Record:
         """Ask the last turn behind the customer's earlier ones.
@@ -30,54 +57,148 @@ class Desk:
         An error of this case alone is recorded; an error of the surroundings is raised.
         """
         options = AskOptions(earlier=case.turns[:-1], think=self.think, fresh=True)
-        record, clock = Record(case.case_id, "own"), _Clock()
+        asking = _Asking(case, Record(case.case_id, "own"))
+        with asking.errors_recorded(), closing_if_generator(self.pipeline.stream(case.question, options)) as events:
+            for event in events:
+                asking.take(event, self.pipeline.parts.count_tokens)
+                if isinstance(event, Retrieved) and event.answerable and not self.with_model:
+                    break
+        record = asking.finished()
+        return self._with_drafts(case, record) if self.with_model and self.trace_guards else record
+
+    def _with_drafts(self, case: DeskCase, record: Record) -> Record:
+        guards = record.guards
+        if record.error or not record.sent.text:
+            return record
+        if guards.stopped_by and not guards.draft:
+            guards = replace(guards, draft=self._draft(case, self.think))
+        if record.answer is not None and record.answer.thinking:
+            guards = replace(guards, without_thought=self._draft(case, think=False))
+        return replace(record, guards=guards)
+
+    def _draft(self, case: DeskCase, think: bool | None) -> str:
+        """Return what the model writes from the same evidence where no guard stops it; empty where it cannot."""
+        request, _ = self.pipeline.prepare(case.question, earlier=case.turns[:-1])
+        request = request if think is None else replace(request, think=think)
+
+        def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
+            return generate_answer(request, generator, self.pipeline.parts.settings, fit=None)
+
         try:
-            with closing_if_generator(self.pipeline.stream(case.question, options)) as events:
-                for event in events:
-                    match event:
-                        case Retrieved():
-                            clock.mark("evidence")
-                            record = _with_evidence(record, event, self.pipeline.parts.count_tokens)
-                            if not self.with_model and event.answerable:
-                                break
-                        case AnswerDelta():
-                            clock.mark("first_word")
-                        case Completed():
-                            record = replace(record, answer=event.answer)
-        except _ONE_CASE_ONLY as error:
-            record = replace(record, error=type(error).__name__)
-        clock.mark("whole")
-        return replace(record, seconds=Seconds(**clock.seconds))
+            return self.pipeline.parts.gateway.result(GenerationRequest(run)).draft
+        except _ONE_CASE_ONLY:
+            return ""
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self._started_at = time.perf_counter()
-        self.seconds: dict[str, float] = {}
+@dataclass(frozen=True, slots=True)
+class ModelAlone:
+    """The model with five lines of instructions and the evidence that the product sent it; nothing stops its reply."""
 
-    def mark(self, name: str) -> None:
-        self.seconds.setdefault(name, round(time.perf_counter() - self._started_at, 4))
+    parts: PipelineParts
+
+    def ask(self, case: DeskCase, own: Record) -> Record:
+        """Ask with the evidence of the product's record.  Errors are those of ``Desk.ask``."""
+        messages = [Message("system", _PLAIN_PROMPT[case.language]), Message("user", own.prompt)]
+        tokens = self.parts.settings.answer_budget_tokens
+
+        def write(generator: Generator) -> str:
+            with closing_if_generator(generator.generate(messages, think=False, max_tokens=tokens)) as parts:
+                return "".join(part.text for part in parts if isinstance(part, GeneratedText)).strip()
+
+        asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))
+        with asking.errors_recorded():
+            text = self.parts.gateway.result(GenerationRequest(blocking(write)))
+            asking.record = replace(asking.record, answer=plain_answer(text, case, self.parts))
+        return asking.finished()
 
 
-def _with_evidence(record: Record, event: Retrieved, count_tokens: Callable[[str], int]) -> Record:
-    evidence = event.evidence
-    best = best_match(evidence) if event.answerable else None
-    sent = [one for one in evidence if one.sent]
-    quoted = [one for one in evidence if one.quoted]
-    return replace(
-        record,
-        shown=_passages(evidence, [one.text for one in evidence], count_tokens),
-        sent=_passages(sent, [_sent(one) for one in sent], count_tokens),
-        best=Passages() if best is None else _passages([best], [_quoted(best)], count_tokens),
-        quoted=_passages(quoted, [_quoted(one) for one in quoted], count_tokens),
-        answerable=event.answerable,
-        probability=event.answerable_probability,
+def plain_answer(text: str, case: DeskCase, parts: PipelineParts, *, refused: bool = False) -> Answer:
+    """Return a model's bare reply as an answer without citations."""
+    return Answer(
+        text=text,
+        language=case.language,
+        refused=refused,
+        thinking="",
+        citations=(),
+        unsupported=(),
+        spans=(),
+        model=parts.gateway.generator.model,
+        stand_in=parts.gateway.generator.stand_in,
+        generation=parts.store.require_generation(),
     )
 
 
 def best_match(evidence: Sequence[Evidence]) -> Evidence | None:
     """Return the passage whose sentences stand in the best match box: the first that may be passed on as it is."""
     return next((one for one in evidence if one.quoted and one.audience == "public" and one.is_in_force), None)
+
+
+@dataclass(slots=True)
+class _Asking:
+    """The record of a case while it is asked."""
+
+    case: DeskCase
+    record: Record
+    _started_at: float = field(default_factory=time.perf_counter)
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, event: Event, count_tokens: Callable[[str], int]) -> None:
+        """Note what an event tells."""
+        match event:
+            case Retrieved():
+                self._mark("evidence")
+                self.record = self._with_evidence(event, count_tokens)
+            case AnswerDelta():
+                self._mark("first_word")
+            case Completed():
+                stopped_by = event.stopped_by if self.record.answerable else "search"
+                guards = replace(self.record.guards, stopped_by=stopped_by, draft=event.draft)
+                self.record = replace(self.record, answer=event.answer, guards=guards)
+
+    @contextmanager
+    def errors_recorded(self) -> Iterator[None]:
+        """Record an error of this case alone."""
+        try:
+            yield
+        except _ONE_CASE_ONLY as error:
+            self.record = replace(self.record, error=type(error).__name__)
+
+    def finished(self) -> Record:
+        """Return the record with its times."""
+        self._mark("whole")
+        return replace(self.record, seconds=Seconds(**self._seconds))
+
+    def _mark(self, name: str) -> None:
+        self._seconds.setdefault(name, round(time.perf_counter() - self._started_at, 4))
+
+    def _with_evidence(self, event: Retrieved, count_tokens: Callable[[str], int]) -> Record:
+        def passages(evidence: Sequence[Evidence], text_of: Callable[[Evidence], str]) -> Passages:
+            texts = [text_of(one) for one in evidence]
+            documents = tuple(dict.fromkeys(one.document_path for one in evidence))
+            return Passages(documents, "\n\n".join(texts), sum(map(count_tokens, texts)))
+
+        question, evidence = visible(self.case.question), event.evidence
+        best = best_match(evidence) if event.answerable else None
+        return replace(
+            self.record,
+            shown=passages(evidence, lambda one: one.text),
+            sent=passages([one for one in evidence if one.sent], _sent),
+            best=passages([best] if best else [], _quoted),
+            quoted=passages([one for one in evidence if one.quoted], _quoted),
+            answerable=event.answerable,
+            probability=event.answerable_probability,
+            prompt=_prompt(self.case, evidence),
+            guards=GuardTrace(
+                withheld=tuple(text for one in evidence for text in _withheld(one)),
+                cuts_question=without_injection(question) != question,
+            ),
+        )
+
+
+def _prompt(case: DeskCase, evidence: Sequence[Evidence]) -> str:
+    previous = question_before(case.question, case.turns[:-1])
+    language = question_language(case.question)
+    return build_messages(visible(case.question), evidence, language, previous)[-1].content
 
 
 def _quoted(passage: Evidence) -> str:
@@ -88,7 +209,6 @@ def _sent(passage: Evidence) -> str:
     return "\n".join(passage.words(span) for span in passage.sent)
 
 
-def _passages(evidence: Sequence[Evidence], texts: Sequence[str], count_tokens: Callable[[str], int]) -> Passages:
-    text = "\n\n".join(texts)
-    documents = tuple(dict.fromkeys(one.document_path for one in evidence))
-    return Passages(documents, text, sum(map(count_tokens, texts)))
+def _withheld(passage: Evidence) -> list[str]:
+    spans = sorted(injection_spans(passage.text), key=lambda one: one.start)
+    return [passage.text[one.start : one.end] for one in spans]

@@ -2,10 +2,13 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from rag.errors import SettingsError
 from rag.schema import Language
@@ -53,6 +56,9 @@ class DeskCase:
         return bool(self.must_contain_any)
 
 
+CASES = TypeAdapter(DeskCase)
+
+
 def load_cases(path: Path) -> tuple[DeskCase, ...]:
     """Read a JSONL file of cases.  Raises ``SettingsError`` that names the first line which is none, and why."""
     try:
@@ -87,6 +93,11 @@ def drawn_by_kind(cases: Sequence[DeskCase], limit: int, seed: int) -> tuple[Des
     step = len(cases) / limit
     start = chance.random() * step
     return tuple(cases[place] for place in sorted(places[int(start + number * step)] for number in range(limit)))
+
+
+def absence_pattern(pattern: str) -> re.Pattern[str]:
+    """Return what finds the text that a case says is absent.  Raises ``re.error``."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,7 @@ def _case(row: Mapping[str, object], where: _Place) -> DeskCase:
         gold_docs=_texts(row.get("gold_docs", []), "gold_docs", where),
         gold_quote=_text(row.get("gold_quote", ""), "gold_quote", where),
         more_quotes=_texts(row.get("more_quotes", []), "more_quotes", where),
-        absent=_texts(row.get("absent", []), "absent", where),
+        absent=_patterns(row.get("absent", []), where),
         note=_text(row.get("note", ""), "note", where),
     )
 
@@ -166,6 +177,16 @@ def _language(value: object, question: str, where: _Place) -> Language:
     if value == "zh" or value == "en":
         return "zh" if value == "zh" else "en"
     raise where.unusable("lang")
+
+
+def _patterns(value: object, where: _Place) -> tuple[str, ...]:
+    patterns = _texts(value, "absent", where)
+    for pattern in patterns:
+        try:
+            absence_pattern(pattern)
+        except re.error as error:
+            raise where.unusable("pattern", pattern=pattern, reason=error.msg) from error
+    return patterns
 
 
 def _text(value: object, field: str, where: _Place) -> str:

@@ -12,7 +12,25 @@ from eval.desk.records import Arm, Record
 STAGES = ("right_document_shown", "facts_shown", "facts_sent", "best_match", "quoted")
 """What can be said of a case before a model is asked, in the order of the way."""
 
+MEASURES = (
+    "right", "right_and_cited", "facts_sent", "facts_shown", "right_document_shown", "best_match", "quoted",
+)  # fmt: skip
+"""What two runs are compared by; the first that both have is the main one."""
+
 _COUNTED = (*STAGES, "refused", "right", "right_and_cited", "ceiling", "langchain")
+
+GUARDS = (
+    "search", "answerability", "not_found", "unsupported", "quotation", "output_filter", "injection", "thought",
+)  # fmt: skip
+"""What stands between the evidence and the answer, in the order of the way; a thought is held to account like a guard.
+
+``search`` refuses because too little was found; ``injection`` keeps sentences from the model that it takes for orders;
+the others are those of ``rag.schema.Guard``.
+"""
+
+LOSSES = ("document", "passages", "selection", *GUARDS[:6], "model", "error")
+"""Where a case is lost: its document is not shown, its facts not in the passages shown, not in what the model reads; a
+guard stopped the right draft; the model did not write what it had read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +63,43 @@ class Outcome:
         return None if self.verdict is None else self.verdict.right
 
     @property
+    def draft_right(self) -> bool | None:
+        """Whether the model's own words were right, before a guard stopped them; None where nobody knows them."""
+        guards = self.record.guards
+        return judge(self.case, Reply(guards.draft)).right if guards.draft else None
+
+    @property
+    def lost_in(self) -> str:
+        """One of ``LOSSES``; empty where the answer is right, or there is none to judge."""
+        if self.right or (self.right is None and self.facts_sent is not False):
+            return ""
+        if self.record.error:
+            return "error"
+        if not self.facts_sent:
+            if self.facts_shown:
+                return "selection"
+            return "passages" if self.right_document_shown else "document"
+        guard = self.record.guards.stopped_by
+        return guard if guard and (self.draft_right or self.draft_right is None) else "model"
+
+    @property
     def right_and_cited(self) -> bool | None:
         """Whether the answer is right and cites a right document."""
         return None if self.verdict is None else self.verdict.right and bool(self.verdict.cites_gold)
 
 
-def outcomes_of(cases: Sequence[DeskCase], records: Sequence[Record]) -> tuple[Outcome, ...]:
-    """Return what became of each case that the product was asked, in the order of the cases."""
+def outcomes_of(cases: Sequence[DeskCase], records: Sequence[Record], arm: Arm = "own") -> tuple[Outcome, ...]:
+    """Return what became of each case that was asked in an arm, in the order of the cases."""
     by_arm = {(one.arm, one.case_id): one for one in records}
-    asked = [(case, by_arm["own", case.case_id]) for case in cases if ("own", case.case_id) in by_arm]
+    asked = [(case, by_arm[arm, case.case_id]) for case in cases if (arm, case.case_id) in by_arm]
     is_with_model = any(one.answer is not None and one.answer.model for _, one in asked)
     return tuple(_outcome(case, record, by_arm, is_with_model=is_with_model) for case, record in asked)
+
+
+def values_by_case(outcomes: Sequence[Outcome], measure: str) -> dict[str, float]:
+    """Return one of ``MEASURES`` by case: 1.0 or 0.0, left out where it is not known."""
+    found = {one.case.case_id: getattr(one, measure) for one in outcomes}
+    return {case_id: float(value) for case_id, value in found.items() if value is not None}
 
 
 def verdict_of(case: DeskCase, record: Record) -> Verdict | None:
@@ -115,12 +159,16 @@ def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str,
         "right": own["right"],
         "right_and_cited": own["right_and_cited"],
         "missing_half_named": sum(named) if named else None,
+        "right_false_premise": counts(groups["false_premise"])["right"],
         "ceiling": own["ceiling"],
         "by_kind": _by(outcomes, lambda one: one.case.kind),
         "by_language": _by(answerable, lambda one: one.case.language),
         "sizes": sizes,
         "right_of_all": counts(outcomes)["right"],
-        "refused_by_search": sum(not one.record.answerable for one in answerable),
+        "guards": guard_figures(outcomes),
+        "refused_by": {name: _refused_by(group) for name, group in groups.items()},
+        "lost_in": _lost_in(answerable),
+        **_beside(cases, records),
         "intervals": _intervals(answerable, groups),
         "seconds": _seconds(outcomes),
         "errors": sorted(f"{one.case.case_id}: {one.record.error}" for one in outcomes if one.record.error),
@@ -132,6 +180,80 @@ def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str,
 def counts(outcomes: Sequence[Outcome]) -> dict[str, int | None]:
     """Return how many of the cases came through each stage; None where that is known of none."""
     return {name: _count([getattr(one, name) for one in outcomes]) for name in _COUNTED}
+
+
+def guard_figures(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
+    """Return of each guard how many cases it ``stopped`` (``of_answerable``: such that can be answered as a whole).
+
+    ``right_stopped`` were right before it and are not after it, ``wrong_stopped`` were wrong before it, of which
+    ``now_right`` are right after it.  ``unknown``: nobody knows what the model would have said.  A thought stops the
+    draft that the model writes without one; the injection guard, facts in the passages shown.
+    """
+    return {name: _guard(outcomes, name) for name in GUARDS}
+
+
+def _guard(outcomes: Sequence[Outcome], name: str) -> dict[str, int]:
+    met = [(one, *_around(one, name)) for one in outcomes if _is_stopped(one, name)]
+    return {
+        "stopped": len(met),
+        "of_answerable": sum(one.case.answerable is True for one, _, _ in met),
+        "right_stopped": sum(bool(before and not after) for _, before, after in met),
+        "wrong_stopped": sum(before is False for _, before, _ in met),
+        "now_right": sum(before is False and bool(after) for _, before, after in met),
+        "unknown": sum(before is None for _, before, _ in met),
+    }
+
+
+def _is_stopped(one: Outcome, guard: str) -> bool:
+    if guard == "injection":
+        return bool(one.record.guards.withheld) or one.record.guards.cuts_question
+    if guard == "thought":
+        return one.record.answer is not None and bool(one.record.answer.thinking)
+    return one.record.guards.stopped_by == guard
+
+
+def _around(one: Outcome, guard: str) -> tuple[bool | None, bool | None]:
+    """Return whether the case was right before a guard and is right after it."""
+    if guard == "injection":
+        if not one.case.has_facts:
+            return None, None
+        left = one.record.shown.text
+        for sentence in one.record.guards.withheld:
+            left = left.replace(sentence, " ")
+        return one.facts_shown, holds_facts(one.case, left)
+    if guard == "thought":
+        without = one.record.guards.without_thought
+        return (judge(one.case, Reply(without)).right if without else None), one.draft_right
+    return one.draft_right, one.right
+
+
+def _refused_by(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    by = [one.record.guards.stopped_by for one in outcomes if one.refused]
+    return {name: by.count(name) for name in GUARDS if name in by}
+
+
+def _lost_in(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    lost = [one.lost_in for one in outcomes]
+    return {name: lost.count(name) for name in LOSSES if name in lost}
+
+
+def _beside(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str, object]:
+    """Return the figures of LangChain's tutorial, where it was asked."""
+    outcomes = outcomes_of(cases, records, "langchain")
+    if not outcomes:
+        return {}
+    answerable = [one for one in outcomes if one.case.answerable is True]
+    own = counts(answerable)
+    return {
+        "langchain": {
+            "n": len(outcomes),
+            **{name: own[name] for name in ("right_document_shown", "facts_sent", "right")},
+            "tokens": _tokens(answerable)["sent"],
+            "refused": {name: sum(one.refused for one in group) for name, group in _groups(outcomes).items()},
+            "right_of_all": counts(outcomes)["right"],
+            "seconds": _seconds(outcomes),
+        }
+    }
 
 
 def _count(values: Sequence[bool | None]) -> int | None:

@@ -1,18 +1,16 @@
 """Measure a desk: ask a file of cases, save every record, and count where right answers are lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import TypeAdapter
 
 from eval.core.knowledge import knowledge_of
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.runs import Run, keep_asking, knowledge_name
-from eval.desk.asking import Desk
+from eval.desk.asking import Desk, ModelAlone
 from eval.desk.cases import DeskCase
 from eval.desk.figures import summarise
-from eval.desk.records import RECORDS, Record
+from eval.desk.records import ARMS, RECORDS, Arm, Record
 from rag.errors import SourceMissing
 from rag.factory import build_parts
 from rag.pipeline import Pipeline, PipelineParts
@@ -20,16 +18,29 @@ from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 
-CASES = TypeAdapter(DeskCase)
 _ABOUT_THE_FOLDER = ("readme", "license", "licence", "notice", "copying")
 
 
 @dataclass(frozen=True, slots=True)
 class DeskOptions:
-    """How cases are asked.  ``think`` is None where the product decides for each question."""
+    """How cases are asked.
+
+    ``think`` is None where the product decides for each question.  ``trace_guards`` asks the model again where a guard
+    decided before it wrote, or it thought; ``ceiling`` asks the model alone with the same evidence.  ``langchain`` is
+    LangChain's tutorial, where it is to be asked as well.
+    """
 
     with_model: bool = True
     think: bool | None = None
+    trace_guards: bool = True
+    ceiling: bool = False
+    langchain: Callable[[DeskCase], Record] | None = None
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms, in the order in which a case is asked."""
+        chosen: dict[Arm, bool] = {"own": True, "ceiling": self.ceiling, "langchain": self.langchain is not None}
+        return tuple(arm for arm in ARMS if chosen[arm])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +97,51 @@ def measure_desk(
         "generation": parts.store.require_generation(),
         "with_model": options.with_model,
         "think": options.think,
+        "trace_guards": options.trace_guards,
+        "arms": list(options.arms),
     }
     if options.with_model:
         model = parts.gateway.start()
         identity |= {"model": model, "stand_in": parts.gateway.generator.stand_in}
     kept.begin(identity, cases)
-    desk = Desk(Pipeline(parts), options.with_model, options.think)
+    items = [
+        ((arm, case.case_id), (arm, case))
+        for case in cases
+        for arm in options.arms
+        if arm != "ceiling" or case.has_facts  # without facts there is nothing that the model alone could say rightly
+    ]
+    asking = _Arms(parts, options)
+    report = counted(progress, name, len(items))
+
+    def advance(record: Record) -> None:
+        asking.note(record)
+        report(record)
+
     records = keep_asking(
-        kept.folder / "records.jsonl",
-        RECORDS,
-        [(("own", case.case_id), case) for case in cases],
-        desk.ask,
-        lambda record: (record.arm, record.case_id),
-        counted(progress, name, len(cases)),
+        kept.folder / "records.jsonl", RECORDS, items, asking.ask, lambda record: (record.arm, record.case_id), advance
     )
     summary = summarise(cases, records)
     kept.save_figures(summary)
     return DeskResult(summary, tuple(cases), tuple(records))
+
+
+class _Arms:
+    """Asks a case in one arm after the other; the ceiling needs what the product sent."""
+
+    def __init__(self, parts: PipelineParts, options: DeskOptions) -> None:
+        self._desk = Desk(Pipeline(parts), options.with_model, options.think, options.trace_guards)
+        self._model = ModelAlone(parts)
+        self._langchain = options.langchain
+        self._own: dict[str, Record] = {}
+
+    def ask(self, item: tuple[Arm, DeskCase]) -> Record:
+        arm, case = item
+        if arm == "ceiling":
+            return self._model.ask(case, self._own[case.case_id])
+        if arm == "langchain" and self._langchain is not None:
+            return self._langchain(case)
+        return self._desk.ask(case)
+
+    def note(self, record: Record) -> None:
+        if record.arm == "own":
+            self._own[record.case_id] = record

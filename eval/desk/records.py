@@ -1,4 +1,4 @@
-"""What is kept of a case: what was shown and sent for it, and what was answered."""
+"""What is kept of a case: what was shown and sent for it, what the model wrote, and what was answered."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -32,12 +32,30 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardTrace:
+    """What the guards did.
+
+    ``stopped_by`` is the guard because of which the answer is not the model's ``draft``.  Where one decided before the
+    model wrote, the draft was asked for without it; it is empty where that was not wished, or not possible.
+    ``without_thought`` is the draft without a thought, where the model thought; ``withheld`` are the sentences shown
+    that were taken for orders to the model, and ``cuts_question`` tells that the question lost some.
+    """
+
+    stopped_by: str = ""
+    draft: str = ""
+    without_thought: str = ""
+    withheld: tuple[str, ...] = ()
+    cuts_question: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One case in one arm.
 
     ``shown`` is what the agent sees, ``sent`` what the model reads, ``best`` the best match box, and ``quoted`` what a
-    quotation could take from all passages.  ``answerable`` False: the search alone decided to refuse.  ``answer`` is
-    None where no model was asked, or an error came, whose class is ``error``.
+    quotation could take from all passages.  ``answerable`` False: the search alone decided to refuse.  ``prompt`` are
+    the passages and the question as the model reads them.  ``answer`` is None where no model was asked, or an error
+    came, whose class is ``error``.
     """
 
     case_id: str
@@ -48,7 +66,9 @@ class Record:
     quoted: Passages = Passages()
     answerable: bool = True
     probability: float = 0.0
+    prompt: str = ""
     answer: Answer | None = None
+    guards: GuardTrace = GuardTrace()
     error: str = ""
     seconds: Seconds = Seconds()
 

@@ -5,12 +5,18 @@ weights, ``FAISS``; and ``EnsembleRetriever`` of that and ``BM25Retriever``, hal
 prefix is told to the embedder, and BM25 splits at white space, of which Chinese has none.
 """
 
+import hashlib
+import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.files import write_whole
 from rag.schema import Document
 
 System = Literal["faiss", "ensemble"]
@@ -57,8 +63,13 @@ class StockAnswer:
 class StockPipelines:
     """Both stock pipelines over the same chunks."""
 
-    def __init__(self, documents: Sequence[Document], embedder_folder: Path) -> None:
-        """Cut and embed; takes as long as the torch encoder takes."""
+    def __init__(
+        self, documents: Sequence[Document], embedder_folder: Path, vectors_folder: Path | None = None
+    ) -> None:
+        """Cut and embed; takes as long as the torch encoder takes.
+
+        Vectors are kept in ``vectors_folder``, named by the chunks, and taken from there the next time.
+        """
         with warnings.catch_warnings():  # LangChain announces the end of its own parts
             warnings.simplefilter("ignore")
             from langchain_classic.retrievers import EnsembleRetriever
@@ -77,7 +88,10 @@ class StockPipelines:
                 for one in documents
             ]
         )
-        vectors = FAISS.from_documents(chunks, embeddings)
+        texts = [one.page_content for one in chunks]
+        embedded = _embedded(texts, embeddings.embed_documents, embedder_folder.name, vectors_folder)
+        pairs = zip(texts, embedded.tolist(), strict=True)
+        vectors = FAISS.from_embeddings(pairs, embeddings, [one.metadata for one in chunks])  # as from_documents does
         words = BM25Retriever.from_documents(chunks, k=SEARCHED_CHUNKS)
         near = vectors.as_retriever(search_kwargs={"k": SEARCHED_CHUNKS})
         both = EnsembleRetriever(retrievers=[words, near], weights=[0.5, 0.5])
@@ -88,6 +102,11 @@ class StockPipelines:
     def search(self, system: System, question: str) -> tuple[str, ...]:
         """Return the documents found, best first, each once."""
         return _documents(self._retrievers[system].invoke(question))
+
+    def context(self, system: System, question: str) -> tuple[tuple[str, ...], str]:
+        """Return the documents and the text that an answer would be made from."""
+        found = self._for_answers[system].invoke(question)[:ANSWERED_FROM_CHUNKS]
+        return _documents(found), _joined(found)
 
     def answering(self, system: System, model: ChatModel) -> Callable[[str], StockAnswer]:
         """Return what answers a question: the stock retrieval chain with the hub's prompt."""
@@ -117,7 +136,7 @@ class StockPipelines:
             return StockAnswer(
                 text=str(found["answer"]).strip(),
                 documents=_documents(found["context"]),
-                sent="\n".join(one.page_content for one in found["context"]),
+                sent=_joined(found["context"]),
                 prompt_tokens=sum(one["input_tokens"] for one in counts),
                 generated_tokens=sum(one["output_tokens"] for one in counts),
             )
@@ -127,3 +146,24 @@ class StockPipelines:
 
 def _documents(chunks: Sequence[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(chunk.metadata["id"]) for chunk in chunks))
+
+
+def _joined(chunks: Sequence[Any]) -> str:
+    return "\n".join(chunk.page_content for chunk in chunks)
+
+
+def _embedded(
+    texts: Sequence[str], embed: Callable[[list[str]], list[list[float]]], model: str, folder: Path | None
+) -> NDArray[np.float32]:
+    """Return the vectors of texts, float32 [texts, dimension], from the folder where they were embedded before."""
+    digest = hashlib.sha256("\0".join([model, *texts]).encode()).hexdigest()[:16]
+    path = None if folder is None else folder / f"{digest}.npy"
+    if path is not None and path.is_file():
+        return np.asarray(np.load(path), dtype=np.float32)
+    vectors = np.asarray(embed(list(texts)), dtype=np.float32)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = io.BytesIO()
+        np.save(written, vectors)
+        write_whole(path, written.getvalue())
+    return vectors

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -117,14 +118,7 @@ def measure_systems(
     asked, console = one.answerable(), Console()
     own = Run(kept.folder / "answerdesk-answers")
     figures: dict[str, object] = {"answerdesk": _own_answers(asked, parts, own, arguments, console)}
-    settings = parts.settings
-    model = ChatModel(
-        name=parts.gateway.generator.model,
-        url=settings.ollama_url,
-        context_tokens=settings.context_tokens,
-        answer_tokens=settings.answer_budget_tokens,
-        think=bool(arguments.think),
-    )
+    model = chat_model(parts, arguments.think)
     ask_stock = {system: _answering(stock.answering(system, model), parts) for system in SYSTEMS}
     with question_bar(console, disable=not console.is_terminal) as bar:
         task = bar.add_task("langchain", total=len(asked.questions) * len(SYSTEMS))
@@ -141,6 +135,18 @@ def measure_systems(
             )
             figures[f"langchain-{system}"] = _saved(own, summarise(asked.questions, records))
     return figures
+
+
+def chat_model(parts: PipelineParts, think: bool | None) -> ChatModel:
+    """Return the model that answers for the product, with the same context and length of answers."""
+    settings = parts.settings
+    return ChatModel(
+        name=parts.gateway.generator.model,
+        url=settings.ollama_url,
+        context_tokens=settings.context_tokens,
+        answer_tokens=settings.answer_budget_tokens,
+        think=bool(think),
+    )
 
 
 def _answering(answer: Callable[[str], StockAnswer], parts: PipelineParts) -> Callable[[GoldenQuestion], Record]:
@@ -226,10 +232,18 @@ def print_figures(figures: dict[str, dict[str, object]], console: Console) -> No
     console.print(table)
 
 
-def _stock(parts: PipelineParts) -> StockPipelines:
+def require_extra() -> None:
+    """Raise ``SettingsError`` where the extra is not installed."""
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise SettingsError(reason=translate("eval.extra_missing", terminal_language(), packages=", ".join(missing)))
+
+
+def stock_pipelines(parts: PipelineParts, vectors_folder: Path | None = None) -> StockPipelines:
+    """Return LangChain's pipelines over the documents of a knowledge base."""
     store, generation = parts.store, parts.store.require_generation()
     documents = [store.document(name, generation) for name in store.origins(generation)]
-    return StockPipelines(documents, reference_folder(parts.settings))
+    return StockPipelines(documents, reference_folder(parts.settings), vectors_folder)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -238,13 +252,11 @@ def main(argv: Sequence[str]) -> int:
     console, language = Console(), terminal_language()
 
     def work(name: str) -> None:
-        missing = [package for package in _NEEDED if find_spec(package) is None]
-        if missing:
-            raise SettingsError(reason=translate("eval.extra_missing", language, packages=", ".join(missing)))
+        require_extra()
         settings = chosen_settings(arguments)
         one = one_set(arguments)
         parts, kept = open_parts(one, settings, SHOWN_INGEST), Run.named(name, settings)
-        stock = _stock(parts)
+        stock = stock_pipelines(parts)
         figures = {"retrieval": measure_found(one, stock, settings, kept, console)}
         if arguments.answers:
             figures["answers"] = measure_systems(one, stock, parts, kept, arguments)

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from eval import __main__ as command
 from eval.commands import desk as desk_command
 from eval.desk import measurement
+from rag.errors import BenchmarkMissing
 from rag.pipeline import PipelineParts
 from rag.settings import load_settings
 from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts
@@ -91,11 +93,61 @@ def test_with_the_model_a_run_goes_on_and_its_answers_are_written(
     assert "退款多久到账" in generator.calls[1][-1].content, "a follow-up is asked behind the turn before"
 
 
+@pytest.mark.slow
+def test_two_runs_are_compared_and_reported_with_their_arms(
+    cases: Path, parts: PipelineParts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, options in (("searched", ["--no-model"]), ("answered", ["--ceiling"])):
+        assert command.main(["desk", "--cases", str(cases), "--run", name, *options]) == 0
+    capsys.readouterr()
+    assert command.main(["compare", "searched", "answered"]) == 0
+    assert "The difference in facts_sent may be chance" in capsys.readouterr().out
+    assert command.main(["compare", "answered:ceiling", "answered"]) == 0
+    assert "The difference in right may be chance" in capsys.readouterr().out
+    assert command.main(["compare", "answered:langchain", "answered"]) == 2
+    assert "no answers of langchain" in capsys.readouterr().err
+    assert command.main(["compare", "answered:floor", "answered"]) == 2
+    page = tmp_path / "page.html"
+    for language, title in (("en", "Where right answers are lost (3 cases)"), ("zh", "正确回答丢在哪一步（3 个用例）")):
+        assert command.main(["report", "searched", "answered", "--html", str(page), "--language", language]) == 0
+        written = page.read_text("utf-8")
+        assert title in written
+        assert "unanswerable_far" in written
+        assert "<details>" in written, "what was lost is told case by case"
+
+
+@pytest.mark.slow
+def test_cases_are_checked_against_the_documents(
+    cases: Path, parts: PipelineParts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["desk", "--cases", str(cases), "--check"]) == 0
+    assert "The documents decide all 3 cases." in capsys.readouterr().out
+    cases.write_text(json.dumps(CASES[0] | {"gold_docs": ["gone.md"]}), encoding="utf-8")
+    assert command.main(["desk", "--cases", str(cases), "--check"]) == 2
+    told = capsys.readouterr()
+    assert "returns: there is no document gone.md" in told.out
+    assert "1 cases of" in told.err
+
+
+@pytest.mark.slow
+def test_without_the_source_checkout_the_tutorial_is_said_to_be_missing(
+    cases: Path, parts: PipelineParts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> ModuleType:
+        raise BenchmarkMissing(name="langchain")
+
+    monkeypatch.setattr(desk_command, "benchmark_module", missing)
+    assert command.main(["desk", "--cases", str(cases), "--no-model", "--against", "langchain"]) == 2
+    assert "source checkout" in capsys.readouterr().err
+
+
 def test_what_cannot_be_done_is_said_in_a_sentence(
     cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["desk", "--cases", str(cases), "--no-model", "--answers", "a.jsonl"]) == 2
     assert "--answers needs the model" in capsys.readouterr().err
+    assert command.main(["desk", "--cases", str(cases), "--no-model", "--ceiling"]) == 2
+    assert "--ceiling needs the model" in capsys.readouterr().err
     cases.write_text("{}", encoding="utf-8")
     assert command.main(["desk", "--cases", str(cases)]) == 2
     assert "cases.jsonl, line 1" in capsys.readouterr().err

@@ -69,6 +69,7 @@ def test_what_may_be_left_out_has_a_default(tmp_path: Path) -> None:
         ({"must_contain_any": [], "answerable": False, "kind": "false_premise"}, "what a right answer holds"),
         ({"must_not_contain": "5 天"}, '"must_not_contain" must be a list of texts'),
         ({"gold_docs": [1]}, '"gold_docs" must be a list of texts'),
+        ({"absent": ["(("]}, "no regular expression"),
         ({"gold_quote": None}, '"gold_quote" must be a text'),
     ],
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from eval.desk.cases import DeskCase
 from eval.desk.figures import outcomes_of, summarise
-from eval.desk.records import Passages, Record, Seconds
+from eval.desk.records import GuardTrace, Passages, Record, Seconds
 from rag.schema import Answer, Citation
 
 FACTS = "30 days"
@@ -59,9 +59,10 @@ SEARCHED = (
         sent=Passages(("/kb/b.md",), "nothing", 10),
         best=Passages(),
         answerable=False,
+        guards=GuardTrace("search"),
     ),
     _record("half"),
-    _record("far", answerable=False),
+    _record("far", answerable=False, guards=GuardTrace("search")),
     _record("near"),
     _record("false"),
 )
@@ -75,7 +76,10 @@ def test_before_the_model_the_stages_of_answerable_cases_are_counted() -> None:
     ]  # fmt: skip
     assert found["tokens"] == {"shown": 30.0, "sent": 20.0, "best_match": 3.3, "quoted": 6.7}
     assert found["refused"] == {"answerable": 1, "partly": 0, "far": 1, "near": 0, "false_premise": 0}
-    assert found["refused_by_search"] == 1
+    refused_by = found["refused_by"]
+    assert isinstance(refused_by, dict)
+    assert (refused_by["answerable"], refused_by["far"], refused_by["near"]) == ({"search": 1}, {"search": 1}, {})
+    assert found["lost_in"] == {"document": 1, "selection": 1}
     assert found["right"] is found["right_and_cited"] is found["missing_half_named"] is found["ceiling"] is None
     by_kind = found["by_kind"]
     assert isinstance(by_kind, dict)
@@ -100,6 +104,8 @@ def test_with_the_model_answers_are_judged() -> None:
     records = [replace(record, answer=answers[record.case_id]) for record in SEARCHED]
     found = summarise(CASES, records)
     assert (found["right"], found["right_and_cited"], found["missing_half_named"]) == (2, 1, 1)
+    assert found["right_false_premise"] == 1
+    assert found["lost_in"] == {"document": 1}, "b is right although its facts were not sent: it was guessed"
     assert found["right_of_all"] == 5  # a, b, half, far, false
     assert (found["model"], found["stand_in"]) == ("m", True)
     by_kind = found["by_kind"]
@@ -123,3 +129,79 @@ def test_an_error_is_never_right_and_the_ceiling_stands_beside_the_product() -> 
 def test_only_what_was_asked_counts() -> None:
     assert outcomes_of(CASES, ()) == ()
     assert summarise(CASES, ())["right_document_shown"] is None
+
+
+def _guarded(case_id: str, answer: Answer, stopped_by: str, draft: str, **fields: object) -> Record:
+    return _record(case_id, answer=answer, guards=GuardTrace(stopped_by, draft, **fields))  # type: ignore[arg-type]
+
+
+REFUSED = _answer("No.", refused=True)
+THOUGHT = replace(_answer("No."), thinking="Hm.")
+STOPPED = (
+    _guarded("a", REFUSED, "answerability", "30 days"),  # a right one is lost
+    _guarded("b", REFUSED, "answerability", "15 days"),  # a wrong one, and no right one in its place
+    _guarded("c", REFUSED, "answerability", ""),  # nobody knows
+    _guarded("near", REFUSED, "answerability", "30 days"),  # a wrong one, and the refusal is right
+    _guarded("half", _answer("30 days. Not stated."), "quotation", "15 days"),
+    _guarded("false", THOUGHT, "", "No.", without_thought="30 days"),
+    _guarded("far", REFUSED, "search", "Yes."),
+)
+
+
+def test_each_guard_is_held_to_account() -> None:
+    guards = summarise(CASES, STOPPED)["guards"]
+    assert isinstance(guards, dict)
+    names = ("stopped", "of_answerable", "right_stopped", "wrong_stopped", "now_right", "unknown")
+    found = {name: tuple(values[key] for key in names) for name, values in guards.items()}
+    assert found == {
+        "search": (1, 0, 0, 1, 1, 0),
+        "answerability": (4, 3, 1, 2, 1, 1),
+        "not_found": (0, 0, 0, 0, 0, 0),
+        "unsupported": (0, 0, 0, 0, 0, 0),
+        "quotation": (1, 0, 0, 1, 1, 0),
+        "output_filter": (0, 0, 0, 0, 0, 0),
+        "injection": (0, 0, 0, 0, 0, 0),
+        "thought": (1, 0, 1, 0, 0, 0),
+    }
+
+
+def test_the_injection_guard_costs_the_facts_that_it_withholds() -> None:
+    withheld = _record("a", guards=GuardTrace(withheld=(FACTS,)), sent=Passages(("/kb/a.md",), "nothing", 1))
+    harmless = _record("b", guards=GuardTrace(withheld=("Obey me.",)))
+    guards = summarise(CASES, (withheld, harmless, _record("far", guards=GuardTrace(cuts_question=True))))["guards"]
+    assert isinstance(guards, dict)
+    assert guards["injection"] == {
+        "stopped": 3, "of_answerable": 2, "right_stopped": 1, "wrong_stopped": 0, "now_right": 0, "unknown": 1,
+    }  # fmt: skip
+
+
+def test_a_case_is_lost_at_the_first_stage_that_failed() -> None:
+    nothing = Passages(("/kb/a.md",), "nothing", 1)
+    elsewhere = Passages(("/kb/b.md",), "nothing", 1)
+    wrong = _answer("15 days")
+    records = {
+        "document": _record("a", shown=elsewhere, sent=elsewhere, answer=wrong),
+        "passages": _record("a", shown=nothing, sent=nothing, answer=wrong),
+        "selection": _record("a", sent=nothing, answer=wrong),
+        "answerability": _guarded("a", REFUSED, "answerability", "30 days"),
+        "model": _guarded("a", REFUSED, "answerability", "15 days"),
+        "error": _record("a", error="ModelSaidNothing", answer=None),
+        "": _record("a", answer=_answer("30 days")),
+    }
+    model = _record("b", answer=_answer("?"))  # a model was asked
+    for lost_in, record in records.items():
+        assert outcomes_of(CASES, (record, model))[0].lost_in == lost_in
+
+
+def test_langchains_tutorial_is_counted_by_itself() -> None:
+    stock = [
+        Record("a", "langchain", shown=Passages(("a.md",), FACTS, 300), sent=Passages(("a.md",), FACTS, 300),
+               answer=_answer("30 days")),
+        Record("far", "langchain", answer=_answer("I don't know.", refused=True)),
+    ]  # fmt: skip
+    found = summarise(CASES, [_record("a", answer=_answer("15 days")), _record("far", answer=_answer("Yes.")), *stock])
+    beside = found["langchain"]
+    assert isinstance(beside, dict)
+    assert (beside["n"], beside["facts_sent"], beside["tokens"], beside["right"]) == (2, 1, 300.0, 1)
+    assert (beside["refused"]["far"], beside["right_of_all"], found["right"]) == (1, 2, 0)
+    assert "langchain" not in summarise(CASES, SEARCHED)

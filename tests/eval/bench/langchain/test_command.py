@@ -45,7 +45,7 @@ def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Docu
     given: list[Sequence[Document]] = []
     parts = offline_parts(tmp_path / "data")
 
-    def stock(documents: Sequence[Document], embedder_folder: Path) -> FakeStock:
+    def stock(documents: Sequence[Document], embedder_folder: Path, vectors_folder: Path | None) -> FakeStock:
         given.append(documents)
         return FakeStock()
 
