@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
+from typing import get_args
 
 from eval.core.bootstrap import share_interval
 from eval.desk.cases import FALSE_PREMISE, FAR, DeskCase
 from eval.desk.judging import Reply, Verdict, has_gold, holds_facts, judge
 from eval.desk.records import Arm, Record
+from rag.schema import Guard
 
 STAGES = ("right_document_shown", "facts_shown", "facts_sent", "best_match", "quoted")
 """What can be said of a case before a model is asked, in the order of the way."""
@@ -19,16 +21,15 @@ MEASURES = (
 
 _COUNTED = (*STAGES, "refused", "right", "right_and_cited", "ceiling", "langchain")
 
-GUARDS = (
-    "search", "answerability", "not_found", "unsupported", "quotation", "output_filter", "injection", "thought",
-)  # fmt: skip
-"""What stands between the evidence and the answer, in the order of the way; a thought is held to account like a guard.
+_REPLY_GUARDS = ("search", *(name for name in get_args(Guard) if name))
+GUARDS = (*_REPLY_GUARDS, "injection", "thought")
+"""What stands between the evidence and the answer; a thought is held to account like a guard.
 
 ``search`` refuses because too little was found; ``injection`` keeps sentences from the model that it takes for orders;
 the others are those of ``rag.schema.Guard``.
 """
 
-LOSSES = ("document", "passages", "selection", *GUARDS[:6], "model", "error")
+LOSSES = ("document", "passages", "selection", *_REPLY_GUARDS, "model", "error")
 """Where a case is lost: its document is not shown, its facts not in the passages shown, not in what the model reads; a
 guard stopped the right draft; the model did not write what it had read."""
 
