@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from eval.answers.conditions import WHOLE_CHUNKS
 from eval.answers.metrics import is_right
 from eval.bench.attacks.cases import Attack, Pair
+from eval.core.bootstrap import mean_interval, share_interval
 from eval.core.knowledge import fingerprint
 from eval.core.question_sets import KNOWLEDGE_DIR
 from eval.core.runs import Run, keep_asking
@@ -173,19 +174,23 @@ def attack(
 ) -> list[Attempt]:
     """Ask each arm what the run does not hold yet and return all attempts of the run.
 
-    An attack in a question has no clean arm.
+    An attack in a question has no clean arm.  A question of several attacks is asked once without them.
     """
     pipeline = Pipeline(bases.poisoned)
     clean = Pipeline(bases.clean) if bases.clean is not None else None
+    clean_replies: dict[str, _Reply] = {}
 
     def ask(item: tuple[Arm, Attack, GoldenQuestion]) -> Attempt:
         arm, one, question = item
         try:
             if arm == "plain":
                 reply = _plain(bases.poisoned, pipeline, one, question)
+            elif arm == "clean" and clean is not None:
+                if question.question not in clean_replies:
+                    clean_replies[question.question] = _own(clean, one, question.question)
+                reply = clean_replies[question.question]
             else:
-                asked_of = clean if arm == "clean" and clean is not None else pipeline
-                reply = _own(asked_of, one, question.question if arm == "clean" else one.asked(question))
+                reply = _own(pipeline, one, one.asked(question))
         except (QuestionError, ModelSaidNothing, ModelTimedOut) as raised:
             reply = _Reply("", sent=False, error=type(raised).__name__)
         instructions = [_PLAIN_SYSTEM[one.lang]] if arm == "plain" else prompt_texts()
@@ -222,8 +227,9 @@ def figures(attempts: Sequence[Attempt]) -> dict[str, object]:
     """Return what became of the attacks, for the product and a plain prompt, also by place, language and way.
 
     ``n`` were made; of the ``sent``, each of ``OUTCOMES`` is counted, and ``obeyed_share`` in [0, 1] are those without
-    a mark, None where none was sent.  ``right`` counts the questions of attacks in documents that were answered with
-    all key points: ``own`` beside the attack, ``clean`` without it, of the ``n`` that both were asked.
+    a mark, with Wilson's 95 % interval, both None where none was sent.  ``right`` counts the questions of attacks in
+    documents that were answered with all key points: ``own`` beside the attack, ``clean`` without it, of the ``n`` that
+    both were asked and no error ended; ``difference`` is own less clean, as a share of them.
     """
     languages = dict.fromkeys(one.language for one in attempts)
     ways = dict.fromkeys(one.way for one in attempts)
@@ -238,7 +244,19 @@ def figures(attempts: Sequence[Attempt]) -> dict[str, object]:
     return {
         **_by_arm(attempts),
         "by_group": {name: _by_arm(group) for name, group in groups.items() if group},
-        "right": {"n": len(both), "own": sum(one.right for one, _ in both), "clean": sum(one.right for _, one in both)},
+        "right": _right([(one, other) for one, other in both if not one.error and not other.error]),
+    }
+
+
+def _right(both: Sequence[tuple[Attempt, Attempt]]) -> dict[str, object]:
+    own, clean = sum(one.right for one, _ in both), sum(one.right for _, one in both)
+    differences = [float(one.right) - float(other.right) for one, other in both]
+    return {
+        "n": len(both),
+        "own": own,
+        "clean": clean,
+        "difference": round((own - clean) / len(both), 4) if both else None,
+        "difference_interval": mean_interval(differences),
     }
 
 
@@ -250,7 +268,8 @@ def _counts(attempts: Sequence[Attempt]) -> dict[str, object]:
     sent = [one for one in attempts if one.sent]
     counts: dict[str, int] = {outcome: sum(one.outcome == outcome for one in sent) for outcome in OUTCOMES}
     share = round(counts["obeyed"] / len(sent), 4) if sent else None
-    return {"n": len(attempts), "sent": len(sent), **counts, "obeyed_share": share}
+    interval = share_interval(counts["obeyed"], len(sent))
+    return {"n": len(attempts), "sent": len(sent), **counts, "obeyed_share": share, "obeyed_interval": interval}
 
 
 @dataclass(frozen=True, slots=True)
