@@ -16,7 +16,7 @@ from ingest.golden import GoldenQuestion
 from rag.evidence.packing import PackingLimits, pack
 from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.prompt import build_messages
+from rag.generation.prompt import build_messages, to_reply
 from rag.grounding.citations import ground
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
@@ -145,7 +145,7 @@ class ModelAlone:
         previous = question.previous if leans(text) else ""
         together = f"{previous}\n{text}".strip()
         yield Retrieved(evidence, True, 1.0, generation)
-        messages = build_messages(text, evidence, language, previous)
+        messages = to_reply(build_messages(text, evidence, language, previous), language)
         if not self.has_passage:
             messages = [Message("system", _FLOOR[language]), Message("user", together)]
         budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)

@@ -2,13 +2,15 @@
 
 Before it writes, the model is asked whether the passages hold the answer (``answerability.py``); where that is
 improbable, the answer is a refusal.  It is one as well where the model writes that they do not.  Sentences that
-nothing supports are marked.  A reply that nothing supports at all is made up, or obeys somebody else's instruction,
-and is never passed on; ``output_filter.py`` takes such sentences out of replies.  A quotation never stands in a
-reply's place: of 23 customers' texts where it did 6 were right, and it stood where a refusal belongs in 10 of 25.
+nothing supports are marked; beside a passage that gives orders to the machine they go.  A reply that nothing supports
+at all is made up, or obeys somebody else's instruction, and is never passed on; ``output_filter.py`` takes such
+sentences out of replies.  A quotation never stands in a reply's place: of 23 customers' texts where it did 6 were
+right, and it stood where a refusal belongs in 10 of 25.
 """
 
 import threading
 from collections.abc import Generator as GeneratorObject
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.errors import AnswerCancelled
@@ -17,12 +19,13 @@ from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.generation_clock import GenerationClock
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output
-from rag.generation.prompt import build_messages
+from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
 from rag.grounding.citations import Grounding, ground
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.not_found import says_not_found
+from rag.grounding.prompt_injection import injection_spans
 from rag.protocols import Generator, Message
 from rag.retrieval.parts import asked_parts
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Guard, Lane, Language, TextSpan
@@ -91,7 +94,8 @@ def generate_answer(
             clock.record(request.trace)
             return Completed(_refused(request, author), stopped_by="answerability")
         not_said = _missing_parts(request, generator, messages, fit, clock)
-    reply = guard_reply(generator, messages, think=request.think, language=request.language, budget=budget)
+    asked = to_reply(messages, request.language)
+    reply = guard_reply(generator, asked, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
         for part in reply:
@@ -106,6 +110,9 @@ def generate_answer(
     with request.trace.span("citations"):
         text = filter_output(governed.text, request.question, request.evidence, request.is_supported)
         grounding = ground(text, request.evidence, request.in_context)
+        if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
+            text = _without(text, grounding.unsupported)
+            grounding = ground(text, request.evidence, request.in_context)
     author = replace(author, thinking=governed.thinking)
     answer, stopped_by = _judged(request, text, grounding, author)
     if not_said and not answer.refused:
@@ -167,6 +174,19 @@ def _judged(request: AnswerRequest, text: str, grounding: Grounding, author: _Au
     if grounding.unsupported and not grounding.citations and _is_comparable(request):
         return _refused(request, author), "unsupported"
     return _answer(request, author, text, grounding.citations, grounding.unsupported), ""
+
+
+def _gives_orders(passage: Evidence) -> bool:
+    """Tell whether a passage speaks to the machine: beside it, what nothing supports may be somebody's order."""
+    return bool(injection_spans(passage.text))
+
+
+def _without(text: str, spans: Sequence[TextSpan]) -> str:
+    kept, start = [], 0
+    for span in spans:
+        kept.append(text[start : span.start])
+        start = span.end
+    return "".join([*kept, text[start:]]).strip()
 
 
 def _is_comparable(request: AnswerRequest) -> bool:

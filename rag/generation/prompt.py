@@ -29,8 +29,8 @@ question.
 
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "open": "<documents>",
-        "close": "</documents>",
+        "open": "Documents:",
+        "close": "(end of documents)",
         "updated": "of {date}",
         "expired": "OUTDATED, valid until {date}",
         "starts": "NOT YET, valid from {date}",
@@ -38,11 +38,12 @@ _WORDS: dict[Language, dict[str, str]] = {
         "question": "Question: {question}",
         "previous": "Earlier question, already answered: {question}",
         "background": "The customer writes: {question}",
+        "reply": "Reply to the customer in English, in one to four plain sentences without headings.",
         "insist": "Answer in English. 请用英文回答。",
     },
     "zh": {
-        "open": "<资料>",
-        "close": "</资料>",
+        "open": "资料：",
+        "close": "（资料到此为止）",
         "updated": "{date}",
         "expired": "已失效，有效期至 {date}",
         "starts": "尚未生效，{date} 起生效",
@@ -50,16 +51,18 @@ _WORDS: dict[Language, dict[str, str]] = {
         "question": "问题：{question}",
         "previous": "之前的问题（已回答）：{question}",
         "background": "顾客说明：{question}",
+        "reply": "请直接用中文回复顾客，用一到四句平实的话，不加小标题。",
         "insist": "请用中文回答。Answer in Chinese.",
     },
 }
 
 _CHAT_MARKS = re.compile(
     r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:think|documents|资料|s|bos|eos|pad|unk|(?:start|end)_of_turn|im_(?:start|end))>)"
+    r"|\((?=end of documents\))|（(?=资料到此为止）)"
     r"|<(?=</?SYS>>)|<(?=0x0A>)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CALLS)\])",
     re.IGNORECASE,
 )
-_BROKEN = {"<": "＜", ">": "＞", "[": "［"}
+_BROKEN = {"<": "＜", ">": "＞", "[": "［", "(": "［", "（": "［"}
 
 
 def build_messages(
@@ -85,6 +88,16 @@ def beginning() -> list[Message]:
 def prompt_texts() -> list[str]:
     """Return the texts of the ``beginning``: nothing of them may come back as an answer."""
     return [_SYSTEM]
+
+
+def to_reply(messages: Sequence[Message], language: Language) -> list[Message]:
+    """Return the messages with the wish for a reply behind the question: how long, in which language.
+
+    Without it, a small model writes a form with headings, or the tags of one; to be asked whether the answer is there
+    at all, it must not stand there yet.
+    """
+    *before, last = messages
+    return [*before, Message(last.role, f"{last.content}\n\n{_WORDS[language]['reply']}")]
 
 
 def insist_on_language(messages: Sequence[Message], language: Language) -> list[Message]:

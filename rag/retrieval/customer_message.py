@@ -37,11 +37,11 @@ _COURTESY = re.compile(
     r"|您好|你好|你们好|大家好|老师|客服|各位|尊敬|谢谢|多谢|感谢|此致|敬礼|祝|打扰)[^.?!。？！\n]{0,40}\W*",
     re.IGNORECASE,
 )
-_PERSONAL = re.compile(
-    r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}"  # an address
-    r"|[（(][^()（）\n]{0,60}(?:@|\d{6,})[^()（）\n]{0,60}[)）]"  # who they are, in brackets
-    r"|(?<![\w.])\+?\d(?:[ -]?\d){7,17}(?![\w.])"  # a telephone number, an order
-)
+_ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}+\.[\w.-]{1,64}+"
+_NUMBER = r"(?<![\w.+])\+?\d(?:[ -]?\d){7,17}+(?![\w.])"  # a telephone, an order
+_PERSONAL = re.compile(f"{_ADDRESS}|{_NUMBER}")
+_IN_BRACKETS = re.compile(r"[（(][^()（）\n]{1,120}+[)）]")
+_IDENTIFIES = re.compile(r"@|\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_message(text: str) -> CustomerMessage:
         return CustomerMessage(text)
     sentences = [
         line[span.start : span.end]
-        for line in _PERSONAL.sub(" ", text).split("\n")
+        for line in _without_personal_data(text).split("\n")
         for span in split_sentences(line)
         if span.end - span.start >= _SHORTEST_SENTENCE
     ]
@@ -75,6 +75,12 @@ def read_message(text: str) -> CustomerMessage:
         return CustomerMessage(text)
     background = "\n".join(sentence for sentence in told if sentence not in asking)
     return CustomerMessage("\n".join(asking), background[-_LONGEST_BACKGROUND_CHARACTERS:])
+
+
+def _without_personal_data(text: str) -> str:
+    """Return the text without addresses, long numbers, and brackets that hold one: they say who writes."""
+    bracketless = _IN_BRACKETS.sub(lambda found: " " if _IDENTIFIES.search(found[0]) else found[0], text)
+    return _PERSONAL.sub(" ", bracketless)
 
 
 def _is_long(text: str) -> bool:

@@ -35,11 +35,13 @@ class Model:
 
     def __call__(self, messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
         content = messages[-1].content
-        question = content.rpartition(": ")[2].rpartition("：")[2]
+        question = (
+            content.partition("\n\nReply to")[0].partition("\n\n请直接")[0].rpartition(": ")[2].rpartition("：")[2]
+        )
         self.asked.append(question)
         if self.dies_at and self.dies_at in question:
             return [OllamaUnavailable(host="127.0.0.1")]
-        if "<documents>" not in content and "<资料>" not in content:
+        if not content.startswith(("Documents:", "资料：")):
             return [GeneratedText("I do not know." if question.isascii() else "我不知道。")]
         lines = content.partition("[1] ")[2].splitlines()[1:]
         return [GeneratedText(next(line for line in lines if line.strip()))]
@@ -130,6 +132,7 @@ def test_more_is_sent_as_whole_passages(
     questions: Path, parts: PipelineParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = {}
+    parts = replace(parts, settings=parts.settings.changed(prompt_evidence_tokens=60))
     for context in ("own", "top5"):
         use(monkeypatch, parts, Model())
         figures = tmp_path / f"{context}.json"

@@ -72,6 +72,6 @@ def test_a_word_is_a_token_with_the_same_signs_in_question_and_passage() -> None
 
 def test_the_default_script_quotes_the_first_passage() -> None:
     parts = ScriptedGenerator().generate(
-        [Message("user", "<documents>\n[1] Title\n30 days.\n</documents>")], think=False, max_tokens=9
+        [Message("user", "Documents:\n[1] Title\n30 days.\n(end of documents)")], think=False, max_tokens=9
     )
     assert next(iter(parts)) == GeneratedText("30 days.")

@@ -9,7 +9,7 @@ from rag.text.sentences import split_sentences
 
 NOT_A_MODEL = {"en": "(Timed by a stand-in for a GPU; no model wrote this.)", "zh": "（计时替身输出，并非模型所写。）"}
 
-_DOCUMENTS = (("<documents>\n", "\n</documents>"), ("<资料>\n", "\n</资料>"))
+_DOCUMENTS = (("Documents:\n", "\n(end of documents)"), ("资料：\n", "\n（资料到此为止）"))
 _PASSAGE_NAME = re.compile(r"\[\d+\] .*")
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 _LETTERS_A_TOKEN, _IDEOGRAPHS_A_TOKEN = 4.0, 1.5
@@ -63,7 +63,7 @@ def answer_pieces(prompt: str, tokens: int) -> list[str]:
 
     They are about as long as that many tokens are; a short prompt gives shorter pieces, and blanks at last.
 
-    >>> "".join(answer_pieces("<documents>\n[1] Returns\nSend it back. Pay nothing.\n</documents>\n\nhow?", 30)).strip()
+    >>> "".join(answer_pieces("Documents:\n[1] Returns\nSend it back. Pay nothing.\n(end of documents)", 30)).strip()
     'Send it back. Pay nothing. (Timed by a stand-in for a GPU; no model wrote this.)'
     """
     lines = [line for line in _documents(prompt).splitlines() if line.strip() and not _PASSAGE_NAME.fullmatch(line)]

@@ -83,7 +83,7 @@ class Model:
 
     def __call__(self, messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
         content = messages[-1].content
-        self.asked.append(content.rpartition("</documents>")[2].strip())
+        self.asked.append(content.rpartition("(end of documents)")[2].strip())
         if self.dies_at and self.dies_at in content:
             if isinstance(self.error, Exception):
                 return [self.error]

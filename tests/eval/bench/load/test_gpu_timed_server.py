@@ -18,7 +18,9 @@ from rag.settings import Settings
 from tests.eval.bench.load.conftest import Serving
 
 FAST = GpuTiming(first_token_ms=1, tokens_per_second=2000, answer_tokens=30, thinking_tokens=8)
-ASKED = [Message("user", "<documents>\n[1] Returns\nSend it back within 30 days.\n</documents>\n\nQuestion: how long?")]
+ASKED = [
+    Message("user", "Documents:\n[1] Returns\nSend it back within 30 days.\n(end of documents)\n\nQuestion: how long?")
+]
 
 
 def generator(url: str) -> OllamaGenerator:
