@@ -66,7 +66,7 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
 }
 _ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
 _CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
-_UNIT = rf"(?=[a-z%€£¥$°{IDEOGRAPHS}])(?P<unit>{_CHINESE_UNIT}|{_ENGLISH_UNIT})"
+_UNIT = rf"(?P<unit>(?=[{IDEOGRAPHS}])(?:{_CHINESE_UNIT})|(?=[a-z%€£¥$°])(?:{_ENGLISH_UNIT}))"
 _UNIT_FORMS = tuple(
     (name, re.compile(rf"\A(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
 )
