@@ -33,7 +33,9 @@ Spans = tuple[tuple[TextSpan, ...], ...]
 """For each passage, spans of its document: ordered and disjoint."""
 
 _QUOTED_TOKENS = 120
-"""Of 150 sample questions one sentence holds all key points of 36 %, two of 50, three of 62; one chunk of 63 %."""
+_ALSO_QUOTED_TOKENS = 60
+"""Of the best passage and of the others.  Of 120 customers' texts, 50 found their facts in the best passage's 120
+tokens, 46 where the 120 tokens were those of the best sentences of all passages."""
 
 _SHORT_TOKENS = 100
 """A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
@@ -77,12 +79,21 @@ class RankedSentences:
         return self._spans(self._chosen(self._order, budget_tokens, first if is_short else set()))
 
     def to_quote(self) -> Spans:
-        """Return the best few sentences, an answer for whoever cannot wait for the model.
+        """Return the best sentences, an answer for whoever cannot wait for the model.
 
-        Where the question names a code and a sentence has it, others are about something else.
+        Most are of one passage, the one with the best sentence: what stands together can be read alone.  Where the
+        question names a code and a sentence has it, others are about something else.
         """
         named = [place for place in self._order if self._codes & read_statement(self._sentences[place].text).codes]
-        return self._spans(self._chosen(named or self._order, _QUOTED_TOKENS, set()))
+        order = named or self._order
+        if not order:
+            return self._spans(set())
+        best = self._sentences[order[0]].passage
+        of_best = [place for place in order if self._sentences[place].passage == best]
+        of_others = [place for place in order if self._sentences[place].passage != best]
+        chosen = self._chosen(of_best, _QUOTED_TOKENS, set())
+        also = self._chosen(of_others, _ALSO_QUOTED_TOKENS, set())
+        return self._spans(chosen | (also if self._cost(also) <= _ALSO_QUOTED_TOKENS else set()))
 
     def _chosen(self, order: Sequence[int], budget_tokens: int, given: set[int]) -> set[int]:
         chosen = set(given)
