@@ -22,7 +22,7 @@ _SMALLEST_SPREAD = 1e-6
 
 _STANDOUT_SHARE = 0.1
 _USUAL_PLACE = 3
-_PLACES = ((1.0, 0), (0.86, 1), (0.6, _USUAL_PLACE), (float("-inf"), 8))
+_PLACES = ((1.2, 0), (0.86, 1), (0.6, _USUAL_PLACE), (float("-inf"), 8))
 """From which standing on the other language begins at which place."""
 
 
