@@ -3,8 +3,9 @@
 No retrieval score tells a question whose answer is there from one whose answer is nearly there; a model that reads both
 can.  It is asked for one word after the very prompt that the answer begins with, so that the prefix cache makes the
 second reading nearly free, and what counts is not the word but how probable "yes" is beside "no".  How much that is
-worth depends on the model, so each has a fit of its own in ``reading.json``, which ``python -m eval calibrate refusal``
-writes; a model without one is not asked.
+worth depends on the model, so each has a fit of its own, which ``python -m eval calibrate refusal`` writes beside the
+knowledge base; a model without one is not asked.  ``answerability.json`` may ship fits and has none now: those of the
+stand-in were made behind a prompt with worked examples, and would refuse half of what it can answer behind this one.
 """
 
 import json
@@ -64,7 +65,7 @@ class AnswerabilityFit:
 
     @classmethod
     def from_json(cls, value: Mapping[str, float]) -> Self:
-        """Build it from an entry under ``fits`` in ``reading.json``."""
+        """Build it from an entry under ``fits`` in ``answerability.json``."""
         return cls(**{name: float(value[name]) for name in cls.__slots__})
 
 

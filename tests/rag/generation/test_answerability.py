@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.generation.answerability import AnswerabilityFit, judge_answerable, load_answerability_fit, yes_probability
+from rag.generation.answerability import (
+    ANSWERABILITY_PATH,
+    AnswerabilityFit,
+    judge_answerable,
+    load_answerability_fit,
+    yes_probability,
+)
 from rag.generation.prompt import build_messages
 from rag.protocols import GeneratedText, GenerationFinished
 from rag.schema import Language
@@ -60,8 +66,12 @@ def test_each_model_has_its_own_fit_or_none(tmp_path: Path) -> None:
     assert load_answerability_fit("a:7b", path) is None
 
 
-def test_the_shipped_fits_are_sound() -> None:
-    fit = load_answerability_fit("stand-in:1.5b")
-    assert fit is not None
-    assert 0 < fit.refuse_below < 1
-    assert fit.yes > 0
+def test_the_shipped_file_holds_sound_fits_and_none_that_another_prompt_was_fitted_with() -> None:
+    shipped = json.loads(ANSWERABILITY_PATH.read_text("utf-8"))
+    assert shipped["fits"].keys() == shipped["fitted"].keys()
+    for name in shipped["fits"]:
+        fit = load_answerability_fit(name)
+        assert fit is not None
+        assert 0 < fit.refuse_below < 1
+        assert fit.yes > 0
+    assert load_answerability_fit("stand-in:1.5b") is None, "it was fitted behind a prompt with worked examples"
