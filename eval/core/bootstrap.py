@@ -49,7 +49,7 @@ def share_interval(hits: int, count: int) -> Interval | None:
     """Return Wilson's interval of ``hits`` among ``count``; None where ``count`` is 0.
 
     >>> share_interval(0, 10), share_interval(94, 120)
-    ((0.0, 0.2775), (0.7015, 0.8478))
+    ((0.0, 0.2775), (0.7015, 0.8476))
     """
     if not count:
         return None

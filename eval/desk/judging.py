@@ -113,7 +113,7 @@ def normalise(text: str) -> str:
     """Return the form in which texts are compared.
 
     >>> normalise("It keeps **1,024 GB** – 能不能 改？")
-    'it keeps 1024gb -?改?'
+    'it keeps 1024gb - ?改?'
     """
     text = unicodedata.normalize("NFKC", text).casefold()
     text = _DASHES.sub("-", text)
