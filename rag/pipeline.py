@@ -30,10 +30,10 @@ from rag.grounding.confirmation import mark_unconfirmed
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
+from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
 from rag.retrieval.question import clean_question, needs_thought, question_before, visible
-from rag.retrieval.retriever import KEPT_CHUNKS
 from rag.reuse.sources import AnswerSources
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
 from rag.settings import Settings

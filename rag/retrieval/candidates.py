@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from rag.retrieval.fusion import reciprocal_rank_fusion
 from rag.schema import Language
 
+KEPT_CHUNKS = 24
+"""Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
+
 FOREIGN_HANDICAP = 0.5
 """Standard deviations by which a passage in the other language must stand out more: a reader wants their own language.
 Late interaction prefers that by itself, so little is needed.  Of 0, 0.5, 1 and 1.5, measured on XQuAD's passages with a

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rag.protocols import Embedder
-from rag.retrieval.candidates import DenseHit, fuse
+from rag.retrieval.candidates import KEPT_CHUNKS, DenseHit, fuse
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, load_confidence
 from rag.retrieval.customer_message import read_message
 from rag.retrieval.filters import EVERYTHING, Filters
@@ -30,9 +30,6 @@ from rag.tracing import Trace
 
 RANKED_CHUNKS = 40
 """Chunks of the fused legs that are compared token by token; of these the first ``KEPT_CHUNKS`` are returned."""
-
-KEPT_CHUNKS = 24
-"""Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
 
 OTHER_LANGUAGE_CHUNKS = 8
 """Chunks in the other language than the question's that may stand among those returned."""
