@@ -20,6 +20,8 @@ from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, 
 
 _DENIAL = "¬"
 _DENYING = frozenset((*DENIAL_WORDS, *DENIAL_CHARACTERS))
+_AUXILIARIES = "do does did be is are was were been have has had can could will would shall should may might must need"
+_VERBS_OF_DENIALS = frozenset((_DENIAL, *map(stem, _AUXILIARIES.split()), *"会會能可以要有是得必须須应應该該需"))
 _PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
 _CHINESE_NUMERALS = "一二两三四五六七八九十百"
 _TOKEN = re.compile(
@@ -33,6 +35,8 @@ _LEAST_CLAUSE_TOKENS = 4
 _AROUND_TOKENS = 8
 """Tokens on each side of a place that are compared."""
 _LEAST_AGREEMENT = 3
+_WEIGHT_OF_OTHER_WORDS = 0.5
+"""What the agreement around a denial counts where other words are denied than the claim has in that place."""
 _NEAREST_TOKENS = 3
 """A number or denial is opposite to another where no more than this is between it and what is the same."""
 _MOST_TOKENS = 256
@@ -155,8 +159,10 @@ def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
                     agreeing[_gap(place)] = _around(same, place, place)
         else:
             differing = Mismatch(claim, start, end, source[source_start:source_end])
-            for place in {*differing.wrong_numbers(), *differing.wrong_denials()}:
-                opposing[place] = _around(same, start, end)
+            around = _around(same, start, end)
+            opposing.update(dict.fromkeys(differing.wrong_numbers(), around))
+            weight = _WEIGHT_OF_OTHER_WORDS if differing.says_something_else() else 1
+            opposing.update(dict.fromkeys(differing.wrong_denials(), int(weight * around)))
     return Alignment(agreeing, opposing)
 
 
@@ -180,11 +186,16 @@ class Mismatch:
                 yield self.end - step
 
     def wrong_denials(self) -> Iterator[int]:
-        """Yield the place of a denial that only one side has, where that is all the difference."""
+        """Yield the place of a denial that only one side has, where that is nearly all the difference."""
         own = self.claim[self.start : self.end]
         is_inside = self.start > 0 and self.end < len(self.claim)
         if is_inside and max(len(own), len(self.other)) <= _NEAREST_TOKENS and _denies(own) != _denies(self.other):
             yield self.start + own.index(_DENIAL) if _DENIAL in own else _gap(self.start)
+
+    def says_something_else(self) -> bool:
+        """Tell whether each side has words of its own: "item back in 30 days" and "item does not work in 14 days"."""
+        own = self.claim[self.start : self.end]
+        return not _VERBS_OF_DENIALS.issuperset(own) and not _VERBS_OF_DENIALS.issuperset(self.other)
 
 
 def _are_different_numbers(one: str, other: str) -> bool:

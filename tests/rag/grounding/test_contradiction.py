@@ -41,6 +41,10 @@ def test_what_differs_in_one_place_is_at_odds(claim: str, sources: list[str]) ->
         ("Neither phone nor chat is open on Sundays.", ["Phone and chat are not open on Sundays."]),
         ("It is free of charge.", ["It comes at no extra cost."]),
         ("It was built by hand.", []),
+        (
+            "You can send an item back in 30 days of delivery.",
+            [RETURNS, "If an item does not work in the first 14 days after delivery, we replace it."],
+        ),
         ("积分不能抵运费，也不能抵安装费。", ["积分不能抵运费，也不能抵安装费；积分能抵货款。"]),
     ],
 )
