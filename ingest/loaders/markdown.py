@@ -1,7 +1,8 @@
 """Markdown with YAML front matter.
 
 The text that is kept is Markdown's structure without its decoration: headings, lists, tables and code blocks stay as
-they are written; emphasis, comments, template tags and the targets of relative links go.
+they are written; emphasis, comments, template tags and the targets of relative links go.  A list that the front matter
+holds and the page shows (Jekyll: ``{% include list.html items=page.do_list %}``) stands where it is shown.
 """
 
 import re
@@ -26,8 +27,13 @@ _PLAIN_ENTRY = re.compile(
 )
 # Liquid tags, Jekyll's variables, kramdown's attribute lists: instructions to a site generator
 _TEMPLATE = re.compile(
-    r"\{%(?:(?!\{%|%\}).)*+%\}|\{\{-?\s*+(?:site|page|include|layout)\.(?:(?!\{\{|\}\}).)*+\}\}|\{:[^{}\n]*\}|\{#[\w-]+\}"
+    r"\{%(?:(?!\{%|%\}).)*+%\}|\{\{-?\s*+(?:site|page|include|layout)\.(?:(?!\{\{|\}\}).)*+\}\}|\{:[^{}\n]*\}"
+    r"|\{#[\w-]+(?: \.[\w-]+)*\}"
 )
+_INCLUDE = re.compile(r"\{%-?\s*+include\b(?P<given>(?:(?!\{%|%\}).)*+)%\}", re.DOTALL)
+_OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
+# To CommonMark a target with blanks makes no link; generators of documentation write such targets all the same.
+_LOOSE_LINK = re.compile(r"!?\[(?P<words>[^\[\]\n]*+)\]\((?!\w+:)[^()\n]*?\.(?:md|html?|dita|xml)[^()\n]*+\)")
 
 _HTML_TAG = re.compile(
     r"\s*</?(?:a|b|blockquote|br|button|dd|details|div|dl|dt|em|h[1-6]|i|li|ol|p|section|span|strong|summary|table|tbody"
@@ -39,8 +45,9 @@ _HTML_TAG = re.compile(
 def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
     """Yield the one document of a Markdown file.  Its title: front matter, first heading, file name."""
     del limits  # the file's size is checked before it is read
-    fields, body = split_front_matter(decoded(source, raw))
-    text, heading_words = markdown_text(body)
+    entries, body = _front_matter(decoded(source, raw))
+    fields = _fields(entries)
+    text, heading_words = markdown_text(_with_lists_of_page(body, entries))
     if not fields.get("title"):
         fields = {**fields, "title": heading_words}
     yield make_document(source, text, fields, kind="markdown")
@@ -52,11 +59,10 @@ def markdown_text(body: str) -> tuple[str, str]:
     return "\n\n".join(_blocks(tree)), _first_heading(tree)
 
 
-def split_front_matter(content: str) -> tuple[dict[str, str], str]:
-    """Return the front matter's entries as strings under lower-case names, and the rest.
+def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
+    """Return the front matter's entries and the rest.
 
-    Lists become ``a, b``; nested mappings are left out, for they describe the site, not the text.  Of what is no YAML
-    the plain lines are read: a colon in a title must not make an internal article a public one.
+    Of what is no YAML the plain lines are read: a colon in a title must not make an internal article a public one.
     """
     match = _FRONT_MATTER.match(content)
     if match is None:
@@ -69,10 +75,31 @@ def split_front_matter(content: str) -> tuple[dict[str, str], str]:
         entries = yaml.load(written, Loader=_SafeLoaderWithoutAliases)
     except (yaml.YAMLError, ValueError):  # ValueError: an impossible date such as 2026-02-31
         entries = {line["name"]: line["value"].strip("'\"") for line in _PLAIN_ENTRY.finditer(written)}
-    if not isinstance(entries, Mapping):
-        return {}, body
+    return (entries if isinstance(entries, Mapping) else {}), body
+
+
+def _fields(entries: Mapping[str, object]) -> dict[str, str]:
+    """Return the entries as strings under lower-case names.
+
+    Lists become ``a, b``; nested mappings are left out, for they describe the site, not the text.
+    """
     named = ((str(name).lower(), _as_text(value)) for name, value in entries.items())
-    return {name: value for name, value in named if value}, body
+    return {name: value for name, value in named if value}
+
+
+def _with_lists_of_page(body: str, entries: Mapping[str, object]) -> str:
+    """Write the front matter's lists where the page includes them."""
+
+    def written(tag: re.Match[str]) -> str:
+        named = _OF_PAGE.search(tag["given"])
+        value = entries.get(named["name"]) if named else None
+        items = [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+        before = body[body.rfind("\n", 0, tag.start()) + 1 : tag.start()]
+        indent = "" if before.strip() else before
+        lines = [f"\n{indent}- {' '.join(item.split())}" for item in items]
+        return "".join([*lines, "\n"]) if lines else tag.group()
+
+    return _INCLUDE.sub(written, body)
 
 
 class _SafeLoaderWithoutAliases(yaml.SafeLoader):
@@ -144,7 +171,8 @@ def _list(node: SyntaxTreeNode) -> str:
 def _inline(node: SyntaxTreeNode) -> str:
     """Return the words of a heading, paragraph or cell."""
     parts = (_inline_part(part) for child in node.children for part in child.children)
-    return join_lines(_TEMPLATE.sub("", "".join(parts))).strip()
+    words = _LOOSE_LINK.sub(r"\g<words>", _TEMPLATE.sub("", "".join(parts)))
+    return join_lines(words).strip()
 
 
 def _inline_part(node: SyntaxTreeNode) -> str:

@@ -192,3 +192,20 @@ def test_html_that_folds_out_keeps_its_heading_and_its_indented_list(tmp_path: P
 
 def test_indented_html_that_follows_no_html_is_code(tmp_path: Path) -> None:
     assert load_one(tmp_path, "code.md", "Write:\n\n    <p>Hello</p>\n").text == "Write:\n\n```\n<p>Hello</p>\n```"
+
+
+def test_a_list_of_the_front_matter_stands_where_the_page_shows_it(tmp_path: Path) -> None:
+    fields = "title: IDs\ndo_list:\n  - A **driving licence**\n  - A passport\ndont_list: [A military ID]\nn: 3"
+    shown = "{%% include icons.html items=page.%s size='md' %%}"
+    body = "\n\n".join(
+        ["## We accept", shown % "do_list", "## We don't", f"1. These:\n   {shown % 'dont_list'}", shown % "n"]
+    )
+    document = load_one(tmp_path, "ids.md", f"---\n{fields}\n---\n{body}\n")
+    assert document.text == (
+        "## We accept\n\n- A driving licence\n- A passport\n\n## We don't\n\n1. These:\n\n   - A military ID"
+    )
+
+
+def test_relative_links_with_blanks_and_marks_of_sections_go(tmp_path: Path) -> None:
+    body = "## Limits {#section_a1-b .section}\n\n[Errors](../API 参考/Errors.md#), [x](https://a.example/b c.md)."
+    assert load_one(tmp_path, "limits.md", body).text == "## Limits\n\nErrors, [x](https://a.example/b c.md)."
