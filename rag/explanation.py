@@ -120,7 +120,8 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
 
 
 def _messages(asked: AnswerRequest) -> Sequence[Message]:
-    return to_reply(build_messages(asked.question, asked.evidence, asked.language, asked.previous), asked.language)
+    messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
+    return to_reply(messages, asked.question, asked.language)
 
 
 def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:

@@ -145,7 +145,7 @@ class ModelAlone:
         previous = question.previous if leans(text) else ""
         together = f"{previous}\n{text}".strip()
         yield Retrieved(evidence, True, 1.0, generation)
-        messages = to_reply(build_messages(text, evidence, language, previous), language)
+        messages = to_reply(build_messages(text, evidence, language, previous), text, language)
         if not self.has_passage:
             messages = [Message("system", _FLOOR[language]), Message("user", together)]
         budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)

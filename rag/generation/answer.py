@@ -94,7 +94,7 @@ def generate_answer(
             clock.record(request.trace)
             return Completed(_refused(request, author), stopped_by="answerability")
         not_said = _missing_parts(request, generator, messages, fit, clock)
-    asked = to_reply(messages, request.language)
+    asked = to_reply(messages, request.question, request.language)
     reply = guard_reply(generator, asked, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):

@@ -9,8 +9,8 @@ from collections import deque
 
 import numpy as np
 
-FEWEST_TOKENS = 160
-"""However slow the machine is: with less, sentences that answer are too often left out (``evidence/selection.py``)."""
+FEWEST_TOKENS = 320
+"""However slow the machine is: with 160 the facts of 60 of 120 answerable customers' texts are read, with 320 of 83."""
 
 _REMEMBERED = 16
 _FEWEST_ANSWERS = 4
@@ -24,7 +24,7 @@ class PromptSpeed:
     >>> for _ in range(4):
     ...     pace.learn(300, 10.0)
     >>> pace.affordable_tokens(8.0, unknown=480, most=3000), pace.affordable_tokens(60.0, unknown=480, most=3000)
-    (240, 1800)
+    (320, 1800)
     """
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ def test_it_tells_what_an_answer_would_rest_on(tmp_path: Path) -> None:
     assert (told.answerable, told.probability, told.threshold) == (
         retrieved.answerable, retrieved.answerable_probability, 0.0,
     )  # fmt: skip
-    assert list(told.messages) == to_reply(build_messages(told.question, told.evidence, "en"), "en")
+    assert list(told.messages) == to_reply(build_messages(told.question, told.evidence, "en"), told.question, "en")
     assert 0 < told.sent.used <= told.sent.limit
     assert 0 < told.shown.used <= told.shown.limit
     sent = [one for one in told.chunks if one.status == "sent"]

@@ -26,6 +26,7 @@ from rag.generation.prompt import build_messages
 from rag.pipeline import AskKeywords, AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.queue.admission import Admission, Ticket
+from rag.queue.prompt_speed import FEWEST_TOKENS
 from rag.queue.ticket_queue import TicketRequest
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
@@ -516,7 +517,7 @@ def test_the_earlier_question_is_read_with_one_that_leans_on_it(tmp_path: Path, 
     assert desk.ranking.asked == [(question, "en")]
     assert desk.ranking.earlier == [["Can I return a kettle?", "Thank you!"]]
     (messages,) = desk.generator.calls
-    *_, before, last = messages[-1].content.partition("\n\nReply to")[0].splitlines()
+    *_, before, last = messages[-1].content.rsplit("\n\n", 1)[0].splitlines()
     assert last == f"Question: {question}"
     assert (before == "Earlier question, already answered: Can I return a kettle?") is is_read
 
@@ -725,5 +726,5 @@ def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_pat
     for number in range(4):
         assert desk.pipeline.prompt_evidence_tokens == 480
         desk.pipeline.answer(f"How long can I return kind {number}?")
-    assert desk.pipeline.prompt_evidence_tokens == 160
+    assert desk.pipeline.prompt_evidence_tokens == FEWEST_TOKENS
     assert 0 < read() < at_first

@@ -80,10 +80,28 @@ def test_harmless_text_stays_as_it_is() -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_wish_for_a_reply_comes_last(language: Language) -> None:
     messages = build_messages("How long?", [PASSAGE], language)
-    asked = to_reply(messages, language)
+    asked = to_reply(messages, "How long?", language)
     assert asked[:-1] == messages[:-1]
     assert asked[-1].content.startswith(messages[-1].content)
-    assert len(asked[-1].content) < len(messages[-1].content) + 100
+    assert len(asked[-1].content) < len(messages[-1].content) + 200
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "is_asked"),
+    [
+        ("I have lost the box. Can I still return it?", "en", True),
+        ("Dear team,\n\nwhich of these can be returned?\n\nIs it warm there?\nMary", "en", True),
+        ("Which boxes can I return, and when?", "en", False),
+        ("E07 on the display", "en", False),
+        ("盒子丢了，还能退吗？", "zh", True),
+        ("面单丢了退得了不", "zh", True),
+        ("行李箱能带上飞机不", "zh", True),
+        ("退货要多久？", "zh", False),
+    ],
+)
+def test_yes_or_no_is_wished_for_where_it_is_asked_for(question: str, language: Language, *, is_asked: bool) -> None:
+    wish = to_reply(build_messages(question, [PASSAGE], language), question, language)[-1].content.rsplit("\n\n", 1)[1]
+    assert ("yes or no" in wish or "能或不能" in wish) is is_asked
 
 
 def test_insisting_keeps_the_beginning() -> None:
