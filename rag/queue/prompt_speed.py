@@ -10,7 +10,8 @@ from collections import deque
 import numpy as np
 
 FEWEST_TOKENS = 320
-"""However slow the machine is: with 160 the facts of 60 of 120 answerable customers' texts are read, with 320 of 83."""
+"""However slow the machine is: of 120 answerable customers' texts over product
+pages the facts were read in 58 with 160 tokens, 78 with 320, 87 with 480."""
 
 _REMEMBERED = 16
 _FEWEST_ANSWERS = 4
