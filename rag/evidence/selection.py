@@ -34,8 +34,11 @@ Spans = tuple[tuple[TextSpan, ...], ...]
 
 _QUOTED_TOKENS = 120
 _ALSO_QUOTED_TOKENS = 60
-"""Of the best passage and of the others.  Of 120 customers' texts, 50 found their facts in the best passage's 120
-tokens, 46 where the 120 tokens were those of the best sentences of all passages."""
+"""Of the best passage and of the others.  Of 164 customers' texts so many found their facts in 120 tokens of the best
+passage: 69 in its best sentences, 74 in what stands around the best one."""
+
+_FOLLOWING_BONUS = 1.0
+"""Standard deviations by which what follows may be worse than what stands before: answers follow their questions."""
 
 _SHORT_TOKENS = 100
 """A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
@@ -79,10 +82,11 @@ class RankedSentences:
         return self._spans(self._chosen(self._order, budget_tokens, first if is_short else set()))
 
     def to_quote(self) -> Spans:
-        """Return the best sentences, an answer for whoever cannot wait for the model.
+        """Return what answers best, for whoever cannot wait for the model: it can be read alone.
 
-        Most are of one passage, the one with the best sentence: what stands together can be read alone.  Where the
-        question names a code and a sentence has it, others are about something else.
+        Most is of one passage, what stands around the best sentence.  The rest is of passages further down, for the
+        first one that is quoted is shown as the best match.  Where the question names a code and a sentence has it,
+        others are about something else: then only sentences with the code are taken.
         """
         named = [place for place in self._order if self._codes & read_statement(self._sentences[place].text).codes]
         order = named or self._order
@@ -90,10 +94,29 @@ class RankedSentences:
             return self._spans(set())
         best = self._sentences[order[0]].passage
         of_best = [place for place in order if self._sentences[place].passage == best]
-        of_others = [place for place in order if self._sentences[place].passage != best]
-        chosen = self._chosen(of_best, _QUOTED_TOKENS, set())
+        of_others = [place for place in order if self._sentences[place].passage > best]
+        chosen = self._chosen(of_best, _QUOTED_TOKENS, set()) if named else self._around(order[0], _QUOTED_TOKENS)
         also = self._chosen(of_others, _ALSO_QUOTED_TOKENS, set())
         return self._spans(chosen | (also if self._cost(also) <= _ALSO_QUOTED_TOKENS else set()))
+
+    def _around(self, place: int, budget_tokens: int) -> set[int]:
+        """Return a place with its neighbours in the passage, the better one first, as far as the budget reaches."""
+        chosen = _with_needs(place, self._sentences)
+        first = last = place
+        while True:
+            beside = {first - 1: 0.0, last + 1: _FOLLOWING_BONUS}
+            within = [one for one in beside if self._is_beside(one, place)]
+            better_first = sorted(within, key=lambda one: self._scores[one] + beside[one], reverse=True)
+            longer = [(one, chosen | _with_needs(one, self._sentences)) for one in better_first]
+            fitting = next(((one, more) for one, more in longer if self._cost(more) <= budget_tokens), None)
+            if fitting is None:
+                return chosen
+            one, chosen = fitting
+            first, last = min(first, one), max(last, one)
+
+    def _is_beside(self, place: int, best: int) -> bool:
+        """Tell whether there is such a place, and in the passage of the best one."""
+        return 0 <= place < len(self._sentences) and self._sentences[place].passage == self._sentences[best].passage
 
     def _chosen(self, order: Sequence[int], budget_tokens: int, given: set[int]) -> set[int]:
         chosen = set(given)
