@@ -40,7 +40,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "background": "The customer writes: {question}",
         "reply": "Reply in English, in one to four plain sentences without headings. Take the words, numbers and "
         "conditions from the sentences of the documents that answer the question.",
-        "yes_or_no": " Begin with yes or no.",
+        "yes_or_no": " Begin with yes or no, then say under which conditions and why.",
         "insist": "Answer in English. 请用英文回答。",
     },
     "zh": {
@@ -54,7 +54,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "previous": "之前的问题（已回答）：{question}",
         "background": "顾客说明：{question}",
         "reply": "请用中文回复，一到四句平实的话，不加小标题。用资料中回答这个问题的句子的原话，保留其中的数字和条件。",
-        "yes_or_no": "先回答能或不能、是或不是。",
+        "yes_or_no": "先回答能或不能、是或不是，再说明条件和原因。",
         "insist": "请用中文回答。Answer in Chinese.",
     },
 }

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import pairwise
 
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
 from rag.text.scripts import IDEOGRAPHS
@@ -96,17 +97,34 @@ def _pieces(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 def _is_part_at_odds(own: Sequence[str], said: Iterable[Sequence[str]]) -> bool:
     agreeing: dict[int, int] = {}
     opposing: dict[int, int] = {}
+    opponents: dict[int, Sequence[str]] = {}
     every = frozenset(own)
-    for source in said:
-        if len(every.intersection(source)) < _LEAST_AGREEMENT:
-            continue
+    alike = [source for source in said if len(every.intersection(source)) >= _LEAST_AGREEMENT]
+    for source in alike:
         found = align(own, source)
-        for best, new in ((agreeing, found.agreeing), (opposing, found.opposing)):
-            for place, strength in new.items():
-                best[place] = max(strength, best.get(place, 0))
+        for place, strength in found.agreeing.items():
+            agreeing[place] = max(strength, agreeing.get(place, 0))
+        for place, strength in found.opposing.items():
+            if strength > opposing.get(place, 0):
+                opposing[place], opponents[place] = strength, source
     return any(
-        strength >= _LEAST_AGREEMENT and strength > agreeing.get(place, 0) for place, strength in opposing.items()
+        strength >= _LEAST_AGREEMENT
+        and strength > agreeing.get(place, 0)
+        and not _is_said_elsewhere(own, place, opponents[place], alike)
+        for place, strength in opposing.items()
     )
+
+
+def _is_said_elsewhere(own: Sequence[str], place: int, opponent: Sequence[str], alike: Iterable[Sequence[str]]) -> bool:
+    """Tell whether a sentence with all of the claim's words that the opponent has gives the very number with its unit.
+
+    "It must be stored for 180 days" rests on "it is deleted before it has been stored for 180 days", in other places,
+    and "it is converted after it has been stored for 360 days" is about something else.
+    """
+    if not 0 <= place < len(own) - 1 or not _is_number(own[place]):
+        return False
+    number, shared = (own[place], own[place + 1]), frozenset(own).intersection(opponent)
+    return any(number in pairwise(source) and shared.issubset(source) for source in alike)
 
 
 @lru_cache(maxsize=4096)

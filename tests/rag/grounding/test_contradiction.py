@@ -23,6 +23,10 @@ RETURNS = "You can send back any item within 30 days of delivery."
         ("七种云盘都支持快照和加密。", ["三种云盘都支持快照和加密。"]),
         ("At most six members can join a home.", ["At most eight members can join a home."]),
         ("100 积分抵 1 元，积分能抵运费和安装费。", ["100 积分抵 1 元。", "积分不能抵运费和安装费。"]),
+        (
+            "It must be stored for at least 720 days before it can be deleted.",
+            ["It must be stored for at least 180 days.", "Objects are deleted after 720 days."],
+        ),
         ("已绑定的卡能退、不能提现。", ["没有绑定的卡，7 天内可以退；已经绑定的不能退，也不能提现。"]),
     ],
 )
@@ -41,6 +45,13 @@ def test_what_differs_in_one_place_is_at_odds(claim: str, sources: list[str]) ->
         ("Neither phone nor chat is open on Sundays.", ["Phone and chat are not open on Sundays."]),
         ("It is free of charge.", ["It comes at no extra cost."]),
         ("It was built by hand.", []),
+        (
+            "It must be stored for at least 180 days before it can be deleted without a fee.",
+            [
+                "If it is deleted after it was stored for less than 180 days, a fee is charged.",
+                "Objects are deleted after they are stored for more than 720 days.",
+            ],
+        ),
         (
             "You can send an item back in 30 days of delivery.",
             [RETURNS, "If an item does not work in the first 14 days after delivery, we replace it."],
