@@ -35,9 +35,7 @@ class Model:
 
     def __call__(self, messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
         content = messages[-1].content
-        question = (
-            content.partition("\n\nReply to")[0].partition("\n\n请直接")[0].rpartition(": ")[2].rpartition("：")[2]
-        )
+        question = content.rpartition("\n\n")[0].rpartition(": ")[2].rpartition("：")[2]
         self.asked.append(question)
         if self.dies_at and self.dies_at in question:
             return [OllamaUnavailable(host="127.0.0.1")]
