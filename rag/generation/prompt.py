@@ -38,8 +38,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "question": "Question: {question}",
         "previous": "Earlier question, already answered: {question}",
         "background": "The customer writes: {question}",
-        "reply": "Reply in English, in one to four plain sentences without headings. Take the words, numbers and "
-        "conditions from the sentences of the documents that answer the question.",
+        "reply": "Reply to the customer in English, in one to four plain sentences without headings.",
         "yes_or_no": " Begin with yes or no, then say under which conditions and why.",
         "insist": "Answer in English. 请用英文回答。",
     },
@@ -53,7 +52,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "question": "问题：{question}",
         "previous": "之前的问题（已回答）：{question}",
         "background": "顾客说明：{question}",
-        "reply": "请用中文回复，一到四句平实的话，不加小标题。用资料中回答这个问题的句子的原话，保留其中的数字和条件。",
+        "reply": "请直接用中文回复顾客，用一到四句平实的话，不加小标题。",
         "yes_or_no": "先回答能或不能、是或不是，再说明条件和原因。",
         "insist": "请用中文回答。Answer in Chinese.",
     },
