@@ -69,7 +69,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         if _score(claim, more, context) - _score(claim, chosen, context) < _FURTHER_SPAN_GAIN:
             break
         chosen = more
-    if _is_said_otherwise(claim, chosen, fitting):
+    if _is_said_otherwise(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
     return chosen if _is_enough(claim, chosen, context) else []
 
@@ -92,6 +92,16 @@ def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequ
         and not any(other.agrees_with(figure) for other in span.own.quantities)
         for span in spans
     )
+
+
+def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether the chosen places say nothing of any code that the claim names, while another place does.
+
+    What is told of E05 does not support a sentence about E07 where the evidence has a row for E07.
+    """
+    told = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
+    named = claim.statement.codes
+    return bool(named) and not named & told and any(named & span.own.codes for span in context.spans)
 
 
 def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:

@@ -101,3 +101,15 @@ def test_a_rule_of_another_time_supports_only_what_is_asked_of_it() -> None:
     expired = replace(_passage("A full charge takes 8 hours."), expired_on=date(2025, 12, 31))
     assert ground("A full charge takes 8 hours.", [expired]).unsupported
     assert ground("A full charge takes 8 hours.", [replace(expired, sent=(TextSpan(0, 28),))]).citations
+
+
+def test_a_sentence_about_a_code_does_not_rest_on_a_passage_without_it() -> None:
+    codes = (
+        "| Code | Meaning | What to do |\n| --- | --- | --- |\n| E07 | Cliff sensors dusty | Wipe the sensor windows |"
+    )
+    prices = "A worn wheel module can be changed at the repair centre for EUR 49."
+    evidence = [_passage(codes, "en"), _passage(prices, "en")]
+    wrong = ground("E07 means that the worn wheel module is changed at the repair centre.", evidence, "E07, what now?")
+    assert wrong.unsupported
+    assert not ground("E07 means that the cliff sensors are dusty.", evidence, "E07, what now?").unsupported
+    assert not ground("A worn wheel module is changed at the repair centre.", evidence, "E07, what now?").unsupported
