@@ -88,16 +88,20 @@ def _fields(entries: Mapping[str, object]) -> dict[str, str]:
 
 
 def _with_lists_of_page(body: str, entries: Mapping[str, object]) -> str:
-    """Write the front matter's lists where the page includes them."""
+    """Write the front matter's lists where the page includes them.
+
+    Each stands once, at its first place: a long one that is included everywhere could fill gigabytes.
+    """
+    lists = {name: value for name, value in entries.items() if isinstance(value, list)}
 
     def written(tag: re.Match[str]) -> str:
         named = _OF_PAGE.search(tag["given"])
-        value = entries.get(named["name"]) if named else None
-        items = [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+        items = [item for item in lists.pop(named["name"], ()) if isinstance(item, str)] if named else []
+        if not items:
+            return tag.group()
         before = body[body.rfind("\n", 0, tag.start()) + 1 : tag.start()]
         indent = "" if before.strip() else before
-        lines = [f"\n{indent}- {' '.join(item.split())}" for item in items]
-        return "".join([*lines, "\n"]) if lines else tag.group()
+        return "".join(f"\n{indent}- {' '.join(item.split())}" for item in items) + "\n"
 
     return _INCLUDE.sub(written, body)
 

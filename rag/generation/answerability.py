@@ -5,7 +5,7 @@ can.  It is asked for one word after the very prompt that the answer begins with
 second reading nearly free, and what counts is not the word but how probable "yes" is beside "no".  How much that is
 worth depends on the model, so each has a fit of its own, which ``python -m eval calibrate refusal`` writes beside the
 knowledge base; a model without one is not asked.  ``answerability.json`` may ship fits and has none now: on customers'
-texts over product pages one of the 1.5B stand-in refused, held out, .26 of 18 without an answer and .12 of 33 with one.
+texts one of the 1.5B stand-in refused, held out, .26 of 18 without an answer and .12 of 33 with one.
 """
 
 import json

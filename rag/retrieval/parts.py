@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from rag.retrieval.customer_message import read_message
 from rag.schema import RetrievedChunk
-from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
+from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
 from rag.text.scripts import IDEOGRAPHS
 
 MOST_PARTS = 3
@@ -19,8 +19,8 @@ _UNTOUCHED, _EARLY = 1, 3
 
 _SHORTEST_CHARACTERS = 4
 _ENGLISH_ASKS = (
-    rf"(?:(?:{ENGLISH_QUESTION_WORDS})\b|(?:can|could|do|does|did|is|are|was|were|will|would|should|may"
-    r"|must|have|has)\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
+    rf"(?:(?:{ENGLISH_QUESTION_WORDS})\b|(?:{ENGLISH_ASKING_VERBS})\s+"
+    r"(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
 )
 _CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
 _ENDS = re.compile(

@@ -5,14 +5,17 @@ import re
 ENGLISH_QUESTION_WORDS = "how|what|which|when|where|who|whose|why"
 """For small letters, and between word borders."""
 
-CHINESE_QUESTION_WORDS = (
-    r"多少|多久|多长|多大|几|怎么|怎样|如何|什么|啥|哪|谁|吗|么\b|呢|是否|能不能|要不要|可不可以|可以不|有没有|会不会"
-)
+ENGLISH_ASKING_VERBS = "can|could|do|does|did|is|are|was|were|will|would|should|may|must|have|has"
+"""Before their subject they ask for yes or no; for small letters, and between word borders."""
+
+_CHINESE_YES_OR_NO = "吗|是否|能不能|要不要|可不可以|有没有|会不会"
+
+CHINESE_QUESTION_WORDS = rf"多少|多久|多长|多大|几|怎么|怎样|如何|什么|啥|哪|谁|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
 
 _ASKS_YES_OR_NO = re.compile(
     r"(?:^|[.,;:!?]\s+|\b(?:and|but|so|then|or)\s+)"
-    r"(?:can|could|is|are|was|were|do|does|did|will|would|may|should|has|have|must|am)(?:n['’]t)?\s+[a-z]"
-    r"|吗|能不能|可不可以|是否|能否|可否|是不是|行不行|有没有|会不会|要不要|支不支持|算不算"
+    rf"(?:{ENGLISH_ASKING_VERBS}|am)(?:n['’]t)?\s+[a-z]"
+    rf"|{_CHINESE_YES_OR_NO}|能否|可否|是不是|行不行|支不支持|算不算"
     r"|[能会行可得](?:[^\n。？?]{0,30})不[？?。]?$|么[？?。]?$",
     re.IGNORECASE | re.MULTILINE,
 )

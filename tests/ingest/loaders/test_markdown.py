@@ -206,6 +206,14 @@ def test_a_list_of_the_front_matter_stands_where_the_page_shows_it(tmp_path: Pat
     )
 
 
+def test_a_list_of_the_front_matter_cannot_unfold_into_gigabytes(tmp_path: Path) -> None:
+    items = "\n".join(f"  - item {number} {'x' * 90}" for number in range(500))
+    body = "{% include icons.html items=page.many %} " * 20_000
+    text = load_one(tmp_path, "bomb.md", f"---\nmany:\n{items}\n---\n{body}\n").text
+    assert text.count("item 499") == 1
+    assert len(text) < 100_000
+
+
 def test_relative_links_with_blanks_and_marks_of_sections_go(tmp_path: Path) -> None:
     body = "## Limits {#section_a1-b .section}\n\n[Errors](../API 参考/Errors.md#), [x](https://a.example/b c.md)."
     assert load_one(tmp_path, "limits.md", body).text == "## Limits\n\nErrors, [x](https://a.example/b c.md)."

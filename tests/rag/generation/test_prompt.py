@@ -83,7 +83,7 @@ def test_the_wish_for_a_reply_comes_last(language: Language) -> None:
     asked = to_reply(messages, "How long?", language)
     assert asked[:-1] == messages[:-1]
     assert asked[-1].content.startswith(messages[-1].content)
-    assert len(asked[-1].content) < len(messages[-1].content) + 200
+    assert len(asked[-1].content) < len(messages[-1].content) + 100
 
 
 @pytest.mark.parametrize(

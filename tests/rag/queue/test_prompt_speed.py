@@ -18,7 +18,9 @@ def test_nothing_is_cut_before_the_pace_is_known() -> None:
     assert learnt(1, 1, 1).affordable_tokens(1.0, unknown=480, most=200) == 200
 
 
-@pytest.mark.parametrize(("pace", "tokens"), [(1.0, FEWEST_TOKENS), (60.0, 480), (100.0, 800), (1000.0, 3000)])
+@pytest.mark.parametrize(
+    ("pace", "tokens"), [(1.0, FEWEST_TOKENS), (30.0, 400), (60.0, 480), (100.0, 800), (1000.0, 3000)]
+)
 def test_seconds_become_tokens_within_bounds(pace: float, tokens: int) -> None:
     assert learnt(*[pace] * 4).affordable_tokens(8.0, unknown=480, most=3000) == tokens
 
