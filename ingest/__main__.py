@@ -44,6 +44,7 @@ from ingest.reader import FileReader
 from ingest.summary import IngestSummary
 from ingest.watch import watch
 from rag.errors import AnswerdeskError, KnowledgeError, SettingsError
+from rag.priority import run_as_batch_work
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
@@ -265,4 +266,4 @@ def summary_json(summary: IngestSummary, language: Language) -> dict[str, object
 
 if __name__ == "__main__":
     keep_files_private()
-    sys.exit(exit_code_of(main))
+    sys.exit(run_as_batch_work(lambda: exit_code_of(main)))

@@ -1,8 +1,8 @@
 """A process of ours for one long piece of work, which another one of ours owns, talks to and can stop.
 
 The request, ``{"settings", "job"}``, is one line of JSON on the child's standard input.  Its replies are lines of JSON,
-``[kind, value]``, on standard output: ``progress`` while it works, and at last ``summary`` or ``failure``.  It runs at
-a lower priority than the process that answers questions, and ends with its owner.
+``[kind, value]``, on standard output: ``progress`` while it works, and at last ``summary`` or ``failure``.  It runs
+where nobody else wants the processor, and ends with its owner.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from typing import Any, Self, TextIO
 
 from rag import errors
 from rag.errors import AnswerdeskError, IngestStopped
-from rag.priority import INGEST_GIVES_WAY_BY, lower_priority
+from rag.priority import become_batch_work
 from rag.settings import Settings
 
 Tell = Callable[[Any], None]
@@ -130,7 +130,7 @@ def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
     Standard output is out of reach of libraries that print.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends us
-    lower_priority(INGEST_GIVES_WAY_BY)
+    become_batch_work()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)
         request = json.loads(sys.stdin.readline())

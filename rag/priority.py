@@ -1,27 +1,112 @@
 """Which of our processes goes first on a machine that is too small for all of them.
 
-The desk finds passages in milliseconds and must not wait for the model, which takes every core for seconds; an ingest
-has hours.  Linux shares the cores among sessions before it looks at single processes (sched(7), autogroups), so a
-session is told to give way, too, where it can be.
+A model's threads wait for each other some hundred times a token, so one thread that is kept from its core keeps all of
+them waiting: two threads that share their two cores with one busy process wrote a twelfth of what they write alone, and
+a thirtieth where they were told to give way (docs/serving.md).  So the model gives way to nobody, and work that has
+hours gives way to everybody.
+
+Linux shares the cores among sessions before it looks at single processes (sched(7), autogroups), so a level counts only
+for a session of its own.
 """
 
-import contextlib
+import ctypes
 import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
 
-MODEL_GIVES_WAY_BY, INGEST_GIVES_WAY_BY = 10, 19
-"""Nice levels.  Of a core that the desk wants as well, the model keeps a tenth at 10; of one that the model wants, an
-ingest has an eighth at 19."""
+MODEL_NICE, DESK_NICE, BATCH_NICE = -10, -15, 19
+"""The first two only where the user may go before others (root, or a limit that allows it).  Of a core that an ordinary
+process wants as well the model then has nine tenths; the desk's searches, which are short, go before the model."""
 
-_AUTOGROUP = "/proc/self/autogroup"
+_AUTOGROUP = Path("/proc/self/autogroup")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HANDLED = (*_PASSED_ON, signal.SIGTSTP)
+_KILLED = 128  # a shell's exit code for a process that a signal ended, plus the signal's number
 
 
-def lower_priority(by: int) -> None:
-    """Let this process, which leads a session of its own, go behind others by so many nice levels, in [0, 19]."""
-    with contextlib.suppress(OSError):
-        os.nice(by)
-    with contextlib.suppress(OSError):  # a kernel without autogroups
+def set_priority(nice: int) -> None:
+    """Move this process and the session that it is in to a nice level in [-20, 19], as far as the kernel lets us.
+
+    A level below the present one is for root and for users with a limit (``RLIMIT_NICE``) that allows it.
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    with suppress(OSError):  # a kernel without autogroups, or a level that is not for us
         session = os.open(_AUTOGROUP, os.O_WRONLY)
         try:
-            os.write(session, str(by).encode())
+            os.write(session, str(nice).encode())
         finally:
             os.close(session)
+
+
+@contextmanager
+def at_priority(nice: int) -> Iterator[None]:
+    """Be at another nice level for a block, with the session that we are in."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    set_priority(nice)
+    try:
+        yield
+    finally:
+        set_priority(before)
+
+
+def become_batch_work() -> None:
+    """Let this process, which leads a session of its own, run where nobody else wants the processor."""
+    set_priority(BATCH_NICE)
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def run_as_batch_work(main: Callable[[], int]) -> int:
+    """Do the work of a command behind everybody else, and return its exit code.
+
+    A terminal's session also holds the shell, so the work is done by a child in a session of its own; what a terminal
+    sends is passed on to it, and it ends with us, however we end.
+    """
+    if not _AUTOGROUP.exists():
+        become_batch_work()
+        return main()
+    parent = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # none comes between the fork and who passes it on
+    child = os.fork()
+    if not child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        _leave_session(parent)
+        become_batch_work()
+        return main()
+    _pass_signals_to(child)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else _KILLED - code
+
+
+def _leave_session(parent: int) -> None:
+    os.setsid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(_KILLED + signal.SIGKILL)
+
+
+def _pass_signals_to(child: int) -> None:
+    """Send the child what is sent to us; stop and go on with it (Ctrl-Z and ``fg``)."""
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
+
+    for number in _PASSED_ON:
+        signal.signal(number, pass_on)
+
+    def stop_both(*_: object) -> None:
+        os.kill(child, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.kill(child, signal.SIGCONT)  # reached when the shell lets us go on
+
+    signal.signal(signal.SIGTSTP, stop_both)

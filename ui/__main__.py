@@ -21,6 +21,7 @@ import psutil
 
 from rag.errors import AnswerdeskError, OpenWithoutSignIn, PortTaken, ServingError
 from rag.ollama.server import ensure_running, stop
+from rag.priority import DESK_NICE, at_priority
 from rag.private_files import keep_files_private
 from rag.settings import LOOPBACKS, Settings, load_settings
 from rag.setup.console import Console, Outcome
@@ -91,7 +92,8 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
         "server.allowedHosts": allowed_hosts(host, names),
         "server.maxUploadSize": load_settings().document_limit_megabytes,
     }
-    DeskApplication().run(config=desk_configuration(own))
+    with at_priority(DESK_NICE):
+        DeskApplication().run(config=desk_configuration(own))
 
 
 def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import rag
+from rag.priority import run_as_batch_work
 from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of
 
@@ -138,6 +139,8 @@ def run() -> None:
     keep_files_private()
     if sys.argv[1:2] == ["eval"]:  # SIGTERM ends it as Ctrl-C does: results so far are kept, its processes end too
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if sys.argv[1:2] == ["ingest"]:
+        sys.exit(run_as_batch_work(lambda: exit_code_of(main)))
     exit_code = exit_code_of(main)
     if sys.argv[1:2] == ["desk"]:
         os._exit(exit_code)  # all is closed; a thread still loading the embedder would make its native library abort

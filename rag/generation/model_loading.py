@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AnswerCancelled
 from rag.ollama.client import OllamaClient
+from rag.ollama.options import load_options
 from rag.queue.admission import Admission
 from rag.queue.ticket_queue import TicketRequest
 from rag.settings import Settings
@@ -32,9 +33,7 @@ def load(client: OllamaClient, name: str, settings: Settings) -> None:
 
     Takes as long as loading does.  Raises ``OllamaUnavailable``, and ``OllamaRefused`` where there is no room.
     """
-    layers = {} if settings.gpu_layers is None else {"num_gpu": settings.gpu_layers}
-    options = {"num_ctx": settings.context_tokens, **layers}
-    client.generate({"model": name, "keep_alive": settings.keep_alive_seconds, "options": options})
+    client.generate({"model": name, "keep_alive": settings.keep_alive_seconds, "options": load_options(settings)})
 
 
 def unload(client: OllamaClient, name: str) -> None:

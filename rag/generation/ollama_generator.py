@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable
 from rag.generation.thought_tags import ThoughtTags
+from rag.ollama.options import load_options
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
 
@@ -225,15 +226,13 @@ class OllamaGenerator:
                 items.put(_finished(last, logprobs))
 
     def _options(self, max_tokens: int) -> dict[str, Any]:
-        # The context is the same in every request: another one makes Ollama load the model again.
-        layers, sampling = self._settings.gpu_layers, self._settings.sampling
-        left_open = {"num_gpu": layers, "top_p": sampling.top_p}
-        return {name: value for name, value in left_open.items() if value is not None} | {
-            "num_ctx": self._settings.context_tokens,
+        sampling = self._settings.sampling
+        options: dict[str, Any] = load_options(self._settings) | {
             "num_predict": max_tokens,
             "temperature": sampling.temperature,
             "repeat_penalty": sampling.repeat_penalty,
         }
+        return options if sampling.top_p is None else options | {"top_p": sampling.top_p}
 
     def _model(self) -> NamedModel:
         with self._lock:

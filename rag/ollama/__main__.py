@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from filelock import FileLock, Timeout
 
@@ -55,6 +55,9 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
         say("managed" if found.managed else "adopted", language, **asdict(found))
     else:
         say("recovering" if found.managed else "down", language, **asdict(found))
+    if found.neighbours is not None and not as_json:
+        key = "neighbours" if found.threads else "neighbours_outrun"
+        say(key, language, **asdict(found.neighbours), threads=found.threads)
     return 0 if found.running else OllamaUnavailable.exit_code
 
 
@@ -105,13 +108,15 @@ def _stop(options: argparse.Namespace, settings: Settings, language: Language) -
 def _supervise(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     """Become the supervisor: the process that was started ends, its fork goes on in a session of its own."""
     del language
+    owner = os.getppid() if options.lifeline else None
     if os.fork():
         os._exit(0)
     os.setsid()
     files = ServerFiles.of(settings)
     try:
         with FileLock(files.owner_lock, blocking=False):
-            return Supervisor(supervised(settings), files, lifeline=0 if options.lifeline else None).run()
+            server = replace(supervised(settings), owner=owner)
+            return Supervisor(server, files, lifeline=0 if options.lifeline else None).run()
     except Timeout:
         return 0  # another supervisor serves this port already
 

@@ -28,8 +28,7 @@ class Machine:
     @classmethod
     def here(cls) -> "Machine":
         """Return this machine."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return cls(cores, memory_bytes(), gpu_memory_bytes())
+        return cls(usable_cores(), memory_bytes(), gpu_memory_bytes())
 
     @property
     def budget_bytes(self) -> int:
@@ -37,6 +36,16 @@ class Machine:
         if self.gpu_bytes:
             return int(self.gpu_bytes * _GPU_SHARE)
         return max(self.memory_bytes - max(_SYSTEM_BYTES, int(self.memory_bytes * _SYSTEM_SHARE)), 0)
+
+
+def usable_cores() -> int:
+    """Return how many logical cores this process may use, at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def physical_cores() -> int:
+    """Return how many physical cores those are: as many threads a model has that nobody tells otherwise."""
+    return min(usable_cores(), psutil.cpu_count(logical=False) or usable_cores())
 
 
 def memory_bytes() -> int:

@@ -23,8 +23,9 @@ from rag.errors import OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaU
 from rag.ollama.client import OllamaClient
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.install import find_ollama, home_of_ollama, models_folder
+from rag.ollama.neighbours import Neighbours
 from rag.ollama.processes import group_members
-from rag.ollama.state import ServerFiles, ServerState, read_state
+from rag.ollama.state import ServerFiles, ServerState, read_living_state, read_state
 from rag.ollama.supervisor import Supervised, clear_leftovers
 from rag.settings import Settings
 
@@ -43,7 +44,8 @@ class ServerStatus:
     """How the server at ``url`` fares.
 
     ``managed`` means that we started it; the fields after it are then known.  ``started_at`` is in seconds since 1970,
-    ``restarts`` counts the times it came back after dying.
+    ``restarts`` counts the times it came back after dying; ``neighbours`` are programs that keep the processor busy,
+    beside which the model has so many ``threads`` (None: as many as without them), or all where it ``goes_first``.
     """
 
     url: str
@@ -54,6 +56,9 @@ class ServerStatus:
     started_at: float | None = None
     restarts: int = 0
     log: str = ""
+    neighbours: Neighbours | None = None
+    threads: int | None = None
+    goes_first: bool = False
 
 
 def status(settings: Settings) -> ServerStatus:
@@ -66,7 +71,7 @@ def status(settings: Settings) -> ServerStatus:
         return _status_of(hosts)
     url = settings.ollama_url
     files = ServerFiles.of(settings)
-    state = _ours(files)
+    state = read_living_state(settings)
     version = _version(url)
     if state is None or state.ollama is None:
         return ServerStatus(url, version is not None, version or "", managed=False)
@@ -79,6 +84,9 @@ def status(settings: Settings) -> ServerStatus:
         started_at=state.started_at,
         restarts=state.restarts,
         log=str(files.log),
+        neighbours=state.neighbours,
+        threads=state.threads,
+        goes_first=state.goes_first,
     )
 
 
@@ -103,7 +111,7 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
         if _version(settings.ollama_url) is None:
-            if _ours(files) is None:
+            if read_living_state(settings) is None:
                 _launch(settings, files, while_we_live=while_we_live)
             _wait_until_serving(settings, files)
     return status(settings)
@@ -225,12 +233,6 @@ def _wait_until_serving(settings: Settings, files: ServerFiles) -> None:
             raise OllamaNotStarted(reason="its supervisor ended", log=files.supervisor_log)
         time.sleep(_LOOK_EVERY_SECONDS)
     raise OllamaNotStarted(reason=f"no answer within {_START_SECONDS:.0f} s", log=files.log)
-
-
-def _ours(files: ServerFiles) -> ServerState | None:
-    """Return the record of a supervisor of ours that lives."""
-    state = read_state(files)
-    return state if state is not None and state.supervisor.alive() else None
 
 
 def _leaves_traces(state: ServerState) -> bool:

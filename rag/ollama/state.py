@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from rag.files import write_whole
+from rag.ollama.hardware import physical_cores, usable_cores
+from rag.ollama.neighbours import Neighbours
 from rag.ollama.processes import ProcessIdentity
 from rag.settings import Settings
 
@@ -57,7 +59,8 @@ class ServerFiles:
 class ServerState:
     """The supervisor's record.  ``ollama`` leads a process group; it stays named after its end until the next start.
 
-    ``started_at`` is in seconds since 1970; ``reason`` is set when ``phase`` is ``failed``.
+    ``started_at`` is in seconds since 1970; ``reason`` is set when ``phase`` is ``failed``.  ``neighbours`` are the
+    programs that want the processor as well; with ``goes_first`` the model has it all the same.
     """
 
     url: str
@@ -67,6 +70,15 @@ class ServerState:
     started_at: float
     restarts: int
     reason: str = ""
+    neighbours: Neighbours | None = None
+    goes_first: bool = False
+
+    @property
+    def threads(self) -> int | None:
+        """With how many threads the model is best run now; None: with as many as Ollama gives it."""
+        if self.neighbours is None or self.goes_first:
+            return None
+        return self.neighbours.threads_left(usable_cores(), physical_cores())
 
 
 def write_state(files: ServerFiles, state: ServerState) -> None:
@@ -80,3 +92,9 @@ def read_state(files: ServerFiles) -> ServerState | None:
         return TypeAdapter(ServerState).validate_json(files.state.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
+
+
+def read_living_state(settings: Settings) -> ServerState | None:
+    """Return the record of a supervisor of ours that lives."""
+    state = read_state(ServerFiles.of(settings))
+    return state if state is not None and state.supervisor.alive() else None

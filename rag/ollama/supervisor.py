@@ -23,11 +23,13 @@ from typing import IO
 
 import psutil
 
+from rag.ollama.neighbours import NeighbourWatch
 from rag.ollama.processes import ProcessIdentity, end_group, group_members
 from rag.ollama.state import Phase, ServerFiles, ServerState, write_state
-from rag.priority import MODEL_GIVES_WAY_BY, lower_priority
+from rag.priority import MODEL_NICE, set_priority
 
 _TICK_SECONDS = 0.1
+_LOOK_AROUND_SECONDS = 1.0
 _GRACE_SECONDS = 8.0
 _FIRST_DELAY_SECONDS = 0.25
 _LONGEST_DELAY_SECONDS = 5.0
@@ -86,6 +88,8 @@ class Supervised:
     command: Sequence[str]
     environment: Mapping[str, str]
     answers: Callable[[], bool]
+    owner: int | None = None
+    """The process for whose length it is run, if there is one."""
 
 
 class Supervisor:
@@ -96,6 +100,7 @@ class Supervisor:
         self._files = files
         self._lifeline = lifeline
         self._ending = False
+        self._looked_around_at = 0.0
         self._log = RotatingLog(files.log)
         self._state = ServerState(
             url=supervised.url,
@@ -133,20 +138,34 @@ class Supervisor:
         """Run Ollama until it dies or we end.  True if it ever answered."""
         process = self._spawn()
         leader = ProcessIdentity.of(process.pid)
-        self._state = replace(self._state, ollama=leader)
+        self._state = replace(self._state, ollama=leader, goes_first=_goes_first(process.pid), neighbours=None)
         self._record("restarting" if self._state.restarts else "starting")
+        owner = self._supervised.owner
+        watch = NeighbourWatch(leader.pid, frozenset() if owner is None else frozenset([owner]))
         served = False
         assert process.stdout is not None  # asked for with PIPE
         os.set_blocking(process.stdout.fileno(), False)
         try:
             while not self._ending and process.poll() is None:
                 self._listen(process.stdout)
+                self._look_around(watch)
                 if not served and self._supervised.answers():
                     served = True
                     self._record("serving")
         finally:
             self._bury(process, leader)
         return served
+
+    def _look_around(self, watch: NeighbourWatch) -> None:
+        """Record who wants the processor as well, when that changes."""
+        now = time.monotonic()
+        if now - self._looked_around_at < _LOOK_AROUND_SECONDS:
+            return
+        self._looked_around_at = now
+        neighbours = watch.look(now)
+        if neighbours != self._state.neighbours:
+            self._state = replace(self._state, neighbours=neighbours)
+            self._record(self._state.phase)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -208,10 +227,18 @@ def clear_leftovers(state: ServerState) -> None:
         end_group(state.ollama, _GRACE_SECONDS)
 
 
+def _goes_first(pid: int) -> bool:
+    """Tell whether a process was let before ordinary ones."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid) < 0
+    except OSError:  # it ended at once
+        return False
+
+
 def _as_our_child() -> Callable[[], None]:
     """Return what asks the kernel, between fork and exec, to end the new process when this one is killed.
 
-    It also lets the new one give way to the desk, whose passages are not to wait for the model.
+    The new one goes before ordinary programs where it may.
     """
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork: afterwards as little as possible may happen
     parent = os.getpid()
@@ -220,6 +247,6 @@ def _as_our_child() -> Callable[[], None]:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
-        lower_priority(MODEL_GIVES_WAY_BY)
+        set_priority(MODEL_NICE)
 
     return ask

@@ -8,6 +8,8 @@ import psutil
 from rag.errors import ServingError
 from rag.ollama.client import LoadedModel
 from rag.ollama.hosts import loaded_models
+from rag.ollama.neighbours import Neighbours
+from rag.ollama.state import read_living_state
 from rag.queue.admission import Admission, Occupancy
 from rag.settings import Settings
 
@@ -24,7 +26,10 @@ class GpuState:
 
 @dataclass(frozen=True, slots=True)
 class MachineState:
-    """``cpu_percent`` is of all cores together, in [0, 100], since the look before; ``models`` None: no server."""
+    """``cpu_percent`` is of all cores together, in [0, 100], since the look before; ``models`` None: no server.
+
+    Beside ``neighbours`` the model has so many ``threads``; None: as many as without them.
+    """
 
     occupancy: Occupancy
     cpu_percent: float
@@ -34,6 +39,8 @@ class MachineState:
     desk_bytes: int
     models: tuple[LoadedModel, ...] | None
     gpus: tuple[GpuState, ...]
+    neighbours: Neighbours | None = None
+    threads: int | None = None
 
 
 def machine_look(settings: Settings) -> Callable[[], MachineState]:
@@ -44,6 +51,7 @@ def machine_look(settings: Settings) -> Callable[[], MachineState]:
 
     def look() -> MachineState:
         memory = psutil.virtual_memory()
+        server = read_living_state(settings)
         return MachineState(
             occupancy=admission.occupancy(),
             cpu_percent=psutil.cpu_percent(),
@@ -53,6 +61,8 @@ def machine_look(settings: Settings) -> Callable[[], MachineState]:
             desk_bytes=desk.memory_info().rss,
             models=_loaded(settings),
             gpus=gpus(),
+            neighbours=server.neighbours if server is not None else None,
+            threads=server.threads if server is not None else None,
         )
 
     return look

@@ -1,38 +1,167 @@
-"""Processes that give way, for real."""
+"""Which process goes first, for real."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from rag.priority import MODEL_GIVES_WAY_BY, lower_priority
+from rag.priority import MODEL_NICE, set_priority
 
 _TOLD = """
 import os
 from pathlib import Path
-from rag.priority import lower_priority
-lower_priority(7)
+from rag.priority import {call}
+{call}({argument})
 group = Path("/proc/self/autogroup")
-print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none")
+print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none", os.sched_getscheduler(0))
 """
+_BATCH = """
+import os, sys, time
+from pathlib import Path
+from rag.priority import run_as_batch_work
+
+def main():
+    print(os.nice(0), os.sched_getscheduler(0), os.getpid() == os.getsid(0), flush=True)
+    try:
+        time.sleep(float(sys.argv[1]))
+    except KeyboardInterrupt:
+        return 130
+    return 3
+
+sys.exit(run_as_batch_work(main))
+"""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="autogroups and SCHED_IDLE are Linux's")
 
 
+def _told(call: str, argument: str) -> list[str]:
+    code = _TOLD.format(call=call, argument=argument)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, start_new_session=True
+    )
+    return done.stdout.split()
+
+
+@linux
 @pytest.mark.real
 def test_a_session_of_its_own_goes_behind() -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", _TOLD], capture_output=True, text=True, check=True, start_new_session=True
-    )
-    level, of_session = told.stdout.split()
+    level, of_session, _ = _told("set_priority", "7")
     assert int(level) >= 7
-    if Path("/proc/self/autogroup").exists():
-        assert of_session == "7"
+    assert of_session in ("7", "none")
+
+
+@linux
+@pytest.mark.real
+def test_a_level_for_a_block_ends_with_it() -> None:
+    code = (
+        "import os; from rag.priority import at_priority\n"
+        "with at_priority(5): print(os.getpriority(os.PRIO_PROCESS, 0))\n"
+        "print(os.getpriority(os.PRIO_PROCESS, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    inside, behind = done.stdout.split()
+    assert inside == "5"
+    assert behind == "0" or os.geteuid() != 0  # only root may go back
+
+
+@linux
+@pytest.mark.real
+def test_batch_work_runs_where_nobody_wants_the_processor() -> None:
+    level, of_session, policy = _told("become_batch_work", "")
+    assert (level, policy) == ("19", str(os.SCHED_IDLE))
+    assert of_session in ("19", "none")
 
 
 def test_what_the_kernel_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> int:
         raise PermissionError
 
-    monkeypatch.setattr("rag.priority.os.nice", refused)
+    monkeypatch.setattr("rag.priority.os.setpriority", refused)
     monkeypatch.setattr("rag.priority.os.open", refused)
-    lower_priority(MODEL_GIVES_WAY_BY)
+    set_priority(MODEL_NICE)
+
+
+@contextmanager
+def _batch_work(seconds: float) -> "Iterator[subprocess.Popen[str]]":
+    with subprocess.Popen([sys.executable, "-c", _BATCH, str(seconds)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().split() == ["19", str(os.SCHED_IDLE), "True"]
+            yield process
+        finally:
+            process.kill()
+
+
+def _child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()[0])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@linux
+@pytest.mark.real
+def test_a_command_done_as_batch_work_has_its_own_exit_code() -> None:
+    with _batch_work(0) as process:
+        assert process.wait(timeout=20) == 3
+
+
+@linux
+@pytest.mark.real
+def test_ctrl_c_reaches_batch_work() -> None:
+    with _batch_work(60) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+
+
+@linux
+@pytest.mark.real
+def test_batch_work_ends_with_its_command_however_that_ends() -> None:
+    with _batch_work(60) as process:
+        child = _child_of(process.pid)
+        process.kill()
+        process.wait(timeout=20)
+        until = time.monotonic() + 10
+        while _is_alive(child) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not _is_alive(child)
+
+
+@linux
+@pytest.mark.real
+def test_batch_work_killed_is_told_as_a_shell_does() -> None:
+    with _batch_work(60) as process:
+        os.kill(_child_of(process.pid), signal.SIGKILL)
+        assert process.wait(timeout=20) == 128 + signal.SIGKILL
+
+
+@linux
+@pytest.mark.real
+def test_a_stopped_command_stops_its_work_and_goes_on_with_it() -> None:
+    with _batch_work(60) as process:
+        child = _child_of(process.pid)
+
+        def state() -> str:
+            return Path(f"/proc/{child}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+
+        def reaches(wanted: str) -> bool:
+            until = time.monotonic() + 10
+            while state() != wanted and time.monotonic() < until:
+                time.sleep(0.02)
+            return state() == wanted
+
+        process.send_signal(signal.SIGTSTP)
+        assert reaches("T")
+        process.send_signal(signal.SIGCONT)
+        assert reaches("S")
+        process.kill()
+        process.wait(timeout=20)

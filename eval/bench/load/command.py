@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from eval.bench.load import flood_command, gpu_command, idle_command, kills_command
+from eval.bench.load import flood_command, gpu_command, idle_command, kills_command, neighbours_command
 from eval.bench.load.arrivals import Plan
 from eval.bench.load.desk_client import DeskArm, desk_arm
 from eval.bench.load.desk_process import desk_process
@@ -47,6 +47,7 @@ examples:
   python -m eval load --against raw,top5 --duration 240     and beside clients that send five whole passages
   python -m eval load --rate 6 --against none               six questions a minute, by chance, whatever the answers do
   python -m eval load --page --against none                 in ten browsers
+  python -m eval load neighbours --help                     the model's speed beside a busy program and an ingest
   python -m eval load idle --help                           one question at a time, and a new process's first passage
   python -m eval load flood --help                          one person who floods, and the others' evidence
   python -m eval load kills --help                          Ollama killed under load
@@ -215,6 +216,7 @@ def main(argv: Sequence[str]) -> int:
         "kills": kills_command.main,
         "idle": idle_command.main,
         "flood": flood_command.main,
+        "neighbours": neighbours_command.main,
     }
     if argv and argv[0] in commands:
         return commands[argv[0]](argv[1:])

@@ -258,6 +258,16 @@ def _draw_slowest(report: Performance, context: PageContext) -> None:
     )
 
 
+def _neighbour_rows(machine: MachineState, language: Language) -> list[tuple[str, str]]:
+    """Return who else keeps the processor busy, and what that means for the model; no row where nobody does."""
+    neighbours = machine.neighbours
+    if neighbours is None:
+        return []
+    key = "machine_neighbours_slow" if machine.threads else "machine_neighbours_outrun"
+    said = {"busiest": neighbours.busiest, "cores": f"{neighbours.cores:g}", "threads": machine.threads}
+    return [(translate("ui.machine_neighbours", language), translate(f"ui.{key}", language, **said))]
+
+
 def machine_rows(machine: MachineState, language: Language) -> list[dict[str, str]]:
     """Return the rows of the table: what, and its value."""
     occupancy = machine.occupancy
@@ -276,6 +286,7 @@ def machine_rows(machine: MachineState, language: Language) -> list[dict[str, st
             translate("ui.machine_cpu", language, cores=machine.cores),
             translate("ui.machine_percent", language, count=f"{machine.cpu_percent:.0f}"),
         ),
+        *_neighbour_rows(machine, language),
         (translate("ui.machine_memory", language), _of(machine.used_bytes, machine.total_bytes, language)),
         (
             translate("ui.machine_desk", language),
