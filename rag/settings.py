@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
     embedder_threads: int = Field(default=0, ge=0, description="0: all cores")
     candidates: int = Field(default=50, ge=5, le=500, description="hits taken from each leg before fusion")
-    top_k: int = Field(default=10, ge=1, le=24, description="passages kept as evidence")
+    top_k: int = Field(default=14, ge=1, le=24, description="passages kept as evidence")
     glossary: Path | None = Field(
         default=None, description="words that mean the same, a set a line (docs/retrieval.md)"
     )
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     thinking: Literal["auto", "on", "off"] = "auto"
     thinking_budget_tokens: int = Field(default=256, ge=16)
     answer_budget_tokens: int = Field(default=384, ge=16)
-    evidence_budget_tokens: int = Field(default=1500, ge=64, description="embedder tokens of the passages shown")
+    evidence_budget_tokens: int = Field(default=2000, ge=64, description="embedder tokens of the passages shown")
     prompt_evidence_tokens: int = Field(
         default=480, ge=32, description="embedder tokens of them that the model reads while its pace is not known"
     )

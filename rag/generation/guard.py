@@ -31,7 +31,7 @@ from rag.protocols import (
 from rag.schema import Language
 from rag.streams import closing_if_generator
 from rag.text.invisible import without_invisible
-from rag.text.language import question_language
+from rag.text.language import text_language
 from rag.text.scripts import ideographs
 from rag.text.sentences import split_sentences
 
@@ -210,7 +210,7 @@ def is_in_other_language(text: str, wanted: Language) -> bool:
         characters = len(ideographs(text))
         words = len(_LATIN_WORD.findall(text))
         return characters >= max(_WRONG_IDEOGRAPHS, _WRONG_IDEOGRAPHS_A_WORD * words)
-    if question_language(text) == wanted:
+    if text_language(text) == wanted:
         return False
     return sum(word.isalpha() and word.islower() for word in text.split()) >= _WRONG_LATIN_WORDS
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from rag.grounding.quotable_spans import QuotableSpan
 from rag.schema import Evidence, Language
-from rag.text.language import question_language
+from rag.text.language import text_language
 from rag.text.statements import Statement, content_words, read_statement, says_no
 
 _FEW_WORDS = 4
@@ -44,7 +44,7 @@ class Claim:
         asked = content_words(question)
         weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}
         is_short = bool(statement.quantities) and len(statement.words - asked) < _FEW_WORDS
-        return cls(sentence, statement, weights, asked if is_short else frozenset(), question_language(sentence))
+        return cls(sentence, statement, weights, asked if is_short else frozenset(), text_language(sentence))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from rag.errors import FactsChanged
 from rag.generation.output_filter import links_in, without_links
 from rag.grounding.citations import ground, states_nothing
 from rag.schema import Evidence
-from rag.text.language import question_language
+from rag.text.language import text_language
 from rag.text.quantities import ENGLISH_NUMBERS, Quantity, chinese_number, fold
 from rag.text.sentences import split_sentences
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, content_words, plain_denials, read_statement
@@ -257,5 +257,5 @@ def _as_passage(text: str) -> Evidence:
         end=len(text),
         focus_start=0,
         focus_end=len(text),
-        language=question_language(text),
+        language=text_language(text),
     )

@@ -1,9 +1,10 @@
-"""Which of the two languages a person asked in."""
+"""Which of the two languages a person asked or wrote in."""
 
 import re
 import unicodedata
 
 from rag.schema import Language
+from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
 from rag.text.scripts import ideographs
 
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
@@ -22,14 +23,40 @@ _CHARACTERS_A_WORD = 1.6
 
 _GRAMMAR_WEIGHT = 0.5
 
+_QUOTED = re.compile(r"《[^《》]{0,80}》|“[^“”]{0,80}”|「[^「」]{0,80}」|\"[^\"]{0,80}\"")
+_ASKS_IN_CHINESE = re.compile(rf"{CHINESE_QUESTION_WORDS}|请问|为何|能否|是不是|怎么办|咋")
+_ASKS_IN_ENGLISH = re.compile(
+    rf"\b(?:{ENGLISH_QUESTION_WORDS})\b|\b(?:{ENGLISH_ASKING_VERBS})\s+(?:i|we|you|it|they|he|she|there|the|my|our|your)\b"
+    r"|\b(?:i|we|my|our|please|help)\b|[a-z]\s?\?",
+    re.IGNORECASE,
+)
+"""A customer who asks, or speaks of what is theirs; an error message does neither."""
+
 
 def question_language(text: str) -> Language:
-    """Return the language that carries the sentence; names and codes of products decide nothing.
+    """Return the language in which is asked; where both ask or none does, that of the text as a whole.
+
+    A pasted error message may be longer than the question about it.
+
+    >>> question_language("Access denied for user 'root' (using password: yes) 怎么解决？")
+    'zh'
+    >>> question_language("Latch S5 报 E07 怎么办"), question_language("What does 保修 mean?")
+    ('zh', 'en')
+    """
+    plain = _QUOTED.sub(" ", unicodedata.normalize("NFKC", text))
+    asks_in_chinese = _ASKS_IN_CHINESE.search(plain) is not None
+    if asks_in_chinese and _ASKS_IN_ENGLISH.search(plain) is None:
+        return "zh"
+    return text_language(text)
+
+
+def text_language(text: str) -> Language:
+    """Return the language that carries a text; names and codes of products decide nothing.
 
     Text without ideographs counts as English, also when it is in a third language.
 
-    >>> question_language("Latch S5 报 E07 怎么办"), question_language("What does 保修 mean?")
-    ('zh', 'en')
+    >>> text_language("保修 is a warranty"), text_language("Halo L1 的保修期是两年")
+    ('en', 'zh')
     """
     plain = unicodedata.normalize("NFKC", text)
     characters = ideographs(plain)

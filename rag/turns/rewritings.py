@@ -11,7 +11,7 @@ from rag.rewriting.check import check_rewritten, check_translated
 from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language
 from rag.storage.access import KnowledgeBases, User
-from rag.text.language import question_language
+from rag.text.language import text_language
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.snapshot import TurnSnapshot
 from rag.turns.writings import Writing, WritingService, WritingSnapshot
@@ -141,7 +141,7 @@ def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
         raise RewritingUnusable(reason="empty")
     if len(text) > _LONGEST_CHARACTERS:
         raise RewritingUnusable(reason="long")
-    language = question_language(text)
+    language = text_language(text)
     wanted = turn.language if wish == "translate" else language
     if wish == "translate" and wanted == language:
         raise RewritingUnusable(reason="same_language")

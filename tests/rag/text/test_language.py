@@ -1,6 +1,6 @@
 import pytest
 
-from rag.text.language import question_language
+from rag.text.language import question_language, text_language
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,9 @@ from rag.text.language import question_language
         "7天",
         "请问 Wi-Fi password 在哪里 reset",
         "退货",
+        "报错 Access denied for user 'root'@'localhost' (using password: yes) 怎么解决",
+        "fusermount: failed to open current directory: Permission denied，这是什么意思",
+        "the object you specified is immutable 是啥原因呢",
     ],
 )
 def test_chinese(text: str) -> None:
@@ -31,6 +34,9 @@ def test_chinese(text: str) -> None:
         "How do I say 退货 to the courier",
         "how to reset 门锁 password",
         "What is the 退货期限 for Halo L1?",
+        "The page says 怎么退货 and nothing else, please tell me more",
+        "My app shows 如何登录 instead of the form",
+        'The article "如何开通" was deleted',
         "E07",
         "¿Dónde está mi pedido?",
         "",
@@ -39,3 +45,8 @@ def test_chinese(text: str) -> None:
 )
 def test_english(text: str) -> None:
     assert question_language(text) == "en"
+
+
+def test_a_text_is_in_the_language_that_carries_it_whatever_it_quotes() -> None:
+    assert text_language("Read the article 如何开通 and log on to the console again.") == "en"
+    assert text_language("请在控制台点击 Create Bucket，然后填写名称。") == "zh"
