@@ -1,7 +1,7 @@
 """Stores the refusal calibration of a knowledge base in a small JSON file beside its database.
 
     calibration.json   {"search": {slope, intercept, threshold}, "readers": {model: {...}}, "made": {...},
-                        "automatic": {threshold, far_refused, own_refused, chunks}}
+                        "automatic": {threshold, far_refused, own_refused, near_refused, far_asked, ..., chunks}}
 
 ``search`` is ``rag/retrieval/confidence.py``'s ``OwnCalibration``, an entry of ``readers`` a ``AnswerabilityFit`` of
 ``rag/generation/answerability.py``.  Both are written by ``python -m eval calibrate refusal``; ``automatic`` is what a
@@ -11,6 +11,7 @@ without the file, what was shipped serves.  A running desk sees a new one with t
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import CalibrationDamaged
@@ -40,3 +41,32 @@ def save_calibration(folder: Path, sections: Section) -> Path:
     path = folder / CALIBRATION_NAME
     write_whole(path, json.dumps({**read_calibration(folder), **sections}, indent=1) + "\n")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRefusals:
+    """What the search of a knowledge base refuses below ``threshold``, each as a share and of how many questions.
+
+    ``own`` are its own headings, which it can answer; ``near`` the same without the documents that answer them; ``far``
+    questions of other trades.
+    """
+
+    threshold: float
+    own: tuple[float, int]
+    near: tuple[float, int]
+    far: tuple[float, int]
+
+    @classmethod
+    def of(cls, folder: Path) -> "ExpectedRefusals | None":
+        """Return what a publication found; None where none did, or labelled questions have taken its place.
+
+        Raises ``CalibrationDamaged``.
+        """
+        kept = read_calibration(folder)
+        found = kept.get("automatic", {})
+        if "search" in kept or "near_asked" not in found:
+            return None
+        own, near, far = (
+            (float(str(found[f"{kind}_refused"])), int(str(found[f"{kind}_asked"]))) for kind in ("own", "near", "far")
+        )
+        return cls(float(str(found["threshold"])), own, near, far)

@@ -10,7 +10,7 @@ from rag.retrieval.confidence import load_confidence
 from rag.retrieval.retriever import Retriever
 from rag.schema import Document
 from rag.settings import Settings
-from rag.storage.calibration import read_calibration, save_calibration
+from rag.storage.calibration import ExpectedRefusals, read_calibration, save_calibration
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, publish_documents
 from rag.tracing import Trace
@@ -42,6 +42,11 @@ def test_the_threshold_refuses_most_far_questions_and_hardly_any_own_heading(set
     assert found["chunks"] == 4 * len(THINGS)  # a heading and a sentence of each part
     assert float(str(found["far_refused"])) <= FAR_REFUSED + 0.02
     assert float(str(found["own_refused"])) <= 0.05
+    expected = ExpectedRefusals.of(settings.knowledge_dir)
+    assert expected is not None
+    assert (expected.threshold, expected.far) == (found["threshold"], (found["far_refused"], len(far_questions())))
+    assert expected.near[1] >= 16
+    assert expected.near[0] >= expected.own[0]  # what answers them was left out
     retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
     assert retriever.retrieve("repair of the kettle", "en", Trace()).threshold == found["threshold"]
 
@@ -66,6 +71,7 @@ def test_labelled_questions_take_its_place(settings: Settings) -> None:
     save_calibration(settings.knowledge_dir, {"search": {"slope": 1.0, "intercept": 0.0, "threshold": 0.123}})
     retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
     assert retriever.retrieve("repair of the kettle", "en", Trace()).threshold == 0.123
+    assert ExpectedRefusals.of(settings.knowledge_dir) is None
 
 
 def test_an_embedder_without_a_fit_and_a_handful_of_passages_keep_what_was_shipped(tmp_path: Path) -> None:

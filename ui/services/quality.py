@@ -14,12 +14,13 @@ from eval.compare.side_by_side import Compared, side_by_side
 from eval.core.background import Evaluation, EvaluationKind, EvaluationProcess, chosen_questions
 from eval.core.runs import Run, new_run_name
 from eval.gaps.report import GapParts, GapReport, find_gaps
-from rag.errors import NoRegressionQuestions, SettingsError
+from rag.errors import CalibrationDamaged, NoRegressionQuestions, SettingsError
 from rag.protocols import Embedder
 from rag.reuse.curated import Curation
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import User
+from rag.storage.calibration import ExpectedRefusals
 from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
 from rag.storage.feedback import Grouping, OutcomeCounts, TurnFeedback
 from rag.storage.troubled_turns import TroubledTurns
@@ -136,6 +137,14 @@ class QualityService(GuardedService[QualityRegistry]):
         """Return the runs on this knowledge base, the newest first."""
         self._permitted("lead")
         return self.shelf.runs(self.name)
+
+    def expected_refusals(self) -> ExpectedRefusals | None:
+        """Return what the search refuses of questions that nobody wrote; None where there is no such calibration."""
+        self._permitted("lead")
+        try:
+            return ExpectedRefusals.of(self._settings.knowledge_dir)
+        except CalibrationDamaged:  # questions are refused by what was shipped, and the desk's check tells why
+            return None
 
     def questions(self, kind: EvaluationKind) -> int:
         """Count the questions of its own that the knowledge base has for this kind; 0 without any."""

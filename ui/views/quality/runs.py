@@ -7,6 +7,7 @@ import streamlit as st
 from eval.core.background import KINDS, EvaluationKind, EvaluationProgress
 from rag.errors import SettingsError
 from rag.schema import Language
+from rag.storage.calibration import ExpectedRefusals
 from rag.translate import translate
 from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running, word_of_kind
 from ui.components.page_views import draw_heading, two_panes
@@ -45,6 +46,8 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
         key="q_kind",
     )
     st.caption(translate(f"ui.q_why_{kind}", language))
+    if kind == "refusal" and (expected := desk.expected_refusals()) is not None:
+        st.caption(_expected(expected, language))
     count = desk.questions(kind)
     if not count:
         st.info(translate("ui.q_no_questions", language))
@@ -66,6 +69,14 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
             on_click=_start,
             args=(desk, kind, limit),
         )
+
+
+def _expected(expected: ExpectedRefusals, language: Language) -> str:
+    """Return what the knowledge base refuses by its own calibration."""
+    kinds = {"own": expected.own, "near": expected.near, "far": expected.far}
+    said = {kind: f"{share:.0%}" for kind, (share, _) in kinds.items()}
+    asked = {f"{kind}_n": count for kind, (_, count) in kinds.items()}
+    return translate("ui.q_expected_refusals", language, threshold=f"{expected.threshold:.2f}", **said, **asked)
 
 
 def _start(desk: QualityService, kind: EvaluationKind, limit: int) -> None:
