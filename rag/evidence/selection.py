@@ -29,6 +29,10 @@ SentenceScores = Callable[[Evidence, Sequence[TextSpan]], Sequence[float] | None
 _RANK_PENALTY = 0.8
 """Standard deviations, times the logarithm of its place, by which a sentence of a later passage must be better."""
 
+_LENGTH_PENALTY = 0.3
+"""Standard deviations, times the logarithm of its tokens, by which a longer sentence must be better: it takes the room
+of several.  Of 164 customers' texts the facts of 128 instead of 127 were in 400 tokens, of 129 instead of 128 in 480."""
+
 Spans = tuple[tuple[TextSpan, ...], ...]
 """For each passage, spans of its document: ordered and disjoint."""
 
@@ -77,9 +81,11 @@ class RankedSentences:
 
     def to_send(self, budget_tokens: int) -> Spans:
         """Return what the model is to read: the sentences that fit, the first passage whole if it is short."""
+        worth = self._scores - _LENGTH_PENALTY * np.log1p(self._costs)
         first = {place for place, sentence in enumerate(self._sentences) if sentence.passage == 0}
         is_short = self._cost(first) <= min(_SHORT_TOKENS, budget_tokens)
-        return self._spans(self._chosen(self._order, budget_tokens, first if is_short else set()))
+        order = _best_first(self._sentences, worth)
+        return self._spans(self._chosen(order, budget_tokens, first if is_short else set()))
 
     def to_quote(self) -> Spans:
         """Return what answers best, for whoever cannot wait for the model: it can be read alone.
