@@ -31,7 +31,7 @@ _RANK_PENALTY = 0.8
 
 _LENGTH_PENALTY = 0.3
 """Standard deviations, times the logarithm of its tokens, by which a longer sentence must be better: it takes the room
-of several.  Of 164 texts the facts of 128 instead of 127 were in 400 tokens, of 129 instead of 128 in 480 (no model)."""
+of several.  Of 164 texts 128 instead of 127 had their facts in 400 tokens, and 129 instead of 128 in 480 (no model)."""
 
 Spans = tuple[tuple[TextSpan, ...], ...]
 """For each passage, spans of its document: ordered and disjoint."""

@@ -1,5 +1,6 @@
 """What a sentence of an answer is held against the evidence with, and that evidence."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +13,14 @@ from rag.text.statements import Statement, content_words, read_statement, says_n
 _FEW_WORDS = 4
 _QUESTION_WORD_WEIGHT = 0.35
 """Words that the answer took over from the question need less support than those it brings itself."""
+
+_SOURCE = re.compile(
+    r"\A\s*+(?:(?:根据|依据|按照)(?:以上|所给|提供的|您提供的|现有)?(?:资料|文档|知识库|文章|信息)(?:中的信息|显示|所述)?[，,：:]"
+    r"|(?:based on|according to) (?:the )?(?:provided |given |available )?"
+    r"(?:documents?|documentation|information|passages?|sources?|articles?)(?: provided| given)?,)\s*+",
+    re.IGNORECASE,
+)
+"""Where a model says that it has it from: no part of what it states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class Claim:
     @classmethod
     def read(cls, sentence: str, question: str) -> Self:
         """Read a sentence of an answer to the question."""
+        sentence = _SOURCE.sub("", sentence, count=1)
         statement = read_statement(sentence)
         asked = content_words(question)
         weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}

@@ -34,7 +34,20 @@ _NO_DENIALS = re.compile(
     r"|不同|不过|不仅|不但|不论|不管|不断|不久|不然|不锈钢|不妨|不等|不限|不(?:超过|少于|低于|高于|多于|小于|大于|晚于|早于|足|满)"
     r"|无论|无理由|无线|无人|未来|没错|要不要|(.)不\1|有没有|无痕|禁用"
 )
+_MORE = "超过|超出|多于|高于|大于|晚于|长于"
+_LESS = "少于|低于|小于|早于|短于|不足"
+_MAY = "能够?|得|可以?|应该?|会|要|允许"
+_MUST_NOT = r"(?:cannot|can['’]t|(?:can|must|may|should|shall|will|do|does)(?: not|n['’]t)|not) "
+_LARGER, _SMALLER = "more|greater|larger|longer|higher|later", "less|fewer|smaller|shorter|lower|sooner"
 _SAME_SENSE = (
+    # Limits: "100 at most" however it is put, and the reverse, which denies it.
+    (re.compile(rf"不(?:{_MAY})?(?:{_MORE})|不得?超|至多"), "最多"),
+    (re.compile(rf"不(?:{_MAY})?(?:{_LESS})|至少"), "最少"),
+    (re.compile(rf"(?:可以|能够?)(?:{_MORE})"), "不最多"),
+    (re.compile(rf"(?:可以|能够?)(?:{_LESS})"), "不最少"),
+    (re.compile(rf"\b{_MUST_NOT}(?:exceed|be (?:{_LARGER}) than)\b|\bno (?:{_LARGER}) than\b"), " at most "),
+    (re.compile(rf"\b{_MUST_NOT}be (?:{_SMALLER}) than\b|\bno (?:{_SMALLER}) than\b"), " at least "),
+    (re.compile(rf"\b(?:can|may) (?:exceed|be (?:{_LARGER}) than)\b"), " not at most "),
     (re.compile(r"\bneither\b((?:(?!\bneither\b)[^.;\n])*?)\bnor\b"), r" not \1 or "),
     (
         re.compile(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.grounding.citations import Grounding, ground, states_nothing
-from rag.schema import Evidence
+from rag.schema import Evidence, Language
 from tests.support.labelled import LabelledSentence, labelled_sentences
 
 LABELLED = labelled_sentences()
@@ -145,3 +145,18 @@ def test_a_short_sentence_is_compared_by_its_figure_as_well() -> None:
     passage = Evidence(1, "a.md", "a.md", "App", (), "You can invite 5 people.", 0, 24, 0, 24, "en")
     assert ground("You can invite 5 people.", [passage]).citations
     assert ground("You can not invite 5 people.", [passage]).unsupported
+
+
+@pytest.mark.parametrize(
+    ("answer", "source"),
+    [
+        ("你最多能开100个桶。", "同一阿里云账号在同一地域内创建的存储空间总数不能超过 100 个。"),
+        ("加速器的最小容量是20TB。", "加速器扩容或缩容的值必须是5的整数倍，且加速器的最低容量不得低于20 TB。"),
+        ("根据资料，这俩存储费加起来是0.78元。", "该文件当月的存储费用为：4 GB×0.12元+5 GB×0.12元÷2=0.78元。"),
+        ("According to the documents, it is 5 GB at most.", "An object that is uploaded here cannot exceed 5 GB."),
+    ],
+)
+def test_a_limit_is_the_same_however_it_is_put(answer: str, source: str) -> None:
+    language: Language = "en" if answer.isascii() else "zh"
+    passage = Evidence(1, "a.md", "a.md", "限制", (), source, 0, len(source), 0, len(source), language)
+    assert ground(answer, [passage], "上限是多少").citations

@@ -14,6 +14,11 @@ from rag.text.statements import content_words, contradicts, read_statement
         ("Send it no later than Friday.", False),
         ("固件不会自动升级", True),
         ("退款不超过 5 天", False),
+        ("存储空间总数不能超过 100 个", False),
+        ("最低容量不得低于 20 TB", False),
+        ("A bucket cannot exceed 100 rules.", False),
+        ("The value must not be greater than 5.", False),
+        ("A file can exceed 5 GB.", True),  # as "5 GB at most" puts it
         ("支持无理由退货", False),
         ("没有发票也能保修", True),
         ("不锈钢内胆", False),
@@ -33,6 +38,9 @@ def test_denial(sentence: str, denies: bool) -> None:
         ("可以，指纹不依赖网络", "指纹、密码都不依赖网络", False),
         ("退货不收运费", "金会员退货免运费", False),
         ("Returns are free of charge.", "Returns cost no extra fee.", False),
+        ("每个地域最多创建 100 个存储空间", "每个地域创建的存储空间不能超过 100 个", False),
+        ("每个地域创建的存储空间可以超过 100 个", "每个地域创建的存储空间不能超过 100 个", True),
+        ("An uploaded file can exceed 5 GB.", "An uploaded file cannot exceed 5 GB.", True),
         ("The box is red.", "The lock does not need the internet.", False),
     ],
 )
