@@ -21,7 +21,7 @@ from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
-from rag.grounding.citations import Grounding, ground
+from rag.grounding.citations import Grounding, ground, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.not_found import says_not_found
@@ -173,6 +173,11 @@ def _judged(request: AnswerRequest, text: str, grounding: Grounding, author: _Au
         return _refused(request, author), "not_found" if text else "output_filter"
     if grounding.unsupported and not grounding.citations and _is_comparable(request):
         return _refused(request, author), "unsupported"
+    if not grounding.unsupported and not grounding.citations:
+        if repeats_question(text, request.in_context):
+            return _refused(request, author), "output_filter"
+        if is_bare_verdict(text):  # nothing in it can be held against the passages
+            return _answer(request, author, text, unsupported=(TextSpan(0, len(text)),)), ""
     return _answer(request, author, text, grounding.citations, grounding.unsupported), ""
 
 

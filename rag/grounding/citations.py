@@ -13,7 +13,7 @@ from rag.grounding.quotable_spans import QuotableSpan, quotable_spans
 from rag.grounding.support import supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
 from rag.text.sentences import split_sentences
-from rag.text.statements import read_statement
+from rag.text.statements import content_words, read_statement, without_verdict
 
 _STATES_NOTHING = re.compile(
     r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
@@ -24,6 +24,9 @@ _STATES_NOTHING = re.compile(
     r"|如需(?:更多|进一步)|祝您|欢迎|抱歉|很抱歉|资料中没有|根据(?:以上|所给|提供的)?资料[，,：:]?$)",
     re.IGNORECASE,
 )
+
+_ECHO, _ECHO_OF_QUESTION = 0.75, 0.5
+"""Shares of a reply's words that are the question's, and of the question's that the reply says again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,29 @@ def states_nothing(sentence: str) -> bool:
     if not statement.words or sentence.rstrip().endswith(("?", "？", ":", "：")):
         return True
     return _STATES_NOTHING.match(sentence) is not None
+
+
+def is_bare_verdict(text: str) -> bool:
+    """Tell whether a reply is yes or no and nothing else.
+
+    >>> is_bare_verdict("No."), is_bare_verdict("能。"), is_bare_verdict("No, the seal is broken."), is_bare_verdict("")
+    (True, True, False, False)
+    """
+    return any(map(str.isalnum, text)) and not any(map(str.isalnum, without_verdict(f"{text.rstrip()}。")))
+
+
+def repeats_question(text: str, question: str) -> bool:
+    """Tell whether a reply asks back what was asked, in the question's words; to ask for what is missing is no echo.
+
+    >>> repeats_question("How many days do I have to return it?", "How many days do I have to return a kettle?")
+    True
+    >>> repeats_question("Which kettle do you have?", "How many days do I have to return a kettle?")
+    False
+    """
+    if not text.rstrip().endswith(("?", "？")):
+        return False
+    said, asked = content_words(text), content_words(question)
+    return bool(said) and len(said & asked) >= max(_ECHO * len(said), _ECHO_OF_QUESTION * len(asked))
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

@@ -114,7 +114,7 @@ def read_statement(text: str) -> Statement:
     >>> sorted(statement.codes), [clause.denies for clause in statement.clauses]
     (['s5'], [True])
     """
-    body = _LEADING_REPLY.sub("", _LIST_MARK.sub("", text, count=1), count=1)
+    body = without_verdict(_LIST_MARK.sub("", text, count=1))
     figures = read_figures(body)
     clauses = tuple(_clauses(figures.rest))
     words = frozenset(word for clause in clauses for word in clause.words)
@@ -184,6 +184,15 @@ def _pieces(text: str) -> Iterator[str]:
         is_double = place + 1 < len(pieces) and _WITHOUT.match(pieces[place + 1]) is not None
         has_denial = _DENIALS.search(_NO_DENIALS.sub(" ", piece)) is not None
         yield f"{piece} {pieces[place + 1]}" if is_double and has_denial else piece
+
+
+def without_verdict(text: str) -> str:
+    """Return a reply without the yes or no that it begins with.
+
+    >>> without_verdict("Yes, within 30 days."), without_verdict("不能。需要先解冻。")
+    ('within 30 days.', '需要先解冻。')
+    """
+    return _LEADING_REPLY.sub("", text, count=1)
 
 
 def name_another_place(names: frozenset[str], claim: str, source: str) -> bool:

@@ -307,6 +307,17 @@ def test_a_reply_without_support_is_refused_and_nothing_is_quoted_in_its_place(t
     assert "77" not in answer.text
 
 
+def test_a_bare_yes_is_marked_and_an_echo_of_the_question_is_refused(tmp_path: Path) -> None:
+    question = "Can I send back an item within 30 days of delivery?"
+    bare = Desk(tmp_path / "bare", says("Yes."), reading_fit=SURE).pipeline.answer(question)
+    assert (bare.refused, bare.text) == (False, "Yes.")
+    assert [bare.text[span.start : span.end] for span in bare.unsupported] == ["Yes."]
+    echo = Desk(tmp_path / "echo", says("Can you send back an item within days of delivery?"), reading_fit=SURE)
+    assert echo.pipeline.answer(question).refused
+    asked_back = Desk(tmp_path / "back", says("Which item is it?"), reading_fit=SURE).pipeline.answer(question)
+    assert (asked_back.refused, asked_back.unsupported) == (False, ())
+
+
 def test_a_reply_that_is_mostly_without_support_is_marked(tmp_path: Path) -> None:
     reply = "You can send back any item within 30 days of delivery. It costs EUR 77. Call us at night."
     answer = Desk(tmp_path, reads(0.9, reply), reading_fit=SURE).pipeline.answer("How long?")
