@@ -1,0 +1,106 @@
+"""Tiny embedding models and rerankers with random weights, as folders that sentence-transformers loads."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+WORDS = (
+    "query", "passage", ":", "the", "kettle", "refund", "parcel", "is", "sent", "within", "days", "warranty", "lamp",
+    "for", "of", "and", "how", "long", "a", "it",
+)  # fmt: skip
+HANZI = "保修多久退款天水壶灯订单的几"
+HIDDEN = 32
+QUERY_PROMPT, PASSAGE_PROMPT = "query: ", "passage: "
+
+Pooling = Literal["mean", "cls"]
+
+
+def save_embedding_model(
+    folder: Path,
+    *,
+    pooling: Pooling = "mean",
+    hidden: int = HIDDEN,
+    seed: int = 0,
+    prompts: dict[str, str] | None = None,
+    normalize: bool = True,
+) -> Path:
+    """Write a BERT of two layers with random weights and return its folder."""
+    from transformers import BertModel
+
+    _save_bert(folder, BertModel(_bert_config(hidden, seed)))
+    kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), *([("2_Normalize", "Normalize")] if normalize else [])]
+    modules = [
+        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for place, (path, kind) in enumerate(kinds)
+    ]
+    for path, _ in kinds[1:]:
+        (folder / path).mkdir()
+    modes = {"pooling_mode_mean_tokens": pooling == "mean", "pooling_mode_cls_token": pooling == "cls"}
+    _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": hidden, **modes})
+    _write(folder / "modules.json", modules)
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
+    chosen = {"query": QUERY_PROMPT} if prompts is None else prompts
+    _write(folder / "config_sentence_transformers.json", {"prompts": chosen, "default_prompt_name": None})
+    return folder
+
+
+def save_reranker(folder: Path, *, labels: int = 1, seed: int = 0) -> Path:
+    """Write a cross-encoder of one layer with random weights and return its folder."""
+    from transformers import BertForSequenceClassification
+
+    config = _bert_config(HIDDEN, seed)
+    config.num_labels = labels
+    _save_bert(folder, BertForSequenceClassification(config))
+    return folder
+
+
+def _bert_config(hidden: int, seed: int):  # noqa: ANN202 - transformers is loaded by whoever calls
+    import torch
+    from transformers import BertConfig
+
+    torch.manual_seed(seed)
+    return BertConfig(
+        vocab_size=len(_vocabulary()),
+        hidden_size=hidden,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+    )
+
+
+def _vocabulary() -> dict[str, int]:
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *HANZI, *letters, *(f"##{one}" for one in letters)]
+    return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+
+
+def _save_bert(folder: Path, model) -> None:  # noqa: ANN001
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = _vocabulary()
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")],
+    )
+    folder.mkdir(parents=True)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=64,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
+    model.save_pretrained(folder)
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
