@@ -12,7 +12,7 @@ from rag.ollama.server import ensure_running
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.queue.admission import Admission
-from rag.retrieval.embedder import Embedders
+from rag.retrieval.embedder import SearchModels
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.reuse.cache import AnswerCache
@@ -29,18 +29,18 @@ def build_pipeline(
     settings: Settings | None = None,
     scopes: Collection[str] | None = None,
     embedder: Embedder | None = None,
-    embedders: Embedders | None = None,
+    models: SearchModels | None = None,
 ) -> Pipeline:
     """Return the pipeline of these settings, or of the environment's, for a reader who holds ``scopes``; None: for any.
 
-    Pipelines share the models that ``embedders`` has loaded; an ``embedder`` alone serves what it has embedded itself.
+    Pipelines share the models that ``models`` has loaded; an ``embedder`` alone serves what it has embedded itself.
     The model server is looked for, and started where it can be, at the first question that needs it; it outlives this
     process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
-    parts = replace(build_parts(settings, store, scopes, embedder, embedders), lanes=lanes)
+    parts = replace(build_parts(settings, store, scopes, embedder, models), lanes=lanes)
     export = span_export(settings)
     return Pipeline(parts) if export is None else TracedPipeline(parts, export)
 
@@ -50,7 +50,7 @@ def build_parts(
     store: KnowledgeStore,
     scopes: Collection[str] | None = None,
     embedder: Embedder | None = None,
-    embedders: Embedders | None = None,
+    models: SearchModels | None = None,
 ) -> PipelineParts:
     """Return what a pipeline over ``store`` is made of, which need not be where the settings have theirs; no lanes.
 
@@ -58,10 +58,10 @@ def build_parts(
     """
     store.require_generation()
     require_access(access_to(store), settings.knowledge_base, scopes)
+    models = models or SearchModels(settings)
     other_embedder = None
     if embedder is None:
-        embedders = embedders or Embedders(settings)
-        embedder, other_embedder = embedders.of_knowledge_base(store), embedders.of
+        embedder, other_embedder = models.of_knowledge_base(store), models.of
     hosts = hosts_of(settings)
     generator = (
         FallbackGenerator(settings, lambda: choose_model(settings))
@@ -78,7 +78,7 @@ def build_parts(
     return PipelineParts(
         settings=settings,
         store=store,
-        retriever=Retriever(store, embedder, settings, other_embedder=other_embedder),
+        retriever=Retriever(store, embedder, settings, other_embedder=other_embedder, reranker=models.reranker()),
         gateway=gateway,
         count_tokens=embedder.count_tokens,
         sentence_scores=SentenceSimilarity(store, embedder, other_embedder=other_embedder).scores,

@@ -5,8 +5,9 @@ import logging
 import threading
 
 from rag.errors import EmbedderMismatch, EmbedderMissing
-from rag.protocols import Embedder
+from rag.protocols import Embedder, Reranker
 from rag.retrieval.embedder_folder import openvino_folder, read_identity, reference_folder
+from rag.retrieval.reranker import open_reranker
 from rag.retrieval.search_models import embedding_model_folder, known_name, model_id_of, remember
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -47,8 +48,8 @@ def chosen_model_id(settings: Settings) -> str:
     return read_identity(reference_folder(settings) if of_reference else openvino_folder(settings)).model_id
 
 
-class Embedders:
-    """The embedders of one process by their vector spaces, each loaded when it is first needed and kept.
+class SearchModels:
+    """The reranker and the embedders of one process, these by their vector spaces: loaded when first needed, and kept.
 
     While the settings name another model than the one that embedded a knowledge base, its questions are embedded with
     the old one, until an ingest has published a generation of the new one.  Safe to call from several threads.
@@ -58,11 +59,18 @@ class Embedders:
         self._settings = settings
         self._lock = threading.Lock()
         self._opened: dict[str, Embedder] = {}
+        self._reranker: Reranker | None = None
 
     def chosen(self) -> Embedder:
         """Return the settings' own.  Raises ``EmbedderMissing``."""
         with self._lock:
             return self._open(self._settings, chosen_model_id(self._settings))
+
+    def reranker(self) -> Reranker | None:
+        """Return the settings' own, None where they name none.  Raises what ``open_reranker`` raises."""
+        with self._lock:
+            self._reranker = self._reranker or open_reranker(self._settings)
+            return self._reranker
 
     def of_knowledge_base(self, store: KnowledgeStore) -> Embedder:
         """Return that of the current generation.  Raises what ``of`` raises, and ``KnowledgeBaseMissing``."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rag.protocols import Embedder
+from rag.protocols import Embedder, Reranker
 from rag.retrieval.candidates import KEPT_CHUNKS, DenseHit, fuse
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence
 from rag.retrieval.customer_message import read_message
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import SearchRequest, last_said, leans, queries_of
+from rag.retrieval.follow_up import SearchRequest, in_context, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import limit_blas_threads, similarities, weighed
@@ -39,11 +39,15 @@ _MOST_OF_IT = 0.75
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """One question on its way into one generation: the whole of it, and its parts where it asks for several things."""
+    """One question on its way into one generation: the whole of it, and its parts where it asks for several things.
+
+    ``standalone`` is the question as a reader needs it: behind what was said before where it leans on that.
+    """
 
     view: GenerationView
     whole: Query
     parts: tuple[Query, ...] = ()
+    standalone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Retriever:
     share a knowledge base, each is searched by meaning; by words only the question's own, and codes in both.
 
     ``other_embedder`` gives the embedder of a generation that ``embedder`` did not embed, by its ``model_id``; without
-    it such a generation raises ``EmbedderMismatch``.
+    it such a generation raises ``EmbedderMismatch``.  With a ``reranker`` the chunks that are returned stand in its
+    order; which ones they are, and whether they hold the answer, is found without it.
     """
 
     def __init__(
@@ -78,10 +83,12 @@ class Retriever:
         confidence: Confidence | None = None,
         *,
         other_embedder: Callable[[str], Embedder] | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._other_embedder = other_embedder
+        self._reranker = reranker
         self._limit = settings.candidates
         self._confidence = confidence
         self._asked_threshold = settings.refusal_threshold
@@ -135,7 +142,10 @@ class Retriever:
             fewer = self._filtered(prepared.view, filters)
             queries = prepared.whole, *prepared.parts
             whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
-            return self._joined(whole, others) if others else whole
+        if self._reranker is not None:
+            with trace.span("rerank"):
+                whole = reranked(whole, prepared.standalone, self._reranker)
+        return self._joined(whole, others) if others else whole
 
     def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
@@ -151,7 +161,8 @@ class Retriever:
                 texts.append((part, before[place] if place == 0 or leans(part) else ""))
         asked = [SearchRequest(self._wording(view, text), previous) for text, previous in texts]
         whole, *others = queries_of(asked, language, self._embedder_of(view.model_id))
-        return SearchPlan(view, whole, tuple(others))
+        standalone = in_context(whole.question, before[0] if leans(whole.question) else "")
+        return SearchPlan(view, whole, tuple(others), standalone)
 
     def _joined(self, whole: SearchResult, parts: Sequence[SearchResult]) -> SearchResult:
         """Return what was found for the whole question with each part's best chunk near its beginning.
@@ -212,6 +223,17 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
     )
     signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(terms(query.question)))
     return SearchResult(chunks, signals, view.generation, asked, view.model_id)
+
+
+def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchResult:
+    """Return the same chunks as the reranker orders them: each place keeps its score, so that scores still go down.
+
+    The signals stay those of the ranking before, which the fit knows.
+    """
+    scores = reranker.scores(question, [one.chunk.embedded_text for one in found.chunks])
+    order = np.argsort(-scores, kind="stable")
+    chunks = (replace(found.chunks[best], score=place.score) for best, place in zip(order, found.chunks, strict=True))
+    return replace(found, chunks=tuple(chunks))
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:

@@ -9,7 +9,7 @@ from ingest import __main__ as command
 from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestProgress
 from rag.errors import EmbedderMismatch
-from rag.retrieval.embedder import Embedders, chosen_model_id, open_embedder
+from rag.retrieval.embedder import SearchModels, chosen_model_id, open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.schema import Retrieval
@@ -45,14 +45,14 @@ def choose(tmp_path: Path) -> Choose:
 
 
 class Desk:
-    """What a running desk keeps: a retriever over a store, and the embedders of its settings."""
+    """What a running desk keeps: a retriever over a store, and the search models of its settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self.embedders = Embedders(settings)
+        self.models = SearchModels(settings)
         store = KnowledgeStore(settings.knowledge_dir)
-        first = self.embedders.of_knowledge_base(store)
-        self._retriever = Retriever(store, first, settings, other_embedder=self.embedders.of)
-        self._sentences = SentenceSimilarity(store, first, other_embedder=self.embedders.of)
+        first = self.models.of_knowledge_base(store)
+        self._retriever = Retriever(store, first, settings, other_embedder=self.models.of)
+        self._sentences = SentenceSimilarity(store, first, other_embedder=self.models.of)
 
     def ask(self) -> Retrieval:
         return self._retriever.retrieve(QUESTION, "en", Trace())

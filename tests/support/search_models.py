@@ -44,13 +44,27 @@ def save_embedding_model(
     return folder
 
 
-def save_reranker(folder: Path, *, labels: int = 1, seed: int = 0) -> Path:
-    """Write a cross-encoder of one layer with random weights and return its folder."""
+def save_reranker(folder: Path, word: str, *, labels: int = 1) -> Path:
+    """Write a cross-encoder whose score goes up with the share of ``word`` among the words; return its folder.
+
+    One layer attends to all tokens alike and hands their mean on; only the embedding of ``word`` is not zero.
+    """
+    import torch
     from transformers import BertForSequenceClassification
 
-    config = _bert_config(HIDDEN, seed)
-    config.num_labels = labels
-    _save_bert(folder, BertForSequenceClassification(config))
+    config = _bert_config(HIDDEN, 0)
+    config.num_labels, config.num_hidden_layers, config.layer_norm_eps = labels, 1, 1.0
+    model = BertForSequenceClassification(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "LayerNorm" not in name:
+                parameter.zero_()
+        layer = model.bert.encoder.layer[0].attention
+        for dense in (layer.self.value, layer.output.dense, model.bert.pooler.dense):
+            dense.weight.copy_(torch.eye(HIDDEN))
+        model.bert.embeddings.word_embeddings.weight[_vocabulary()[word], :2] = torch.tensor([4.0, -4.0])
+        model.classifier.weight[:, 0] = 1.0
+    _save_bert(folder, model)
     return folder
 
 
