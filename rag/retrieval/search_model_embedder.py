@@ -7,6 +7,7 @@ token of a few texts that never change, as with the built-in embedder, whose own
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,15 +63,13 @@ class SearchModelEmbedder:
             )
         except LOADING_ERRORS as error:
             raise SearchModelUnusable(name=name, reason="broken") from error
-        self._model.max_seq_length = min(self._model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
+        limit = self._model.max_seq_length or MAX_TOKENS
+        if limit != math.inf:  # a static model reads all there is, and no limit can be set
+            limit = self._model.max_seq_length = min(limit, MAX_TOKENS)
         self._query_prompt, self._passage_prompt = prompts_of(self._model.prompts, name)
         self._lock = threading.Lock()
-        tokenizer = self._model.tokenizer
-        self._tokens = (  # one of Python's own does not say where its tokens stand
-            _OwnTokens(tokenizer.backend_tokenizer, self._model.max_seq_length)
-            if getattr(tokenizer, "is_fast", False)
-            else None
-        )
+        backend = _backend_of(self._model.tokenizer)
+        self._tokens = None if backend is None else _OwnTokens(backend, limit)
         self._dimension, self._centre = self._probe()
         if self._centre is None:
             logger.warning("%s gives no vectors of its tokens: searched without late interaction", name)
@@ -188,10 +187,17 @@ def prompts_of(prompts: Mapping[str, str], name: str) -> tuple[str, str]:
     return query, passage
 
 
+def _backend_of(tokenizer: Any) -> Tokenizer | None:  # noqa: ANN401 - transformers has many classes
+    """Return what says where a tokenizer's tokens stand; None for one that is written in Python."""
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    return tokenizer.backend_tokenizer if getattr(tokenizer, "is_fast", False) else None
+
+
 class _OwnTokens:
     """Tells a text's own tokens from its prompt's and special ones; a model reads ``limit`` of them at the most."""
 
-    def __init__(self, tokenizer: Tokenizer, limit: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, limit: float) -> None:
         # a copy: the library's truncation is a state that counting and encoding would share
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
@@ -242,11 +248,11 @@ class _ReadTokens:
     spans: tuple[Span, ...]
 
 
-def _kept_places(special: Sequence[int], limit: int) -> list[int]:
+def _kept_places(special: Sequence[int], limit: float) -> list[int]:
     """Return the places of the tokens that a model reads of a text: what is too long loses its end, not the marks."""
     behind = next((count for count, mark in enumerate(reversed(special)) if not mark), len(special))
     places = list(range(len(special)))
-    return places if len(places) <= limit else [*places[: limit - behind], *places[len(places) - behind :]]
+    return places if len(places) <= limit else [*places[: int(limit) - behind], *places[len(places) - behind :]]
 
 
 def _unit(vector: FloatMatrix) -> FloatMatrix:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest import __main__ as command
+from ingest.check import check
 from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestProgress
 from rag.errors import EmbedderMismatch
@@ -112,6 +113,24 @@ def test_without_the_old_model_the_start_says_what_to_do(tmp_path: Path, documen
 
 
 @pytest.mark.slow
+def test_without_vectors_of_tokens_the_other_scores_rank(
+    tmp_path: Path, documents: Path, choose: Choose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    monkeypatch.setattr(PreTrainedTokenizerFast, "is_fast", property(lambda self: False))
+    settings = choose(str(save_embedding_model(tmp_path / "model")))
+    assert ingest([documents], settings, open_embedder(settings)).generation == 1
+    assert ingest([documents], settings, open_embedder(settings)).published is False  # nothing counts as missing
+    desk = Desk(settings)
+    found = desk.ask()
+    assert found.chunks[0].chunk.title == "The kettle"
+    assert {one.late for one in found.chunks} == {None}
+    assert not desk.sentence_scores(found)
+    assert check(settings.knowledge_dir).findings == ()
+
+
+@pytest.mark.slow
 def test_a_calibration_of_another_model_s_search_says_nothing(tmp_path: Path, documents: Path, choose: Choose) -> None:
     settings = choose(str(save_embedding_model(tmp_path / "model")))
     embedder = open_embedder(settings)
@@ -164,3 +183,21 @@ def test_a_model_that_is_not_there_is_one_sentence_and_an_exit_code(
     (said,) = capsys.readouterr().err.splitlines()
     assert "BAAI/bge-m3" in said
     assert "python -m rag.setup embedder" in said
+
+
+@pytest.mark.real
+def test_from_the_built_in_embedder_to_a_model_and_back(tmp_path: Path, documents: Path, choose: Choose) -> None:
+    built_in = choose("")
+    built_in.cache_dir.mkdir()
+    (built_in.cache_dir / "embedder").symlink_to(Settings().cache_dir / "embedder")
+    model = choose(str(save_embedding_model(tmp_path / "model")))
+    ingest([documents], built_in, open_embedder(built_in))
+    before = Desk(model).ask()
+    assert (before.generation, before.chunks[0].chunk.title) == (1, "The kettle")
+    assert Desk(built_in).ask().chunks == before.chunks
+    running = Desk(built_in)
+    assert ingest([], model, open_embedder(model), REBUILD).generation == 2
+    for desk in (running, Desk(model), Desk(built_in)):  # the last one was told to go back, and no ingest has yet
+        assert desk.ask().generation == 2
+    assert ingest([], built_in, open_embedder(built_in), REBUILD).generation == 3
+    assert running.ask().chunks[0].late == pytest.approx(before.chunks[0].late, abs=0.02)

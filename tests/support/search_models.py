@@ -12,7 +12,7 @@ HANZI = "保修多久退款天水壶灯订单的几"
 HIDDEN = 32
 QUERY_PROMPT, PASSAGE_PROMPT = "query: ", "passage: "
 
-Pooling = Literal["mean", "cls"]
+Pooling = Literal["mean", "cls", "last"]
 
 
 def save_embedding_model(
@@ -24,10 +24,22 @@ def save_embedding_model(
     prompts: dict[str, str] | None = None,
     normalize: bool = True,
 ) -> Path:
-    """Write a BERT of two layers with random weights and return its folder."""
-    from transformers import BertModel
+    """Write a model of two layers with random weights and return its folder.
 
-    _save_bert(folder, BertModel(_bert_config(hidden, seed)))
+    It is a BERT, or where the last token is pooled a decoder, which reads texts that are padded in front.
+    """
+    from transformers import BertModel, Qwen3Config, Qwen3Model
+
+    config = _bert_config(hidden, seed)
+    if pooling == "last":
+        shape = {"num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 64, "initializer_range": 0.5}
+        decoder = Qwen3Config(
+            vocab_size=len(_vocabulary()), hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4,
+            intermediate_size=64, **shape,
+        )  # fmt: skip
+        _save(folder, Qwen3Model(decoder), padding_side="left")
+    else:
+        _save(folder, BertModel(config))
     kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), *([("2_Normalize", "Normalize")] if normalize else [])]
     modules = [
         {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
@@ -35,7 +47,8 @@ def save_embedding_model(
     ]
     for path, _ in kinds[1:]:
         (folder / path).mkdir()
-    modes = {"pooling_mode_mean_tokens": pooling == "mean", "pooling_mode_cls_token": pooling == "cls"}
+    named = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "last": "pooling_mode_lasttoken"}
+    modes = {mode: pooling == name for name, mode in named.items()}
     _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": hidden, **modes})
     _write(folder / "modules.json", modules)
     _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
@@ -64,7 +77,7 @@ def save_reranker(folder: Path, word: str, *, labels: int = 1) -> Path:
             dense.weight.copy_(torch.eye(HIDDEN))
         model.bert.embeddings.word_embeddings.weight[_vocabulary()[word], :2] = torch.tensor([4.0, -4.0])
         model.classifier.weight[:, 0] = 1.0
-    _save_bert(folder, model)
+    _save(folder, model)
     return folder
 
 
@@ -90,7 +103,7 @@ def _vocabulary() -> dict[str, int]:
     return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
 
 
-def _save_bert(folder: Path, model) -> None:  # noqa: ANN001
+def _save(folder: Path, model, padding_side: str = "right") -> None:  # noqa: ANN001
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -107,6 +120,7 @@ def _save_bert(folder: Path, model) -> None:  # noqa: ANN001
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=64,
+        padding_side=padding_side,
         unk_token="[UNK]",
         pad_token="[PAD]",
         cls_token="[CLS]",

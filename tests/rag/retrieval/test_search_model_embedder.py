@@ -1,5 +1,6 @@
 """A model of sentence-transformers as the embedder: its own prompts, pooling, dimension and tokens."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -12,12 +13,15 @@ import pytest
 from rag.errors import SearchModelUnusable
 from rag.protocols import FloatMatrix
 from rag.retrieval.embedder import open_embedder
+from rag.retrieval.embedder_folder import reference_folder
 from rag.retrieval.search_model_embedder import SearchModelEmbedder, prompts_of
+from rag.retrieval.token_vectors import CENTRE_PATH
 from rag.settings import Settings
 from tests.support.search_models import QUERY_PROMPT, save_embedding_model
 
 pytestmark = pytest.mark.slow
 
+BLANK = 6  # in XLM-R's vocabulary
 TEXTS = ["How long is the warranty of the kettle?", "保修多久", "The refund is sent within 7 days.", "zebra"]
 
 
@@ -57,6 +61,17 @@ def test_the_pooling_is_the_model_s(tmp_path: Path) -> None:
     folder = save_embedding_model(tmp_path / "cls", pooling="cls", prompts={"passage": "passage: "})
     found = SearchModelEmbedder(folder, "cls").embed_passages([TEXTS[0]]).vectors[0]
     np.testing.assert_allclose(found, unit(states(folder, "passage: " + TEXTS[0])[0]), atol=1e-5)
+
+
+def test_a_decoder_that_pools_its_last_token_serves_as_well(tmp_path: Path) -> None:
+    folder = save_embedding_model(tmp_path / "decoder", pooling="last", prompts={"query": "query passage: "})
+    embedder = SearchModelEmbedder(folder, "decoder")
+    found = embedder.embed_queries(TEXTS)  # of several lengths: padded in front
+    for text, vector, tokens in zip(TEXTS, found.vectors, found.tokens, strict=True):
+        own = states(folder, "query passage: " + text)
+        np.testing.assert_allclose(vector, unit(own[-1]), atol=1e-4)
+        assert embedder._centre is not None
+        np.testing.assert_allclose(tokens.vectors[-1], unit(own[-2] - embedder._centre), atol=1e-4)
 
 
 def test_vectors_have_length_1_whatever_the_model_gives(tmp_path: Path) -> None:
@@ -112,6 +127,19 @@ def test_a_model_without_vectors_of_its_tokens_has_none(
     assert embedder.count_tokens("the kettle") == 2
 
 
+def test_a_static_model_without_layers_serves_too(folder: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    static = StaticEmbedding(Tokenizer.from_file(str(folder / "tokenizer.json")), embedding_dim=48)
+    SentenceTransformer(modules=[static]).save_pretrained(str(tmp_path / "static"), create_model_card=False)
+    embedder = open_embedder(Settings(cache_dir=tmp_path, embedding_model=str(tmp_path / "static")))
+    assert embedder.embed_passages(TEXTS).vectors.shape == (4, 48)
+    assert not embedder.token_spans(TEXTS[0])
+    assert embedder.count_tokens("the kettle") == 2
+
+
 @pytest.mark.parametrize(
     ("prompts", "name", "found"),
     [
@@ -142,3 +170,32 @@ def test_the_settings_choose_it_and_the_built_in_one_needs_no_torch(folder: Path
     )
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.real
+def test_the_built_in_model_by_this_way_is_the_built_in_embedder() -> None:
+    settings = Settings()
+    reference = open_embedder(settings.changed(embedder="sentence-transformers"))
+    folder = reference_folder(settings)
+    found = SearchModelEmbedder(folder, str(folder))
+    passages = [
+        "签收次日零时起 7 天内可以申请无理由退货。",
+        "Error W-203 means that the water tank is empty.",
+        "长" * 900,
+    ]
+    for ours, theirs in (
+        (found.embed_queries(TEXTS), reference.embed_queries(TEXTS)),
+        (found.embed_passages(passages), reference.embed_passages(passages)),
+    ):
+        np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-4)
+        for own, right in zip(ours.tokens, theirs.tokens, strict=True):
+            # the blank behind the prefix, where it is a token of its own, is the prompt's here
+            assert own.numbers.tolist() == right.numbers.tolist()[int(right.numbers[0] == BLANK) :]
+    for text in passages:
+        spans = reference.token_spans(text)
+        assert found.token_spans(text) == spans[int(spans[0] == (0, 0)) :]
+    shipped = np.array(json.loads(CENTRE_PATH.read_text(encoding="utf-8"))["centre"], dtype=np.float32)
+    assert found._centre is not None
+    assert float(unit(found._centre) @ unit(shipped)) > 0.97
+    (asked,), (right,) = found.embed_queries([TEXTS[0]]).tokens, reference.embed_queries([TEXTS[0]]).tokens
+    assert (asked.vectors * right.vectors).sum(axis=1).mean() > 0.95
