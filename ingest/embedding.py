@@ -30,17 +30,21 @@ _SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
 def require_same_embedder(store: KnowledgeStore, embedder: Embedder) -> None:
     """Raise ``EmbedderMismatch`` where the current generation was embedded by another one.  The store is closed."""
+    found = embedder_before(store)
+    if found is not None and found != (embedder.model_id, embedder.dimension):
+        raise EmbedderMismatch(found=f"{found[0]} [{found[1]}]", expected=f"{embedder.model_id} [{embedder.dimension}]")
+
+
+def embedder_before(store: KnowledgeStore) -> tuple[str, int] | None:
+    """Return the current generation's vector space and its dimension; None without one.  The store is closed."""
     try:
         current = store.current_generation()
         if current == 0:
-            return
+            return None
         found = store.generation_info(current)
     finally:
         store.close()
-    if (found.embedder_model, found.dimension) != (embedder.model_id, embedder.dimension):
-        raise EmbedderMismatch(
-            found=f"{found.embedder_model} [{found.dimension}]", expected=f"{embedder.model_id} [{embedder.dimension}]"
-        )
+    return found.embedder_model, found.dimension
 
 
 class PassageEmbedding:

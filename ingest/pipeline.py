@@ -17,7 +17,7 @@ from pathlib import Path
 from ingest.chunking import chunk_document, chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.duplicates import sketch_new
-from ingest.embedding import FIRST_WINDOW, PassageEmbedding, require_same_embedder
+from ingest.embedding import FIRST_WINDOW, PassageEmbedding, embedder_before, require_same_embedder
 from ingest.gate import Gate
 from ingest.identity import (
     CollectionMember,
@@ -163,11 +163,13 @@ def _open_run(
             set_aside_if_damaged(folder)
         if not options.rebuild:
             require_same_embedder(KnowledgeStore(folder), embedder)
+        is_first_time = embedder_before(KnowledgeStore(folder)) != (embedder.model_id, embedder.dimension)
         with KnowledgeWriter(folder) as writer:
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
             if options.keep_vectors:
                 table.forget_damaged()
-            anew = options.rebuild and not options.keep_vectors
+            # vectors of an embedder that never served are those of a rebuild that was killed: they are new enough
+            anew = options.rebuild and not options.keep_vectors and not is_first_time
             cores = settings.embedder_threads or len(os.sched_getaffinity(0))
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
                 yield _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))

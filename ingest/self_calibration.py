@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import Embedder
-from rag.retrieval.confidence import Confidence, fitted_confidence
+from rag.retrieval.confidence import Confidence, calibrations_of, fitted_confidence, load_confidence
 from rag.retrieval.filters import Filters
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.search_models import is_search_model
 from rag.schema import Language
 from rag.settings import Settings
-from rag.storage.calibration import read_calibration, save_calibration
+from rag.storage.calibration import save_calibration
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -55,14 +56,16 @@ _DIGITS = 4
 def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
     """Find the threshold of the current generation and keep it; tell whether that was done.
 
-    It is not for an embedder whose search nobody fitted, for a very small knowledge base, and where the last one was
-    found with nearly as many passages.  Raises what a search raises.
+    For an embedding model of the settings it is that of the fit by words alone, which holds for any.  It is not for a
+    fake embedder, for a very small knowledge base, and where the last one was found with the same embedder and nearly
+    as many passages.  Raises what a search raises.
     """
-    confidence = fitted_confidence(embedder.model_id)
+    model_id = embedder.model_id
+    confidence = load_confidence(model_id) if is_search_model(model_id) else fitted_confidence(model_id)
     store = KnowledgeStore(settings.knowledge_dir)
     try:
         chunks = sum(store.languages(store.require_generation()).values())
-        if confidence is None or chunks < _FEWEST_CHUNKS or not _is_due(store, chunks):
+        if confidence is None or chunks < _FEWEST_CHUNKS or not _is_due(store, model_id, chunks):
             return False
         retriever = Retriever(store, embedder, settings)
         far = _probabilities(retriever, confidence, far_questions())
@@ -81,6 +84,7 @@ def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
         },
         **{f"{kind}_asked": len(asked) for kind, asked in refused.items()},
         "chunks": chunks,
+        "embedder": model_id,
     }
     save_calibration(settings.knowledge_dir, {"automatic": found})
     return True
@@ -94,8 +98,8 @@ def far_questions() -> tuple[tuple[str, Language], ...]:
     return tuple((text, cast(Language, language)) for language, texts in written.items() for text in texts)
 
 
-def _is_due(store: KnowledgeStore, chunks: int) -> bool:
-    before = read_calibration(store.folder).get("automatic", {}).get("chunks")
+def _is_due(store: KnowledgeStore, model_id: str, chunks: int) -> bool:
+    before = calibrations_of(store.folder, model_id)[1].get("chunks")
     return not isinstance(before, int) or abs(chunks - before) > _CHANGED_SHARE * before
 
 

@@ -87,6 +87,8 @@
         ├── AuditImpossible
         ├── VulnerablePackages
         └── EmbedderMissing
+            ├── SearchModelMissing
+            └── SearchModelUnusable
 
 The sentences are in ``rag/locale/*/errors.toml``, under the names of the classes; ``error.text("zh")`` fills one in.
 Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
@@ -608,3 +610,11 @@ class VulnerablePackages(ProvisioningError):
 
 class EmbedderMissing(ProvisioningError):
     """The embedder's folder is not on this machine."""
+
+
+class SearchModelMissing(EmbedderMissing):
+    """The embedding model or reranker ``name``, one of the model hub's, has not been fetched yet."""
+
+
+class SearchModelUnusable(EmbedderMissing):
+    """The embedding model or reranker ``name`` cannot be used; ``reason`` says why."""

@@ -12,7 +12,7 @@ from rag.ollama.server import ensure_running
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.queue.admission import Admission
-from rag.retrieval.embedder import open_embedder
+from rag.retrieval.embedder import SearchModels
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.reuse.cache import AnswerCache
@@ -26,23 +26,31 @@ from rag.telemetry.traced_pipeline import TracedPipeline
 
 
 def build_pipeline(
-    settings: Settings | None = None, scopes: Collection[str] | None = None, embedder: Embedder | None = None
+    settings: Settings | None = None,
+    scopes: Collection[str] | None = None,
+    embedder: Embedder | None = None,
+    models: SearchModels | None = None,
 ) -> Pipeline:
     """Return the pipeline of these settings, or of the environment's, for a reader who holds ``scopes``; None: for any.
 
+    Pipelines share the models that ``models`` has loaded; an ``embedder`` alone serves what it has embedded itself.
     The model server is looked for, and started where it can be, at the first question that needs it; it outlives this
     process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
-    parts = replace(build_parts(settings, store, scopes, embedder), lanes=lanes)
+    parts = replace(build_parts(settings, store, scopes, embedder, models), lanes=lanes)
     export = span_export(settings)
     return Pipeline(parts) if export is None else TracedPipeline(parts, export)
 
 
 def build_parts(
-    settings: Settings, store: KnowledgeStore, scopes: Collection[str] | None = None, embedder: Embedder | None = None
+    settings: Settings,
+    store: KnowledgeStore,
+    scopes: Collection[str] | None = None,
+    embedder: Embedder | None = None,
+    models: SearchModels | None = None,
 ) -> PipelineParts:
     """Return what a pipeline over ``store`` is made of, which need not be where the settings have theirs; no lanes.
 
@@ -50,7 +58,10 @@ def build_parts(
     """
     store.require_generation()
     require_access(access_to(store), settings.knowledge_base, scopes)
-    embedder = embedder or open_embedder(settings)
+    models = models or SearchModels(settings)
+    other_embedder = None
+    if embedder is None:
+        embedder, other_embedder = models.of_knowledge_base(store), models.of
     hosts = hosts_of(settings)
     generator = (
         FallbackGenerator(settings, lambda: choose_model(settings))
@@ -67,10 +78,10 @@ def build_parts(
     return PipelineParts(
         settings=settings,
         store=store,
-        retriever=Retriever(store, embedder, settings),
+        retriever=Retriever(store, embedder, settings, other_embedder=other_embedder, reranker=models.reranker()),
         gateway=gateway,
         count_tokens=embedder.count_tokens,
-        sentence_scores=SentenceSimilarity(store, embedder).scores,
+        sentence_scores=SentenceSimilarity(store, embedder, other_embedder=other_embedder).scores,
         reading_fit=lambda model: answerability_fit_of(store.folder, model),
         warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

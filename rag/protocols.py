@@ -73,6 +73,16 @@ class Embedder(Protocol):
         """Return how many of the embedder's tokens the text has, without special tokens."""
 
 
+class Reranker(Protocol):
+    """Reads a question and a passage together, and says how well the one answers the other.
+
+    Safe to call from several threads.
+    """
+
+    def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
+        """Return a score for each of n passages, float64 [n], higher is better and comparable within one question."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message.  ``thinking`` is only for a last assistant message that the model is to go on from."""

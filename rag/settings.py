@@ -110,6 +110,10 @@ class Settings(BaseSettings):
 
     # retrieval
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
+    embedding_model: str = Field(
+        default="", description="a folder or hub name of sentence-transformers; empty: the built-in embedder"
+    )
+    reranker: str = Field(default="", description="a folder or hub name of a cross-encoder; empty: none")
     embedder_threads: int = Field(default=0, ge=0, description="0: all cores")
     candidates: int = Field(default=50, ge=5, le=500, description="hits taken from each leg before fusion")
     top_k: int = Field(default=14, ge=1, le=24, description="passages kept as evidence")

@@ -106,6 +106,20 @@ class HashEmbedder:
         return numbers, rows / np.sqrt(np.float32(self._dimension))
 
 
+class OverlapReranker:
+    """Scores a passage by the share of the question's words that it holds.
+
+    >>> OverlapReranker().scores("refund days", ["a refund", "a lamp", "refund within days"]).tolist()
+    [0.5, 0.0, 1.0]
+    """
+
+    def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
+        """Return shares in [0, 1]."""
+        asked = {word.lower() for word in _WORD_OR_IDEOGRAPH.findall(question)}
+        held = [{word.lower() for word in _WORD_OR_IDEOGRAPH.findall(passage)} for passage in passages]
+        return np.array([len(asked & one) / max(1, len(asked)) for one in held], dtype=np.float64)
+
+
 Script = Callable[[Sequence[Message]], Sequence[GenerationPart | Exception]]
 
 

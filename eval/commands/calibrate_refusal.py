@@ -67,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
             parts = open_parts(one, settings, progress)
         found, search_figures = calibrate_search(searched(one.questions, parts))
         figures: dict[str, object] = {"search": {"fit": asdict(found), **search_figures}}
-        sections: dict[str, dict[str, object]] = {"search": asdict(found)}
+        searched_by = parts.store.generation_info(parts.store.require_generation()).embedder_model
+        sections: dict[str, dict[str, object]] = {"search": {**asdict(found), "embedder": searched_by}}
         if not arguments.search:
             parts.gateway.ensure_server()
             model = parts.gateway.generator.model

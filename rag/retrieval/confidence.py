@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Self
 
 from rag.logits import logistic, logit_of
+from rag.retrieval.search_models import is_search_model
+from rag.storage.calibration import read_calibration
 
 CONFIDENCE_PATH = Path(__file__).with_name("confidence.json")
 ANY_EMBEDDER = "any"
@@ -116,3 +118,19 @@ def fitted_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
     name = model_id.removesuffix("-4bit")
     return Confidence.from_json(fits[name]) if name in fits and name != ANY_EMBEDDER else None
+
+
+def calibrations_of(folder: Path, model_id: str) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Return a knowledge base's sections ``search`` and ``automatic``, empty where they judge another search.
+
+    A section that does not name its embedder was made when there was only the built-in one.  Raises
+    ``CalibrationDamaged``.
+    """
+    kept = read_calibration(folder)
+    unnamed = "" if is_search_model(model_id) else model_id
+
+    def section(name: str) -> Mapping[str, object]:
+        found = kept.get(name, {})
+        return found if found.get("embedder", unnamed) == model_id else {}
+
+    return section("search"), section("automatic")

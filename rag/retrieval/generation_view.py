@@ -130,6 +130,7 @@ class GenerationView:
     """What a search needs of one generation.  Safe to share between threads."""
 
     generation: int
+    model_id: str
     lexical: Bm25Index
     vectors: dict[Language, LanguageVectors]
     tokens: EmbeddingTable
@@ -169,6 +170,7 @@ class GenerationView:
     def _of(cls, index: GenerationIndex, generation: int, store: KnowledgeStore, parts: Mapping[str, Part]) -> Self:
         return cls(
             generation=generation,
+            model_id=index.model_id,
             lexical=Bm25Index(index.languages),
             vectors={language: LanguageVectors(one) for language, one in index.languages.items() if one.count},
             tokens=EmbeddingTable(store, index.model_id, index.dimension),

@@ -123,11 +123,10 @@ def _of_document(
         return ()
     language = chunks[0].language
     numbers = [chunk.chunk_id for chunk in chunks]
-    signs = view.tokens.token_signs(numbers)
+    asked = tokens_of(view, query)
+    signs = view.tokens.token_signs(numbers) if len(asked.vectors) else {}
     kept = [number for number in numbers if number in signs]
-    late = dict(
-        zip(kept, similarities(tokens_of(view, query), [signs[number] for number in kept]).tolist(), strict=True)
-    )
+    late = dict(zip(kept, similarities(asked, [signs[number] for number in kept]).tolist(), strict=True))
     cosines = dict(zip(numbers, view.vectors[language].cosines(query.vector, numbers), strict=True))
     wanted = query.terms if language == query.language else {one: 1.0 for one in query.terms if is_code(one)}
     bm25 = view.lexical.scores(wanted, language).of(numbers)

@@ -1,6 +1,5 @@
 """The reference embedder: sentence-transformers on torch in float32, also for GPUs."""
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,10 +11,9 @@ from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
 from rag.retrieval.embedder_folder import PASSAGE_PREFIX, QUERY_PREFIX, read_identity
 from rag.retrieval.token_vectors import TokenKeeper, passage_spans
 from rag.retrieval.tokens import EmbedderTokens
+from rag.retrieval.transformers_runtime import prepare_transformers
 
 _BATCH = 32
-_NO_HUB = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
-"""Switches that huggingface_hub, and transformers through it, read when they are imported: the folder holds all."""
 _Tokens = TypeVar("_Tokens")
 
 
@@ -27,14 +25,10 @@ class SentenceTransformersEmbedder:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self._identity = read_identity(folder)
-        for switch in _NO_HUB:
-            os.environ.setdefault(switch, "1")
         # Here and not above: ten seconds that the other embedder does without.
-        import torch
+        prepare_transformers(threads)
         from sentence_transformers import SentenceTransformer
 
-        if threads:
-            torch.set_num_threads(threads)
         self._model = SentenceTransformer(str(folder), local_files_only=True)
         self._tokens = EmbedderTokens(folder)
         self._keeper = TokenKeeper.shipped()

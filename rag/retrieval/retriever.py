@@ -1,17 +1,17 @@
 """Retrieves passages for a question: embed, search dense and lexical, fuse, rerank, load, judge."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rag.protocols import Embedder
+from rag.protocols import Embedder, Reranker
 from rag.retrieval.candidates import KEPT_CHUNKS, DenseHit, fuse
-from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, load_confidence
+from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence
 from rag.retrieval.customer_message import read_message
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import SearchRequest, last_said, leans, queries_of
+from rag.retrieval.follow_up import SearchRequest, in_context, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import limit_blas_threads, similarities, weighed
@@ -23,7 +23,6 @@ from rag.retrieval.signals import read_signals
 from rag.retrieval.spelling import corrected
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
-from rag.storage.calibration import read_calibration
 from rag.storage.store import KnowledgeStore
 from rag.text.terms import terms
 from rag.tracing import Trace
@@ -40,21 +39,29 @@ _MOST_OF_IT = 0.75
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """One question on its way into one generation: the whole of it, and its parts where it asks for several things."""
+    """One question on its way into one generation: the whole of it, and its parts where it asks for several things.
+
+    ``standalone`` is the question as a reader needs it: behind what was said before where it leans on that.
+    """
 
     view: GenerationView
     whole: Query
     parts: tuple[Query, ...] = ()
+    standalone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The best chunks of one generation, and what they say about whether the answer is among them."""
+    """The best chunks of one generation, and what they say about whether the answer is among them.
+
+    ``model_id`` is the vector space in which they were found.
+    """
 
     chunks: tuple[RetrievedChunk, ...]
     signals: Signals
     generation: int
     tokens: QuestionTokens
+    model_id: str
 
 
 class Retriever:
@@ -62,15 +69,28 @@ class Retriever:
 
     A question is searched, ranked and loaded in one generation, whatever is published meanwhile.  Where two languages
     share a knowledge base, each is searched by meaning; by words only the question's own, and codes in both.
+
+    ``other_embedder`` gives the embedder of a generation that ``embedder`` did not embed, by its ``model_id``; without
+    it such a generation raises ``EmbedderMismatch``.  With a ``reranker`` the chunks that are returned stand in its
+    order; which ones they are, and whether they hold the answer, is found without it.
     """
 
     def __init__(
-        self, store: KnowledgeStore, embedder: Embedder, settings: Settings, confidence: Confidence | None = None
+        self,
+        store: KnowledgeStore,
+        embedder: Embedder,
+        settings: Settings,
+        confidence: Confidence | None = None,
+        *,
+        other_embedder: Callable[[str], Embedder] | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._store = store
         self._embedder = embedder
+        self._other_embedder = other_embedder
+        self._reranker = reranker
         self._limit = settings.candidates
-        self._confidence = confidence or load_confidence(embedder.model_id)
+        self._confidence = confidence
         self._asked_threshold = settings.refusal_threshold
         self._glossary = glossary_of(settings.glossary, settings.knowledge_dir)
         self._view: GenerationView | None = None
@@ -93,15 +113,16 @@ class Retriever:
         at all.  Raises ``KnowledgeBaseMissing``, ``EmbedderMismatch`` or ``IndexDamaged``.
         """
         found = self.find(question, language, trace, earlier=earlier, filters=filters)
-        shipped = self._confidence.probability(found.signals)
-        kept = read_calibration(self._store.folder)
-        calibration = OwnCalibration.from_json(kept["search"]) if "search" in kept else None
+        fit = self._fit(found)
+        shipped = fit.probability(found.signals)
+        search, automatic = calibrations_of(self._store.folder, found.model_id)
+        calibration = OwnCalibration.from_json(search) if search else None
         probability = calibration.probability(shipped) if calibration else shipped
         threshold = self._asked_threshold
         if threshold is None and calibration is not None:
             threshold = calibration.threshold
         if threshold is None:
-            threshold = float(str(kept.get("automatic", {}).get("threshold", self._confidence.threshold)))
+            threshold = float(str(automatic.get("threshold", fit.threshold)))
         answerable = bool(found.chunks) and probability >= threshold
         return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold)
 
@@ -121,7 +142,10 @@ class Retriever:
             fewer = self._filtered(prepared.view, filters)
             queries = prepared.whole, *prepared.parts
             whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
-            return self._joined(whole, others) if others else whole
+        if self._reranker is not None:
+            with trace.span("rerank"):
+                whole = reranked(whole, prepared.standalone, self._reranker)
+        return self._joined(whole, others) if others else whole
 
     def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
@@ -136,8 +160,9 @@ class Retriever:
             if len(part) < _MOST_OF_IT * len(question):  # what is most of a question is found by the whole of it
                 texts.append((part, before[place] if place == 0 or leans(part) else ""))
         asked = [SearchRequest(self._wording(view, text), previous) for text, previous in texts]
-        whole, *others = queries_of(asked, language, self._embedder)
-        return SearchPlan(view, whole, tuple(others))
+        whole, *others = queries_of(asked, language, self._embedder_of(view.model_id))
+        standalone = in_context(whole.question, before[0] if leans(whole.question) else "")
+        return SearchPlan(view, whole, tuple(others), standalone)
 
     def _joined(self, whole: SearchResult, parts: Sequence[SearchResult]) -> SearchResult:
         """Return what was found for the whole question with each part's best chunk near its beginning.
@@ -145,8 +170,11 @@ class Retriever:
         The signals are those of the surest: a question is worth an answer where one of its parts is.
         """
         chunks = with_best_of_parts(whole.chunks, [part.chunks for part in parts])
-        surest = max([whole, *parts], key=lambda found: self._confidence.probability(found.signals))
+        surest = max([whole, *parts], key=lambda found: self._fit(found).probability(found.signals))
         return replace(whole, chunks=chunks, signals=surest.signals)
+
+    def _fit(self, found: SearchResult) -> Confidence:
+        return self._confidence or load_confidence(found.model_id)
 
     def _filtered(self, view: GenerationView, filters: Filters) -> GenerationView:
         """Return what the filters leave of a generation; the last ones asked for are kept."""
@@ -170,8 +198,16 @@ class Retriever:
             return view
         with self._opening:
             if self._view is None or self._view.generation < generation:
-                self._view = GenerationView.open(self._store, generation, self._embedder.model_id, self._view)
+                embedder = self._embedder
+                if self._other_embedder is not None:
+                    embedder = self._embedder_of(self._store.generation_info(generation).embedder_model)
+                self._view = GenerationView.open(self._store, generation, embedder.model_id, self._view)
             return self._view
+
+    def _embedder_of(self, model_id: str) -> Embedder:
+        if model_id == self._embedder.model_id or self._other_embedder is None:
+            return self._embedder
+        return self._other_embedder(model_id)
 
 
 def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> SearchResult:
@@ -186,7 +222,18 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
         if one.hit.chunk_id in loaded
     )
     signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(terms(query.question)))
-    return SearchResult(chunks, signals, view.generation, asked)
+    return SearchResult(chunks, signals, view.generation, asked, view.model_id)
+
+
+def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchResult:
+    """Return the same chunks as the reranker orders them: each place keeps its score, so that scores still go down.
+
+    The signals stay those of the ranking before, which the fit knows.
+    """
+    scores = reranker.scores(question, [one.chunk.embedded_text for one in found.chunks])
+    order = np.argsort(-scores, kind="stable")
+    chunks = (replace(found.chunks[best], score=place.score) for best, place in zip(order, found.chunks, strict=True))
+    return replace(found, chunks=tuple(chunks))
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:
@@ -222,7 +269,8 @@ def _ranked_in(
     wider = [number for number in searched.wider if searched.seen[number].foreign == foreign]
     fused = fuse(by_meaning, by_words)[:RANKED_CHUNKS]
     hits = [searched.seen[chunk_id] for chunk_id in dict.fromkeys([*fused, *wider])]
-    signs = view.tokens.token_signs([hit.chunk_id for hit in hits])
+    # a question without tokens says nothing of any passage: its embedder has none
+    signs = view.tokens.token_signs([hit.chunk_id for hit in hits]) if len(asked.vectors) else {}
     kept = [hit.chunk_id for hit in hits if hit.chunk_id in signs]
     late = dict(zip(kept, similarities(asked, [signs[number] for number in kept]).tolist(), strict=True))
     scores = final_scores(

@@ -1,6 +1,6 @@
 """Scores single sentences against the question by late interaction, using stored token vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,12 +16,19 @@ from rag.storage.store import KnowledgeStore
 class SentenceSimilarity:
     """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are kept.
 
-    Safe to call from several threads.
+    ``other_embedder`` is that of ``Retriever``.  Safe to call from several threads.
     """
 
-    def __init__(self, store: KnowledgeStore, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        embedder: Embedder,
+        *,
+        other_embedder: Callable[[str], Embedder] | None = None,
+    ) -> None:
         self._store = store
         self._embedder = embedder
+        self._other_embedder = other_embedder
 
     def scores(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Scores | None:
         """Return float64 [sentences] in [-1, 1], comparable within one question also between documents.
@@ -30,30 +37,41 @@ class SentenceSimilarity:
         holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known, or a sentence
         is in no chunk that was found.
         """
-        if retrieval.tokens is None:
+        if retrieval.tokens is None or not len(retrieval.tokens.vectors):
             return None
         chunks = [found.chunk for found in retrieval.chunks if found.chunk.document_id == document_id]
         homes = [home for home in (_home(sentence, chunks) for sentence in sentences) if home is not None]
         if len(homes) < len(sentences):
             return None
-        table = EmbeddingTable(self._store, self._embedder.model_id, self._embedder.dimension)
+        embedder = self._embedder_of(retrieval.generation)
+        table = EmbeddingTable(self._store, embedder.model_id, embedder.dimension)
         signs = table.token_signs([chunks[home].chunk_id for home in sorted(set(homes))])
         scores = np.zeros(len(sentences))
         for home in sorted(set(homes)):
             chunk = chunks[home]
-            if chunk.chunk_id not in signs:
+            if not len(signs.get(chunk.chunk_id, ())):
                 return None
             mine = [place for place, other in enumerate(homes) if other == home]
             spans = [sentences[place] for place in mine]
-            scores[mine] = self._scores_in(retrieval.tokens, chunk, signs[chunk.chunk_id], spans)
+            tokens = embedder.token_spans(chunk.embedded_text)
+            scores[mine] = _scores_in(retrieval.tokens, chunk, signs[chunk.chunk_id], tokens, spans)
         return scores
 
-    def _scores_in(self, question: QuestionTokens, chunk: Chunk, signs: Signs, sentences: Sequence[Span]) -> Scores:
-        before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
-        tokens = [(start - before, end - before) for start, end in self._embedder.token_spans(chunk.embedded_text)]
-        if len(tokens) != len(signs):
-            raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(tokens)} tokens, {len(signs)} are kept")
-        return span_similarities(question, signs, tokens, sentences)
+    def _embedder_of(self, generation: int) -> Embedder:
+        if self._other_embedder is None:
+            return self._embedder
+        model_id = self._store.generation_info(generation).embedder_model
+        return self._embedder if model_id == self._embedder.model_id else self._other_embedder(model_id)
+
+
+def _scores_in(
+    question: QuestionTokens, chunk: Chunk, signs: Signs, tokens: Sequence[Span], sentences: Sequence[Span]
+) -> Scores:
+    before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
+    spans = [(start - before, end - before) for start, end in tokens]
+    if len(spans) != len(signs):
+        raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(spans)} tokens, {len(signs)} are kept")
+    return span_similarities(question, signs, spans, sentences)
 
 
 def _home(sentence: Span, chunks: Sequence[Chunk]) -> int | None:

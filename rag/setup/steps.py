@@ -13,6 +13,9 @@ from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 
 Step = Literal["ollama", "model", "embedder", "browser"]
+Part = Step | Literal["embedding_model", "reranker"]
+"""A step, or what belongs to the embedder's where the settings name it."""
+
 ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the browser serves the tests alone
 
 
@@ -23,10 +26,19 @@ def provide(settings: Settings, console: Console, steps: Sequence[Step] = ALL_ST
     any network.  Raises ``ProvisioningError``, or ``ServingError`` where Ollama is needed and does not start.
     """
     for step in steps:
-        console.step(partial(_alone, step, settings, console, model))
+        for part in _parts(step, settings):
+            console.step(partial(_alone, part, settings, console, model))
 
 
-def _alone(step: Step, settings: Settings, console: Console, model: str) -> Outcome:
+def _parts(step: Step, settings: Settings) -> Iterator[Part]:
+    yield step
+    if step == "embedder" and settings.embedding_model:
+        yield "embedding_model"
+    if step == "embedder" and settings.reranker:
+        yield "reranker"
+
+
+def _alone(step: Part, settings: Settings, console: Console, model: str) -> Outcome:
     """Do one step while no other process is at it; a full disk is said in words wherever it shows."""
     with _lock(step, settings, console):
         try:
@@ -37,7 +49,7 @@ def _alone(step: Step, settings: Settings, console: Console, model: str) -> Outc
             raise
 
 
-def _do(step: Step, settings: Settings, console: Console, model: str) -> Outcome:
+def _do(step: Part, settings: Settings, console: Console, model: str) -> Outcome:
     # Each step imports what it needs when it is its turn: a second start has little to do and should say so at once.
     if step == "ollama":
         from rag.setup.ollama import provide_ollama
@@ -47,6 +59,11 @@ def _do(step: Step, settings: Settings, console: Console, model: str) -> Outcome
         from rag.setup.models import provide_model
 
         return provide_model(settings, console, model)
+    if step in ("embedding_model", "reranker"):
+        from rag.setup import search_models
+
+        bring = search_models.provide_reranker if step == "reranker" else search_models.provide_embedding_model
+        return bring(settings, console)
     if step == "browser":
         from rag.setup.system_packages import provide_browser
 
@@ -57,7 +74,7 @@ def _do(step: Step, settings: Settings, console: Console, model: str) -> Outcome
 
 
 @contextmanager
-def _lock(step: Step, settings: Settings, console: Console) -> Iterator[None]:
+def _lock(step: Part, settings: Settings, console: Console) -> Iterator[None]:
     folder = settings.cache_dir / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{step}.lock")

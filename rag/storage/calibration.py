@@ -1,12 +1,15 @@
 """Stores the refusal calibration of a knowledge base in a small JSON file beside its database.
 
     calibration.json   {"search": {slope, intercept, threshold}, "readers": {model: {...}}, "made": {...},
-                        "automatic": {threshold, far_refused, own_refused, near_refused, far_asked, ..., chunks}}
+                        "automatic": {threshold, own_refused, own_asked, near_..., far_..., chunks, embedder}}
 
 ``search`` is ``rag/retrieval/confidence.py``'s ``OwnCalibration``, an entry of ``readers`` a ``AnswerabilityFit`` of
 ``rag/generation/answerability.py``.  Both are written by ``python -m eval calibrate refusal``; ``automatic`` is what a
 publication found without labelled questions (``ingest/self_calibration.py``), and serves where there is no ``search``;
 without the file, what was shipped serves.  A running desk sees a new one with the next question.
+
+Both say which ``embedder`` found what they judge, for another one's search they say nothing; where they do not say it,
+they are of the time before there was a choice.
 """
 
 import json

@@ -15,7 +15,7 @@ from rag.storage.migrations import TURN_MIGRATIONS
 EVIDENCE = "evidence"
 """The stage of all that is done until the passages are shown."""
 
-_UNTIL_EVIDENCE = frozenset({"embed", "search", "pack"})
+_UNTIL_EVIDENCE = frozenset({"embed", "search", "rerank", "pack"})
 
 
 @dataclass(frozen=True, slots=True)

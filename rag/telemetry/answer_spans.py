@@ -14,7 +14,7 @@ from rag.tracing import STAGES
 ROOT = "answerdesk.answer"
 PROVIDER = "ollama"
 _OF_THE_MODEL = ("load", "prompt", "thinking", "answer")
-_UNTIL_EVIDENCE = ("embed", "search", "pack")
+_UNTIL_EVIDENCE = ("embed", "search", "rerank", "pack")
 _NANOSECONDS_A_MILLISECOND = 1_000_000
 _OPERATIONS = {"embed": "embeddings", "search": "retrieval"}
 

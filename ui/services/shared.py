@@ -54,6 +54,7 @@ from ui.services.watch import Watch
 
 if TYPE_CHECKING:  # its imports take longer than the first page may
     from rag.pipeline import Pipeline
+    from rag.retrieval.embedder import SearchModels
 
 
 logger = logging.getLogger(__name__)
@@ -327,12 +328,12 @@ def _look_at_model(settings: Settings) -> ModelState:
 
 
 class PipelineBuilder:
-    """Builds pipelines that share one embedder."""
+    """Builds pipelines that share the models of the search."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._embedder: Embedder | None = None
+        self._models: SearchModels | None = None
 
     def __call__(self, name: str) -> AnswerPipeline:
         """Return the pipeline of a knowledge base: seconds, that the page must not wait."""
@@ -340,15 +341,18 @@ class PipelineBuilder:
 
         settings = self._settings.changed(knowledge_base=name)
         KnowledgeStore(settings.knowledge_dir).require_generation()  # before the embedder, which takes seconds
-        return build_pipeline(settings, embedder=self.embedder())
+        return build_pipeline(settings, models=self._shared())
 
     def embedder(self) -> Embedder:
-        """Return the one embedder, loaded when it is first asked for.  Raises ``EmbedderMissing``."""
-        from rag.retrieval.embedder import open_embedder
+        """Return the settings' own embedder, loaded when it is first asked for.  Raises ``EmbedderMissing``."""
+        return self._shared().chosen()
+
+    def _shared(self) -> "SearchModels":
+        from rag.retrieval.embedder import SearchModels
 
         with self._lock:
-            self._embedder = self._embedder or open_embedder(self._settings)
-            return self._embedder
+            self._models = self._models or SearchModels(self._settings)
+            return self._models
 
 
 def warm_up(pipeline: Callable[[], AnswerPipeline]) -> None:
