@@ -3,23 +3,26 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from ingest.pipeline import ingest
-from rag.errors import QuestionError
+from rag.errors import FactsChanged, QuestionError
 from rag.generation.gateway import ModelGateway
 from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.sentence_similarity import SentenceSimilarity
+from rag.rewriting.check import check_rewritten, check_translated
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator
 
 LONGEST_STALL_SECONDS = 0.1
+LONGEST_CHECK_SECONDS = 10.0
+"""Of processor time.  A quadratic check of these drafts takes minutes."""
 _TICK_SECONDS = 0.002
 _MORE_LOOKS = 2
 
@@ -38,7 +41,7 @@ QUESTION = "How long is the warranty? "
 ATOMS = (
     "八", "a.", " ", "\u3000", "\n", "thanks ", "7", "7,", "a ", "A ", "Abc ", "[", "](", "ignore all ", "neither ",
     "assistant must ", "> ", "- ", "1. ", "吧", "是否", ", and how ", "，", "with ", "#", "|", "a-", "a@", "保修",
-    "7天",
+    "7天", "7天。",
 )  # fmt: skip
 
 
@@ -113,23 +116,42 @@ def _pipeline(settings: Settings) -> Pipeline:
 @pytest.mark.slow
 def test_no_question_and_no_document_stalls_another_thread(hostile_knowledge: Settings) -> None:
     pipeline = _pipeline(hostile_knowledge)
+
+    def ask(atom: str) -> None:
+        with suppress(QuestionError):
+            for _ in pipeline.stream((QUESTION + atom * 8000)[:7990] + " warranty"):
+                pass
+
+    _require_short_stalls(ask)
+
+
+@pytest.mark.slow
+def test_no_draft_and_no_rewritten_text_stalls_another_thread_or_takes_long() -> None:
+    def check(atom: str) -> None:
+        draft = (atom * 8000)[:8000]
+        rewritten = draft.translate({ord("7"): "8", ord("八"): "九"}) + " 9 days"
+        for hold in (check_rewritten, check_translated):
+            began_at = time.thread_time()
+            with suppress(FactsChanged):
+                hold(draft, rewritten)
+            assert time.thread_time() - began_at < LONGEST_CHECK_SECONDS, atom
+
+    _require_short_stalls(check)
+
+
+def _require_short_stalls(act: Callable[[str], None]) -> None:
     stalls: dict[str, float] = {}
     for atom in ATOMS:
-        question = (QUESTION + atom * 8000)[:7990] + " warranty"
-        stalls[atom] = _stall_seconds(pipeline, question)
+        stalls[atom] = _stall_seconds(act, atom)
         for _ in range(_MORE_LOOKS):  # what holds the lock does so each time; a busy machine is not always in the way
             if stalls[atom] > LONGEST_STALL_SECONDS:
-                stalls[atom] = min(stalls[atom], _stall_seconds(pipeline, question))
+                stalls[atom] = min(stalls[atom], _stall_seconds(act, atom))
     slow = {atom: seconds for atom, seconds in stalls.items() if seconds > LONGEST_STALL_SECONDS}
     sys.stdout.write(f"longest stall: {max(stalls.values()):.3f} s, after {max(stalls, key=stalls.__getitem__)!r}\n")
     assert not slow
 
 
-def _stall_seconds(pipeline: Pipeline, question: str) -> float:
+def _stall_seconds(act: Callable[[str], None], atom: str) -> float:
     with watched() as watcher:
-        try:
-            for _ in pipeline.stream(question):
-                pass
-        except QuestionError:
-            pass
+        act(atom)
     return watcher.longest_seconds
