@@ -308,15 +308,16 @@ def _replies_of(worker: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def _say(line: bytes) -> None:
-    """Log what the worker cannot do, once in this process."""
+    """Log what the worker cannot do, once in this process; where it can do more, as a warning, which programs show."""
     if line[:1] != READY:
         raise _WorkerLostError("malformed")
-    _say_once(str(Confinement(json.loads(line[1:]))))
+    confinement = Confinement(json.loads(line[1:]))
+    _say_once(logging.WARNING if confinement.within_reach else logging.INFO, str(confinement))
 
 
 @lru_cache
-def _say_once(words: str) -> None:
-    logger.info("The reading process for files has %s.", words)
+def _say_once(level: int, words: str) -> None:
+    logger.log(level, "The reading process for files has %s.", words)
 
 
 @contextmanager
