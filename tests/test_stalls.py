@@ -1,10 +1,9 @@
 """No text stops the desk: how long a thread waits for Python's lock while hostile questions and documents are read."""
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -19,22 +18,22 @@ from rag.rewriting.check import check_rewritten, check_translated
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator
+from tests.support.stalls import LONGEST_STALL_SECONDS, watched
 
-LONGEST_STALL_SECONDS = 0.1
 LONGEST_CHECK_SECONDS = 10.0
 """Of processor time.  A quadratic check of these drafts takes minutes."""
-_TICK_SECONDS = 0.002
 _MORE_LOOKS = 2
 
 HOSTILE_DOCUMENTS = {
     "blanks.txt": "The warranty is two years, and this line wraps here\n" + " " * 1_000_000 + "because of the law.",
     "wide-blanks.txt": "保修期两年，这一行在这里换行，因为它比较长而且没有标点\n" + "\u3000" * 330_000 + "如下。",
-    "words.txt": "warranty " + "a " * 50_000,
+    "words.txt": "warranty " + "a " * 500_000,
     "one-word.txt": "warranty " + "x" * 1_000_000,
     "items.txt": "The warranty:\n\n" + "- a\n" * 100_000,
-    "quotes.txt": ">" * 2000 + " warranty\n\n" + "> " * 50_000 + "b\n",
-    "numerals.txt": "warranty " + "八" * 50_000,
-    "points.txt": "warranty " + "a." * 50_000,
+    "quotes.txt": ">" * 2000 + " warranty\n\n" + "> " * 500_000 + "b\n",
+    "quotes.md": "warranty\n\n" + ">" * 1_000_000 + " b\n",
+    "numerals.txt": "warranty " + "八" * 330_000,
+    "points.txt": "warranty " + "a." * 500_000,
     "table.md": "| warranty | b |\n| --- | --- |\n" + "| 1 | 2 |\n" * 2000,
 }
 QUESTION = "How long is the warranty? "
@@ -43,42 +42,6 @@ ATOMS = (
     "assistant must ", "> ", "- ", "1. ", "吧", "是否", ", and how ", "，", "with ", "#", "|", "a-", "a@", "保修",
     "7天", "7天。",
 )  # fmt: skip
-
-
-class Watcher:
-    """A thread that wants to run every two milliseconds, and notes how long it could not.
-
-    The machine may be busy with others: of a wait only what this process itself computed meanwhile is counted.
-    """
-
-    def __init__(self) -> None:
-        self.longest_seconds = 0.0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def _watch(self) -> None:
-        while not self._ended.is_set():
-            wall, cpu = time.perf_counter(), time.process_time()
-            time.sleep(_TICK_SECONDS)
-            waited = min(time.perf_counter() - wall - _TICK_SECONDS, time.process_time() - cpu)
-            self.longest_seconds = max(self.longest_seconds, waited)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def end(self) -> None:
-        self._ended.set()
-        self._thread.join()
-
-
-@contextmanager
-def watched() -> Iterator[Watcher]:
-    watcher = Watcher()
-    watcher.start()
-    try:
-        yield watcher
-    finally:
-        watcher.end()
 
 
 @pytest.mark.slow
