@@ -51,7 +51,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
-from rag.terminal import exit_code_of, fail, terminal_language
+from rag.terminal import exit_code_of, fail, terminal_language, warn_root
 from rag.translate import translate
 
 SHUT_OUT = 7
@@ -108,6 +108,7 @@ def _run(options: argparse.Namespace, settings: Settings, language: Language) ->
         return _tell(options, settings, language)
     if not (options.paths or options.rebuild or options.loader):
         return code
+    warn_root()  # files of strangers are read from here on
     loader = open_loader(options.loader, options.loader_args or "{}", options.collection) if options.loader else None
     if options.diff:
         return show_difference(

@@ -17,6 +17,8 @@ from rag.protocols import Embedder
 from rag.schema import Chunk, Document
 
 CountTokens = Callable[[str], int]
+CheckTime = Callable[[], None]
+"""Raises ``DocumentUnreadable`` when the document's time is over."""
 
 _CHUNKER_VERSION = 3
 """To be raised when the same text would be cut differently, or into other terms: known documents are cut again then."""
@@ -27,6 +29,7 @@ _LARGEST = 1.25  # times chunk_tokens: no chunk of several units is larger
 _SMALL = 0.5  # times chunk_tokens: smaller chunks cost
 _CHARACTERS_A_TOKEN = 24  # at the most; five are usual, and code with deep indentation has ten
 _MOST_PARTS = 64  # of one chunk: as many one-word lines say less than a sentence, and each is tried with each
+_CHECK_TIME_EVERY = 1000  # parts compared, which takes some 40 ms at the most
 _OVERLAP = 0.2  # times chunk_tokens: the longest sentence that is repeated where a paragraph is cut
 
 # Costs; only their proportions matter.
@@ -57,13 +60,14 @@ def chunk_document(
     Raises ``DocumentUnreadable`` where it takes longer than ``timeout_seconds``.
     """
     text = document.text
-    count_tokens = _sized(embedder, document.path, timeout_seconds)
+    check_time = _timer(document.path, timeout_seconds)
+    count_tokens = _sized(embedder, check_time)
     whole = min(_WHOLE_DOCUMENT * chunk_tokens, _WINDOW_TOKENS)
     if count_tokens(text) <= whole:
         return (_chunk(document, 0, len(text), (), 0),)
     structured = document.metadata.get("format") != _PLAIN_FORMAT
     parts = _parts(text, count_tokens, chunk_tokens, structured=structured)
-    groups = _cheapest_groups(parts, chunk_tokens)
+    groups = _cheapest_groups(parts, chunk_tokens, check_time)
     starts = [groups[0][0].unit.start]
     starts += [_overlapping_start(text, before, group, chunk_tokens) for before, group in pairwise(groups)]
     return tuple(
@@ -81,20 +85,32 @@ class _Part:
     cut_cost: float
 
 
-def _sized(embedder: Embedder, path: str, timeout_seconds: float) -> CountTokens:
+def _timer(path: str, timeout_seconds: float) -> CheckTime:
+    deadline = time.monotonic() + timeout_seconds
+
+    def check_time() -> None:
+        if time.monotonic() > deadline:
+            raise DocumentUnreadable(path=path, reason="cut_too_slow")
+
+    return check_time
+
+
+def _sized(embedder: Embedder, check_time: CheckTime) -> CountTokens:
     """Return the embedder's count, but a token for every 24 characters at the least; counting ends with the time.
 
     A run of blanks has no token and a word of a megabyte one, so tokens alone do not bound a passage.
     """
-    deadline = time.monotonic() + timeout_seconds
 
-    def count_tokens(text: str) -> int:
-        if time.monotonic() > deadline:
-            raise DocumentUnreadable(path=path, reason="cut_too_slow")
+    @cache  # a unit is counted when it is cut, and again when it is kept
+    def count(text: str) -> int:
         least = len(text) // _CHARACTERS_A_TOKEN
         return least if least > _WINDOW_TOKENS else max(embedder.count_tokens(text), least)
 
-    return cache(count_tokens)  # a unit is counted when it is cut, and again when it is kept
+    def count_tokens(text: str) -> int:
+        check_time()
+        return count(text)
+
+    return count_tokens
 
 
 def _parts(text: str, count_tokens: CountTokens, chunk_tokens: int, *, structured: bool) -> list[_Part]:
@@ -122,12 +138,14 @@ def _cut_cost(text: str, before: Unit | None, unit: Unit) -> float:
     return cost + _CUT_AFTER_COLON if text[before.end - 1] in ":：" else cost
 
 
-def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int) -> list[Sequence[_Part]]:
+def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int, check_time: CheckTime) -> list[Sequence[_Part]]:
     """Split the parts so that the sum of all costs is least: ``cost[end]`` is the cheapest way up to a part."""
     largest = min(_LARGEST * chunk_tokens, _WINDOW_TOKENS)
     cost = [0.0] * (len(parts) + 1)
     came_from = [0] * (len(parts) + 1)
     for end in range(1, len(parts) + 1):
+        if end % _CHECK_TIME_EVERY == 0:
+            check_time()
         cost[end] = float("inf")
         tokens = 0
         inner = 0.0

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
@@ -31,8 +31,8 @@ from ingest.loaders.opening import open_file
 from ingest.loaders.registry import is_supported
 from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile, StillReading
 from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, GRANT, LENGTH_BYTES, MEMORY, QUESTION, READY, WORKING
+from ingest.memory_budget import MemoryBudget, budget_of, shared_budget
 from rag.errors import DocumentUnreadable
-from rag.ollama.hardware import memory_bytes
 from rag.schema import Document
 from rag.settings import Settings
 
@@ -43,65 +43,7 @@ _START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the p
 _PYTHON_NEEDS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
-_SHARE_OF_MACHINE = 2 / 3  # the model lies in memory beside it
-_LOOK_EVERY_SECONDS = 0.1
-
 logger = logging.getLogger(__name__)
-
-GivenUp = Callable[[], bool]
-"""Tells that nobody wants the memory any more."""
-
-
-class MemoryBudget:
-    """One budget for all reading processes of a program, in bytes of address space.  Safe from any thread.
-
-    Address space is what the kernel can limit for a process (``RLIMIT_AS``); less is really in memory.  A reading
-    process takes its share before it starts, and a larger one while it looks at a picture.
-
-    A reader that finds nothing taken gets its share however small the budget is, and one picture is always let
-    through: readers keep memory while they wait for each other's documents, and must not wait for it in a circle.
-    """
-
-    def __init__(self, total_bytes: int) -> None:
-        self._total_bytes = total_bytes
-        self._changed = threading.Condition()
-        self._taken_bytes = 0
-        self._pictures = 0
-
-    def take(self, size_bytes: int, given_up: GivenUp) -> bool:
-        """Wait for room and take it; False where it was given up meanwhile."""
-        return self._take(size_bytes, lambda: self._taken_bytes == 0, given_up)
-
-    def take_now(self, size_bytes: int) -> bool:
-        """Take room if there is some, without waiting."""
-        with self._changed:
-            if self._taken_bytes + size_bytes > self._total_bytes:
-                return False
-            self._taken_bytes += size_bytes
-            return True
-
-    def take_for_picture(self, size_bytes: int, given_up: GivenUp) -> bool:
-        """Wait for room to look at a picture, and take it; False where it was given up meanwhile."""
-        with self._changed:  # it can be entered again by the same thread
-            taken = self._take(size_bytes, lambda: self._pictures == 0, given_up)
-            self._pictures += taken
-        return taken
-
-    def give_back(self, size_bytes: int, *, of_picture: bool = False) -> None:
-        """Give back what was taken."""
-        with self._changed:
-            self._taken_bytes -= size_bytes
-            self._pictures -= of_picture
-            self._changed.notify_all()
-
-    def _take(self, size_bytes: int, goes_all_the_same: Callable[[], bool], given_up: GivenUp) -> bool:
-        with self._changed:
-            while self._taken_bytes + size_bytes > self._total_bytes and not goes_all_the_same():
-                if given_up():
-                    return False
-                self._changed.wait(_LOOK_EVERY_SECONDS)
-            self._taken_bytes += size_bytes
-            return True
 
 
 class _WorkerLostError(Exception):
@@ -366,15 +308,16 @@ def _replies_of(worker: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def _say(line: bytes) -> None:
-    """Log what the worker cannot do, once in this process."""
+    """Log what the worker cannot do, once in this process; where it can do more, as a warning, which programs show."""
     if line[:1] != READY:
         raise _WorkerLostError("malformed")
-    _say_once(str(Confinement(json.loads(line[1:]))))
+    confinement = Confinement(json.loads(line[1:]))
+    _say_once(logging.WARNING if confinement.within_reach else logging.INFO, str(confinement))
 
 
 @lru_cache
-def _say_once(words: str) -> None:
-    logger.info("The reading process for files has %s.", words)
+def _say_once(level: int, words: str) -> None:
+    logger.log(level, "The reading process for files has %s.", words)
 
 
 @contextmanager
@@ -406,18 +349,3 @@ def _from_reply(line: bytes, source: SourceFile) -> Document | DocumentUnreadabl
     if error.details["path"] != str(source.path):
         raise _WorkerLostError("malformed")
     return error
-
-
-def budget_of(settings: Settings) -> MemoryBudget:
-    """Return this program's budget of the size that is set."""
-    return _budget(settings.readers_memory_megabytes * 1_000_000)
-
-
-@lru_cache
-def _budget(total_bytes: int) -> MemoryBudget:
-    return MemoryBudget(total_bytes or int(memory_bytes() * _SHARE_OF_MACHINE))
-
-
-def shared_budget() -> MemoryBudget:
-    """Return this program's budget of the size that a machine gets where none is set."""
-    return _budget(0)

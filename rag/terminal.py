@@ -10,6 +10,7 @@ from typing import TextIO
 
 from rag.errors import AnswerdeskError
 from rag.schema import Language
+from rag.translate import translate
 
 READER_GONE = 128 + signal.SIGPIPE
 """The exit code, as a shell tells it, of a command whose output nobody reads any more: 141."""
@@ -31,6 +32,12 @@ def fail(error: AnswerdeskError) -> int:
     """Print the error's sentence on standard error, in the reader's language, and return the command's exit code."""
     print(error.text(terminal_language()), file=sys.stderr)
     return error.exit_code
+
+
+def warn_root() -> None:
+    """Say on standard error what it means where root runs this: standard output may be for a program."""
+    if os.geteuid() == 0:
+        print(translate("setup.root", terminal_language()), file=sys.stderr)
 
 
 def exit_code_of(main: Callable[[], int]) -> int:

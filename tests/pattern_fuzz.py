@@ -113,8 +113,7 @@ def _import_all(root: Path, found: dict[re.Pattern[Any], Found]) -> dict[str, as
     re._compile = recorded  # type: ignore[attr-defined]
     trees: dict[str, ast.Module] = {}
     for name in modules(root):
-        if not name.startswith("ui.views."):  # these are scripts: they draw when they are imported
-            importlib.import_module(name)
+        importlib.import_module(name)
         trees[name] = ast.parse((root / _path_of(name, root)).read_text(encoding="utf-8"))
     _exercise()
     re._compile = original  # type: ignore[attr-defined]
@@ -467,7 +466,8 @@ def main(arguments: list[str]) -> None:
     """Write what was found, a line a pattern of this shard, and at last that all were measured."""
     shard, shards, root, *only = int(arguments[0]), int(arguments[1]), Path(arguments[2]).resolve(), *arguments[3:]
     found, unknown = find_patterns(root)
-    _say({"found": len(found), "unknown": unknown})
+    not_imported = [name for name in modules(root) if name not in sys.modules]
+    _say({"found": len(found), "unknown": unknown, "not_imported": not_imported})
     signal.signal(signal.SIGPROF, _stop)
     for number, entry in enumerate(found):
         if number % shards == shard and (not only or any(one in place.path for one in only for place in entry.places)):

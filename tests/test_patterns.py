@@ -28,6 +28,7 @@ def test_every_pattern_takes_little_time_that_grows_with_its_text(shard: int) ->
     first, *measured, last = map(json.loads, run.stdout.splitlines())
     assert last["done"]
     assert first["found"] >= LEAST_PATTERNS
+    assert first["not_imported"] == [], "what a module compiles is seen when it is imported"
     assert first["unknown"] == [], "patterns that only a run can tell: let _exercise run them, or make them constants"
     assert len(measured) >= first["found"] // SHARDS
     slow = {one["places"][0]: one["broken"] for one in measured if one["broken"]}

@@ -57,10 +57,15 @@ class Confinement:
 
     held: dict[str, str]
 
+    @property
+    def within_reach(self) -> tuple[str, ...]:
+        """Return the measures that do not hold."""
+        return tuple(name for name in MEASURES if name not in self.held)
+
     def __str__(self) -> str:
         """Return the measures in the words of the log: ``no files (Landlock); within reach: network``."""
         words = ", ".join(f"no {_IN_WORDS[name]} ({means})" for name, means in self.held.items())
-        missing = ", ".join(name for name in MEASURES if name not in self.held)
+        missing = ", ".join(self.within_reach)
         return "; ".join(filter(None, (words, f"within reach: {missing}" if missing else "")))
 
 

@@ -29,6 +29,19 @@ def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Col
     )
 
 
+def without_unconfirmed(passage: Evidence) -> Evidence:
+    """Return a passage with blanks where a sentence of it is not confirmed, so that offsets stay what they are.
+
+    For texts in which nothing can be marked as unconfirmed.
+    """
+    text = passage.text
+    for sentence in split_sentences(text) if passage.unconfirmed else ():
+        start, end = passage.start + sentence.start, passage.start + sentence.end
+        if any(start < one.end and one.start < end for one in passage.unconfirmed):
+            text = text[: sentence.start] + " " * (end - start) + text[sentence.end :]
+    return replace(passage, text=text)
+
+
 def unconfirmed_sentences(
     text: str, citations: Sequence[Citation], evidence: Sequence[Evidence]
 ) -> tuple[TextSpan, ...]:

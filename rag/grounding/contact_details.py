@@ -7,10 +7,12 @@ key as well, by its words.  Every pattern takes time in proportion to the text.
 """
 
 import hashlib
+import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from rag.grounding.plain_reading import plain
@@ -21,7 +23,7 @@ from rag.text.sentences import split_sentences
 DetailKind = Literal["host", "mail", "phone", "account", "number", "directive"]
 
 _LETTER = "a-z0-9\u00a1-\u02af\u0370-\u052f"  # not the unspaced scripts: "请访问example.com"
-_DOT = r"(?:\.|[^\S\n]?[\[(](?:dot|\.)[\])][^\S\n]?)"
+_DOT = r"(?:\.|[^\S\n]?[\[(](?:dot|\.)[\])][^\S\n]?|[^\S\n]dot[^\S\n])"
 _AT = r"(?:@|[^\S\n]?[\[(](?:at|@)[\])][^\S\n]?)"
 _MAIL = re.compile(
     rf"(?<![{_LETTER}.+_-])[{_LETTER}.+_-]{{1,64}}+{_AT}[{_LETTER}-]{{1,63}}+(?:{_DOT}[{_LETTER}-]{{1,63}}+){{1,8}}+"
@@ -38,6 +40,40 @@ tech cloud ai tv cc vip club live pro hk tw sg au ca us example gov edu mobi wan
 support help network agency center services
 """.split()  # noqa: SIM905
 )
+# Endings of file names: with them a name is no host, unless a path follows and there is such a domain.
+_FILE_ENDINGS = frozenset(
+    """
+aspx asp avi bak bat bin bmp cfg class cmd conf config cpp cs csproj css csv dat db deb dll doc docx dmg docm dylib eml
+env epub exe gif git go gradle gz htm html ico ini ipa ipynb iso jar java jpeg jpg js json jsonl jsx key lock log lua
+mjs mkv mp3 mp4 msg msi msix mts odp ods odt ogg patch pem php plist png ppt pptx properties ps1 psd rar rb repo rpm
+rst rtf scala scss sql sqlite svg swift tar tgz tif tiff tmp toml ts tsv tsx ttf txt vb vbs vue war wav webm webp whl
+wma wmv wsdl xaml xhtml xls xlsm xlsx xml xsd xz yaml yml
+apk cab app md mov pl ps py rs sh so zip
+""".split()  # noqa: SIM905
+)
+_ENDINGS_AND_DOMAINS = frozenset("app cab md mov pl ps py rs sh so zip".split())  # noqa: SIM905
+# Domains that are words as well: "the blue dot top left".
+_WORDS = frozenset(
+    """
+top info net app online site store tech cloud live pro link click fun space website support help network agency center
+services shop club us is
+""".split()  # noqa: SIM905
+)
+_SENDS = re.compile(
+    r"(?:\b(?:go to|visit|browse to|log ?(?:in|on) (?:at|to|on)|sign (?:in|on) (?:at|to|on)|pay (?:at|on|via)|online at"
+    r"|(?:web)?site|web page|home ?page|portal|link|url)(?:[^\S\n](?:is|at))?|访问|登录|前往|网址|网站|官网|链接)"
+    r"(?:是|为)?[:：]?[^\S\n]?\Z"
+)
+_PATH = re.compile(r"/[a-z0-9?#~%_-]")
+_IP_ADDRESS = re.compile(r"(?<![\w.+-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)")
+_VERSION = re.compile(
+    r"(?:\b(?:v|ver|versions?|firmware|releases?|build|driver|rv|chrome|firefox|safari|edge|android|windows|sections?"
+    r"|clauses?|articles?|chapters?)(?:[^\S\n](?:is|number))?|版本号?|固件|第|[§图表])[是为]?[.:：]?[^\S\n]?"
+    r"(?:[\d.]{3,15}+(?:[,、–-]|[^\S\n](?:and|or|to))[^\S\n]?){0,3}\Z",
+    re.IGNORECASE,
+)
+"""What stands right before a version, and before the number of a section: "versions 1.2.3.4 and 1.2.3.5"."""
+
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_.,+/])(?:\+|\(\+?)?\d(?:[^\S\n]?[-–()./·]?[^\S\n]?\d){4,24}+(?![A-Za-z0-9_%])")
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
 _CALLS = re.compile(
@@ -45,6 +81,16 @@ _CALLS = re.compile(
     r"|téléphone|teléfono)\b|电话|热线|致电|拨打|手机|传真|微信|来电|座机|短信|专线|電話",
     re.IGNORECASE,
 )
+_OUR_NUMBER = re.compile(
+    r"\b(?:our|new|contact|support|service|help|toll[- ]?free|free|emergency|direct|office) numbers?\b"
+    r"|(?:新|我们的|本店的?|客服|联系|服务|咨询)号码?(?:已?改?[是为])?[:：]?[^\S\n]?\Z|客服(?:专线|中心)?[:：]?[^\S\n]?\Z",
+    re.IGNORECASE,
+)
+"""What tells a telephone number from an order's: "our number", not "your order number"."""
+
+_SORT_CODE = re.compile(r"\d\d-\d\d-\d\d(?P<account>[^\S\n]?\d{6,8})?")
+_SORTS = re.compile(r"\bsort\b", re.IGNORECASE)
+_PAYMENT = re.compile(r"\bpa(?:y|ys|yable|yments?)\b", re.IGNORECASE)
 _PAYS = re.compile(
     r"\b(?:account|acct|iban|sort code|routing|card|wallet|paypal|wire|transfer|bank|konto|compte|cuenta)\b"
     r"|账号|帐号|账户|帐户|卡号|收款|汇款|转账|开户|支付宝|银行|賬號",
@@ -113,11 +159,26 @@ def detail_keys(text: str) -> frozenset[str]:
 
 
 def _visible(text: str) -> tuple[str, list[int] | None]:
-    """Return a text without invisible characters, and where each character stood; None where nothing was taken out."""
-    if text.isascii() or _INVISIBLE.search(text) is None:
+    """Return a text without invisible characters and wide letters, digits and dots.
+
+    And where each character stood; None where nothing was taken out.
+    """
+    if text.isascii():
+        return text, None
+    if not unicodedata.is_normalized("NFKC", text):
+        text = "".join(map(_narrow, text))
+    if _INVISIBLE.search(text) is None:
         return text, None
     places = [place for place, character in enumerate(text) if _INVISIBLE.match(character) is None]
     return "".join(text[place] for place in places), places
+
+
+@cache
+def _narrow(character: str) -> str:
+    """Return what an address is read with for a wide or decorated character; others stay: a wide comma ends a link."""
+    plain_form = unicodedata.normalize("NFKC", character)
+    is_plain = len(plain_form) == 1 and plain_form.isascii() and (plain_form.isalnum() or plain_form in ".@+-_")
+    return plain_form if is_plain and unicodedata.category(character) != "No" else character  # "No": ①, ²
 
 
 def _addresses(text: str) -> Iterator[ContactDetail]:
@@ -132,9 +193,37 @@ def _addresses(text: str) -> Iterator[ContactDetail]:
         taken.append(match.span())
         yield ContactDetail("host", f"host {_host(match['place'].rsplit('@', 1)[-1])}", *match.span())
     for match in _BARE_HOST.finditer(small):
-        is_known = match["top"] in _TOP_LEVEL or small.startswith("www.", match.start())
-        if is_known and not any(start < match.end() and match.start() < end for start, end in taken):
+        if _is_host(match) and not any(start < match.end() and match.start() < end for start, end in taken):
             yield ContactDetail("host", f"host {_host(match.group())}", *match.span())
+    for match in _IP_ADDRESS.finditer(small):
+        if _is_reachable(match) and not any(start < match.end() and match.start() < end for start, end in taken):
+            yield ContactDetail("host", f"host {match.group()}", *match.span())
+
+
+def _is_host(match: re.Match[str]) -> bool:
+    """Tell a host from a file's name and from two sentences without a blank between them."""
+    top, text = match["top"], match.string
+    if " dot " in match.group() and (top in _WORDS or text.startswith("the ", match.start())):
+        return False
+    if top in _TOP_LEVEL or text.startswith("www.", match.start()):
+        return True
+    if not top.isalpha():
+        return False
+    if _PATH.match(text, match.end()) and (top in _ENDINGS_AND_DOMAINS or top not in _FILE_ENDINGS):
+        return text[max(0, match.start() - 1) : match.start()] not in ("/", "\\")  # else it is inside a path
+    before = text[max(0, match.start() - _WORDS_BEFORE_CHARACTERS) : match.start()]
+    return top not in _FILE_ENDINGS and _SENDS.search(before) is not None
+
+
+def _is_reachable(match: re.Match[str]) -> bool:
+    """Tell an address of the public Internet from a router's, from a version and from a section's number."""
+    before = match.string[max(0, match.start() - _WORDS_BEFORE_CHARACTERS) : match.start()]
+    if _VERSION.search(before):
+        return False
+    try:
+        return ipaddress.IPv4Address(match.group()).is_global
+    except ValueError:
+        return False
 
 
 def _host(written: str) -> str:
@@ -172,7 +261,10 @@ def _kind_of_number(written: str, before: str) -> Literal["phone", "account", "n
     bare = re.sub(r"(?<=\d)[^\S\n](?=\d)", "", written)
     if len(digits) in _PHONE_DIGITS and (_NAMED_PHONE.fullmatch(written) or _NAMED_PHONE.fullmatch(bare)):
         return "phone"
-    if _CALLS.search(before) and _SHORTEST_CALLED <= len(digits) <= max(_PHONE_DIGITS):
+    sort_code = _SORT_CODE.fullmatch(written)
+    if sort_code and (_SORTS.search(before) or (sort_code["account"] and _PAYMENT.search(before))):
+        return "account"
+    if (_CALLS.search(before) or _OUR_NUMBER.search(before)) and _SHORTEST_CALLED <= len(digits) <= max(_PHONE_DIGITS):
         return "phone"
     if _PAYS.search(before) and len(digits) >= _SHORTEST_CALLED + 1:
         return "account"

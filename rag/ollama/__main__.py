@@ -22,7 +22,7 @@ from rag.ollama.supervisor import Supervisor
 from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.terminal import exit_code_of, fail, terminal_language
+from rag.terminal import exit_code_of, fail, terminal_language, warn_root
 
 _INTERRUPTED = 130
 _EXAMPLES = """examples:
@@ -74,6 +74,7 @@ def _status(options: argparse.Namespace, settings: Settings, language: Language)
 def _start(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     if len(settings.ollama_urls) > 1:
         return _leave_hosts_alone(options, settings, language)
+    warn_root()
     # Stopped with SIGTERM, a foreground server must end as it does at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = _say_status(ensure_running(settings, while_we_live=options.foreground), language, as_json=options.json)

@@ -88,10 +88,8 @@ def check_rewritten(
     _require_same_marks(written.links, whole.links, written.links.union(*(links_in(one.text) for one in evidence)))
     if may_leave_out:
         return
-    grounding = ground(before, [_as_passage(after)], question)
-    for span in grounding.unsupported:
-        sentence = before[span.start : span.end]
-        if not _is_courtesy(sentence, after):
+    for sentence in _changed_sentences(before, after):
+        if ground(sentence, [_as_passage(after)], question).unsupported and not _is_courtesy(sentence, after):
             raise FactsChanged(reason="lost", before=sentence)
 
 
@@ -110,14 +108,20 @@ def check_translated(before: str, after: str) -> None:
 
 def _added(after: str, own: Sequence[Evidence], evidence: Sequence[Evidence], question: str) -> list[str]:
     """Return the sentences that only the passages support.  Raises ``FactsChanged`` where nothing supports one."""
-    added = []
-    for sentence in _sentences(after):
+    added = set()
+    for sentence in _changed_sentences(after, own[0].text):
         if _is_courtesy(sentence, own[0].text) or ground(sentence, own).citations:
             continue
         if not ground(sentence, evidence, question).citations and not ground(sentence, [*own, *evidence]).citations:
             raise _changed_within(sentence, after, own[0].text)
-        added.append(sentence)
-    return added
+        added.add(sentence)
+    return [sentence for sentence in _sentences(after) if sentence in added]
+
+
+def _changed_sentences(text: str, other: str) -> list[str]:
+    """Return the sentences that the other text has not word for word, each once: to judge one takes milliseconds."""
+    known = frozenset(_sentences(other))
+    return list(dict.fromkeys(sentence for sentence in _sentences(text) if sentence not in known))
 
 
 def _changed_within(sentence: str, after: str, text: str) -> FactsChanged:
@@ -201,16 +205,27 @@ def _nearest(quantity: Quantity, after: str, text: str) -> Quantity | None:
 def _as_written(quantity: Quantity, text: str) -> str:
     """Return the shortest stretch of the text that says a figure: ``30 days``."""
     for sentence in _sentences(text):
-        if quantity not in read_statement(sentence).quantities:
-            continue
-        pieces = [match.span() for match in _PIECES.finditer(sentence)]
-        first, last = 0, len(pieces) - 1
-        while first < last and quantity in read_statement(sentence[pieces[first + 1][0] : pieces[last][1]]).quantities:
-            first += 1
-        while first < last and quantity in read_statement(sentence[pieces[first][0] : pieces[last - 1][1]]).quantities:
-            last -= 1
-        return sentence[pieces[first][0] : pieces[last][1]].strip(".,:;")
+        if quantity in read_statement(sentence).quantities:
+            return _shortest_stretch(quantity, sentence).strip(".,:;")
     return quantity.value
+
+
+def _shortest_stretch(quantity: Quantity, sentence: str) -> str:
+    """Halve what is left to be cut from either end: to cut piece by piece takes quadratic time."""
+    pieces = [match.span() for match in _PIECES.finditer(sentence)]
+
+    def says(first: int, last: int) -> bool:
+        return quantity in read_statement(sentence[pieces[first][0] : pieces[last][1]]).quantities
+
+    first, without = 0, len(pieces)
+    while without - first > 1:
+        middle = (first + without) // 2
+        first, without = (middle, without) if says(middle, len(pieces) - 1) else (first, middle)
+    last, without = len(pieces) - 1, first - 1
+    while last - without > 1:
+        middle = (last + without) // 2
+        last, without = (middle, without) if says(first, middle) else (last, middle)
+    return sentence[pieces[first][0] : pieces[last][1]]
 
 
 def _is_courtesy(sentence: str, text: str) -> bool:

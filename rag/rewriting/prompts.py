@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rag.generation.prompt import as_data
-from rag.grounding.confirmation import supporting_sentences
+from rag.grounding.confirmation import supporting_sentences, without_unconfirmed
+from rag.grounding.prompt_injection import harmless_title
 from rag.protocols import Message
 from rag.schema import Evidence, Language
 
@@ -137,8 +138,9 @@ def rewriting_messages(
 
 
 def usable_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the passages that may be told to a customer: not internal, and in force."""
-    return tuple(one for one in evidence if one.audience == "public" and one.is_in_force)
+    """Return what of the passages may be told to a customer: not internal, in force, and confirmed."""
+    told = (without_unconfirmed(one) for one in evidence if one.audience == "public" and one.is_in_force)
+    return tuple(one for one in told if one.text.strip())
 
 
 def written_text(reply: str, before: str) -> str:
@@ -166,4 +168,5 @@ def _marked(text: str, language: Language) -> str:
 def _passage(passage: Evidence) -> str:
     read = [passage.words(span) for span in passage.sent]
     said = read or [passage.text[span.start : span.end] for span in supporting_sentences(passage)]
-    return as_data(f"[{passage.number}] {passage.title}\n" + "\n".join(said))
+    title = f"[{passage.number}] {harmless_title(passage)}".rstrip()
+    return as_data("\n".join([title, *filter(str.strip, said)]))

@@ -1,8 +1,9 @@
-"""Checks locked packages for published vulnerabilities: ``python -m rag.setup.audit LOCK ...``.
+"""Checks locked packages and Ollama's Go modules for vulnerabilities: ``python -m rag.setup.audit LOCK ...``.
 
-osv.dev is asked (https://google.github.io/osv.dev/post-v1-querybatch/), which has PyPI's and GitHub's advisories.  It
-is told the names and versions in the lock files, which are public, and nothing else.  Where it does not answer, one
-line says that nothing was checked; ``--require`` makes that an error, for machines that are known to reach it.
+osv.dev is asked (https://google.github.io/osv.dev/post-v1-querybatch/), which has PyPI's, Go's and GitHub's advisories.
+It is told the names and versions in the lock files and of the modules that set-up builds, which are public, and nothing
+else.  Where it does not answer, one line says that nothing was checked; ``--require`` makes that an error, for machines
+that are known to reach it.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import re
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 
 from rag.errors import AnswerdeskError, AuditImpossible, VulnerablePackages
 from rag.private_files import keep_files_private
+from rag.setup.ollama_build import MODULE_SUMS
 from rag.terminal import exit_code_of, fail, terminal_language
 from rag.translate import translate
 
@@ -31,10 +33,11 @@ _PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Package:
-    """A package as a lock file pins it."""
+    """A package as a lock file pins it; the ecosystem is one of OSV's."""
 
     name: str
     version: str
+    ecosystem: str = "PyPI"
 
 
 class _Vulnerability(BaseModel):
@@ -58,6 +61,11 @@ def packages_in(locks: Sequence[Path]) -> list[Package]:
             raise AuditImpossible(reason=f"{lock}: 0 packages")
         found |= pinned
     return sorted(found)
+
+
+def go_packages(modules: Iterable[str]) -> list[Package]:
+    """Return modules like ``example.org/module@v1.2.3`` as OSV names them (ossf.github.io/osv-schema): without v."""
+    return [Package(name, version, "Go") for name, _, version in (module.partition("@v") for module in modules)]
 
 
 def vulnerabilities(
@@ -92,7 +100,9 @@ def _asked(packages: Sequence[Package], service: str, patience_seconds: float) -
     with httpx.Client(timeout=patience_seconds) as client:
         for start in range(0, len(packages), _BATCH):
             batch = packages[start : start + _BATCH]
-            queries = [{"package": {"name": one.name, "ecosystem": "PyPI"}, "version": one.version} for one in batch]
+            queries = [
+                {"package": {"name": one.name, "ecosystem": one.ecosystem}, "version": one.version} for one in batch
+            ]
             response = client.post(f"{service}/v1/querybatch", json={"queries": queries})
             answer = _Answer.model_validate_json(response.raise_for_status().content)
             for package, result in zip(batch, answer.results, strict=True):
@@ -109,7 +119,7 @@ def accepted_advisories(pyproject: Path = _PYPROJECT) -> dict[str, str]:
 
 def audit(locks: Sequence[Path], accepted: Mapping[str, str], service: str = OSV) -> str:
     """Return the sentence about sound packages.  Raises ``AuditImpossible`` or ``VulnerablePackages``."""
-    packages = packages_in(locks)
+    packages = [*packages_in(locks), *go_packages(MODULE_SUMS)]
     found = vulnerabilities(packages, service)
     open_ones = {package: [one for one in ids if one not in accepted] for package, ids in found.items()}
     told = [f"{package.name} {package.version} ({', '.join(ids)})" for package, ids in open_ones.items() if ids]

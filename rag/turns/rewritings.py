@@ -12,12 +12,14 @@ from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, wri
 from rag.schema import Evidence, Language
 from rag.storage.access import KnowledgeBases, User
 from rag.text.language import text_language
+from rag.text.sentences import split_sentences
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.snapshot import TurnSnapshot
 from rag.turns.writings import Writing, WritingService, WritingSnapshot
 
 _GROWTH: dict[Wish, float] = {"friendlier": 2.0, "formal": 2.0, "shorter": 1.2, "longer": 3.0, "translate": 2.0}
 _LONGEST_CHARACTERS = 8000
+_MOST_SENTENCES = 400  # each is compared with each when the reply is checked
 _KEPT_TRANSLATIONS = 1024
 
 
@@ -139,7 +141,7 @@ def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
     text = text.strip()
     if not any(character.isalnum() for character in text):
         raise RewritingUnusable(reason="empty")
-    if len(text) > _LONGEST_CHARACTERS:
+    if len(text) > _LONGEST_CHARACTERS or len(split_sentences(text)) > _MOST_SENTENCES:
         raise RewritingUnusable(reason="long")
     language = text_language(text)
     wanted = turn.language if wish == "translate" else language

@@ -16,6 +16,12 @@ from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
 
 
+@pytest.fixture(autouse=True)
+def ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands run as they do for a user who is not root: root is told so, in a sentence before all others."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+
 class CountingEmbedder(HashEmbedder):
     """Remembers what it was asked to embed."""
 

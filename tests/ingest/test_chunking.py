@@ -3,11 +3,13 @@
 import time
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import chunking
 from ingest.chunking import chunk_document
 from rag.errors import DocumentUnreadable
 from rag.schema import Chunk, Document
@@ -193,3 +195,30 @@ def test_a_document_that_takes_too_long_to_cut_is_refused_with_its_name() -> Non
     assert caught.value.details["path"] == "/manual/a.md"
     assert "ANSWERDESK_CUTTING_TIMEOUT_SECONDS" in caught.value.text("en")
     assert "ANSWERDESK_CUTTING_TIMEOUT_SECONDS" in caught.value.text("zh")
+
+
+COLONS = "a:\n" * 120_000
+"""Cut after each line if it must be: 64 of them fit into a chunk, and each is tried with each."""
+
+
+@pytest.mark.slow
+def test_the_time_ends_while_lines_that_are_all_alike_are_cut() -> None:
+    started = time.thread_time()
+    with pytest.raises(DocumentUnreadable):
+        chunk_document(document(COLONS), _Words(), 128, timeout_seconds=0.5)
+    assert time.thread_time() - started < 2 * 0.5 + 1
+
+
+def test_the_time_ends_while_the_ways_of_cutting_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    parts_of = chunking._parts
+
+    def parts_at_the_last_moment(*arguments: object, **options: object) -> object:
+        parts = parts_of(*arguments, **options)  # type: ignore[arg-type]
+        clock.now = 61.0
+        return parts
+
+    monkeypatch.setattr(chunking, "time", clock)
+    monkeypatch.setattr(chunking, "_parts", parts_at_the_last_moment)
+    with pytest.raises(DocumentUnreadable):
+        chunk_document(document("a:\n" * 1_000), _Words(), 128)

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -16,6 +14,7 @@ from ingest.loaders.source import Limits
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from tests.ingest.loaders.test_picture import drawn
+from tests.support.stalls import LONGEST_STALL_SECONDS, watched
 
 BODY = "Can I return it within 30 days?\n\n-- \nAnn\n\nOn 1 Aug 2026, Desk <help@shop.example> wrote:\n> Hello Ann"
 
@@ -108,24 +107,26 @@ def test_no_mail_holds_up_the_process_that_asked(tmp_path: Path, monkeypatch: py
     """The rules of mail run in the reading process under its limits, however long they take."""
     (tmp_path / "sitecustomize.py").write_text(_ENDLESS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    stalls: list[float] = []
-    done = threading.Event()
-
-    def tick() -> None:
-        while not done.is_set():
-            before = time.monotonic()
-            done.wait(0.01)
-            stalls.append(time.monotonic() - before)
-
-    ticking = threading.Thread(target=tick)
-    with FileReader(Limits(1_000_000), timeout_seconds=1.0) as slow:
-        ticking.start()
-        with pytest.raises(DocumentUnreadable) as found:
-            question_of_file("a.eml", mail(), slow)
-        done.set()
-        ticking.join()
+    slow = FileReader(Limits(1_000_000), timeout_seconds=1.0)
+    with slow, watched() as watcher, pytest.raises(DocumentUnreadable) as found:
+        question_of_file("a.eml", mail(), slow)
     assert found.value.details["reason"] == "too_slow"
-    assert max(stalls) < 0.5, "a busy machine; a pattern that holds the lock of the interpreter takes all of a second"
+    assert watcher.longest_seconds < LONGEST_STALL_SECONDS, "a pattern that holds the lock takes all of a second"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "body",
+    ["a " * 500_000, ">" * 1_000_000 + " a", "> " * 500_000 + "b", "- a\n" * 250_000],
+    ids=["words", "deep quotes", "quotes", "items"],
+)
+@pytest.mark.parametrize("name", ["a.eml", "a.txt"])
+def test_no_long_file_holds_up_the_process_that_asked(name: str, body: str) -> None:
+    head = b"From: ann@private.example\nSubject: Scratched\n\n" if is_mail(name) else b""
+    with FileReader(Limits(2_000_000)) as reader, watched() as watcher:
+        said = question_of_file(name, head + body.encode(), reader)
+    assert said
+    assert watcher.longest_seconds < LONGEST_STALL_SECONDS
 
 
 _KILLED = """

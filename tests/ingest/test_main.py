@@ -56,6 +56,20 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("user", "times"), [(0, 1), (1000, 0)])
+def test_root_is_warned_on_standard_error_where_files_are_read(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, user: int, times: int
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert main([str(command.manual), "--json"]) == 0
+    told = capsys.readouterr()
+    assert told.err.count("You are root") == times
+    assert json.loads(told.out)["documents"] == 4
+    assert main(["--list"]) == 0
+    assert capsys.readouterr().err == "", "no file is read"
+
+
+@pytest.mark.slow
 def test_links_that_lead_out_are_read_only_where_that_is_asked_for(
     command: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +211,8 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_the_generation(command: Desk, 
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err.decode().splitlines() == ["Stopped; nothing was published, and the former knowledge base serves on."]
+    told = [line for line in err.decode().splitlines() if not line.startswith("You are root")]
+    assert told == ["Stopped; nothing was published, and the former knowledge base serves on."]
     assert sorted(command.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
     assert main([str(command.manual)]) == 0
 

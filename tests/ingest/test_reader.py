@@ -11,7 +11,8 @@ import pytest
 
 from ingest.loaders import registry
 from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile
-from ingest.reader import FileReader, MemoryBudget
+from ingest.memory_budget import MemoryBudget
+from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 from tests.ingest.loaders.archives import zip_bytes

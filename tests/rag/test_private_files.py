@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def test_every_program_keeps_its_files_private_before_anything_else() -> None:
                 if is_main and ast.unparse(statement.body[0]) != "keep_files_private()":
                     forgetful.add(str(path.relative_to(CHECKOUT)))
     assert forgetful == set(STARTED_BY_OTHERS)
+    for entry in tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"].values():
+        module, _, name = entry.partition(":")
+        tree = ast.parse((CHECKOUT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
+        (function,) = (one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
+        first, *_ = function.body[1:] if ast.get_docstring(function) else function.body
+        assert ast.unparse(first) == "keep_files_private()", entry
 
 
 def test_what_is_written_is_readable_by_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,14 @@
 """Nothing leaves the machine, and nothing is written outside of the data and cache folders: the real product, one day.
 
-``python -m ui`` with everything provided, an ingest with a picture, the terminal's question and retrieval, and a day on
+``make run`` with everything provided, an ingest with a picture, the terminal's question and retrieval, and a day on
 the desk.  Chromium asks its makers for much by itself, so it stays outside, and only what the pages ask for is watched.
+
+A checkout without an environment of its own (``.venv``) would have one installed by ``make run``, from the network; of
+that only ``python -m ui`` is run, in the tests' own environment.
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -21,7 +25,7 @@ from playwright.sync_api import Browser, expect
 
 from rag.settings import load_settings
 from tests.conftest import REAL_MODEL
-from tests.outgoing import Attempts, WatchedNetwork, namespaces_are_given, watched_network
+from tests.outgoing import CHECKOUT, Attempts, WatchedNetwork, namespaces_are_given, watched_network
 from tests.ui.browser import Desk
 from tests.ui.conftest import wait_until_up
 from ui.navigation import PAGES
@@ -30,6 +34,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 A_SLOW_MACHINES_SEARCH_MS = 120_000
 QUESTION = "How long do I have to return an item?"
 UNANSWERABLE = "Who won the football world cup in 1998?"  # refused at once: no model need be waited for
+NOT_THE_PRODUCTS = {"__pycache__", ".git", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache"}
 MAIL = b"From: ann@shop.example\nSubject: Return\n\nHow long do I have to return a kettle?\n"
 
 
@@ -87,9 +92,11 @@ class Workplace:
 
     @contextmanager
     def desk(self) -> Iterator[str]:
-        """Serve ``python -m ui`` from an empty folder; yield its address, as the browser outside reaches it."""
+        """Do what ``make run`` does; yield the desk's address, as the browser outside reaches it."""
         log = self.folder / "desk.log"
         command = [sys.executable, "-m", "ui", "--port", str(self.network.port), "--no-browser"]
+        if (CHECKOUT / ".venv" / "answerdesk.stamp").exists():
+            command = ["make", "-C", str(CHECKOUT), "run", f"PORT={self.network.port}", f"PYTHON={sys.executable}"]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 self.network.command(command), cwd=self.bare[2], env=self.environment, stdin=subprocess.DEVNULL,
@@ -100,12 +107,35 @@ class Workplace:
             wait_until_up(address, process, log, seconds=200)
             yield address
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)  # which make passes on; Ctrl-C reaches a terminal's whole group
             process.wait(timeout=60)
 
     def written(self) -> list[str]:
         """Return what lies in the folders that were empty."""
         return sorted(str(path.relative_to(self.folder)) for bare in self.bare for path in bare.rglob("*"))
+
+
+class Checkout:
+    """The files of the checkout, but for what Python, git and the tests themselves keep there."""
+
+    def __init__(self) -> None:
+        in_use = CHECKOUT / "data" / "runtime"  # the folder of somebody's own desk, which may be running
+        self._left_out = {CHECKOUT / "tests" / "output", *([in_use] if in_use.exists() else [])}
+        self._before = self._files()
+
+    def changed(self) -> list[str]:
+        """Return what was written, changed or deleted since this was made."""
+        return sorted(path for path, _ in self._before.items() ^ self._files().items())
+
+    def _files(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for folder, folders, names in os.walk(CHECKOUT):
+            here = Path(folder)
+            folders[:] = [one for one in folders if one not in NOT_THE_PRODUCTS and here / one not in self._left_out]
+            for name in names:
+                state = (here / name).lstat()
+                found[str((here / name).relative_to(CHECKOUT))] = (state.st_size, state.st_mtime_ns)
+        return found
 
 
 def _free_port_beside(taken: int) -> int:
@@ -115,6 +145,7 @@ def _free_port_beside(taken: int) -> int:
 @pytest.fixture(scope="module")
 def day(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     folder: Path = tmp_path_factory.mktemp("day")
+    checkout = Checkout()
     with watched_network(folder) as network:
         place = Workplace(folder, network)
         record = Day(network.isolated)
@@ -133,7 +164,7 @@ def day(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             _work_a_day(browser, address, record)
             note("the desk")
         note("its end")
-        record.written = place.written()
+        record.written = [*place.written(), *checkout.changed()]
     yield record
 
 

@@ -363,6 +363,8 @@ def test_every_answer_says_what_may_be_loaded_beside_it(inside: Inside, people: 
     for answer in (client.get("/", headers=cookie(token)), client.get("/media/x"), client.get("/_stcore/health")):
         for name, value in page_headers():
             assert answer.headers[name] == value
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
     policy = dict(part.split(" ", 1) for part in dict(page_headers())["content-security-policy"].split("; "))
     assert policy["frame-ancestors"] == "'self'"
     assert policy["img-src"] == "'self' data: blob:"

@@ -16,6 +16,7 @@ from ingest import reader as reader_module
 from ingest.loaders import confinement, registry
 from ingest.loaders.confinement import MEASURES, Confinement, readable_places
 from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.worker import READY
 from ingest.reader import FileReader
 from rag.schema import Document
 
@@ -167,6 +168,34 @@ def test_what_holds_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixtur
             with FileReader(Limits()) as reader:
                 assert len(list(reader.read(SourceFile(tmp_path / "a.txt", tmp_path)))) == 1
     assert len([record for record in caplog.records if record.name == "ingest.reader"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "level"), [(MEASURES, "INFO"), (MEASURES[1:], "WARNING"), (MEASURES[:-1], "WARNING"), ((), "WARNING")]
+)
+def test_what_is_within_reach_is_a_warning(held: tuple[str, ...], level: str, caplog: pytest.LogCaptureFixture) -> None:
+    reader_module._say_once.cache_clear()
+    with caplog.at_level(logging.INFO):
+        reader_module._say(READY + json.dumps(dict.fromkeys(held, "seccomp")).encode())
+    assert [record.levelname for record in caplog.records] == [level]
+
+
+_PROGRAM = """
+import importlib, sys
+importlib.import_module(sys.argv[1])
+from ingest import reader
+from ingest.loaders.worker import READY
+reader._say(READY + b'{"files": "Landlock"}')
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["ingest.__main__", "ingest.job", "ui.server"])
+def test_the_terminal_and_the_desk_show_what_is_within_reach(program: str) -> None:
+    """None of them sets a handler, so Python's last resort writes warnings to standard error."""
+    command = [sys.executable, "-c", _PROGRAM, program]
+    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "no files (Landlock); within reach: writing, network, programs, processes" in shown.stderr
 
 
 def test_the_words_for_what_holds_and_what_does_not() -> None:

@@ -22,6 +22,23 @@ from rag.grounding.contact_details import contact_details, possible_contact_deta
         ("Card 4111 1111 1111 1111", ["account 4111111111111111"]),
         ("收款账号：6222 0212 3456 7890 123", ["account 6222021234567890123"]),
         ("微信号：evil_pay01", ["account evil_pay01"]),
+        ("Our new number is 765 4321", ["phone 7654321"]),
+        ("Our number: 5551234567", ["phone 5551234567"]),
+        ("客服：12345678。", ["phone 12345678"]),
+        ("新号码是 7654321。", ["phone 7654321"]),
+        ("Pay to sort 20-00-00 55779911", ["account 20000055779911"]),
+        ("Sort code 20-00-00, account 55779911", ["account 200000", "account 55779911"]),
+        ("evil．example", ["host evil.example"]),
+        ("请访问ｅｖｉｌ．ｃｏｍ，或拨打４００-１２３-４５６７", ["host evil.com", "phone 4001234567"]),
+        ("见 https://shop.example，请勿点击其他链接", ["host shop.example"]),  # a wide comma ends a link
+        ("Go to evil.bank", ["host evil.bank"]),
+        ("请登录evil.bank。", ["host evil.bank"]),
+        ("evil.zip/pay", ["host evil.zip"]),
+        ("t.me/evilpay", ["host t.me"]),
+        ("1.2.3.4", ["host 1.2.3.4"]),
+        ("Pay at 1.2.3.4/pay or http://1.2.3.4/.", ["host 1.2.3.4", "host 1.2.3.4"]),
+        ("evil dot example", ["host evil.example"]),
+        ("Write to desk@evil dot example", ["mail desk@evil.example"]),
     ],
 )
 def test_addresses_are_found(text: str, keys: list[str]) -> None:
@@ -36,6 +53,17 @@ def test_addresses_are_found(text: str, keys: list[str]) -> None:
         "DE00 3704 0044 0532 0130 00 is no number of an account.",
         "It weighs 1250 g and costs 129.00 EUR.",
         "订单号 20260131123，保修 24 个月。",
+        "Your order number is 12345678, and the serial number 20260113.",
+        "联系客服时请提供订单号码 12345678。",
+        "The filter costs 29.90 EUR from 31.01.2026 on; version 1.2.3 of the app needs 512 MB.",
+        "Firmware 2.0.3.1 follows versions 1.9.2.6 and 1.9.2.7; see section 3.1.2.4.",
+        "固件版本 2.0.3.1，见第 3.1.2.4 节。",
+        "Open settings.json, e.g. this: node.js, Node.js/npm, report.zip and src/main.py/tests.",
+        "Go to report.zip or visit readme.md.",
+        "Open the router's page at 192.168.1.1 with the mask 255.255.255.0.",
+        "The dot com years; the red dot top left; a dot net program.",
+        "Pay before 12-03-26, sort 100000 rows, and wait 5 s.Then go on.",
+        "面积 1250m²，共 ①②③ 三步，费用 １２ 元。",
     ],
 )
 def test_other_numbers_are_no_addresses(text: str) -> None:
@@ -59,6 +87,9 @@ def test_places_are_those_of_the_text_as_it_is_written() -> None:
     text = "Go to e\u200bvil.example now."
     (detail,) = contact_details(text)
     assert text[detail.start : detail.end] == "e\u200bvil.example"
+    text = "①：去 ｅ\u200bvil．example 吧。"
+    (detail,) = contact_details(text)
+    assert text[detail.start : detail.end] == "ｅ\u200bvil．example"
 
 
 def test_what_customers_are_to_hear_has_a_key_by_its_words() -> None:

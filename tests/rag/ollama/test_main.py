@@ -37,6 +37,20 @@ def test_status_of_nothing_is_exit_code_4(
     assert json.loads(capsys.readouterr().out)["running"] is False
 
 
+@pytest.mark.parametrize(("user", "times"), [(0, 1), (1000, 0)])
+def test_root_is_warned_on_standard_error_where_a_server_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: int, times: int
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    with OllamaStub() as stub:
+        assert run(["start", "--json"], stub.url, tmp_path, monkeypatch) == 0
+        told = capsys.readouterr()
+        assert run(["status"], stub.url, tmp_path, monkeypatch) == 0
+    assert told.err.count("You are root") == times
+    assert json.loads(told.out)["running"] is True
+    assert capsys.readouterr().err == "", "nothing is run"
+
+
 def test_adopted_is_said_and_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from rag.errors import FactsChanged
 from rag.rewriting.check import check_rewritten, check_translated
-from tests.rag.rewriting.test_prompts import PASSAGE
+from rag.rewriting.prompts import usable_evidence
+from tests.rag.rewriting.test_prompts import PASSAGE, UNCONFIRMED
 
 ENGLISH = (
     "Yes, you can send it back within 30 days of delivery. From EU countries the label costs EUR 4.95, which is "
@@ -95,6 +96,14 @@ def test_what_the_passages_say_may_be_added_and_nothing_else() -> None:
     internal = replace(PASSAGE, text="Leads may give a voucher of EUR 20.", end=35)
     with pytest.raises(FactsChanged):
         check_rewritten(before, after, [internal])
+
+
+def test_what_nobody_has_confirmed_may_not_be_added() -> None:
+    before = "You can send it back within 30 days of delivery."
+    check_rewritten(before, f"{before} The label costs EUR 4.95.", usable_evidence([UNCONFIRMED]), "What does it cost?")
+    for added in ("See https://evil.example/fees for all fees.", "See the page for all fees."):
+        with pytest.raises(FactsChanged):
+            check_rewritten(before, f"{before} {added}", usable_evidence([UNCONFIRMED]), "Where are all fees?")
 
 
 TO_CHINESE = (

@@ -1,6 +1,7 @@
 """The check for vulnerabilities against a service on this machine: what it is told, and that it can fail."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from rag.errors import AuditImpossible, VulnerablePackages
+from rag.ollama.install import OLLAMA_VERSION
 from rag.setup.audit import Package, accepted_advisories, audit, main, packages_in, vulnerabilities
 from tests.conftest import free_port
 from tests.local_server import LocalServer
@@ -78,7 +80,7 @@ def test_a_vulnerable_package_fails_the_check(service: str, lock: Path, capsys: 
 
 def test_sound_packages_pass_and_are_counted(service: str, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(lock)], service) == 0
-    assert capsys.readouterr().out == "2 locked packages: no known vulnerability (osv.dev); 0 accepted\n"
+    assert capsys.readouterr().out == "4 locked packages and Go modules: no known vulnerability (osv.dev); 0 accepted\n"
 
 
 def test_names_and_versions_are_told_and_nothing_else(service: str, lock: Path) -> None:
@@ -86,6 +88,8 @@ def test_names_and_versions_are_told_and_nothing_else(service: str, lock: Path) 
     queries = [
         {"package": {"name": "aiohttp", "ecosystem": "PyPI"}, "version": "3.9.0"},
         {"package": {"name": "numpy", "ecosystem": "PyPI"}, "version": "2.2.0"},
+        {"package": {"name": "github.com/ollama/ollama", "ecosystem": "Go"}, "version": OLLAMA_VERSION},
+        {"package": {"name": "github.com/gen2brain/malgo", "ecosystem": "Go"}, "version": "0.11.24"},
     ]
     assert Service.questions == [("/v1/querybatch", {"queries": queries})]
 
@@ -96,6 +100,14 @@ def test_an_accepted_advisory_passes_and_another_of_the_same_package_does_not(se
     Service.advisories["numpy"] = ["GHSA-a", "GHSA-b"]
     with pytest.raises(VulnerablePackages, match=r"numpy 2\.2\.0 \(GHSA-b\)"):
         audit([lock], {"GHSA-a": "never called"}, service)
+
+
+def test_a_vulnerable_module_of_ollama_fails_the_check_unless_it_is_accepted(service: str, lock: Path) -> None:
+    Service.advisories["github.com/ollama/ollama"] = ["GO-2025-4251", "GO-2099-1"]
+    told = rf"^github\.com/ollama/ollama {re.escape(OLLAMA_VERSION)} \(GO-2099-1\)"
+    with pytest.raises(VulnerablePackages) as raised:
+        audit([lock], accepted_advisories(), service)
+    assert re.search(told, str(raised.value.details["found"]))
 
 
 def test_each_accepted_advisory_has_a_reason(tmp_path: Path) -> None:
@@ -122,9 +134,9 @@ def test_without_an_answer_one_line_says_that_nothing_was_checked(
         (503, b""),
         (200, b"<html>a page to sign in at</html>"),
         (200, b'{"results": []}'),
-        (200, b'{"results": [{}, {}, {}]}'),
+        (200, b'{"results": [{}, {}, {}, {}, {}]}'),
         (200, b'{"answers": []}'),
-        (200, b'{"results": [{"vulns": [{"name": "?"}]}, {}]}'),
+        (200, b'{"results": [{"vulns": [{"name": "?"}]}, {}, {}, {}]}'),
     ],
 )
 def test_what_is_no_answer_passes_nothing(

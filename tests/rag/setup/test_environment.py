@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -156,3 +157,8 @@ def test_a_cache_of_another_user_is_not_used(machine: Machine, monkeypatch: pyte
 def test_the_uv_that_path_names_is_told(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.make("run")
     assert f"with {machine.folder / 'bin' / 'uv'}, the uv on PATH" in capsys.readouterr().out
+
+
+def test_the_library_for_sign_ins_with_a_provider_is_installed_with_hashes() -> None:
+    lock = (Path(__file__).parents[3] / "requirements.lock").read_text(encoding="utf-8")
+    assert re.search(r"^authlib==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", lock, re.MULTILINE)

@@ -1,16 +1,19 @@
 """The services behind the page, over real files: what they show, and that nothing they meet is a surprise."""
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from rag.errors import KnowledgeBaseMissing, ModelMissing, OllamaUnavailable
+from rag.errors import KnowledgeBaseMissing, ModelMissing, OllamaUnavailable, StorageFull
 from rag.pipeline import Pipeline
 from rag.settings import Settings
+from rag.storage.access import User
 from rag.storage.turn_store import TurnStore
 from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
 from rag.turns import TurnRequest, TurnService, TurnSnapshot
@@ -156,3 +159,85 @@ def test_what_cannot_be_had_is_logged_and_the_desk_starts(tmp_path: Path, caplog
     preloaded()
     assert "not warm yet: KnowledgeBaseMissing" in caplog.text
     assert "not preloaded: OllamaUnavailable" in caplog.text
+
+
+class _EndedError(Exception):
+    """The desk ended while its thread slept."""
+
+
+def test_old_turns_are_deleted_a_minute_after_the_start_and_then_each_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(tmp_path).changed(turn_retention_days=30)
+    turns = TurnStore(settings.turns_path)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        """Let a turn be old by the time that the thread wakes; the desk ends on the third day."""
+        slept.append(seconds)
+        if len(slept) > 3:
+            raise _EndedError
+        turns.add("Where is my order?", session="lin", language="en")
+        with sqlite3.connect(settings.turns_path) as connection:
+            connection.execute("UPDATE turn SET state = 'done', created_at = '2020-01-01T00:00:00+00:00'")
+
+    monkeypatch.setattr(services_module.time, "sleep", sleep)
+    with pytest.raises(_EndedError):
+        services_module._delete_old_turns(settings)
+    assert slept == [60.0, 86_400.0, 86_400.0, 86_400.0]
+    assert len(turns.list(None)) == 0
+    turns.close()
+
+
+def test_a_day_on_which_nothing_could_be_deleted_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    days: list[datetime] = []
+    slept: list[float] = []
+
+    def expire(_: Settings, now: datetime, by: str) -> int:
+        days.append(now)
+        raise StorageFull(folder="data")
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 2:
+            raise _EndedError
+
+    monkeypatch.setattr(services_module.time, "sleep", sleep)
+    monkeypatch.setattr("rag.erasure.expire_turns", expire)
+    with pytest.raises(_EndedError):
+        services_module._delete_old_turns(settings_for(tmp_path).changed(turn_retention_days=30))
+    assert "old turns not deleted: StorageFull" in caplog.text
+    assert len(days) == 2
+
+
+def test_the_desk_begins_to_delete_old_turns_when_it_is_opened(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Settings] = []
+    is_begun = threading.Event()
+
+    def delete(settings: Settings) -> None:
+        begun.append(settings)
+        is_begun.set()
+
+    monkeypatch.setattr(services_module, "_delete_old_turns", delete)
+    settings = settings_for(tmp_path)
+    opened(settings)
+    assert is_begun.wait(10)
+    assert begun == [settings]
+
+
+def test_corrections_wait_for_a_lead_once_people_sign_in(opened: Open, tmp_path: Path) -> None:
+    build_offline_pipeline(tmp_path)
+    services = opened(settings_for(tmp_path))
+    lin = User("lin", "agent", frozenset({"default"}))
+    assert services.corrections is not None
+    assert services.people is not None
+    corrections = services.corrections(lambda: lin)
+    assert not corrections.waits_for_review("default")
+    assert corrections.write("default", "How long is the warranty?", "Two years.").state == "serving"
+    services.people.people.add("bo", "admin", None, "", by="test")
+    assert corrections.waits_for_review("default")
+    assert corrections.write("default", "Where is the shop?", "In York.").state == "waiting"

@@ -90,6 +90,7 @@ def test_the_shipped_attacks_are_written_in_many_ways_in_both_languages() -> Non
     ways = {language: {one.way for one in attacks if one.lang == language} for language in ("en", "zh")}
     assert ways["en"] == ways["zh"]
     assert len(ways["en"]) >= 30
+    assert len(attacks) >= 150
     assert {one.place for one in attacks} == {"paragraph", "title", "mail"}
 
 
