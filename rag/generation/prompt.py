@@ -38,7 +38,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "question": "Question: {question}",
         "previous": "Earlier question, already answered: {question}",
         "background": "The customer writes: {question}",
-        "reply": "Reply to the customer in English, in one to four plain sentences without headings.",
+        "reply": 'Reply to the customer in English, speaking to them as "you", in one to four plain sentences.',
         "yes_or_no": " Begin with yes or no, then say under which conditions and why.",
         "insist": "Answer in English. 请用英文回答。",
     },
