@@ -104,6 +104,8 @@ OTHER_VALUES: dict[str, object] = {
     "model": "other",
     "context_tokens": 2048,
     "embedder": "openvino",
+    "embedding_model": "other",
+    "reranker": "other",
     "candidates": 20,
     "top_k": 2,
     "refusal_threshold": 0.123,

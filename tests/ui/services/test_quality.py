@@ -83,6 +83,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundin
 
 CALLS: dict[str, Callable[[QualityService], object]] = {
     "runs": lambda desk: desk.runs(),
+    "expected_refusals": lambda desk: desk.expected_refusals(),
     "questions": lambda desk: desk.questions("retrieval"),
     "start": lambda desk: desk.start("retrieval", 0),
     "evaluation": lambda desk: desk.evaluation(),

@@ -47,7 +47,7 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
     )
     st.caption(translate(f"ui.q_why_{kind}", language))
     if kind == "refusal" and (expected := desk.expected_refusals()) is not None:
-        st.caption(_expected(expected, language))
+        st.caption(translate("ui.q_expected_refusals", language, **expected_figures(expected)))
     count = desk.questions(kind)
     if not count:
         st.info(translate("ui.q_no_questions", language))
@@ -71,12 +71,12 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
         )
 
 
-def _expected(expected: ExpectedRefusals, language: Language) -> str:
-    """Return what the knowledge base refuses by its own calibration."""
+def expected_figures(expected: ExpectedRefusals) -> dict[str, str]:
+    """Return what a knowledge base refuses by its own calibration, as the page puts it."""
     kinds = {"own": expected.own, "near": expected.near, "far": expected.far}
     said = {kind: f"{share:.0%}" for kind, (share, _) in kinds.items()}
-    asked = {f"{kind}_n": count for kind, (_, count) in kinds.items()}
-    return translate("ui.q_expected_refusals", language, threshold=f"{expected.threshold:.2f}", **said, **asked)
+    asked = {f"{kind}_n": str(count) for kind, (_, count) in kinds.items()}
+    return {"threshold": f"{expected.threshold:.2f}", **said, **asked}
 
 
 def _start(desk: QualityService, kind: EvaluationKind, limit: int) -> None:
