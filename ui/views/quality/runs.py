@@ -47,7 +47,7 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
     )
     st.caption(translate(f"ui.q_why_{kind}", language))
     if kind == "refusal" and (expected := desk.expected_refusals()) is not None:
-        st.caption(translate("ui.q_expected_refusals", language, **expected_figures(expected)))
+        st.caption(expected_words(expected, language))
     count = desk.questions(kind)
     if not count:
         st.info(translate("ui.q_no_questions", language))
@@ -71,12 +71,19 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
         )
 
 
-def expected_figures(expected: ExpectedRefusals) -> dict[str, str]:
-    """Return what a knowledge base refuses by its own calibration, as the page puts it."""
-    kinds = {"own": expected.own, "near": expected.near, "far": expected.far}
-    said = {kind: f"{share:.0%}" for kind, (share, _) in kinds.items()}
-    asked = {f"{kind}_n": str(count) for kind, (_, count) in kinds.items()}
-    return {"threshold": f"{expected.threshold:.2f}", **said, **asked}
+def expected_words(expected: ExpectedRefusals, language: Language) -> str:
+    """Return what a knowledge base refuses by its own calibration."""
+    return translate(
+        "ui.q_expected_refusals",
+        language,
+        threshold=f"{expected.threshold:.2f}",
+        own=f"{expected.own[0]:.0%}",
+        own_n=f"{expected.own[1]:d}",
+        near=f"{expected.near[0]:.0%}",
+        near_n=f"{expected.near[1]:d}",
+        far=f"{expected.far[0]:.0%}",
+        far_n=f"{expected.far[1]:d}",
+    )
 
 
 def _start(desk: QualityService, kind: EvaluationKind, limit: int) -> None:
