@@ -29,6 +29,7 @@ class SentenceSimilarity:
         self._store = store
         self._embedder = embedder
         self._other_embedder = other_embedder
+        self._of_generation: tuple[int, Embedder] | None = None
 
     def scores(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Scores | None:
         """Return float64 [sentences] in [-1, 1], comparable within one question also between documents.
@@ -58,10 +59,16 @@ class SentenceSimilarity:
         return scores
 
     def _embedder_of(self, generation: int) -> Embedder:
+        """Return that of a generation; the last one asked for is kept, as it is asked for passage by passage."""
         if self._other_embedder is None:
             return self._embedder
+        kept = self._of_generation
+        if kept is not None and kept[0] == generation:
+            return kept[1]
         model_id = self._store.generation_info(generation).embedder_model
-        return self._embedder if model_id == self._embedder.model_id else self._other_embedder(model_id)
+        embedder = self._embedder if model_id == self._embedder.model_id else self._other_embedder(model_id)
+        self._of_generation = generation, embedder
+        return embedder
 
 
 def _scores_in(
