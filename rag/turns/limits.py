@@ -89,7 +89,7 @@ class Quota:
         for at, amounts in newest_first:
             rest = [left - amount for left, amount in zip(rest, amounts, strict=True)]
             if min(rest) < 0:
-                return min(self._seconds, at + self._seconds - now)  # as floats the sum may be a little more
+                return min(at + self._seconds - now, float(self._seconds))  # the sum of floats may be a little more
         return 0.0
 
     def _forget(self, now: float) -> None:
