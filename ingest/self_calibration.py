@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from rag.protocols import Embedder
 from rag.retrieval.confidence import Confidence, calibrations_of, fitted_confidence, load_confidence
-from rag.retrieval.filters import Filters
-from rag.retrieval.retriever import Retriever
+from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.retriever import Retriever, SearchResult
 from rag.retrieval.search_models import is_search_model
 from rag.schema import Language
 from rag.settings import Settings
@@ -68,10 +68,11 @@ def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
         if confidence is None or chunks < _FEWEST_CHUNKS or not _is_due(store, model_id, chunks):
             return False
         retriever = Retriever(store, embedder, settings)
-        far = _probabilities(retriever, confidence, far_questions())
+        far = _probabilities(confidence, (_find(retriever, question) for question in far_questions()))
         headings = list(_headings(store))
-        own = _probabilities(retriever, confidence, headings)
-        near = _near_misses(retriever, confidence, headings)
+        answered = [_find(retriever, heading) for heading in headings]
+        own = _probabilities(confidence, answered)
+        near = _probabilities(confidence, _near_misses(retriever, headings, answered))
     finally:
         store.close()
     threshold = min(float(np.quantile(far, FAR_REFUSED)), float(np.quantile(own, OWN_REFUSED)) if len(own) else 1.0)
@@ -112,20 +113,20 @@ def _headings(store: KnowledgeStore) -> Iterator[tuple[str, Language]]:
     yield from ((words, language) for words, language in asked.items() if words.strip())
 
 
-def _probabilities(
-    retriever: Retriever, confidence: Confidence, questions: Iterable[tuple[str, Language]]
-) -> NDArray[np.float64]:
-    found = (retriever.find(text, language, Trace()) for text, language in questions)
+def _find(retriever: Retriever, question: tuple[str, Language], filters: Filters = EVERYTHING) -> SearchResult:
+    text, language = question
+    return retriever.find(text, language, Trace(), filters=filters)
+
+
+def _probabilities(confidence: Confidence, found: Iterable[SearchResult]) -> NDArray[np.float64]:
     return np.array([confidence.probability(one.signals) for one in found], dtype=np.float64)
 
 
 def _near_misses(
-    retriever: Retriever, confidence: Confidence, headings: Sequence[tuple[str, Language]]
-) -> NDArray[np.float64]:
-    """Return how probable an answer seems where the documents that hold it are left out."""
-    found = []
-    for text, language in headings[:: max(1, len(headings) // _MOST_NEAR_MISSES)]:
-        best = retriever.find(text, language, Trace()).chunks[:_LEFT_OUT_PASSAGES]
-        without = Filters(without=frozenset(one.chunk.document_id for one in best))
-        found.append(confidence.probability(retriever.find(text, language, Trace(), filters=without).signals))
-    return np.array(found, dtype=np.float64)
+    retriever: Retriever, headings: Sequence[tuple[str, Language]], answered: Sequence[SearchResult]
+) -> Iterator[SearchResult]:
+    """Ask some of the headings anew, without the documents that ``answered`` them."""
+    step = max(1, len(headings) // _MOST_NEAR_MISSES)
+    for heading, answer in zip(headings[::step], answered[::step], strict=True):
+        best = answer.chunks[:_LEFT_OUT_PASSAGES]
+        yield _find(retriever, heading, Filters(without=frozenset(one.chunk.document_id for one in best)))

@@ -2,7 +2,7 @@
 
 A model's threads wait for each other some hundred times a token, so one thread that is kept from its core keeps all of
 them waiting: two threads that share their two cores with one busy process wrote a twelfth of what they write alone, and
-a thirtieth where they were told to give way (docs/serving.md).  So the model gives way to nobody, and work that has
+a thirtieth where they were told to give way (docs/load.md).  So the model gives way to nobody, and work that has
 hours gives way to everybody.
 
 Linux shares the cores among sessions before it looks at single processes (sched(7), autogroups), so a level counts only

@@ -81,6 +81,9 @@ class ServerState:
         return self.neighbours.threads_left(usable_cores(), physical_cores())
 
 
+_RECORD = TypeAdapter(ServerState)  # made once: it is read before each answer
+
+
 def write_state(files: ServerFiles, state: ServerState) -> None:
     """Replace the record in one step."""
     write_whole(files.state, json.dumps(asdict(state)))
@@ -89,7 +92,7 @@ def write_state(files: ServerFiles, state: ServerState) -> None:
 def read_state(files: ServerFiles) -> ServerState | None:
     """Return the record; None when there is none, or one that an older version wrote."""
     try:
-        return TypeAdapter(ServerState).validate_json(files.state.read_bytes())
+        return _RECORD.validate_json(files.state.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 

@@ -84,7 +84,7 @@ def measure_beside(
             for _ in range(rounds + 1):
                 answers.append(one_answer(generator))
                 told()
-        found.setdefault(kind, []).extend(answers[1:])
+        found[kind] = answers[1:]
     return found
 
 
