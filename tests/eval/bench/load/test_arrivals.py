@@ -57,7 +57,8 @@ def test_a_closed_loop_begins_nothing_when_its_time_is_over() -> None:
 @pytest.mark.slow
 def test_what_does_not_end_is_stopped_when_the_drain_is_over() -> None:
     asks, kept = Asks(holds=True), list[LoadRecord]()
-    asked, _ = Drive(asks, kept.append).run(replace(PLAN, seconds=0.01, drain_seconds=0), endlessly(QUESTIONS, 1))
+    plan = replace(PLAN, seconds=2, drain_seconds=0)  # long enough for a busy machine to start three threads
+    asked, _ = Drive(asks, kept.append).run(plan, endlessly(QUESTIONS, 1))
     assert asked == len(kept) == 3
     assert all(asking.stop.is_set() for asking in asks.asked)
 
