@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
 PORT ?= 8501
 BIN := .venv/bin
-CODE := rag ingest eval ui tests
+CODE := rag ingest eval api ui tests
 PYTEST_OPTIONS ?=
 
 # Where this is set, every process compiles all of Python's packages anew: seconds for each start of the desk and each test.
@@ -41,7 +41,7 @@ check: environment-dev  ## ruff, mypy --strict, import layers, catalogues, JavaS
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tests.support.folder_circles rag ingest eval ui
+	@$(BIN)/python -m tests.support.folder_circles rag ingest eval api ui
 	@$(BIN)/python -m tests.support.catalogues
 	@$(BIN)/python -m tests.support.browser_files
 	@$(BIN)/python -m rag.setup.audit $(AUDIT) requirements.lock requirements-dev.lock rag/setup/*.lock

@@ -21,7 +21,7 @@ from re import _parser as sre_parser  # type: ignore[attr-defined]
 from types import FrameType
 from typing import Any
 
-PACKAGES = ("rag", "ingest", "eval", "ui")
+PACKAGES = ("rag", "ingest", "eval", "api", "ui")
 CHARACTERS = 100_000
 SECONDS = 0.05
 _STUCK_SECONDS = 0.4

@@ -20,7 +20,7 @@ from rag.schema import Answer, Citation, Conflict, Event, Origin
 from rag.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("rag", "ingest", "eval", "ui")
+ROOMS = ("rag", "ingest", "eval", "api", "ui")
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 UNITS = {

@@ -12,7 +12,7 @@ import pytest
 import rag
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PACKAGES = ("rag", "ingest", "eval", "ui")
+PACKAGES = ("rag", "ingest", "eval", "api", "ui")
 BUILD = "import sys, setuptools.build_meta as backend; print(backend.build_wheel(sys.argv[1]))"
 
 pytestmark = pytest.mark.slow

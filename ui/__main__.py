@@ -136,7 +136,7 @@ def _warn_of_plain_http(host: str, console: Console) -> None:
 
 
 def _announce_first_admin(address: str, console: Console) -> None:
-    from ui.services.shared import shared_services  # the server has made them by now
+    from ui.session import shared_services  # the server has made them by now
 
     people = shared_services().people
     if people is not None and people.required() and people.first_admin.wanted():
@@ -145,7 +145,7 @@ def _announce_first_admin(address: str, console: Console) -> None:
 
 def _require_sign_in(settings: Settings, host: str) -> None:
     """Raise ``OpenWithoutSignIn`` where other machines could reach a desk that asks nobody who they are."""
-    from ui.services.shared import open_people
+    from api.services.shared import open_people
 
     if host not in LOOPBACKS and not open_people(settings).required():
         raise OpenWithoutSignIn(address=host)

@@ -8,14 +8,22 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from api.services.shared import KnowledgeState, ModelState, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.translate import translate
 from ui.components.job_view import say_failure
 from ui.components.page_shell import PAGE_ICON, apply_page_style, draw_shell, draw_signed_out, draw_user
 from ui.formats import format_age
 from ui.navigation import navigate
-from ui.services.shared import KnowledgeState, ModelState, SharedServices, shared_services
-from ui.session import PageContext, current_turn, keep_language, language_was_chosen, page_context, page_language
+from ui.session import (
+    PageContext,
+    current_turn,
+    keep_language,
+    language_was_chosen,
+    page_context,
+    page_language,
+    shared_services,
+)
 from ui.turn_data import Data
 from ui.views.desk.history import draw_history
 

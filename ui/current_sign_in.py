@@ -10,10 +10,10 @@ from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from api.services.shared import PeopleServices
 from rag.errors import SignInNeeded
 from rag.people.sign_ins import provider_key, token_key
 from rag.storage.access import User
-from ui.services.shared import PeopleServices
 
 COOKIE = "answerdesk_sign_in"
 BROWSER_COOKIE = "answerdesk_browser"

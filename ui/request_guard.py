@@ -32,11 +32,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from api.services.shared import PeopleServices
 from rag.errors import AnswerdeskError, ForeignHost, ForeignPage, PeopleError, ProxyWithoutSignIn, TooManyTabs
 from rag.storage.access import LOCAL_USER
 from ui.connection_limits import ConnectionLimits
 from ui.current_sign_in import CurrentSignIn, came_directly, sign_in_of
-from ui.services.shared import PeopleServices
 from ui.sign_in import PASSWORD_PATH, SIGN_IN_PATH, has_provider, request_language
 from ui.sign_in_form import FORM_HEADERS, notice_html
 

@@ -21,6 +21,7 @@ import streamlit.runtime
 from starlette.types import Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
+from api.services.shared import PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import load_settings
 from rag.turns.unforeseen import log_unforeseen
@@ -29,10 +30,9 @@ from ui.components.page_shell import draw_signed_out
 from ui.connection_limits import ConnectionLimits
 from ui.formats import markdown_word
 from ui.request_guard import RequestGuard
-from ui.services.shared import PeopleServices, SharedServices, shared_services
-from ui.services.turn_feed import feed_route
-from ui.session import page_language
+from ui.session import page_language, shared_services
 from ui.sign_in import sign_in_routes
+from ui.turn_feed import feed_route
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs

@@ -12,18 +12,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from api.services.shared import DeskServices, PeopleServices, SharedServices, open_services
 from rag.errors import OpenWithoutSignIn, ProxyWithoutSignIn
+from rag.private_files import keep_files_private
 from rag.schema import Language
-from rag.settings import LOOPBACKS
+from rag.settings import LOOPBACKS, load_settings
 from rag.storage.access import LOCAL_USER, User
 from ui.current_sign_in import came_directly, sign_in_of_provider, token_in
 from ui.formats import language_of_locale
-from ui.services.shared import DeskServices, PeopleServices, SharedServices
 from ui.turn_data import Reading
 
 _ADDRESS_LAGS_SECONDS = 3.0
 
 _LANGUAGES = ("zh", "en")
+
+
+@st.cache_resource(show_spinner=False)
+def shared_services() -> SharedServices:
+    """Return the program's one set of services."""
+    keep_files_private()  # once more: the page may be served by another program than ``python -m ui``
+    return open_services(load_settings())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from api.services.shared import PeopleServices
 from rag.errors import PeopleError, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.passwords import hash_password, matches, require_good
 from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, SignedIn
 from rag.schema import Language
 from ui.current_sign_in import BROWSER_COOKIE, COOKIE, cookie_name, token_in
 from ui.formats import language_of_locale
-from ui.services.shared import PeopleServices
 from ui.sign_in_form import FORM_HEADERS, Form, form_html
 
 SIGN_IN_PATH = "/sign-in"

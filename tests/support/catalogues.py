@@ -16,7 +16,7 @@ from pathlib import Path
 from rag import errors, translate
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PACKAGES = ("rag", "ingest", "eval", "ui")
+PACKAGES = ("rag", "ingest", "eval", "api", "ui")
 _READERS = frozenset({"translate", "template", "is_known", "markdown_word", "draw_heading"})
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from api.services.guarded import recorder
+from api.services.model_registry import Calibrations, ModelRegistry
+from api.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
 from ingest.pipeline import ingest
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GenerationPart, Message
@@ -26,9 +29,6 @@ from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
 from tests.ui.views.quality.served import QualityLibrary
 from ui.server import DeskApplication, desk_configuration
-from ui.services.guarded import recorder
-from ui.services.model_registry import Calibrations, ModelRegistry
-from ui.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
 
 FILE = "returns ![file](file-leak.png) :material:home: :red[r]\u202egnp\u200b.md"
 FOLDER = "![folder](folder-leak.png) :red[manual]"

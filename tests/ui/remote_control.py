@@ -6,8 +6,8 @@ from pathlib import Path
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
+from api.services.shared import SharedServices
 from ui.server import DeskApplication
-from ui.services.shared import SharedServices
 
 
 class SteeredDesk(DeskApplication):

@@ -17,6 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.services.jobs import Jobs
+from api.services.knowledge import KnowledgeRegistry
+from api.services.shared import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 from rag.errors import AnswerCancelled
 from rag.pipeline import AskOptions
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
@@ -35,9 +38,6 @@ from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
 from tests.ui.views.quality.shelf import quality_of
 from ui.server import desk_configuration
-from ui.services.jobs import Jobs
-from ui.services.knowledge import KnowledgeRegistry
-from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
 
 OTHER_HOST = "desk.test"
 TOPICS: dict[Language, tuple[str, ...]] = {

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 from typing import cast
 
-from ui.services.shared import PeopleServices, SharedServices
-from ui.services.turn_feed import TurnFeeds
+from api.services.shared import PeopleServices, SharedServices
+from api.services.turn_feeds import TurnFeeds
 
 
 def people_only(people: PeopleServices) -> SharedServices:

@@ -107,7 +107,7 @@ def test_the_environments_command_runs_the_checkout_from_any_folder(tmp_path: Pa
     (checkout / ".venv" / "lib").symlink_to(environment / "lib")
     (checkout / ".venv" / "pyvenv.cfg").write_text((environment / "pyvenv.cfg").read_text("utf-8"), encoding="utf-8")
     (checkout / ".venv" / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    for name in ("rag", "ingest", "eval", "ui", "pyproject.toml"):
+    for name in ("rag", "ingest", "eval", "api", "ui", "pyproject.toml"):
         (checkout / name).symlink_to(CHECKOUT / name)
     _write_command(checkout)
     command = checkout / ".venv" / "bin" / "answerdesk"

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from api.services.jobs import Jobs
+from api.services.knowledge import KnowledgeRegistry
+from api.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases
@@ -17,9 +20,6 @@ from rag.turns import TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from tests.ui.views.quality.shelf import quality_of
-from ui.services.jobs import Jobs
-from ui.services.knowledge import KnowledgeRegistry
-from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 
 KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)
 

@@ -11,7 +11,7 @@ from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 from tests.ui.scenes import HOSTILE, WORDS
 from tests.ui.scripted_desk import OTHER_HOST
-from ui.services.turn_feed import FEED_PATH
+from ui.turn_feed import FEED_PATH
 
 pytestmark = pytest.mark.real
 

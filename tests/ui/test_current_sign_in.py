@@ -8,12 +8,12 @@ import pytest
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from api.services.shared import PeopleServices, open_people
 from rag.errors import PeopleError, PersonUnknown, ProxyWithoutSignIn, SignInNeeded
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
 from ui import current_sign_in
 from ui.current_sign_in import sign_in_of
-from ui.services.shared import PeopleServices, open_people
 from ui.session import _user
 
 DESK = "https://desk.test"

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from api.services.shared import DeskServices
 from rag.schema import Language
 from rag.storage.access import ROLES, Role, User
 from rag.translate import translate
 from ui import navigation
 from ui.navigation import PageEntry, navigate
-from ui.services.shared import DeskServices
 from ui.session import PageContext
 from ui.turn_data import Reading
 

@@ -9,13 +9,13 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from api.services.shared import PeopleServices, open_people
 from rag.people import passwords
 from rag.settings import Settings
 from rag.translate import translate
 from ui.connection_limits import ConnectionLimits
 from ui.current_sign_in import COOKIE
 from ui.request_guard import RequestGuard
-from ui.services.shared import PeopleServices, open_people
 from ui.sign_in import safe_path, sign_in_routes
 
 PASSWORD = "long enough, rarely tried"

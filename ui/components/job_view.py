@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from api.services.jobs import Job
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
 from ui.formats import as_markdown, format_clock, markdown_word
-from ui.services.jobs import Job
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 

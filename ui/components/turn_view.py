@@ -73,7 +73,7 @@ def draw_reply(
 
 
 def draw_socket(path: str, tab: str, turn_id: str, *, final: bool, found: bool) -> None:
-    """Hear of ``turn_id`` at ``path`` under the token ``tab`` (``ui/services/turn_feed.py``).
+    """Hear of ``turn_id`` at ``path`` under the token ``tab`` (``ui/turn_feed.py``).
 
     The page runs again when it shows too little of the turn: ``final`` and ``found`` tell whether this run draws the
     turn's end, and its passages.

@@ -18,7 +18,7 @@ from rag.translate import translate
 from rag.turns import NO_LIMITS, PersonLimits, TurnRequest, TurnService, TurnSnapshot
 
 _READ_AGAIN_AFTER_SECONDS = 1.0
-_MORE_WORKERS_THAN_THE_LINE = 4  # as ui/services/shared.py has it
+_MORE_WORKERS_THAN_THE_LINE = 4  # as api/services/shared.py has it
 _OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
 
 

@@ -10,9 +10,9 @@ from rag.turns import TurnSnapshot
 from ui.components.choice_list import Choice, draw_choices
 from ui.components.page_views import two_panes
 from ui.components.turn_view import NO_EVIDENCE, draw_answer, draw_evidence, draw_reply, draw_socket
-from ui.services.turn_feed import FEED_PATH
 from ui.session import PageContext, ask_token, current_turn, feed_token
 from ui.turn_data import answer_data, evidence_data, reply_data
+from ui.turn_feed import FEED_PATH
 from ui.views.desk.feedback import draw_feedback, keep_use
 from ui.views.desk.question import ask_attached, ask_topic, draw_question, feed_turn
 from ui.views.desk.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data

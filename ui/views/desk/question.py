@@ -10,15 +10,15 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.attachment_reader import Attachments
+from api.services.jobs import Job
+from api.services.turn_feeds import Followed
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
 from rag.errors import OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure, TurnRequest, TurnSnapshot
 from ui.components.job_view import follow, say_failure
-from ui.services.attachment_reader import Attachments
-from ui.services.jobs import Job
-from ui.services.turn_feed import Followed
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
 from ui.turn_data import failure_sentence
 from ui.views.desk.feedback import keep_discarded

@@ -5,14 +5,14 @@ from typing import cast
 
 import streamlit as st
 
+from api.services.document_usage import WINDOW_DAYS
+from api.services.knowledge import KnowledgeService, OpenedArticle, Source
 from rag.schema import Chunk, Language
 from rag.translate import translate
 from ui.components.page_views import two_panes
 from ui.components.plain_table import chosen_row, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date
-from ui.services.document_usage import WINDOW_DAYS
-from ui.services.knowledge import KnowledgeService, OpenedArticle, Source
 from ui.session import PageContext
 from ui.views.knowledge.listing import (
     AGE_BANDS,

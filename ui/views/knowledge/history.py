@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.knowledge import History, KnowledgeService
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
@@ -10,8 +12,6 @@ from ui.components.page_views import draw_heading, two_panes
 from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
 from ui.components.text_cards import draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
-from ui.services.jobs import Job
-from ui.services.knowledge import History, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.change_cards import change_cards, counted
 from ui.views.knowledge.outcome import draw_ended, draw_restored, draw_work

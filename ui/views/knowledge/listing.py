@@ -7,13 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from api.services.document_usage import Uses
 from rag.schema import Language
 from rag.storage.store import DocumentRow
 from rag.storage.turn_store import DocumentUse
 from rag.translate import translate
 from ui.components.plain_table import Cell, Column, Row, columns_of, lang_of
 from ui.formats import format_date
-from ui.services.document_usage import Uses
 
 AgeBand = Literal["quarter", "year", "older", "undated", "expired"]
 AGE_BANDS: tuple[AgeBand, ...] = ("quarter", "year", "older", "undated", "expired")

@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.knowledge import Checked, KnowledgeService
 from ingest.summary import IngestProgress, IngestSummary
 from rag.errors import AnswerdeskError
 from rag.schema import Language
@@ -11,8 +13,6 @@ from ui.components.job_view import attempt, draw_failure, draw_progress, draw_ru
 from ui.components.page_views import draw_heading
 from ui.components.text_cards import Card, draw_cards
 from ui.formats import as_markdown, markdown_word
-from ui.services.jobs import Job
-from ui.services.knowledge import Checked, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.change_cards import (
     change_cards,

@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.knowledge import KnowledgeService
 from rag.explanation import Explained, Explanation
 from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.inspection import TermUse
@@ -12,8 +14,6 @@ from ui.components.page_views import two_panes
 from ui.components.plain_table import Cell, Column, Row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import markdown_word
-from ui.services.jobs import Job
-from ui.services.knowledge import KnowledgeService
 from ui.session import PageContext, tab_name
 from ui.views.knowledge.outcome import draw_ended
 

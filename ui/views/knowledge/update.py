@@ -5,14 +5,14 @@ from typing import cast
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from api.services.jobs import Job
+from api.services.knowledge import Checked, KnowledgeService
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.job_view import attempt, say_refusal
 from ui.components.page_views import draw_heading, two_panes
 from ui.components.text_cards import Card, Note, draw_cards
 from ui.formats import markdown_word
-from ui.services.jobs import Job
-from ui.services.knowledge import Checked, KnowledgeService
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names
 from ui.views.knowledge.outcome import draw_new_details, draw_outcome, draw_work

@@ -4,6 +4,9 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.model_registry import CalibrationRun
+from api.services.models import ModelService
 from eval.calibrate_model.background import CalibrationProgress
 from eval.calibrate_model.report import Findings, label, plots
 from eval.calibrate_model.results import Row as Figures
@@ -14,9 +17,6 @@ from ui.components.page_views import draw_heading, two_panes
 from ui.components.plain_table import Cell, Column, Row, chosen_row, columns_of, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock, format_gigabytes
-from ui.services.jobs import Job
-from ui.services.model_registry import CalibrationRun
-from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words
 

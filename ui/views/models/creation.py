@@ -5,13 +5,13 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.models import ModelService
 from rag.ollama.model_creation import KINDS
 from rag.ollama.templates import FORMATS
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.job_view import attempt
 from ui.components.page_views import draw_heading, two_panes
-from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job
 

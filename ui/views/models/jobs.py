@@ -6,14 +6,14 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.models import Outcome, Step
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
 from ui.components.job_view import draw_failure, draw_running
 from ui.components.page_views import draw_heading
 from ui.formats import as_markdown, format_gigabytes, markdown_word
-from ui.services.jobs import Job
-from ui.services.models import Outcome, Step
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 

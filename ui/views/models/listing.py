@@ -6,6 +6,8 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.model_registry import ModelListing
+from api.services.models import ModelService
 from rag.cli.model_size import arithmetic
 from rag.cli.models import ListedModel
 from rag.ollama.advice import Advice
@@ -17,8 +19,6 @@ from ui.components.page_views import draw_heading, two_panes
 from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
 from ui.components.text_cards import Card, TextLine, draw_cards
 from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
-from ui.services.model_registry import ModelListing
-from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job, failure_words
 

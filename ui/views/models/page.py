@@ -5,12 +5,12 @@ from typing import Final
 
 import streamlit as st
 
+from api.services.model_registry import ModelListing
+from api.services.models import ModelService
 from rag.errors import SettingsError
 from rag.translate import translate
 from ui.components.job_view import say_failure, say_refusal
 from ui.components.page_views import choose_view
-from ui.services.model_registry import ModelListing
-from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.calibration import draw_calibration
 from ui.views.models.creation import draw_making

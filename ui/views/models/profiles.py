@@ -2,13 +2,13 @@
 
 import streamlit as st
 
+from api.services.models import ModelService
 from rag.profiles import PROFILES, ProfileName
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.job_view import attempt
 from ui.components.page_views import draw_heading
 from ui.components.plain_table import Cell, Row, columns_of, draw_table
-from ui.services.models import ModelService
 from ui.session import PageContext
 from ui.views.models.jobs import keep_done
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from api.services.quality import QualityService, RunInfo
 from eval.compare.pairs import Comparison, Outcome
 from eval.compare.side_by_side import Compared, Result
 from rag.errors import SettingsError
@@ -13,7 +14,6 @@ from ui.components.page_views import two_panes
 from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import format_clock, markdown_word
-from ui.services.quality import QualityService, RunInfo
 from ui.session import PageContext
 from ui.views.quality.runs import figure_words
 

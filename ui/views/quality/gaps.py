@@ -4,6 +4,8 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.quality import QualityService
 from eval.gaps.report import GapReport, Topic, draft_article, shortened
 from rag.schema import Language
 from rag.text.language import question_language
@@ -13,8 +15,6 @@ from ui.components.page_views import draw_heading, two_panes
 from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import as_markdown, format_date, markdown_word
-from ui.services.jobs import Job
-from ui.services.quality import QualityService
 from ui.session import PageContext
 
 DAYS = (7, 30, 90)

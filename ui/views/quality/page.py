@@ -5,10 +5,10 @@ from typing import Final
 
 import streamlit as st
 
+from api.services.quality import QualityService
 from rag.translate import translate
 from ui.components.job_view import say_refusal
 from ui.components.page_views import choose_view
-from ui.services.quality import QualityService
 from ui.session import PageContext
 from ui.views.quality.compare import draw_compare
 from ui.views.quality.gaps import draw_gaps

@@ -4,6 +4,7 @@ from typing import get_args
 
 import streamlit as st
 
+from api.services.quality import QualityService
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
@@ -12,7 +13,6 @@ from ui.components.page_views import draw_heading, two_panes
 from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
 from ui.components.text_cards import Card, draw_cards
 from ui.formats import format_clock
-from ui.services.quality import QualityService
 from ui.session import PageContext
 
 _STATES: tuple[CuratedState, ...] = ("waiting", "serving", "expired", "retired")

@@ -4,6 +4,8 @@ from functools import partial
 
 import streamlit as st
 
+from api.services.jobs import Job
+from api.services.quality import QualityService, RunInfo
 from eval.core.background import KINDS, EvaluationKind, EvaluationProgress
 from rag.errors import SettingsError
 from rag.schema import Language
@@ -14,8 +16,6 @@ from ui.components.page_views import draw_heading, two_panes
 from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
 from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock
-from ui.services.jobs import Job
-from ui.services.quality import QualityService, RunInfo
 from ui.session import PageContext
 
 _FEW, _MANY = 20, 50

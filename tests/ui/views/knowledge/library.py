@@ -4,6 +4,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from api.services.jobs import JobControl, Jobs
+from api.services.knowledge import KnowledgeRegistry, KnowledgeService
+from api.services.quality import QualityRegistry
+from api.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 from ingest.gate import register
 from ingest.job import IngestJob
 from ingest.pipeline import IngestOptions, ingest
@@ -19,10 +23,6 @@ from rag.testing import HashEmbedder, ScriptedGenerator
 from rag.turns import TurnService
 from tests.ingest.test_gate import question_file
 from tests.ui.views.quality.shelf import quality_of
-from ui.services.jobs import JobControl, Jobs
-from ui.services.knowledge import KnowledgeRegistry, KnowledgeService
-from ui.services.quality import QualityRegistry
-from ui.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 
 SAMPLE = Path(__file__).parents[4] / "data" / "knowledge"
 TAKEN = ("en/returns", "en/delivery", "en/internal", "zh/returns", "zh/membership", "zh/payment")

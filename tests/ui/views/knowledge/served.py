@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.services.shared import SharedServices
 from ingest.lock import writer_lock
 from rag.storage.access import User
 from rag.storage.turn_store import TurnStore
@@ -17,7 +18,6 @@ from tests.ui.scripted_desk import GATES, ScenePipeline
 from tests.ui.views.knowledge.library import Library
 from ui import session
 from ui.server import desk_configuration
-from ui.services.shared import SharedServices
 
 LOCKS: list[object] = []
 

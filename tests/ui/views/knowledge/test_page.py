@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from api.services.jobs import Jobs
+from api.services.knowledge import Checked, KnowledgeRegistry, KnowledgeService
 from ingest.lock import writer_lock
 from ingest.summary import IngestProgress
 from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
@@ -15,8 +17,6 @@ from rag.storage.access import LOCAL_USER, Role, User
 from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
-from ui.services.jobs import Jobs
-from ui.services.knowledge import Checked, KnowledgeRegistry, KnowledgeService
 from ui.views.knowledge.change_cards import detail_cards
 from ui.views.knowledge.outcome import progress_words
 

@@ -9,6 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.services.guarded import recorder
+from api.services.model_registry import Calibrations, ModelRegistry
+from api.services.shared import SharedServices, open_people
 from rag.ollama.hardware import Machine
 from rag.queue.admission import Admission, Ticket
 from rag.settings import Settings
@@ -25,9 +28,6 @@ from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import STAND_IN, FakeModelServer
 from ui import session
 from ui.server import desk_configuration
-from ui.services.guarded import recorder
-from ui.services.model_registry import Calibrations, ModelRegistry
-from ui.services.shared import SharedServices, open_people
 
 SERVER = FakeModelServer()
 ADMISSION = Admission(2, 8)

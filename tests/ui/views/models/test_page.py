@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from api.services.shared import SharedServices
 from rag.schema import Language
 from rag.settings import KEPT_NAME
 from rag.translate import translate
-from tests.ui.services.test_models import Surroundings
+from tests.api.services.test_models import Surroundings
 from tests.ui.test_app import Harness
 from tests.ui.views.models.fake_server import R1, WHOLE, FakeModelServer
 from ui.formats import as_markdown
-from ui.services.shared import SharedServices
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 

@@ -13,6 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.services.jobs import JobControl
+from api.services.quality import QualityRegistry
+from api.services.shared import SharedServices, open_people
 from eval.commands import background_process
 from eval.core import knowledge
 from eval.core.background import Evaluation, EvaluationProgress
@@ -33,9 +36,6 @@ from tests.ui.scripted_desk import GATES, ScenePipeline
 from tests.ui.views.knowledge.library import Library
 from ui import session
 from ui.server import desk_configuration
-from ui.services.jobs import JobControl
-from ui.services.quality import QualityRegistry
-from ui.services.shared import SharedServices, open_people
 
 GATE = threading.Event()
 GATE.set()

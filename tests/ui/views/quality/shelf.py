@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from api.services.jobs import Jobs
+from api.services.quality import QualityRegistry
 from rag.reuse.curated import Curation
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder
 from rag.turns import AnswerPipeline, PersonalCorrections
-from ui.services.jobs import Jobs
-from ui.services.quality import QualityRegistry
 
 
 def quality_of(folder: Path, pipeline: AnswerPipeline) -> QualityRegistry:

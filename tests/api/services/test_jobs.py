@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.services.jobs import JobControl, Jobs
 from rag.errors import IngestRunning, IngestStopped, StorageFull
-from ui.services.jobs import JobControl, Jobs
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the pages call: made once for the whole program, shared by all browsers, safe from many threads."""
+"""What pages and routes call: made once for the whole program, shared by all browsers, safe from many threads."""
 
 import gc
 import logging
@@ -10,8 +10,15 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
-import streamlit as st
-
+from api.services.attachment_reader import Attachments
+from api.services.guarded import recorder
+from api.services.jobs import Jobs
+from api.services.knowledge import KnowledgeRegistry, KnowledgeService
+from api.services.model_registry import ModelRegistry
+from api.services.models import ModelService
+from api.services.quality import QualityRegistry, QualityService
+from api.services.turn_feeds import TurnFeeds
+from api.services.watch import Watch
 from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable, OwnFilesWaiting
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
@@ -19,11 +26,10 @@ from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance
-from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.reuse.curated import Curation
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
@@ -42,15 +48,6 @@ from rag.turns import (
     file_pool,
     parts_of,
 )
-from ui.services.attachment_reader import Attachments
-from ui.services.guarded import recorder
-from ui.services.jobs import Jobs
-from ui.services.knowledge import KnowledgeRegistry, KnowledgeService
-from ui.services.model_registry import ModelRegistry
-from ui.services.models import ModelService
-from ui.services.quality import QualityRegistry, QualityService
-from ui.services.turn_feed import TurnFeeds
-from ui.services.watch import Watch
 
 if TYPE_CHECKING:  # its imports take longer than the first page may
     from rag.pipeline import Pipeline
@@ -262,13 +259,6 @@ def open_people(settings: Settings) -> PeopleServices:
     audit = AuditTrail(settings.people_path)
     first_admin = FirstAdmin(people, sign_ins)
     return PeopleServices(people, sign_ins, audit, required, first_admin, settings.unverified_email)
-
-
-@st.cache_resource(show_spinner=False)
-def shared_services() -> SharedServices:
-    """Return the program's one set of services."""
-    keep_files_private()  # once more: the page may be served by another program than ``python -m ui``
-    return open_services(load_settings())
 
 
 def _delete_old_turns(settings: Settings) -> None:

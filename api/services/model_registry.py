@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from api.services.guarded import Record
+from api.services.jobs import JobControl, Jobs
+from api.services.watch import Watch
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
 from eval.core.background import Evaluation, chosen_questions
@@ -22,9 +25,6 @@ from rag.ollama.sizing import ModelShape, context_of
 from rag.queue.admission import Admission
 from rag.settings import Settings
 from rag.turns import Failure
-from ui.services.guarded import Record
-from ui.services.jobs import JobControl, Jobs
-from ui.services.watch import Watch
 
 _LOOK_EVERY_SECONDS = 4.0
 

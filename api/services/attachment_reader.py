@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from api.services.jobs import Job, JobControl, Jobs
 from ingest.customer_files import question_of_file
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from rag.settings import Settings
 from rag.storage.access import User
 from rag.turns import PersonLimits, owner_of
-from ui.services.jobs import Job, JobControl, Jobs
 
 
 class Attachments:

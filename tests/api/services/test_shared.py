@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from api.services import shared as services_module
+from api.services.shared import ModelState, ModelWatch, SharedServices, open_services, warm_up
 from rag.errors import KnowledgeBaseMissing, ModelMissing, OllamaUnavailable, StorageFull
 from rag.pipeline import Pipeline
 from rag.settings import Settings
@@ -18,8 +20,6 @@ from rag.storage.turn_store import TurnStore
 from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
 from rag.turns import TurnRequest, TurnService, TurnSnapshot
 from tests.conftest import free_port
-from ui.services import shared as services_module
-from ui.services.shared import ModelState, ModelWatch, SharedServices, open_services, warm_up
 
 Open = Callable[[Settings], SharedServices]
 

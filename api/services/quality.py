@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from api.services.guarded import GuardedService
+from api.services.jobs import Job, JobControl, Jobs
+from api.services.knowledge import PipelineOf, real_pipeline
 from eval.compare.pairs import Comparison, compare_runs
 from eval.compare.report_page import run_plots
 from eval.compare.side_by_side import Compared, side_by_side
@@ -25,9 +28,6 @@ from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
 from rag.storage.feedback import Grouping, OutcomeCounts, TurnFeedback
 from rag.storage.troubled_turns import TroubledTurns
 from rag.turns import PersonalCorrections
-from ui.services.guarded import GuardedService
-from ui.services.jobs import Job, JobControl, Jobs
-from ui.services.knowledge import PipelineOf, real_pipeline
 
 RunEvaluation = Callable[[Settings, Evaluation, JobControl], None]
 CorrectionsOf = Callable[[Callable[[], User]], PersonalCorrections]

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from api.services.document_usage import UseCounts, Uses
+from api.services.guarded import GuardedService, Record
+from api.services.jobs import Job, JobControl, Jobs
 from ingest.changes import Changes, changes_between
 from ingest.job import IngestJob, JobProcess
 from ingest.summary import IngestSummary
@@ -30,9 +33,6 @@ from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.turn_store import DocumentUses
 from rag.turns import AnswerPipeline, Quota
-from ui.services.document_usage import UseCounts, Uses
-from ui.services.guarded import GuardedService, Record
-from ui.services.jobs import Job, JobControl, Jobs
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline  # brings the indexes' libraries, which the first page does without

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from api.services.guarded import GuardedService
+from api.services.jobs import Job, JobControl
+from api.services.model_registry import CalibrationRun, ModelListing, ModelRegistry
 from eval.calibrate_model.background import Order
 from eval.core.runs import new_run_name
 from rag.cli.models import choices_for
@@ -38,9 +41,6 @@ from rag.profiles import PROFILE_NAMES, ProfileName
 from rag.progress import Update
 from rag.settings import Settings, keep_choices, kept_choices
 from rag.storage.access import User
-from ui.services.guarded import GuardedService
-from ui.services.jobs import Job, JobControl
-from ui.services.model_registry import CalibrationRun, ModelListing, ModelRegistry
 
 _MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
 

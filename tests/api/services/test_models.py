@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from api.services.guarded import recorder
+from api.services.jobs import Job, Jobs
+from api.services.model_registry import Calibrations, ModelRegistry
+from api.services.models import ModelService, Outcome, Step
 from eval.calibrate_model.background import CalibrationProgress
 from rag.errors import AccessDenied, IngestRunning, ModelMissing, ModelUnfit, NotPermitted, SettingsError
 from rag.ollama.hardware import Machine
@@ -16,10 +20,6 @@ from rag.storage.access import User
 from tests.support.gguf_files import QWEN, write_gguf
 from tests.ui.views.models.fake_calibration import FakeCalibration
 from tests.ui.views.models.fake_server import R1, STAND_IN, WHOLE, FakeModelServer
-from ui.services.guarded import recorder
-from ui.services.jobs import Job, Jobs
-from ui.services.model_registry import Calibrations, ModelRegistry
-from ui.services.models import ModelService, Outcome, Step
 from ui.views.models.jobs import failure_words
 
 ADMIN, LEAD = User("root", "admin"), User("bo", "lead")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from api.services.document_usage import UseCounts, Uses
+from api.services.knowledge import KnowledgeService
 from rag.errors import AccessDenied, KnowledgeBaseMissing
 from rag.storage.access import User
 from rag.storage.turn_store import DocumentUse
 from tests.eval.gaps.turns import AskedTurns, passage
 from tests.ui.views.knowledge.library import Library
-from ui.services.document_usage import UseCounts, Uses
-from ui.services.knowledge import KnowledgeService
 
 
 def test_ninety_days_are_counted_once_for_many_pages() -> None:

@@ -9,13 +9,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from api.services.turn_feeds import Followed, TurnFeeds
 from rag.errors import SignInNeeded
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
-from ui.services.turn_feed import FEED_PATH, UNKNOWN_TAB, Followed, TurnFeeds, feed_route
+from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, feed_route
 
 pytestmark = pytest.mark.slow
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from api.services.jobs import JobControl, Jobs
+from api.services.quality import QualityRegistry, QualityService
 from eval.commands import background_process
 from eval.core import knowledge
 from eval.core.background import Evaluation
@@ -24,8 +26,6 @@ from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, offline_parts
 from rag.turns import PersonalCorrections
 from tests.eval.gaps.turns import AskedTurns
-from ui.services.jobs import JobControl, Jobs
-from ui.services.quality import QualityRegistry, QualityService
 
 LEAD, AGENT = User("bo", "lead"), User("lin", "agent")
 
