@@ -18,6 +18,12 @@
     │   ├── ProxyWithoutSignIn
     │   ├── ModelUnfit
     │   └── PortTaken
+    ├── RequestError                        2     what another program sent to the API
+    │   ├── RequestUnusable
+    │   ├── RequestTooLarge
+    │   ├── ModelUnknown
+    │   ├── IdempotencyConflict
+    │   └── IdempotencyRunning
     ├── KnowledgeError                      3     the knowledge base
     │   ├── KnowledgeBaseMissing
     │   ├── KnowledgeBaseNewer
@@ -27,6 +33,8 @@
     │   ├── IndexDamaged
     │   ├── GenerationGone
     │   ├── NoRegressionQuestions
+    │   ├── DocumentMissing
+    │   ├── JobMissing
     │   ├── CuratedMissing
     │   ├── CuratedUnusable
     │   ├── IngestRunning
@@ -45,6 +53,8 @@
     │   ├── SignInWrong
     │   ├── SignInThrottled
     │   ├── NotPermitted
+    │   ├── KeyNeeded
+    │   ├── RightMissing
     │   ├── PersonUnknown
     │   ├── PersonTaken
     │   ├── PersonUnusable
@@ -76,6 +86,7 @@
     ├── TurnError                           6     a question that was asked before
     │   ├── TurnMissing
     │   ├── TurnFailed
+    │   ├── AnswerWithdrawn
     │   ├── RewritingUnusable
     │   └── FactsChanged
     └── ProvisioningError                   5     getting the parts onto this machine
@@ -215,6 +226,10 @@ class TurnFailed(TurnError):
     """A fault of this program's own broke the turn off; the log tells more under ``number``."""
 
 
+class AnswerWithdrawn(TurnError):
+    """A finished answer is another than its beginning, which was passed on already; ``turn`` has it."""
+
+
 class RewritingUnusable(TurnError):
     """A text cannot be put into other words; ``reason`` is a key of its reasons in the catalogue."""
 
@@ -304,6 +319,35 @@ class MetricsPortTaken(SettingsError):
     """Another program listens at ``port``, which was to be that of the metrics."""
 
 
+# requests of other programs
+
+
+class RequestError(AnswerdeskError):
+    """What another program sent to the API cannot be done."""
+
+    exit_code = 2
+
+
+class RequestUnusable(RequestError):
+    """The body does not say what is wanted; ``reason`` is a key of its reasons in the catalogue, or says it itself."""
+
+
+class RequestTooLarge(RequestError):
+    """The body has more than ``limit`` bytes."""
+
+
+class ModelUnknown(RequestError):
+    """No knowledge base that the caller may read is called as ``model`` says, or its ending is unknown."""
+
+
+class IdempotencyConflict(RequestError):
+    """The same ``Idempotency-Key`` came before, with another body."""
+
+
+class IdempotencyRunning(RequestError):
+    """The request with the same ``Idempotency-Key`` is still being worked on."""
+
+
 # the knowledge base
 
 
@@ -343,6 +387,14 @@ class GenerationGone(KnowledgeError):
 
 class NoRegressionQuestions(KnowledgeError):
     """``name``, a knowledge base or a file, has no question that names the document of its answer."""
+
+
+class DocumentMissing(KnowledgeError):
+    """The current generation has no document ``document``."""
+
+
+class JobMissing(KnowledgeError):
+    """No job has this ``number``, or what became of it is forgotten."""
 
 
 class CuratedMissing(KnowledgeError):
@@ -444,6 +496,14 @@ class SignInThrottled(PeopleError):
 
 class NotPermitted(PeopleError):
     """What was asked for needs at least the role ``role``."""
+
+
+class KeyNeeded(PeopleError):
+    """A request brought no API key, from where one is needed."""
+
+
+class RightMissing(PeopleError):
+    """The API key does not have the right ``right``."""
 
 
 class PersonUnknown(PeopleError):

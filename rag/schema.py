@@ -321,7 +321,8 @@ in the place of a reply that nothing supports.  Empty: the reply stands."""
 class Completed:
     """The answer as a whole, with its citations and times.
 
-    ``generated_tokens`` of thought and answer took the model ``generation_ms``; both are 0 where it was not asked.
+    ``generated_tokens`` of thought and answer took the model ``generation_ms``, after a prompt of ``prompt_tokens``.
+    All are 0 where it was not asked.
     ``draft`` is what the model wrote, before the guards: empty where it wrote nothing, or another's reply was shared.
     ``stopped_by`` is the guard because of which the answer is another text.
     """
@@ -331,6 +332,7 @@ class Completed:
     generation_ms: float = 0.0
     draft: str = ""
     stopped_by: Guard = ""
+    prompt_tokens: int = 0
 
 
 Event = Queued | Retrieved | ThinkingDelta | AnswerDelta | Completed

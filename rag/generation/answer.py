@@ -120,7 +120,14 @@ def generate_answer(
     if not stopped_by and text != governed.text:
         stopped_by = "output_filter"
     finished = governed.finished
-    return Completed(answer, finished.generated_tokens, finished.generation_ms, governed.text, stopped_by)
+    return Completed(
+        answer,
+        finished.generated_tokens,
+        finished.generation_ms,
+        governed.text,
+        stopped_by,
+        prompt_tokens=finished.prompt_tokens,
+    )
 
 
 def refusal(request: AnswerRequest) -> Answer:

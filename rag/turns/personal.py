@@ -1,9 +1,11 @@
 """The turns one user may see: their own, and those of knowledge bases they may use."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 
 from rag.errors import NotPermitted, TurnMissing
+from rag.schema import Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
 from rag.turns.service import TurnRequest, TurnService
@@ -29,8 +31,16 @@ class PersonalTurns:
         the same knowledge base.
         """
         user = self._who()
+        own = self._own(request, user, tab)
+        return self._turns.submit(f"{user.name} {token}", own)
+
+    def retrieve(self, request: TurnRequest, *, tab: str = "") -> Future[Retrieved]:
+        """Find passages as ``TurnService.retrieve`` does.  Raises ``AccessDenied`` as well."""
+        return self._turns.retrieve(self._own(request, self._who(), tab))
+
+    def _own(self, request: TurnRequest, user: User, tab: str) -> TurnRequest:
         self._bases.require(user, request.knowledge_base)
-        own = replace(
+        return replace(
             request,
             follows=request.follows if self._is_of(request.follows, request.knowledge_base) else "",
             session=user.name,
@@ -38,7 +48,6 @@ class PersonalTurns:
             conversation=tab,
             user=user,
         )
-        return self._turns.submit(f"{user.name} {token}", own)
 
     def snapshot(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
         """Return a turn as ``TurnService.snapshot`` does.  Raises ``TurnMissing`` or ``AccessDenied``."""

@@ -24,6 +24,7 @@ from rag.errors import (
     TurnFailed,
     TurnMissing,
 )
+from rag.evidence.quotation import Quoting
 from rag.pipeline import AskOptions
 from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
@@ -65,7 +66,8 @@ class TurnRequest:
     ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on from.
     ``fresh`` asks for an answer of the model's own, whatever is there already.  ``session`` is whose history the turn
     belongs to; ``owner`` is who takes turns with the others and whom the limits are for; empty: the session.
-    ``conversation`` is whose earlier prompt the model may know; empty: the owner's.
+    ``conversation`` is whose earlier prompt the model may know; empty: the owner's.  ``earlier`` are the questions
+    before this one, oldest first, of a program that keeps the conversation itself.  ``quote`` as in ``AskOptions``.
     """
 
     question: str
@@ -77,6 +79,8 @@ class TurnRequest:
     owner: str = ""
     conversation: str = ""
     user: User = LOCAL_USER
+    earlier: tuple[str, ...] = ()
+    quote: Quoting = "if_needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +172,28 @@ class TurnService:
             owner=owner,
             conversation=request.conversation,
             fresh=request.fresh,
-            quote="if_needed",
+            quote=request.quote,
+            earlier=request.earlier[-_EARLIER_QUESTIONS:],
         )
         self._begin(_Work(live, options, request.user))
         return record.turn_id
+
+    def retrieve(self, request: TurnRequest) -> Future[Retrieved]:
+        """Find the passages for a question, in the same line as the searches of turns; nothing is stored.
+
+        Raises ``QuestionTooLong``, ``QuestionsTooFast`` and ``OwnQueueFull``; the future raises what the pipeline does.
+        """
+        question, owner = self._limits.require_short(request.question), request.owner or request.session
+        self._require_pace(owner)
+
+        def search() -> Retrieved:
+            events = self._pipeline(request.knowledge_base, request.user).stream(
+                question, AskOptions(owner=owner, fresh=True, earlier=request.earlier)
+            )
+            with closing_if_generator(events):
+                return next(event for event in events if isinstance(event, Retrieved))
+
+        return self._searchers.submit(owner, search)
 
     @property
     def feedback(self) -> TurnFeedback:
@@ -325,7 +347,7 @@ class TurnService:
     def _events(self, work: _Work) -> Iterator[Event]:
         record = work.live.record
         pipeline = self._pipeline(record.knowledge_base, work.user)
-        earlier = self._store.questions_before(record, _EARLIER_QUESTIONS)
+        earlier = self._store.questions_before(record, _EARLIER_QUESTIONS) or work.options.earlier
         return pipeline.stream(record.question, replace(work.options, earlier=earlier))
 
     def _searched(self, work: _Work, search: "Future[Iterator[Event] | None]") -> None:

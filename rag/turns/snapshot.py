@@ -71,6 +71,7 @@ class TurnSnapshot:
     stages of a turn of this process, by the names of ``rag.tracing``; ``stage_ms`` is how long the present one has
     taken.  A complete answer brings its own, finer times.  ``generation`` is 0 until retrieval has named it.
     ``follows`` is the id of the turn that the question goes on from, or empty.  ``knowledge_base`` is what was asked.
+    The tokens are those of a turn that ended in this process; else 0.
     """
 
     turn_id: str
@@ -93,6 +94,8 @@ class TurnSnapshot:
     failure: Failure | None = None
     follows: str = ""
     knowledge_base: str = "default"
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
 
     @property
     def final(self) -> bool:
@@ -268,6 +271,8 @@ class LiveTurn:
                 thinking=answer.thinking,
                 language=answer.language,
                 generation=answer.generation,
+                prompt_tokens=completed.prompt_tokens,
+                generated_tokens=completed.generated_tokens,
             )
         )
 

@@ -1,0 +1,190 @@
+"""``POST /v1/chat/completions``: an answer as a whole, or word by word."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+
+from api.openai.requests import AskedModel
+from api.problems import problem_of, problem_of_failure
+from api.questions import Questions
+from api.settled_text import SettledText
+from api.wire import Plain, answer_data, marked, url_citations
+from rag.errors import AnswerWithdrawn
+from rag.schema import Language
+from rag.turns import TurnSnapshot
+
+DONE = "data: [DONE]\n\n"
+_ROLE: Plain = {"role": "assistant", "content": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How the answer to one request is written.
+
+    ``base_url`` is this server's address; ``marks`` adds a mark to unsupported sentences, ``quotes`` tells Open WebUI
+    the quoted sentences, ``usage`` ends a stream with the tokens.
+    """
+
+    model: AskedModel
+    base_url: str
+    language: Language
+    ignored: tuple[str, ...] = ()
+    marks: bool = False
+    quotes: bool = False
+    usage: bool = False
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def completion(self, turn: TurnSnapshot) -> Plain:
+        """Return the whole answer of a turn that has ended without a failure."""
+        message: Plain = {
+            "role": "assistant",
+            "content": self.text(turn),
+            "refusal": None,
+            "annotations": self.annotations(turn),
+        }
+        if turn.thinking:
+            message |= _thinking(turn.thinking)
+        return {
+            "id": f"chatcmpl-{turn.turn_id}",
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model.name,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+            "usage": usage(turn),
+            "answerdesk": self.vendor(turn),
+        }
+
+    def text(self, turn: TurnSnapshot) -> str:
+        """Return the answer's text, marked where that is wished for."""
+        unsupported = turn.answer.unsupported if turn.answer is not None else ()
+        return marked(turn.text, unsupported, turn.language) if self.marks else turn.text
+
+    def annotations(self, turn: TurnSnapshot) -> list[Plain]:
+        """Return the citations; none beside marks, which move the words."""
+        if self.marks and turn.answer is not None and turn.answer.unsupported:
+            return []
+        return [{"type": "url_citation", "url_citation": one} for one in url_citations(turn, self.base_url)]
+
+    def vendor(self, turn: TurnSnapshot) -> Plain:
+        """Return what no standard field holds."""
+        return answer_data(turn) | {"ignored": list(self.ignored)}
+
+    def chunk(self, turn_id: str, delta: Plain, finish: str | None = None, **more: object) -> str:
+        """Return one event of a stream."""
+        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
+        return self._event(turn_id, choices, more)
+
+    def usage_chunk(self, turn: TurnSnapshot) -> str:
+        """Return the event with the tokens, which has no choice."""
+        return self._event(turn.turn_id, [], {"usage": usage(turn)})
+
+    def _event(self, turn_id: str, choices: list[Plain], more: dict[str, object]) -> str:
+        event: Plain = {
+            "id": f"chatcmpl-{turn_id}",
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model.name,
+            "choices": choices,
+        }
+        if self.usage and "usage" not in more:
+            event["usage"] = None
+        return f"data: {json.dumps(event | more, ensure_ascii=False)}\n\n"
+
+
+async def stream(questions: Questions, turn_id: str, reply: Reply) -> AsyncIterator[str]:
+    """Yield the events of an answer; waiting is told in comments, a failure in an event that clients raise.
+
+    Where the client goes away, the turn is stopped.
+    """
+    settled, thought = SettledText(), 0
+    async with questions.stopped_when_left(turn_id) as snapshots:
+        yield reply.chunk(turn_id, _ROLE)
+        async for turn in snapshots:
+            if turn is None:
+                yield ": still here\n\n"
+                continue
+            if turn.failure is not None:
+                yield error_event(turn, reply.language)
+                return
+            if turn.state == "queued":
+                yield waiting_comment(turn)
+            if len(turn.thinking) > thought:
+                yield reply.chunk(turn_id, _thinking(turn.thinking[thought:]))
+                thought = len(turn.thinking)
+            if reply.marks and not turn.final:
+                continue  # the marks are known at the end
+            words = await run_in_threadpool(settled.more, turn) if not reply.marks else reply.text(turn)
+            if settled.is_withdrawn(turn):
+                yield _event_of_error(problem_of(AnswerWithdrawn(turn=turn_id), reply.language).as_openai())
+                return
+            if words:
+                yield reply.chunk(turn_id, {"content": words})
+            if turn.final:
+                for event in _end(turn, reply):
+                    yield event
+
+
+def _end(turn: TurnSnapshot, reply: Reply) -> list[str]:
+    events = []
+    annotations = reply.annotations(turn)
+    if annotations:
+        events.append(reply.chunk(turn.turn_id, {"annotations": annotations}))
+    if reply.quotes:
+        events += [reply.chunk(turn.turn_id, {}, event=one) for one in _open_webui_sources(turn, reply.base_url)]
+    events.append(reply.chunk(turn.turn_id, {}, "stop", answerdesk=reply.vendor(turn)))
+    if reply.usage:
+        events.append(reply.usage_chunk(turn))
+    return [*events, DONE]
+
+
+def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
+    """Return one source a citation, with the words it rests on, as Open WebUI 0.12 shows them."""
+    citations = turn.answer.citations if turn.answer is not None else ()
+    return [
+        {
+            "type": "source",
+            "data": {
+                "source": {"name": found["title"], "url": found["url"]},
+                "document": [citation.quote],
+                "metadata": [{"source": found["url"], "name": found["title"]}],
+            },
+        }
+        for citation, found in zip(citations, url_citations(turn, base_url), strict=True)
+    ]
+
+
+def waiting_comment(turn: TurnSnapshot) -> str:
+    """Return a line that clients skip: how many answers come first, and how long that takes.
+
+    >>> from datetime import datetime
+    >>> print(waiting_comment(TurnSnapshot("t", "s", datetime(2026, 1, 1), "?", "en", ahead=3, wait_seconds=19.6)).strip())
+    : waiting, 3 before you, about 20 s
+    """
+    about = "" if turn.wait_seconds is None else f", about {turn.wait_seconds:.0f} s"
+    return f": waiting, {turn.ahead or 0} before you{about}\n\n"
+
+
+def error_event(turn: TurnSnapshot, language: Language) -> str:
+    """Return the event that the official clients raise as an error."""
+    assert turn.failure is not None  # the caller has looked
+    return _event_of_error(problem_of_failure(turn.failure, language, turn.wait_seconds).as_openai())
+
+
+def _event_of_error(error: Plain) -> str:
+    return f"data: {json.dumps(error, ensure_ascii=False)}\n\n"
+
+
+def usage(turn: TurnSnapshot) -> Plain:
+    """Return the model's tokens; all 0 where none was asked."""
+    return {
+        "prompt_tokens": turn.prompt_tokens,
+        "completion_tokens": turn.generated_tokens,
+        "total_tokens": turn.prompt_tokens + turn.generated_tokens,
+    }
+
+
+def _thinking(text: str) -> Plain:
+    return {"reasoning_content": text, "reasoning": text}

@@ -1,0 +1,168 @@
+"""What OpenAI's clients send, and what of it counts here.
+
+Fields that we do not know are let through, as OpenAI does with its own new ones; those that a caller may expect to have
+an effect, and that have none, are named in the reply under ``answerdesk.ignored``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from api.services.shared import SharedServices
+from rag.errors import AccessDenied, ModelUnknown, RequestUnusable
+from rag.storage.access import User
+from rag.turns import TurnRequest
+
+MODEL_PREFIX = "answerdesk/"
+Option = Literal["quote", "think", "fresh"]
+OPTIONS: tuple[Option, ...] = ("quote", "think", "fresh")
+"""Endings of a model's name: quote the passages and ask no model, let the model think, use no stored answer."""
+
+_WITHOUT_EFFECT = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "text",
+    "instructions",
+    "reasoning",
+    "reasoning_effort",
+    "logprobs",
+    "truncation",
+)
+_LONGEST_ID = 200
+
+
+class Part(BaseModel):
+    """A part of a message; only text is read."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    text: str | None = None
+
+
+class Message(BaseModel):
+    """A message of a conversation."""
+
+    model_config = ConfigDict(extra="allow")
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+
+
+class StreamOptions(BaseModel):
+    """What a stream brings besides the answer."""
+
+    model_config = ConfigDict(extra="allow")
+    include_usage: StrictBool | None = None
+
+
+class ChatRequest(BaseModel):
+    """The body of ``POST /v1/chat/completions``."""
+
+    model_config = ConfigDict(extra="allow")
+    model: Annotated[str, Field(min_length=1, max_length=_LONGEST_ID)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=2000)]
+    stream: StrictBool | None = None
+    stream_options: StreamOptions | None = None
+    n: Annotated[int, Field(strict=True, ge=1)] | None = None
+    user: str | None = None
+
+
+class InputItem(BaseModel):
+    """An item of the input of ``POST /v1/responses``; only messages are read."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str | None = None
+    role: str | None = None
+    content: str | list[Part] | None = None
+
+
+class ResponseRequest(BaseModel):
+    """The body of ``POST /v1/responses``."""
+
+    model_config = ConfigDict(extra="allow")
+    model: Annotated[str, Field(min_length=1, max_length=_LONGEST_ID)]
+    input: str | Annotated[list[InputItem], Field(min_length=1, max_length=2000)]
+    stream: StrictBool | None = None
+    previous_response_id: Annotated[str, Field(max_length=_LONGEST_ID)] | None = None
+    background: StrictBool | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """A model's name, taken apart."""
+
+    name: str
+    knowledge_base: str
+    options: frozenset[Option]
+
+    def request(self, question: str, earlier: Sequence[str] = (), follows: str = "") -> TurnRequest:
+        """Return the turn that a question to this model begins."""
+        return TurnRequest(
+            question,
+            knowledge_base=self.knowledge_base,
+            think=True if "think" in self.options else None,
+            fresh="fresh" in self.options,
+            quote="only" if "quote" in self.options else "if_needed",
+            earlier=tuple(earlier),
+            follows=follows,
+        )
+
+
+def asked_model(name: str, services: SharedServices, user: User) -> AskedModel:
+    """Take a model's name apart: ``answerdesk/shop:think``, or ``answerdesk`` for the first knowledge base.
+
+    Raises ``ModelUnknown``, also for the model of a knowledge base that is not the caller's.
+    """
+    base, *options = name.removeprefix(MODEL_PREFIX).split(":")
+    known = services.bases.names_for(user)
+    if name == "answerdesk" or name.startswith("answerdesk:"):
+        base = services.first_base if services.first_base in known or not known else known[0]
+    elif not name.startswith(MODEL_PREFIX):
+        raise ModelUnknown(model=name)
+    chosen = frozenset(option for option in OPTIONS if option in options)
+    if len(chosen) != len(options) or base not in known:
+        raise ModelUnknown(model=name)
+    try:
+        services.bases.require(user, base)
+    except AccessDenied as error:
+        raise ModelUnknown(model=name) from error
+    return AskedModel(name, base, chosen)
+
+
+def questions_in(messages: Sequence[Message | InputItem]) -> tuple[str, tuple[str, ...]]:
+    """Return the last question of a conversation, and those before it, oldest first.
+
+    Raises ``RequestUnusable`` where the user said nothing, or said it in pictures or sounds.
+    """
+    texts = [text for one in messages if one.role == "user" and (text := text_of(one.content))]
+    last = next((one for one in reversed(messages) if one.role == "user"), None)
+    if last is None or not text_of(last.content):
+        raise RequestUnusable(reason="no_question")
+    return texts[-1], tuple(texts[:-1])
+
+
+def text_of(content: str | Sequence[Part] | None) -> str:
+    """Return the text of a message.  Raises ``RequestUnusable`` for a picture, a sound or a file."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if any("image" in part.type or "audio" in part.type or "file" in part.type for part in content):
+        raise RequestUnusable(reason="only_text")
+    return "\n".join(part.text for part in content if part.text)
+
+
+def ignored(body: BaseModel) -> list[str]:
+    """Return the names of what was asked for and has no effect here."""
+    given = body.model_extra or {}
+    return [name for name in _WITHOUT_EFFECT if given.get(name) not in (None, [], {})]

@@ -1,0 +1,173 @@
+"""Every error as an answer over HTTP: which status, how long to wait, and the sentence in the caller's language.
+
+The native API speaks RFC 9457 (``application/problem+json``), the OpenAI-compatible one OpenAI's own form.  In both the
+``code`` is the class name of ``rag.errors``, so that ``docs/errors.md`` explains it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import rag.errors
+from rag.errors import (
+    AccessDenied,
+    AnswerCancelled,
+    AnswerdeskError,
+    ApiKeyRefused,
+    CuratedMissing,
+    DocumentMissing,
+    ForeignHost,
+    ForeignPage,
+    GenerationGone,
+    IdempotencyConflict,
+    IdempotencyRunning,
+    IngestRunning,
+    JobMissing,
+    KeyNeeded,
+    KnowledgeBaseMissing,
+    KnowledgeError,
+    ModelUnknown,
+    NothingToIngest,
+    NotPermitted,
+    OwnQueueFull,
+    PeopleError,
+    QuestionError,
+    QuestionsTooFast,
+    QueueFull,
+    RequestTooLarge,
+    RequestUnusable,
+    RightMissing,
+    ServingError,
+    SettingsError,
+    StorageFull,
+    TurnMissing,
+    UploadsUsedUp,
+    UploadUnusable,
+    WaitedTooLong,
+)
+from rag.schema import Language
+from rag.turns import Failure
+
+_STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
+    (ApiKeyRefused, 401),
+    (KeyNeeded, 401),
+    (ForeignHost, 421),
+    (ForeignPage, 403),
+    (RightMissing, 403),
+    (NotPermitted, 403),
+    (AccessDenied, 403),
+    (PeopleError, 403),
+    (TurnMissing, 404),
+    (CuratedMissing, 404),
+    (DocumentMissing, 404),
+    (JobMissing, 404),
+    (ModelUnknown, 404),
+    (KnowledgeBaseMissing, 404),
+    (GenerationGone, 404),
+    (IngestRunning, 409),
+    (IdempotencyRunning, 409),
+    (AnswerCancelled, 409),
+    (RequestTooLarge, 413),
+    (IdempotencyConflict, 422),
+    (RequestUnusable, 422),
+    (UploadUnusable, 422),
+    (NothingToIngest, 422),
+    (QuestionsTooFast, 429),
+    (OwnQueueFull, 429),
+    (UploadsUsedUp, 429),
+    (QuestionError, 400),
+    (SettingsError, 400),
+    (StorageFull, 507),
+    (KnowledgeError, 503),
+    (ServingError, 503),
+)
+"""The first class that fits decides; what none fits is a fault of ours: 500."""
+
+_WORTH_A_TRY = (QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast)
+_USUAL_WAIT_SECONDS = 20
+_OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {
+    404: "invalid_request_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, for the answer to a caller.  ``retry_seconds`` None: asking again at once will not help."""
+
+    status: int
+    code: str
+    sentence: str
+    retry_seconds: int | None = None
+    param: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return what tells the official clients whether to try again, and when."""
+        headers: dict[str, str] = {}
+        if self.retry_seconds is not None:
+            headers["Retry-After"] = str(self.retry_seconds)
+        elif self.status >= 409:  # noqa: PLR2004 - from this status on the clients try twice more by themselves
+            headers["x-should-retry"] = "false"
+        if self.status == 401:  # noqa: PLR2004
+            headers["WWW-Authenticate"] = 'Bearer realm="answerdesk"'
+        return headers
+
+    def as_problem(self) -> dict[str, object]:
+        """Return the members of RFC 9457; ``code`` and ``retry_after_seconds`` are ours."""
+        found: dict[str, object] = {
+            "type": f"urn:answerdesk:error:{self.code}",
+            "title": self.code,
+            "status": self.status,
+            "detail": self.sentence,
+            "code": self.code,
+        }
+        if self.param is not None:
+            found["param"] = self.param
+        if self.retry_seconds is not None:
+            found["retry_after_seconds"] = self.retry_seconds
+        return found
+
+    def as_openai(self) -> dict[str, object]:
+        """Return OpenAI's form."""
+        kind = _OPENAI_TYPES.get(self.status, "server_error")
+        return {"error": {"message": self.sentence, "type": kind, "param": self.param, "code": self.code}}
+
+
+def problem_of(error: AnswerdeskError, language: Language, *, param: str | None = None) -> Problem:
+    """Return what a caller is told of an error."""
+    return Problem(
+        status_of(type(error)), type(error).__name__, error.text(language), _retry_seconds(type(error), error.details), param
+    )
+
+
+def problem_of_failure(failure: Failure, language: Language, wait_seconds: float | None = None) -> Problem:
+    """Return what a caller is told of a turn that failed; ``wait_seconds`` is the queue's own estimate."""
+    kind = getattr(rag.errors, failure.kind, None)
+    known = kind if isinstance(kind, type) and issubclass(kind, AnswerdeskError) else AnswerdeskError
+    sentence = failure.zh if language == "zh" else failure.en
+    details = {} if wait_seconds is None else {"seconds": wait_seconds}
+    return Problem(status_of(known), failure.kind, sentence, _retry_seconds(known, details))
+
+
+def unforeseen(number: str, language: Language) -> Problem:
+    """Return what a caller is told of a fault of ours, which the log explains under ``number``."""
+    return problem_of(rag.errors.TurnFailed(number=number), language)
+
+
+def status_of(kind: type[AnswerdeskError]) -> int:
+    """Return the HTTP status of an error.
+
+    >>> status_of(QueueFull), status_of(AccessDenied), status_of(AnswerdeskError)
+    (503, 403, 500)
+    """
+    return next((status for known, status in _STATUS if issubclass(kind, known)), 500)
+
+
+def _retry_seconds(kind: type[AnswerdeskError], details: Mapping[str, object]) -> int | None:
+    if not issubclass(kind, _WORTH_A_TRY):
+        return None
+    seconds = details.get("seconds")
+    return max(1, math.ceil(seconds)) if isinstance(seconds, int | float) else _USUAL_WAIT_SECONDS

@@ -1,0 +1,142 @@
+"""A question from a program: asked as a turn of the desk, followed as it is answered, stopped when nobody listens.
+
+All faces of the API ask through here, so that the queue, the limits, the rights and the history are the desk's own.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from api.callers import Caller
+from api.services.shared import SharedServices
+from rag.errors import AccessDenied, TurnMissing
+from rag.schema import Retrieved
+from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
+
+HEARTBEAT_SECONDS = 5.0
+_GATHER_SECONDS = 0.02
+"""What the model says within this time is told at once: thirty words a second need no message each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The turns that one caller may ask, follow and stop."""
+
+    turns: PersonalTurns
+    caller: Caller
+
+    @classmethod
+    def of(cls, services: SharedServices, caller: Caller) -> "Questions":
+        """Return the questions of a caller."""
+        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller)
+
+    async def ask(self, request: TurnRequest, conversation: str = "") -> str:
+        """Begin a turn and return its id.  Raises as ``PersonalTurns.submit``."""
+        self.caller.require("ask")
+        tab = f"{self.caller.tab}{conversation}" or "api"
+        return await run_in_threadpool(self.turns.submit, secrets.token_urlsafe(16), request, tab=tab)
+
+    async def retrieve(self, request: TurnRequest) -> Retrieved:
+        """Find the passages and ask no model.  Raises as ``PersonalTurns.retrieve``, and what the search raises."""
+        self.caller.require("retrieve")
+        future = await run_in_threadpool(self.turns.retrieve, request, tab=self.caller.tab or "api")
+        return await asyncio.wrap_future(future)
+
+    def snapshot(self, turn_id: str) -> TurnSnapshot:
+        """Return a turn as it is: one's own, or with the right ``turns:read`` anybody's in one's knowledge bases.
+
+        Raises ``TurnMissing``, also where it is not this caller's to see.
+        """
+        with _hidden():
+            turn = self.turns.snapshot(turn_id)
+        if turn is None or (turn.session != self.caller.user.name and "turns:read" not in self.caller.rights):
+            raise TurnMissing
+        return turn
+
+    async def follow(self, turn_id: str) -> AsyncIterator[TurnSnapshot | None]:
+        """Yield a turn whenever it has changed, the last time when it has ended; None: it still goes on.
+
+        Raises as ``snapshot``.
+        """
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake(_: TurnSnapshot) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
+                loop.call_soon_threadsafe(news.set)
+
+        version = -1
+        self.snapshot(turn_id)
+        stop = self.turns.listen(turn_id, wake)
+        try:
+            while True:
+                news.clear()
+                snapshot = self.turns.snapshot(turn_id, version)
+                if snapshot is not None:
+                    version = snapshot.version
+                    yield snapshot
+                    if snapshot.final:
+                        return
+                    await asyncio.sleep(_GATHER_SECONDS)
+                try:
+                    await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield None
+        finally:
+            stop()
+
+    @asynccontextmanager
+    async def stopped_when_left(self, turn_id: str) -> AsyncIterator[AsyncIterator[TurnSnapshot | None]]:
+        """Follow a turn, and stop it where the block is left before it has ended: the slot is free for the next one."""
+        try:
+            async with aclosing(self.follow(turn_id)) as snapshots:
+                yield snapshots
+        finally:
+            self.turns.cancel(turn_id)  # one that has ended stays as it is
+
+    async def answer(self, turn_id: str, request: Request) -> TurnSnapshot:
+        """Return the turn when it has ended; where the client goes away before, it is stopped.
+
+        Raises ``asyncio.CancelledError`` where nobody waits any more.
+        """
+        async with self.stopped_when_left(turn_id) as snapshots:
+            last = asyncio.ensure_future(_last(snapshots))
+            gone = asyncio.ensure_future(_gone(request))
+            try:
+                await asyncio.wait({last, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not last.done():
+                    raise asyncio.CancelledError
+                return last.result()
+            finally:
+                for task in (last, gone):
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+
+
+async def _last(snapshots: AsyncIterator[TurnSnapshot | None]) -> TurnSnapshot:
+    found = None
+    async for snapshot in snapshots:
+        found = snapshot or found
+    if found is None:
+        raise TurnMissing
+    return found
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextmanager
+def _hidden() -> Iterator[None]:
+    """Make a turn that is not the caller's look like one that there is not."""
+    try:
+        yield
+    except AccessDenied as error:
+        raise TurnMissing from error

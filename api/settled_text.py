@@ -1,0 +1,52 @@
+"""Of an answer that is still being written: the part that can be told to programs, because it will stand.
+
+The desk shows a draft and replaces it where the finished answer is another: a refusal in the place of a reply that no
+passage supports, a sentence that was taken out.  A program cannot take back what it has passed on.  So a sentence is
+told when a passage supports it and all before it; from the first one that none supports, the rest waits for the end.
+"""
+
+from rag.grounding.citations import ground
+from rag.text.sentences import split_sentences
+from rag.turns import TurnSnapshot
+
+
+class SettledText:
+    """What was told of one answer so far.  One caller, one thread at a time."""
+
+    def __init__(self) -> None:
+        self.told = ""
+        self._judged = 0
+        self._is_open = True
+
+    def more(self, snapshot: TurnSnapshot) -> str:
+        """Return the words that may be told now, after those told before; the rest once the turn is final.
+
+        A final text that does not begin with what was told adds nothing: see ``is_withdrawn``.
+        """
+        if snapshot.final:
+            end = len(snapshot.text) if not self.is_withdrawn(snapshot) else len(self.told)
+        else:
+            end = self._settled_end(snapshot)
+        more = snapshot.text[len(self.told) : end]
+        self.told += more
+        return more
+
+    def is_withdrawn(self, snapshot: TurnSnapshot) -> bool:
+        """Tell whether a final text is another than the one that was told."""
+        return snapshot.final and not snapshot.text.startswith(self.told)
+
+    def _settled_end(self, snapshot: TurnSnapshot) -> int:
+        text = snapshot.text
+        if not self._is_open or len(text) == self._judged:
+            return len(self.told)
+        self._judged = len(text)
+        end = len(self.told)
+        for sentence in split_sentences(text)[:-1]:  # the last one may go on
+            if sentence.end <= end:
+                continue
+            words = text[sentence.start : sentence.end]
+            if not ground(words, snapshot.evidence, snapshot.question).citations:
+                self._is_open = False
+                break
+            end = sentence.end
+        return end
