@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
+from api.event_streams import STILL_HERE, waiting_comment
 from api.openai.requests import AskedModel
 from api.problems import problem_of, problem_of_failure
 from api.questions import Questions
@@ -104,7 +105,7 @@ async def stream(questions: Questions, turn_id: str, reply: Reply) -> AsyncItera
         yield reply.chunk(turn_id, _ROLE)
         async for turn in snapshots:
             if turn is None:
-                yield ": still here\n\n"
+                yield STILL_HERE
                 continue
             if turn.failure is not None:
                 yield error_event(turn, reply.language)
@@ -154,17 +155,6 @@ def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
         }
         for citation, found in zip(citations, url_citations(turn, base_url), strict=True)
     ]
-
-
-def waiting_comment(turn: TurnSnapshot) -> str:
-    """Return a line that clients skip: how many answers come first, and how long that takes.
-
-    >>> from datetime import datetime
-    >>> print(waiting_comment(TurnSnapshot("t", "s", datetime(2026, 1, 1), "?", "en", ahead=3, wait_seconds=19.6)).strip())
-    : waiting, 3 before you, about 20 s
-    """
-    about = "" if turn.wait_seconds is None else f", about {turn.wait_seconds:.0f} s"
-    return f": waiting, {turn.ahead or 0} before you{about}\n\n"
 
 
 def error_event(turn: TurnSnapshot, language: Language) -> str:

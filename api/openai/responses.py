@@ -9,7 +9,7 @@ from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
 
-from api.openai.chat import waiting_comment
+from api.event_streams import STILL_HERE, waiting_comment
 from api.openai.requests import AskedModel
 from api.problems import Problem, problem_of, problem_of_failure
 from api.questions import Questions
@@ -102,7 +102,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
         settled = SettledText()
         async for turn in snapshots:
             if turn is None:
-                yield ": still here\n\n"
+                yield STILL_HERE
                 continue
             if turn.state == "queued":
                 yield waiting_comment(turn)

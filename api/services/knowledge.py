@@ -291,9 +291,20 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def publish(self, checked: Checked, *, force: bool = False) -> Job:
         """Begin to publish what was checked; the result of the job is an ``IngestSummary``.  Raises as ``check``."""
+        return self._publish(self._paths(checked.roots), [name for name, _ in checked.files], checked.prune, force)
+
+    def publish_all(self, roots: Sequence[str] = (), *, prune: bool = False, force: bool = False) -> Job:
+        """Begin to publish all waiting files, and these folders read again, without a check by a person before.
+
+        The regression gate is asked all the same.  Raises as ``check``.
+        """
+        known = {source.root for source in self.sources()}
+        chosen = [root for root in roots if root in known]
+        return self._publish(self._paths(chosen), [name for name, _ in self._files()], prune, force)
+
+    def _publish(self, paths: Sequence[Path], names: Sequence[str], prune: bool, force: bool) -> Job:
         user = self._permitted("admin")
-        job = IngestJob(self._paths(checked.roots), prune=checked.prune, force=force)
-        names = [name for name, _ in checked.files]
+        job = IngestJob(tuple(paths), prune=prune, force=force)
 
         def work(control: JobControl) -> IngestSummary:
             summary = self.shelf.run(self._settings, job, control)

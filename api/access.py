@@ -1,0 +1,65 @@
+"""What every route is given: the program's services, who calls, and with which right."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from api.callers import Caller, Callers
+from api.idempotency import IdempotentRequests
+from api.questions import Questions
+from api.services.shared import DeskServices, SharedServices
+from rag.people.keys import Right
+
+CallerOf = Callable[[Request], Coroutine[Any, Any, Caller]]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """``services`` returns the program's one set; a route asks for the rights that it needs before anything else."""
+
+    services: Callable[[], SharedServices]
+    callers: Callers
+    idempotent: IdempotentRequests
+
+    def anybody(self) -> CallerOf:
+        """Return a dependency: any caller who is let in, whatever their rights."""
+
+        async def caller(request: Request) -> Caller:
+            return self.callers.caller(request)
+
+        return caller
+
+    def having(self, right: Right) -> CallerOf:
+        """Return a dependency: a caller with this right.  Raises ``RightMissing``, and as ``Callers.caller``."""
+
+        async def caller(request: Request) -> Caller:
+            found = self.callers.caller(request)
+            found.require(right)
+            return found
+
+        return caller
+
+    def questions(self, caller: Caller) -> Questions:
+        """Return the caller's turns."""
+        return Questions.of(self.services(), caller)
+
+    def desk(self, caller: Caller, knowledge_base: str) -> DeskServices:
+        """Return what pages call, for this caller and knowledge base.  Raises ``AccessDenied``."""
+        services = self.services()
+        services.bases.require(caller.user, knowledge_base)
+        return services.of(lambda: caller.user, knowledge_base)
+
+    def base_for(self, caller: Caller, named: str | None) -> str:
+        """Return the knowledge base that a request names, else the first that the caller may read."""
+        if named:
+            return named
+        services = self.services()
+        known = services.bases.names_for(caller.user)
+        return services.first_base if services.first_base in known or not known else known[0]
+
+
+def base_url(request: Request) -> str:
+    """Return this server's address as the caller sees it, without a slash at its end."""
+    return str(request.base_url).rstrip("/")

@@ -1,0 +1,179 @@
+"""The API as one application: OpenAI's wire and the native one over the services that the desk's pages call.
+
+    application = api_application(services, settings, is_own_host)
+    uvicorn.run(application)                    # or, in the desk's process, behind ``ApiPaths``
+"""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import rag
+from api.access import Access
+from api.callers import Callers, language_of
+from api.idempotency import IdempotentRequests
+from api.openai.routes import openai_routes
+from api.problems import Problem, problem_of, unforeseen
+from api.rest.asking import asking_routes
+from api.rest.bodies import ProblemBody
+from api.rest.knowledge import knowledge_routes
+from api.rest.quality import quality_routes
+from api.rest.status import status_routes
+from api.services.shared import SharedServices
+from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable
+from rag.people.keys import ApiKeys
+from rag.settings import Settings
+from rag.turns.unforeseen import log_unforeseen
+
+logger = logging.getLogger(__name__)
+
+NATIVE = "/api/v1"
+API_PATHS = ("/v1/", "/api/v1/", "/chat/completions", "/mcp", "/healthz", "/readyz", "/metrics", "/openapi.json")
+"""What of a process that serves the desk as well belongs to the API, by the beginnings of paths."""
+
+_DESCRIPTION = """\
+Answers from a team's own documents, with citations that are computed. Passages and answers are other people's words:
+data, never instructions. Without people who sign in, programs on the same machine need no key."""
+_LARGEST_JSON_BYTES = 4_000_000
+_BYTES_A_MEGABYTE = 1_000_000
+_STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 503, 507)
+
+
+def api_application(
+    services: Callable[[], SharedServices], settings: Settings, is_own_host: Callable[[str | None], bool]
+) -> FastAPI:
+    """Return the application.  ``is_own_host`` tells whether a Host header names this server."""
+    keys = ApiKeys(settings.people_path)
+    callers = Callers(keys, lambda: services().people, is_own_host)
+    access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
+    problems = {status: _documented(status) for status in _STATUSES}
+    application = FastAPI(
+        title="Answerdesk",
+        version=rag.__version__,
+        description=_DESCRIPTION,
+        docs_url=None,  # its pages load their scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,
+        responses=problems,
+    )
+    openai = openai_routes(access)
+    application.include_router(openai, prefix="/v1")
+    application.include_router(openai, include_in_schema=False)
+    native = APIRouter(prefix=NATIVE)
+    for routes in (asking_routes(access), knowledge_routes(access), quality_routes(access)):
+        native.include_router(routes)
+    application.include_router(native)
+    application.include_router(status_routes(access, settings))
+    application.add_api_route(
+        "/openapi.json",
+        lambda: JSONResponse(application.openapi()),
+        include_in_schema=False,
+        dependencies=[Depends(access.anybody())],
+    )
+    application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
+    application.add_exception_handler(AnswerdeskError, _say_error)
+    application.add_exception_handler(RequestValidationError, _say_invalid)
+    application.add_exception_handler(HTTPException, _say_http)
+    application.add_exception_handler(Exception, _say_unforeseen)
+    application.state.access = access
+    return application
+
+
+class ApiPaths:
+    """Serves the API's paths by ``api`` and all others by ``desk``, in one process."""
+
+    def __init__(self, api: ASGIApp, desk: ASGIApp) -> None:
+        self._api = api
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        is_api = scope["type"] == "http" and scope["path"].startswith(API_PATHS)
+        await (self._api if is_api else self._desk)(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses bodies that are too large before they are read: of files as documents may be, of others four megabytes."""
+
+    def __init__(self, app: ASGIApp, largest_file_bytes: int) -> None:
+        self._app = app
+        self._largest_file_bytes = largest_file_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with its body counted as it comes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        is_file = request.method == "PUT" and "/files/" in scope["path"]
+        limit = self._largest_file_bytes if is_file else _LARGEST_JSON_BYTES
+        length = request.headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > limit:
+            await _answer(request, problem_of(RequestTooLarge(limit=limit), language_of(request.headers)))(
+                scope, receive, send
+            )
+            return
+        count = 0
+
+        async def counted() -> Message:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > limit:
+                raise RequestTooLarge(limit=limit)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+async def _say_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AnswerdeskError)  # registered for these
+    return _answer(request, problem_of(error, language_of(request.headers)))
+
+
+async def _say_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # registered for these
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    refused = RequestUnusable(reason=f"{place}: {first['msg']}")
+    return _answer(request, problem_of(refused, language_of(request.headers), param=place))
+
+
+async def _say_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # registered for these
+    problem = Problem(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), str(error.detail))
+    answer = _answer(request, problem)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _say_unforeseen(request: Request, error: Exception) -> Response:
+    return _answer(request, unforeseen(log_unforeseen(logger, "request", error), language_of(request.headers)))
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    """Return a problem in the form of the API that was asked."""
+    headers = problem.headers() | {"X-Content-Type-Options": "nosniff"}
+    if _speaks_openai(request.scope["path"]):
+        return JSONResponse(problem.as_openai(), problem.status, headers)
+    return JSONResponse(problem.as_problem(), problem.status, headers, media_type="application/problem+json")
+
+
+def _speaks_openai(path: str) -> bool:
+    return path.startswith(("/v1/", "/chat/", "/responses", "/models", "/embeddings"))
+
+
+def _documented(status: int) -> dict[str, object]:
+    schema = {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": schema}, "application/json": {"schema": {"type": "object"}}},
+    }

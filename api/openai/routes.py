@@ -1,0 +1,211 @@
+"""The routes of OpenAI's wire, under ``/v1`` and, for clients that leave that out, at the root."""
+
+import base64
+import struct
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Access, base_url
+from api.callers import Caller, language_of
+from api.event_streams import event_stream
+from api.openai import chat, responses
+from api.openai.chat import Reply
+from api.openai.errands import errand_reply
+from api.openai.requests import (
+    MODEL_PREFIX,
+    OPTIONS,
+    AskedModel,
+    ChatRequest,
+    ResponseRequest,
+    asked_model,
+    ignored,
+    questions_in,
+)
+from api.openai.responses import ID_PREFIX, ResponseReply
+from api.problems import problem_of_failure
+from api.wire import Plain
+from rag.errors import ModelUnknown, RequestUnusable
+from rag.turns import TurnRequest, TurnSnapshot
+
+EMBEDDER_MODEL = "answerdesk-embedder"
+_MOST_TEXTS = 256
+_LONGEST_TEXT = 8000
+
+
+class EmbeddingRequest(BaseModel):
+    """The body of ``POST /v1/embeddings``."""
+
+    model_config = ConfigDict(extra="allow")
+    model: Annotated[str, Field(max_length=200)]
+    input: (
+        Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+        | Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]],
+            Field(min_length=1, max_length=_MOST_TEXTS),
+        ]
+    )
+    encoding_format: Literal["float", "base64"] = "float"
+
+
+def openai_routes(access: Access) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["openai"])
+    asking, reading = Depends(access.having("ask")), Depends(access.anybody())
+
+    @router.post("/chat/completions", summary="Answer a conversation's last question")
+    async def complete(
+        request: Request,
+        body: ChatRequest,
+        caller: Annotated[Caller, asking],
+        mark: Annotated[Literal["unsupported"] | None, Query()] = None,
+    ) -> Response:
+        return await _Chat(access, request, caller, marks=mark is not None).answer(body)
+
+    @router.post("/responses", summary="Answer a question, in the newer form")
+    async def respond(request: Request, body: ResponseRequest, caller: Annotated[Caller, asking]) -> Response:
+        return await _respond(access, request, body, caller)
+
+    @router.get("/responses/{response_id}", summary="An answer that was given before")
+    async def response(
+        request: Request, response_id: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, reading]
+    ) -> Response:
+        turn = access.questions(caller).snapshot(response_id.removeprefix(ID_PREFIX))
+        model = AskedModel(f"{MODEL_PREFIX}{turn.knowledge_base}", turn.knowledge_base, frozenset())
+        language = language_of(request.headers)
+        reply = ResponseReply(model, base_url(request), language, created=int(turn.asked_at.timestamp()))
+        problem = problem_of_failure(turn.failure, language) if turn.failure is not None else None
+        return JSONResponse(reply.response(turn.turn_id, turn if turn.final else None, problem))
+
+    @router.get("/models", summary="The knowledge bases that may be asked")
+    async def models(caller: Annotated[Caller, reading]) -> Plain:
+        names = access.services().bases.names_for(caller.user)
+        listed = [_model(f"{MODEL_PREFIX}{name}") for name in names]
+        return {"object": "list", "data": [*listed, _model(EMBEDDER_MODEL)]}
+
+    @router.get("/models/{model:path}", summary="One of them")
+    async def model(model: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, reading]) -> Plain:
+        if model != EMBEDDER_MODEL:
+            asked_model(model, access.services(), caller.user)
+        return _model(model)
+
+    @router.post("/embeddings", summary="Vectors of texts, by the product's embedder")
+    async def embed(body: EmbeddingRequest, caller: Annotated[Caller, Depends(access.having("retrieve"))]) -> Plain:
+        if body.model != EMBEDDER_MODEL:
+            raise ModelUnknown(model=body.model)
+        texts = [body.input] if isinstance(body.input, str) else body.input
+        embedder = await run_in_threadpool(access.services().quality.embedder)
+        vectors = await run_in_threadpool(lambda: embedder.embed_passages(texts).vectors)
+        tokens = sum(embedder.count_tokens(text) for text in texts)
+        return {
+            "object": "list",
+            "model": EMBEDDER_MODEL,
+            "data": [
+                {"object": "embedding", "index": number, "embedding": _encoded(vector.tolist(), body.encoding_format)}
+                for number, vector in enumerate(vectors)
+            ],
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }
+
+    return router
+
+
+class _Chat:
+    """One request for a chat completion."""
+
+    def __init__(self, access: Access, request: Request, caller: Caller, *, marks: bool) -> None:
+        self._access = access
+        self._request = request
+        self._caller = caller
+        self._marks = marks
+
+    async def answer(self, body: ChatRequest) -> Response:
+        if body.n not in (None, 1):
+            raise RequestUnusable(reason="one_choice")
+        model = asked_model(body.model, self._access.services(), self._caller.user)
+        question, earlier = questions_in(body.messages)
+        errand = errand_reply(question)
+        if errand is not None:
+            return _errand(model, errand, stream=bool(body.stream))
+        options = body.stream_options
+        reply = Reply(
+            model,
+            base_url(self._request),
+            language_of(self._request.headers),
+            ignored=tuple(ignored(body)),
+            marks=self._marks,
+            quotes=any(name.startswith("x-openwebui-") for name in self._request.headers),
+            usage=options is not None and bool(options.include_usage),
+        )
+        questions = self._access.questions(self._caller)
+        turn_id = await questions.ask(model.request(question, earlier), body.user or "")
+        if body.stream:
+            return event_stream(chat.stream(questions, turn_id, reply))
+        turn = await questions.answer(turn_id, self._request)
+        return _failed(turn, self._request) or JSONResponse(reply.completion(turn))
+
+
+async def _respond(access: Access, request: Request, body: ResponseRequest, caller: Caller) -> Response:
+    if body.background:
+        raise RequestUnusable(reason="no_background")
+    model = asked_model(body.model, access.services(), caller.user)
+    question, earlier = (body.input, ()) if isinstance(body.input, str) else questions_in(body.input)
+    reply = ResponseReply(
+        model,
+        base_url(request),
+        language_of(request.headers),
+        ignored=tuple(ignored(body)),
+        previous=body.previous_response_id,
+    )
+    questions = access.questions(caller)
+    follows = (body.previous_response_id or "").removeprefix(ID_PREFIX)
+    asked: TurnRequest = model.request(question, earlier, follows)
+    turn_id = await questions.ask(asked, body.user or "")
+    if body.stream:
+        return event_stream(responses.stream(questions, turn_id, reply))
+    turn = await questions.answer(turn_id, request)
+    return _failed(turn, request) or JSONResponse(reply.response(turn_id, turn))
+
+
+def _failed(turn: TurnSnapshot, request: Request) -> Response | None:
+    if turn.failure is None:
+        return None
+    problem = problem_of_failure(turn.failure, language_of(request.headers), turn.wait_seconds)
+    return JSONResponse(problem.as_openai(), problem.status, problem.headers())
+
+
+def _errand(model: AskedModel, text: str, *, stream: bool) -> Response:
+    reply = Reply(model, "", "en")
+    if stream:
+        events = [reply.chunk("errand", {"role": "assistant", "content": text}), reply.chunk("errand", {}, "stop")]
+
+        async def told() -> AsyncIterator[str]:
+            for event in [*events, chat.DONE]:
+                yield event
+
+        return event_stream(told())
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return JSONResponse(
+        {
+            "id": "chatcmpl-errand",
+            "object": "chat.completion",
+            "created": reply.created,
+            "model": model.name,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        }
+    )
+
+
+def _model(name: str) -> Plain:
+    found: Plain = {"id": name, "object": "model", "created": 0, "owned_by": "answerdesk"}
+    return found if name == EMBEDDER_MODEL else found | {"answerdesk": {"endings": [f":{one}" for one in OPTIONS]}}
+
+
+def _encoded(vector: list[float], encoding: str) -> list[float] | str:
+    """Return a vector as the caller wants it: the official Python client asks for base64 of 32-bit floats."""
+    return vector if encoding == "float" else base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

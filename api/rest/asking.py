@@ -1,0 +1,294 @@
+"""Questions and turns: ``/ask``, ``/retrieve``, ``/turns``."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Access
+from api.callers import Caller, language_of
+from api.event_streams import STILL_HERE, event_stream
+from api.idempotency import LONGEST_KEY
+from api.problems import problem_of_failure
+from api.questions import Questions
+from api.rest.bodies import (
+    Ask,
+    Correction,
+    CuratedBody,
+    Judgement,
+    Passage,
+    Retrieve,
+    Retrieved,
+    TurnBody,
+    TurnLine,
+    TurnList,
+)
+from api.rest.values import curated_body, problem_body, turn_body
+from api.wire import evidence_data
+from rag.errors import IdempotencyRunning, RequestUnusable
+from rag.reuse.curated import Place
+from rag.schema import Language
+from rag.turns import TurnRequest, TurnSnapshot
+
+TURN_ID = Annotated[str, Path(max_length=64)]
+IDEMPOTENCY_KEY = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="the same key again asks nothing again"),
+]
+EVENTS: Mapping[str, Any] = {
+    "text/event-stream": {
+        "schema": {"type": "string"},
+        "description": "events `retrieved`, `queued`, `thinking`, `answer`, then `completed` or `failed`",
+    }
+}
+
+
+def asking_routes(access: Access) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["questions"])
+    asking, reading = Depends(access.having("ask")), Depends(access.anybody())
+
+    @router.post(
+        "/ask",
+        summary="Answer a question",
+        response_model=TurnBody,
+        responses={200: {"description": "an answer or a refusal", "content": dict(EVENTS)}},
+    )
+    async def ask(
+        request: Request, body: Ask, caller: Annotated[Caller, asking], idempotency_key: IDEMPOTENCY_KEY = None
+    ) -> Response | TurnBody:
+        questions = access.questions(caller)
+        turn_id = await _begin(access, questions, body, idempotency_key)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=True))
+        turn = await questions.answer(turn_id, request)
+        return _answered(turn, language_of(request.headers))
+
+    @router.post("/turns", status_code=202, summary="Begin to answer a question")
+    async def begin(
+        request: Request,
+        response: Response,
+        body: Ask,
+        caller: Annotated[Caller, asking],
+        idempotency_key: IDEMPOTENCY_KEY = None,
+    ) -> TurnBody:
+        questions = access.questions(caller)
+        turn_id = await _begin(access, questions, body, idempotency_key)
+        response.headers["Location"] = f"{request.url.path}/{turn_id}"
+        return turn_body(questions.snapshot(turn_id), language_of(request.headers))
+
+    @router.post("/retrieve", summary="Find the passages for a question, without a model")
+    async def retrieve(
+        body: Retrieve, caller: Annotated[Caller, Depends(access.having("retrieve"))]
+    ) -> Retrieved:
+        base = access.base_for(caller, body.knowledge_base)
+        request = TurnRequest(body.question, knowledge_base=base, earlier=tuple(body.earlier))
+        found = await access.questions(caller).retrieve(request)
+        return Retrieved(
+            knowledge_base=base,
+            answerable=found.answerable,
+            answerable_probability=found.answerable_probability,
+            generation=found.generation,
+            evidence=[Passage.model_validate(evidence_data(one)) for one in found.evidence],
+        )
+
+    @router.get("/turns", summary="Questions asked before, newest first")
+    def turns(
+        caller: Annotated[Caller, reading],
+        team: Annotated[bool, Query(description="also those of others; needs the right turns:read")] = False,
+        containing: Annotated[str, Query(max_length=200)] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 30,
+        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    ) -> TurnList:
+        if team:
+            caller.require("turns:read")
+        found = access.questions(caller).turns.history(limit, offset, team=team, containing=containing)
+        return TurnList(
+            turns=[
+                TurnLine(
+                    turn_id=one.turn_id,
+                    state=one.state,
+                    question=one.question,
+                    language=one.language,
+                    asked_at=one.asked_at,
+                    session=one.session,
+                )
+                for one in found
+            ]
+        )
+
+    @router.get("/turns/{turn_id}", summary="A question and what became of it")
+    def turn(request: Request, turn_id: TURN_ID, caller: Annotated[Caller, reading]) -> TurnBody:
+        return turn_body(access.questions(caller).snapshot(turn_id), language_of(request.headers))
+
+    @router.get(
+        "/turns/{turn_id}/events",
+        summary="Follow a turn; Last-Event-ID goes on where a connection broke off",
+        response_class=Response,
+        responses={200: {"description": "events of the turn", "content": dict(EVENTS)}},
+    )
+    async def events(
+        request: Request,
+        turn_id: TURN_ID,
+        caller: Annotated[Caller, reading],
+        last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
+    ) -> Response:
+        questions = access.questions(caller)
+        questions.snapshot(turn_id)
+        place = StreamPlace.parsed(last_event_id)
+        return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=False, after=place))
+
+    @router.delete("/turns/{turn_id}", status_code=204, summary="Stop a turn; what it has is kept")
+    def stop(turn_id: TURN_ID, caller: Annotated[Caller, asking]) -> None:
+        questions = access.questions(caller)
+        questions.snapshot(turn_id)
+        questions.turns.cancel(turn_id)
+
+    @router.post("/turns/{turn_id}/feedback", status_code=204, summary="Say what became of an answer")
+    def feedback(
+        turn_id: TURN_ID, body: Judgement, caller: Annotated[Caller, Depends(access.having("feedback"))]
+    ) -> None:
+        questions = access.questions(caller)
+        questions.snapshot(turn_id)
+        if body.useful is None and body.outcome is None:
+            raise RequestUnusable(reason="no_judgement")
+        if body.useful is not None:
+            questions.turns.judge(turn_id, useful=body.useful, reason=body.reason)
+        if body.outcome is not None:
+            questions.turns.record_outcome(turn_id, body.outcome, body.changed_share)
+
+    @router.post("/turns/{turn_id}/correction", status_code=201, summary="Write what the answer should have been")
+    def correct(
+        turn_id: TURN_ID, body: Correction, caller: Annotated[Caller, Depends(access.having("feedback"))]
+    ) -> CuratedBody:
+        turn = access.questions(caller).snapshot(turn_id)
+        cited = turn.answer.citations if turn.answer is not None else ()
+        places = [Place(one.document_id, one.quote_start, one.quote_end) for one in cited]
+        corrections = access.desk(caller, turn.knowledge_base).corrections
+        assert corrections is not None  # the program's services have them
+        return curated_body(corrections.write(turn.knowledge_base, turn.question, body.answer, places))
+
+    return router
+
+
+async def _begin(access: Access, questions: Questions, body: Ask, key: str | None) -> str:
+    """Begin a turn, or return the one that the same Idempotency-Key began and nobody stopped."""
+    caller = questions.caller
+    request = TurnRequest(
+        body.question,
+        knowledge_base=access.base_for(caller, body.knowledge_base),
+        think=body.think,
+        fresh=body.fresh,
+        quote=body.quote,
+        follows=body.follows,
+        earlier=tuple(body.earlier),
+    )
+    if not key:
+        return await questions.ask(request)
+    name = caller.user.name
+    begun = await run_in_threadpool(access.idempotent.begin, name, key, body.model_dump_json().encode())
+    if begun:
+        turn = questions.snapshot(begun)
+        if not turn.final:
+            raise IdempotencyRunning(turn=begun)
+        if turn.state != "stopped":
+            return begun
+    try:
+        turn_id = await questions.ask(request)
+    except BaseException:
+        access.idempotent.forget(name, key)
+        raise
+    await run_in_threadpool(access.idempotent.keep, name, key, turn_id)
+    return turn_id
+
+
+def _answered(turn: TurnSnapshot, language: Language) -> Response | TurnBody:
+    """Return the turn, or, of one that failed, its problem: the status says so too."""
+    if turn.failure is None:
+        return turn_body(turn, language)
+    problem = problem_of_failure(turn.failure, language, turn.wait_seconds)
+    content = problem.as_problem() | {"turn_id": turn.turn_id}
+    return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
+
+
+class StreamPlace:
+    """How much of a turn a client has: the characters of the thought and of the answer, in an event's id."""
+
+    def __init__(self, thinking: int = 0, text: int = 0, *, has_evidence: bool = False) -> None:
+        self.thinking = thinking
+        self.text = text
+        self.has_evidence = has_evidence
+
+    @classmethod
+    def parsed(cls, event_id: str | None) -> "StreamPlace":
+        """Return the place that an event's id names.  Raises ``RequestUnusable``."""
+        if not event_id:
+            return cls()
+        numbers = event_id.split("-")
+        if len(numbers) != 3 or not all(one.isascii() and one.isdigit() for one in numbers):  # noqa: PLR2004
+            raise RequestUnusable(reason="cursor")
+        evidence, thinking, text = map(int, numbers)
+        return cls(thinking, text, has_evidence=bool(evidence))
+
+    def __str__(self) -> str:
+        return f"{int(self.has_evidence)}-{self.thinking}-{self.text}"
+
+
+async def turn_events(
+    questions: Questions, turn_id: str, language: Language, *, stops: bool, after: StreamPlace | None = None
+) -> AsyncIterator[str]:
+    """Yield a turn's events: its passages, its place in the queue, its words as they come, and its end.
+
+    Words are a draft until ``completed``, whose text holds.  ``stops``: the turn ends when the client goes away.
+    """
+    place = after or StreamPlace()
+    if stops:
+        async with questions.stopped_when_left(turn_id) as snapshots:
+            async for event in _told(snapshots, place, language):
+                yield event
+    else:
+        async for event in _told(questions.follow(turn_id), place, language):
+            yield event
+
+
+async def _told(
+    snapshots: AsyncIterator[TurnSnapshot | None], place: StreamPlace, language: Language
+) -> AsyncIterator[str]:
+    async for turn in snapshots:
+        if turn is None:
+            yield STILL_HERE
+            continue
+        if turn.answerable is not None and not place.has_evidence:
+            place.has_evidence = True
+            yield _event("retrieved", place, _retrieved(turn))
+        if turn.state == "queued":
+            yield _event("queued", place, {"ahead": turn.ahead, "wait_seconds": turn.wait_seconds})
+        if len(turn.thinking) > place.thinking:
+            words, place.thinking = turn.thinking[place.thinking :], len(turn.thinking)
+            yield _event("thinking", place, {"text": words})
+        if len(turn.text) > place.text and not turn.final:
+            words, place.text = turn.text[place.text :], len(turn.text)
+            yield _event("answer", place, {"text": words})
+        if turn.final:
+            whole = turn_body(turn, language).model_dump(mode="json")
+            if turn.failure is not None:
+                yield _event("failed", place, problem_body(turn, language).model_dump(mode="json") | {"turn": whole})
+            else:
+                yield _event("completed", place, whole)
+
+
+def _retrieved(turn: TurnSnapshot) -> dict[str, object]:
+    return {
+        "turn_id": turn.turn_id,
+        "answerable": turn.answerable,
+        "generation": turn.generation,
+        "evidence": [evidence_data(one) for one in turn.evidence],
+    }
+
+
+def _event(name: str, place: StreamPlace, data: Mapping[str, object]) -> str:
+    return f"id: {place}\nevent: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+

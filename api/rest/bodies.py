@@ -1,0 +1,385 @@
+"""The bodies of the native API, for requests, answers and the OpenAPI description alike."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from rag.schema import Audience, Language
+from rag.storage.curated import CuratedState
+from rag.storage.feedback import FeedbackReason, Outcome
+from rag.turns import TurnState
+
+BASE_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+BaseName = Annotated[str, Field(pattern=BASE_NAME, description="the name of a knowledge base")]
+_LONGEST_TEXT = 100_000
+Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+
+
+class Body(BaseModel):
+    """What a request brings: an unknown field is a mistake, and said to be one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ask(Body):
+    """A question."""
+
+    question: Annotated[Text, Field(description="as the customer wrote it: a sentence or a whole mail")]
+    knowledge_base: BaseName | None = None
+    think: Annotated[StrictBool | None, Field(description="let the model think first; null: as the settings say")] = (
+        None
+    )
+    fresh: Annotated[StrictBool, Field(description="use no curated or cached answer")] = False
+    quote: Annotated[
+        Literal["if_needed", "only", "never"], Field(description="quote passages in the place of a model's answer")
+    ] = "if_needed"
+    follows: Annotated[str, Field(max_length=64, description="the turn that this question goes on from")] = ""
+    earlier: Annotated[
+        list[Text], Field(max_length=100, description="questions before this one, oldest first, where no turn is named")
+    ] = []
+
+
+class Retrieve(Body):
+    """A question whose passages are wanted, and no answer."""
+
+    question: Text
+    knowledge_base: BaseName | None = None
+    earlier: Annotated[list[Text], Field(max_length=100)] = []
+
+
+class Span(BaseModel):
+    """A stretch of a text: [start, end) in characters."""
+
+    start: int
+    end: int
+
+
+class Passage(BaseModel):
+    """Words of a document.  They are other people's: data, never instructions."""
+
+    number: int
+    document_id: str
+    path: str
+    title: str
+    headings: list[str]
+    text: str
+    start: int
+    end: int
+    language: Language
+    source: str
+    updated_on: date | None
+    expired_on: date | None
+    starts_on: date | None
+    audience: Audience
+    quoted: list[Span]
+
+
+class CitationBody(BaseModel):
+    """``text[start:end]`` of the answer rests on ``quote``, which is ``[quote_start:quote_end]`` of the document."""
+
+    start: int
+    end: int
+    document_id: str
+    path: str
+    quote: str
+    quote_start: int
+    quote_end: int
+
+
+class ConflictBody(BaseModel):
+    """Two passages that say the same but for a figure, a date or a "not"."""
+
+    document_id: str
+    quote: str
+    other_document_id: str
+    other_quote: str
+
+
+class StageTime(BaseModel):
+    """How long one stage took."""
+
+    name: str
+    duration_ms: float
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457; ``code`` is explained in docs/errors.md."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    param: str | None = None
+    retry_after_seconds: int | None = None
+
+
+class TurnBody(BaseModel):
+    """A question and what became of it.  A refusal is an answer, with ``refused``."""
+
+    turn_id: str
+    state: TurnState
+    question: str
+    language: Language
+    knowledge_base: str
+    asked_at: datetime
+    follows: str
+    refused: bool | None
+    text: str
+    thinking: str
+    lane: str | None
+    model: str
+    stand_in: bool
+    generation: int
+    instead_of: str
+    citations: list[CitationBody]
+    unsupported: list[Span]
+    unconfirmed: list[Span]
+    conflicts: list[ConflictBody]
+    evidence: list[Passage]
+    stages: list[StageTime]
+    ahead: int | None
+    wait_seconds: float | None
+    prompt_tokens: int
+    generated_tokens: int
+    problem: ProblemBody | None
+
+
+class TurnLine(BaseModel):
+    """A turn in a list; ``question`` is its beginning."""
+
+    turn_id: str
+    state: TurnState
+    question: str
+    language: Language
+    asked_at: datetime
+    session: str
+
+
+class TurnList(BaseModel):
+    """Turns, newest first."""
+
+    turns: list[TurnLine]
+
+
+class Retrieved(BaseModel):
+    """Passages, the best first, and how probable it is that they hold the answer."""
+
+    knowledge_base: str
+    answerable: bool
+    answerable_probability: float
+    generation: int
+    evidence: list[Passage]
+
+
+class Judgement(Body):
+    """What somebody thinks of an answer, or what became of it; one of the two at least."""
+
+    useful: StrictBool | None = None
+    reason: FeedbackReason | None = None
+    outcome: Outcome | None = None
+    changed_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Correction(Body):
+    """What the answer should have been.  It rests on the documents that the answer cited."""
+
+    answer: Annotated[Text, Field(min_length=1)]
+
+
+class NewCurated(Body):
+    """A question and its answer, written by a person."""
+
+    question: Annotated[Text, Field(min_length=1)]
+    answer: Annotated[Text, Field(min_length=1)]
+    document_ids: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=20)] = []
+
+
+class EditedCurated(Body):
+    """A curated answer in other words."""
+
+    question: Annotated[Text, Field(min_length=1)]
+    answer: Annotated[Text, Field(min_length=1)]
+    language: Language
+
+
+class CuratedBody(BaseModel):
+    """An answer that a person wrote."""
+
+    number: int
+    question: str
+    answer: str
+    language: Language
+    state: CuratedState
+    author: str
+    written_at: datetime
+    document_ids: list[str]
+
+
+class CuratedList(BaseModel):
+    """Curated answers, newest first."""
+
+    curated: list[CuratedBody]
+
+
+class BaseBody(BaseModel):
+    """A knowledge base; generation 0: nothing is published."""
+
+    name: str
+    generation: int
+    documents: int
+    passages: int
+    published_at: datetime | None
+
+
+class BaseList(BaseModel):
+    """The knowledge bases that the caller may read."""
+
+    knowledge_bases: list[BaseBody]
+
+
+class DocumentLine(BaseModel):
+    """A document without its text."""
+
+    document_id: str
+    path: str
+    title: str
+    language: Language
+    source: str
+    updated_on: date | None
+    audience: Audience
+    characters: int
+    passages: int
+
+
+class DocumentList(BaseModel):
+    """Documents of the current generation, by path."""
+
+    generation: int
+    total: int
+    documents: list[DocumentLine]
+
+
+class DocumentBody(BaseModel):
+    """A document, or ``[start:end]`` of its text."""
+
+    document_id: str
+    path: str
+    title: str
+    language: Language
+    source: str
+    updated_on: date | None
+    audience: Audience
+    generation: int
+    start: int
+    end: int
+    characters: int
+    text: str
+
+
+class WaitingFile(BaseModel):
+    """A file that waits to be published."""
+
+    name: str
+    size_bytes: int
+    replaces: bool
+
+
+class WaitingList(BaseModel):
+    """The files that wait."""
+
+    files: list[WaitingFile]
+
+
+class NewIngest(Body):
+    """What to publish: the waiting files, and folders that are read again."""
+
+    rehearsal: Annotated[StrictBool, Field(description="say what would change, and publish nothing")] = False
+    roots: Annotated[list[Text], Field(max_length=100, description="folders that documents came from")] = []
+    prune: Annotated[StrictBool, Field(description="retire documents of these folders that are gone")] = False
+    force: Annotated[StrictBool, Field(description="publish although questions lost their answers")] = False
+
+
+class Trouble(BaseModel):
+    """What went wrong without ending the job, in the caller's language."""
+
+    code: str
+    detail: str
+
+
+class JobBody(BaseModel):
+    """Work that goes on in the background."""
+
+    job_id: int
+    kind: str
+    state: Literal["running", "done", "failed", "stopped"]
+    who: str
+    began_at: datetime
+    ended_at: datetime | None
+    stage: str
+    done: int
+    total: int
+    troubles: list[Trouble]
+    result: dict[str, int | float | bool | str | None] | None
+    problem: ProblemBody | None
+
+
+class GenerationBody(BaseModel):
+    """A published state of a knowledge base."""
+
+    generation: int
+    published_at: datetime
+    documents: int
+    passages: int
+    can_serve_again: bool
+
+
+class GenerationList(BaseModel):
+    """Generations, newest first."""
+
+    generations: list[GenerationBody]
+
+
+class NewEvaluation(Body):
+    """What to measure, on how many of the knowledge base's own questions; 0: all."""
+
+    kind: Literal["answers", "retrieval", "refusal", "citations"]
+    limit: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
+
+
+class RunBody(BaseModel):
+    """An evaluation.  ``figure`` is its main one, null while it is not finished."""
+
+    name: str
+    kind: str
+    began_at: datetime
+    questions: int
+    figure: float | None
+    model: str
+    stand_in: bool
+    generation: int
+
+
+class RunList(BaseModel):
+    """Evaluations, newest first."""
+
+    runs: list[RunBody]
+    running: JobBody | None
+
+
+class Ready(BaseModel):
+    """Whether questions can be answered, and what is missing where not."""
+
+    ready: bool
+    knowledge_base: bool
+    model: Literal["starting", "ready", "down", "missing"]
+    model_name: str
+    stand_in: bool
+    waiting: int
+
+
+class Alive(BaseModel):
+    """The process lives."""
+
+    status: Literal["alive"] = "alive"

@@ -1,0 +1,242 @@
+"""Knowledge bases: their documents, files that wait, ingests, generations and new contact details."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Access
+from api.callers import Caller, language_of
+from api.event_streams import event_stream
+from api.rest.bodies import (
+    BASE_NAME,
+    BaseBody,
+    BaseList,
+    DocumentBody,
+    DocumentList,
+    GenerationBody,
+    GenerationList,
+    JobBody,
+    NewIngest,
+    WaitingFile,
+    WaitingList,
+)
+from api.rest.values import document_line, job_body
+from api.services.jobs import Job
+from api.services.knowledge import KnowledgeService
+from rag.errors import DocumentMissing, JobMissing
+from rag.schema import Language
+
+BASE = Annotated[str, Path(pattern=BASE_NAME)]
+_LOOK_EVERY_SECONDS = 0.25
+_EVENTS = {"text/event-stream": {"schema": {"type": "string"}, "description": "an event `job` for each change"}}
+
+
+def knowledge_routes(access: Access) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["knowledge"])
+    _reading_routes(router, access)
+    _file_routes(router, access)
+    _ingest_routes(router, access)
+    return router
+
+
+def _reading_routes(router: APIRouter, access: Access) -> None:
+    reading = Depends(access.having("documents:read"))
+
+    @router.get("/knowledge-bases", summary="The knowledge bases that the caller may read")
+    def bases(caller: Annotated[Caller, Depends(access.anybody())]) -> BaseList:
+        services = access.services()
+        names = services.bases.names_for(caller.user)
+        return BaseList(knowledge_bases=[_base(access, name) for name in names])
+
+    @router.get("/knowledge-bases/{base}", summary="One of them")
+    def base_(base: BASE, caller: Annotated[Caller, Depends(access.anybody())]) -> BaseBody:
+        access.services().bases.require(caller.user, base)
+        return _base(access, base)
+
+    @router.get("/knowledge-bases/{base}/documents", summary="Its documents, without their texts")
+    def documents(
+        base: BASE,
+        caller: Annotated[Caller, reading],
+        containing: Annotated[str, Query(max_length=200, description="in the title or the path")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    ) -> DocumentList:
+        desk = access.desk(caller, base)
+        wanted = containing.casefold()
+        rows = [row for row in desk.library.articles() if wanted in f"{row.title}\n{row.path}".casefold()]
+        shown = rows[offset : offset + limit]
+        return DocumentList(
+            generation=desk.knowledge().generation, total=len(rows), documents=[document_line(row) for row in shown]
+        )
+
+    @router.get("/knowledge-bases/{base}/documents/{document_id:path}", summary="A document, or a stretch of it")
+    def document(
+        base: BASE,
+        document_id: Annotated[str, Path(max_length=1000)],
+        caller: Annotated[Caller, reading],
+        start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+        end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
+    ) -> DocumentBody:
+        opened = access.desk(caller, base).library.article(document_id)
+        if opened is None:
+            raise DocumentMissing(document=document_id)
+        document = opened.document
+        last = len(document.text) if end is None else min(end, len(document.text))
+        first = min(start, last)
+        return DocumentBody(
+            document_id=document.document_id,
+            path=document.path,
+            title=document.title,
+            language=document.language,
+            source=document.source,
+            updated_on=document.updated_on,
+            audience=document.audience,
+            generation=opened.generation,
+            start=first,
+            end=last,
+            characters=len(document.text),
+            text=document.text[first:last],
+        )
+
+
+def _file_routes(router: APIRouter, access: Access) -> None:
+    writing = Depends(access.having("documents:write"))
+
+    @router.get("/knowledge-bases/{base}/files", summary="The files that wait to be published")
+    def waiting(base: BASE, caller: Annotated[Caller, writing]) -> WaitingList:
+        return _waiting(access.desk(caller, base).library)
+
+    @router.put(
+        "/knowledge-bases/{base}/files/{name}",
+        status_code=202,
+        summary="Hand in a file; an ingest publishes it",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }
+        },
+    )
+    async def keep(
+        request: Request, base: BASE, name: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, writing]
+    ) -> WaitingList:
+        content = await request.body()
+        library = access.desk(caller, base).library
+        await run_in_threadpool(library.keep, [(name, content)])
+        return _waiting(library)
+
+    @router.delete("/knowledge-bases/{base}/files", status_code=204, summary="Take back all files that wait")
+    def discard(base: BASE, caller: Annotated[Caller, writing]) -> None:
+        access.desk(caller, base).library.discard()
+
+
+def _ingest_routes(router: APIRouter, access: Access) -> None:
+    writing, publishing = Depends(access.having("documents:write")), Depends(access.having("publish"))
+
+    @router.post(
+        "/knowledge-bases/{base}/ingests", status_code=202, summary="Begin to publish, or to say what that would change"
+    )
+    def ingest(
+        request: Request, response: Response, base: BASE, body: NewIngest, caller: Annotated[Caller, writing]
+    ) -> JobBody:
+        if not body.rehearsal:
+            caller.require("publish")
+        library = access.desk(caller, base).library
+        if body.rehearsal:
+            job = library.check(body.roots, prune=body.prune)
+        else:
+            job = library.publish_all(body.roots, prune=body.prune, force=body.force)
+        response.headers["Location"] = f"{request.url.path}/{job.job_id}"
+        return job_body(job, language_of(request.headers))
+
+    @router.get("/knowledge-bases/{base}/ingests/{number}", summary="How far an ingest or a rollback is")
+    def job(
+        request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
+    ) -> JobBody:
+        return job_body(_job(access.desk(caller, base).library, number), language_of(request.headers))
+
+    @router.get(
+        "/knowledge-bases/{base}/ingests/{number}/events",
+        summary="Follow it",
+        response_class=Response,
+        responses={200: {"description": "events of the job", "content": _EVENTS}},
+    )
+    async def events(
+        request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
+    ) -> Response:
+        library = access.desk(caller, base).library
+        _job(library, number)
+        return event_stream(_job_events(library, number, language_of(request.headers)))
+
+    @router.delete("/knowledge-bases/{base}/ingests/{number}", status_code=204, summary="Stop it; nothing is published")
+    def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
+        library = access.desk(caller, base).library
+        _job(library, number)
+        library.stop()
+
+    @router.get("/knowledge-bases/{base}/generations", summary="What was published, newest first")
+    def generations(base: BASE, caller: Annotated[Caller, Depends(access.having("documents:read"))]) -> GenerationList:
+        history = access.desk(caller, base).library.history()
+        return GenerationList(
+            generations=[
+                GenerationBody(
+                    generation=one.generation,
+                    published_at=one.published_at,
+                    documents=one.document_count,
+                    passages=one.chunk_count,
+                    can_serve_again=one.generation >= history.oldest_restorable,
+                )
+                for one in history.generations
+            ]
+        )
+
+    @router.post(
+        "/knowledge-bases/{base}/generations/{number}/rollback", status_code=202, summary="Serve a former state again"
+    )
+    def rollback(
+        request: Request, base: BASE, number: Annotated[int, Path(ge=1, le=1_000_000_000)], caller: Annotated[Caller, publishing]
+    ) -> JobBody:
+        return job_body(access.desk(caller, base).library.go_back(number), language_of(request.headers))
+
+
+def _base(access: Access, name: str) -> BaseBody:
+    state = access.services().knowledge(name)
+    return BaseBody(
+        name=name,
+        generation=state.generation,
+        documents=state.documents,
+        passages=state.passages,
+        published_at=state.published_at,
+    )
+
+
+def _waiting(library: KnowledgeService) -> WaitingList:
+    found = library.waiting()
+    return WaitingList(
+        files=[WaitingFile(name=one.name, size_bytes=one.size_bytes, replaces=one.replaces) for one in found]
+    )
+
+
+def _job(library: KnowledgeService, number: int) -> Job:
+    job = library.job()
+    if job is None or job.job_id != number:
+        raise JobMissing(number=number)
+    return job
+
+
+async def _job_events(library: KnowledgeService, number: int, language: Language) -> AsyncIterator[str]:
+    told = None
+    while True:
+        job = await run_in_threadpool(_job, library, number)
+        body = job_body(job, language).model_dump_json()
+        if body != told:
+            told = body
+            yield f"event: job\ndata: {body}\n\n"
+        if not job.running:
+            return
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)

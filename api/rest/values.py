@@ -1,0 +1,141 @@
+"""The product's values as bodies of the native API."""
+
+from api.problems import Problem, problem_of_failure
+from api.rest.bodies import CuratedBody, DocumentLine, JobBody, Passage, ProblemBody, StageTime, Trouble, TurnBody
+from api.services.jobs import Job
+from api.wire import answer_data, evidence_data
+from ingest.summary import IngestProgress, IngestSummary
+from rag.schema import Language
+from rag.storage.curated import CuratedAnswer
+from rag.storage.store import DocumentRow, GenerationInfo
+from rag.turns import TurnSnapshot
+
+Figures = dict[str, int | float | bool | str | None]
+
+
+def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
+    """Return a turn, finished or not."""
+    answer = turn.answer
+    data = answer_data(turn)
+    times = answer.spans if answer is not None else turn.stages
+    return TurnBody.model_validate(
+        {
+            "question": turn.question,
+            "language": turn.language,
+            "asked_at": turn.asked_at,
+            "follows": turn.follows,
+            "refused": None,
+            "text": turn.text,
+            "thinking": turn.thinking,
+            "lane": None,
+            "model": "",
+            "stand_in": False,
+            "generation": turn.generation,
+            "instead_of": "",
+            "citations": [],
+            "unsupported": [],
+            "unconfirmed": [],
+            "conflicts": [],
+            "evidence": [Passage.model_validate(evidence_data(one)) for one in turn.evidence],
+            "stages": [StageTime(name=one.name, duration_ms=round(one.duration_ms, 2)) for one in times],
+            "ahead": turn.ahead,
+            "wait_seconds": turn.wait_seconds,
+            "prompt_tokens": turn.prompt_tokens,
+            "generated_tokens": turn.generated_tokens,
+            "problem": problem_body(turn, language) if turn.failure is not None else None,
+        }
+        | data
+    )
+
+
+def problem_body(turn: TurnSnapshot, language: Language) -> ProblemBody:
+    """Return why a turn ended early."""
+    assert turn.failure is not None  # the caller has looked
+    return as_body(problem_of_failure(turn.failure, language, turn.wait_seconds))
+
+
+def as_body(problem: Problem) -> ProblemBody:
+    """Return a problem as a part of a body."""
+    return ProblemBody.model_validate(problem.as_problem())
+
+
+def curated_body(curated: CuratedAnswer) -> CuratedBody:
+    """Return an answer that a person wrote."""
+    kept = curated.kept
+    return CuratedBody(
+        number=curated.number,
+        question=kept.question,
+        answer=kept.answer,
+        language=kept.language,
+        state=curated.state,
+        author=kept.author,
+        written_at=curated.written_at,
+        document_ids=[one.document_id for one in kept.sources],
+    )
+
+
+def document_line(row: DocumentRow) -> DocumentLine:
+    """Return a document without its text."""
+    return DocumentLine(
+        document_id=row.document_id,
+        path=row.path,
+        title=row.title,
+        language=row.language,
+        source=row.source,
+        updated_on=row.updated_on,
+        audience=row.audience,
+        characters=row.characters,
+        passages=row.chunk_count,
+    )
+
+
+def job_body(job: Job, language: Language) -> JobBody:
+    """Return a job as it is now."""
+    stage, done, total = _progress(job.progress)
+    problem = as_body(problem_of_failure(job.failure, language)) if job.failure is not None else None
+    troubles = [Trouble(code=type(one).__name__, detail=one.text(language)) for one in job.troubles]
+    return JobBody(
+        job_id=job.job_id,
+        kind=job.kind,
+        state=job.state,
+        who=job.who,
+        began_at=job.began_at,
+        ended_at=job.ended_at,
+        stage=stage,
+        done=done,
+        total=total,
+        troubles=troubles,
+        result=_result(job.result),
+        problem=problem,
+    )
+
+
+def _progress(progress: object) -> tuple[str, int, int]:
+    if isinstance(progress, IngestProgress):
+        if progress.stage == "embedding":
+            return progress.stage, progress.passages_done, progress.passages_total
+        return progress.stage, progress.files_done, progress.files_total
+    done, total = getattr(progress, "done", 0), getattr(progress, "total", 0)
+    return "", int(done), int(total)
+
+
+def _result(result: object) -> Figures | None:
+    summary = getattr(result, "summary", result)  # of a check it is inside
+    if isinstance(summary, IngestSummary):
+        return {
+            "published": summary.published,
+            "generation": summary.generation,
+            "documents": summary.documents,
+            "passages": summary.chunks,
+            "added": summary.added,
+            "changed": summary.changed,
+            "unchanged": summary.unchanged,
+            "moved": summary.moved,
+            "retired": summary.retired,
+            "missing": summary.missing,
+            "failures": len(summary.failures),
+            "seconds": round(summary.seconds, 3),
+        }
+    if isinstance(result, GenerationInfo):
+        return {"generation": result.generation, "documents": result.document_count, "passages": result.chunk_count}
+    return {"run": result} if isinstance(result, str) else None
