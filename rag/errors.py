@@ -61,6 +61,9 @@
     │   ├── ScopeNotHeld
     │   ├── PersonOutOfReach
     │   ├── LastAdmin
+    │   ├── ApiKeyRefused
+    │   ├── ApiKeyUnknown
+    │   ├── ApiKeyUnusable
     │   ├── ForeignHost
     │   ├── ForeignPage
     │   ├── TooManyTabs
@@ -532,6 +535,22 @@ class PersonOutOfReach(PeopleError):
 
 class LastAdmin(PeopleError):
     """Nobody could let anybody in any more."""
+
+
+class ApiKeyRefused(PeopleError):
+    """An API key opens nothing: unknown, revoked, expired, or its owner is disabled; which of these is not told."""
+
+
+class ApiKeyUnknown(PeopleError):
+    """There is no API key ``key_id`` that could be changed: it never was, or it is revoked."""
+
+
+class ApiKeyUnusable(PeopleError):
+    """An API key cannot be made like this; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, reason: str, **details: object) -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, **details)
 
 
 class ForeignHost(PeopleError):

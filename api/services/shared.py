@@ -24,6 +24,8 @@ from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
+from rag.people.key_administration import KeyAdministration
+from rag.people.keys import ApiKeys
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance
 from rag.protocols import Embedder
@@ -106,6 +108,7 @@ class DeskServices:
     knowledge_base: str = "default"
     knowledge_bases: tuple[str, ...] = ()
     administration: Administration | None = None
+    keys: KeyAdministration | None = None
     sign_out: Callable[[str], None] = lambda token: None
     performance: PersonalPerformance | None = None
     corrections: PersonalCorrections | None = None
@@ -127,6 +130,7 @@ class PeopleServices:
     audit: AuditTrail
     required: Callable[[], bool]
     first_admin: FirstAdmin
+    keys: ApiKeys
     unverified_email: bool = False
 
 
@@ -178,6 +182,7 @@ class SharedServices:
             administration=Administration(self.people.people, self.people.audit, self.bases, who)
             if self.people is not None
             else None,
+            keys=KeyAdministration(self.people.keys, who) if self.people is not None else None,
             performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
             corrections=self.corrections(who) if self.corrections is not None else None,
@@ -257,8 +262,8 @@ def open_people(settings: Settings) -> PeopleServices:
     }[settings.sign_in]
     sign_ins = SignIns(settings.people_path, settings.sign_in_hours, idle_hours=settings.sign_in_idle_hours)
     audit = AuditTrail(settings.people_path)
-    first_admin = FirstAdmin(people, sign_ins)
-    return PeopleServices(people, sign_ins, audit, required, first_admin, settings.unverified_email)
+    first_admin, keys = FirstAdmin(people, sign_ins), ApiKeys(settings.people_path)
+    return PeopleServices(people, sign_ins, audit, required, first_admin, keys, settings.unverified_email)
 
 
 def _delete_old_turns(settings: Settings) -> None:

@@ -51,7 +51,7 @@ class Administration:
         """Let somebody in; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
         admin = self._admin()
         given = frozenset(scopes) if scopes is not None else None
-        _require_held(given, admin)
+        require_held(given, admin)
         name = name.strip()
         if password is not None:
             require_good(password, name)
@@ -123,7 +123,7 @@ class Administration:
         return admin
 
 
-def _require_held(scopes: frozenset[str] | None, admin: User) -> None:
+def require_held(scopes: frozenset[str] | None, admin: User) -> None:
     """Raise ``ScopeNotHeld`` where an admin cannot give these scopes; None is everything."""
     if admin.scopes is None:
         return

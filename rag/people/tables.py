@@ -67,4 +67,28 @@ def _known_browsers_and_use(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-PEOPLE_MIGRATIONS = (_people_tables, _known_browsers_and_use)
+def _api_keys(connection: sqlite3.Connection) -> None:
+    """Keys of other programs, each kept by the SHA-256 of its secret.
+
+    ``owner`` is NULL for a key of nobody in particular (made in a terminal, or where nobody signs in).  ``rights`` is a
+    JSON list, ``scopes`` too, or NULL for every knowledge base.  Times are in UTC; ``used_at`` is to the hour.
+    """
+    connection.execute(
+        """CREATE TABLE api_key (
+            key_id TEXT PRIMARY KEY,
+            secret_hash BLOB NOT NULL UNIQUE,
+            name TEXT NOT NULL,
+            owner TEXT COLLATE NOCASE REFERENCES person (name),
+            rights TEXT NOT NULL,
+            scopes TEXT,
+            audience TEXT NOT NULL CHECK (audience IN ('public', 'internal')),
+            created_at TEXT NOT NULL,
+            expires_at TEXT,
+            used_at TEXT,
+            revoked INTEGER NOT NULL DEFAULT 0,
+            questions_a_minute INTEGER
+        )"""
+    )
+
+
+PEOPLE_MIGRATIONS = (_people_tables, _known_browsers_and_use, _api_keys)

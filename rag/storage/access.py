@@ -27,19 +27,27 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who uses the desk.  ``scopes`` are the names of what they may read; None: every knowledge base."""
+    """Who uses the desk.  ``scopes`` are the names of what they may read; None: every knowledge base.
+
+    A user for the ``public`` audience stands for customers: an internal knowledge base or document never reaches them,
+    and they are an agent at most.
+    """
 
     name: str
     role: Role
     scopes: frozenset[str] | None = None
+    audience: Audience = "internal"
 
     def is_at_least(self, role: Role) -> bool:
         """Tell whether they may do what this role may.
 
         >>> User("lin", "lead").is_at_least("agent"), User("lin", "lead").is_at_least("admin")
         (True, False)
+        >>> User("shop", "admin", audience="public").is_at_least("lead")
+        False
         """
-        return ROLES.index(self.role) >= ROLES.index(role)
+        own = self.role if self.audience == "internal" else ROLES[0]
+        return ROLES.index(own) >= ROLES.index(role)
 
 
 LOCAL_USER = User("local", "admin")
@@ -124,7 +132,8 @@ class KnowledgeBases:
     """Every knowledge base is a folder below ``folder``.  Making one touches no file.
 
     Somebody may use a knowledge base when they hold the scope that it names (``python -m ingest --scope``); where it
-    names none, its own name is its scope, so that a new one is nobody's until somebody is let in.  Where it is not
+    names none, its own name is its scope, so that a new one is nobody's until somebody is let in.  An internal one is
+    closed to the public (``User.audience``), whatever scopes they hold.  Where it is not
     known any more which scope that is (``access.py``), only an admin who may read everything is let in.
     """
 
@@ -163,6 +172,8 @@ class KnowledgeBases:
     def _permits(user: User, name: str, access: Access) -> bool:
         if not access.settled:
             return user.scopes is None and user.is_at_least("admin")
+        if user.audience == "public" and access.audience == "internal":
+            return False
         return user.scopes is None or (access.scope or name) in user.scopes
 
     def _store(self, name: str) -> KnowledgeStore:
