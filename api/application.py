@@ -1,12 +1,13 @@
 """The API as one application: OpenAI's wire and the native one over the services that the desk's pages call.
 
-    application = api_application(services, settings, is_own_host)
-    uvicorn.run(application)                    # or, in the desk's process, behind ``ApiPaths``
+application = api_application(services, settings, is_own_host)
+uvicorn.run(application)                    # or, in the desk's process, behind ``ApiPaths``
 """
 
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -54,7 +55,7 @@ def api_application(
     keys = ApiKeys(settings.people_path)
     callers = Callers(keys, lambda: services().people, is_own_host)
     access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
-    problems = {status: _documented(status) for status in _STATUSES}
+    problems: dict[int | str, dict[str, Any]] = {status: _documented(status) for status in _STATUSES}
     application = FastAPI(
         title="Answerdesk",
         version=rag.__version__,
@@ -101,7 +102,7 @@ class ApiPaths:
 
 
 class BodyLimit:
-    """Refuses bodies that are too large before they are read: of files as documents may be, of others four megabytes."""
+    """Refuses bodies that are too large, before they are read: files as large as documents may be, others 4 MB."""
 
     def __init__(self, app: ASGIApp, largest_file_bytes: int) -> None:
         self._app = app
@@ -171,7 +172,7 @@ def _speaks_openai(path: str) -> bool:
     return path.startswith(("/v1/", "/chat/", "/responses", "/models", "/embeddings"))
 
 
-def _documented(status: int) -> dict[str, object]:
+def _documented(status: int) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}
     return {
         "description": HTTPStatus(status).phrase,

@@ -109,9 +109,9 @@ class Problem:
         headers: dict[str, str] = {}
         if self.retry_seconds is not None:
             headers["Retry-After"] = str(self.retry_seconds)
-        elif self.status >= 409:  # noqa: PLR2004 - from this status on the clients try twice more by themselves
+        elif self.status >= 409:
             headers["x-should-retry"] = "false"
-        if self.status == 401:  # noqa: PLR2004
+        if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="answerdesk"'
         return headers
 
@@ -139,7 +139,11 @@ class Problem:
 def problem_of(error: AnswerdeskError, language: Language, *, param: str | None = None) -> Problem:
     """Return what a caller is told of an error."""
     return Problem(
-        status_of(type(error)), type(error).__name__, error.text(language), _retry_seconds(type(error), error.details), param
+        status_of(type(error)),
+        type(error).__name__,
+        error.text(language),
+        _retry_seconds(type(error), error.details),
+        param,
     )
 
 

@@ -5,7 +5,7 @@ All faces of the API ask through here, so that the queue, the limits, the rights
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class Questions:
             raise TurnMissing
         return turn
 
-    async def follow(self, turn_id: str) -> AsyncIterator[TurnSnapshot | None]:
+    async def follow(self, turn_id: str) -> AsyncGenerator[TurnSnapshot | None, None]:
         """Yield a turn whenever it has changed, the last time when it has ended; None: it still goes on.
 
         Raises as ``snapshot``.

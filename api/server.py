@@ -21,7 +21,14 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str]) -> Non
         return open_services(settings)
 
     application = api_application(services, settings, host_names(names))
-    application.router.lifespan_context = _lifespan(services)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        made = services()  # returns at once; the embedder and the indexes are loaded by a thread
+        yield
+        made.close()
+
+    application.router.lifespan_context = lifespan
     uvicorn.run(
         application,
         host=host,
@@ -32,22 +39,3 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str]) -> Non
         forwarded_allow_ips=",".join(settings.proxies()),
         timeout_graceful_shutdown=10,
     )
-
-
-def _lifespan(services):  # type: ignore[no-untyped-def]
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        made = services()  # returns at once; the embedder and the indexes are loaded by a thread
-        yield
-        close_services(made)
-
-    return lifespan
-
-
-def close_services(made: SharedServices) -> None:
-    """Stop what runs: ingests, turns and rewritings."""
-    made.files.close()
-    made.shelf.close()
-    made.turns.close()
-    if made.writings is not None:
-        made.writings.close()

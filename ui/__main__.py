@@ -7,19 +7,17 @@ up in seconds and nothing touches the network.
 import argparse
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 import webbrowser
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-import psutil
-
-from rag.errors import AnswerdeskError, OpenWithoutSignIn, PortTaken, ServingError
+from api.addresses import THIS_MACHINE, own_names, require_free, require_sign_in
+from rag.errors import AnswerdeskError, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.priority import DESK_NICE, at_priority
 from rag.private_files import keep_files_private
@@ -29,7 +27,6 @@ from rag.setup.steps import provide
 from rag.terminal import exit_code_of, fail, terminal_language
 
 _DEFAULT_PORT = 8501
-_HOST = "127.0.0.1"
 _READY_SECONDS = 60.0
 _LOOK_EVERY_SECONDS = 0.1
 _INTERRUPTED = 130
@@ -71,10 +68,19 @@ def _start_ollama(settings: Settings, console: Console) -> bool:
         return False
 
 
-def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, names: Sequence[str] = ()) -> None:
+def serve(
+    port: int,
+    console: Console,
+    *,
+    browser: bool,
+    host: str = THIS_MACHINE,
+    names: Sequence[str] = (),
+    api: bool = False,
+) -> None:
     """Serve the desk until it is stopped; its address is printed when the first page can be had.
 
-    ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.
+    ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.  With ``api``
+    other programs are answered at the same address.
     """
     from ui.server import (
         DeskApplication,  # Streamlit takes a second to import
@@ -89,20 +95,11 @@ def serve(port: int, console: Console, *, browser: bool, host: str = _HOST, name
     own = {
         "server.address": host,
         "server.port": port,
-        "server.allowedHosts": allowed_hosts(host, names),
+        "server.allowedHosts": own_names(host, names),
         "server.maxUploadSize": load_settings().document_limit_megabytes,
     }
     with at_priority(DESK_NICE):
-        DeskApplication().run(config=desk_configuration(own))
-
-
-def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:
-    """Return the host names under which a browser may ask for the desk; others are DNS rebinding."""
-    own = ["localhost", "127.0.0.1", "[::1]", "::1"]
-    if host in LOOPBACKS:
-        return [*own, *names]
-    addresses = [address.address for card in psutil.net_if_addrs().values() for address in card]
-    return [*own, socket.gethostname(), socket.getfqdn(), *addresses, *names]
+        DeskApplication(api=api).run(config=desk_configuration(own))
 
 
 def _metrics(settings: Settings) -> AbstractContextManager[None]:
@@ -115,7 +112,7 @@ def _metrics(settings: Settings) -> AbstractContextManager[None]:
 
 def _announce(host: str, port: int, console: Console, started_at: float, browser: bool) -> None:
     address = f"http://localhost:{port}"
-    looked_at = _HOST if host in ("0.0.0.0", "::", *LOOPBACKS) else host
+    looked_at = THIS_MACHINE if host in ("0.0.0.0", "::", *LOOPBACKS) else host
     opener = build_opener(ProxyHandler({}))
     while time.monotonic() - started_at < _READY_SECONDS:
         try:
@@ -143,14 +140,6 @@ def _announce_first_admin(address: str, console: Console) -> None:
         console.note("first_admin", address=address, code=people.first_admin.code)
 
 
-def _require_sign_in(settings: Settings, host: str) -> None:
-    """Raise ``OpenWithoutSignIn`` where other machines could reach a desk that asks nobody who they are."""
-    from api.services.shared import open_people
-
-    if host not in LOOPBACKS and not open_people(settings).required():
-        raise OpenWithoutSignIn(address=host)
-
-
 def _has_display() -> bool:
     """Tell whether somebody sits in front of this machine: a browser that opens elsewhere helps nobody."""
     if "SSH_CONNECTION" in os.environ or not sys.stdout.isatty():
@@ -158,30 +147,21 @@ def _has_display() -> bool:
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def _require_free(host: str, port: int) -> None:
-    """Raise ``PortTaken`` before anything long begins."""
-    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(port=port) from error
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ui",
         description="Open the support desk, and bring what it needs.  打开客服工作台，并准备所需的一切。",
         epilog="python -m ui people: who may sign in  谁可以登录.  "
-        "ANSWERDESK_MODEL names the model, OLLAMA_HOST a server that runs already.  Ctrl-C ends the desk.",
+        "ANSWERDESK_MODEL names the model, OLLAMATHIS_MACHINE a server that runs already.  Ctrl-C ends the desk.",
     )
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, metavar="N", help="default 8501  端口，默认 8501")
     parser.add_argument(
         "--address",
-        default=_HOST,
+        default=THIS_MACHINE,
         metavar="IP",
         help="where to listen; default this machine only  监听地址，默认仅本机",
     )
+    parser.add_argument("--api", action="store_true", help="answer other programs as well  同时向其他程序提供 API")
     parser.add_argument("--no-browser", action="store_true", help="only print the address  只显示地址，不打开浏览器")
     return parser
 
@@ -207,14 +187,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
     try:
         settings = load_settings()
-        _require_sign_in(settings, options.address)
-        _require_free(options.address, options.port)
+        require_sign_in(settings, options.address)
+        require_free(options.address, options.port)
         console.warn_root()
         started = prepare(settings, console)
         try:
             with _metrics(settings):
                 browser = _has_display() and not options.no_browser
-                serve(options.port, console, browser=browser, host=options.address, names=settings.desk_names())
+                names = settings.desk_names()
+                serve(options.port, console, browser=browser, host=options.address, names=names, api=options.api)
         finally:
             if started:
                 stop(settings)

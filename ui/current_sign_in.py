@@ -18,9 +18,6 @@ from rag.storage.access import User
 COOKIE = "answerdesk_sign_in"
 BROWSER_COOKIE = "answerdesk_browser"
 
-_LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-_FORWARDING_HEADERS = ("forwarded", "x-real-ip")
-
 
 @dataclass(frozen=True, slots=True)
 class CurrentSignIn:
@@ -66,17 +63,6 @@ def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) ->
         raise SignInNeeded
     name, signed_in_at = str(email), datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
     return CurrentSignIn(people.sign_ins.user_of_provider(name, signed_in_at), provider_key(name, signed_in_at))
-
-
-def came_directly(headers: Mapping[str, str], peer: str | None) -> bool:
-    """Tell whether a request was made on this machine, without a proxy in between.
-
-    >>> came_directly({"host": "localhost:8501"}, "127.0.0.1"), came_directly({"x-forwarded-for": "::1"}, "127.0.0.1")
-    (True, False)
-    """
-    names = [name.lower() for name in headers]
-    forwarded = any(name in _FORWARDING_HEADERS or name.startswith("x-forwarded-") for name in names)
-    return not forwarded and peer in _LOOPBACK_ADDRESSES
 
 
 def _claims(cookies: Mapping[str, str], origin: str) -> Mapping[str, object]:

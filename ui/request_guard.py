@@ -32,11 +32,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from api.callers import came_directly, own_origin
 from api.services.shared import PeopleServices
 from rag.errors import AnswerdeskError, ForeignHost, ForeignPage, PeopleError, ProxyWithoutSignIn, TooManyTabs
 from rag.storage.access import LOCAL_USER
 from ui.connection_limits import ConnectionLimits
-from ui.current_sign_in import CurrentSignIn, came_directly, sign_in_of
+from ui.current_sign_in import CurrentSignIn, sign_in_of
 from ui.sign_in import PASSWORD_PATH, SIGN_IN_PATH, has_provider, request_language
 from ui.sign_in_form import FORM_HEADERS, notice_html
 
@@ -192,12 +193,6 @@ class RequestGuard:
         people = self._people()
         if people is not None and people.sign_ins.must_note_use(signed_in.key):
             await run_in_threadpool(people.sign_ins.note_use, signed_in.key)
-
-
-def own_origin(connection: HTTPConnection) -> str:
-    """Return the origin that a page of the desk has for this request, as in ``http://localhost:8501``."""
-    scheme = "https" if connection.scope["scheme"] in ("https", "wss") else "http"
-    return f"{scheme}://{connection.headers.get('host', '').lower()}"
 
 
 def _person(signed_in: CurrentSignIn | None) -> str:

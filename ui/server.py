@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 import streamlit.runtime
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from api.application import ApiPaths, api_application
 from api.services.shared import PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import load_settings
@@ -48,19 +50,21 @@ class DeskApplication(st.App):
     """The application behind its guard; ``run(config={"server.port": 8501})`` serves it until it is stopped.
 
     ``services`` are made when the server starts, before its first page, and stopped when it ends; the script must ask
-    for the same ones.
+    for the same ones.  With ``api``, its paths are other programs', and answered from the same services.
     """
 
-    def __init__(self, script: Path = APP_SCRIPT, services: Callable[[], SharedServices] = shared_services) -> None:
+    def __init__(
+        self,
+        script: Path = APP_SCRIPT,
+        services: Callable[[], SharedServices] = shared_services,
+        *,
+        api: bool = False,
+    ) -> None:
         @asynccontextmanager
         async def lifespan(_: st.App) -> AsyncIterator[None]:
             made = services()  # returns at once; the embedder and the indexes are loaded by a thread
             yield
-            made.files.close()
-            made.shelf.close()
-            made.turns.close()
-            if made.writings is not None:
-                made.writings.close()
+            made.close()
 
         def people() -> PeopleServices | None:
             return services().people
@@ -73,11 +77,12 @@ class DeskApplication(st.App):
         )
         settings = load_settings()
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
-        self._guard = RequestGuard(super().__call__, people, limits)
+        guard = RequestGuard(super().__call__, people, limits)
+        self._serve: ASGIApp = ApiPaths(api_application(services, settings, is_host_allowed), guard) if api else guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, if it passes the guard."""
-        await self._guard(scope, receive, send)
+        """Serve a request, if it passes the guard; the API has one of its own."""
+        await self._serve(scope, receive, send)
 
     def run(self, config: Mapping[str, object] | None = None) -> None:
         """Serve until stopped.  Only proxies that the settings name are believed about whom they speak for."""

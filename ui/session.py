@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from api.callers import came_directly
 from api.services.shared import DeskServices, PeopleServices, SharedServices, open_services
 from rag.errors import OpenWithoutSignIn, ProxyWithoutSignIn
 from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.settings import LOOPBACKS, load_settings
 from rag.storage.access import LOCAL_USER, User
-from ui.current_sign_in import came_directly, sign_in_of_provider, token_in
+from ui.current_sign_in import sign_in_of_provider, token_in
 from ui.formats import language_of_locale
 from ui.turn_data import Reading
 

@@ -100,32 +100,44 @@ async def stream(questions: Questions, turn_id: str, reply: Reply) -> AsyncItera
 
     Where the client goes away, the turn is stopped.
     """
-    settled, thought = SettledText(), 0
+    writer = _Chunks(turn_id, reply)
     async with questions.stopped_when_left(turn_id) as snapshots:
         yield reply.chunk(turn_id, _ROLE)
         async for turn in snapshots:
-            if turn is None:
-                yield STILL_HERE
-                continue
-            if turn.failure is not None:
-                yield error_event(turn, reply.language)
-                return
-            if turn.state == "queued":
-                yield waiting_comment(turn)
-            if len(turn.thinking) > thought:
-                yield reply.chunk(turn_id, _thinking(turn.thinking[thought:]))
-                thought = len(turn.thinking)
-            if reply.marks and not turn.final:
-                continue  # the marks are known at the end
-            words = await run_in_threadpool(settled.more, turn) if not reply.marks else reply.text(turn)
-            if settled.is_withdrawn(turn):
-                yield _event_of_error(problem_of(AnswerWithdrawn(turn=turn_id), reply.language).as_openai())
-                return
-            if words:
-                yield reply.chunk(turn_id, {"content": words})
-            if turn.final:
-                for event in _end(turn, reply):
-                    yield event
+            for event in [STILL_HERE] if turn is None else await run_in_threadpool(writer.more, turn):
+                yield event
+
+
+class _Chunks:
+    """The events of one answer, as it comes."""
+
+    def __init__(self, turn_id: str, reply: Reply) -> None:
+        self._turn_id = turn_id
+        self._reply = reply
+        self._settled = SettledText()
+        self._thought = 0
+
+    def more(self, turn: TurnSnapshot) -> list[str]:
+        """Return what has not been told yet."""
+        reply = self._reply
+        if turn.failure is not None:
+            return [error_event(turn, reply.language)]
+        events = [waiting_comment(turn)] if turn.state == "queued" else []
+        if len(turn.thinking) > self._thought:
+            events.append(reply.chunk(self._turn_id, _thinking(turn.thinking[self._thought :])))
+            self._thought = len(turn.thinking)
+        words = self._words(turn)
+        if self._settled.is_withdrawn(turn):
+            error = problem_of(AnswerWithdrawn(turn=self._turn_id), reply.language)
+            return [*events, _event_of_error(error.as_openai())]
+        if words:
+            events.append(reply.chunk(self._turn_id, {"content": words}))
+        return [*events, *_end(turn, reply)] if turn.final else events
+
+    def _words(self, turn: TurnSnapshot) -> str:
+        if not self._reply.marks:
+            return self._settled.more(turn)
+        return self._reply.text(turn) if turn.final else ""  # the marks are known at the end
 
 
 def _end(turn: TurnSnapshot, reply: Reply) -> list[str]:

@@ -9,22 +9,23 @@ import json
 import re
 
 _FIRST_LINE = "### Task:"
-_FIRST_QUESTION = re.compile(r"(?:^|\n)\s*(?:USER|User|user):\s*(?P<question>[^\n]+)")
+_FURTHER_HEADING = "\n### "
+_FIRST_QUESTION = re.compile(r"(?:^|\n)\s*user:\s*(?P<question>[^\n]+)", re.IGNORECASE)
 _TITLE_CHARACTERS = 40
 _EMPTY = ("tags", "follow_ups", "queries")
 
 
 def errand_reply(prompt: str) -> str | None:
-    """Return the reply to one of these prompts; None for a question of a person.
+    r"""Return the reply to one of these prompts; None for a question of a person.
 
     >>> errand_reply("How long is the warranty?") is None
     True
-    >>> errand_reply('### Task:\\nGenerate tags.\\nJSON format: { "tags": ["tag1"] }')
+    >>> errand_reply('### Task:\nGenerate tags.\n### Output:\nJSON format: { "tags": ["tag1"] }')
     '{"tags": []}'
-    >>> errand_reply('### Task:\\nGenerate a title.\\n{ "title": "..." }\\n<chat_history>\\nUSER: How long?\\n</chat_history>')
+    >>> errand_reply('### Task:\nGenerate a title.\n### Output:\n{ "title": "..." }\n<chat_history>\nUSER: How long?')
     '{"title": "How long?"}'
     """
-    if not prompt.lstrip().startswith(_FIRST_LINE):
+    if not prompt.lstrip().startswith(_FIRST_LINE) or _FURTHER_HEADING not in prompt:
         return None
     for name in _EMPTY:
         if f'"{name}"' in prompt:
@@ -35,6 +36,6 @@ def errand_reply(prompt: str) -> str | None:
 
 
 def _title(prompt: str) -> str:
-    asked = _FIRST_QUESTION.search(prompt.partition("<chat_history>")[2] or prompt)
+    asked = _FIRST_QUESTION.search(prompt.partition("<chat_history>")[2])
     title = asked["question"].strip() if asked is not None else "Answerdesk"
     return title if len(title) <= _TITLE_CHARACTERS else f"{title[: _TITLE_CHARACTERS - 1].rstrip()}…"

@@ -49,7 +49,14 @@ EVENTS: Mapping[str, Any] = {
 def asking_routes(access: Access) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["questions"])
-    asking, reading = Depends(access.having("ask")), Depends(access.anybody())
+    _question_routes(router, access)
+    _turn_routes(router, access)
+    _judgement_routes(router, access)
+    return router
+
+
+def _question_routes(router: APIRouter, access: Access) -> None:
+    asking = Depends(access.having("ask"))
 
     @router.post(
         "/ask",
@@ -81,9 +88,7 @@ def asking_routes(access: Access) -> APIRouter:
         return turn_body(questions.snapshot(turn_id), language_of(request.headers))
 
     @router.post("/retrieve", summary="Find the passages for a question, without a model")
-    async def retrieve(
-        body: Retrieve, caller: Annotated[Caller, Depends(access.having("retrieve"))]
-    ) -> Retrieved:
+    async def retrieve(body: Retrieve, caller: Annotated[Caller, Depends(access.having("retrieve"))]) -> Retrieved:
         base = access.base_for(caller, body.knowledge_base)
         request = TurnRequest(body.question, knowledge_base=base, earlier=tuple(body.earlier))
         found = await access.questions(caller).retrieve(request)
@@ -94,6 +99,10 @@ def asking_routes(access: Access) -> APIRouter:
             generation=found.generation,
             evidence=[Passage.model_validate(evidence_data(one)) for one in found.evidence],
         )
+
+
+def _turn_routes(router: APIRouter, access: Access) -> None:
+    reading = Depends(access.anybody())
 
     @router.get("/turns", summary="Questions asked before, newest first")
     def turns(
@@ -142,11 +151,13 @@ def asking_routes(access: Access) -> APIRouter:
         return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=False, after=place))
 
     @router.delete("/turns/{turn_id}", status_code=204, summary="Stop a turn; what it has is kept")
-    def stop(turn_id: TURN_ID, caller: Annotated[Caller, asking]) -> None:
+    def stop(turn_id: TURN_ID, caller: Annotated[Caller, Depends(access.having("ask"))]) -> None:
         questions = access.questions(caller)
         questions.snapshot(turn_id)
         questions.turns.cancel(turn_id)
 
+
+def _judgement_routes(router: APIRouter, access: Access) -> None:
     @router.post("/turns/{turn_id}/feedback", status_code=204, summary="Say what became of an answer")
     def feedback(
         turn_id: TURN_ID, body: Judgement, caller: Annotated[Caller, Depends(access.having("feedback"))]
@@ -170,8 +181,6 @@ def asking_routes(access: Access) -> APIRouter:
         corrections = access.desk(caller, turn.knowledge_base).corrections
         assert corrections is not None  # the program's services have them
         return curated_body(corrections.write(turn.knowledge_base, turn.question, body.answer, places))
-
-    return router
 
 
 async def _begin(access: Access, questions: Questions, body: Ask, key: str | None) -> str:
@@ -228,7 +237,7 @@ class StreamPlace:
         if not event_id:
             return cls()
         numbers = event_id.split("-")
-        if len(numbers) != 3 or not all(one.isascii() and one.isdigit() for one in numbers):  # noqa: PLR2004
+        if len(numbers) != 3 or not all(one.isascii() and one.isdigit() for one in numbers):
             raise RequestUnusable(reason="cursor")
         evidence, thinking, text = map(int, numbers)
         return cls(thinking, text, has_evidence=bool(evidence))
@@ -291,4 +300,3 @@ def _retrieved(turn: TurnSnapshot) -> dict[str, object]:
 
 def _event(name: str, place: StreamPlace, data: Mapping[str, object]) -> str:
     return f"id: {place}\nevent: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
-

@@ -199,7 +199,10 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
         "/knowledge-bases/{base}/generations/{number}/rollback", status_code=202, summary="Serve a former state again"
     )
     def rollback(
-        request: Request, base: BASE, number: Annotated[int, Path(ge=1, le=1_000_000_000)], caller: Annotated[Caller, publishing]
+        request: Request,
+        base: BASE,
+        number: Annotated[int, Path(ge=1, le=1_000_000_000)],
+        caller: Annotated[Caller, publishing],
     ) -> JobBody:
         return job_body(access.desk(caller, base).library.go_back(number), language_of(request.headers))
 

@@ -6,7 +6,16 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api.access import Access
 from api.callers import Caller, language_of
-from api.rest.bodies import CuratedBody, CuratedList, EditedCurated, JobBody, NewCurated, NewEvaluation, RunBody, RunList
+from api.rest.bodies import (
+    CuratedBody,
+    CuratedList,
+    EditedCurated,
+    JobBody,
+    NewCurated,
+    NewEvaluation,
+    RunBody,
+    RunList,
+)
 from api.rest.knowledge import BASE
 from api.rest.values import curated_body, job_body
 from api.services.shared import DeskServices

@@ -155,6 +155,14 @@ class SharedServices:
     feeds: TurnFeeds = field(default_factory=TurnFeeds)
     files: Jobs = field(default_factory=Jobs)
 
+    def close(self) -> None:
+        """Stop what runs: readings, ingests, turns and rewritings."""
+        self.files.close()
+        self.shelf.close()
+        self.turns.close()
+        if self.writings is not None:
+            self.writings.close()
+
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
 

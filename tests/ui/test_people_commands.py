@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.addresses import own_names
 from rag.people import passwords
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
@@ -165,7 +166,7 @@ def test_other_machines_reach_no_desk_without_sign_in(
 
 
 def test_the_desk_is_asked_for_under_its_own_names_only() -> None:
-    assert desk.allowed_hosts("127.0.0.1", ()) == ["localhost", "127.0.0.1", "[::1]", "::1"]
-    names = desk.allowed_hosts("0.0.0.0", ["desk.example"])
+    assert own_names("127.0.0.1", ()) == ["localhost", "127.0.0.1", "[::1]", "::1"]
+    names = own_names("0.0.0.0", ["desk.example"])
     assert "desk.example" in names
     assert "*" not in names

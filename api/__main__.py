@@ -1,0 +1,111 @@
+"""``python -m api``: the same answers for other programs, over OpenAI's wire and a REST API of its own.
+
+python -m api [--port 8600] [--host 127.0.0.1]     serve it
+python -m api keys add NAME ...                    who may call it
+python -m api openapi                              its description, for tools
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from api.addresses import THIS_MACHINE, own_names, require_free, require_sign_in
+from rag.errors import AnswerdeskError, ServingError
+from rag.ollama.server import ensure_running, stop
+from rag.private_files import keep_files_private
+from rag.settings import Settings, load_settings
+from rag.terminal import exit_code_of, fail, terminal_language
+from rag.translate import translate
+
+DEFAULT_PORT = 8600
+_INTERRUPTED = 130
+_EXAMPLES = """examples  示例:
+  python -m api                                        serve on this machine, port 8600  在本机提供服务
+  python -m api --host 0.0.0.0 --name desk.example     for the team; callers need keys  供团队使用，需要密钥
+  python -m api keys add shop --right ask --kb shop    a key for another program  为其他程序创建密钥
+  python -m api openapi > openapi.json                 the description of every route  导出接口描述
+
+  curl -s localhost:8600/api/v1/ask -H 'Content-Type: application/json' -d '{"question": "How long is the warranty?"}'
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what is asked and return the exit code."""
+    if arguments[:1] == ["keys"]:
+        from api.key_commands import main as keys
+
+        return keys(arguments[1:])
+    if arguments[:1] == ["openapi"]:
+        return _describe()
+    return _serve(_parser().parse_args(arguments))
+
+
+def _describe() -> int:
+    from api.application import api_application
+    from api.services.shared import SharedServices
+
+    def never() -> SharedServices:
+        raise AssertionError("a description asks nothing")
+
+    application = api_application(never, load_settings(), lambda host: False)
+    print(json.dumps(application.openapi(), ensure_ascii=False, indent=2))
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from api.server import serve  # FastAPI takes half a second to import
+
+    settings = load_settings()
+    require_sign_in(settings, options.host)
+    require_free(options.host, options.port)
+    started = _start_ollama(settings)
+    address = f"http://localhost:{options.port}"
+    print(translate("api.serving", terminal_language(), address=address), flush=True)
+    try:
+        serve(settings, options.host, options.port, own_names(options.host, [*options.name, *settings.desk_names()]))
+    finally:
+        if started:
+            stop(settings)
+    return 0
+
+
+def _start_ollama(settings: Settings) -> bool:
+    """Return whether a model server was started that ends with this process; without one passages are still found."""
+    try:
+        return ensure_running(settings, while_we_live=True).managed
+    except ServingError as error:
+        fail(error)
+        return False
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m api",
+        description="Serve answers to other programs.  向其他程序提供答案。",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default 8600  默认 8600")
+    parser.add_argument("--host", default=THIS_MACHINE, help="where to listen; default only this machine  监听地址")
+    parser.add_argument("--name", action="append", default=[], help="a name it is reached under  访问时使用的主机名")
+    return parser
+
+
+def _main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
+    try:
+        return main(sys.argv[1:])
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+if __name__ == "__main__":
+    keep_files_private()
+    exit_code = exit_code_of(_main)
+    # All is closed. A thread that still loads the embedder when Python winds up would make its native library abort.
+    os._exit(exit_code)
