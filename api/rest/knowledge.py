@@ -29,7 +29,7 @@ from api.rest.bodies import (
 from api.rest.values import document_line, job_body
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
-from rag.errors import DocumentMissing, JobMissing
+from rag.errors import DocumentMissing, JobMissing, RequestUnusable
 from rag.schema import Language
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
@@ -136,6 +136,8 @@ def _file_routes(router: APIRouter, access: Access) -> None:
         request: Request, base: BASE, name: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, writing]
     ) -> WaitingList:
         content = await request.body()
+        if not content:
+            raise RequestUnusable(reason="empty_file")
         library = access.desk(caller, base).library
         await run_in_threadpool(library.keep, [(name, content)])
         return _waiting(library)
