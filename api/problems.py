@@ -111,6 +111,9 @@ class Problem:
             headers["Retry-After"] = str(self.retry_seconds)
         elif self.status >= 409:
             headers["x-should-retry"] = "false"
+        if self.status == 429:
+            headers["x-ratelimit-remaining-requests"] = "0"
+            headers["x-ratelimit-reset-requests"] = f"{self.retry_seconds or 0}s"
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="answerdesk"'
         return headers

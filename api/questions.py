@@ -38,12 +38,14 @@ class Questions:
     async def ask(self, request: TurnRequest, conversation: str = "") -> str:
         """Begin a turn and return its id.  Raises as ``PersonalTurns.submit``."""
         self.caller.require("ask")
+        self.caller.spend_question()
         tab = f"{self.caller.tab}{conversation}" or "api"
         return await run_in_threadpool(self.turns.submit, secrets.token_urlsafe(16), request, tab=tab)
 
     async def retrieve(self, request: TurnRequest) -> Retrieved:
         """Find the passages and ask no model.  Raises as ``PersonalTurns.retrieve``, and what the search raises."""
         self.caller.require("retrieve")
+        self.caller.spend_question()
         future = await run_in_threadpool(self.turns.retrieve, request, tab=self.caller.tab or "api")
         return await asyncio.wrap_future(future)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from api.services.shared import KnowledgeState, ModelState, SharedServices, open
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.reuse.cache import AnswerCache
 from rag.reuse.curated import Curation
+from rag.reuse.sources import AnswerSources
 from rag.schema import Audience, Document
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
@@ -90,10 +92,18 @@ class OfflineServer:
         scopes: tuple[str, ...] | None = ("default",),
         audience: Audience = "internal",
         expires_at: datetime | None = None,
+        pace: int | None = None,
     ) -> dict[str, str]:
         """Make a key, with all rights where none is named, and return the header that brings it."""
         secret, _ = self.keys.add(
-            "test", rights or RIGHTS, scopes, audience=audience, expires_at=expires_at, owner="", by="test"
+            "test",
+            rights or RIGHTS,
+            scopes,
+            audience=audience,
+            expires_at=expires_at,
+            owner="",
+            by="test",
+            questions_a_minute=pace,
         )
         return {"Authorization": f"Bearer {secret}"}
 
@@ -130,14 +140,16 @@ def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
 
 def _services(settings: Settings, model: HeldModel) -> SharedServices:
     built: dict[str, Pipeline] = {}
+    curations: dict[str, Curation] = {}
     for name, documents in (("default", SAMPLE_DOCUMENTS), ("finance", FINANCE)):
         parts = offline_parts(settings.data_dir, documents, generator=model, knowledge_base=name)
-        built[name] = Pipeline(parts)
+        own = settings.changed(knowledge_base=name)
+        curations[name] = Curation.of(own, parts.store)
+        built[name] = Pipeline(replace(parts, lanes=AnswerSources(curations[name], AnswerCache.of(own, parts.store))))
     bases, people = KnowledgeBases(settings.knowledge_folder), open_people(settings)
     turns = TurnStore(settings.turns_path)
     jobs = Jobs()
     pipelines = Pipelines(bases, built.__getitem__)
-    curations = {name: Curation.of(settings.changed(knowledge_base=name)) for name in built}
 
     def corrections(who: WhoOf) -> PersonalCorrections:
         return PersonalCorrections(curations.__getitem__, bases, who, people.audit)
