@@ -15,6 +15,7 @@ from starlette.requests import Request
 from api.callers import Caller
 from api.services.shared import SharedServices
 from rag.errors import AccessDenied, TurnMissing
+from rag.retrieval.question import clean_question
 from rag.schema import Retrieved
 from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
 
@@ -29,15 +30,21 @@ class Questions:
 
     turns: PersonalTurns
     caller: Caller
+    limit_characters: int
 
     @classmethod
     def of(cls, services: SharedServices, caller: Caller) -> "Questions":
         """Return the questions of a caller."""
-        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller)
+        limit = services.shelf.settings.question_limit_characters
+        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller, limit)
 
     async def ask(self, request: TurnRequest, conversation: str = "") -> str:
-        """Begin a turn and return its id.  Raises as ``PersonalTurns.submit``."""
+        """Begin a turn and return its id.
+
+        Raises as ``PersonalTurns.submit``, and a ``QuestionError`` at once for what cannot be asked at all.
+        """
         self.caller.require("ask")
+        clean_question(request.question, self.limit_characters)
         self.caller.spend_question()
         tab = f"{self.caller.tab}{conversation}" or "api"
         return await run_in_threadpool(self.turns.submit, secrets.token_urlsafe(16), request, tab=tab)

@@ -6,10 +6,11 @@ at a gate.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,7 @@ from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
 from api.services.quality import QualityRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
+from rag.errors import KnowledgeBaseMissing
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
@@ -149,7 +151,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
     bases, people = KnowledgeBases(settings.knowledge_folder), open_people(settings)
     turns = TurnStore(settings.turns_path)
     jobs = Jobs()
-    pipelines = Pipelines(bases, built.__getitem__)
+    pipelines = Pipelines(bases, partial(_built, built))
 
     def corrections(who: WhoOf) -> PersonalCorrections:
         return PersonalCorrections(curations.__getitem__, bases, who, people.audit)
@@ -167,6 +169,12 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         people=people,
         corrections=corrections,
     )
+
+
+def _built(pipelines: Mapping[str, Pipeline], name: str) -> Pipeline:
+    if name not in pipelines:
+        raise KnowledgeBaseMissing(folder=name)
+    return pipelines[name]
 
 
 def _knowledge(store: KnowledgeStore) -> KnowledgeState:

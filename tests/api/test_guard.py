@@ -121,7 +121,7 @@ def test_another_keys_turns_are_out_of_reach_without_the_right(api: OfflineServe
         turn_id = owner.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"]
     with api.client(api.key("ask", "feedback")) as stranger:
         assert stranger.get(f"/api/v1/turns/{turn_id}").status_code == 404
-        assert stranger.delete(f"/api/v1/turns/{turn_id}").status_code == 404
+        assert stranger.post(f"/api/v1/turns/{turn_id}/stop").status_code == 404
         assert stranger.get("/api/v1/turns?team=true").status_code == 403
     with api.client(api.key("ask", "turns:read")) as lead:
         assert lead.get(f"/api/v1/turns/{turn_id}").status_code == 200

@@ -72,7 +72,7 @@ def test_a_broken_stream_goes_on_where_it_broke_off(api: OfflineServer, http: ht
     assert "You can send" not in words
     assert events[-1][1:] == ("completed", events[-1][2])
     assert events[-1][2]["text"] == SENTENCE  # leaving a resumed stream stops nothing
-    assert http.get(address, headers={"Last-Event-ID": "x"}).status_code == 422
+    assert events_of(http.get(address, headers={"Last-Event-ID": "x"}).text)[0][1] == "retrieved"
 
 
 def test_the_same_key_asks_once(api: OfflineServer, http: httpx.Client) -> None:
@@ -93,7 +93,7 @@ def test_the_same_key_of_a_question_that_still_runs_is_told_so(api: OfflineServe
     assert begun.headers["location"] == f"/api/v1/turns/{begun.json()['turn_id']}"
     again = http.post("/api/v1/turns", json=body, headers=key)
     assert (again.status_code, again.json()["code"]) == (409, "IdempotencyRunning")
-    http.delete(f"/api/v1/turns/{begun.json()['turn_id']}")
+    http.post(f"/api/v1/turns/{begun.json()['turn_id']}/stop")
     api.model.gate.set()
     fresh = http.post("/api/v1/turns", json=body, headers=key)  # one that was stopped is asked anew
     assert fresh.json()["turn_id"] != begun.json()["turn_id"]
@@ -102,7 +102,7 @@ def test_the_same_key_of_a_question_that_still_runs_is_told_so(api: OfflineServe
 def test_stopping_a_turn_ends_it_with_what_it_has(api: OfflineServer, http: httpx.Client) -> None:
     api.model.say("You can send", " back any item", held=True)
     turn_id = http.post("/api/v1/turns", json={"question": QUESTION, "fresh": True}).json()["turn_id"]
-    assert http.delete(f"/api/v1/turns/{turn_id}").status_code == 204
+    assert http.post(f"/api/v1/turns/{turn_id}/stop").status_code == 204
     turn = http.get(f"/api/v1/turns/{turn_id}").json()
     assert (turn["state"], turn["problem"]["code"]) == ("stopped", "AnswerCancelled")
 
@@ -119,7 +119,7 @@ def test_what_becomes_of_an_answer_is_kept(api: OfflineServer, http: httpx.Clien
     address = f"/api/v1/turns/{turn_id}"
     judged = http.post(f"{address}/feedback", json={"useful": False, "reason": "wrong", "outcome": "edited"})
     assert judged.status_code == 204
-    assert http.post(f"{address}/feedback", json={}).json()["code"] == "RequestUnusable"
+    assert http.post(f"{address}/feedback", json={}).status_code == 204  # says nothing, changes nothing
     feedback = api.services.turns.feedback
     assert feedback.outcome(turn_id) == ("edited", 0.0)
     written = http.post(f"{address}/correction", json={"answer": SENTENCE})
