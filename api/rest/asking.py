@@ -71,7 +71,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
     )
     async def ask(
         request: Request, body: Ask, caller: Annotated[Caller, asking], idempotency_key: IDEMPOTENCY_KEY = None
-    ) -> Response | TurnBody:
+    ) -> Response:
         questions = access.questions(caller)
         turn_id = await _begin(access, questions, body, idempotency_key)
         if "text/event-stream" in request.headers.get("accept", ""):
@@ -217,10 +217,10 @@ async def _begin(access: Access, questions: Questions, body: Ask, key: str | Non
     return turn_id
 
 
-def _answered(turn: TurnSnapshot, language: Language) -> Response | TurnBody:
+def _answered(turn: TurnSnapshot, language: Language) -> Response:
     """Return the turn, or, of one that failed, its problem: the status says so too."""
     if turn.failure is None:
-        return turn_body(turn, language)
+        return Response(turn_body(turn, language).model_dump_json(), media_type="application/json")
     problem = problem_of_failure(turn.failure, language, turn.wait_seconds)
     content = problem.as_problem() | {"turn_id": turn.turn_id}
     return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
