@@ -4,6 +4,7 @@
 at a gate.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ from rag.reuse.sources import AnswerSources
 from rag.schema import Audience, Document
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
-from rag.storage.store import KnowledgeStore
+from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts
 from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService
@@ -53,6 +54,7 @@ class HeldModel(ScriptedGenerator):
         self.pieces: tuple[str, ...] = ()
         self.gate = threading.Event()
         self.answering = 0
+        self.pause_seconds = 0.0
         self.say()
 
     def say(self, *pieces: str, held: bool = False) -> None:
@@ -70,6 +72,7 @@ class HeldModel(ScriptedGenerator):
             for number, piece in enumerate(self.pieces):
                 while number == 1 and not self.gate.wait(timeout=0.02):
                     yield GeneratedText("")
+                time.sleep(self.pause_seconds)
                 yield GeneratedText(piece)
             while not self.gate.wait(timeout=0.02):
                 yield GeneratedText("")
@@ -114,11 +117,15 @@ class OfflineServer:
         return httpx.Client(base_url=self.url, headers=headers or {}, timeout=30, trust_env=False)
 
 
+def settings_in(folder: Path) -> Settings:
+    """Return settings that reach nothing outside a folder."""
+    return Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="on")
+
+
 @contextmanager
 def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
     """Serve the API for as long as the block lasts; ``changed`` are settings."""
-    settings = Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="on")
-    settings = settings.model_copy(update=changed)
+    settings = settings_in(folder).model_copy(update=changed)
     model = HeldModel()
     services = _services(settings, model)
     served = OfflineServer(settings, services, ApiKeys(settings.people_path), model)
@@ -144,7 +151,8 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
     built: dict[str, Pipeline] = {}
     curations: dict[str, Curation] = {}
     for name, documents in (("default", SAMPLE_DOCUMENTS), ("finance", FINANCE)):
-        parts = offline_parts(settings.data_dir, documents, generator=model, knowledge_base=name)
+        is_there = (settings.knowledge_folder / name / DATABASE_NAME).is_file()  # after a restart
+        parts = offline_parts(settings.data_dir, () if is_there else documents, generator=model, knowledge_base=name)
         own = settings.changed(knowledge_base=name)
         curations[name] = Curation.of(own, parts.store)
         built[name] = Pipeline(replace(parts, lanes=AnswerSources(curations[name], AnswerCache.of(own, parts.store))))
@@ -183,3 +191,19 @@ def _knowledge(store: KnowledgeStore) -> KnowledgeState:
     if info is None:
         return KnowledgeState()
     return KnowledgeState(generation, info.published_at.astimezone(UTC), info.document_count, info.chunk_count)
+
+
+def main() -> None:
+    """Serve a folder at a port until killed; the model says its words slowly, so that a kill meets it in between."""
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    model = HeldModel()
+    model.pause_seconds = 0.05
+    model.say(*(f"{word} " for word in ("You can send back any item within 30 days of delivery. " * 4).split()))
+    settings = settings_in(folder)
+    services = _services(settings, model)
+    application = api_application(lambda: services, settings, host_names(["127.0.0.1"]))
+    uvicorn.run(application, port=port, log_level="error")
+
+
+if __name__ == "__main__":
+    main()
