@@ -169,6 +169,7 @@ class TurnService:
             conversation=request.conversation,
             fresh=request.fresh,
             quote="if_needed",
+            audience=request.user.audience,
         )
         self._begin(_Work(live, options, request.user))
         return record.turn_id
