@@ -26,8 +26,8 @@ from rag.translate import translate
 _INTERRUPTED = 130
 _LONGEST_DAYS = 36_500
 _EXAMPLES = """examples  示例:
-  answerdesk keys add widget --right ask --right feedback --kb shop --audience public --days 365
-  answerdesk keys add helpdesk --right ask --right retrieve --right turns:read --all --questions-a-minute 30
+  answerdesk keys add widget --right ask --right feedback --kb shop --days 365
+  answerdesk keys add helpdesk --right ask --right retrieve --right turns:read --audience internal --all
   answerdesk keys list --json
   answerdesk keys roll 4f0k2x9a      a new secret; the old one is refused at once  更换密钥，旧密钥即刻失效
   answerdesk keys revoke 4f0k2x9a    for ever  永久吊销
@@ -214,8 +214,8 @@ def _of_rights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audience",
         choices=get_args(Audience),
-        default="internal",
-        help="public: nothing internal, for customers; default internal  public：面向客户，不含内部资料",
+        default="public",
+        help="default public: for customers, nothing internal  默认 public：面向客户，不含内部资料",
     )
 
 

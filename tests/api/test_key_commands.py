@@ -38,7 +38,7 @@ def test_a_secret_is_printed_once_and_alone(settings: Settings, capsys: pytest.C
     with ApiKeys(settings.people_path) as keys:
         key = keys.key_of(secret)
     assert (key.name, key.rights, key.scopes, key.owner) == ("widget", {"ask"}, {"default"}, "")
-    assert (key.audience, key.expires_at) == ("internal", None)
+    assert (key.audience, key.expires_at) == ("public", None)
     assert key.key_id in told.err
     for words in (["list"], ["list", "--json"], ["revoke", key.key_id]):
         assert key_commands.main(words) == 0
