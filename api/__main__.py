@@ -44,14 +44,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _describe() -> int:
-    from api.application import api_application
+    from api.application import api_application, described
     from api.services.shared import SharedServices
 
     def never() -> SharedServices:
         raise AssertionError("a description asks nothing")
 
     application = api_application(never, load_settings(), lambda host: False)
-    print(json.dumps(application.openapi(), ensure_ascii=False, indent=2))
+    print(json.dumps(described(application), ensure_ascii=False, indent=2))
     return 0
 
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -77,10 +78,11 @@ def api_application(
     application.include_router(status_routes(access, settings))
     application.add_api_route(
         "/openapi.json",
-        lambda: JSONResponse(application.openapi()),
+        lambda: JSONResponse(described(application)),
         include_in_schema=False,
         dependencies=[Depends(access.anybody())],
     )
+    application.add_middleware(PrivateAnswers)
     application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
     application.add_exception_handler(AnswerdeskError, _say_error)
     application.add_exception_handler(RequestValidationError, _say_invalid)
@@ -88,6 +90,15 @@ def api_application(
     application.add_exception_handler(Exception, _say_unforeseen)
     application.state.access = access
     return application
+
+
+def described(application: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI description.  A key is told as a way in that is not always needed."""
+    description = application.openapi()
+    schemes = {"key": {"type": "http", "scheme": "bearer", "description": "an API key; see docs/api.md"}}
+    description["components"]["securitySchemes"] = schemes
+    description["security"] = [{"key": []}, {}]
+    return description
 
 
 class ApiPaths:
@@ -101,6 +112,25 @@ class ApiPaths:
         """Serve a request."""
         is_api = scope["type"] == "http" and scope["path"].startswith(API_PATHS)
         await (self._api if is_api else self._desk)(scope, receive, send)
+
+
+class PrivateAnswers:
+    """Tells browsers and proxies to keep no answer, and to take none for another kind than it says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and add the headers to its answer."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Cache-Control", "no-store")
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
 
 
 class BodyLimit:
@@ -177,7 +207,7 @@ async def _say_unforeseen(request: Request, error: Exception) -> Response:
 
 def _answer(request: Request, problem: Problem) -> Response:
     """Return a problem in the form of the API that was asked."""
-    headers = problem.headers() | {"X-Content-Type-Options": "nosniff"}
+    headers = problem.headers()
     if _speaks_openai(request.scope["path"]):
         return JSONResponse(problem.as_openai(), problem.status, headers)
     return JSONResponse(problem.as_problem(), problem.status, headers, media_type="application/problem+json")

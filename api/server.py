@@ -11,10 +11,12 @@ from api.application import api_application
 from api.callers import host_names
 from api.services.shared import SharedServices, open_services
 from rag.settings import Settings
+from rag.turns.unforeseen import keep_words_out_of_logs
 
 
 def serve(settings: Settings, host: str, port: int, names: Sequence[str]) -> None:
     """Serve until stopped.  ``names`` are what this server is reached under; other Host headers are refused."""
+    keep_words_out_of_logs()
 
     @cache
     def services() -> SharedServices:

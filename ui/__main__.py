@@ -82,10 +82,10 @@ def serve(
     ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.  With ``api``
     other programs are answered at the same address.
     """
+    from rag.turns.unforeseen import keep_words_out_of_logs
     from ui.server import (
         DeskApplication,  # Streamlit takes a second to import
         desk_configuration,
-        keep_words_out_of_logs,
     )
 
     keep_words_out_of_logs()

@@ -7,14 +7,10 @@ root is for Streamlit's own tester.)
 
 import logging
 import os
-import sys
-import threading
 import tomllib
-import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 import streamlit.runtime
@@ -22,10 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from api.application import ApiPaths, api_application
 from api.services.shared import PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
-from rag.settings import load_settings
+from rag.settings import Settings, load_settings
 from rag.turns.unforeseen import log_unforeseen
 from ui.components.job_view import say_failure
 from ui.components.page_shell import draw_signed_out
@@ -35,9 +30,6 @@ from ui.request_guard import RequestGuard
 from ui.session import page_language, shared_services
 from ui.sign_in import sign_in_routes
 from ui.turn_feed import feed_route
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +70,7 @@ class DeskApplication(st.App):
         settings = load_settings()
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
         guard = RequestGuard(super().__call__, people, limits)
-        self._serve: ASGIApp = ApiPaths(api_application(services, settings, is_host_allowed), guard) if api else guard
+        self._serve: ASGIApp = _with_api(guard, services, settings) if api else guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it passes the guard; the API has one of its own."""
@@ -88,6 +80,12 @@ class DeskApplication(st.App):
         """Serve until stopped.  Only proxies that the settings name are believed about whom they speak for."""
         os.environ["FORWARDED_ALLOW_IPS"] = ",".join(load_settings().proxies())  # uvicorn's own way to be told
         super().run(config=config)
+
+
+def _with_api(desk: ASGIApp, services: Callable[[], SharedServices], settings: Settings) -> ASGIApp:
+    from api.application import ApiPaths, api_application  # FastAPI takes half a second to import
+
+    return ApiPaths(api_application(services, settings, is_host_allowed), desk)
 
 
 def _held_bytes(session: str) -> int:
@@ -125,55 +123,3 @@ def _options(section: str, table: Mapping[str, object]) -> Iterator[tuple[str, o
             yield from _options(f"{section}{name}.", value)
         else:
             yield f"{section}{name}", value
-
-
-def keep_words_out_of_logs() -> None:
-    """Strip the message of an error from every log record of this process; type and places stay.
-
-    An error may quote a customer's question, and those never reach a log.  Our own code logs unforeseen errors without
-    their messages (``rag.turns.unforeseen``); Streamlit, uvicorn and asyncio log them in full.
-
-    The same for errors that end a thread or cannot be raised, which Python prints.  Call it once a process.
-    """
-    make_record = logging.getLogRecordFactory()
-
-    def make_record_without_words(*arguments: object, **options: object) -> logging.LogRecord:
-        record: logging.LogRecord = make_record(*arguments, **options)
-        _strip(record)
-        return record
-
-    logging.setLogRecordFactory(make_record_without_words)
-    threading.excepthook = _log_thread_error
-    sys.unraisablehook = _log_unraisable_error
-
-
-def _strip(record: logging.LogRecord) -> None:
-    if isinstance(record.exc_info, tuple):
-        record.exc_text = _places(record.exc_info[1])  # formatters append this text where there is one
-        record.exc_info = None
-    if isinstance(record.msg, BaseException):
-        record.msg = type(record.msg).__name__
-    if isinstance(record.args, tuple):
-        record.args = tuple(type(one).__name__ if isinstance(one, BaseException) else one for one in record.args)
-    if record.name == "asyncio":  # its lines after the first show tasks, with their coroutines' errors
-        record.msg, record.args = record.getMessage().partition("\n")[0], ()
-
-
-def _places(error: BaseException | None) -> str:
-    """Return where an error and its causes arose, the last one last, without what they say."""
-    lines: list[str] = []
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        lines.insert(0, f"{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}")
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "\n".join(lines)
-
-
-def _log_thread_error(failure: threading.ExceptHookArgs) -> None:
-    if failure.exc_type is not SystemExit:
-        logger.error("thread failed:\n%s", _places(failure.exc_value))
-
-
-def _log_unraisable_error(failure: "UnraisableHookArgs") -> None:
-    logger.error("ignored:\n%s", _places(failure.exc_value))

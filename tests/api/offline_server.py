@@ -131,7 +131,7 @@ def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
     served = OfflineServer(settings, services, ApiKeys(settings.people_path), model)
     application = api_application(lambda: services, settings, host_names(["127.0.0.1", "localhost"]))
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(application, port=port, log_level="error", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(application, port=port, log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     served.url = f"http://127.0.0.1:{port}"
@@ -202,7 +202,7 @@ def main() -> None:
     settings = settings_in(folder)
     services = _services(settings, model)
     application = api_application(lambda: services, settings, host_names(["127.0.0.1"]))
-    uvicorn.run(application, port=port, log_level="error")
+    uvicorn.run(application, port=port, log_config=None)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from rag.turns.unforeseen import keep_words_out_of_logs
 from tests.conftest import free_port
-from ui.server import CONFIGURATION, desk_configuration, keep_words_out_of_logs
+from ui.server import CONFIGURATION, desk_configuration
 
 CHECKOUT = Path(__file__).parents[2]
 
