@@ -4,6 +4,7 @@ All faces of the API ask through here, so that the queue, the limits, the rights
 """
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -19,6 +20,7 @@ from rag.schema import Retrieved
 from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
 
 HEARTBEAT_SECONDS = 5.0
+_ASKER_DIGITS = 16
 _GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
 
@@ -37,8 +39,11 @@ class Questions:
         limit = services.shelf.settings.question_limit_characters
         return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller, limit)
 
-    async def ask(self, request: TurnRequest, conversation: str = "") -> str:
+    async def ask(self, request: TurnRequest, asker: str = "") -> str:
         """Begin a turn and return its id.
+
+        ``asker`` names the user of the program who asks, by whatever name it has for them: with the right ``users``,
+        each takes turns in the queue and has limits as a person has.  Only a hash of the name is passed on.
 
         Raises as ``PersonalTurns.submit``, and a ``QuestionError`` at once for what cannot be asked at all.
         """
@@ -46,7 +51,9 @@ class Questions:
         clean_question(request.question, self.limit_characters)
         request = self._bounded(request)
         self.caller.spend_question()
-        tab = f"{self.caller.tab}{conversation}" or "api"
+        if asker and "users" in self.caller.rights:
+            request = replace(request, asker=hashlib.sha256(asker.encode()).hexdigest()[:_ASKER_DIGITS])
+        tab = self.caller.tab or "api"
         # Half a millisecond of SQLite, here and not in a thread: the search begins at once, and would keep the
         # interpreter from that thread's answer for five.
         return self.turns.submit(secrets.token_urlsafe(16), request, tab=tab)

@@ -142,7 +142,7 @@ class _Chat:
             usage=options is not None and bool(options.include_usage),
         )
         questions = self._access.questions(self._caller)
-        turn_id = await questions.ask(model.request(question, earlier), body.user or "")
+        turn_id = await questions.ask(model.request(question, earlier), _asker(self._request, body.user))
         if body.stream:
             return event_stream(chat.stream(questions, turn_id, reply))
         turn = await questions.answer(turn_id, self._request)
@@ -164,11 +164,16 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
     questions = access.questions(caller)
     follows = (body.previous_response_id or "").removeprefix(ID_PREFIX)
     asked: TurnRequest = model.request(question, earlier, follows)
-    turn_id = await questions.ask(asked, body.user or "")
+    turn_id = await questions.ask(asked, _asker(request, body.user))
     if body.stream:
         return event_stream(responses.stream(questions, turn_id, reply))
     turn = await questions.answer(turn_id, request)
     return _failed(turn, request) or JSONResponse(reply.response(turn_id, turn))
+
+
+def _asker(request: Request, user: str | None) -> str:
+    """Return who of the program's users asks: as Open WebUI names them, else as OpenAI's field does."""
+    return request.headers.get("x-openwebui-user-id") or user or ""
 
 
 def _failed(turn: TurnSnapshot, request: Request) -> Response | None:

@@ -52,6 +52,9 @@ class Ask(Body):
         Literal["if_needed", "only", "never"], Field(description="quote passages in the place of a model's answer")
     ] = "if_needed"
     follows: Annotated[str, Field(max_length=64, description="the turn that this question goes on from")] = ""
+    user: Annotated[
+        str, Field(max_length=200, description="which of the program's users asks; counts with the right users")
+    ] = ""
     earlier: Annotated[
         list[Text], Field(max_length=100, description="questions before this one, oldest first, where no turn is named")
     ] = []

@@ -22,6 +22,7 @@ from rag.storage.connection import Database, Store
 
 Right = Literal[
     "ask",
+    "users",
     "retrieve",
     "feedback",
     "documents:read",
@@ -35,7 +36,7 @@ Right = Literal[
 RIGHTS: tuple[Right, ...] = get_args(Right)
 """What a key may do.  What it may read is another matter: ``ApiKey.scopes`` and ``ApiKey.audience``."""
 
-PUBLIC_RIGHTS: tuple[Right, ...] = ("ask", "retrieve", "feedback", "documents:read")
+PUBLIC_RIGHTS: tuple[Right, ...] = ("ask", "users", "retrieve", "feedback", "documents:read")
 """What a key for customers can be given: everything else shows or changes what colleagues work with."""
 
 SECRET_PREFIX = "ad_"

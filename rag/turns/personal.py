@@ -45,7 +45,7 @@ class PersonalTurns:
             request,
             follows=request.follows if self._may_follow(user, request) else "",
             session=user.name,
-            owner=owner_of(user, tab),
+            owner="/".join(filter(None, (owner_of(user, tab), request.asker))),
             conversation=tab,
             user=user,
         )

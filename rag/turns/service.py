@@ -68,6 +68,7 @@ class TurnRequest:
     belongs to; ``owner`` is who takes turns with the others and whom the limits are for; empty: the session.
     ``conversation`` is whose earlier prompt the model may know; empty: the owner's.  ``earlier`` are the questions
     before this one, oldest first, of a program that keeps the conversation itself.  ``quote`` as in ``AskOptions``.
+    ``asker`` names, of several users of one program, the one who asks: each takes turns with the others.
     """
 
     question: str
@@ -81,6 +82,7 @@ class TurnRequest:
     user: User = LOCAL_USER
     earlier: tuple[str, ...] = ()
     quote: Quoting = "if_needed"
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ def test_a_scope_is_a_knowledge_bases_name_or_what_it_asks_for(
         (("add", " ", "--right", "ask"), "1 to 64 characters", "1 至 64 个字符"),
         (
             ("add", "widget", "--right", "publish", "--audience", "public"),
-            "can only have these rights: ask, retrieve, feedback, documents:read",
-            "只能拥有以下权限：ask, retrieve, feedback, documents:read",
+            "can only have these rights: ask, users, retrieve, feedback, documents:read",
+            "只能拥有以下权限：ask, users, retrieve, feedback, documents:read",
         ),
         (("add", "widget", "--right", "ask", "--questions-a-minute", "0"), "at least one question", "至少为每分钟一个"),
         (("revoke", "unknown"), "no valid API key with the id unknown", "没有编号为 unknown"),

@@ -211,14 +211,18 @@ def test_a_failure_in_mid_stream_is_raised_and_nothing_is_taken_for_the_end(api:
 
 
 @pytest.mark.parametrize("streams", [True, False])
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/api/v1/ask"])
 def test_a_client_that_goes_away_frees_the_model_within_half_a_second(
     api: OfflineServer, path: str, streams: bool
 ) -> None:
     api.model.say("You can send", " back any item", held=True)
-    body = {"model": f"{MODEL}:fresh", "stream": streams, "messages": asked(), "input": asked()}
-    body.pop("input" if "chat" in path else "messages")
-    with raw_request(api, path, body):
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/chat/completions": {"model": f"{MODEL}:fresh", "stream": streams, "messages": asked()},
+        "/v1/responses": {"model": f"{MODEL}:fresh", "stream": streams, "input": asked()},
+        "/api/v1/ask": {"question": QUESTION, "fresh": True},
+    }
+    accept = "text/event-stream" if streams else "application/json"
+    with raw_request(api, path, bodies[path], accept):
         _until(lambda: api.model.answering == 1)
     left_at = time.monotonic()
     _until(lambda: api.model.answering == 0)
@@ -226,10 +230,11 @@ def test_a_client_that_goes_away_frees_the_model_within_half_a_second(
 
 
 @contextmanager
-def raw_request(api: OfflineServer, path: str, body: dict[str, Any]) -> Iterator[socket.socket]:
+def raw_request(api: OfflineServer, path: str, body: dict[str, Any], accept: str) -> Iterator[socket.socket]:
     """Send a request and hang up at the end of the block, whatever was answered."""
     content = json.dumps(body).encode()
     head = [f"POST {path} HTTP/1.1", f"Host: {api.url.removeprefix('http://')}", "Content-Type: application/json"]
+    head += [f"Accept: {accept}"]
     head += [f"{name}: {value}" for name, value in api.key().items()] + [f"Content-Length: {len(content)}", "", ""]
     with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2]))) as connection:
         connection.sendall("\r\n".join(head).encode() + content)

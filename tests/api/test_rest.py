@@ -4,12 +4,13 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.offline_server import QUESTION, OfflineServer
+from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 
 pytestmark = pytest.mark.slow
 
@@ -227,6 +228,20 @@ def test_too_many_questions_are_told_when_the_next_may_come(api: OfflineServer) 
     assert [one.status_code for one in answers] == [202, 202, 429]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     assert answers[-1].json()["code"] == "QuestionsTooFast"
+
+
+def test_each_user_of_a_program_has_a_persons_limits_with_the_right(tmp_path: Path) -> None:
+    with offline_server(tmp_path, person_questions_a_minute=1) as served:
+
+        def statuses(headers: dict[str, str], *users: str) -> list[int]:
+            with served.client(headers) as program:
+                return [
+                    program.post("/api/v1/turns", json={"question": QUESTION, "user": user}).status_code
+                    for user in users
+                ]
+
+        assert statuses(served.key("ask", "users"), "lin", "mei", "lin") == [202, 202, 429]
+        assert statuses(served.key("ask"), "lin", "mei") == [202, 429]
 
 
 def test_ten_programs_stream_at_once(api: OfflineServer) -> None:
