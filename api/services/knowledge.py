@@ -184,9 +184,10 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     # reading
 
     def articles(self) -> tuple[DocumentRow, ...]:
-        """Return every article, without its text."""
-        self._permitted("agent")
-        return self.shelf.articles(self.name)
+        """Return every article that is for them, without its text: to the public, no internal one."""
+        user = self._permitted("agent")
+        rows = self.shelf.articles(self.name)
+        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
 
     def uses(self) -> Uses | None:
         """Return how often each article was cited and disliked in the last 90 days; None until that is counted."""
@@ -198,7 +199,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         user = self._permitted("agent")
         store = self.shelf.store(self.name)
         generation = store.current_generation()
-        row = next((row for row in self.shelf.articles(self.name) if row.document_id == document_id), None)
+        row = next((row for row in self.articles() if row.document_id == document_id), None)
         if row is None:
             return None
         try:
