@@ -12,9 +12,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import rag
@@ -153,7 +155,18 @@ async def _say_http(request: Request, error: Exception) -> Response:
     problem = Problem(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), str(error.detail))
     answer = _answer(request, problem)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(_methods(request))
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method that this path has: the framework names those of the first route only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path is not None and compile_path(route.path)[0].match(request.scope["path"]):
+            found |= set(route.methods or ())
+    return sorted(found)
 
 
 async def _say_unforeseen(request: Request, error: Exception) -> Response:

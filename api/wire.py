@@ -32,7 +32,7 @@ def url_citations(turn: TurnSnapshot, base_url: str) -> list[Plain]:
     found = []
     for citation in citations:
         passage = passages.get(citation.document_id)
-        title = passage.title if passage is not None else citation.document_path
+        title = passage.title if passage is not None else citation.document_id
         url = link_of(passage, citation, base_url, turn.knowledge_base)
         found.append({"start_index": citation.start, "end_index": citation.end, "title": title, "url": url})
     return found
@@ -43,7 +43,6 @@ def evidence_data(passage: Evidence) -> Plain:
     return {
         "number": passage.number,
         "document_id": passage.document_id,
-        "path": passage.document_path,
         "title": passage.title,
         "headings": list(passage.heading_path),
         "text": passage.text,
@@ -80,7 +79,6 @@ def answer_data(turn: TurnSnapshot) -> Plain:
                 "start": one.start,
                 "end": one.end,
                 "document_id": one.document_id,
-                "path": one.document_path,
                 "quote": one.quote,
                 "quote_start": one.quote_start,
                 "quote_end": one.quote_end,

@@ -227,8 +227,9 @@ def offline_parts(
     generator: ScriptedGenerator | None = None,
     refusal_threshold: float = 0.0,
     slots: int = 2,
+    knowledge_base: str = "default",
 ) -> "PipelineParts":
-    """Publish ``documents`` in ``folder``, an empty one, and return the parts of a pipeline over them.
+    """Publish ``documents`` in the data folder ``folder`` and return the parts of a pipeline over them.
 
     SQLite and FAISS are real; the embedder is ``HashEmbedder``, the generator scripted.  Its probabilities mean
     nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
@@ -241,7 +242,9 @@ def offline_parts(
     from rag.settings import Settings
     from rag.storage.store import KnowledgeStore
 
-    settings = Settings(data_dir=folder, refusal_threshold=refusal_threshold, thinking="off")
+    settings = Settings(
+        data_dir=folder, knowledge_base=knowledge_base, refusal_threshold=refusal_threshold, thinking="off"
+    )
     embedder = HashEmbedder()
     publish_documents(settings.knowledge_dir, documents, embedder)
     store = KnowledgeStore(settings.knowledge_dir)

@@ -60,7 +60,6 @@ class Passage(BaseModel):
 
     number: int
     document_id: str
-    path: str
     title: str
     headings: list[str]
     text: str
@@ -81,7 +80,6 @@ class CitationBody(BaseModel):
     start: int
     end: int
     document_id: str
-    path: str
     quote: str
     quote_start: int
     quote_end: int
@@ -243,7 +241,6 @@ class DocumentLine(BaseModel):
     """A document without its text."""
 
     document_id: str
-    path: str
     title: str
     language: Language
     source: str
@@ -265,7 +262,6 @@ class DocumentBody(BaseModel):
     """A document, or ``[start:end]`` of its text."""
 
     document_id: str
-    path: str
     title: str
     language: Language
     source: str
@@ -276,6 +272,21 @@ class DocumentBody(BaseModel):
     end: int
     characters: int
     text: str
+
+
+class SourceBody(BaseModel):
+    """A folder that documents came from; ``here``: it can be read again."""
+
+    root: str
+    documents: int
+    here: bool
+    uploads: bool
+
+
+class SourceList(BaseModel):
+    """Folders, the largest first."""
+
+    sources: list[SourceBody]
 
 
 class WaitingFile(BaseModel):

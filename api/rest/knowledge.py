@@ -21,13 +21,15 @@ from api.rest.bodies import (
     GenerationList,
     JobBody,
     NewIngest,
+    SourceBody,
+    SourceList,
     WaitingFile,
     WaitingList,
 )
 from api.rest.values import document_line, job_body
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
-from rag.errors import DocumentMissing, JobMissing
+from rag.errors import DocumentMissing, JobMissing, RequestUnusable
 from rag.schema import Language
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
@@ -62,13 +64,13 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
     def documents(
         base: BASE,
         caller: Annotated[Caller, reading],
-        containing: Annotated[str, Query(max_length=200, description="in the title or the path")] = "",
+        containing: Annotated[str, Query(max_length=200, description="in the title or the id")] = "",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> DocumentList:
         desk = access.desk(caller, base)
         wanted = containing.casefold()
-        rows = [row for row in desk.library.articles() if wanted in f"{row.title}\n{row.path}".casefold()]
+        rows = [row for row in desk.library.articles() if wanted in f"{row.title}\n{row.document_id}".casefold()]
         shown = rows[offset : offset + limit]
         return DocumentList(
             generation=desk.knowledge().generation, total=len(rows), documents=[document_line(row) for row in shown]
@@ -90,7 +92,6 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         first = min(start, last)
         return DocumentBody(
             document_id=document.document_id,
-            path=document.path,
             title=document.title,
             language=document.language,
             source=document.source,
@@ -106,6 +107,15 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
 
 def _file_routes(router: APIRouter, access: Access) -> None:
     writing = Depends(access.having("documents:write"))
+
+    @router.get("/knowledge-bases/{base}/sources", summary="The folders that its documents came from")
+    def sources(base: BASE, caller: Annotated[Caller, writing]) -> SourceList:
+        found = access.desk(caller, base).library.sources()
+        return SourceList(
+            sources=[
+                SourceBody(root=one.root, documents=one.articles, here=one.here, uploads=one.uploads) for one in found
+            ]
+        )
 
     @router.get("/knowledge-bases/{base}/files", summary="The files that wait to be published")
     def waiting(base: BASE, caller: Annotated[Caller, writing]) -> WaitingList:
@@ -126,6 +136,8 @@ def _file_routes(router: APIRouter, access: Access) -> None:
         request: Request, base: BASE, name: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, writing]
     ) -> WaitingList:
         content = await request.body()
+        if not content:
+            raise RequestUnusable(reason="empty_file")
         library = access.desk(caller, base).library
         await run_in_threadpool(library.keep, [(name, content)])
         return _waiting(library)

@@ -78,7 +78,6 @@ def document_line(row: DocumentRow) -> DocumentLine:
     """Return a document without its text."""
     return DocumentLine(
         document_id=row.document_id,
-        path=row.path,
         title=row.title,
         language=row.language,
         source=row.source,

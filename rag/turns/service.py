@@ -293,9 +293,7 @@ class TurnService:
             raise TurnMissing from error
         if kept.final:  # a page reads the turn that it shows several times a run
             with self._lock:
-                self._ended[turn_id] = kept
-                while len(self._ended) > _REMEMBERED_ENDS:
-                    self._ended.popitem(last=False)
+                self._remember(kept)
         return kept
 
     def _require_pace(self, owner: str) -> None:
@@ -382,7 +380,14 @@ class TurnService:
     def _finish(self, live: LiveTurn) -> None:
         if self._write(live):
             with self._lock:
+                self._remember(live.snapshot)
                 self._live.pop(live.record.turn_id)
+
+    def _remember(self, ended: TurnSnapshot) -> None:
+        """Keep a turn that has ended for those who read it several times; the lock is held."""
+        self._ended[ended.turn_id] = ended
+        while len(self._ended) > _REMEMBERED_ENDS:
+            self._ended.popitem(last=False)
 
     def _write(self, live: LiveTurn) -> bool:
         """Write the turn as it is.  Where that fails it stays readable in this process."""

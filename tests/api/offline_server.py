@@ -1,0 +1,165 @@
+"""The API over two offline knowledge bases, served on 127.0.0.1 by a real uvicorn.
+
+``default`` is everybody's who holds its name as a scope; so is ``finance``.  The model is scripted, and a test holds it
+at a gate.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from api.application import api_application
+from api.callers import host_names
+from api.services.jobs import Jobs
+from api.services.knowledge import KnowledgeRegistry
+from api.services.quality import QualityRegistry
+from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
+from rag.people.keys import RIGHTS, ApiKeys, Right
+from rag.pipeline import Pipeline
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.reuse.curated import Curation
+from rag.schema import Audience, Document
+from rag.settings import Settings
+from rag.storage.access import KnowledgeBases, User
+from rag.storage.store import KnowledgeStore
+from rag.storage.turn_store import TurnStore
+from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts
+from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService
+from tests.conftest import free_port
+
+FINANCE = (
+    Document("refund-limits.md", "/finance/refund-limits.md", "Refund limits", "Refunds above GBP 500 need Ada.", "en"),
+)
+WhoOf = Callable[[], User]
+QUESTION = "How long can I send an item back after delivery?"
+
+
+class HeldModel(ScriptedGenerator):
+    """Says what a test tells it; held, it beats its heart after the first piece until the gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: tuple[str, ...] = ()
+        self.gate = threading.Event()
+        self.answering = 0
+        self.say()
+
+    def say(self, *pieces: str, held: bool = False) -> None:
+        """Say these pieces from now on, or the sample's sentence."""
+        self.pieces = pieces or ("You can send back any item within 30 days of delivery.",)
+        self.gate.clear() if held else self.gate.set()
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        self.answering += 1
+        try:
+            if think:
+                yield GeneratedThinking("Looking at the first passage.")
+            for number, piece in enumerate(self.pieces):
+                while number == 1 and not self.gate.wait(timeout=0.02):
+                    yield GeneratedText("")
+                yield GeneratedText(piece)
+            while not self.gate.wait(timeout=0.02):
+                yield GeneratedText("")
+            yield GenerationFinished(prompt_tokens=50, generated_tokens=9, prompt_ms=1.0, generation_ms=1.0)
+        finally:
+            self.answering -= 1
+
+
+@dataclass
+class OfflineServer:
+    """A served API, with what a test needs to look behind it."""
+
+    settings: Settings
+    services: SharedServices
+    keys: ApiKeys
+    model: HeldModel
+    url: str = ""
+
+    def key(
+        self,
+        *rights: Right,
+        scopes: tuple[str, ...] | None = ("default",),
+        audience: Audience = "internal",
+        expires_at: datetime | None = None,
+    ) -> dict[str, str]:
+        """Make a key, with all rights where none is named, and return the header that brings it."""
+        secret, _ = self.keys.add(
+            "test", rights or RIGHTS, scopes, audience=audience, expires_at=expires_at, owner="", by="test"
+        )
+        return {"Authorization": f"Bearer {secret}"}
+
+    def client(self, headers: dict[str, str] | None = None) -> httpx.Client:
+        """Return a client of this server."""
+        return httpx.Client(base_url=self.url, headers=headers or {}, timeout=30, trust_env=False)
+
+
+@contextmanager
+def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
+    """Serve the API for as long as the block lasts; ``changed`` are settings."""
+    settings = Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="on")
+    settings = settings.model_copy(update=changed)
+    model = HeldModel()
+    services = _services(settings, model)
+    served = OfflineServer(settings, services, ApiKeys(settings.people_path), model)
+    application = api_application(lambda: services, settings, host_names(["127.0.0.1", "localhost"]))
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(application, port=port, log_level="error", lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    served.url = f"http://127.0.0.1:{port}"
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield served
+    finally:
+        model.gate.set()
+        server.should_exit = True
+        thread.join(timeout=10)
+        services.close()
+        served.keys.close()
+
+
+def _services(settings: Settings, model: HeldModel) -> SharedServices:
+    built: dict[str, Pipeline] = {}
+    for name, documents in (("default", SAMPLE_DOCUMENTS), ("finance", FINANCE)):
+        parts = offline_parts(settings.data_dir, documents, generator=model, knowledge_base=name)
+        built[name] = Pipeline(parts)
+    bases, people = KnowledgeBases(settings.knowledge_folder), open_people(settings)
+    turns = TurnStore(settings.turns_path)
+    jobs = Jobs()
+    pipelines = Pipelines(bases, built.__getitem__)
+    curations = {name: Curation.of(settings.changed(knowledge_base=name)) for name in built}
+
+    def corrections(who: WhoOf) -> PersonalCorrections:
+        return PersonalCorrections(curations.__getitem__, bases, who, people.audit)
+
+    return SharedServices(
+        turns=TurnService(pipelines, turns, 8, limits=PersonLimits.of(settings)),
+        bases=bases,
+        knowledge=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
+        model=lambda: ModelState("ready", "scripted", stand_in=True),
+        topics=lambda name, language: (),
+        shelf=KnowledgeRegistry(settings, jobs, pipelines),
+        quality=QualityRegistry(
+            settings, jobs, pipelines, HashEmbedder, curations.__getitem__, turns.feedback, corrections
+        ),
+        people=people,
+        corrections=corrections,
+    )
+
+
+def _knowledge(store: KnowledgeStore) -> KnowledgeState:
+    generation = store.current_generation()
+    info = store.generation_info(generation) if generation else None
+    if info is None:
+        return KnowledgeState()
+    return KnowledgeState(generation, info.published_at.astimezone(UTC), info.document_count, info.chunk_count)

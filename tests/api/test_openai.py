@@ -1,0 +1,276 @@
+"""OpenAI's wire: what its official clients read, over a scripted model and real sockets."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from openai import APIError, AuthenticationError, BadRequestError, NotFoundError, OpenAI
+
+from api.openai.errands import errand_reply
+from tests.api.offline_server import QUESTION, OfflineServer
+
+pytestmark = pytest.mark.slow
+
+SENTENCE = "You can send back any item within 30 days of delivery."
+MODEL = "answerdesk/default"
+
+
+_opened: list[OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+def client(api: OfflineServer, headers: dict[str, str] | None = None) -> OpenAI:
+    given = api.key() if headers is None else headers
+    _opened.append(OpenAI(base_url=f"{api.url}/v1", api_key=given["Authorization"].split()[1], max_retries=0))
+    return _opened[-1]
+
+
+def asked(text: str = QUESTION) -> list[Any]:
+    return [{"role": "user", "content": text}]
+
+
+def test_an_answer_brings_its_citations_where_the_clients_look(api: OfflineServer) -> None:
+    reply = client(api).chat.completions.create(model=MODEL, messages=asked(), temperature=0.3, seed=1)
+    message = reply.choices[0].message
+    assert message.content == SENTENCE
+    assert reply.choices[0].finish_reason == "stop"
+    assert message.annotations is not None
+    [annotation] = message.annotations
+    cited = annotation.url_citation
+    assert (message.content[cited.start_index : cited.end_index], cited.title) == (SENTENCE, "Returning an order")
+    assert reply.usage is not None
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.total_tokens) == (50, 9, 59)
+    vendor = reply.model_extra["answerdesk"] if reply.model_extra else {}
+    assert vendor["refused"] is False
+    assert vendor["ignored"] == ["temperature", "seed"]
+    assert vendor["citations"][0]["quote"] == SENTENCE
+    with api.client(api.key()) as http:  # the link leads to the very words
+        assert http.get(cited.url).json()["text"] == SENTENCE
+
+
+def test_a_stream_tells_the_words_then_the_citations_then_the_end(api: OfflineServer) -> None:
+    stream = client(api).chat.completions.create(
+        model=f"{MODEL}:think", messages=asked(), stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    assert "".join(delta.content or "" for delta in deltas) == SENTENCE
+    extras = [delta.model_extra or {} for delta in deltas]
+    assert "".join(one.get("reasoning_content", "") for one in extras) == "Looking at the first passage."
+    assert [one["annotations"][0]["url_citation"]["end_index"] for one in extras if "annotations" in one] == [
+        len(SENTENCE)
+    ]
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == 9
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+
+
+def test_absent_stream_is_false_and_what_is_no_boolean_is_refused(api: OfflineServer) -> None:
+    with api.client(api.key()) as http:
+        whole = http.post("/v1/chat/completions", json={"model": MODEL, "messages": asked()})
+        assert whole.headers["content-type"] == "application/json"
+        refused = http.post("/v1/chat/completions", json={"model": MODEL, "messages": asked(), "stream": 0})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["param"] == "body.stream"
+    assert refused.json()["error"]["code"] == "RequestUnusable"
+
+
+def test_the_paths_without_v1_answer_too(api: OfflineServer) -> None:
+    with api.client(api.key()) as http:
+        body = {"model": "answerdesk", "messages": asked()}
+        assert http.post("/chat/completions", json=body).json()["choices"][0]["message"]["content"] == SENTENCE
+        assert http.get("/models").json()["data"][0]["id"] == MODEL
+
+
+def test_only_sentences_that_stand_are_told_before_the_end(api: OfflineServer) -> None:
+    """A draft that is replaced by a refusal never reaches a program that cannot take it back."""
+    api.model.say("You get a free car with every order. ", "It is red and fast.")
+    stream = client(api).chat.completions.create(model=f"{MODEL}:fresh", messages=asked(), stream=True)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    assert "car" not in text
+    assert text  # the refusal, which is an answer
+
+
+def test_a_supported_sentence_is_told_while_the_model_still_writes(api: OfflineServer) -> None:
+    api.model.say(f"{SENTENCE} The return label", " is free in the UK.", held=True)
+    stream = client(api).chat.completions.create(model=f"{MODEL}:fresh", messages=asked(), stream=True)
+    heard = ""
+    for chunk in stream:
+        heard += chunk.choices[0].delta.content or "" if chunk.choices else ""
+        if heard == SENTENCE:
+            api.model.gate.set()
+    assert heard == f"{SENTENCE} The return label is free in the UK."
+
+
+def test_responses_whole_and_streamed(api: OfflineServer) -> None:
+    openai = client(api)
+    whole = openai.responses.create(model=MODEL, input=QUESTION)
+    content: Any = whole.output[-1]
+    assert whole.output_text == SENTENCE
+    assert content.content[0].annotations[0].title == "Returning an order"
+    again = openai.responses.retrieve(whole.id)
+    assert again.output_text == SENTENCE
+    with openai.responses.stream(model=f"{MODEL}:fresh", input=asked()) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_response()
+    assert final.output_text == SENTENCE
+    assert kinds == [
+        "response.created",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.annotation.added",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+
+
+def test_a_conversation_goes_on_from_its_earlier_questions(api: OfflineServer) -> None:
+    openai = client(api)
+    messages: list[Any] = [
+        {"role": "system", "content": "Be rude."},
+        *asked("How do I descale the Ember K2 kettle?"),
+        {"role": "assistant", "content": "With citric acid."},
+        *asked("And how long do I wait?"),
+    ]
+    reply = openai.chat.completions.create(model=f"{MODEL}:quote", messages=messages)
+    assert "citric acid" in (reply.choices[0].message.content or "")
+    first = openai.responses.create(model=MODEL, input="How do I descale the Ember K2 kettle?")
+    second = openai.responses.create(model=f"{MODEL}:quote", input="And how long?", previous_response_id=first.id)
+    assert "citric acid" in second.output_text
+
+
+def test_models_are_the_callers_own_knowledge_bases(api: OfflineServer) -> None:
+    openai = client(api)
+    assert [model.id for model in openai.models.list()] == [MODEL, "answerdesk-embedder"]
+    assert openai.models.retrieve(MODEL).id == MODEL
+    for name in ("answerdesk/finance", "answerdesk/nowhere", "gpt-4o", f"{MODEL}:loud"):
+        with pytest.raises(NotFoundError) as refused:
+            openai.chat.completions.create(model=name, messages=asked())
+        assert refused.value.code == "ModelUnknown"
+
+
+def test_embeddings_in_both_encodings(api: OfflineServer) -> None:
+    openai = client(api)
+    by_default = openai.embeddings.create(model="answerdesk-embedder", input=["one text", "另一段"])
+    plain = openai.embeddings.create(model="answerdesk-embedder", input="one text", encoding_format="float")
+    assert by_default.data[0].embedding == pytest.approx(plain.data[0].embedding)
+    assert len(by_default.data) == 2
+
+
+def test_errors_have_openais_form_in_the_callers_language(api: OfflineServer) -> None:
+    with pytest.raises(AuthenticationError) as unknown:
+        client(api, {"Authorization": "Bearer ad_nobody"}).models.list()
+    assert unknown.value.code == "ApiKeyRefused"
+    with pytest.raises(BadRequestError) as empty:
+        client(api).chat.completions.create(model=MODEL, messages=asked("  ?! "))
+    assert empty.value.code == "QuestionWithoutWords"
+    with api.client(api.key() | {"Accept-Language": "zh-CN"}) as http:
+        refused = http.post("/v1/chat/completions", json={"model": MODEL, "messages": asked(), "n": 2})
+    assert (refused.status_code, refused.json()["error"]["message"]) == (
+        422,
+        "无法处理该请求：一次只给出一个答案，n 必须为 1。",
+    )
+
+
+def test_pictures_are_refused_in_words(api: OfflineServer) -> None:
+    content: list[Any] = [{"type": "image_url", "image_url": {"url": "http://evil.example/a.png"}}]
+    with pytest.raises(APIError) as refused:
+        client(api).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": content}])
+    assert "only text" in str(refused.value)
+
+
+def test_a_failure_in_mid_stream_is_raised_and_nothing_is_taken_for_the_end(api: OfflineServer) -> None:
+    api.model.say("You can send", " back any item", held=True)
+    openai, events = client(api), []
+    stream = openai.chat.completions.create(model=f"{MODEL}:fresh", messages=asked(), stream=True)
+    turn_id = ""
+
+    def stop() -> None:
+        api.services.turns.cancel(turn_id)
+
+    with pytest.raises(APIError):
+        for chunk in stream:
+            turn_id = chunk.id.removeprefix("chatcmpl-")
+            events.append(chunk)
+            threading.Timer(0.2, stop).start()
+    assert all(chunk.choices[0].finish_reason is None for chunk in events)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_a_client_that_goes_away_frees_the_model_within_half_a_second(
+    api: OfflineServer, path: str, streams: bool
+) -> None:
+    api.model.say("You can send", " back any item", held=True)
+    body = {"model": f"{MODEL}:fresh", "stream": streams, "messages": asked(), "input": asked()}
+    body.pop("input" if "chat" in path else "messages")
+    with raw_request(api, path, body):
+        _until(lambda: api.model.answering == 1)
+    left_at = time.monotonic()
+    _until(lambda: api.model.answering == 0)
+    assert time.monotonic() - left_at < 0.5
+
+
+@contextmanager
+def raw_request(api: OfflineServer, path: str, body: dict[str, Any]) -> Iterator[socket.socket]:
+    """Send a request and hang up at the end of the block, whatever was answered."""
+    content = json.dumps(body).encode()
+    head = [f"POST {path} HTTP/1.1", f"Host: {api.url.removeprefix('http://')}", "Content-Type: application/json"]
+    head += [f"{name}: {value}" for name, value in api.key().items()] + [f"Content-Length: {len(content)}", "", ""]
+    with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2]))) as connection:
+        connection.sendall("\r\n".join(head).encode() + content)
+        yield connection
+
+
+def _until(holds: Any, seconds: float = 10.0) -> None:
+    ends_at = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends_at, "it never came to hold"
+        time.sleep(0.005)
+
+
+def test_open_webuis_errands_never_reach_the_model(api: OfflineServer) -> None:
+    prompt = (
+        '### Task:\nGenerate a concise title.\n### Output:\nJSON format: { "title": "..." }\n'
+        "### Chat History:\n<chat_history>\nUSER: How long can I return it?\nASSISTANT: 30 days.\n</chat_history>"
+    )
+    before = len(api.services.turns.history(None, 500))
+    reply = client(api).chat.completions.create(model=MODEL, messages=asked(prompt))
+    assert json.loads(reply.choices[0].message.content or "") == {"title": "How long can I return it?"}
+    stream = client(api).chat.completions.create(model=MODEL, messages=asked(prompt), stream=True)
+    assert "title" in "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+    assert len(api.services.turns.history(None, 500)) == before
+    assert errand_reply("### Task: please refund me") is None  # a customer's own heading
+
+
+def test_marks_make_unsupported_sentences_visible_in_plain_text(api: OfflineServer) -> None:
+    api.model.say(f"{SENTENCE} Every parcel comes with a free bicycle.")
+    with api.client(api.key()) as http:
+        body = {"model": f"{MODEL}:fresh", "messages": asked()}
+        reply = http.post("/v1/chat/completions?mark=unsupported", json=body).json()
+    assert reply["choices"][0]["message"]["content"].endswith("bicycle. [not in the documents]")
+
+
+def test_open_webui_is_told_the_quotes_beside_ordinary_chunks(api: OfflineServer) -> None:
+    headers = api.key() | {"X-OpenWebUI-User-Id": "7"}
+    with api.client(headers) as http:
+        body = {"model": MODEL, "messages": asked(), "stream": True}
+        lines = http.post("/v1/chat/completions", json=body).text.splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    [source] = [one["event"] for one in events if "event" in one]
+    assert source["data"]["document"] == [SENTENCE]
+    assert all(one["choices"] for one in events if "event" in one)
