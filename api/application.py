@@ -7,6 +7,7 @@ uvicorn.run(application)                    # or, in the desk's process, behind 
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -16,13 +17,14 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import rag
 from api.access import Access
 from api.callers import Callers, language_of
 from api.idempotency import IdempotentRequests
+from api.mcp.over_http import McpRoute
 from api.openai.routes import openai_routes
 from api.problems import Problem, problem_of, unforeseen
 from api.rest.asking import asking_routes
@@ -81,6 +83,7 @@ def api_application(
         include_in_schema=False,
         dependencies=[Depends(access.anybody())],
     )
+    _add_mcp(application, access)
     application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
     application.add_exception_handler(AnswerdeskError, _say_error)
     application.add_exception_handler(RequestValidationError, _say_invalid)
@@ -88,6 +91,15 @@ def api_application(
     application.add_exception_handler(Exception, _say_unforeseen)
     application.state.access = access
     return application
+
+
+def _add_mcp(application: FastAPI, access: Access) -> None:
+    """Add the route ``/mcp``, where the extra is installed; the application's lifespan ends it in order."""
+    if find_spec("mcp") is None:
+        return
+    route = McpRoute(access)
+    application.router.routes.append(Route("/mcp", route))
+    application.router.lifespan_context = lambda _: route.running()
 
 
 class ApiPaths:

@@ -1,11 +1,15 @@
 """A turn that lives no longer than the call that asked for it, in faces whose calls are cancelled as tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from api.questions import Questions
+from rag.errors import AnswerCancelled
 from rag.turns import TurnRequest, TurnSnapshot
+
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
@@ -39,3 +43,18 @@ async def final_snapshot(snapshots: AsyncIterator[TurnSnapshot | None]) -> TurnS
 def _stop(questions: Questions, asking: "asyncio.Future[str]") -> None:
     if not asking.cancelled() and asking.exception() is None:
         questions.turns.cancel(asking.result())
+
+
+async def unless_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
+    """Return what ``work`` returns; where the client has left before, cancel it and raise ``AnswerCancelled``."""
+    if left is None:
+        return await work
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left.wait())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise AnswerCancelled
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()

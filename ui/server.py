@@ -12,7 +12,7 @@ import threading
 import tomllib
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,10 +60,16 @@ class DeskApplication(st.App):
         *,
         api: bool = False,
     ) -> None:
+        settings = load_settings()
+        other_programs = api_application(services, settings, is_host_allowed) if api else None
+
         @asynccontextmanager
         async def lifespan(_: st.App) -> AsyncIterator[None]:
             made = services()  # returns at once; the embedder and the indexes are loaded by a thread
-            yield
+            async with AsyncExitStack() as stack:
+                if other_programs is not None:
+                    await stack.enter_async_context(other_programs.router.lifespan_context(other_programs))
+                yield
             made.close()
 
         def people() -> PeopleServices | None:
@@ -75,10 +81,9 @@ class DeskApplication(st.App):
             routes=[*sign_in_routes(people), feed_route(lambda: services().feeds)],
             on_script_error=say_in_words,
         )
-        settings = load_settings()
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
         guard = RequestGuard(super().__call__, people, limits)
-        self._serve: ASGIApp = ApiPaths(api_application(services, settings, is_host_allowed), guard) if api else guard
+        self._serve: ASGIApp = guard if other_programs is None else ApiPaths(other_programs, guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it passes the guard; the API has one of its own."""

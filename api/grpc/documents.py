@@ -114,6 +114,8 @@ async def _whole(requests: AsyncIterator[wire.PutDocumentRequest], limit: int) -
         content += request.content
         if len(content) > limit:
             raise RequestTooLarge(limit=limit)
+    if not content:
+        raise RequestUnusable(reason="empty_file")
     return bytes(content)
 
 
