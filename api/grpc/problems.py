@@ -20,15 +20,15 @@ from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
     IngestStopped,
-    ModelTimedOut,
-    ModelTooSlow,
-    OllamaUnavailable,
+    ModelMissing,
+    ModelTooLarge,
+    OllamaElsewhere,
+    OllamaNotInstalled,
     OwnFilesWaiting,
+    OwnQueueFull,
     ProvisioningError,
-    QueueFull,
     RequestTooLarge,
     ServingError,
-    WaitedTooLong,
 )
 from rag.schema import Language
 
@@ -37,15 +37,15 @@ DOMAIN = "answerdesk"
 _CODES: tuple[tuple[type[AnswerdeskError], grpc.StatusCode], ...] = (
     (AnswerCancelled, grpc.StatusCode.ABORTED),
     (IngestStopped, grpc.StatusCode.ABORTED),
-    (QueueFull, grpc.StatusCode.UNAVAILABLE),
-    (WaitedTooLong, grpc.StatusCode.UNAVAILABLE),
-    (OllamaUnavailable, grpc.StatusCode.UNAVAILABLE),
-    (ModelTimedOut, grpc.StatusCode.UNAVAILABLE),
-    (ModelTooSlow, grpc.StatusCode.UNAVAILABLE),
-    (ServingError, grpc.StatusCode.UNAVAILABLE),
+    (ModelMissing, grpc.StatusCode.FAILED_PRECONDITION),
+    (ModelTooLarge, grpc.StatusCode.FAILED_PRECONDITION),
+    (OllamaElsewhere, grpc.StatusCode.FAILED_PRECONDITION),
+    (OllamaNotInstalled, grpc.StatusCode.FAILED_PRECONDITION),
+    (OwnQueueFull, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (OwnFilesWaiting, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (RequestTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (ProvisioningError, grpc.StatusCode.FAILED_PRECONDITION),
+    (ServingError, grpc.StatusCode.UNAVAILABLE),
 )
 """The first class that fits decides; what none fits has the code of its HTTP status."""
 

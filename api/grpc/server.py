@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from api.access import Access
@@ -54,8 +53,8 @@ async def serving(access: Access, address: GrpcAddress) -> AsyncIterator[int]:
         await server.stop(_GRACE_SECONDS)
 
 
-async def _with_health(server: grpc.aio.Server, names: list[str]) -> health.HealthServicer:
-    state = health.HealthServicer()
+async def _with_health(server: grpc.aio.Server, names: list[str]) -> health.aio.HealthServicer:
+    state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     for name in ("", *names):
         await state.set(name, health_pb2.HealthCheckResponse.SERVING)
