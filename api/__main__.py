@@ -108,11 +108,9 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
     settings = load_settings()
     with redirect_stdout(sys.stderr):
         started = _start_ollama(settings)
-    services = open_services(settings)
     try:
-        speak(services, settings)
+        speak(lambda: open_services(settings), settings)
     finally:
-        services.close()
         if started:
             stop(settings)
     return 0

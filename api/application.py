@@ -98,7 +98,8 @@ def _add_mcp(application: FastAPI, access: Access) -> None:
     if find_spec("mcp") is None:
         return
     route = McpRoute(access)
-    application.router.routes.append(Route("/mcp", route))
+    # no GET: a stream of its own is for servers that begin to speak, which this is not
+    application.router.routes.append(Route("/mcp", route, methods=["POST", "DELETE"], include_in_schema=False))
     application.router.lifespan_context = lambda _: route.running()
 
 

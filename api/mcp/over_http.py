@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 _MOST_SESSIONS = 1000
-_METHODS = ("POST", "DELETE")
 
 
 class McpRoute:
@@ -38,10 +36,7 @@ class McpRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        request = Request(scope)
-        self._access.callers.caller(request)
-        if request.method not in _METHODS:  # a stream of its own is for servers that begin to speak, which this is not
-            raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
+        self._access.callers.caller(Request(scope))
         from api.mcp.calls import LEFT
 
         manager = await self._started()

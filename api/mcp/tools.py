@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
@@ -32,6 +32,7 @@ from api.reading import desk_of, read_stretch
 from rag.turns import TurnRequest, TurnSnapshot
 
 CallerOf = Callable[[Call], Caller]
+Lifespan = Callable[[MCPServer], AbstractAsyncContextManager[None]]
 
 LONGEST_ARTICLE = 20_000
 LONGEST_RESOURCE = 100_000
@@ -47,11 +48,16 @@ Question = Annotated[str, Field(description="the question as the customer put it
 BaseName = Annotated[str, Field(description="a name of list_knowledge_bases; empty: the first that you may read")]
 
 
-def mcp_server(access: Access, caller_of: CallerOf) -> MCPServer:
-    """Return the server.  ``caller_of`` tells who calls, anew for each call."""
+def mcp_server(access: Access, caller_of: CallerOf, lifespan: Lifespan | None = None) -> MCPServer:
+    """Return the server.  ``caller_of`` tells who calls, anew for each call; it serves within ``lifespan``."""
     with _logging_as_it_is():
         server = MCPServer(
-            "answerdesk", title="Answerdesk", version=rag.__version__, instructions=_INSTRUCTIONS, subscriptions=False
+            "answerdesk",
+            title="Answerdesk",
+            version=rag.__version__,
+            instructions=_INSTRUCTIONS,
+            subscriptions=False,
+            lifespan=lifespan,
         )
     # It logs what tools say, and what clients send: customers' words.  Errors of ours are logged by ``calls``.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)

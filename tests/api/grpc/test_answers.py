@@ -141,6 +141,28 @@ def test_a_call_that_is_cancelled_at_once_leaves_no_turn(face: GrpcFace) -> None
     assert until(lambda: face.api.model.answering == 0) < SOON
 
 
+def test_searches_that_are_cancelled_leave_the_threads_to_the_next_ones(face: GrpcFace) -> None:
+    key, request = face.key("retrieve"), wire.RetrieveRequest(question=QUESTION)
+    for milliseconds in range(20):  # somewhere on its way
+        call = face.answers.Retrieve.future(request, metadata=key)
+        time.sleep(milliseconds / 1000)
+        call.cancel()
+    for _ in range(3):
+        found = _patient(lambda: face.answers.Retrieve(request, metadata=key, timeout=10))
+        assert found.evidence
+
+
+def _patient(call: Callable[[], Any]) -> Any:
+    """Call until the line has room."""
+    for _ in range(100):
+        try:
+            return call()
+        except grpc.RpcError as error:
+            assert refused(error).reason == "OwnQueueFull"
+            time.sleep(0.05)
+    raise AssertionError("the line has no room")
+
+
 # who may
 
 
