@@ -21,7 +21,12 @@ async def asked(
     A thread takes the question.  Where the call is cancelled meanwhile, the turn is stopped as soon as it has an id.
     Raises as ``Questions.ask``.
     """
-    turn_id = await questions.ask(request)
+    asking = asyncio.ensure_future(questions.ask(request))
+    try:
+        turn_id = await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        asking.add_done_callback(lambda done: _stop(questions, done))
+        raise
     async with questions.stopped_when_left(turn_id) as snapshots:
         yield turn_id, snapshots
 

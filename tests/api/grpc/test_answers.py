@@ -135,9 +135,11 @@ def test_a_client_that_is_gone_frees_the_slot(face: GrpcFace) -> None:
 def test_a_call_that_is_cancelled_at_once_leaves_no_turn(face: GrpcFace) -> None:
     face.api.model.say("You can", " send", held=True)
     key = face.key("ask")
-    for _ in range(20):
-        face.answers.Ask(ask(), metadata=key).cancel()
-    time.sleep(0.3)
+    for step in range(40):  # somewhere on its way
+        call = face.answers.Ask(ask(f"{QUESTION} {step}"), metadata=key)
+        time.sleep(step / 4000)
+        call.cancel()
+    time.sleep(0.5)
     assert until(lambda: face.api.model.answering == 0) < SOON
 
 
