@@ -10,6 +10,7 @@ from api.callers import Caller, Callers
 from api.idempotency import IdempotentRequests
 from api.questions import Questions
 from api.services.shared import DeskServices, SharedServices
+from rag.errors import KnowledgeBaseMissing
 from rag.people.keys import Right
 
 CallerOf = Callable[[Request], Coroutine[Any, Any, Caller]]
@@ -46,18 +47,30 @@ class Access:
         return Questions.of(self.services(), caller)
 
     def desk(self, caller: Caller, knowledge_base: str) -> DeskServices:
-        """Return what pages call, for this caller and knowledge base.  Raises ``AccessDenied``."""
-        services = self.services()
-        services.bases.require(caller.user, knowledge_base)
-        return services.of(lambda: caller.user, knowledge_base)
+        """Return what pages call, for this caller and knowledge base.
+
+        Raises ``AccessDenied``, and ``KnowledgeBaseMissing`` where the caller may use it and there is none.
+        """
+        self._require(caller, knowledge_base)
+        return self.services().of(lambda: caller.user, knowledge_base)
 
     def base_for(self, caller: Caller, named: str | None) -> str:
-        """Return the knowledge base that a request names, else the first that the caller may read."""
+        """Return the knowledge base that a request names, else the first that the caller may read.
+
+        Raises as ``desk``.
+        """
         if named:
+            self._require(caller, named)
             return named
         services = self.services()
         known = services.bases.names_for(caller.user)
         return services.first_base if services.first_base in known or not known else known[0]
+
+    def _require(self, caller: Caller, knowledge_base: str) -> None:
+        services = self.services()
+        services.bases.require(caller.user, knowledge_base)
+        if knowledge_base != services.first_base and knowledge_base not in services.bases.names():
+            raise KnowledgeBaseMissing(folder=knowledge_base)
 
 
 def base_url(request: Request) -> str:

@@ -165,6 +165,8 @@ async def _say_invalid(request: Request, error: Exception) -> Response:
 
 async def _say_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # registered for these
+    if isinstance(error.__cause__, RequestTooLarge):  # raised while the body was read
+        return _answer(request, problem_of(error.__cause__, language_of(request.headers)))
     problem = Problem(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), str(error.detail))
     answer = _answer(request, problem)
     answer.headers.update(error.headers or {})

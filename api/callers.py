@@ -8,6 +8,7 @@ In this order it asks of each request
     no key        only where nobody signs in, and only directly from this machine, not through a proxy
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,28 +16,40 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from api.services.shared import PeopleServices
-from rag.errors import ForeignHost, ForeignPage, KeyNeeded, RightMissing
+from rag.errors import ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
+from rag.turns import Quota
 
 _LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 _FORWARDING_HEADERS = ("forwarded", "x-real-ip")
 _BEARER = "bearer "
+_MINUTE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, with the rights of this moment.  ``key_id`` is empty for whoever sits at this machine."""
+    """Who calls, with the rights of this moment.  ``key_id`` is empty for whoever sits at this machine.
+
+    ``pace`` counts the questions of a key that has a limit of its own, beside the settings' for everybody.
+    """
 
     user: User
     rights: frozenset[Right]
     key_id: str = ""
+    pace: Quota | None = None
 
     def require(self, right: Right) -> None:
         """Raise ``RightMissing`` where the key does not have this right."""
         if right not in self.rights:
             raise RightMissing(right=right)
+
+    def spend_question(self) -> None:
+        """Count a question.  Raises ``QuestionsTooFast`` where the key asked too many within a minute."""
+        wait_seconds = self.pace.spend(self.key_id, [1]) if self.pace is not None else 0.0
+        if wait_seconds > 0 and self.pace is not None:
+            raise QuestionsTooFast(count=int(self.pace.most[0]), seconds=math.ceil(wait_seconds))
 
     @property
     def tab(self) -> str:
@@ -53,6 +66,7 @@ class Callers:
         self._keys = keys
         self._people = people
         self._is_own_host = is_own_host
+        self._paces: dict[int, Quota] = {}
 
     def caller(self, connection: HTTPConnection) -> Caller:
         """Return who sent a request.  Raises ``ForeignHost``, ``ForeignPage``, ``ApiKeyRefused`` or ``KeyNeeded``."""
@@ -72,7 +86,9 @@ class Callers:
         """Return who calls with a key.  Raises ``ApiKeyRefused``."""
         key = self._keys.key_of(secret)
         self._keys.note_use(key.key_id)
-        return Caller(key.user, key.rights, key.key_id)
+        limit = key.questions_a_minute
+        pace = None if limit is None else self._paces.setdefault(limit, Quota([limit], seconds=_MINUTE_SECONDS))
+        return Caller(key.user, key.rights, key.key_id, pace)
 
     def without_key(self, headers: Mapping[str, str], peer: str | None) -> Caller:
         """Return whoever sits at this machine.  Raises ``KeyNeeded`` for everybody else."""

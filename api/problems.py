@@ -15,6 +15,7 @@ from rag.errors import (
     AnswerdeskError,
     ApiKeyRefused,
     CuratedMissing,
+    CuratedUnusable,
     DocumentMissing,
     ForeignHost,
     ForeignPage,
@@ -66,6 +67,7 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
     (GenerationGone, 404),
     (IngestRunning, 409),
     (NothingToIngest, 409),
+    (CuratedUnusable, 409),
     (IdempotencyRunning, 409),
     (AnswerCancelled, 409),
     (RequestTooLarge, 413),
@@ -111,6 +113,9 @@ class Problem:
             headers["Retry-After"] = str(self.retry_seconds)
         elif self.status >= 409:
             headers["x-should-retry"] = "false"
+        if self.status == 429:
+            headers["x-ratelimit-remaining-requests"] = "0"
+            headers["x-ratelimit-reset-requests"] = f"{self.retry_seconds or 0}s"
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="answerdesk"'
         return headers

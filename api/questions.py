@@ -15,11 +15,12 @@ from starlette.requests import Request
 from api.callers import Caller
 from api.services.shared import SharedServices
 from rag.errors import AccessDenied, TurnMissing
+from rag.retrieval.question import clean_question
 from rag.schema import Retrieved
 from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
 
 HEARTBEAT_SECONDS = 5.0
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
 
 
@@ -29,21 +30,29 @@ class Questions:
 
     turns: PersonalTurns
     caller: Caller
+    limit_characters: int
 
     @classmethod
     def of(cls, services: SharedServices, caller: Caller) -> "Questions":
         """Return the questions of a caller."""
-        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller)
+        limit = services.shelf.settings.question_limit_characters
+        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller, limit)
 
     async def ask(self, request: TurnRequest, conversation: str = "") -> str:
-        """Begin a turn and return its id.  Raises as ``PersonalTurns.submit``."""
+        """Begin a turn and return its id.
+
+        Raises as ``PersonalTurns.submit``, and a ``QuestionError`` at once for what cannot be asked at all.
+        """
         self.caller.require("ask")
+        clean_question(request.question, self.limit_characters)
+        self.caller.spend_question()
         tab = f"{self.caller.tab}{conversation}" or "api"
         return await run_in_threadpool(self.turns.submit, secrets.token_urlsafe(16), request, tab=tab)
 
     async def retrieve(self, request: TurnRequest) -> Retrieved:
         """Find the passages and ask no model.  Raises as ``PersonalTurns.retrieve``, and what the search raises."""
         self.caller.require("retrieve")
+        self.caller.spend_question()
         future = await run_in_threadpool(self.turns.retrieve, request, tab=self.caller.tab or "api")
         return await asyncio.wrap_future(future)
 
@@ -63,29 +72,37 @@ class Questions:
 
         Raises as ``snapshot``.
         """
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake(_: TurnSnapshot) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
-                loop.call_soon_threadsafe(news.set)
-
-        version = -1
+        version, evidence_is_told = -1, False
         self.snapshot(turn_id)
-        stop = self.turns.listen(turn_id, wake)
-        try:
+        with self._hearing(turn_id) as heard:
             while True:
-                news.clear()
+                heard.anything.clear()
                 snapshot = self.turns.snapshot(turn_id, version)
                 if snapshot is not None:
                     version = snapshot.version
                     yield snapshot
                     if snapshot.final:
                         return
-                    await asyncio.sleep(_GATHER_SECONDS)
-                try:
-                    await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
-                except TimeoutError:
+                    if evidence_is_told:
+                        await _within(_GATHER_SECONDS, heard.end)
+                    evidence_is_told = evidence_is_told or bool(snapshot.evidence)
+                if not await _within(HEARTBEAT_SECONDS, heard.anything):
                     yield None
+
+    @contextmanager
+    def _hearing(self, turn_id: str) -> Iterator["_Heard"]:
+        """Hear of a turn's changes, from the thread that answers it, while the block lasts."""
+        loop, heard = asyncio.get_running_loop(), _Heard(asyncio.Event(), asyncio.Event())
+
+        def wake(snapshot: TurnSnapshot) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
+                loop.call_soon_threadsafe(heard.anything.set)
+                if snapshot.final:
+                    loop.call_soon_threadsafe(heard.end.set)
+
+        stop = self.turns.listen(turn_id, wake)
+        try:
+            yield heard
         finally:
             stop()
 
@@ -103,28 +120,42 @@ class Questions:
 
         Raises ``asyncio.CancelledError`` where nobody waits any more.
         """
-        async with self.stopped_when_left(turn_id) as snapshots:
-            last = asyncio.ensure_future(_last(snapshots))
-            gone = asyncio.ensure_future(_gone(request))
-            try:
-                await asyncio.wait({last, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if not last.done():
-                    raise asyncio.CancelledError
-                return last.result()
-            finally:
-                for task in (last, gone):
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
+        ended, gone = asyncio.ensure_future(self._ended(turn_id)), asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                raise asyncio.CancelledError
+            return ended.result()
+        finally:
+            self.turns.cancel(turn_id)  # one that has ended stays as it is
+            for task in (ended, gone):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _ended(self, turn_id: str) -> TurnSnapshot:
+        """Return the turn when it has ended; it is looked at all the while, so that it is not taken for abandoned."""
+        with self._hearing(turn_id) as heard:
+            while not (snapshot := self.snapshot(turn_id)).final:
+                await _within(HEARTBEAT_SECONDS, heard.end)
+        return snapshot
 
 
-async def _last(snapshots: AsyncIterator[TurnSnapshot | None]) -> TurnSnapshot:
-    found = None
-    async for snapshot in snapshots:
-        found = snapshot or found
-    if found is None:
-        raise TurnMissing
-    return found
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the thread that answers has told: that the turn has changed, that it has ended."""
+
+    anything: asyncio.Event
+    end: asyncio.Event
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Return as soon as an event is set, or after this time; tell whether it was set."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _gone(request: Request) -> None:

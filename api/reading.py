@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from api.access import Access
 from api.callers import Caller
 from api.services.shared import DeskServices
-from rag.errors import DocumentMissing, KnowledgeBaseMissing
+from rag.errors import DocumentMissing
 from rag.schema import Document
 
 
@@ -27,13 +27,9 @@ class Stretch:
 def desk_of(access: Access, caller: Caller, named: str | None) -> DeskServices:
     """Return the services for the knowledge base that a request names, else for the first that the caller may read.
 
-    Raises ``AccessDenied`` where it is not for the caller, there or not, and ``KnowledgeBaseMissing``.
+    Raises as ``Access.desk``.
     """
-    base = access.base_for(caller, named)
-    desk = access.desk(caller, base)
-    if desk.knowledge_base != base:  # on pages, one that is not there gives way to another
-        raise KnowledgeBaseMissing(folder=base)
-    return desk
+    return access.desk(caller, access.base_for(caller, named))
 
 
 def read_stretch(desk: DeskServices, document_id: str, start: int, end: int | None, most: int) -> Stretch:

@@ -9,6 +9,8 @@ from rag.grounding.citations import ground
 from rag.text.sentences import split_sentences
 from rag.turns import TurnSnapshot
 
+_SENTENCE_ENDS = "。！？.!?\n"
+
 
 class SettledText:
     """What was told of one answer so far.  One caller, one thread at a time."""
@@ -37,9 +39,10 @@ class SettledText:
 
     def _settled_end(self, snapshot: TurnSnapshot) -> int:
         text = snapshot.text
-        if not self._is_open or len(text) == self._judged:
-            return len(self.told)
+        news = text[self._judged :]
         self._judged = len(text)
+        if not self._is_open or not any(mark in news for mark in _SENTENCE_ENDS):
+            return len(self.told)
         end = len(self.told)
         for sentence in split_sentences(text)[:-1]:  # the last one may go on
             if sentence.end <= end:

@@ -35,7 +35,18 @@ from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
 from rag.retrieval.question import clean_question, needs_thought, question_before, visible
 from rag.reuse.sources import AnswerSources
-from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieval, Retrieved, TextSpan
+from rag.schema import (
+    Answer,
+    AnswerDelta,
+    Audience,
+    Completed,
+    Event,
+    Evidence,
+    Language,
+    Retrieval,
+    Retrieved,
+    TextSpan,
+)
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
@@ -93,7 +104,8 @@ class AskOptions:
     ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of them,
     that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None leaves the
     choice to the settings; ``top_k`` in [1, 24] limits the passages found.  Setting ``cancelled`` frees the model
-    within a quarter of a second, unless another question waits for the same answer.
+    within a quarter of a second, unless another question waits for the same answer.  For the ``public`` audience the
+    answer rests on no internal document, whichever way it comes.
 
     The queue before the model is fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in
     it; empty: this process, which may have any number.  ``conversation`` names the conversation whose prompt the model
@@ -110,6 +122,12 @@ class AskOptions:
     conversation: str = ""
     fresh: bool = False
     quote: Quoting = "never"
+    audience: Audience = "internal"
+
+    @property
+    def found_documents(self) -> Filters:
+        """Which documents may be found: what the filters let pass, and of these what is for the audience."""
+        return replace(self.filters, audience="public") if self.audience == "public" else self.filters
 
     @property
     def is_selective(self) -> bool:
@@ -129,6 +147,7 @@ class AskKeywords(TypedDict, total=False):
     conversation: str
     fresh: bool
     quote: Quoting
+    audience: Audience
 
 
 class Pipeline:
@@ -185,7 +204,8 @@ class Pipeline:
         lanes = None if options.is_selective else self.parts.lanes
         served = None
         if lanes is not None and not options.fresh:
-            served = lanes.served(standalone_question, question_language(text), options.think, trace)
+            language = question_language(text)
+            served = lanes.served(standalone_question, language, options.think, trace, options.audience)
         if served is not None:
             yield served.retrieved
             yield served.completed
@@ -206,7 +226,7 @@ class Pipeline:
                 for event in events:
                     has_spoken = has_spoken or isinstance(event, AnswerDelta)
                     if lanes is not None and isinstance(event, Completed):
-                        lanes.keep(standalone_question, options.think, request.evidence, event)
+                        lanes.keep(standalone_question, options.think, request.evidence, event, options.audience)
                     yield event
         except ServingError as error:
             ends_it = isinstance(error, AnswerCancelled | OwnQueueFull)  # the owner's own doing, who can ask again
@@ -238,9 +258,11 @@ class Pipeline:
             most=max(FEWEST_TOKENS, min(settings.prompt_evidence_most_tokens, room)),
         )
 
-    def prepare(self, question: str, *, earlier: Sequence[str] = ()) -> tuple[AnswerRequest, Retrieval]:
+    def prepare(
+        self, question: str, *, earlier: Sequence[str] = (), audience: Audience = "internal"
+    ) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        return self._prepare(self._cleaned(question), Trace(), AskOptions(earlier=earlier))
+        return self._prepare(self._cleaned(question), Trace(), AskOptions(earlier=earlier, audience=audience))
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
@@ -260,7 +282,7 @@ class Pipeline:
             raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
         language = question_language(text)
         earlier = [visible(one) for one in options.earlier]
-        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.filters)
+        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.found_documents)
         previous = question_before(text, earlier)
         with trace.span("pack"):
             evidence = self._packed(in_context(text, previous), retrieval, limit)

@@ -231,6 +231,8 @@ def offline_parts(
 ) -> "PipelineParts":
     """Publish ``documents`` in the data folder ``folder`` and return the parts of a pipeline over them.
 
+    Without documents the pipeline serves what is published there.
+
     SQLite and FAISS are real; the embedder is ``HashEmbedder``, the generator scripted.  Its probabilities mean
     nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
     """
@@ -246,7 +248,8 @@ def offline_parts(
         data_dir=folder, knowledge_base=knowledge_base, refusal_threshold=refusal_threshold, thinking="off"
     )
     embedder = HashEmbedder()
-    publish_documents(settings.knowledge_dir, documents, embedder)
+    if documents:
+        publish_documents(settings.knowledge_dir, documents, embedder)
     store = KnowledgeStore(settings.knowledge_dir)
     return PipelineParts(
         settings=settings,

@@ -24,6 +24,7 @@ _EXAMPLES = """examples  示例:
   answerdesk models pull deepseek-r1:7b               download a model  下载模型
   answerdesk serve status                             does the model server run?  查看模型服务
   answerdesk people add mei --role admin              let somebody sign in  添加用户
+  answerdesk keys add widget --right ask --kb shop    let another program ask  创建 API 密钥
   answerdesk eval retrieval --kb shop                 measure the search  评测检索
 
 Each command has its own --help; the forms with python -m do the same.
@@ -66,6 +67,13 @@ def _people(name: str, argv: Sequence[str]) -> int:
     return main([name, *argv])
 
 
+def _keys(name: str, argv: Sequence[str]) -> int:
+    del name
+    from api.key_commands import main
+
+    return main(argv)
+
+
 def _desk(name: str, argv: Sequence[str]) -> int:
     del name
     from ui.__main__ import main
@@ -100,6 +108,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "models": _Command(_ollama, "list, download, make, choose models  管理模型"),
     "serve": _Command(_ollama, "start, stop, check the model server  管理模型服务"),
     "people": _Command(_people, "who may sign in  管理用户"),
+    "keys": _Command(_keys, "API keys for other programs  管理 API 密钥"),
     "curated": _Command(_rag, "answers written by people  管理人工答案"),
     "latency": _Command(_rag, "times of recorded answers  已记录回答的耗时"),
     "forget": _Command(_rag, "erase a customer's data  删除客户数据"),

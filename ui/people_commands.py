@@ -14,8 +14,7 @@ from rag.people.audit import AuditTrail, terminal_user
 from rag.people.directory import People, Person
 from rag.people.passwords import hash_password, require_good
 from rag.settings import Settings, load_settings
-from rag.storage.access import ROLES, KnowledgeBases, User, access_to
-from rag.storage.store import KnowledgeStore
+from rag.storage.access import ROLES, KnowledgeBases, User
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -168,10 +167,9 @@ def _of_bases(parser: argparse.ArgumentParser) -> None:
 
 def _known(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
     """Return the scopes, each the name of a knowledge base or what one asks for.  Raises ``PersonUnusable``."""
-    there = KnowledgeBases(settings.knowledge_folder).names()
-    asked = {access_to(KnowledgeStore(settings.knowledge_folder / name)).scope for name in there}
+    known = {settings.knowledge_base, *KnowledgeBases(settings.knowledge_folder).scopes()}
     for name in names:
-        if name not in {settings.knowledge_base, *there, *asked}:
+        if name not in known:
             raise PersonUnusable(reason="scope", name=name)
     return tuple(names)
 

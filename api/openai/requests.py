@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from api.rest.bodies import whole
 from api.services.shared import SharedServices
 from rag.errors import AccessDenied, ModelUnknown, RequestUnusable
 from rag.storage.access import User
@@ -74,7 +75,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[Message], Field(min_length=1, max_length=2000)]
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[int, Field(strict=True, ge=1)] | None = None
+    n: Annotated[int, Field(strict=True, ge=1), BeforeValidator(whole)] | None = None
     user: str | None = None
 
 

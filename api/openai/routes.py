@@ -124,9 +124,9 @@ class _Chat:
         self._marks = marks
 
     async def answer(self, body: ChatRequest) -> Response:
+        model = asked_model(body.model, self._access.services(), self._caller.user)
         if body.n not in (None, 1):
             raise RequestUnusable(reason="one_choice")
-        model = asked_model(body.model, self._access.services(), self._caller.user)
         question, earlier = questions_in(body.messages)
         errand = errand_reply(question)
         if errand is not None:
@@ -150,9 +150,9 @@ class _Chat:
 
 
 async def _respond(access: Access, request: Request, body: ResponseRequest, caller: Caller) -> Response:
+    model = asked_model(body.model, access.services(), caller.user)
     if body.background:
         raise RequestUnusable(reason="no_background")
-    model = asked_model(body.model, access.services(), caller.user)
     question, earlier = (body.input, ()) if isinstance(body.input, str) else questions_in(body.input)
     reply = ResponseReply(
         model,

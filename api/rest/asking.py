@@ -28,7 +28,7 @@ from api.rest.bodies import (
 )
 from api.rest.values import curated_body, problem_body, turn_body
 from api.wire import evidence_data
-from rag.errors import IdempotencyRunning, RequestUnusable
+from rag.errors import IdempotencyRunning
 from rag.reuse.curated import Place
 from rag.schema import Language
 from rag.turns import TurnRequest, TurnSnapshot
@@ -36,11 +36,15 @@ from rag.turns import TurnRequest, TurnSnapshot
 TURN_ID = Annotated[str, Path(max_length=64)]
 IDEMPOTENCY_KEY = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="the same key again asks nothing again"),
+    Header(alias="Idempotency-Key", max_length=LONGEST_KEY, include_in_schema=False),
 ]
+_ONCE = "With the header `Idempotency-Key`, the same request again asks nothing again, for a day."
 EVENTS: Mapping[str, Any] = {
     "text/event-stream": {
-        "schema": {"type": "string"},
+        "schema": {
+            "type": "object",
+            "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+        },
         "description": "events `retrieved`, `queued`, `thinking`, `answer`, then `completed` or `failed`",
     }
 }
@@ -61,12 +65,13 @@ def _question_routes(router: APIRouter, access: Access) -> None:
     @router.post(
         "/ask",
         summary="Answer a question",
+        description=_ONCE,
         response_model=TurnBody,
         responses={200: {"description": "an answer or a refusal", "content": dict(EVENTS)}},
     )
     async def ask(
         request: Request, body: Ask, caller: Annotated[Caller, asking], idempotency_key: IDEMPOTENCY_KEY = None
-    ) -> Response | TurnBody:
+    ) -> Response:
         questions = access.questions(caller)
         turn_id = await _begin(access, questions, body, idempotency_key)
         if "text/event-stream" in request.headers.get("accept", ""):
@@ -74,7 +79,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
         turn = await questions.answer(turn_id, request)
         return _answered(turn, language_of(request.headers))
 
-    @router.post("/turns", status_code=202, summary="Begin to answer a question")
+    @router.post("/turns", status_code=202, summary="Begin to answer a question", description=_ONCE)
     async def begin(
         request: Request,
         response: Response,
@@ -150,7 +155,7 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
         place = StreamPlace.parsed(last_event_id)
         return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=False, after=place))
 
-    @router.delete("/turns/{turn_id}", status_code=204, summary="Stop a turn; what it has is kept")
+    @router.post("/turns/{turn_id}/stop", status_code=204, summary="Stop a turn; what it has is kept")
     def stop(turn_id: TURN_ID, caller: Annotated[Caller, Depends(access.having("ask"))]) -> None:
         questions = access.questions(caller)
         questions.snapshot(turn_id)
@@ -164,8 +169,6 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
     ) -> None:
         questions = access.questions(caller)
         questions.snapshot(turn_id)
-        if body.useful is None and body.outcome is None:
-            raise RequestUnusable(reason="no_judgement")
         if body.useful is not None:
             questions.turns.judge(turn_id, useful=body.useful, reason=body.reason)
         if body.outcome is not None:
@@ -214,10 +217,10 @@ async def _begin(access: Access, questions: Questions, body: Ask, key: str | Non
     return turn_id
 
 
-def _answered(turn: TurnSnapshot, language: Language) -> Response | TurnBody:
+def _answered(turn: TurnSnapshot, language: Language) -> Response:
     """Return the turn, or, of one that failed, its problem: the status says so too."""
     if turn.failure is None:
-        return turn_body(turn, language)
+        return Response(turn_body(turn, language).model_dump_json(), media_type="application/json")
     problem = problem_of_failure(turn.failure, language, turn.wait_seconds)
     content = problem.as_problem() | {"turn_id": turn.turn_id}
     return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
@@ -233,12 +236,12 @@ class StreamPlace:
 
     @classmethod
     def parsed(cls, event_id: str | None) -> "StreamPlace":
-        """Return the place that an event's id names.  Raises ``RequestUnusable``."""
+        """Return the place that an event's id names; the beginning, where it names none of ours."""
         if not event_id:
             return cls()
         numbers = event_id.split("-")
         if len(numbers) != 3 or not all(one.isascii() and one.isdigit() for one in numbers):
-            raise RequestUnusable(reason="cursor")
+            return cls()
         evidence, thinking, text = map(int, numbers)
         return cls(thinking, text, has_evidence=bool(evidence))
 

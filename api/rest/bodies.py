@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from rag.schema import Audience, Language
 from rag.storage.curated import CuratedState
@@ -14,6 +14,23 @@ BASE_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 BaseName = Annotated[str, Field(pattern=BASE_NAME, description="the name of a knowledge base")]
 _LONGEST_TEXT = 100_000
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+_WORDED = Field(max_length=_LONGEST_TEXT, json_schema_extra={"pattern": r"[\p{L}\p{N}]", "minLength": 1})
+
+
+def _require_words(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        raise ValueError("a letter or a figure is needed")
+    return text
+
+
+QuestionText = Annotated[str, _WORDED]
+"""A text with a letter or a figure in it; ``clean_question`` says what is missing, so here that is only described."""
+WordedText = Annotated[str, _WORDED, AfterValidator(_require_words)]
+
+
+def whole(value: object) -> object:
+    """Take 3.0 for 3, as JSON does, and leave everything else to the strict check."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Body(BaseModel):
@@ -25,7 +42,7 @@ class Body(BaseModel):
 class Ask(Body):
     """A question."""
 
-    question: Annotated[Text, Field(description="as the customer wrote it: a sentence or a whole mail")]
+    question: Annotated[QuestionText, Field(description="as the customer wrote it: a sentence or a whole mail")]
     knowledge_base: BaseName | None = None
     think: Annotated[StrictBool | None, Field(description="let the model think first; null: as the settings say")] = (
         None
@@ -43,7 +60,7 @@ class Ask(Body):
 class Retrieve(Body):
     """A question whose passages are wanted, and no answer."""
 
-    question: Text
+    question: QuestionText
     knowledge_base: BaseName | None = None
     earlier: Annotated[list[Text], Field(max_length=100)] = []
 
@@ -172,33 +189,33 @@ class Retrieved(BaseModel):
 
 
 class Judgement(Body):
-    """What somebody thinks of an answer, or what became of it; one of the two at least."""
+    """What somebody thinks of an answer, and what became of it; what is left out stays as it was."""
 
     useful: StrictBool | None = None
     reason: FeedbackReason | None = None
     outcome: Outcome | None = None
-    changed_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    changed_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
 
 
 class Correction(Body):
     """What the answer should have been.  It rests on the documents that the answer cited."""
 
-    answer: Annotated[Text, Field(min_length=1)]
+    answer: WordedText
 
 
 class NewCurated(Body):
     """A question and its answer, written by a person."""
 
-    question: Annotated[Text, Field(min_length=1)]
-    answer: Annotated[Text, Field(min_length=1)]
+    question: WordedText
+    answer: WordedText
     document_ids: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=20)] = []
 
 
 class EditedCurated(Body):
     """A curated answer in other words."""
 
-    question: Annotated[Text, Field(min_length=1)]
-    answer: Annotated[Text, Field(min_length=1)]
+    question: WordedText
+    answer: WordedText
     language: Language
 
 
@@ -356,7 +373,7 @@ class NewEvaluation(Body):
     """What to measure, on how many of the knowledge base's own questions; 0: all."""
 
     kind: Literal["answers", "retrieval", "refusal", "citations"]
-    limit: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
+    limit: Annotated[int, Field(ge=0, le=100_000, strict=True), BeforeValidator(whole)] = 0
 
 
 class RunBody(BaseModel):

@@ -34,7 +34,13 @@ from rag.schema import Language
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
 _LOOK_EVERY_SECONDS = 0.25
-_EVENTS = {"text/event-stream": {"schema": {"type": "string"}, "description": "an event `job` for each change"}}
+_FILE = {"type": "string", "format": "binary", "minLength": 1}
+_EVENTS = {
+    "text/event-stream": {
+        "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}},
+        "description": "an event `job` for each change",
+    }
+}
 
 
 def knowledge_routes(access: Access) -> APIRouter:
@@ -128,7 +134,9 @@ def _file_routes(router: APIRouter, access: Access) -> None:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+                "content": {
+                    "application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+                },
             }
         },
     )
@@ -185,7 +193,9 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
         _job(library, number)
         return event_stream(_job_events(library, number, language_of(request.headers)))
 
-    @router.delete("/knowledge-bases/{base}/ingests/{number}", status_code=204, summary="Stop it; nothing is published")
+    @router.post(
+        "/knowledge-bases/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published"
+    )
     def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
         library = access.desk(caller, base).library
         _job(library, number)

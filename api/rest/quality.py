@@ -97,7 +97,7 @@ def _evaluation_routes(router: APIRouter, access: Access) -> None:
         job = access.desk(caller, base).quality.start(body.kind, body.limit)
         return job_body(job, language_of(request.headers))
 
-    @router.delete("/knowledge-bases/{base}/evaluations", status_code=204, summary="Stop the one that runs")
+    @router.post("/knowledge-bases/{base}/evaluations/stop", status_code=204, summary="Stop the one that runs")
     def stop(base: BASE, caller: Annotated[Caller, evaluating]) -> None:
         access.desk(caller, base).quality.stop()
 

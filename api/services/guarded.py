@@ -57,6 +57,13 @@ class GuardedService(Generic[Shared]):
             raise NotPermitted(role=role)
         return user
 
+    def _colleague(self) -> User:
+        """Return who is there and reads the knowledge base; ``NotPermitted`` also for the public audience."""
+        user = self._permitted("agent")
+        if user.audience == "public":
+            raise NotPermitted(role="agent")
+        return user
+
     @property
     def _settings(self) -> Settings:
         """The settings, with the service's knowledge base."""

@@ -1,7 +1,7 @@
 """What the Knowledge page calls: reading for everybody, checking for leads, publishing and going back for admins.
 
-Every call checks rights again; long ones are jobs, whose progress the page polls.  ``KnowledgeRegistry`` is shared by
-all pages: it opens each knowledge base once.
+Internal articles are for colleagues only.  Every call checks rights again; long ones are jobs, whose progress the page
+polls.  ``KnowledgeRegistry`` is shared by all pages: it opens each knowledge base once.
 """
 
 import threading
@@ -184,27 +184,27 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     # reading
 
     def articles(self) -> tuple[DocumentRow, ...]:
-        """Return every article that is for them, without its text: to the public, no internal one."""
-        user = self._permitted("agent")
-        rows = self.shelf.articles(self.name)
-        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
+        """Return every article, without its text; to the public audience those for customers."""
+        return self._articles(self._permitted("agent"))
 
     def uses(self) -> Uses | None:
         """Return how often each article was cited and disliked in the last 90 days; None until that is counted."""
-        self._permitted("agent")
+        self._colleague()
         return self.shelf.uses(self.name)
 
     def article(self, document_id: str) -> OpenedArticle | None:
-        """Return one article with its passages; None where it is not there (any more)."""
+        """Return one article with its passages; None where it is not there (any more) for this reader."""
         user = self._permitted("agent")
         store = self.shelf.store(self.name)
         generation = store.current_generation()
-        row = next((row for row in self.articles() if row.document_id == document_id), None)
+        row = next((row for row in self._articles(user) if row.document_id == document_id), None)
         if row is None:
             return None
         try:
             document = store.document(document_id, generation)
         except KeyError:
+            return None
+        if user.audience == "public" and document.audience == "internal":  # it became internal just now
             return None
         passages = store.document_chunks(document_id, generation)
         count = self.shelf.count_tokens(self.name, user)
@@ -215,7 +215,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         """Return every generation that was published."""
         from ingest.history import history, oldest_restorable  # brings the indexes' libraries
 
-        self._permitted("agent")
+        self._colleague()
         try:
             generations = history(self._settings.knowledge_dir)
         except KnowledgeBaseMissing:
@@ -224,12 +224,12 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def changes(self, generation: int) -> Changes:
         """Return what a generation brought, against the one before it; only kept ones can be told."""
-        self._permitted("agent")
+        self._colleague()
         return changes_between(self.shelf.store(self.name), generation - 1, generation)
 
     def sources(self) -> tuple[Source, ...]:
         """Return the folders that the articles came from, the largest first."""
-        self._permitted("agent")
+        self._colleague()
         counts: dict[str, int] = {}
         for row in self.shelf.articles(self.name):
             counts[row.root] = counts.get(row.root, 0) + 1
@@ -243,7 +243,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def waiting(self) -> tuple[Upload, ...]:
         """Return the files that were handed in and not published."""
-        self._permitted("agent")
+        self._colleague()
         return self._uploads.waiting()
 
     @property
@@ -323,7 +323,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def new_details(self) -> tuple[NewDetail, ...]:
         """Return the addresses in what is served that nobody has confirmed."""
-        self._permitted("agent")
+        self._colleague()
         store = self.shelf.store(self.name)
         generation = store.current_generation()
         return ContactDetailTable(store).unconfirmed(generation) if generation else ()
@@ -360,7 +360,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def job(self) -> Job | None:
         """Return the last job that changes this knowledge base, or was to."""
-        self._permitted("agent")
+        self._colleague()
         return self.shelf.jobs.latest(self.lane)
 
     def stop(self) -> None:
@@ -395,6 +395,10 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         """Return it once it is done or the time is over."""
         self._permitted("lead")
         return self.shelf.jobs.wait(self._why_lane(tab), timeout_seconds)
+
+    def _articles(self, user: User) -> tuple[DocumentRow, ...]:
+        rows = self.shelf.articles(self.name)
+        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
 
     def _why_lane(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"

@@ -170,7 +170,8 @@ class SharedServices:
         """
         user = who()
         names = self.bases.names_for(user)
-        usual = self.first_base if self.first_base in names or user.scopes is None else next(iter(names), "")
+        sees_all = user.scopes is None and user.audience == "internal"
+        usual = self.first_base if self.first_base in names or sees_all else next(iter(names), "")
         base = chosen_base if chosen_base in names else usual
 
         def guarded() -> str:
@@ -182,7 +183,7 @@ class SharedServices:
             turns=turns,
             knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
             model=self.model,
-            topics=lambda language: self.topics(guarded(), language) if base else (),
+            topics=lambda language: self.topics(guarded(), language) if base and user.audience == "internal" else (),
             library=KnowledgeService(self.shelf, base, who, self.bases.require),
             quality=QualityService(self.quality, base, who, self.bases.require),
             knowledge_base=base,

@@ -1,4 +1,4 @@
-"""Document filters: language, product, earliest date, excluded documents."""
+"""Document filters: language, product, earliest date, excluded documents, audience."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.retrieval.glossary import folded
-from rag.schema import Language
+from rag.schema import Audience, Language
 from rag.storage.store import VISIBLE, KnowledgeStore
 
 PRODUCT_FIELDS = ("product", "products", "产品", "meta.product")
@@ -22,17 +22,19 @@ class Filters:
 
     ``language`` is the document's.  ``since`` is the earliest day of its last change: one without a date is left out.
     ``product`` is one of its products, in any width and case.  ``without`` are ids of documents that are left out.
+    The ``public`` audience finds no internal document, the ``internal`` one finds all.
     """
 
     language: Language | None = None
     since: date | None = None
     product: str = ""
     without: frozenset[str] = frozenset()
+    audience: Audience = "internal"
 
     @property
     def restrict(self) -> bool:
         """Whether anything is left out by more than its language."""
-        return self.since is not None or bool(self.product) or bool(self.without)
+        return self.since is not None or bool(self.product) or bool(self.without) or self.audience == "public"
 
 
 EVERYTHING = Filters()
@@ -44,8 +46,8 @@ def permitted_chunks(store: KnowledgeStore, generation: int, filters: Filters) -
     with store.reading() as connection:
         documents = connection.execute(
             f"SELECT document_key, document_id, metadata FROM document WHERE {VISIBLE.format('document')} "
-            "AND (:since IS NULL OR updated_on >= :since)",
-            {"generation": generation, "since": since},
+            "AND (:since IS NULL OR updated_on >= :since) AND (audience = 'public' OR :audience = 'internal')",
+            {"generation": generation, "since": since, "audience": filters.audience},
         ).fetchall()
         keys = [
             row["document_key"]

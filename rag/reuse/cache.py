@@ -2,8 +2,9 @@
 
 An answer is given again only where the question is the same in content (``question_key.py``), the knowledge base is at
 the same generation, and all else that an answer rests on is the same: model, prompts, settings, the glossary's words,
-the calibration.  Only answers that are supported throughout are kept: every sentence cited, none from a passage that is
-internal or not in force, no passages at odds, no address that nobody has confirmed, nothing that was cut.
+the calibration, the audience.  Only answers that are supported throughout are kept: every sentence cited, none from a
+passage that is internal or not in force, no passages at odds, no address that nobody has confirmed, nothing that was
+cut.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from rag.generation.prompt import prompt_texts
 from rag.retrieval.glossary import glossary_of
 from rag.reuse.curated import Served
 from rag.reuse.question_key import normalized_question
-from rag.schema import Answer, Citation, Completed, Evidence, Origin, Retrieved
+from rag.schema import Answer, Audience, Citation, Completed, Evidence, Origin, Retrieved
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.calibration import read_calibration
@@ -113,13 +114,13 @@ class AnswerCache:
         """Return the cache of a knowledge base; nothing is made before there is something to keep."""
         return cls(store, CachedAnswers(store.folder), settings)
 
-    def answer(self, question: str, think: bool | None, trace: Trace) -> Served | None:
+    def answer(self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal") -> Served | None:
         """Return the answer that the same question had; None where it must be answered anew."""
         if self._limit == 0:
             return None
         with trace.span("search"):
             generation = self._store.require_generation()
-            found = self._kept.get(self._key(question, think, generation), self._model)
+            found = self._kept.get(self._key(question, think, generation, audience), self._model)
         if found is None or (found.last_day is not None and found.last_day < self._today()):
             return None
         trace.record("total", trace.elapsed_ms())
@@ -127,7 +128,14 @@ class AnswerCache:
         answer = replace(found.answer, spans=trace.spans(), thinking="", lane="cached", origin=origin)
         return Served(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
 
-    def keep(self, question: str, think: bool | None, evidence: Sequence[Evidence], completed: Completed) -> bool:
+    def keep(
+        self,
+        question: str,
+        think: bool | None,
+        evidence: Sequence[Evidence],
+        completed: Completed,
+        audience: Audience = "internal",
+    ) -> bool:
         """Keep an answer if it may be given again; return whether it was."""
         answer = completed.answer
         if answer.model:
@@ -139,13 +147,15 @@ class AnswerCache:
         days += [one.starts_on - timedelta(days=1) for one in evidence if one.starts_on is not None]
         last_day = min((day for day in days if day is not None and day >= self._today()), default=None)
         found = CachedAnswer(answer, tuple(evidence), datetime.now(UTC), last_day)
-        self._kept.keep(self._key(question, think, answer.generation), found, self._limit)
+        self._kept.keep(self._key(question, think, answer.generation, audience), found, self._limit)
         return True
 
-    def _key(self, question: str, think: bool | None, generation: int) -> CacheKey:
+    def _key(self, question: str, think: bool | None, generation: int, audience: Audience) -> CacheKey:
+        """Return the key: what was answered for colleagues may rest on what customers must not read."""
         rests_on = [*self._asked, read_calibration(self._store.folder)]  # a new calibration holds from now on
         profile = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:24]
-        return CacheKey(normalized_question(question), f"{profile} think={think}", generation)
+        asked = f"{profile} think={think}" + (" audience=public" if audience == "public" else "")
+        return CacheKey(normalized_question(question), asked, generation)
 
 
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:

@@ -21,7 +21,7 @@ from rag.grounding.confirmation import sentences_naming
 from rag.grounding.contact_details import detail_keys
 from rag.reuse.contacts import UnknownContacts, contacts_in
 from rag.reuse.question_key import normalized_question
-from rag.schema import Answer, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
+from rag.schema import Answer, Audience, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.curated import CuratedAnswer, CuratedAnswers, CuratedEvent, CuratedSource, CuratedState, NewCurated
@@ -101,8 +101,11 @@ class Curation:
         """Whether an answer that is written now serves only after a review."""
         return self._review()
 
-    def answer(self, question: str, language: Language, trace: Trace) -> Served | None:
-        """Return the answer to the same question; None where there is none, or where it may serve no more."""
+    def answer(self, question: str, language: Language, trace: Trace, audience: Audience = "internal") -> Served | None:
+        """Return the answer to the same question; None where there is none, or where it may serve no more.
+
+        The ``public`` audience has none that rests on an internal document.
+        """
         with trace.span("search"):
             found = self._kept.serving(normalized_question(question))
             reason = self._expired(found) if found is not None else ""
@@ -111,7 +114,10 @@ class Curation:
                     self._kept.expire(found.number, reason)
                 return None
             generation = self._store.require_generation()
-            retrieved = Retrieved(self._evidence(found, generation), True, 1.0, generation)
+            evidence = self._evidence(found, generation)
+            if audience == "public" and any(passage.audience == "internal" for passage in evidence):
+                return None
+            retrieved = Retrieved(evidence, True, 1.0, generation)
             marked = self.doubtful_sentences(found.kept.answer, generation)
             new = ContactDetailTable(self._store).not_confirmed(sorted(detail_keys(found.kept.answer)))
         served = _served(found, question, language, retrieved, marked, trace)

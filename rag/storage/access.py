@@ -164,6 +164,11 @@ class KnowledgeBases:
         """Return the names of all that there are, in order, whoever may use them."""
         return tuple(sorted(found.parent.name for found in self._folder.glob(f"*/{DATABASE_NAME}")))
 
+    def scopes(self) -> frozenset[str]:
+        """Return every scope that opens one of them: its name, or the scope that it asks for."""
+        names = self.names()
+        return frozenset((*names, *(scope for name in names if (scope := access_to(self._store(name)).scope))))
+
     def names_for(self, user: User) -> tuple[str, ...]:
         """Return the names of those that somebody may use."""
         return tuple(name for name in self.names() if self.permits(user, name))

@@ -36,8 +36,13 @@ class PersonalCorrections:
         return self._of(knowledge_base).waits_for_review and not self._who().is_at_least("lead")
 
     def write(self, knowledge_base: str, question: str, answer: str, sources: Sequence[Place] = ()) -> CuratedAnswer:
-        """Keep an answer of one's own; a lead's needs no review.  Raises ``AccessDenied`` or ``CuratedUnusable``."""
+        """Keep an answer of one's own; a lead's needs no review.
+
+        Raises ``AccessDenied`` or ``CuratedUnusable``, and ``NotPermitted`` for a user for the public audience.
+        """
         user, curation = self._who(), self._of(knowledge_base)
+        if user.audience == "public":
+            raise NotPermitted(role="agent")
         reviewed = user.is_at_least("lead")
         author = self._name_of(user)
         kept = curation.write(question, answer, author=author, sources=sources, reviewed=reviewed)

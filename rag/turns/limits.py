@@ -65,6 +65,11 @@ class Quota:
         self._lock = threading.Lock()
         self._spent: OrderedDict[str, deque[tuple[float, Sequence[float]]]] = OrderedDict()
 
+    @property
+    def most(self) -> tuple[float, ...]:
+        """What an owner may spend within ``seconds``."""
+        return self._most
+
     def spend(self, owner: str, amounts: Sequence[float]) -> float:
         """Spend and return 0.0; where that is too much, spend nothing and return the seconds until it fits.
 

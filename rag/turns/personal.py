@@ -15,8 +15,9 @@ from rag.turns.snapshot import TurnSnapshot, TurnSummary
 class PersonalTurns:
     """What a page may do with turns.  Every call asks anew ``who`` is there, and whether it is theirs.
 
-    A turn's link opens it for everybody who may use its knowledge base, so that it can be handed over; only who asked
-    it, or a lead, can stop it.  ``who`` raises a ``PeopleError`` where nobody is signed in any more.
+    A turn's link opens it for every colleague who may use its knowledge base, so that it can be handed over; only who
+    asked it, or a lead, can stop it.  A user for the public audience reaches their own turns only: others' passages may
+    be internal.  ``who`` raises a ``PeopleError`` where nobody is signed in any more.
     """
 
     def __init__(self, turns: TurnService, bases: KnowledgeBases, who: Callable[[], User]) -> None:
@@ -42,7 +43,7 @@ class PersonalTurns:
         self._bases.require(user, request.knowledge_base)
         return replace(
             request,
-            follows=request.follows if self._is_of(request.follows, request.knowledge_base) else "",
+            follows=request.follows if self._may_follow(user, request) else "",
             session=user.name,
             owner=owner_of(user, tab),
             conversation=tab,
@@ -55,6 +56,8 @@ class PersonalTurns:
         snapshot = self._turns.snapshot(turn_id, after_version)
         if snapshot is not None:
             self._bases.require(user, snapshot.knowledge_base)
+            if not _may_see(user, snapshot):
+                raise TurnMissing
         return snapshot
 
     def wait(self, turn_id: str, until: Callable[[TurnSnapshot], bool], *, timeout_seconds: float) -> TurnSnapshot:
@@ -88,7 +91,8 @@ class PersonalTurns:
         user = self._who()
         if team and not user.is_at_least("lead"):
             raise NotPermitted(role="lead")
-        bases = None if user.scopes is None else self._bases.names_for(user)
+        sees_all = user.scopes is None and user.audience == "internal"
+        bases = None if sees_all else self._bases.names_for(user)
         return self._turns.history(
             None if team else user.name, limit, offset, knowledge_bases=bases, containing=containing
         )
@@ -121,18 +125,22 @@ class PersonalTurns:
             origin = OutcomeOrigin(turn.answer.lane if turn.answer is not None else "", topic_of(turn), group_of(user))
             self._turns.feedback.record(turn_id, outcome, changed_share, origin)
 
-    def _is_of(self, turn_id: str, knowledge_base: str) -> bool:
+    def _may_follow(self, user: User, request: TurnRequest) -> bool:
         try:
-            turn = self._turns.snapshot(turn_id)
+            turn = self._turns.snapshot(request.follows)
         except TurnMissing:
             return False
-        return turn is not None and turn.knowledge_base == knowledge_base
+        return turn is not None and turn.knowledge_base == request.knowledge_base and _may_see(user, turn)
 
     def _seen(self, turn_id: str) -> TurnSnapshot:
         turn = self.snapshot(turn_id)
         if turn is None:
             raise TurnMissing
         return turn
+
+
+def _may_see(user: User, turn: TurnSnapshot) -> bool:
+    return user.audience == "internal" or turn.session == user.name
 
 
 def owner_of(user: User, tab: str) -> str:

@@ -174,6 +174,7 @@ class TurnService:
             fresh=request.fresh,
             quote=request.quote,
             earlier=request.earlier[-_EARLIER_QUESTIONS:],
+            audience=request.user.audience,
         )
         self._begin(_Work(live, options, request.user))
         return record.turn_id
@@ -188,7 +189,8 @@ class TurnService:
 
         def search() -> Retrieved:
             events = self._pipeline(request.knowledge_base, request.user).stream(
-                question, AskOptions(owner=owner, fresh=True, earlier=request.earlier)
+                question,
+                AskOptions(owner=owner, fresh=True, earlier=request.earlier, audience=request.user.audience),
             )
             with closing_if_generator(events):
                 return next(event for event in events if isinstance(event, Retrieved))

@@ -4,12 +4,14 @@
 at a gate.
 """
 
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,14 +23,17 @@ from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
 from api.services.quality import QualityRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
+from rag.errors import KnowledgeBaseMissing
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
+from rag.reuse.cache import AnswerCache
 from rag.reuse.curated import Curation
+from rag.reuse.sources import AnswerSources
 from rag.schema import Audience, Document
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
-from rag.storage.store import KnowledgeStore
+from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts
 from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService
@@ -49,6 +54,7 @@ class HeldModel(ScriptedGenerator):
         self.pieces: tuple[str, ...] = ()
         self.gate = threading.Event()
         self.answering = 0
+        self.pause_seconds = 0.0
         self.say()
 
     def say(self, *pieces: str, held: bool = False) -> None:
@@ -66,6 +72,7 @@ class HeldModel(ScriptedGenerator):
             for number, piece in enumerate(self.pieces):
                 while number == 1 and not self.gate.wait(timeout=0.02):
                     yield GeneratedText("")
+                time.sleep(self.pause_seconds)
                 yield GeneratedText(piece)
             while not self.gate.wait(timeout=0.02):
                 yield GeneratedText("")
@@ -90,10 +97,18 @@ class OfflineServer:
         scopes: tuple[str, ...] | None = ("default",),
         audience: Audience = "internal",
         expires_at: datetime | None = None,
+        pace: int | None = None,
     ) -> dict[str, str]:
         """Make a key, with all rights where none is named, and return the header that brings it."""
         secret, _ = self.keys.add(
-            "test", rights or RIGHTS, scopes, audience=audience, expires_at=expires_at, owner="", by="test"
+            "test",
+            rights or RIGHTS,
+            scopes,
+            audience=audience,
+            expires_at=expires_at,
+            owner="",
+            by="test",
+            questions_a_minute=pace,
         )
         return {"Authorization": f"Bearer {secret}"}
 
@@ -102,11 +117,15 @@ class OfflineServer:
         return httpx.Client(base_url=self.url, headers=headers or {}, timeout=30, trust_env=False)
 
 
+def settings_in(folder: Path) -> Settings:
+    """Return settings that reach nothing outside a folder."""
+    return Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="on")
+
+
 @contextmanager
 def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
     """Serve the API for as long as the block lasts; ``changed`` are settings."""
-    settings = Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="on")
-    settings = settings.model_copy(update=changed)
+    settings = settings_in(folder).model_copy(update=changed)
     model = HeldModel()
     services = _services(settings, model)
     served = OfflineServer(settings, services, ApiKeys(settings.people_path), model)
@@ -130,14 +149,17 @@ def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
 
 def _services(settings: Settings, model: HeldModel) -> SharedServices:
     built: dict[str, Pipeline] = {}
+    curations: dict[str, Curation] = {}
     for name, documents in (("default", SAMPLE_DOCUMENTS), ("finance", FINANCE)):
-        parts = offline_parts(settings.data_dir, documents, generator=model, knowledge_base=name)
-        built[name] = Pipeline(parts)
+        is_there = (settings.knowledge_folder / name / DATABASE_NAME).is_file()  # after a restart
+        parts = offline_parts(settings.data_dir, () if is_there else documents, generator=model, knowledge_base=name)
+        own = settings.changed(knowledge_base=name)
+        curations[name] = Curation.of(own, parts.store)
+        built[name] = Pipeline(replace(parts, lanes=AnswerSources(curations[name], AnswerCache.of(own, parts.store))))
     bases, people = KnowledgeBases(settings.knowledge_folder), open_people(settings)
     turns = TurnStore(settings.turns_path)
     jobs = Jobs()
-    pipelines = Pipelines(bases, built.__getitem__)
-    curations = {name: Curation.of(settings.changed(knowledge_base=name)) for name in built}
+    pipelines = Pipelines(bases, partial(_built, built))
 
     def corrections(who: WhoOf) -> PersonalCorrections:
         return PersonalCorrections(curations.__getitem__, bases, who, people.audit)
@@ -157,9 +179,31 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
     )
 
 
+def _built(pipelines: Mapping[str, Pipeline], name: str) -> Pipeline:
+    if name not in pipelines:
+        raise KnowledgeBaseMissing(folder=name)
+    return pipelines[name]
+
+
 def _knowledge(store: KnowledgeStore) -> KnowledgeState:
     generation = store.current_generation()
     info = store.generation_info(generation) if generation else None
     if info is None:
         return KnowledgeState()
     return KnowledgeState(generation, info.published_at.astimezone(UTC), info.document_count, info.chunk_count)
+
+
+def main() -> None:
+    """Serve a folder at a port until killed; the model says its words slowly, so that a kill meets it in between."""
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    model = HeldModel()
+    model.pause_seconds = 0.05
+    model.say(*(f"{word} " for word in ("You can send back any item within 30 days of delivery. " * 4).split()))
+    settings = settings_in(folder)
+    services = _services(settings, model)
+    application = api_application(lambda: services, settings, host_names(["127.0.0.1"]))
+    uvicorn.run(application, port=port, log_level="error")
+
+
+if __name__ == "__main__":
+    main()

@@ -41,7 +41,7 @@ def asked(text: str = QUESTION) -> list[Any]:
 
 
 def test_an_answer_brings_its_citations_where_the_clients_look(api: OfflineServer) -> None:
-    reply = client(api).chat.completions.create(model=MODEL, messages=asked(), temperature=0.3, seed=1)
+    reply = client(api).chat.completions.create(model=f"{MODEL}:fresh", messages=asked(), temperature=0.3, seed=1)
     message = reply.choices[0].message
     assert message.content == SENTENCE
     assert reply.choices[0].finish_reason == "stop"
@@ -115,7 +115,7 @@ def test_a_supported_sentence_is_told_while_the_model_still_writes(api: OfflineS
 
 def test_responses_whole_and_streamed(api: OfflineServer) -> None:
     openai = client(api)
-    whole = openai.responses.create(model=MODEL, input=QUESTION)
+    whole = openai.responses.create(model=f"{MODEL}:fresh", input=QUESTION)
     content: Any = whole.output[-1]
     assert whole.output_text == SENTENCE
     assert content.content[0].annotations[0].title == "Returning an order"
@@ -268,7 +268,7 @@ def test_marks_make_unsupported_sentences_visible_in_plain_text(api: OfflineServ
 def test_open_webui_is_told_the_quotes_beside_ordinary_chunks(api: OfflineServer) -> None:
     headers = api.key() | {"X-OpenWebUI-User-Id": "7"}
     with api.client(headers) as http:
-        body = {"model": MODEL, "messages": asked(), "stream": True}
+        body = {"model": f"{MODEL}:fresh", "messages": asked(), "stream": True}
         lines = http.post("/v1/chat/completions", json=body).text.splitlines()
     events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
     [source] = [one["event"] for one in events if "event" in one]

@@ -26,6 +26,7 @@ DELEGATES = [
     (["setup", "ollama"], "rag.setup.__main__", ["ollama"]),
     (["desk", "--port", "1"], "ui.__main__", ["--port", "1"]),
     (["people", "list"], "ui.__main__", ["people", "list"]),
+    (["keys", "list"], "api.key_commands", ["list"]),
     *((["models", name], "rag.ollama.__main__", [name]) for name in answerdesk._MODEL_COMMANDS),
     *((["serve", name], "rag.ollama.__main__", [name]) for name in answerdesk._SERVER_COMMANDS),
 ]

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from rag.errors import ApiKeyRefused
 from rag.people.directory import People
+from rag.people.keys import ApiKeys
 from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
+from tests.ui.accessibility import barriers
 from tests.ui.browser import NEVER, SCREENSHOTS, Desk
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, fill_in, furnish, new_page, signed_in
@@ -240,3 +243,45 @@ def test_an_admin_lets_somebody_in_who_then_signs_in(
     newcomer = signed_in(opened(language), address, language, name)
     expect(newcomer.page.get_by_text(translate("ui.no_scope", language))).to_be_visible()
     newcomer.shoot("29-no-scope")
+
+
+@THEMES
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_admin_makes_a_key_whose_secret_is_shown_once_and_revokes_it(
+    opened: NewPage, address: str, folder: Path, language: Language, dark: bool
+) -> None:
+    page = opened(language, dark=dark)
+    desk = signed_in(page, address, language, "root", "/people")
+    page.set_viewport_size({"width": 1280, "height": 1800})  # scrolling closes the lists of choices
+    page.locator(".st-key-key_name input").fill("widget *b* $x$")
+    rights = [translate(f"ui.key_right_{right}", language) for right in ("ask", "documents_read")]
+    for field, names in (("key_rights", rights), ("key_scopes", ["payroll"])):
+        page.locator(f".st-key-{field} input").click()
+        for name in names:
+            page.get_by_role("option", name=name, exact=True).click()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("listbox")).to_have_count(0)
+    page.get_by_role("button", name=translate("ui.keys_make_button", language), exact=True).click()
+    secret = page.locator(".st-key-key_secret code").inner_text().strip()
+    desk.settled()
+    page.locator(".st-key-key_secret").scroll_into_view_if_needed()
+    page.locator(".st-key-key_secret code").hover()
+    expect(page.locator(".st-key-key_secret [data-testid=stBaseButton-elementToolbar]")).to_be_visible()
+    keep_picture(page, "29a-key-secret", language, dark=dark)
+    assert barriers(page) == []
+    with ApiKeys(folder / "people.db") as keys:
+        key = keys.key_of(secret)
+        named = ("widget", secret, *(one.key_id for one in keys.list()))
+        assert [words for words in desk.words_of_the_other_language() if not any(one in words for one in named)] == []
+        assert (key.owner, key.scopes, key.audience) == ("root", {"payroll"}, "public")
+        page.get_by_role("button", name=translate("ui.keys_secret_stored", language)).click()
+        expect(page.get_by_text(secret)).to_have_count(0)
+        table = page.get_by_role("table", name=translate("ui.api_keys", language))
+        expect(table.get_by_role("cell", name=f"widget *b* $x$ ({key.key_id})")).to_be_visible()
+        page.get_by_text(translate("ui.keys_sure", language)).click()
+        keep_picture(page, "29b-keys", language, dark=dark)
+        page.get_by_role("button", name=translate("ui.keys_revoke", language)).click()
+        expect(page.get_by_text(translate("ui.keys_done_revoke", language))).to_be_visible()
+        expect(table).to_have_count(0)
+        with pytest.raises(ApiKeyRefused):
+            keys.key_of(secret)

@@ -18,6 +18,8 @@ from ui.views.people.page import described
         ({"generation": 13, "restored": 11}, "zh", "第 13 版、同第 11 版"),
         ({"scope": "*", "audience": "internal"}, "zh", "全部知识库、内部"),
         ({"role": "lead"}, "zh", "组长"),
+        ({"rights": "ask, documents:read", "scopes": "*"}, "en", "ask questions, read articles, Every knowledge base"),
+        ({"rights": "ask, documents:read", "audience": "public"}, "zh", "提问、阅读文章、可对客户"),
     ],
 )
 def test_details_in_words(details: Mapping[str, Detail], language: Language, words: str) -> None:

@@ -5,7 +5,6 @@ from functools import partial
 
 import streamlit as st
 
-from rag.errors import AnswerdeskError, PeopleError
 from rag.people.administration import Administration
 from rag.people.audit import Detail, Entry
 from rag.people.directory import Person
@@ -13,10 +12,10 @@ from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.storage.access import ROLES
 from rag.translate import translate
-from rag.turns import Failure
-from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word, plain_rows
+from ui.formats import format_clock, format_gigabytes, markdown_word, plain_rows
 from ui.session import PageContext
-from ui.turn_data import failure_sentence
+from ui.views.people.api_keys import draw_keys, right_in_words
+from ui.views.people.said import attempt, draw_said
 
 _SHOWN_ENTRIES = 50
 
@@ -30,7 +29,7 @@ def render(context: PageContext) -> None:
         return
     if not context.sign_in_required:
         st.info(translate("ui.people_not_required", language))
-    _draw_said()
+    draw_said("people")
     everybody = administration.people()
     if everybody:
         st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=translate("ui.people", language))
@@ -41,6 +40,8 @@ def render(context: PageContext) -> None:
         _draw_adding(administration, language)
     with changing, st.container(border=True):
         _draw_changing(administration, everybody, language)
+    if context.services.keys is not None:
+        draw_keys(context, administration, context.services.keys)
     _draw_record(context, administration)
 
 
@@ -146,27 +147,8 @@ def _button(
 
 def _act(language: Language, what: Callable[[], object]) -> None:
     """Do it and keep what is to be said about it for the run that follows."""
-    try:
-        what()
-    except AnswerdeskError as error:
-        _say(error, language)
-        return
-    st.session_state["people_said"] = ("", translate("ui.people_done", language))
-    _forget_choice()
-
-
-def _say(error: AnswerdeskError, language: Language) -> None:
-    own = isinstance(error, PeopleError)  # its sentence names nothing that an admin may not see
-    sentence = error.text(language) if own else failure_sentence(Failure.of(error), language)
-    st.session_state["people_said"] = (sentence, "")
-
-
-def _draw_said() -> None:
-    wrong, done = st.session_state.pop("people_said", ("", ""))
-    if wrong:
-        st.error(as_markdown(wrong))
-    if done:
-        st.success(as_markdown(done))
+    if attempt("people", what, language):
+        _forget_choice()
 
 
 def _add(administration: Administration, language: Language) -> None:
@@ -256,6 +238,9 @@ def _detail(key: str, value: Detail, language: Language) -> str:
     }
     if key in named:
         return translate(f"ui.{named[key]}", language)
+    if key == "rights" and isinstance(value, str):
+        comma = translate("ui.list_comma", language)
+        return comma.join(right_in_words(right, language) for right in value.split(", "))
     if key == "bytes" and isinstance(value, int):
         return format_gigabytes(value, language)
     if key in _COUNTED:

@@ -1,0 +1,175 @@
+"""``python -m api.bench``: what the API adds to a question, and whether ten streams at once are as quick as the desk's.
+
+The model is scripted and everything else is real: turns, SQLite, FAISS, sockets on 127.0.0.1.  Both ways are measured
+alternately in one run, question by question, because a machine's pace changes from minute to minute:
+
+    desk        a turn submitted to the service that the pages call, and waited for
+    api         the same through ``POST /api/v1/ask``, with one connection kept open
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import uvicorn
+
+from api.application import api_application
+from api.callers import host_names
+from api.services.shared import SharedServices, open_services, open_turns
+from rag.pipeline import Pipeline
+from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
+from rag.settings import Settings
+from rag.testing import ScriptedGenerator, build_offline_pipeline
+from rag.turns import PersonLimits, Pipelines, TurnRequest, TurnService
+
+_QUESTION = "How long can I send an item back after delivery?"
+_WORD = "You can send back any item within 30 days of delivery. "
+_TOKENS = 120
+_TOKENS_A_SECOND = 30.0
+_STREAMS = 10
+_PORT_OF_ANY = 0
+
+
+class PacedGenerator(ScriptedGenerator):
+    """Says one sentence; paced, as a model does, a piece at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = 1
+        self.tokens_a_second = 0.0
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> Iterator[GenerationPart]:
+        """Yield the tokens at their pace, and the end."""
+        for number in range(self.tokens):
+            if self.tokens_a_second:
+                time.sleep(1 / self.tokens_a_second)
+            yield GeneratedText(_WORD if self.tokens == 1 else f"{_WORD[: number % 9 + 1]}")
+        yield GenerationFinished(generated_tokens=self.tokens)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the figures as JSON, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m api.bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--questions", type=int, default=300, help="of each way, one after the other  每种方式的提问数")
+    parser.add_argument("--rounds", type=int, default=3, help="of ten streams at once  十路并发的轮数")
+    options = parser.parse_args(arguments)
+    generator = PacedGenerator()
+    with tempfile.TemporaryDirectory() as folder, _served(Path(folder), generator) as (services, url):
+        figures = {**_added(services, url, options.questions), **_streams(services, url, generator, options.rounds)}
+    print(json.dumps(figures, indent=2))
+    return 0
+
+
+def _added(services: SharedServices, url: str, questions: int) -> dict[str, float]:
+    desk_ms, api_ms = [], []
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+        for number in range(questions + 20):
+            desk, api = _timed(lambda: _by_desk(services)), _timed(lambda: _by_api(client))
+            if number >= 20:  # the first ones warm both ways up
+                desk_ms.append(desk)
+                api_ms.append(api)
+    return {
+        "questions": questions,
+        "desk_p50_ms": _rounded(_percentile(desk_ms, 50)),
+        "api_p50_ms": _rounded(_percentile(api_ms, 50)),
+        "added_p50_ms": _rounded(_percentile(api_ms, 50) - _percentile(desk_ms, 50)),
+        "desk_p99_ms": _rounded(_percentile(desk_ms, 99)),
+        "api_p99_ms": _rounded(_percentile(api_ms, 99)),
+        "added_p99_ms": _rounded(_percentile(api_ms, 99) - _percentile(desk_ms, 99)),
+    }
+
+
+def _streams(services: SharedServices, url: str, generator: PacedGenerator, rounds: int) -> dict[str, float]:
+    """Return the tokens a second of ten at once, by the desk's service and by streams of the API."""
+    generator.tokens, generator.tokens_a_second = _TOKENS, _TOKENS_A_SECOND
+    desk_s, api_s = 0.0, 0.0
+    for _ in range(rounds):
+        desk_s += _timed(lambda: _at_once(lambda: _by_desk(services))) / 1000
+        api_s += _timed(lambda: _at_once(lambda: _stream(url))) / 1000
+    tokens = rounds * _STREAMS * _TOKENS
+    return {
+        "streams": _STREAMS,
+        "desk_tokens_a_second": _rounded(tokens / desk_s),
+        "api_tokens_a_second": _rounded(tokens / api_s),
+        "streams_ratio": round(desk_s / api_s, 3),
+    }
+
+
+def _by_desk(services: SharedServices) -> None:
+    request = TurnRequest(_QUESTION, session="bench", fresh=True)
+    turn_id = services.turns.submit(str(time.perf_counter()), request)
+    services.turns.wait(turn_id, lambda _: False, timeout_seconds=60)
+
+
+def _by_api(client: httpx.Client) -> None:
+    client.post("/api/v1/ask", json={"question": _QUESTION, "fresh": True}).raise_for_status()
+
+
+def _stream(url: str) -> None:
+    body = {"model": "answerdesk:fresh", "stream": True, "messages": [{"role": "user", "content": _QUESTION}]}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, trust_env=False, timeout=60) as response:
+        for _ in response.iter_lines():
+            pass
+
+
+def _at_once(ask: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=ask) for _ in range(_STREAMS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _timed(call: Callable[[], None]) -> float:
+    began_at = time.perf_counter()
+    call()
+    return (time.perf_counter() - began_at) * 1000
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return float(np.percentile(values, share))
+
+
+def _rounded(value: float) -> float:
+    return round(value, 2)
+
+
+@contextmanager
+def _served(folder: Path, generator: PacedGenerator) -> Iterator[tuple[SharedServices, str]]:
+    settings = Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="off")
+    pipeline = build_offline_pipeline(folder, generator=generator, slots=_STREAMS)
+    services = _services(settings, pipeline)
+    application = api_application(lambda: services, settings, host_names(["127.0.0.1"]))
+    server = uvicorn.Server(uvicorn.Config(application, port=_PORT_OF_ANY, log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield services, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        services.close()
+
+
+def _services(settings: Settings, pipeline: Pipeline) -> SharedServices:
+    services = open_services(settings)
+    pipelines = Pipelines(services.bases, lambda name: pipeline)
+    services.turns.close()
+    return replace(services, turns=TurnService(pipelines, open_turns(settings), 32, limits=PersonLimits()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What the service of articles tells the public audience: articles for customers, and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.services.knowledge import KnowledgeService
+from rag.errors import NotPermitted
+from rag.storage.access import User
+from rag.storage.turn_store import TurnStore
+from rag.turns import TurnService
+from tests.ui.views.knowledge.library import Library
+
+SHOP = User("key:shop", "admin", None, "public")
+LIN = User("lin", "agent")
+TEXTS = {
+    "late.md": "# Late order\n\nThe delivery fee is paid back.",
+    "goodwill.md": "---\naudience: internal\n---\n# Goodwill\n\nUp to 25 pounds if the team lead agrees.",
+}
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    made = Library(tmp_path)
+    made.publish(TEXTS)
+    yield made
+    made.close()
+
+
+def by(library: Library, user: User) -> KnowledgeService:
+    return library.desk(lambda: user)
+
+
+def test_internal_articles_are_neither_listed_nor_opened(library: Library) -> None:
+    assert {row.document_id for row in by(library, LIN).articles()} == {"late.md", "goodwill.md"}
+    assert {row.document_id for row in by(library, SHOP).articles()} == {"late.md"}
+    shown = by(library, SHOP).article("late.md")
+    assert shown is not None
+    assert "delivery fee" in shown.document.text
+    assert by(library, SHOP).article("goodwill.md") is None
+    assert by(library, LIN).article("goodwill.md") is not None
+
+
+def test_an_article_that_became_internal_a_moment_ago_is_not_opened(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list was read before the document."""
+    rows = library.shelf.articles("default")
+    library.publish({"late.md": f"---\naudience: internal\n---\n{TEXTS['late.md']}"})
+    monkeypatch.setattr(library.shelf, "articles", lambda name: rows)
+    assert by(library, SHOP).article("late.md") is None
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["uses", "history", "sources", "waiting", "new_details", "job", "discard", "stop", "forget_job", "confirm_details"],
+)
+def test_what_colleagues_work_with_is_not_told(library: Library, what: str) -> None:
+    with pytest.raises(NotPermitted):
+        getattr(by(library, SHOP), what)()
+
+
+def test_changes_checks_and_explanations_are_not_told_either(library: Library) -> None:
+    shop = by(library, SHOP)
+    for reach in (
+        lambda: shop.changes(1),
+        lambda: shop.explain("tab", "How high is the goodwill credit?", "goodwill.md"),
+        lambda: shop.explanation("tab"),
+        lambda: shop.keep([("new.md", b"# New")]),
+        lambda: shop.check(),
+        lambda: shop.go_back(1),
+    ):
+        with pytest.raises(NotPermitted):
+            reach()
+
+
+def test_a_widget_has_no_titles_to_try_and_no_base_that_it_may_not_use(library: Library, tmp_path: Path) -> None:
+    turns = TurnService(lambda name, user: library.pipeline(), TurnStore(tmp_path / "turns.db"), 1)
+    services = library.services(turns)
+    assert [topic.title for topic in services.of(lambda: LIN, "default").topics("en")] == ["VAT invoices"]
+    assert services.of(lambda: SHOP, "default").topics("en") == ()
+    assert services.of(lambda: User("key:1", "agent", frozenset(), "public"), "default").knowledge_base == ""
+    turns.close()

@@ -1,0 +1,139 @@
+"""Who is let in: every route is walked, with no key, with keys that lack rights, and with another base's key."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from api.application import api_application
+from api.callers import host_names
+from tests.api.offline_server import QUESTION, OfflineServer, offline_server
+
+pytestmark = pytest.mark.slow
+
+OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
+SMALL_BODIES = {
+    "/api/v1/ask": {"question": QUESTION},
+    "/api/v1/turns": {"question": QUESTION},
+    "/api/v1/retrieve": {"question": QUESTION},
+    "/v1/chat/completions": {"model": "answerdesk/finance", "messages": [{"role": "user", "content": QUESTION}]},
+    "/v1/responses": {"model": "answerdesk/finance", "input": QUESTION},
+    "/v1/embeddings": {"model": "answerdesk-embedder", "input": "x"},
+    "/api/v1/knowledge-bases/{base}/ingests": {},
+    "/api/v1/knowledge-bases/{base}/curated": {"question": "Who?", "answer": "Ada."},
+    "/api/v1/knowledge-bases/{base}/curated/{number}": {"question": "Who?", "answer": "Ada.", "language": "en"},
+    "/api/v1/knowledge-bases/{base}/evaluations": {"kind": "retrieval"},
+    "/api/v1/turns/{turn_id}/feedback": {"useful": True},
+    "/api/v1/turns/{turn_id}/correction": {"answer": "Ada."},
+}
+
+
+def routes(api: OfflineServer) -> list[tuple[str, str]]:
+    application = api_application(lambda: api.services, api.settings, host_names(["x"]))
+    found = [
+        (method, context.path)
+        for context in iter_route_contexts(application.routes)
+        if context.path is not None
+        for method in context.methods or ()
+    ]
+    assert len(found) > 40
+    return sorted(set(found) - OPEN)
+
+
+def send(http: httpx.Client, method: str, path: str, base: str, turn_id: str) -> httpx.Response:
+    address = path.replace("{base}", base).replace("{turn_id}", turn_id).replace("{number}", "1")
+    address = address.replace("{document_id:path}", "refund-limits.md").replace("{name}", "x.md")
+    address = address.replace("{response_id}", f"resp_{turn_id}").replace("{model:path}", f"answerdesk/{base}")
+    body = SMALL_BODIES.get(path) or SMALL_BODIES.get(f"/v1{path}")
+    if body is not None and "model" in body:
+        body = body | {"model": str(body["model"]).replace("finance", base)}
+    if body is not None and path in ("/api/v1/ask", "/api/v1/turns", "/api/v1/retrieve"):
+        body = body | {"knowledge_base": base}
+    if path.endswith("/files/{name}"):
+        return http.put(address, content=b"words")
+    return http.request(method, address, json=body)
+
+
+def test_without_a_key_there_is_nothing_but_whether_it_lives(api: OfflineServer) -> None:
+    with api.client() as http:
+        for method, path in routes(api):
+            refused = send(http, method, path, "default", "x")
+            assert refused.status_code == 401, (method, path, refused.text)
+            assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert http.get("/readyz").status_code == 200
+
+
+def test_a_refused_key_is_refused_everywhere_with_the_same_words(api: OfflineServer) -> None:
+    revoked, key = api.keys.add("gone", ["ask"], ["default"], audience="internal", expires_at=None, owner="", by="test")
+    with api.client({"X-API-Key": revoked}) as http:
+        assert http.get("/v1/models").status_code == 200
+        api.keys.revoke(key.key_id, by="test")
+        said = {
+            send(http, method, path, "default", "x").json().get("detail", "")
+            for method, path in routes(api)
+            if path.startswith("/api")
+        }
+        assert len(said) == 1
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    with api.client(api.key("ask", expires_at=soon)) as http:
+        assert http.get("/v1/models").status_code == 200
+        while datetime.now(UTC) < soon:
+            pass
+        assert http.get("/v1/models").status_code == 401
+
+
+def test_a_right_that_is_missing_is_named(api: OfflineServer) -> None:
+    """A key that may only report figures gets no word of any document, turn or answer."""
+    allowed = {"/metrics", "/openapi.json", "/v1/models", "/models", "/v1/models/{model:path}", "/models/{model:path}"}
+    allowed |= {"/api/v1/turns", "/api/v1/knowledge-bases", "/api/v1/knowledge-bases/{base}"}  # lists of one's own
+    with api.client(api.key("metrics")) as http:
+        for method, path in routes(api):
+            answer = send(http, method, path, "default", "x")
+            if (method == "GET" and path in allowed) or "turn_id" in path or "response_id" in path:
+                continue
+            assert answer.status_code == 403, (method, path, answer.text)
+            assert "right" in answer.text
+
+
+def test_another_knowledge_base_is_out_of_reach_by_every_route_and_id(api: OfflineServer) -> None:
+    """The same answer whether it exists or not, and no word of it."""
+    with api.client(api.key(scopes=("finance",))) as owner:
+        body = {"question": "Who allows refunds above GBP 500?", "knowledge_base": "finance"}
+        turn_id = owner.post("/api/v1/ask", json=body).json()["turn_id"]
+        assert owner.get(f"/api/v1/turns/{turn_id}").status_code == 200
+    with api.client(api.key()) as stranger:
+        for method, path in routes(api):
+            if path in ("/metrics", "/openapi.json", "/v1/embeddings", "/embeddings"):
+                continue
+            answer = send(stranger, method, path, "finance", turn_id)
+            assert not any(word in answer.text for word in ("Ada", "GBP", turn_id)), (method, path)
+            if "{" in path or method == "POST":
+                there = send(stranger, method, path, "nowhere", "x")
+                assert answer.status_code == there.status_code >= 400, (method, path, answer.text)
+                assert answer.text.replace("finance", "nowhere").replace(turn_id, "x") == there.text
+    assert api.services.turns.history(None, 500, knowledge_bases=["finance"])[0].turn_id == turn_id
+
+
+def test_another_keys_turns_are_out_of_reach_without_the_right(api: OfflineServer) -> None:
+    with api.client(api.key()) as owner:
+        turn_id = owner.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"]
+    with api.client(api.key("ask", "feedback")) as stranger:
+        assert stranger.get(f"/api/v1/turns/{turn_id}").status_code == 404
+        assert stranger.post(f"/api/v1/turns/{turn_id}/stop").status_code == 404
+        assert stranger.get("/api/v1/turns?team=true").status_code == 403
+    with api.client(api.key("ask", "turns:read")) as lead:
+        assert lead.get(f"/api/v1/turns/{turn_id}").status_code == 200
+
+
+def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_path: Path) -> None:
+    with api.client(api.key() | {"Host": "evil.example"}) as http:
+        assert http.get("/v1/models").status_code == 421
+    with offline_server(tmp_path, sign_in="off") as open_desk, open_desk.client() as http:
+        assert http.get("/v1/models").status_code == 200  # whoever sits here needs no key
+        assert http.get("/v1/models", headers={"Origin": "http://evil.example"}).status_code == 403
+        assert http.get("/v1/models", headers={"Origin": open_desk.url}).status_code == 200
+        assert http.get("/v1/models", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 401
+        assert http.get("/v1/models", headers={"Authorization": "Bearer ad_wrong"}).status_code == 401
+        assert http.get("/v1/models", headers={"Authorization": "Bearer none"}).status_code == 200

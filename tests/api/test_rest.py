@@ -1,0 +1,245 @@
+"""The native API: questions, turns, documents, curated answers and evaluations, as a program uses them."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.offline_server import QUESTION, OfflineServer
+
+pytestmark = pytest.mark.slow
+
+SENTENCE = "You can send back any item within 30 days of delivery."
+
+
+@pytest.fixture
+def http(api: OfflineServer) -> Iterator[httpx.Client]:
+    with api.client(api.key()) as client:
+        yield client
+
+
+def events_of(text: str) -> list[tuple[str, str, Any]]:
+    """Return the id, the name and the data of each event; comments are skipped."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
+        if lines:
+            found.append((lines["id"], lines["event"], json.loads(lines["data"])))
+    return found
+
+
+def test_an_answer_comes_whole_with_its_evidence(http: httpx.Client) -> None:
+    answer = http.post("/api/v1/ask", json={"question": QUESTION}).json()
+    assert (answer["text"], answer["refused"], answer["state"]) == (SENTENCE, False, "done")
+    [citation] = answer["citations"]
+    passage = answer["evidence"][0]
+    assert citation["quote"] == SENTENCE
+    assert passage["text"][citation["quote_start"] - passage["start"] :].startswith(SENTENCE)
+    assert {one["name"] for one in answer["stages"]} >= {"prompt", "answer", "citations"}
+    assert http.get(f"/api/v1/turns/{answer['turn_id']}").json()["text"] == SENTENCE
+    listed = http.get("/api/v1/turns", params={"containing": "send an item back"}).json()["turns"]
+    assert [one["turn_id"] for one in listed] == [answer["turn_id"]]
+
+
+def test_a_stream_of_events_begins_with_the_evidence(http: httpx.Client) -> None:
+    text = http.post("/api/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"}).text
+    events = events_of(text)
+    names = [name for _, name, _ in events]
+    assert names[0] == "retrieved"
+    assert names[-1] == "completed"
+    assert events[0][2]["evidence"][0]["title"] == "Returning an order"
+    assert events[-1][2]["text"] == SENTENCE
+
+
+def test_a_broken_stream_goes_on_where_it_broke_off(api: OfflineServer, http: httpx.Client) -> None:
+    api.model.say("You can send back any item within 30", " days of delivery.", held=True)
+    turn_id = http.post("/api/v1/turns", json={"question": QUESTION, "fresh": True}).json()["turn_id"]
+    address = f"/api/v1/turns/{turn_id}/events"
+    with http.stream("GET", address) as first:
+        last_id = ""
+        for line in first.iter_lines():
+            last_id = line.removeprefix("id: ") if line.startswith("id: ") else last_id
+            if line == "event: answer":
+                break
+    api.model.gate.set()
+    events = events_of(http.get(address, headers={"Last-Event-ID": last_id}).text)
+    assert [name for _, name, _ in events if name == "retrieved"] == []
+    words = "".join(data["text"] for _, name, data in events if name == "answer")
+    assert "You can send" not in words
+    assert events[-1][1:] == ("completed", events[-1][2])
+    assert events[-1][2]["text"] == SENTENCE  # leaving a resumed stream stops nothing
+    assert events_of(http.get(address, headers={"Last-Event-ID": "x"}).text)[0][1] == "retrieved"
+
+
+def test_the_same_key_asks_once(api: OfflineServer, http: httpx.Client) -> None:
+    key = {"Idempotency-Key": "mail-4711"}
+    first = http.post("/api/v1/ask", json={"question": QUESTION}, headers=key).json()
+    again = http.post("/api/v1/ask", json={"question": QUESTION}, headers=key).json()
+    assert again["turn_id"] == first["turn_id"]
+    other_body = http.post("/api/v1/ask", json={"question": "How do I descale it?"}, headers=key)
+    assert (other_body.status_code, other_body.json()["code"]) == (422, "IdempotencyConflict")
+    with api.client(api.key() | key) as somebody_else:
+        assert somebody_else.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"] != first["turn_id"]
+
+
+def test_the_same_key_of_a_question_that_still_runs_is_told_so(api: OfflineServer, http: httpx.Client) -> None:
+    api.model.say("You can send", " back any item", held=True)
+    key, body = {"Idempotency-Key": "mail-4712"}, {"question": QUESTION, "fresh": True}
+    begun = http.post("/api/v1/turns", json=body, headers=key)
+    assert begun.headers["location"] == f"/api/v1/turns/{begun.json()['turn_id']}"
+    again = http.post("/api/v1/turns", json=body, headers=key)
+    assert (again.status_code, again.json()["code"]) == (409, "IdempotencyRunning")
+    http.post(f"/api/v1/turns/{begun.json()['turn_id']}/stop")
+    api.model.gate.set()
+    fresh = http.post("/api/v1/turns", json=body, headers=key)  # one that was stopped is asked anew
+    assert fresh.json()["turn_id"] != begun.json()["turn_id"]
+
+
+def test_stopping_a_turn_ends_it_with_what_it_has(api: OfflineServer, http: httpx.Client) -> None:
+    api.model.say("You can send", " back any item", held=True)
+    turn_id = http.post("/api/v1/turns", json={"question": QUESTION, "fresh": True}).json()["turn_id"]
+    assert http.post(f"/api/v1/turns/{turn_id}/stop").status_code == 204
+    turn = http.get(f"/api/v1/turns/{turn_id}").json()
+    assert (turn["state"], turn["problem"]["code"]) == ("stopped", "AnswerCancelled")
+
+
+def test_passages_without_a_model(api: OfflineServer, http: httpx.Client) -> None:
+    found = http.post("/api/v1/retrieve", json={"question": "退款多久到账？"}).json()
+    assert found["evidence"][0]["title"] == "退款到账时间"
+    assert 0 <= found["answerable_probability"] <= 1
+    assert api.model.answering == 0
+
+
+def test_what_becomes_of_an_answer_is_kept(api: OfflineServer, http: httpx.Client) -> None:
+    turn_id = http.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"]
+    address = f"/api/v1/turns/{turn_id}"
+    judged = http.post(f"{address}/feedback", json={"useful": False, "reason": "wrong", "outcome": "edited"})
+    assert judged.status_code == 204
+    assert http.post(f"{address}/feedback", json={}).status_code == 204  # says nothing, changes nothing
+    feedback = api.services.turns.feedback
+    assert feedback.outcome(turn_id) == ("edited", 0.0)
+    written = http.post(f"{address}/correction", json={"answer": SENTENCE})
+    assert written.status_code == 201
+    served = http.post("/api/v1/ask", json={"question": QUESTION}).json()
+    assert (served["lane"], served["text"]) == ("curated", SENTENCE)
+    number = written.json()["number"]
+    curated = "/api/v1/knowledge-bases/default/curated"
+    assert [one["number"] for one in http.get(curated).json()["curated"]] == [number]
+    edited = http.put(f"{curated}/{number}", json={"question": QUESTION, "answer": "30 days.", "language": "en"})
+    assert edited.json()["answer"] == "30 days."
+    retired = http.post(f"{curated}/{edited.json()['number']}/retire")
+    assert retired.json()["state"] == "retired"
+    assert http.post("/api/v1/ask", json={"question": QUESTION}).json()["lane"] != "curated"
+    assert http.post(f"{curated}/99/approve").json()["code"] == "CuratedMissing"
+
+
+def test_documents_are_listed_and_read_in_stretches(http: httpx.Client) -> None:
+    bases = http.get("/api/v1/knowledge-bases").json()["knowledge_bases"]
+    assert [(one["name"], one["documents"]) for one in bases] == [("default", 4)]
+    listed = http.get("/api/v1/knowledge-bases/default/documents", params={"containing": "KETTLE"}).json()
+    assert [one["document_id"] for one in listed["documents"]] == ["kettle.md"]
+    address = "/api/v1/knowledge-bases/default/documents/kettle.md"
+    whole = http.get(address).json()
+    part = http.get(address, params={"start": 5, "end": 15}).json()
+    assert part["text"] == whole["text"][5:15]
+    assert (part["start"], part["end"], part["characters"]) == (5, 15, len(whole["text"]))
+    assert http.get(address, params={"start": 9_999, "end": 9_999_999}).json()["text"] == ""
+    assert http.get(f"{address}x").json()["code"] == "DocumentMissing"
+
+
+def test_files_wait_until_they_are_published(api: OfflineServer, http: httpx.Client) -> None:
+    base = "/api/v1/knowledge-bases/default"
+    assert http.post(f"{base}/ingests", json={}).json()["code"] == "NothingToIngest"
+    kept = http.put(f"{base}/files/hours.md", content=b"# Hours\n\nWe answer from 9 to 5.")
+    assert kept.status_code == 202
+    assert [one["name"] for one in kept.json()["files"]] == ["hours.md"]
+    assert http.put(f"{base}/files/empty.md", content=b"").status_code == 422
+    begun = http.post(f"{base}/ingests", json={"rehearsal": True})
+    assert begun.status_code == 202
+    job = _ended(http, f"{base}/ingests/{begun.json()['job_id']}")
+    assert job["kind"] == "check"
+    assert http.get(f"{base}/ingests/999").json()["code"] == "JobMissing"
+    last = http.get(f"{base}/ingests/{job['job_id']}/events").text.strip().splitlines()[-1]
+    assert json.loads(last.removeprefix("data: "))["state"] == job["state"]
+    assert http.delete(f"{base}/files").status_code == 204
+    assert http.get(f"{base}/files").json() == {"files": []}
+    generations = http.get(f"{base}/generations").json()["generations"]
+    assert generations[0]["can_serve_again"]
+
+
+def _ended(http: httpx.Client, address: str) -> Any:
+    ends_at = time.monotonic() + 60
+    while time.monotonic() < ends_at:
+        job = http.get(address).json()
+        if job["state"] != "running":
+            return job
+        time.sleep(0.05)
+    raise AssertionError("the job did not end")
+
+
+def test_evaluations_are_listed(http: httpx.Client) -> None:
+    assert http.get("/api/v1/knowledge-bases/default/evaluations").json() == {"runs": [], "running": None}
+
+
+def test_a_problem_is_told_by_rfc_9457_in_the_callers_language(http: httpx.Client) -> None:
+    refused = http.post("/api/v1/ask", json={"question": ""}, headers={"Accept-Language": "zh-CN"})
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.status_code == 400
+    problem = refused.json()
+    assert problem["type"] == "urn:answerdesk:error:QuestionEmpty"
+    assert problem["status"] == 400
+    assert "问题" in problem["detail"]
+    unknown = http.post("/api/v1/ask", json={"question": "?", "qestion": "typo"})
+    assert (unknown.status_code, unknown.json()["param"]) == (422, "body.qestion")
+    wrong_method = http.put("/api/v1/turns")
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "GET, POST")
+    assert http.get("/api/v1/nothing").json()["status"] == 404
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(http: httpx.Client) -> None:
+    refused = http.post("/api/v1/ask", content=b"x" * 4_000_001, headers={"Content-Type": "application/json"})
+    assert (refused.status_code, refused.json()["code"]) == (413, "RequestTooLarge")
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 100_000
+
+    refused = http.post("/api/v1/ask", content=endless(), headers={"Content-Type": "application/json"})
+    assert refused.status_code == 413
+
+
+def test_it_tells_whether_it_lives_and_can_answer(http: httpx.Client) -> None:
+    assert http.get("/healthz").json() == {"status": "alive"}
+    ready = http.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["model_name"]) == (200, True, "scripted")
+    assert "answerdesk_" in http.get("/metrics").text
+    description = http.get("/openapi.json").json()
+    assert description["openapi"].startswith("3.1")
+
+
+def test_too_many_questions_are_told_when_the_next_may_come(api: OfflineServer) -> None:
+    with api.client(api.key("ask", pace=2)) as http:
+        answers = [http.post("/api/v1/turns", json={"question": QUESTION}) for _ in range(3)]
+    assert [one.status_code for one in answers] == [202, 202, 429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert answers[-1].json()["code"] == "QuestionsTooFast"
+
+
+def test_ten_programs_stream_at_once(api: OfflineServer) -> None:
+    texts: list[str] = []
+
+    def ask() -> None:
+        with api.client(api.key()) as http:
+            text = http.post("/api/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"}).text
+            texts.append(events_of(text)[-1][2]["text"])
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert texts == [SENTENCE] * 10
