@@ -21,6 +21,7 @@ _EXAMPLES = """examples  示例:
   answerdesk ask "How long can I return an order?"    one answer with its sources  提问并查看依据
   answerdesk ask "退款多久到账？"
   answerdesk desk --port 8501                         open the desk in the browser  打开工作台
+  answerdesk api --port 8600                          answer other programs  向其他程序提供 API
   answerdesk models pull deepseek-r1:7b               download a model  下载模型
   answerdesk serve status                             does the model server run?  查看模型服务
   answerdesk people add mei --role admin              let somebody sign in  添加用户
@@ -74,6 +75,13 @@ def _keys(name: str, argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def _api(name: str, argv: Sequence[str]) -> int:
+    del name
+    from api.__main__ import main
+
+    return main(argv)
+
+
 def _desk(name: str, argv: Sequence[str]) -> int:
     del name
     from ui.__main__ import main
@@ -105,6 +113,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "batch": _Command(_rag, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
     "ingest": _Command(_ingest, "read documents into a knowledge base  导入文档"),
     "desk": _Command(_desk, "open the desk in the browser  打开工作台"),
+    "api": _Command(_api, "answer other programs  向其他程序提供 API"),
     "models": _Command(_ollama, "list, download, make, choose models  管理模型"),
     "serve": _Command(_ollama, "start, stop, check the model server  管理模型服务"),
     "people": _Command(_people, "who may sign in  管理用户"),

@@ -142,7 +142,7 @@ class _Chunks:
 
 def _end(turn: TurnSnapshot, reply: Reply) -> list[str]:
     events = []
-    annotations = reply.annotations(turn)
+    annotations = [] if reply.quotes else reply.annotations(turn)  # else Open WebUI shows each source twice
     if annotations:
         events.append(reply.chunk(turn.turn_id, {"annotations": annotations}))
     if reply.quotes:
@@ -154,7 +154,10 @@ def _end(turn: TurnSnapshot, reply: Reply) -> list[str]:
 
 
 def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
-    """Return one source a citation, with the words it rests on, as Open WebUI 0.12 shows them."""
+    """Return one source a citation, with the words it rests on, as Open WebUI 0.12 shows them.
+
+    An address as the metadata's ``source`` would stand in the title's place there.
+    """
     citations = turn.answer.citations if turn.answer is not None else ()
     return [
         {
@@ -162,7 +165,7 @@ def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
             "data": {
                 "source": {"name": found["title"], "url": found["url"]},
                 "document": [citation.quote],
-                "metadata": [{"source": found["url"], "name": found["title"]}],
+                "metadata": [{"source": citation.document_id, "name": found["title"]}],
             },
         }
         for citation, found in zip(citations, url_citations(turn, base_url), strict=True)

@@ -33,7 +33,7 @@ def events_of(text: str) -> list[tuple[str, str, Any]]:
 
 
 def test_an_answer_comes_whole_with_its_evidence(http: httpx.Client) -> None:
-    answer = http.post("/api/v1/ask", json={"question": QUESTION}).json()
+    answer = http.post("/api/v1/ask", json={"question": QUESTION, "fresh": True}).json()
     assert (answer["text"], answer["refused"], answer["state"]) == (SENTENCE, False, "done")
     [citation] = answer["citations"]
     passage = answer["evidence"][0]

@@ -27,6 +27,7 @@ DELEGATES = [
     (["desk", "--port", "1"], "ui.__main__", ["--port", "1"]),
     (["people", "list"], "ui.__main__", ["people", "list"]),
     (["keys", "list"], "api.key_commands", ["list"]),
+    (["api", "--port", "1"], "api.__main__", ["--port", "1"]),
     *((["models", name], "rag.ollama.__main__", [name]) for name in answerdesk._MODEL_COMMANDS),
     *((["serve", name], "rag.ollama.__main__", [name]) for name in answerdesk._SERVER_COMMANDS),
 ]
