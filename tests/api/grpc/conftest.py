@@ -13,7 +13,14 @@ from api.grpc.addresses import GrpcAddress
 from api.grpc.server import serving
 from api.idempotency import IdempotentRequests
 from tests.api.grpc.channel import GrpcFace
-from tests.api.offline_server import OfflineServer
+from tests.api.offline_server import OfflineServer, offline_server
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineServer]:
+    """Return services of its own: the answers that are given here are kept for the same questions."""
+    with offline_server(tmp_path_factory.mktemp("grpc"), person_questions_a_minute=100_000) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
