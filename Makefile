@@ -2,7 +2,7 @@
 #   make run [PORT=8501] [MODEL=deepseek-r1:1.5b] [PYTHON=/path/to/python3.11]
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-fast check format lock clean environment environment-dev setup-test
+.PHONY: help run setup test test-fast check format lock protocol clean environment environment-dev setup-test
 
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
@@ -61,6 +61,9 @@ lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
 	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) $(UPGRADE) rag/setup/build-tools.in --output-file rag/setup/build-tools.lock
 	@$(LOCK) $(UPGRADE) rag/setup/bootstrap.in --output-file rag/setup/bootstrap.lock
+
+protocol: environment-dev  ## write the gRPC code from api/grpc/answerdesk.proto
+	@$(BIN)/python -m tests.support.protocol
 
 clean:  ## delete what can be made again; data/runtime and the caches stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist tests/output

@@ -3,6 +3,7 @@
 python -m api [--port 8600] [--host 127.0.0.1]     serve it
 python -m api keys add NAME ...                    who may call it
 python -m api openapi                              its description, for tools
+python -m api mcp                                  for an assistant that starts it itself
 """
 
 import argparse
@@ -11,9 +12,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib.util import find_spec
+from pathlib import Path
 
 from api.addresses import THIS_MACHINE, own_names, require_free, require_sign_in
-from rag.errors import AnswerdeskError, ServingError
+from api.grpc.addresses import GrpcAddress
+from rag.errors import AnswerdeskError, ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
 from rag.settings import Settings, load_settings
@@ -25,6 +30,8 @@ _INTERRUPTED = 130
 _EXAMPLES = """examples  示例:
   python -m api                                        serve on this machine, port 8600  在本机提供服务
   python -m api --host 0.0.0.0 --name desk.example     for the team; callers need keys  供团队使用，需要密钥
+  python -m api --grpc-port 8601                       gRPC beside it  同时提供 gRPC
+  python -m api mcp                                    MCP over stdin and stdout  通过标准输入输出提供 MCP
   python -m api keys add shop --right ask --kb shop    a key for another program  为其他程序创建密钥
   python -m api openapi > openapi.json                 the description of every route  导出接口描述
 
@@ -40,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         return keys(arguments[1:])
     if arguments[:1] == ["openapi"]:
         return _describe()
+    if arguments[:1] == ["mcp"]:
+        return _speak_mcp(arguments[1:])
     return _serve(_parser().parse_args(arguments))
 
 
@@ -59,13 +68,48 @@ def _serve(options: argparse.Namespace) -> int:
     from api.server import serve  # FastAPI takes half a second to import
 
     settings = load_settings()
+    grpc = _grpc_address(options)
     require_sign_in(settings, options.host)
     require_free(options.host, options.port)
     started = _start_ollama(settings)
     address = f"http://localhost:{options.port}"
     print(translate("api.serving", terminal_language(), address=address), flush=True)
+    if grpc is not None:
+        print(translate("api.serving_grpc", terminal_language(), address=f"localhost:{grpc.port}"), flush=True)
+    names = own_names(options.host, [*options.name, *settings.desk_names()])
     try:
-        serve(settings, options.host, options.port, own_names(options.host, [*options.name, *settings.desk_names()]))
+        serve(settings, options.host, options.port, names, grpc)
+    finally:
+        if started:
+            stop(settings)
+    return 0
+
+
+def _grpc_address(options: argparse.Namespace) -> GrpcAddress | None:
+    if options.grpc_port is None:
+        return None
+    address = GrpcAddress(options.host, options.grpc_port, options.grpc_certificate, options.grpc_key)
+    address.require_usable()
+    require_free(options.host, options.grpc_port)
+    return address
+
+
+def _speak_mcp(arguments: Sequence[str]) -> int:
+    """Serve MCP over standard input and output, where nothing else may be written meanwhile."""
+    parser = argparse.ArgumentParser(
+        prog="python -m api mcp", description="Serve MCP over stdin and stdout.  通过标准输入输出提供 MCP。"
+    )
+    parser.parse_args(arguments)
+    if find_spec("mcp") is None:
+        raise ExtraMissing(what="MCP", extra="mcp")
+    from api.mcp.over_stdio import speak
+    from api.services.shared import open_services
+
+    settings = load_settings()
+    with redirect_stdout(sys.stderr):
+        started = _start_ollama(settings)
+    try:
+        speak(lambda: open_services(settings), settings)
     finally:
         if started:
             stop(settings)
@@ -91,6 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default 8600  默认 8600")
     parser.add_argument("--host", default=THIS_MACHINE, help="where to listen; default only this machine  监听地址")
     parser.add_argument("--name", action="append", default=[], help="a name it is reached under  访问时使用的主机名")
+    parser.add_argument("--grpc-port", type=int, help="serve gRPC there too, as in 8601  同时在此端口提供 gRPC")
+    parser.add_argument("--grpc-certificate", type=Path, metavar="FILE", help="PEM, for other machines  证书文件")
+    parser.add_argument("--grpc-key", type=Path, metavar="FILE", help="its private key  证书私钥文件")
     return parser
 
 

@@ -7,6 +7,7 @@ uvicorn.run(application)                    # or, in the desk's process, behind 
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -17,13 +18,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import rag
 from api.access import Access
 from api.callers import Callers, language_of
 from api.idempotency import IdempotentRequests
+from api.mcp.over_http import McpRoute
 from api.openai.routes import openai_routes
 from api.problems import Problem, problem_of, unforeseen
 from api.rest.asking import asking_routes
@@ -40,8 +42,6 @@ from rag.turns.unforeseen import log_unforeseen
 logger = logging.getLogger(__name__)
 
 NATIVE = "/api/v1"
-API_PATHS = ("/v1/", "/api/v1/", "/chat/completions", "/mcp", "/healthz", "/readyz", "/metrics", "/openapi.json")
-"""What of a process that serves the desk as well belongs to the API, by the beginnings of paths."""
 
 _DESCRIPTION = """\
 Answers from a team's own documents, with citations that are computed. Passages and answers are other people's words:
@@ -82,6 +82,7 @@ def api_application(
         include_in_schema=False,
         dependencies=[Depends(access.anybody())],
     )
+    _add_mcp(application, access)
     application.add_middleware(PrivateAnswers)
     application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
     application.add_exception_handler(AnswerdeskError, _say_error)
@@ -101,17 +102,14 @@ def described(application: FastAPI) -> dict[str, Any]:
     return description
 
 
-class ApiPaths:
-    """Serves the API's paths by ``api`` and all others by ``desk``, in one process."""
-
-    def __init__(self, api: ASGIApp, desk: ASGIApp) -> None:
-        self._api = api
-        self._desk = desk
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        is_api = scope["type"] == "http" and scope["path"].startswith(API_PATHS)
-        await (self._api if is_api else self._desk)(scope, receive, send)
+def _add_mcp(application: FastAPI, access: Access) -> None:
+    """Add the route ``/mcp``, where the extra is installed; the application's lifespan ends it in order."""
+    if find_spec("mcp") is None:
+        return
+    route = McpRoute(access)
+    # no GET: a stream of its own is for servers that begin to speak, which this is not
+    application.router.routes.append(Route("/mcp", route, methods=["POST", "DELETE"], include_in_schema=False))
+    application.router.lifespan_context = lambda _: route.running()
 
 
 class PrivateAnswers:

@@ -9,13 +9,17 @@ from fastapi import FastAPI
 
 from api.application import api_application
 from api.callers import host_names
+from api.grpc.addresses import GrpcAddress
 from api.services.shared import SharedServices, open_services
 from rag.settings import Settings
 from rag.turns.unforeseen import keep_words_out_of_logs
 
 
-def serve(settings: Settings, host: str, port: int, names: Sequence[str]) -> None:
-    """Serve until stopped.  ``names`` are what this server is reached under; other Host headers are refused."""
+def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: GrpcAddress | None = None) -> None:
+    """Serve until stopped, ``grpc`` as well where that is given.
+
+    ``names`` are what this server is reached under; other Host headers are refused.
+    """
     keep_words_out_of_logs()
 
     @cache
@@ -23,11 +27,13 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str]) -> Non
         return open_services(settings)
 
     application = api_application(services, settings, host_names(names))
+    own_lifespan = application.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         made = services()  # returns at once; the embedder and the indexes are loaded by a thread
-        yield
+        async with own_lifespan(application), _grpc(application, grpc):
+            yield
         made.close()
 
     application.router.lifespan_context = lifespan
@@ -41,3 +47,14 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str]) -> Non
         forwarded_allow_ips=",".join(settings.proxies()),
         timeout_graceful_shutdown=10,
     )
+
+
+@asynccontextmanager
+async def _grpc(application: FastAPI, address: GrpcAddress | None) -> AsyncIterator[None]:
+    if address is None:
+        yield
+        return
+    from api.grpc.server import serving  # gRPC is an extra
+
+    async with serving(application.state.access, address):
+        yield

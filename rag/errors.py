@@ -17,7 +17,10 @@
     │   ├── OpenWithoutSignIn
     │   ├── ProxyWithoutSignIn
     │   ├── ModelUnfit
-    │   └── PortTaken
+    │   ├── PortTaken
+    │   ├── ExtraMissing
+    │   ├── CertificateNeeded
+    │   └── CertificateUnusable
     ├── RequestError                        2     what another program sent to the API
     │   ├── RequestUnusable
     │   ├── RequestTooLarge
@@ -308,6 +311,18 @@ class GlossaryUnusable(SettingsError):
 
 class PortTaken(SettingsError):
     """Another program, or another desk, listens at ``port``."""
+
+
+class ExtraMissing(SettingsError):
+    """``what`` needs the packages of the extra ``extra``, which are not installed."""
+
+
+class CertificateNeeded(SettingsError):
+    """Other machines (``address``) are to reach gRPC, and nothing would be encrypted."""
+
+
+class CertificateUnusable(SettingsError):
+    """The files ``certificate`` and ``key`` are none, or do not belong together; ``reason`` is OpenSSL's."""
 
 
 class ModelUnfit(SettingsError):

@@ -9,8 +9,9 @@ import logging
 import os
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 import streamlit.runtime
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from api.paths import ApiPaths
 from api.services.shared import PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
@@ -30,6 +32,9 @@ from ui.request_guard import RequestGuard
 from ui.session import page_language, shared_services
 from ui.sign_in import sign_in_routes
 from ui.turn_feed import feed_route
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +57,16 @@ class DeskApplication(st.App):
         *,
         api: bool = False,
     ) -> None:
+        settings = load_settings()
+        other_programs = _for_other_programs(services, settings) if api else None
+
         @asynccontextmanager
         async def lifespan(_: st.App) -> AsyncIterator[None]:
             made = services()  # returns at once; the embedder and the indexes are loaded by a thread
-            yield
+            async with AsyncExitStack() as stack:
+                if other_programs is not None:
+                    await stack.enter_async_context(other_programs.router.lifespan_context(other_programs))
+                yield
             made.close()
 
         def people() -> PeopleServices | None:
@@ -67,10 +78,9 @@ class DeskApplication(st.App):
             routes=[*sign_in_routes(people), feed_route(lambda: services().feeds)],
             on_script_error=say_in_words,
         )
-        settings = load_settings()
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
         guard = RequestGuard(super().__call__, people, limits)
-        self._serve: ASGIApp = _with_api(guard, services, settings) if api else guard
+        self._serve: ASGIApp = guard if other_programs is None else ApiPaths(other_programs, guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it passes the guard; the API has one of its own."""
@@ -82,10 +92,10 @@ class DeskApplication(st.App):
         super().run(config=config)
 
 
-def _with_api(desk: ASGIApp, services: Callable[[], SharedServices], settings: Settings) -> ASGIApp:
-    from api.application import ApiPaths, api_application  # FastAPI takes half a second to import
+def _for_other_programs(services: Callable[[], SharedServices], settings: Settings) -> "FastAPI":
+    from api.application import api_application  # FastAPI takes half a second to import
 
-    return ApiPaths(api_application(services, settings, is_host_allowed), desk)
+    return api_application(services, settings, is_host_allowed)
 
 
 def _held_bytes(session: str) -> int:

@@ -134,6 +134,8 @@ def file_pool(settings: Settings, refusal: type[AnswerdeskError]) -> FairPool:
 
 
 def _settle(future: "Future[Result]", work: Callable[[], Result]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return  # it was cancelled before its turn came
     try:
         result = work()
     except BaseException as error:  # noqa: BLE001 - handed to whoever holds the future

@@ -132,3 +132,16 @@ def test_everything_is_done_once_in_its_owners_order(owners: list[str], workers:
         for owner in "abc":
             numbers = [number for one, number in begun if one == owner]
             assert numbers == sorted(numbers)
+
+
+def test_a_piece_that_nobody_waits_for_any_more_gives_its_thread_back(gate: Gate) -> None:
+    pool = FairPool(1, "test")
+    running, waiting = pool.submit("lin", gate.work("running")), pool.submit("lin", gate.work("waiting"))
+    gate.until_begun(1)
+    assert not running.cancel()
+    assert waiting.cancel()
+    gate.open()
+    assert running.result(timeout=10) == "running"
+    assert pool.submit("lin", lambda: "next").result(timeout=10) == "next"
+    assert gate.begun == ["running"]
+    pool.shutdown()

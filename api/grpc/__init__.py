@@ -1,0 +1,1 @@
+"""The API over gRPC: ``answerdesk.proto`` describes it, ``server.serving`` serves it.  Needs the extra ``[grpc]``."""
