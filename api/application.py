@@ -68,13 +68,13 @@ def api_application(
         openapi_url=None,
         responses=problems,
     )
-    openai = openai_routes(access)
-    application.include_router(openai, prefix="/v1")
-    application.include_router(openai, include_in_schema=False)
     native = APIRouter(prefix=NATIVE)
     for routes in (asking_routes(access), knowledge_routes(access), quality_routes(access)):
         native.include_router(routes)
     application.include_router(native)
+    openai = openai_routes(access)
+    application.include_router(openai, prefix="/v1")
+    application.include_router(openai, include_in_schema=False)
     application.include_router(status_routes(access, settings))
     application.add_api_route(
         "/openapi.json",

@@ -139,7 +139,8 @@ class Questions:
                 raise asyncio.CancelledError
             return ended.result()
         finally:
-            self.turns.cancel(turn_id)  # one that has ended stays as it is
+            if not ended.done():
+                self.turns.cancel(turn_id)
             for task in (ended, gone):
                 task.cancel()
                 with suppress(asyncio.CancelledError):

@@ -31,8 +31,9 @@ from api.services.shared import SharedServices, open_services, open_turns
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
+from rag.storage.access import LOCAL_USER
 from rag.testing import ScriptedGenerator, build_offline_pipeline
-from rag.turns import PersonLimits, Pipelines, TurnRequest, TurnService
+from rag.turns import PersonalTurns, PersonLimits, Pipelines, TurnRequest, TurnService
 
 _QUESTION = "How long can I send an item back after delivery?"
 _SENTENCE = "You can send back any item within 30 days of delivery. "
@@ -111,9 +112,9 @@ def _streams(services: SharedServices, url: str, generator: PacedGenerator, roun
 
 
 def _by_desk(services: SharedServices) -> None:
-    request = TurnRequest(_QUESTION, session="bench", fresh=True)
-    turn_id = services.turns.submit(str(time.perf_counter()), request)
-    services.turns.wait(turn_id, lambda _: False, timeout_seconds=60)
+    turns = PersonalTurns(services.turns, services.bases, lambda: LOCAL_USER)
+    turn_id = turns.submit(str(time.perf_counter()), TurnRequest(_QUESTION, fresh=True), tab="bench")
+    turns.wait(turn_id, lambda _: False, timeout_seconds=60)
 
 
 def _by_api(client: HTTPConnection) -> None:
