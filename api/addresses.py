@@ -6,7 +6,6 @@ from contextlib import closing
 
 import psutil
 
-from api.services.shared import open_people
 from rag.errors import OpenWithoutSignIn, PortTaken
 from rag.settings import LOOPBACKS, Settings
 
@@ -24,6 +23,8 @@ def own_names(host: str, names: Sequence[str]) -> list[str]:
 
 def require_sign_in(settings: Settings, host: str) -> None:
     """Raise ``OpenWithoutSignIn`` where other machines could reach a server that asks nobody who they are."""
+    from api.services.shared import open_people  # brings numpy, which the way to an open desk does without
+
     if host not in LOOPBACKS and not open_people(settings).required():
         raise OpenWithoutSignIn(address=host)
 

@@ -29,6 +29,7 @@ from api.application import api_application
 from api.callers import host_names
 from api.services.shared import SharedServices, open_services, open_turns
 from rag.pipeline import Pipeline
+from rag.private_files import keep_files_private
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
@@ -180,4 +181,5 @@ def _services(settings: Settings, pipeline: Pipeline) -> SharedServices:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(main())

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from rag.private_files import keep_files_private
+
 _END = b"[DONE]"
 
 
@@ -41,4 +43,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     sys.exit(main())

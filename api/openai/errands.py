@@ -6,11 +6,10 @@ all of which begin with the same line.
 """
 
 import json
-import re
 
 _FIRST_LINE = "### Task:"
 _FURTHER_HEADING = "\n### "
-_FIRST_QUESTION = re.compile(r"(?:^|\n)\s*user:\s*(?P<question>[^\n]+)", re.IGNORECASE)
+_SPEAKER = "user:"
 _TITLE_CHARACTERS = 40
 _EMPTY = ("tags", "follow_ups", "queries")
 
@@ -36,6 +35,7 @@ def errand_reply(prompt: str) -> str | None:
 
 
 def _title(prompt: str) -> str:
-    asked = _FIRST_QUESTION.search(prompt.partition("<chat_history>")[2])
-    title = asked["question"].strip() if asked is not None else "Answerdesk"
+    lines = (line.strip() for line in prompt.partition("<chat_history>")[2].splitlines())
+    asked = next((line for line in lines if line.lower().startswith(_SPEAKER)), "")
+    title = asked[len(_SPEAKER) :].strip() or "Answerdesk"
     return title if len(title) <= _TITLE_CHARACTERS else f"{title[: _TITLE_CHARACTERS - 1].rstrip()}…"

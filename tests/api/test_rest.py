@@ -47,7 +47,8 @@ def test_an_answer_comes_whole_with_its_evidence(http: httpx.Client) -> None:
 
 
 def test_a_stream_of_events_begins_with_the_evidence(http: httpx.Client) -> None:
-    text = http.post("/api/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"}).text
+    body, accept = {"question": QUESTION, "fresh": True}, {"Accept": "text/event-stream"}
+    text = http.post("/api/v1/ask", json=body, headers=accept).text
     events = events_of(text)
     names = [name for _, name, _ in events]
     assert names[0] == "retrieved"
@@ -249,7 +250,8 @@ def test_ten_programs_stream_at_once(api: OfflineServer) -> None:
 
     def ask() -> None:
         with api.client(api.key()) as http:
-            text = http.post("/api/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"}).text
+            body, accept = {"question": QUESTION, "fresh": True}, {"Accept": "text/event-stream"}
+            text = http.post("/api/v1/ask", json=body, headers=accept).text
             texts.append(events_of(text)[-1][2]["text"])
 
     threads = [threading.Thread(target=ask) for _ in range(10)]
