@@ -14,19 +14,13 @@ Result = TypeVar("Result")
 
 @asynccontextmanager
 async def asked(
-    questions: Questions, request: TurnRequest
+    questions: Questions, request: TurnRequest, asker: str = ""
 ) -> AsyncIterator[tuple[str, AsyncIterator[TurnSnapshot | None]]]:
     """Ask, and follow the turn, of which the id and the snapshots are given; it is stopped where the block is left.
 
-    A thread takes the question.  Where the call is cancelled meanwhile, the turn is stopped as soon as it has an id.
     Raises as ``Questions.ask``.
     """
-    asking = asyncio.ensure_future(questions.ask(request))
-    try:
-        turn_id = await asyncio.shield(asking)
-    except asyncio.CancelledError:
-        asking.add_done_callback(lambda done: _stop(questions, done))
-        raise
+    turn_id = questions.ask(request, asker)
     async with questions.stopped_when_left(turn_id) as snapshots:
         yield turn_id, snapshots
 
@@ -38,11 +32,6 @@ async def final_snapshot(snapshots: AsyncIterator[TurnSnapshot | None]) -> TurnS
         last = snapshot or last
     assert last is not None and last.final  # ``Questions.follow`` ends with it
     return last
-
-
-def _stop(questions: Questions, asking: "asyncio.Future[str]") -> None:
-    if not asking.cancelled() and asking.exception() is None:
-        questions.turns.cancel(asking.result())
 
 
 async def unless_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:

@@ -39,7 +39,7 @@ class Questions:
         limit = services.shelf.settings.question_limit_characters
         return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller, limit)
 
-    async def ask(self, request: TurnRequest, asker: str = "") -> str:
+    def ask(self, request: TurnRequest, asker: str = "") -> str:
         """Begin a turn and return its id.
 
         ``asker`` names the user of the program who asks, by whatever name it has for them: with the right ``users``,

@@ -32,8 +32,8 @@ def desk_of(access: Access, caller: Caller, named: str | None) -> DeskServices:
     return access.desk(caller, access.base_for(caller, named))
 
 
-def read_stretch(desk: DeskServices, document_id: str, start: int, end: int | None, most: int) -> Stretch:
-    """Return at most ``most`` characters of a document from ``start`` on, up to ``end``; None: the document's end.
+def read_stretch(desk: DeskServices, document_id: str, start: int, end: int | None, most: int | None = None) -> Stretch:
+    """Return at most ``most`` characters of a document from ``start`` on, up to ``end``; None: as many as there are.
 
     Raises ``DocumentMissing`` and ``AccessDenied``.
     """
@@ -42,5 +42,5 @@ def read_stretch(desk: DeskServices, document_id: str, start: int, end: int | No
         raise DocumentMissing(document=document_id)
     length = len(opened.document.text)
     first = min(max(start, 0), length)
-    last = min(length if end is None else end, first + most, length)
+    last = min(length if end is None else end, length if most is None else first + most, length)
     return Stretch(opened.document, opened.generation, first, max(first, last))

@@ -17,7 +17,7 @@ QUOTE_ONLY: Quote
 QUOTE_NEVER: Quote
 
 class AskRequest(_message.Message):
-    __slots__ = ("question", "knowledge_base", "think", "fresh", "quote", "follows", "earlier")
+    __slots__ = ("question", "knowledge_base", "think", "fresh", "quote", "follows", "earlier", "user")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     KNOWLEDGE_BASE_FIELD_NUMBER: _ClassVar[int]
     THINK_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class AskRequest(_message.Message):
     QUOTE_FIELD_NUMBER: _ClassVar[int]
     FOLLOWS_FIELD_NUMBER: _ClassVar[int]
     EARLIER_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     question: str
     knowledge_base: str
     think: bool
@@ -32,7 +33,8 @@ class AskRequest(_message.Message):
     quote: Quote
     follows: str
     earlier: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, question: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., think: _Optional[bool] = ..., fresh: _Optional[bool] = ..., quote: _Optional[_Union[Quote, str]] = ..., follows: _Optional[str] = ..., earlier: _Optional[_Iterable[str]] = ...) -> None: ...
+    user: str
+    def __init__(self, question: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., think: _Optional[bool] = ..., fresh: _Optional[bool] = ..., quote: _Optional[_Union[Quote, str]] = ..., follows: _Optional[str] = ..., earlier: _Optional[_Iterable[str]] = ..., user: _Optional[str] = ...) -> None: ...
 
 class AskEvent(_message.Message):
     __slots__ = ("turn_id", "retrieved", "queued", "thinking", "draft", "completed", "refusal")

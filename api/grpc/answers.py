@@ -33,7 +33,7 @@ class Answers:
         """Answer a question, step by step."""
         async with call_of(self._access, context, "ask") as caller:
             wanted = _turn_request(self._access, caller, request)
-            async with asked(self._access.questions(caller), wanted) as (turn_id, snapshots):
+            async with asked(self._access.questions(caller), wanted, request.user) as (turn_id, snapshots):
                 steps = _Steps(turn_id)
                 async for turn in snapshots:
                     for event in steps.more(turn) if turn is not None else ():
@@ -79,7 +79,7 @@ class Answers:
     async def _answered(self, caller: Caller, item: wire.BatchRequest) -> wire.BatchResponse:
         try:
             wanted = _turn_request(self._access, caller, item.question)
-            async with asked(self._access.questions(caller), wanted) as (_, snapshots):
+            async with asked(self._access.questions(caller), wanted, item.question.user) as (_, snapshots):
                 turn = await final_snapshot(snapshots)
         except AnswerdeskError as error:
             return wire.BatchResponse(id=item.id, problem=values.problem(bilingual(error)))

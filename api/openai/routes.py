@@ -142,7 +142,7 @@ class _Chat:
             usage=options is not None and bool(options.include_usage),
         )
         questions = self._access.questions(self._caller)
-        turn_id = await questions.ask(model.request(question, earlier), _asker(self._request, body.user))
+        turn_id = questions.ask(model.request(question, earlier), _asker(self._request, body.user))
         if body.stream:
             return event_stream(chat.stream(questions, turn_id, reply))
         turn = await questions.answer(turn_id, self._request)
@@ -164,7 +164,7 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
     questions = access.questions(caller)
     follows = (body.previous_response_id or "").removeprefix(ID_PREFIX)
     asked: TurnRequest = model.request(question, earlier, follows)
-    turn_id = await questions.ask(asked, _asker(request, body.user))
+    turn_id = questions.ask(asked, _asker(request, body.user))
     if body.stream:
         return event_stream(responses.stream(questions, turn_id, reply))
     turn = await questions.answer(turn_id, request)

@@ -199,7 +199,7 @@ async def _begin(access: Access, questions: Questions, body: Ask, key: str | Non
         earlier=tuple(body.earlier),
     )
     if not key:
-        return await questions.ask(request, body.user)
+        return questions.ask(request, body.user)
     name = caller.user.name
     begun = await run_in_threadpool(access.idempotent.begin, name, key, body.model_dump_json().encode())
     if begun:
@@ -209,7 +209,7 @@ async def _begin(access: Access, questions: Questions, body: Ask, key: str | Non
         if turn.state != "stopped":
             return begun
     try:
-        turn_id = await questions.ask(request, body.user)
+        turn_id = questions.ask(request, body.user)
     except BaseException:
         access.idempotent.forget(name, key)
         raise

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access
 from api.callers import Caller, language_of
 from api.event_streams import event_stream
+from api.reading import read_stretch
 from api.rest.bodies import (
     BASE_NAME,
     BaseBody,
@@ -29,7 +30,7 @@ from api.rest.bodies import (
 from api.rest.values import document_line, job_body
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
-from rag.errors import DocumentMissing, JobMissing, RequestUnusable
+from rag.errors import JobMissing, RequestUnusable
 from rag.schema import Language
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
@@ -90,12 +91,8 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
         end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
     ) -> DocumentBody:
-        opened = access.desk(caller, base).library.article(document_id)
-        if opened is None:
-            raise DocumentMissing(document=document_id)
-        document = opened.document
-        last = len(document.text) if end is None else min(end, len(document.text))
-        first = min(start, last)
+        stretch = read_stretch(access.desk(caller, base), document_id, start, end)
+        document = stretch.document
         return DocumentBody(
             document_id=document.document_id,
             title=document.title,
@@ -103,11 +100,11 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
             source=document.source,
             updated_on=document.updated_on,
             audience=document.audience,
-            generation=opened.generation,
-            start=first,
-            end=last,
+            generation=stretch.generation,
+            start=stretch.start,
+            end=stretch.end,
             characters=len(document.text),
-            text=document.text[first:last],
+            text=stretch.text,
         )
 
 
