@@ -56,8 +56,11 @@ LOCK := UV_CACHE_DIR="$${ANSWERDESK_CACHE_DIR:-$$HOME/.cache/answerdesk}/uv" uv 
 # OpenVINO demands openvino-telemetry and works without: a package that reports to others is not installed at all.
 WITHOUT := --no-emit-package openvino-telemetry
 
+# What a checkout is set up with beyond the package's own dependencies: the API's faces that an installed package has as extras.
+FACES := --extra grpc --extra mcp
+
 lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
-	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --output-file requirements.lock
+	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml $(FACES) --output-file requirements.lock
 	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) $(UPGRADE) rag/setup/build-tools.in --output-file rag/setup/build-tools.lock
 	@$(LOCK) $(UPGRADE) rag/setup/bootstrap.in --output-file rag/setup/bootstrap.lock

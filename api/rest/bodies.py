@@ -400,7 +400,10 @@ class RunList(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether questions can be answered, and what is missing where not."""
+    """Whether questions can be answered, and what is missing where not.
+
+    The model's name and how many wait are told to callers with a key only; else empty, false and 0.
+    """
 
     ready: bool
     knowledge_base: bool

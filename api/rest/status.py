@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api.access import Access
 from api.callers import Caller
 from api.rest.bodies import Alive, Ready
+from rag.errors import PeopleError
 from rag.settings import Settings
 
 
@@ -25,8 +26,8 @@ def status_routes(access: Access, settings: Settings) -> APIRouter:
         summary="Questions can be answered",
         responses={503: {"model": Ready, "description": "they cannot; the body says what is missing"}},
     )
-    def ready() -> Response:
-        found = _readiness(access)
+    def ready(request: Request) -> Response:
+        found = _readiness(access, is_let_in=_is_let_in(access, request))
         return JSONResponse(found.model_dump(), 200 if found.ready else 503)
 
     @router.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
@@ -42,14 +43,23 @@ def status_routes(access: Access, settings: Settings) -> APIRouter:
     return router
 
 
-def _readiness(access: Access) -> Ready:
+def _is_let_in(access: Access, request: Request) -> bool:
+    try:
+        access.callers.caller(request)
+    except PeopleError:
+        return False
+    return True
+
+
+def _readiness(access: Access, *, is_let_in: bool) -> Ready:
+    """Return what is ready; which model it is, and how many wait, only for callers who are let in."""
     services = access.services()
     model, generation = services.model(), services.knowledge(services.first_base).generation
     return Ready(
         ready=bool(generation) and model.kind == "ready",
         knowledge_base=bool(generation),
         model=model.kind,
-        model_name=model.name,
-        stand_in=model.stand_in,
-        waiting=services.turns.occupancy().waiting,
+        model_name=model.name if is_let_in else "",
+        stand_in=model.stand_in and is_let_in,
+        waiting=services.turns.occupancy().waiting if is_let_in else 0,
     )

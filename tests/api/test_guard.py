@@ -62,7 +62,8 @@ def test_without_a_key_there_is_nothing_but_whether_it_lives(api: OfflineServer)
             refused = send(http, method, path, "default", "x")
             assert refused.status_code == 401, (method, path, refused.text)
             assert refused.headers["www-authenticate"].startswith("Bearer")
-        assert http.get("/readyz").status_code == 200
+        ready = http.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"], ready.json()["model_name"]) == (200, True, "")
 
 
 def test_a_refused_key_is_refused_everywhere_with_the_same_words(api: OfflineServer) -> None:
