@@ -5,7 +5,6 @@ killed leaves the former generation whole; the next one throws its rows away, wh
 again, which took minutes.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.self_calibration import calibrate_itself
 from ingest.summary import IngestProgress, IngestSummary, Publication, ReportProgress, Stage
 from rag.errors import DocumentUnreadable, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
+from rag.priority import usable_cores
 from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits
 from rag.retrieval.lexical_index import indexed_terms
@@ -170,7 +170,7 @@ def _open_run(
                 table.forget_damaged()
             # vectors of an embedder that never served are those of a rebuild that was killed: they are new enough
             anew = options.rebuild and not options.keep_vectors and not is_first_time
-            cores = settings.embedder_threads or len(os.sched_getaffinity(0))
+            cores = settings.embedder_threads or usable_cores()
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
                 yield _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
 

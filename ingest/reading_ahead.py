@@ -3,7 +3,6 @@
 What is read too early waits in memory, so the readers stop where much is waiting.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,6 +16,7 @@ from ingest.known_files import FileState
 from ingest.loaders.source import SourceFile
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
+from rag.priority import usable_cores
 from rag.schema import Document
 from rag.settings import Settings
 
@@ -29,7 +29,7 @@ _LOOK_EVERY_SECONDS = 0.2
 
 def worker_count(files: int) -> int:
     """Return how many workers are to read so many files on this machine."""
-    return max(1, min(_MOST_WORKERS, len(os.sched_getaffinity(0)), files // _FILES_A_WORKER))
+    return max(1, min(_MOST_WORKERS, usable_cores(), files // _FILES_A_WORKER))
 
 
 @contextmanager

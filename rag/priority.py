@@ -29,6 +29,26 @@ _HANDLED = (*_PASSED_ON, signal.SIGTSTP)
 _KILLED = 128  # a shell's exit code for a process that a signal ended, plus the signal's number
 
 
+def usable_cores() -> int:
+    """Return how many logical cores this process may use, at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ending_with_parent(signal_number: signal.Signals) -> Callable[[], None]:
+    """Return what a child calls after it was forked, to be sent this signal as soon as we end, however we do.
+
+    Call it before the fork: afterwards as little as possible may happen.
+    """
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal_number)
+        if os.getppid() != parent:  # it ended before the line above
+            os._exit(_KILLED + signal_number)
+
+    return ask
+
+
 def set_priority(nice: int) -> None:
     """Move this process and the session that it is in to a nice level in [-20, 19], as far as the kernel lets us.
 
@@ -72,12 +92,13 @@ def run_as_batch_work(main: Callable[[], int]) -> int:
     if not _AUTOGROUP.exists():
         become_batch_work()
         return main()
-    parent = os.getpid()
+    end_with_parent = ending_with_parent(signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # none comes between the fork and who passes it on
     child = os.fork()
     if not child:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-        _leave_session(parent)
+        os.setsid()
+        end_with_parent()
         become_batch_work()
         return main()
     _pass_signals_to(child)
@@ -85,13 +106,6 @@ def run_as_batch_work(main: Callable[[], int]) -> int:
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else _KILLED - code
-
-
-def _leave_session(parent: int) -> None:
-    os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(_KILLED + signal.SIGKILL)
 
 
 def _pass_signals_to(child: int) -> None:

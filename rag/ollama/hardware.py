@@ -1,12 +1,13 @@
 """Detects cores, memory and GPU memory."""
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 
 import psutil
+
+from rag.priority import usable_cores
 
 _ASK_SECONDS = 5.0
 BIG_GPU_BYTES = 8_000_000_000  # cards that are sold as 8 GB report a little less than 8 GiB
@@ -36,11 +37,6 @@ class Machine:
         if self.gpu_bytes:
             return int(self.gpu_bytes * _GPU_SHARE)
         return max(self.memory_bytes - max(_SYSTEM_BYTES, int(self.memory_bytes * _SYSTEM_SHARE)), 0)
-
-
-def usable_cores() -> int:
-    """Return how many logical cores this process may use, at least 1."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def physical_cores() -> int:

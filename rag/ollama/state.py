@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from rag.files import write_whole
-from rag.ollama.hardware import physical_cores, usable_cores
+from rag.ollama.hardware import physical_cores
 from rag.ollama.neighbours import Neighbours
 from rag.ollama.processes import ProcessIdentity
+from rag.priority import usable_cores
 from rag.settings import Settings
 
 Phase = Literal["starting", "serving", "restarting", "failed"]

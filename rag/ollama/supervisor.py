@@ -9,7 +9,6 @@ It is one thread without a queue, so that it may fork at any moment:
   dies with that process.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -26,7 +25,7 @@ import psutil
 from rag.ollama.neighbours import NeighbourWatch
 from rag.ollama.processes import ProcessIdentity, end_group, group_members
 from rag.ollama.state import Phase, ServerFiles, ServerState, write_state
-from rag.priority import MODEL_NICE, set_priority
+from rag.priority import MODEL_NICE, ending_with_parent, set_priority
 
 _TICK_SECONDS = 0.1
 _LOOK_AROUND_SECONDS = 1.0
@@ -36,7 +35,6 @@ _LONGEST_DELAY_SECONDS = 5.0
 _STEADY_SECONDS = 60.0  # after so long without a crash the next delay is the first one again
 _LOG_LIMIT_BYTES = 5 << 20
 _LOGS_KEPT = 3
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class RotatingLog:
@@ -240,13 +238,10 @@ def _as_our_child() -> Callable[[], None]:
 
     The new one goes before ordinary programs where it may.
     """
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: afterwards as little as possible may happen
-    parent = os.getpid()
+    end_with_us = ending_with_parent(signal.SIGTERM)
 
     def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
+        end_with_us()
         set_priority(MODEL_NICE)
 
     return ask

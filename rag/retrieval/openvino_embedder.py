@@ -3,7 +3,6 @@
 Neither torch nor transformers is imported: both together take ten seconds of a cold start.
 """
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rag.priority import usable_cores
 from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
 from rag.retrieval.embedder_folder import (
     ATTENTION_MASK,
@@ -50,7 +50,7 @@ class OpenVinoEmbedder:
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self._identity = read_identity(folder)
         self._tokens = EmbedderTokens(folder)
-        cores = threads or len(os.sched_getaffinity(0))
+        cores = threads or usable_cores()
         model = folder / OPENVINO_MODEL
         self._at_once = _Engine(model, {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": cores})
         self._side_by_side = _Engine(

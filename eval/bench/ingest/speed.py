@@ -12,6 +12,7 @@ from eval.bench.ingest.corpus import FORMATS, write_corpus
 from eval.bench.ingest.targets import Result, encoder_result, langchain_result
 from ingest.pipeline import ingest
 from ingest.summary import IngestSummary
+from rag.priority import usable_cores
 from rag.protocols import Embedder
 from rag.retrieval.embedder_folder import read_identity, reference_folder
 from rag.settings import Settings
@@ -36,7 +37,7 @@ def measure_encoder(folder: Path, chunks: int, seed: int, settings: Settings, em
     first = _ingest(folder / "corpus", folder / "first", settings, embedder)
     texts = sorted(_embedded_texts(first[0], folder / "first", settings), key=lambda text: -len(text.encode()))
     say("encoding")
-    encoder = _encode(texts, embedder, settings.embedder_threads or len(os.sched_getaffinity(0)))
+    encoder = _encode(texts, embedder, settings.embedder_threads or usable_cores())
     say("ingesting again")
     second = _ingest(folder / "corpus", folder / "second", settings, embedder)
     seconds, cpu_seconds = ((one + other) / 2 for one, other in zip(first[1:], second[1:], strict=True))
