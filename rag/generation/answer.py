@@ -19,6 +19,7 @@ from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.generation_clock import GenerationClock
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output
+from rag.generation.preamble import without_preamble
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
 from rag.grounding.citations import Grounding, ground, is_bare_verdict, repeats_question
@@ -108,7 +109,8 @@ def generate_answer(
     clock.loaded(governed.finished)
     clock.record(request.trace)
     with request.trace.span("citations"):
-        text = filter_output(governed.text, request.question, request.evidence, request.is_supported)
+        reply_alone = without_preamble(governed.text, request.question)
+        text = filter_output(reply_alone, request.question, request.evidence, request.is_supported)
         grounding = ground(text, request.evidence, request.in_context)
         if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
             text = _without(text, grounding.unsupported)
@@ -117,7 +119,7 @@ def generate_answer(
     answer, stopped_by = _judged(request, text, grounding, author)
     if not_said and not answer.refused:
         answer = replace(answer, text=answer.text + not_said_text(not_said, request.language))
-    if not stopped_by and text != governed.text:
+    if not stopped_by and text != reply_alone:
         stopped_by = "output_filter"
     finished = governed.finished
     return Completed(
