@@ -35,15 +35,13 @@ def bilingual(error: AnswerdeskError) -> BilingualProblem:
     return BilingualProblem(problem_of(error, "en"), problem_of(error, "zh"))
 
 
-def bilingual_failure(failure: Failure, wait_seconds: float | None = None) -> BilingualProblem:
-    """Return what a caller is told of work that failed; ``wait_seconds`` is the queue's own estimate."""
-    return BilingualProblem(
-        problem_of_failure(failure, "en", wait_seconds), problem_of_failure(failure, "zh", wait_seconds)
-    )
+def bilingual_failure(failure: Failure) -> BilingualProblem:
+    """Return what a caller is told of work that failed."""
+    return BilingualProblem(problem_of_failure(failure, "en"), problem_of_failure(failure, "zh"))
 
 
 def problem_of_turn(turn: TurnSnapshot) -> BilingualProblem | None:
     """Return why a turn has ended without an answer; None where it has one."""
     if turn.failure is not None:
-        return bilingual_failure(turn.failure, turn.wait_seconds)
+        return bilingual_failure(turn.failure)
     return bilingual(AnswerCancelled()) if turn.answer is None else None

@@ -152,12 +152,12 @@ def problem_of(error: AnswerdeskError, language: Language, *, param: str | None 
     )
 
 
-def problem_of_failure(failure: Failure, language: Language, wait_seconds: float | None = None) -> Problem:
-    """Return what a caller is told of a turn that failed; ``wait_seconds`` is the queue's own estimate."""
+def problem_of_failure(failure: Failure, language: Language) -> Problem:
+    """Return what a caller is told of work that failed."""
     kind = getattr(rag.errors, failure.kind, None)
     known = kind if isinstance(kind, type) and issubclass(kind, AnswerdeskError) else AnswerdeskError
     sentence = failure.zh if language == "zh" else failure.en
-    details = {} if wait_seconds is None else {"seconds": wait_seconds}
+    details = {"retry_seconds": failure.retry_seconds}
     return Problem(status_of(known), failure.kind, sentence, _retry_seconds(known, details))
 
 
@@ -178,5 +178,5 @@ def status_of(kind: type[AnswerdeskError]) -> int:
 def _retry_seconds(kind: type[AnswerdeskError], details: Mapping[str, object]) -> int | None:
     if not issubclass(kind, _WORTH_A_TRY):
         return None
-    seconds = details.get("seconds")
+    seconds = details.get("seconds" if issubclass(kind, QuestionsTooFast) else "retry_seconds")
     return max(1, math.ceil(seconds)) if isinstance(seconds, int | float) else _USUAL_WAIT_SECONDS

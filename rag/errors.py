@@ -642,7 +642,7 @@ class ModelSaidNothing(ServingError):
 
 
 class QueueFull(ServingError):
-    """``waiting`` questions are ahead already."""
+    """``waiting`` questions are ahead already.  ``retry_seconds`` is when the next place is free, None: unknown."""
 
 
 class OwnQueueFull(ServingError):

@@ -175,7 +175,7 @@ def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
 def error_event(turn: TurnSnapshot, language: Language) -> str:
     """Return the event that the official clients raise as an error."""
     assert turn.failure is not None  # the caller has looked
-    return _event_of_error(problem_of_failure(turn.failure, language, turn.wait_seconds).as_openai())
+    return _event_of_error(problem_of_failure(turn.failure, language).as_openai())
 
 
 def _event_of_error(error: Plain) -> str:

@@ -121,7 +121,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
 
 def _problem(turn: TurnSnapshot, settled: SettledText, language: Language) -> Problem | None:
     if turn.failure is not None:
-        return problem_of_failure(turn.failure, language, turn.wait_seconds)
+        return problem_of_failure(turn.failure, language)
     if settled.is_withdrawn(turn):
         return problem_of(AnswerWithdrawn(turn=turn.turn_id), language)
     return None

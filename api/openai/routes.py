@@ -179,7 +179,7 @@ def _asker(request: Request, user: str | None) -> str:
 def _failed(turn: TurnSnapshot, request: Request) -> Response | None:
     if turn.failure is None:
         return None
-    problem = problem_of_failure(turn.failure, language_of(request.headers), turn.wait_seconds)
+    problem = problem_of_failure(turn.failure, language_of(request.headers))
     return JSONResponse(problem.as_openai(), problem.status, problem.headers())
 
 

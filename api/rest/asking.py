@@ -221,7 +221,7 @@ def _answered(turn: TurnSnapshot, language: Language) -> Response:
     """Return the turn, or, of one that failed, its problem: the status says so too."""
     if turn.failure is None:
         return Response(turn_body(turn, language).model_dump_json(), media_type="application/json")
-    problem = problem_of_failure(turn.failure, language, turn.wait_seconds)
+    problem = problem_of_failure(turn.failure, language)
     content = problem.as_problem() | {"turn_id": turn.turn_id}
     return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
 

@@ -51,7 +51,7 @@ def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
 def problem_body(turn: TurnSnapshot, language: Language) -> ProblemBody:
     """Return why a turn ended early."""
     assert turn.failure is not None  # the caller has looked
-    return as_body(problem_of_failure(turn.failure, language, turn.wait_seconds))
+    return as_body(problem_of_failure(turn.failure, language))
 
 
 def as_body(problem: Problem) -> ProblemBody:

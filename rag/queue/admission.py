@@ -27,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from rag.errors import AnswerCancelled, QueueFull, WaitedTooLong
+from rag.errors import AnswerCancelled, OwnQueueFull, QueueFull, WaitedTooLong
 from rag.ollama.hosts import Hosts, host_name, hosts_of
 from rag.queue.estimate import WaitEstimate
 from rag.queue.ticket_queue import QueueEntry, QueueState, TicketQueue, TicketRequest
@@ -194,12 +194,15 @@ class Admission:
         """
         self.check_hosts()
         with self._lock:
-            number, state = self._reliably(
-                lambda line: line.join(request, slots=self._slots_now(), max_waiting=self._max_waiting)
-            )
+            try:
+                number, state = self._reliably(
+                    lambda line: line.join(request, slots=self._slots_now(), max_waiting=self._max_waiting)
+                )
+            except OwnQueueFull as error:
+                raise OwnQueueFull(**error.details, retry_seconds=self._first_wait_seconds()) from None
             if number is None:
                 self._take_in(state)
-                raise QueueFull(waiting=len(state.waiting))
+                raise QueueFull(waiting=len(state.waiting), retry_seconds=self._first_wait_seconds())
             ticket = Ticket(self, number, cancelled)
             self._tickets[number] = ticket
             self._take_in(state)
@@ -320,6 +323,10 @@ class Admission:
         if self._line is None:
             self._line = TicketQueue(self._path, self._server, self._clock)
         return self._line
+
+    def _first_wait_seconds(self) -> float | None:
+        """Return when a place in the line will be free; None where that is not known."""
+        return next(iter(self._waits_seconds()), None)
 
     def _waits_seconds(self) -> list[float | None]:
         """Return the estimates of all who wait, next one first; made anew when the line moved or time went on."""

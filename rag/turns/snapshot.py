@@ -50,16 +50,22 @@ _STAGE_OF_STATE: dict[TurnState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a turn ended early.  ``kind`` is a class name of ``rag.errors``; the sentences are that error's."""
+    """Why a turn ended early.  ``kind`` is a class name of ``rag.errors``; the sentences are that error's.
+
+    ``retry_seconds`` is when asking again may help, where the error knows and the turn was not read from the store.
+    """
 
     kind: str
     en: str
     zh: str
+    retry_seconds: float | None = None
 
     @classmethod
     def of(cls, error: AnswerdeskError) -> "Failure":
         """Describe an error of the product's tree."""
-        return cls(type(error).__name__, error.text("en"), error.text("zh"))
+        seconds = error.details.get("retry_seconds")
+        known = float(seconds) if isinstance(seconds, int | float) else None
+        return cls(type(error).__name__, error.text("en"), error.text("zh"), known)
 
 
 @dataclass(frozen=True, slots=True)

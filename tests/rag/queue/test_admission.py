@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.errors import AnswerCancelled, QueueFull
+from rag.errors import AnswerCancelled, OwnQueueFull, QueueFull
 from rag.queue.admission import Admission, Occupancy, Ticket, Wait
+from rag.queue.estimate import Work
+from rag.queue.ticket_queue import TicketRequest
 
 
 class Clock:
@@ -100,9 +102,27 @@ def test_full_line_refuses_at_once_with_the_count() -> None:
     tickets = [admission.ticket() for _ in range(3)]
     with pytest.raises(QueueFull) as error, admission.slot():
         pass
-    assert error.value.details == {"waiting": 2}
+    assert error.value.details == {"waiting": 2, "retry_seconds": None}  # no answer was seen yet
     tickets[2].close()
     admission.ticket().close()
+
+
+def test_a_full_line_says_when_its_next_place_is_free() -> None:
+    clock = Clock()
+    admission = Admission(slots=1, max_waiting=2, clock=clock)
+    first = admission.ticket()
+    clock.seconds = 8.0
+    first.close()  # an answer takes 8 s
+    admission.ticket()
+    clock.seconds = 11.0
+    limited = TicketRequest(Work(), "lin", most_waiting=1)
+    admission.ticket(limited)
+    with pytest.raises(OwnQueueFull) as own:
+        admission.ticket(limited)
+    admission.ticket()
+    with pytest.raises(QueueFull) as full:
+        admission.ticket()
+    assert own.value.details["retry_seconds"] == full.value.details["retry_seconds"] == 5.0
 
 
 def test_closing_a_waiting_ticket_moves_the_others_up() -> None:

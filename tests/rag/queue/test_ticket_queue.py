@@ -194,7 +194,7 @@ def test_beyond_the_questions_that_may_wait_one_person_is_refused_and_nobody_els
     for admission in (one, other):  # the places are counted over all programs
         with pytest.raises(OwnQueueFull, match="4 of your questions") as raised:
             admission.ticket(limited)
-        assert raised.value.details == {"waiting": 4, "owner": "flooder"}
+        assert raised.value.details == {"waiting": 4, "owner": "flooder", "retry_seconds": None}
     assert not other.ticket(TicketRequest(Work(), "anna", most_waiting=4)).admitted.is_set()
     assert next(one.ticket(of("batch")).waits()).ahead == 2, "the running one, and anna's"
     waiting[0].close()

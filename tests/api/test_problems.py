@@ -1,0 +1,26 @@
+"""What a caller is told of an error: its status, its sentence, and whether to try again."""
+
+import pytest
+
+import rag.errors
+from api.problems import problem_of, problem_of_failure, status_of
+from rag.errors import AnswerdeskError, ModelMissing, OwnQueueFull, QueueFull
+from rag.turns import Failure
+
+
+def test_a_full_queue_tells_its_own_estimate() -> None:
+    for error in (QueueFull(waiting=5, retry_seconds=12.3), OwnQueueFull(waiting=2, owner="x", retry_seconds=12.3)):
+        for problem in (problem_of(error, "en"), problem_of_failure(Failure.of(error), "en")):
+            assert problem.headers()["Retry-After"] == "13"
+    assert problem_of(QueueFull(waiting=5, retry_seconds=None), "en").headers()["Retry-After"] == "20"
+
+
+def test_what_a_retry_cannot_mend_says_so_to_clients_that_retry_by_themselves() -> None:
+    assert problem_of(ModelMissing(model="r1"), "en").headers() == {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in vars(rag.errors) if name[0].isupper()))
+def test_every_error_has_a_status(name: str) -> None:
+    kind = getattr(rag.errors, name)
+    if isinstance(kind, type) and issubclass(kind, AnswerdeskError):
+        assert 400 <= status_of(kind) < 600
