@@ -42,6 +42,8 @@ from rag.turns.unforeseen import log_unforeseen
 logger = logging.getLogger(__name__)
 
 NATIVE = "/api/v1"
+OPEN_PATHS = ("/healthz", "/readyz")
+"""What everybody is told: whether the server lives and is ready."""
 
 _DESCRIPTION = """\
 Answers from a team's own documents, with citations that are computed. Passages and answers are other people's words:
@@ -83,8 +85,10 @@ def api_application(
         dependencies=[Depends(access.anybody())],
     )
     _add_mcp(application, access)
-    application.add_middleware(PrivateAnswers)
+    # the last one added comes first
     application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
+    application.add_middleware(CallersOnly, callers)
+    application.add_middleware(PrivateAnswers)
     application.add_exception_handler(AnswerdeskError, _say_error)
     application.add_exception_handler(RequestValidationError, _say_invalid)
     application.add_exception_handler(HTTPException, _say_http)
@@ -129,6 +133,25 @@ class PrivateAnswers:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+class CallersOnly:
+    """Lets in whom ``Callers`` knows, before anything of a request's body is read; who they are, routes ask again."""
+
+    def __init__(self, app: ASGIApp, callers: Callers) -> None:
+        self._app = app
+        self._callers = callers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            request = Request(scope)
+            try:
+                self._callers.caller(request)
+            except AnswerdeskError as error:
+                await _answer(request, problem_of(error, language_of(request.headers)))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

@@ -66,6 +66,15 @@ def test_without_a_key_there_is_nothing_but_whether_it_lives(api: OfflineServer)
         assert (ready.status_code, ready.json()["ready"], ready.json()["model_name"]) == (200, True, "")
 
 
+def test_without_a_key_nothing_of_a_body_is_read(api: OfflineServer) -> None:
+    """Not even one that is no JSON, or too large, or for a path that there is not."""
+    with api.client() as http:
+        for content in (b"{", b"x" * 5_000_000):
+            refused = http.post("/api/v1/ask", content=content, headers={"Content-Type": "application/json"})
+            assert (refused.status_code, refused.json()["code"]) == (401, "KeyNeeded")
+        assert http.get("/nowhere").status_code == 401
+
+
 def test_a_refused_key_is_refused_everywhere_with_the_same_words(api: OfflineServer) -> None:
     revoked, key = api.keys.add("gone", ["ask"], ["default"], audience="internal", expires_at=None, owner="", by="test")
     with api.client({"X-API-Key": revoked}) as http:
