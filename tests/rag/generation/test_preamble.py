@@ -12,6 +12,7 @@ QUESTION = "How long can I send an item back?"
 SENTENCE = "You can send back any item within 30 days of delivery."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "preamble",
     ["**Final Answer:** ", "Answer: ", f"{QUESTION}\n\n", f"**Question:** {QUESTION}\n**Reply:**\n", "回答："],
