@@ -14,6 +14,11 @@ BASE_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 BaseName = Annotated[str, Field(pattern=BASE_NAME, description="the name of a knowledge base")]
 _LONGEST_TEXT = 100_000
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+EarlierQuestions = Annotated[
+    list[Annotated[str, Field(max_length=20_000)]],
+    Field(max_length=20, description="questions before this one, oldest first, where no turn is named"),
+]
+"""Together they fit in a body, whatever they are made of; the last four count."""
 _WORDED = Field(max_length=_LONGEST_TEXT, json_schema_extra={"pattern": r"[\p{L}\p{N}]", "minLength": 1})
 
 
@@ -55,9 +60,7 @@ class Ask(Body):
     user: Annotated[
         str, Field(max_length=200, description="which of the program's users asks; counts with the right users")
     ] = ""
-    earlier: Annotated[
-        list[Text], Field(max_length=100, description="questions before this one, oldest first, where no turn is named")
-    ] = []
+    earlier: EarlierQuestions = []
 
 
 class Retrieve(Body):
@@ -65,7 +68,7 @@ class Retrieve(Body):
 
     question: QuestionText
     knowledge_base: BaseName | None = None
-    earlier: Annotated[list[Text], Field(max_length=100)] = []
+    earlier: EarlierQuestions = []
 
 
 class Span(BaseModel):
