@@ -62,9 +62,7 @@ class Access:
         if named:
             self._require(caller, named)
             return named
-        services = self.services()
-        known = services.bases.names_for(caller.user)
-        return services.first_base if services.first_base in known or not known else known[0]
+        return self.services().usual_base(caller.user)
 
     def _require(self, caller: Caller, knowledge_base: str) -> None:
         services = self.services()

@@ -136,7 +136,7 @@ class PrivateAnswers:
 
 
 class CallersOnly:
-    """Lets in whom ``Callers`` knows, before anything of a request's body is read; who they are, routes ask again."""
+    """Lets in whom ``Callers`` knows, before anything of a request's body is read."""
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
         self._app = app

@@ -26,6 +26,7 @@ _LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 _FORWARDING_HEADERS = ("forwarded", "x-real-ip")
 _BEARER = "bearer "
 _MINUTE_SECONDS = 60.0
+_CALLER = "answerdesk.caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,6 @@ class Caller:
         if wait_seconds > 0 and self.pace is not None:
             raise QuestionsTooFast(count=int(self.pace.most[0]), seconds=math.ceil(wait_seconds))
 
-    @property
-    def tab(self) -> str:
-        """The name under which those who call without a key take turns with the desk's tabs."""
-        return "" if self.key_id else "api"
-
 
 class Callers:
     """Finds out who calls.  ``is_own_host`` tells whether a Host header names this server."""
@@ -69,7 +65,17 @@ class Callers:
         self._paces: dict[int, Quota] = {}
 
     def caller(self, connection: HTTPConnection) -> Caller:
-        """Return who sent a request.  Raises ``ForeignHost``, ``ForeignPage``, ``ApiKeyRefused`` or ``KeyNeeded``."""
+        """Return who sent a request; each request is asked once, whoever asks for its caller again.
+
+        Raises ``ForeignHost``, ``ForeignPage``, ``ApiKeyRefused`` or ``KeyNeeded``.
+        """
+        known = connection.scope.get(_CALLER)
+        if isinstance(known, Caller):
+            return known
+        caller = connection.scope[_CALLER] = self._caller(connection)
+        return caller
+
+    def _caller(self, connection: HTTPConnection) -> Caller:
         headers = connection.headers
         if not self._is_own_host(headers.get("host")):
             raise ForeignHost

@@ -1,10 +1,9 @@
 """``Idempotency-Key``: a request that a program sends again, because it heard nothing, is done once.
 
-    with requests.once(caller, key, body) as earlier:     # None, or what the first one led to
-        ...
-        earlier.keep(turn_id)
+    earlier = requests.begin(caller, key, body)     # "", or what the first one led to
+    requests.keep(caller, key, turn_id)             # or requests.forget(caller, key)
 
-What is kept is a turn's or a job's id, for a day, never a body: of that only a hash.
+What is kept is a turn's id, for a day, never a body: of that only a hash.
 """
 
 import hashlib

@@ -21,6 +21,8 @@ from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
 
 HEARTBEAT_SECONDS = 5.0
 _ASKER_DIGITS = 16
+_TAB = "api"
+"""The name under which programs without a key take turns with the desk's tabs."""
 _GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
 
@@ -53,16 +55,15 @@ class Questions:
         self.caller.spend_question()
         if asker and "users" in self.caller.rights:
             request = replace(request, asker=hashlib.sha256(asker.encode()).hexdigest()[:_ASKER_DIGITS])
-        tab = self.caller.tab or "api"
         # Half a millisecond of SQLite, here and not in a thread: the search begins at once, and would keep the
         # interpreter from that thread's answer for five.
-        return self.turns.submit(secrets.token_urlsafe(16), request, tab=tab)
+        return self.turns.submit(secrets.token_urlsafe(16), request, tab=_TAB)
 
     async def retrieve(self, request: TurnRequest) -> Retrieved:
         """Find the passages and ask no model.  Raises as ``PersonalTurns.retrieve``, and what the search raises."""
         self.caller.require("retrieve")
         self.caller.spend_question()
-        return await asyncio.wrap_future(self.turns.retrieve(self._bounded(request), tab=self.caller.tab or "api"))
+        return await asyncio.wrap_future(self.turns.retrieve(self._bounded(request), tab=_TAB))
 
     def _bounded(self, request: TurnRequest) -> TurnRequest:
         """Return a request whose earlier questions are no longer than questions may be."""

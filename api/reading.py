@@ -1,12 +1,20 @@
 """Knowledge bases and documents, as programs read them."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
 from api.callers import Caller
+from api.services.jobs import Job
+from api.services.knowledge import KnowledgeService
 from api.services.shared import DeskServices
-from rag.errors import DocumentMissing
+from rag.errors import DocumentMissing, JobMissing
 from rag.schema import Document
+
+_LOOK_EVERY_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,26 @@ def desk_of(access: Access, caller: Caller, named: str | None) -> DeskServices:
     Raises as ``Access.desk``.
     """
     return access.desk(caller, access.base_for(caller, named))
+
+
+def latest_job(library: KnowledgeService, number: int) -> Job:
+    """Return the last job that changed a knowledge base; with a ``number`` other than 0, this one.
+
+    Raises ``JobMissing``.
+    """
+    job = library.job()
+    if job is None or number not in (0, job.job_id):
+        raise JobMissing(number=number)
+    return job
+
+
+async def watched_job(library: KnowledgeService, job: Job) -> AsyncIterator[Job]:
+    """Yield a job as it is now, and again at each look until it has ended.  Raises ``JobMissing``."""
+    yield job
+    while job.running:
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        job = await run_in_threadpool(latest_job, library, job.job_id)
+        yield job
 
 
 def read_stretch(desk: DeskServices, document_id: str, start: int, end: int | None, most: int | None = None) -> Stretch:

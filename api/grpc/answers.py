@@ -11,6 +11,7 @@ from api.cancellable import asked, final_snapshot
 from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
+from api.stream_place import NewsName, StreamPlace
 from rag.errors import AnswerdeskError, RequestUnusable
 from rag.turns import TurnRequest, TurnSnapshot
 
@@ -95,35 +96,29 @@ class _Steps:
 
     def __init__(self, turn_id: str) -> None:
         self._turn_id = turn_id
-        self._has_evidence = False
-        self._thought = 0
-        self._drafted = 0
+        self._place = StreamPlace()
 
     def more(self, turn: TurnSnapshot) -> list[wire.AskEvent]:
         """Return what has not been sent yet."""
-        events: list[wire.AskEvent] = []
-        event = self._event
-        if turn.answerable is not None and not self._has_evidence:
-            self._has_evidence = True
-            evidence = map(values.passage, turn.evidence)
-            found = wire.Retrieved(answerable=turn.answerable, generation=turn.generation, evidence=evidence)
-            events.append(event(retrieved=found))
-        if turn.state == "queued":
-            events.append(event(queued=wire.Queued(ahead=turn.ahead or 0, wait_seconds=turn.wait_seconds)))
-        if len(turn.thinking) > self._thought:
-            events.append(event(thinking=wire.Words(text=turn.thinking[self._thought :])))
-            self._thought = len(turn.thinking)
-        if len(turn.text) > self._drafted and not turn.final:
-            events.append(event(draft=wire.Words(text=turn.text[self._drafted :])))
-            self._drafted = len(turn.text)
+        events = [self._event(**_step(name, turn, words)) for name, words in self._place.news(turn)]
         if turn.answer is not None:
             whole = values.answer(turn, turn.answer)
-            events.append(event(refusal=whole) if turn.answer.refused else event(completed=whole))
+            events.append(self._event(refusal=whole) if turn.answer.refused else self._event(completed=whole))
         return events
 
     @property
     def _event(self) -> Callable[..., wire.AskEvent]:
         return lambda **step: wire.AskEvent(turn_id=self._turn_id, **step)
+
+
+def _step(name: NewsName, turn: TurnSnapshot, words: str) -> dict[str, object]:
+    if name == "retrieved":
+        evidence = map(values.passage, turn.evidence)
+        found = wire.Retrieved(answerable=bool(turn.answerable), generation=turn.generation, evidence=evidence)
+        return {"retrieved": found}
+    if name == "queued":
+        return {"queued": wire.Queued(ahead=turn.ahead or 0, wait_seconds=turn.wait_seconds)}
+    return {"draft" if name == "answer" else name: wire.Words(text=words)}
 
 
 def _turn_request(access: Access, caller: Caller, request: wire.AskRequest) -> TurnRequest:

@@ -1,8 +1,8 @@
 """Around every call: who calls, with which right, and every error as a status."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -12,9 +12,9 @@ from api.access import Access
 from api.bilingual import BilingualProblem, bilingual
 from api.callers import Caller, language_of, secret_in
 from api.grpc.problems import rpc_status_of
-from rag.errors import AnswerdeskError, TurnFailed
+from rag.errors import AnswerdeskError
 from rag.people.keys import Right
-from rag.turns.unforeseen import log_unforeseen
+from rag.turns.unforeseen import unforeseen_logged
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ async def call_of(access: Access, context: Context, right: Right) -> AsyncIterat
     There is no Host and no Origin to ask about, as there is with HTTP: no browser speaks gRPC.
     """
     try:
-        with _foreseen():
+        with unforeseen_logged(logger, "call", grpc.aio.BaseError):  # of that kind: the call has ended already
             yield _caller(access, context, right)
     except AnswerdeskError as error:
         await end_with(bilingual(error), context)
@@ -60,14 +60,3 @@ def _caller(access: Access, context: Context, right: Right) -> Caller:
 
 def _metadata(context: Context) -> Mapping[str, str]:
     return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-
-
-@contextmanager
-def _foreseen() -> Iterator[None]:
-    """Log what nobody foresaw, and raise ``TurnFailed`` with its number."""
-    try:
-        yield
-    except (AnswerdeskError, grpc.aio.BaseError):  # the latter: the call has ended already
-        raise
-    except Exception as error:
-        raise TurnFailed(number=log_unforeseen(logger, "call", error)) from error

@@ -1,6 +1,5 @@
 """The services ``Documents`` and ``Feedback``."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import get_args
 
@@ -11,16 +10,15 @@ from api.bilingual import BilingualProblem, bilingual, bilingual_failure
 from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
-from api.reading import desk_of, read_stretch
+from api.reading import desk_of, latest_job, read_stretch, watched_job
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
-from rag.errors import JobMissing, RequestTooLarge, RequestUnusable, TurnFailed
+from rag.errors import RequestTooLarge, RequestUnusable, TurnFailed
 from rag.storage.feedback import FeedbackReason, Outcome
 
 _USUAL_LIST, _LONGEST_LIST = 100, 1000
 _LONGEST_TEXT = 500_000
 _BYTES_A_MEGABYTE = 1_000_000
-_LOOK_EVERY_SECONDS = 0.25
 
 
 class Documents:
@@ -122,7 +120,7 @@ async def _whole(requests: AsyncIterator[wire.PutDocumentRequest], limit: int) -
 def _begun(library: KnowledgeService, request: wire.IngestRequest) -> Job:
     """Begin an ingest, or return the one that is to be followed."""
     if request.follow:
-        return _latest(library, 0)
+        return latest_job(library, 0)
     roots = tuple(request.roots)
     if request.rehearsal:
         return library.check(roots, prune=request.prune)
@@ -132,16 +130,12 @@ def _begun(library: KnowledgeService, request: wire.IngestRequest) -> Job:
 async def _progress(library: KnowledgeService, job: Job) -> AsyncIterator[tuple[Job, wire.IngestEvent]]:
     """Yield a job and how far it is, whenever that is new, and when it has ended."""
     told, last = 0, None
-    while True:
-        event = values.ingest_event(job, job.troubles[told:])
-        told = len(job.troubles)
-        if event != last or not job.running:
+    async for state in watched_job(library, job):
+        event = values.ingest_event(state, state.troubles[told:])
+        told = len(state.troubles)
+        if event != last or not state.running:
             last = event
-            yield job, event
-        if not job.running:
-            return
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
-        job = await run_in_threadpool(_latest, library, job.job_id)
+            yield state, event
 
 
 def _problem_of(job: Job) -> BilingualProblem | None:
@@ -149,14 +143,6 @@ def _problem_of(job: Job) -> BilingualProblem | None:
     if job.failure is not None:
         return bilingual_failure(job.failure)
     return bilingual(TurnFailed(number=job.number)) if job.state == "failed" else None
-
-
-def _latest(library: KnowledgeService, number: int) -> Job:
-    """Return the last job; with a ``number`` this one.  Raises ``JobMissing``."""
-    job = library.job()
-    if job is None or number not in (0, job.job_id):
-        raise JobMissing(number=number)
-    return job
 
 
 def _reason(name: str) -> FeedbackReason | None:

@@ -13,8 +13,8 @@ from mcp_types import CallToolResult, TextContent
 from starlette.requests import Request
 
 from api.bilingual import BilingualProblem, bilingual
-from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing, TurnFailed
-from rag.turns.unforeseen import log_unforeseen
+from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing
+from rag.turns.unforeseen import unforeseen_logged
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def saying_problems(
     @wraps(tool)
     async def saying(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result | CallToolResult:
         try:
-            with _foreseen():
+            with unforeseen_logged(logger, "tool", TurnEnded):
                 return await tool(*arguments, **named)
         except AnswerdeskError as error:
             return _told(bilingual(error))
@@ -68,22 +68,11 @@ def saying_problems(
 def resource_errors() -> Iterator[None]:
     """Raise errors as the protocol's own, with both sentences."""
     try:
-        with _foreseen():
+        with unforeseen_logged(logger, "tool", TurnEnded):
             yield
     except AnswerdeskError as error:
         kind = ResourceNotFoundError if isinstance(error, DocumentMissing | KnowledgeBaseMissing) else ResourceError
         raise kind("\n".join(_sentences(bilingual(error)))) from error
-
-
-@contextmanager
-def _foreseen() -> Iterator[None]:
-    """Log what nobody foresaw, and raise ``TurnFailed`` with its number."""
-    try:
-        yield
-    except (AnswerdeskError, TurnEnded):
-        raise
-    except Exception as error:
-        raise TurnFailed(number=log_unforeseen(logger, "tool", error)) from error
 
 
 def _told(problem: BilingualProblem) -> CallToolResult:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from api.access import Access
@@ -36,7 +35,6 @@ class McpRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        self._access.callers.caller(Request(scope))
         from api.mcp.calls import LEFT
 
         manager = await self._started()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from api.rest.bodies import whole
 from api.services.shared import SharedServices
-from rag.errors import AccessDenied, ModelUnknown, RequestUnusable
+from rag.errors import ModelUnknown, RequestUnusable
 from rag.storage.access import User
 from rag.turns import TurnRequest
 
@@ -127,18 +127,13 @@ def asked_model(name: str, services: SharedServices, user: User) -> AskedModel:
     Raises ``ModelUnknown``, also for the model of a knowledge base that is not the caller's.
     """
     base, *options = name.removeprefix(MODEL_PREFIX).split(":")
-    known = services.bases.names_for(user)
     if name == "answerdesk" or name.startswith("answerdesk:"):
-        base = services.first_base if services.first_base in known or not known else known[0]
+        base = services.usual_base(user)
     elif not name.startswith(MODEL_PREFIX):
         raise ModelUnknown(model=name)
     chosen = frozenset(option for option in OPTIONS if option in options)
-    if len(chosen) != len(options) or base not in known:
+    if len(chosen) != len(options) or base not in services.bases.names_for(user):
         raise ModelUnknown(model=name)
-    try:
-        services.bases.require(user, base)
-    except AccessDenied as error:
-        raise ModelUnknown(model=name) from error
     return AskedModel(name, base, chosen)
 
 

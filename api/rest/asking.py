@@ -27,6 +27,7 @@ from api.rest.bodies import (
     TurnList,
 )
 from api.rest.values import curated_body, problem_body, turn_body
+from api.stream_place import NewsName, StreamPlace
 from api.wire import evidence_data
 from rag.errors import IdempotencyRunning
 from rag.reuse.curated import Place
@@ -226,29 +227,6 @@ def _answered(turn: TurnSnapshot, language: Language) -> Response:
     return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
 
 
-class StreamPlace:
-    """How much of a turn a client has: the characters of the thought and of the answer, in an event's id."""
-
-    def __init__(self, thinking: int = 0, text: int = 0, *, has_evidence: bool = False) -> None:
-        self.thinking = thinking
-        self.text = text
-        self.has_evidence = has_evidence
-
-    @classmethod
-    def parsed(cls, event_id: str | None) -> "StreamPlace":
-        """Return the place that an event's id names; the beginning, where it names none of ours."""
-        if not event_id:
-            return cls()
-        numbers = event_id.split("-")
-        if len(numbers) != 3 or not all(one.isascii() and one.isdigit() for one in numbers):
-            return cls()
-        evidence, thinking, text = map(int, numbers)
-        return cls(thinking, text, has_evidence=bool(evidence))
-
-    def __str__(self) -> str:
-        return f"{int(self.has_evidence)}-{self.thinking}-{self.text}"
-
-
 async def turn_events(
     questions: Questions, turn_id: str, language: Language, *, stops: bool, after: StreamPlace | None = None
 ) -> AsyncIterator[str]:
@@ -273,23 +251,20 @@ async def _told(
         if turn is None:
             yield STILL_HERE
             continue
-        if turn.answerable is not None and not place.has_evidence:
-            place.has_evidence = True
-            yield _event("retrieved", place, _retrieved(turn))
-        if turn.state == "queued":
-            yield _event("queued", place, {"ahead": turn.ahead, "wait_seconds": turn.wait_seconds})
-        if len(turn.thinking) > place.thinking:
-            words, place.thinking = turn.thinking[place.thinking :], len(turn.thinking)
-            yield _event("thinking", place, {"text": words})
-        if len(turn.text) > place.text and not turn.final:
-            words, place.text = turn.text[place.text :], len(turn.text)
-            yield _event("answer", place, {"text": words})
+        for name, words in place.news(turn):
+            yield _event(name, place, _data(name, turn, words))
         if turn.final:
             whole = turn_body(turn, language).model_dump(mode="json")
             if turn.failure is not None:
                 yield _event("failed", place, problem_body(turn, language).model_dump(mode="json") | {"turn": whole})
             else:
                 yield _event("completed", place, whole)
+
+
+def _data(name: NewsName, turn: TurnSnapshot, words: str) -> Mapping[str, object]:
+    if name == "retrieved":
+        return _retrieved(turn)
+    return {"ahead": turn.ahead, "wait_seconds": turn.wait_seconds} if name == "queued" else {"text": words}
 
 
 def _retrieved(turn: TurnSnapshot) -> dict[str, object]:

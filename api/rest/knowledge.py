@@ -1,6 +1,5 @@
 """Knowledge bases: their documents, files that wait, ingests, generations and new contact details."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access
 from api.callers import Caller, language_of
 from api.event_streams import event_stream
-from api.reading import read_stretch
+from api.reading import latest_job, read_stretch, watched_job
 from api.rest.bodies import (
     BASE_NAME,
     BaseBody,
@@ -30,11 +29,10 @@ from api.rest.bodies import (
 from api.rest.values import document_line, job_body
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
-from rag.errors import JobMissing, RequestUnusable
+from rag.errors import RequestUnusable
 from rag.schema import Language
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
-_LOOK_EVERY_SECONDS = 0.25
 _FILE = {"type": "string", "format": "binary", "minLength": 1}
 _EVENTS = {
     "text/event-stream": {
@@ -50,6 +48,7 @@ def knowledge_routes(access: Access) -> APIRouter:
     _reading_routes(router, access)
     _file_routes(router, access)
     _ingest_routes(router, access)
+    _generation_routes(router, access)
     return router
 
 
@@ -153,7 +152,7 @@ def _file_routes(router: APIRouter, access: Access) -> None:
 
 
 def _ingest_routes(router: APIRouter, access: Access) -> None:
-    writing, publishing = Depends(access.having("documents:write")), Depends(access.having("publish"))
+    writing = Depends(access.having("documents:write"))
 
     @router.post(
         "/knowledge-bases/{base}/ingests", status_code=202, summary="Begin to publish, or to say what that would change"
@@ -175,7 +174,7 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
     def job(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> JobBody:
-        return job_body(_job(access.desk(caller, base).library, number), language_of(request.headers))
+        return job_body(latest_job(access.desk(caller, base).library, number), language_of(request.headers))
 
     @router.get(
         "/knowledge-bases/{base}/ingests/{number}/events",
@@ -187,16 +186,20 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> Response:
         library = access.desk(caller, base).library
-        _job(library, number)
-        return event_stream(_job_events(library, number, language_of(request.headers)))
+        job = latest_job(library, number)
+        return event_stream(_job_events(library, job, language_of(request.headers)))
 
     @router.post(
         "/knowledge-bases/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published"
     )
     def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
         library = access.desk(caller, base).library
-        _job(library, number)
+        latest_job(library, number)
         library.stop()
+
+
+def _generation_routes(router: APIRouter, access: Access) -> None:
+    publishing = Depends(access.having("publish"))
 
     @router.get("/knowledge-bases/{base}/generations", summary="What was published, newest first")
     def generations(base: BASE, caller: Annotated[Caller, Depends(access.having("documents:read"))]) -> GenerationList:
@@ -244,21 +247,10 @@ def _waiting(library: KnowledgeService) -> WaitingList:
     )
 
 
-def _job(library: KnowledgeService, number: int) -> Job:
-    job = library.job()
-    if job is None or job.job_id != number:
-        raise JobMissing(number=number)
-    return job
-
-
-async def _job_events(library: KnowledgeService, number: int, language: Language) -> AsyncIterator[str]:
+async def _job_events(library: KnowledgeService, job: Job, language: Language) -> AsyncIterator[str]:
     told = None
-    while True:
-        job = await run_in_threadpool(_job, library, number)
-        body = job_body(job, language).model_dump_json()
+    async for state in watched_job(library, job):
+        body = job_body(state, language).model_dump_json()
         if body != told:
             told = body
             yield f"event: job\ndata: {body}\n\n"
-        if not job.running:
-            return
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)

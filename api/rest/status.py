@@ -1,6 +1,7 @@
 """Whether the server lives, whether it can answer, and its figures for Prometheus."""
 
-from typing import Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -11,10 +12,23 @@ from api.rest.bodies import Alive, Ready
 from rag.errors import PeopleError
 from rag.settings import Settings
 
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
 
 def status_routes(access: Access, settings: Settings) -> APIRouter:
     """Return the routes.  Whether it lives and is ready is told to everybody, and nothing else."""
     router = APIRouter(tags=["status"])
+
+    @cache
+    def registry() -> "CollectorRegistry":
+        from prometheus_client import CollectorRegistry
+
+        from rag.metrics import DeskCollector
+
+        made = CollectorRegistry(auto_describe=False)
+        made.register(DeskCollector(settings))
+        return made
 
     @router.get("/healthz", summary="The process lives")
     async def alive() -> Alive:
@@ -32,13 +46,9 @@ def status_routes(access: Access, settings: Settings) -> APIRouter:
 
     @router.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
     def metrics(caller: Annotated[Caller, Depends(access.having("metrics"))]) -> Response:
-        from prometheus_client import CollectorRegistry, generate_latest  # for those who ask for it
+        from prometheus_client import generate_latest  # for those who ask for it
 
-        from rag.metrics import DeskCollector
-
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(DeskCollector(settings))
-        return PlainTextResponse(generate_latest(registry))
+        return PlainTextResponse(generate_latest(registry()))
 
     return router
 

@@ -163,6 +163,11 @@ class SharedServices:
         if self.writings is not None:
             self.writings.close()
 
+    def usual_base(self, user: User) -> str:
+        """Return the knowledge base of somebody who names none: the program's first, else the first that is theirs."""
+        known = self.bases.names_for(user)
+        return self.first_base if self.first_base in known or not known else known[0]
+
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of whoever ``who`` names, for the knowledge base that they chose.
 

@@ -5,7 +5,11 @@ import secrets
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from rag.errors import AnswerdeskError, TurnFailed
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -22,6 +26,21 @@ def log_unforeseen(logger: logging.Logger, what: str, error: BaseException | Non
     frames = "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
     logger.error("%s failed, no. %s: %s\n%s", what, number, type(error).__name__, frames)
     return number
+
+
+@contextmanager
+def unforeseen_logged(logger: logging.Logger, what: str, *passing: type[Exception]) -> Iterator[None]:
+    """Log what nobody foresaw in a block, and raise ``TurnFailed`` with its number; errors of the tree pass.
+
+    So do those of the kinds ``passing``.
+    """
+    foreseen: tuple[type[Exception], ...] = (AnswerdeskError, *passing)
+    try:
+        yield
+    except foreseen:
+        raise
+    except Exception as error:
+        raise TurnFailed(number=log_unforeseen(logger, what, error)) from error
 
 
 def keep_words_out_of_logs() -> None:
