@@ -81,7 +81,7 @@ def build_parts(
         retriever=Retriever(store, embedder, settings, other_embedder=other_embedder, reranker=models.reranker()),
         gateway=gateway,
         count_tokens=embedder.count_tokens,
-        sentence_scores=SentenceSimilarity(store, embedder, other_embedder=other_embedder).scores,
+        sentence_likeness=SentenceSimilarity(store, embedder, other_embedder=other_embedder).likeness,
         reading_fit=lambda model: answerability_fit_of(store.folder, model),
         warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

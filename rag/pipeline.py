@@ -12,9 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol, TypedDict, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
 from rag.evidence.packing import PackingLimits, pack
 from rag.evidence.quotation import Quoting
@@ -33,6 +30,7 @@ from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
 from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import in_context
+from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.question import clean_question, needs_thought, question_before, visible
 from rag.reuse.sources import AnswerSources
 from rag.schema import (
@@ -72,15 +70,15 @@ class Retrieves(Protocol):
         """Return the passages found, best first, and whether they can hold the answer."""
 
 
-SentenceScorer = Callable[[Retrieval, str, Sequence[tuple[int, int]]], Sequence[float] | NDArray[np.float64] | None]
+SentenceScorer = Callable[[Retrieval, str, Sequence[tuple[int, int]]], Likeness | None]
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineParts:
     """What a pipeline is made of; ``rag.factory`` chooses them.
 
-    ``count_tokens`` is the embedder's. ``sentence_scores`` says how well spans of a document answer to the question of
-    a retrieval: float64 [spans], or None (``rag/retrieval/sentence_similarity.py``). ``reading_fit`` gives a model's
+    ``count_tokens`` is the embedder's. ``sentence_likeness`` says how well spans of a document answer to the question
+    of a retrieval, or None (``rag/retrieval/sentence_similarity.py``). ``reading_fit`` gives a model's
     fit, None where it is not asked if the answer is there. ``Pipeline.warm`` runs the ``warm_ups``. ``today`` tells
     which rules are in force.
     """
@@ -90,7 +88,7 @@ class PipelineParts:
     retriever: Retrieves
     gateway: ModelGateway
     count_tokens: Callable[[str], int]
-    sentence_scores: SentenceScorer = lambda retrieval, document_id, spans: None
+    sentence_likeness: SentenceScorer = lambda retrieval, document_id, spans: None
     reading_fit: Callable[[str], AnswerabilityFit | None] = load_answerability_fit
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
@@ -304,13 +302,12 @@ class Pipeline:
     def _packed(self, question: str, retrieval: Retrieval, chunks: int | None) -> tuple[Evidence, ...]:
         parts = self.parts
 
-        def scores(passage: Evidence, spans: Sequence[TextSpan]) -> Sequence[float] | None:
-            found = parts.sentence_scores(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
-            return None if found is None else list(found)
+        def likeness(passage: Evidence, spans: Sequence[TextSpan]) -> Likeness | None:
+            return parts.sentence_likeness(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
 
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
-        ranked = RankedSentences(relevant, question, scores, parts.count_tokens)
+        ranked = RankedSentences(relevant, question, likeness, parts.count_tokens)
         to_send = ranked.to_send(self.prompt_evidence_tokens)
         chosen = zip(relevant, to_send, ranked.to_quote(), strict=True)
         judge_answerable = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}

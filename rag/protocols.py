@@ -136,6 +136,10 @@ class Generator(Protocol):
     def stand_in(self) -> bool:
         """True when the model only stands in for DeepSeek-R1."""
 
+    @property
+    def continues_replies(self) -> bool:
+        """True when the model goes on from a last message of the assistant, instead of beginning a new one."""
+
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> Iterator[GenerationPart]:

@@ -146,6 +146,11 @@ class ScriptedGenerator:
         """Always: this is no language model at all."""
         return True
 
+    @property
+    def continues_replies(self) -> bool:
+        """Never: a script is a whole reply."""
+        return False
+
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> Iterator[GenerationPart]:
@@ -257,7 +262,7 @@ def offline_parts(
         retriever=Retriever(store, embedder, settings),
         gateway=ModelGateway(generator or ScriptedGenerator(), Admission(slots, settings.max_waiting)),
         count_tokens=embedder.count_tokens,
-        sentence_scores=SentenceSimilarity(store, embedder).scores,
+        sentence_likeness=SentenceSimilarity(store, embedder).likeness,
     )
 
 

@@ -71,7 +71,7 @@ def _pipeline(settings: Settings) -> Pipeline:
         retriever=Retriever(store, embedder, settings),
         gateway=ModelGateway(ScriptedGenerator(), Admission(2, settings.max_waiting)),
         count_tokens=embedder.count_tokens,
-        sentence_scores=SentenceSimilarity(store, embedder).scores,
+        sentence_likeness=SentenceSimilarity(store, embedder).likeness,
     )
     return Pipeline(parts)
 

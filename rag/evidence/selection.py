@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.grounding.confirmation import supporting_sentences
+from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
 from rag.text.parsed import parse_text
 from rag.text.statements import content_words, read_statement
 
-SentenceScores = Callable[[Evidence, Sequence[TextSpan]], Sequence[float] | None]
+SentenceLikeness = Callable[[Evidence, Sequence[TextSpan]], Likeness | None]
 """Says how well sentences of a passage, spans of its document, answer to the question; None where it cannot."""
 
 _RANK_PENALTY = 0.8
@@ -38,11 +39,16 @@ Spans = tuple[tuple[TextSpan, ...], ...]
 
 _QUOTED_TOKENS = 120
 _ALSO_QUOTED_TOKENS = 60
-"""Of the best passage and of the others.  Of 164 customers' texts so many found their facts in 120 tokens of the best
-passage: 69 in its best sentences, 74 in what stands around the best one."""
+"""Of the best passage and of the others."""
 
-_FOLLOWING_BONUS = 1.0
-"""Standard deviations by which what follows may be worse than what stands before: answers follow their questions."""
+_STRETCH_RANK_PENALTY = 0.2
+_BEST_SENTENCE_WEIGHT = 0.5
+_DENSITY_WEIGHT = 0.01
+"""A stretch of a passage is as good as all its sentences together answer, in standard deviations, less the first times
+the logarithm of its passage's place, and with the second times its best sentence.  Of 164 customers' texts so many
+found their facts in 120 tokens of one passage: 69 in its best sentences, 73 in what stands around the best one, 79 in
+the best stretch (77 to 79 with 0.2 to 0.4 and 0.25 to 0.75).  The mean of all its sentences only tells those apart that
+answer alike: with a weight of 0.25 there were 72."""
 
 _SHORT_TOKENS = 100
 """A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
@@ -69,14 +75,16 @@ class RankedSentences:
         self,
         evidence: Sequence[Evidence],
         question: str,
-        scores: SentenceScores,
+        likeness: SentenceLikeness,
         count_tokens: Callable[[str], int],
     ) -> None:
         self._evidence = evidence
         self._sentences = _read(evidence)
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
         self._codes = read_statement(question).codes
-        self._scores = _scored(evidence, self._sentences, question, scores)
+        found = _likeness(evidence, self._sentences, question, likeness)
+        self._shares = found.shares
+        self._scores = self._compared(found.scores, self._sentences) - _RANK_PENALTY * _log_places(self._sentences)
         self._order = _best_first(self._sentences, self._scores)
 
     def to_send(self, budget_tokens: int) -> Spans:
@@ -98,31 +106,45 @@ class RankedSentences:
         order = named or self._order
         if not order:
             return self._spans(set())
-        best = self._sentences[order[0]].passage
-        of_best = [place for place in order if self._sentences[place].passage == best]
+        stretch = set() if named else self._best_stretch()
+        best = self._sentences[min(stretch, default=order[0])].passage
         of_others = [place for place in order if self._sentences[place].passage > best]
-        chosen = self._chosen(of_best, _QUOTED_TOKENS, set()) if named else self._around(order[0], _QUOTED_TOKENS)
+        of_best = [place for place in order if self._sentences[place].passage == best]
+        chosen = stretch or self._chosen(of_best, _QUOTED_TOKENS, set())
         also = self._chosen(of_others, _ALSO_QUOTED_TOKENS, set())
         return self._spans(chosen | (also if self._cost(also) <= _ALSO_QUOTED_TOKENS else set()))
 
-    def _around(self, place: int, budget_tokens: int) -> set[int]:
-        """Return a place with its neighbours in the passage, the better one first, as far as the budget reaches."""
-        chosen = _with_needs(place, self._sentences)
-        first = last = place
-        while True:
-            beside = {first - 1: 0.0, last + 1: _FOLLOWING_BONUS}
-            within = [one for one in beside if self._is_beside(one, place)]
-            better_first = sorted(within, key=lambda one: self._scores[one] + beside[one], reverse=True)
-            longer = [(one, chosen | _with_needs(one, self._sentences)) for one in better_first]
-            fitting = next(((one, more) for one, more in longer if self._cost(more) <= budget_tokens), None)
-            if fitting is None:
-                return chosen
-            one, chosen = fitting
-            first, last = min(first, one), max(last, one)
+    def _best_stretch(self) -> set[int]:
+        """Return the stretch of one passage that answers best, with what it needs; empty where none is short enough."""
+        stretches = [stretch for first in range(len(self._sentences)) if (stretch := self._stretch_from(first))]
+        if not stretches:
+            return set()
+        firsts = [self._sentences[min(stretch)] for stretch in stretches]
+        together = np.array([self._shares[sorted(stretch)].max(axis=0).sum() for stretch in stretches])
+        of_each = [self._scores[sorted(stretch)] for stretch in stretches]
+        best_sentence = np.array([scores.max() for scores in of_each])
+        worth = self._compared(together, firsts) - _STRETCH_RANK_PENALTY * _log_places(firsts)
+        worth += _BEST_SENTENCE_WEIGHT * best_sentence + _DENSITY_WEIGHT * np.array([one.mean() for one in of_each])
+        return stretches[int(np.argmax(worth))]
 
-    def _is_beside(self, place: int, best: int) -> bool:
-        """Tell whether there is such a place, and in the passage of the best one."""
-        return 0 <= place < len(self._sentences) and self._sentences[place].passage == self._sentences[best].passage
+    def _stretch_from(self, first: int) -> set[int]:
+        """Return the sentences from ``first`` on that fit, with what they need; none where they would begin mid-way."""
+        stretch: set[int] = set()
+        passage = self._sentences[first].passage
+        for place in range(first, len(self._sentences)) if not self._sentences[first].is_context else ():
+            longer = stretch | _with_needs(place, self._sentences)
+            if self._sentences[place].passage != passage or self._cost(longer) > _QUOTED_TOKENS:
+                break
+            stretch = longer
+        return stretch
+
+    def _compared(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
+        """Return the values in standard deviations, each language by itself: likeness does not compare across them."""
+        compared = values.copy()
+        languages = np.array([self._evidence[sentence.passage].language for sentence in sentences])
+        for language in sorted(set(languages.tolist())):
+            compared[languages == language] = z_scores(values[languages == language])
+        return compared
 
     def _chosen(self, order: Sequence[int], budget_tokens: int, given: set[int]) -> set[int]:
         chosen = set(given)
@@ -171,24 +193,26 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentenc
     ]
 
 
-def _scored(
-    evidence: Sequence[Evidence], sentences: Sequence[_Sentence], question: str, scores: SentenceScores
-) -> NDArray[np.float64]:
-    """Return float64 [sentences]: standardized likeness to the question, less for passages further down."""
-    found: list[float] = []
-    asked = content_words(question)
+def _likeness(
+    evidence: Sequence[Evidence], sentences: Sequence[_Sentence], question: str, likeness: SentenceLikeness
+) -> Likeness:
+    """Return the likeness of all sentences; of the words that they share with the question where it is not known."""
     spans = [[sentence.span for sentence in sentences if sentence.passage == index] for index in range(len(evidence))]
-    by_passage = [scores(passage, own) if own else [] for passage, own in zip(evidence, spans, strict=True)]
-    if any(one is None for one in by_passage):  # all by the same measure, or they would not compare
-        found = [len(asked & content_words(sentence.text)) / max(len(asked), 1) for sentence in sentences]
-    else:
-        found = [score for one in by_passage if one is not None for score in one]
-    values = np.array(found, dtype=np.float64)
-    passages = np.array([sentence.passage for sentence in sentences], dtype=np.int64)
-    languages = np.array([evidence[passage].language for passage in passages.tolist()])
-    for language in sorted(set(languages.tolist())):  # likeness does not compare across languages
-        values[languages == language] = z_scores(values[languages == language])
-    return values - _RANK_PENALTY * np.log1p(passages)
+    by_passage = [likeness(passage, own) for passage, own in zip(evidence, spans, strict=True) if own]
+    found = [one for one in by_passage if one is not None]
+    if found and len(found) == len(by_passage):  # all by the same measure, or they would not compare
+        return Likeness(
+            np.concatenate([one.scores for one in found]), np.concatenate([one.shares for one in found], axis=0)
+        )
+    asked = sorted(content_words(question)) or [""]
+    held = [content_words(sentence.text) for sentence in sentences]
+    shares = np.array([[word in words for word in asked] for words in held], dtype=np.float64) / len(asked)
+    shares = shares.reshape(len(sentences), len(asked))
+    return Likeness(shares.sum(axis=1), shares)
+
+
+def _log_places(sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
+    return np.log1p(np.array([sentence.passage for sentence in sentences], dtype=np.float64))
 
 
 def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> list[int]:

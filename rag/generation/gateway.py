@@ -198,6 +198,11 @@ class WatchedGenerator:
         """True when the model only stands in for DeepSeek-R1."""
         return self._generator.stand_in
 
+    @property
+    def continues_replies(self) -> bool:
+        """True when the model goes on from a last message of the assistant."""
+        return self._generator.continues_replies
+
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> Iterator[GenerationPart]:

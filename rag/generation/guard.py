@@ -88,29 +88,32 @@ def guard_reply(
 ) -> Iterator[GeneratedThinking | GeneratedText | GuardedReply]:
     """Yield the reply as it comes and ``GuardedReply`` last.
 
-    Empty text parts are the generator's heartbeat.  Closing the iterator cancels the generation.  Raises what the
-    generator raises, and ``ModelSaidNothing`` when there is no answer after all.
+    A last message of the assistant is the beginning of the reply: it is part of what is yielded, and left out where the
+    model has to be asked again.  Empty text parts are the generator's heartbeat.  Closing the iterator cancels the
+    generation.  Raises what the generator raises, and ``ModelSaidNothing`` when there is no answer after all.
     """
     total = GenerationFinished()
     thought = closed_thought = ""
     insisted = asked_without_thought = False
+    opening = messages[-1].content if messages[-1].role == "assistant" else ""
+    asked = messages[:-1] if opening else messages
     while True:
-        prompt = insist_on_language(messages, language) if insisted else list(messages)
-        if closed_thought:
-            prompt.append(Message("assistant", "", thinking=closed_thought))
+        prompt = insist_on_language(asked, language) if insisted else list(asked)
+        if closed_thought or opening:
+            prompt.append(Message("assistant", opening, thinking=closed_thought))
         call = _Call(generator, prompt, think=think, wanted=None if insisted else language, budget=budget)
         spoken = yield from call.run()
         total = _added(total, spoken.finished)
         thought = thought or spoken.thinking.strip()
         if spoken.end is _End.WRONG_LANGUAGE:
-            insisted, think, closed_thought = True, False, thought
+            insisted, think, closed_thought, opening = True, False, thought, ""
         elif spoken.text.strip():
             yield GuardedReply(_trimmed(spoken), thought, total)
             return
         elif spoken.thinking and think:
             think, closed_thought = False, thought
         elif not asked_without_thought:
-            asked_without_thought, think, closed_thought = True, False, ""
+            asked_without_thought, think, closed_thought, opening = True, False, "", ""
         else:
             raise ModelSaidNothing
 
@@ -126,6 +129,8 @@ class _Call:
         self._think = think
         self._wanted = wanted
         self._budget = budget
+        last = prompt[-1]
+        self._opening = last.content if last.role == "assistant" else ""
         self._thinking: list[str] = []
         self._text: list[str] = []
         self._shown = 0
@@ -144,7 +149,7 @@ class _Call:
                     break
         if end is _End.DONE and self._is_wrong_language():
             end = _End.WRONG_LANGUAGE
-        text = "".join(self._text)
+        text = self._reply()
         if end is not _End.WRONG_LANGUAGE and self._shown < len(text):
             yield GeneratedText(text[self._shown :])
         spoken_text = "" if end is _End.WRONG_LANGUAGE else without_invisible(text)
@@ -160,14 +165,19 @@ class _Call:
         elif not part.text:
             yield part
         else:
-            self._text.append(part.text if self._text else part.text.lstrip())
+            is_within_words = bool(self._text) or self._opening[-1:].isalnum()
+            self._text.append(part.text if is_within_words else part.text.lstrip())
             if not self._text[0]:
                 self._text.clear()
             yield from self._show()
 
+    def _reply(self) -> str:
+        """Return the reply so far with its beginning; empty while the model has said nothing."""
+        return self._opening + "".join(self._text) if self._text else ""
+
     def _show(self) -> Iterator[GeneratedText]:
-        text = "".join(self._text)
-        if self._shown or (self._may_judge(text) and not self._is_wrong_language()):
+        text = self._reply()
+        if self._shown or (self._may_judge("".join(self._text)) and not self._is_wrong_language()):
             yield GeneratedText(text[self._shown :])
             self._shown = len(text)
 

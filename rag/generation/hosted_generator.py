@@ -35,6 +35,11 @@ class HostedGenerator:
         return self._hosts.chosen().stand_in
 
     @property
+    def continues_replies(self) -> bool:
+        """Always: Ollama goes on from a last message of the assistant."""
+        return True
+
+    @property
     def context_tokens(self) -> int:
         """How much a model reads and writes on every host that was asked so far."""
         with self._lock:

@@ -137,6 +137,11 @@ class OllamaGenerator:
         """True when the model only stands in for DeepSeek-R1."""
         return self._model().stand_in
 
+    @property
+    def continues_replies(self) -> bool:
+        """Always: Ollama goes on from a last message of the assistant."""
+        return True
+
     def warm(self) -> None:
         """Import what the first generation needs; sends nothing."""
         with self._client(AbortableConnection()):

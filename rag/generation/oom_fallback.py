@@ -106,6 +106,11 @@ class FallbackGenerator:
         return self._generator.stand_in
 
     @property
+    def continues_replies(self) -> bool:
+        """Always: Ollama goes on from a last message of the assistant."""
+        return True
+
+    @property
     def context_tokens(self) -> int:
         """How much the model reads and writes now."""
         return self._load.context_tokens if self._load is not None else self._settings.context_tokens

@@ -92,17 +92,22 @@ def prompt_texts() -> list[str]:
     return [_SYSTEM]
 
 
-def to_reply(messages: Sequence[Message], question: str, language: Language) -> list[Message]:
+def to_reply(messages: Sequence[Message], question: str, language: Language, opening: str = "") -> list[Message]:
     """Return the messages with the wish for a reply behind the question: how long, in which language.
 
-    Without it, a small model writes a form with headings, or the tags of one; to be asked whether the answer is there
-    at all, it must not stand there yet.  Yes or no is wished for only where the question asks for it: told that it is
-    to say so "where that is asked", a small model begins every reply with it.
+    An ``opening`` (``opening.py``) is the beginning of the reply, a last message from which the model goes on.  To ask
+    for the quotation in words besides made a small model speak about "the customer": 11 of 24 were right, 13 without.
+
+    Without a wish, a small model writes a form with headings, or the tags of one; to be asked whether the answer is
+    there at all, it must not stand there yet.  Yes or no is wished for only where the question asks for it: told that
+    it is to say so "where that is asked", a small model begins every reply with it.
     """
     *before, last = messages
     words = _WORDS[language]
-    wish = words["reply"] + (words["yes_or_no"] if asks_yes_or_no(read_message(question).question) else "")
-    return [*before, Message(last.role, f"{last.content}\n\n{wish}")]
+    is_yes_or_no = not opening and asks_yes_or_no(read_message(question).question)
+    wish = words["reply"] + (words["yes_or_no"] if is_yes_or_no else "")
+    begun = [Message("assistant", opening)] if opening else []
+    return [*before, Message(last.role, f"{last.content}\n\n{wish}"), *begun]
 
 
 def insist_on_language(messages: Sequence[Message], language: Language) -> list[Message]:

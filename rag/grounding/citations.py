@@ -74,6 +74,28 @@ def states_nothing(sentence: str) -> bool:
     return _STATES_NOTHING.match(sentence) is not None
 
 
+def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str) -> bool:
+    """Tell whether the figures of each sentence stand together in one sentence that the model read, and there is one.
+
+    Figures of the question do not count.  Such a reply may be put too freely for its words to be found again, and
+    something else with figures of its own may stand near: it is marked, but it is hardly made up.
+    """
+    asked = read_statement(question).quantities
+    sentences = [text[span.start : span.end] for span in split_sentences(text)]
+    stated = [
+        own
+        for sentence in sentences
+        if (own := [one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, asked))])
+    ]
+    sent = [passage.words(span) for passage in evidence for span in passage.sent]
+    read = [
+        read_statement(words[span.start : span.end]).quantities for words in sent for span in split_sentences(words)
+    ]
+    return bool(stated) and all(
+        any(all(any(map(figure.agrees_with, figures)) for figure in own) for figures in read) for own in stated
+    )
+
+
 def is_bare_verdict(text: str) -> bool:
     """Tell whether a reply is yes or no and nothing else.
 

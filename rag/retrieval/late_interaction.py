@@ -8,6 +8,7 @@ with a question's token is the sum of its numbers with those signs, over the squ
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -47,22 +48,38 @@ def weighed(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens
     return QuestionTokens(tokens.vectors[heaviest], weights[heaviest])
 
 
-def similarities(question: QuestionTokens, passages: Sequence[Signs]) -> NDArray[np.float64]:
-    """Return how well each of n passages answers to all of a question's tokens together, float64 [n] in [-1, 1].
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How well n texts answer to a question: ``scores`` float64 [n] in [-1, 1].
 
-    0 for a passage without tokens, and for a question without tokens that weigh anything.
+    ``shares`` float64 [n, q] is what each of the question's tokens adds, its best cosine in the text times its share of
+    the weight: the largest of each column, added up, is how well several texts answer together.  Both are 0 for a text
+    without tokens, and for a question without tokens that weigh anything.
     """
-    scores = np.zeros(len(passages))
+
+    scores: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
+def similarities(question: QuestionTokens, passages: Sequence[Signs]) -> NDArray[np.float64]:
+    """Return the ``Likeness.scores`` of n passages, float64 [n] in [-1, 1]."""
+    return likeness(question, passages).scores
+
+
+def likeness(question: QuestionTokens, passages: Sequence[Signs]) -> Likeness:
+    """Return how well each of n passages answers to all of a question's tokens together."""
+    found = Likeness(np.zeros(len(passages)), np.zeros((len(passages), len(question.weights))))
     lengths = np.array([len(signs) for signs in passages], dtype=np.int64)
     weight = question.weights.sum()
     if weight > 0 and lengths.any():
         cosines = token_cosines(question.vectors, np.concatenate(passages))
-        scores[lengths > 0] = _by_passage(cosines, lengths[lengths > 0], question.weights / weight)
-    return scores
+        of_some = _by_passage(cosines, lengths[lengths > 0], question.weights / weight)
+        found.scores[lengths > 0], found.shares[lengths > 0] = of_some.scores, of_some.shares
+    return found
 
 
-def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return float64 [n] from the cosines [t, q] of n passages' tokens, ``lengths`` of them in each, none empty."""
+def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArray[np.float64]) -> Likeness:
+    """Return the likeness from the cosines [t, q] of n passages' tokens, ``lengths`` of them in each, none empty."""
     begins = np.cumsum(lengths) - lengths
     steps = -(-lengths // _STEP)  # of a passage's tokens, the last step may be short
     first_steps = np.cumsum(steps) - steps
@@ -71,20 +88,21 @@ def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArr
     stretches = best.copy()  # two steps each; a passage's last step is a stretch with the one before
     goes_on = step_in_passage[1:] > 0
     stretches[:-1][goes_on] = np.maximum(best[:-1], best[1:])[goes_on]
-    whole = np.maximum.reduceat(best, first_steps, axis=0) @ weights
-    return np.asarray((whole + np.maximum.reduceat(stretches @ weights, first_steps)) / 2, dtype=np.float64)
+    shares = np.maximum.reduceat(best, first_steps, axis=0) * weights
+    within_a_stretch = np.maximum.reduceat(stretches @ weights, first_steps)
+    return Likeness(np.asarray((shares.sum(axis=1) + within_a_stretch) / 2, dtype=np.float64), shares)
 
 
-def span_similarities(
+def span_likeness(
     question: QuestionTokens, signs: Signs, token_spans: Sequence[Span], spans: Sequence[Span]
-) -> NDArray[np.float64]:
+) -> Likeness:
     """Return the same for n stretches of one passage, such as its sentences; 0 for one without a token.
 
     ``token_spans`` say where the passage's tokens stand, in the characters that ``spans`` count in, [start, end).  A
     token belongs to the stretch that holds its last character: the blank before a word is part of the word's token.
     """
     last = np.array([end - 1 for _, end in token_spans], dtype=np.int64)
-    return similarities(question, [signs[(start <= last) & (last < end)] for start, end in spans])
+    return likeness(question, [signs[(start <= last) & (last < end)] for start, end in spans])
 
 
 def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:

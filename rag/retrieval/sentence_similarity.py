@@ -6,8 +6,7 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.protocols import Embedder
-from rag.retrieval.late_interaction import Signs, Span, span_similarities
-from rag.retrieval.ranking import Scores
+from rag.retrieval.late_interaction import Likeness, Signs, Span, span_likeness
 from rag.schema import Chunk, QuestionTokens, Retrieval
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
@@ -31,8 +30,8 @@ class SentenceSimilarity:
         self._other_embedder = other_embedder
         self._of_generation: tuple[int, Embedder] | None = None
 
-    def scores(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Scores | None:
-        """Return float64 [sentences] in [-1, 1], comparable within one question also between documents.
+    def likeness(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Likeness | None:
+        """Return how well each sentence answers, comparable within one question also between documents.
 
         A sentence is [start, end) in the document's text; one that no chunk holds whole is judged by the chunk that
         holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known, or a sentence
@@ -47,7 +46,7 @@ class SentenceSimilarity:
         embedder = self._embedder_of(retrieval.generation)
         table = EmbeddingTable(self._store, embedder.model_id, embedder.dimension)
         signs = table.token_signs([chunks[home].chunk_id for home in sorted(set(homes))])
-        scores = np.zeros(len(sentences))
+        found = Likeness(np.zeros(len(sentences)), np.zeros((len(sentences), len(retrieval.tokens.weights))))
         for home in sorted(set(homes)):
             chunk = chunks[home]
             if not len(signs.get(chunk.chunk_id, ())):
@@ -55,8 +54,9 @@ class SentenceSimilarity:
             mine = [place for place, other in enumerate(homes) if other == home]
             spans = [sentences[place] for place in mine]
             tokens = embedder.token_spans(chunk.embedded_text)
-            scores[mine] = _scores_in(retrieval.tokens, chunk, signs[chunk.chunk_id], tokens, spans)
-        return scores
+            here = _likeness_in(retrieval.tokens, chunk, signs[chunk.chunk_id], tokens, spans)
+            found.scores[mine], found.shares[mine] = here.scores, here.shares
+        return found
 
     def _embedder_of(self, generation: int) -> Embedder:
         """Return that of a generation; the last one asked for is kept, as it is asked for passage by passage."""
@@ -71,14 +71,14 @@ class SentenceSimilarity:
         return embedder
 
 
-def _scores_in(
+def _likeness_in(
     question: QuestionTokens, chunk: Chunk, signs: Signs, tokens: Sequence[Span], sentences: Sequence[Span]
-) -> Scores:
+) -> Likeness:
     before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
     spans = [(start - before, end - before) for start, end in tokens]
     if len(spans) != len(signs):
         raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(spans)} tokens, {len(signs)} are kept")
-    return span_similarities(question, signs, spans, sentences)
+    return span_likeness(question, signs, spans, sentences)
 
 
 def _home(sentence: Span, chunks: Sequence[Chunk]) -> int | None:

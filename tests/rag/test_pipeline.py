@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rag.errors import (
@@ -28,6 +29,7 @@ from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, 
 from rag.queue.admission import Admission, Ticket
 from rag.queue.ticket_queue import TicketRequest
 from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.late_interaction import Likeness
 from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -671,12 +673,16 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+def all_alike(retrieval: Retrieval, document_id: str, spans: Sequence[tuple[int, int]]) -> Likeness:
+    return Likeness(np.ones(len(spans)), np.ones((len(spans), 1)))
+
+
 class QuotingDesk(Desk):
     """The best passage has a sentence that answers."""
 
     def __init__(self, folder: Path, script: Script | None = None, **changes: object) -> None:
         super().__init__(folder, script, **changes)
-        parts = replace(self.pipeline.parts, sentence_scores=lambda retrieval, document_id, spans: [1.0 for _ in spans])
+        parts = replace(self.pipeline.parts, sentence_likeness=all_alike)
         self.pipeline = Pipeline(parts)
 
 

@@ -30,6 +30,7 @@ class NoModel:
 
     model = "none"
     stand_in = True
+    continues_replies = False
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0

@@ -42,6 +42,10 @@ class _TakesDown:
     def stand_in(self) -> bool:
         return True
 
+    @property
+    def continues_replies(self) -> bool:
+        return True
+
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> Iterator[GenerationPart]:

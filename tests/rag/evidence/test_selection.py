@@ -2,10 +2,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.evidence.selection import RankedSentences, SentenceScores
+from rag.evidence.selection import RankedSentences, SentenceLikeness
+from rag.retrieval.late_interaction import Likeness
 from rag.schema import Evidence, TextSpan
 from rag.testing import HashEmbedder
 
@@ -21,18 +23,25 @@ def sent(evidence: Evidence) -> list[str]:
     return [evidence.words(span) for span in evidence.sent]
 
 
-def to_send(evidence: list[Evidence], question: str, scores: SentenceScores, budget: int) -> list[Evidence]:
-    spans = RankedSentences(evidence, question, scores, count_tokens).to_send(budget)
+def to_send(evidence: list[Evidence], question: str, likeness: SentenceLikeness, budget: int) -> list[Evidence]:
+    spans = RankedSentences(evidence, question, likeness, count_tokens).to_send(budget)
     return [replace(passage, sent=own) for passage, own in zip(evidence, spans, strict=True)]
 
 
-def by_words(*wanted: str) -> SentenceScores:
+def by_words(*wanted: str) -> SentenceLikeness:
     """Score sentences by how many of the words they hold."""
 
-    def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
-        return [float(sum(word in evidence.words(span) for word in wanted)) for span in spans]
+    def likeness(evidence: Evidence, spans: Sequence[TextSpan]) -> Likeness:
+        held = [[float(word in evidence.words(span)) for word in wanted] for span in spans]
+        shares = np.array(held).reshape(len(spans), len(wanted))
+        return Likeness(shares.sum(axis=1), shares)
 
-    return scores
+    return likeness
+
+
+def alone(scores: Sequence[float]) -> Likeness:
+    values = np.array(scores, dtype=np.float64)
+    return Likeness(values, values[:, None])
 
 
 def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
@@ -46,11 +55,13 @@ def test_each_language_is_compared_with_itself() -> None:
     """A translation is less like a question than the same words in its own language, and answers as well."""
     own, other = passage(LONG + "The fee is 5."), replace(passage("什么都没有。" * 40 + "费用为五元。"), language="zh")
 
-    def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
+    def likeness(evidence: Evidence, spans: Sequence[TextSpan]) -> Likeness:
         level = 0.3 if evidence.language == "zh" else 0.6
-        return [level + 0.2 * ("fee" in evidence.words(span) or "费用" in evidence.words(span)) for span in spans]
+        return alone(
+            [level + 0.2 * ("fee" in evidence.words(span) or "费用" in evidence.words(span)) for span in spans]
+        )
 
-    chosen = to_send([own, other], "fee?", scores, count_tokens("The fee is 5.") + count_tokens("费用为五元。"))
+    chosen = to_send([own, other], "fee?", likeness, count_tokens("The fee is 5.") + count_tokens("费用为五元。"))
     assert [sent(one) for one in chosen] == [["The fee is 5."], ["费用为五元。"]]
 
 
@@ -120,6 +131,25 @@ def test_a_quotation_is_short_and_holds_the_best_sentences() -> None:
     assert count_tokens(text) <= 120
 
 
+def test_a_quotation_is_the_stretch_whose_sentences_answer_together() -> None:
+    """One sentence has two of three words; the stretch that has all three is quoted, though each of it has one."""
+    first = "The fee is due abroad. " + LONG
+    second = LONG + "The fee is 5. It is due by card. Abroad it is free. " + LONG
+    passages = [passage(first), passage(second)]
+    quoted = RankedSentences(passages, "?", by_words("fee", "card", "free"), count_tokens).to_quote()
+    assert not quoted[0]
+    text = " ".join(passages[1].words(span) for span in quoted[1])
+    assert "The fee is 5. It is due by card. Abroad it is free." in text
+    assert count_tokens(text) <= 120
+
+
+def test_a_sentence_that_is_too_long_is_quoted_alone() -> None:
+    text = "word " * 200 + "end."
+    passages = [passage(text)]
+    (quoted,) = RankedSentences(passages, "?", by_words("end"), count_tokens).to_quote()
+    assert [passages[0].words(span) for span in quoted] == [text]
+
+
 def test_a_code_is_answered_by_the_sentences_that_have_it() -> None:
     text = LONG + "E07 means dusty sensors. E09 means a stuck brush. E16 means a hot battery."
     passages = [passage(text)]
@@ -150,10 +180,10 @@ PIECES = st.sampled_from(
 def test_spans_are_ordered_disjoint_and_within_the_budget(
     texts: list[str], start: int, budget: int, data: st.DataObject
 ) -> None:
-    def scores(evidence: Evidence, spans: Sequence[TextSpan]) -> list[float]:
-        return [data.draw(st.floats(-1, 1)) for _ in spans]
+    def likeness(evidence: Evidence, spans: Sequence[TextSpan]) -> Likeness:
+        return alone([data.draw(st.floats(-1, 1)) for _ in spans])
 
-    chosen = to_send([passage(text, start) for text in texts], "?", scores, budget)
+    chosen = to_send([passage(text, start) for text in texts], "?", likeness, budget)
     spans = [span for one in chosen for span in one.sent]
     assert all(one.start <= span.start < span.end <= one.end for one in chosen for span in one.sent)
     assert all(a.end <= b.start for one in chosen for a, b in pairwise(one.sent))

@@ -150,3 +150,47 @@ def test_what_nobody_sees_is_not_kept() -> None:
 def test_an_answer_of_invisible_characters_alone_is_none() -> None:
     with pytest.raises(ModelSaidNothing):
         run(replies([GeneratedText("\u200b\u2060")], [GeneratedText("\u202e")]))
+
+
+OPENING = 'Our documents say: "'
+BEGUN = [*QUESTION, Message("assistant", OPENING)]
+
+
+def run_begun(generator: ScriptedGenerator, *, think: bool = False) -> tuple[str, GuardedReply]:
+    shown = ""
+    for part in guard_reply(generator, BEGUN, think=think, language="en", budget=Budget(5, 100)):
+        if isinstance(part, GeneratedText):
+            shown += part.text
+        elif isinstance(part, GuardedReply):
+            return shown, part
+    raise AssertionError
+
+
+def test_a_reply_that_was_begun_is_gone_on_from() -> None:
+    generator = replies(text('You have 30 days." So you can.'))
+    shown, governed = run_begun(generator)
+    assert generator.calls == [BEGUN]
+    assert shown.strip() == governed.text == 'Our documents say: "You have 30 days." So you can.'
+
+
+def test_what_was_begun_is_left_out_where_the_language_is_wrong() -> None:
+    generator = replies(text("退货须在三十天内提出，逾期不予受理。"), text("You have 30 days."))
+    shown, governed = run_begun(generator)
+    assert shown.strip() == governed.text == "You have 30 days."
+    assert [message.role for message in generator.calls[1]] == ["system", "user"]
+
+
+def test_what_was_begun_is_left_out_where_the_model_says_nothing() -> None:
+    generator = replies(text(" "), text("You have 30 days."))
+    shown, governed = run_begun(generator)
+    assert shown.strip() == governed.text == "You have 30 days."
+    assert generator.calls[1] == QUESTION
+
+
+def test_a_closed_thought_and_the_beginning_are_one_message() -> None:
+    endless = [GeneratedThinking(f"word{number} ") for number in range(50)]
+    generator = replies(endless, text('30 days."'))
+    _, governed = run_begun(generator, think=True)
+    assert generator.calls[1][-1].content == OPENING
+    assert generator.calls[1][-1].thinking.startswith("word0 word1")
+    assert governed.text == 'Our documents say: "30 days."'

@@ -4,6 +4,7 @@ from datetime import date
 import pytest
 
 from rag.generation.prompt import as_data, beginning, build_messages, insist_on_language, to_reply
+from rag.protocols import Message
 from rag.schema import Evidence, Language, TextSpan
 
 TEXT = "You have 30 days."
@@ -102,6 +103,14 @@ def test_the_wish_for_a_reply_comes_last(language: Language) -> None:
 def test_yes_or_no_is_wished_for_where_it_is_asked_for(question: str, language: Language, *, is_asked: bool) -> None:
     wish = to_reply(build_messages(question, [PASSAGE], language), question, language)[-1].content.rsplit("\n\n", 1)[1]
     assert ("yes or no" in wish or "能或不能" in wish) is is_asked
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_opening_comes_behind_the_wish_which_asks_for_no_verdict_first(language: Language) -> None:
+    messages = build_messages("Can I return it?", [PASSAGE], language)
+    *asked, begun = to_reply(messages, "Can I return it?", language, "They say: ")
+    assert asked == to_reply(messages, "How long?", language)
+    assert begun == Message("assistant", "They say: ")
 
 
 def test_insisting_keeps_the_beginning() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.grounding.citations import Grounding, ground, states_nothing
-from rag.schema import Evidence, Language
+from rag.grounding.citations import Grounding, ground, has_its_figures_from, states_nothing
+from rag.schema import Evidence, Language, TextSpan
 from tests.support.labelled import LabelledSentence, labelled_sentences
 
 LABELLED = labelled_sentences()
@@ -160,3 +160,24 @@ def test_a_limit_is_the_same_however_it_is_put(answer: str, source: str) -> None
     language: Language = "en" if answer.isascii() else "zh"
     passage = Evidence(1, "a.md", "a.md", "限制", (), source, 0, len(source), 0, len(source), language)
     assert ground(answer, [passage], "上限是多少").citations
+
+
+@pytest.mark.parametrize(
+    ("reply", "question", "has_them"),
+    [
+        ("You may make as many as 50 of them.", "How many styles?", True),
+        ("Wait 24 hours.", "How long?", True),
+        ("Wait 24 days.", "How long?", False),
+        ("Wait 24 hours, with 50 styles.", "How long?", False),  # of two sentences
+        ("Wait 24 hours. Then 60 are free.", "How long?", False),
+        ("Wait 24 hours. Then it is free.", "How long?", True),
+        ("You can wait.", "How long?", False),
+        ("After 24 hours you can.", "It took 24 hours. Can I?", False),  # the customer's own figure
+        ("You have 9 styles.", "How many?", False),  # not sent
+    ],
+)
+def test_figures_that_were_read_together(reply: str, question: str, *, has_them: bool) -> None:
+    text = "You can create up to 50 image styles in each bucket. Wait 24 hours before you sign up. There are 9 styles."
+    sent = (TextSpan(0, text.index("There")),)
+    passage = Evidence(1, "a", "a.md", "A", (), text, 0, len(text), 0, len(text), "en", sent=sent)
+    assert has_its_figures_from(reply, [passage], question) is has_them

@@ -11,7 +11,7 @@ from rag.retrieval.late_interaction import (
     WEIGHED_TOKENS,
     Signs,
     similarities,
-    span_similarities,
+    span_likeness,
     token_cosines,
     weighed,
 )
@@ -107,7 +107,9 @@ def test_stretches_of_a_passage_by_hand() -> None:
     token_spans = [(-3, -1), (0, 4), (4, 7), (7, 8), (8, 13), (13, 14)]
     signs = packed(unit(6, 1))
     asked = QuestionTokens(as_floats(signs)[[4]], np.array([1.0]))  # the very token " Boil"
-    filling, boiling, nothing = span_similarities(asked, signs, token_spans, [(0, 8), (9, 14), (14, 14)])
+    found = span_likeness(asked, signs, token_spans, [(0, 8), (9, 14), (14, 14)])
+    filling, boiling, nothing = found.scores
+    np.testing.assert_allclose(found.shares[:, 0], found.scores)  # of the only token, all of the weight
     assert boiling == pytest.approx(1.0)
     assert filling == pytest.approx(float((asked.vectors @ as_floats(signs)[1:4].T).max()))
     assert nothing == 0
@@ -118,7 +120,10 @@ def test_stretches_that_cover_a_passage_answer_no_better_than_all_of_it(tokens: 
     signs = packed(unit(tokens, seed))
     asked = QuestionTokens(unit(3, seed + 1), np.array([1.0, 2.0, 3.0]))
     spans = [(place, place + 1) for place in range(tokens)]
-    each = span_similarities(asked, signs, spans, spans)
-    (whole,) = span_similarities(asked, signs, spans, [(0, tokens)])
+    found = span_likeness(asked, signs, spans, spans)
+    each = found.scores
+    (whole,) = span_likeness(asked, signs, spans, [(0, tokens)]).scores
     assert whole == pytest.approx(similarities(asked, [signs])[0])
     assert each.max() <= whole + 1e-6
+    together = span_likeness(asked, signs, spans, [(0, tokens)]).shares[0]
+    np.testing.assert_allclose(found.shares.max(axis=0), together, atol=1e-6)

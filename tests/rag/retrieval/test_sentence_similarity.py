@@ -33,41 +33,43 @@ def retrieval(store: KnowledgeStore) -> Retrieval:
 
 
 def test_the_sentence_that_answers_stands_out(store: KnowledgeStore, retrieval: Retrieval) -> None:
-    scores = SentenceSimilarity(store, HashEmbedder()).scores(retrieval, "robot", SENTENCES)
-    assert scores is not None
+    found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, "robot", SENTENCES)
+    assert found is not None
+    scores = found.scores
     assert len(scores) == 3
+    assert found.shares.shape == (3, len(retrieval.tokens.weights if retrieval.tokens else ()))
     assert scores.argmax() == 1
     assert scores[1] > scores[2]
 
 
 def test_a_sentence_over_two_chunks_is_judged_by_the_larger_part(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
-    whole = similarity.scores(retrieval, "robot", [(16, 62), (24, 62)])
+    whole = similarity.likeness(retrieval, "robot", [(16, 62), (24, 62)])
     assert whole is not None
-    assert whole[0] == pytest.approx(whole[1])
+    assert whole.scores[0] == pytest.approx(whole.scores[1])
 
 
 def test_no_sentences_no_scores(store: KnowledgeStore, retrieval: Retrieval) -> None:
-    scores = SentenceSimilarity(store, HashEmbedder()).scores(retrieval, "robot", [])
-    assert scores is not None
-    assert len(scores) == 0
+    found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, "robot", [])
+    assert found is not None
+    assert len(found.scores) == 0
 
 
 def test_without_tokens_there_is_nothing_to_compare(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
-    assert similarity.scores(replace(retrieval, tokens=None), "robot", SENTENCES) is None
+    assert similarity.likeness(replace(retrieval, tokens=None), "robot", SENTENCES) is None
     with store.transaction() as connection:
         connection.execute("UPDATE embedding SET token_numbers = NULL, token_signs = NULL")
-    assert similarity.scores(retrieval, "robot", SENTENCES) is None
+    assert similarity.likeness(retrieval, "robot", SENTENCES) is None
 
 
 def test_tokens_of_another_text_are_damage(store: KnowledgeStore, retrieval: Retrieval) -> None:
     chunks = tuple(replace(one, chunk=replace(one.chunk, text="two words")) for one in retrieval.chunks)
     with pytest.raises(IndexDamaged, match="tokens"):
-        SentenceSimilarity(store, HashEmbedder()).scores(replace(retrieval, chunks=chunks), "robot", SENTENCES)
+        SentenceSimilarity(store, HashEmbedder()).likeness(replace(retrieval, chunks=chunks), "robot", SENTENCES)
 
 
 def test_a_sentence_that_was_not_found_cannot_be_judged(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
-    assert similarity.scores(replace(retrieval, chunks=()), "robot", SENTENCES) is None
-    assert similarity.scores(retrieval, "robot", [*SENTENCES, (900, 920)]) is None
+    assert similarity.likeness(replace(retrieval, chunks=()), "robot", SENTENCES) is None
+    assert similarity.likeness(retrieval, "robot", [*SENTENCES, (900, 920)]) is None
