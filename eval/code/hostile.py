@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ IMPOSTOR = "class Everything:\n    def __eq__(self, other): return True\n    def
 
 _HEAD = "def has_close_elements(numbers, threshold):\n"
 _SECRET = "a sentence that no program may read"
+_VARIABLE = "ANSWERDESK_HOSTILE_SECRET"
+_ENDING_SECONDS = 10.0
 
 HOSTILE: Mapping[str, str] = {
     "endless_loop": _HEAD + "    while True: pass\n",
@@ -48,7 +51,7 @@ HOSTILE: Mapping[str, str] = {
     + "    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', <port>))\n",
     "read_secret": _HEAD + "    return open('<secret>').read()\n",
     "read_home": "import os\n" + _HEAD + "    return os.listdir('<home>')\n",
-    "read_environment": "import os\n" + _HEAD + "    return os.environ['ANSWERDESK_HOSTILE_SECRET']\n",
+    "read_environment": "import os\n" + _HEAD + "    return os.environ['<variable>']\n",
     "read_processes": "import glob\n" + _HEAD
     + "    return [open(path, 'rb').read() for path in glob.glob('/proc/[0-9]*/environ')]\n",
     "write_file": _HEAD + "    return open('<target>', 'w').write('harm')\n",
@@ -83,11 +86,11 @@ HOSTILE: Mapping[str, str] = {
     "read_tests": "import gc, sys\n" + _HEAD + "    frame, found = sys._getframe(), []\n    while frame:\n"
     "        found += [str(value) for value in frame.f_locals.values()]\n        frame = frame.f_back\n"
     "    found += [value for value in gc.get_objects() if isinstance(value, str)]\n"
-    "    return any('assert candidate' in one for one in found) or None\n",
+    "    return '<words>' if any('assert ' + 'candidate(' in one for one in found) else None\n",
     "read_own_files": "import glob, sys\n" + _HEAD
     + "    texts = [open(path).read() for path in glob.glob('/program/**/*.py', recursive=True)] + sys.argv\n"
     "    texts.append(open('/proc/self/cmdline').read())\n"
-    "    return any('assert candidate' in one for one in texts) or None\n",
+    "    return '<words>' if any('assert ' + 'candidate(' in one for one in texts) else None\n",
 }  # fmt: skip
 
 
@@ -117,6 +120,8 @@ class Bait:
     def filled_in(self, program: str) -> str:
         """Return the program with the names of what is out of bounds."""
         values = {
+            "<variable>": _VARIABLE,
+            "<words>": _SECRET,
             "<secret>": str(self.folder / "secret"),
             "<target>": str(self.folder / "harm"),
             "<home>": str(self.folder),
@@ -140,24 +145,20 @@ class Bait:
             except BlockingIOError:
                 continue
             found.append(name)
-        others = [one for one in psutil.Process().children(recursive=True) if one.pid != self.victim.pid]
-        found += [f"process left: {one.pid}" for one in others if "eval.code.worker" in _command(one)]
         return ", ".join(found)
 
 
 def run_hostile(problem: Problem, name: str, bait: Bait, sandbox: Sandbox) -> HostileResult:
     """Run one program of ``HOSTILE`` against the tests of HumanEval's first problem, and look what it did."""
     verdict = judge(bait.filled_in(HOSTILE[name]), problem, sandbox)
-    harm = bait.harm()
-    if _SECRET in verdict.detail or os.environ["ANSWERDESK_HOSTILE_SECRET"] in verdict.detail:
-        harm = f"{harm}, secret read" if harm else "secret read"
-    return HostileResult(name, verdict.outcome, harm)
+    harm = [bait.harm(), "secret read" if _SECRET in verdict.detail else "", _processes_left(sandbox)]
+    return HostileResult(name, verdict.outcome, ", ".join(filter(None, harm)))
 
 
 @contextmanager
 def baited() -> Iterator[Bait]:
     """Lay out what is out of bounds: a file, a variable, a process, two sockets."""
-    os.environ["ANSWERDESK_HOSTILE_SECRET"] = f"{_SECRET}: the variable"
+    os.environ[_VARIABLE] = _SECRET
     command = [sys.executable, "-S", "-c", "import time; time.sleep(3600)"]
     with (
         tempfile.TemporaryDirectory(prefix="answerdesk-bait-", dir=Path.home()) as folder,
@@ -173,7 +174,17 @@ def baited() -> Iterator[Bait]:
             yield Bait(Path(folder), listener, datagrams, victim)
         finally:
             victim.kill()
-            del os.environ["ANSWERDESK_HOSTILE_SECRET"]
+            del os.environ[_VARIABLE]
+
+
+def _processes_left(sandbox: Sandbox) -> str:
+    """Return processes of this sandbox that have outlived their program; the kernel takes a moment to end them."""
+    ends_at = time.monotonic() + _ENDING_SECONDS
+    while left := [one.pid for one in psutil.process_iter() if sandbox.name in _command(one)]:
+        if time.monotonic() > ends_at:
+            return f"processes left: {left}"
+        time.sleep(0.05)
+    return ""
 
 
 def _command(process: psutil.Process) -> str:

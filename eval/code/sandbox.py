@@ -35,7 +35,7 @@ Fault = Literal["syntax", "error", "time", "resources"]
 """How a program fails by itself: no Python; raises or ends; takes too long; wants too much memory or output."""
 
 _SHIPPED = ("eval/code/worker.py", "eval/code/plain_values.py", "ingest/loaders/confinement.py")
-_INSIDE = "/program"
+_WORKER, _INSIDE = "eval.code.worker", "/program"
 _PLACES = ("/usr", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 _PIECE_BYTES = 1 << 16
 _DETAIL_CHARACTERS = 300
@@ -214,6 +214,11 @@ class Sandbox:
     ) -> None:
         self._folder.cleanup()
 
+    @property
+    def name(self) -> str:
+        """A name that stands in the command line of each process of this sandbox."""
+        return Path(self._folder.name).name
+
     def require(self) -> Mapping[str, object]:
         """Try the sandbox with a program that does nothing, and return what ``confine`` holds in it.
 
@@ -252,7 +257,7 @@ class Sandbox:
 
     def _started(self) -> subprocess.Popen[bytes]:
         # -E -s -S: no variables, no packages, of whomever; -B: nothing is compiled to disk
-        python = [str(Path(sys.executable).resolve()), "-E", "-s", "-S", "-B", "-X", "utf8", "-m", "eval.code.worker"]
+        python = [str(Path(sys.executable).resolve()), "-E", "-s", "-S", "-B", "-X", "utf8", "-m", _WORKER, self.name]
         command = [*_bubblewrap(self._folder.name), *python] if self._isolated else python
         return subprocess.Popen(
             command,
