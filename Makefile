@@ -83,3 +83,4 @@ setup-test: environment-dev
 	@$(BIN)/python -m rag.setup model stand-in:0.5b
 	@$(BIN)/python -m rag.setup embedder
 	@$(BIN)/python -m rag.setup browser
+	@$(BIN)/python -m rag.setup sandbox

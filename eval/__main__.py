@@ -11,6 +11,7 @@ from eval.commands import calibrate_model as calibrate_model_command
 from eval.commands import calibrate_refusal as calibrate_reader
 from eval.commands import chunk_size as chunk_size_command
 from eval.commands import citations as citations_command
+from eval.commands import code as code_command
 from eval.commands import compare as compare_command
 from eval.commands import desk as desk_command
 from eval.commands import gaps as gaps_command
@@ -32,6 +33,7 @@ examples:
   python -m eval retrieval --help             the search alone, without a model
   python -m eval refusal --help               are questions without an answer refused, and only those?
   python -m eval desk --help                  what customers wrote: at which stage right answers are lost
+  python -m eval code --help                  functions that the model completes (HumanEval), run in a sandbox
   python -m eval compare --help               two runs question by question; or LangChain's stock pipelines
   python -m eval report --help                runs as one HTML page with plots
   python -m eval citations --help             is every sentence's support found, and every planted fault marked?
@@ -77,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "compare": compare_command.main,
         "report": report_command.main,
         "citations": citations_command.main,
+        "code": code_command.main,
         "desk": desk_command.main,
         "gaps": gaps_command.main,
         "chunk-size": chunk_size_command.main,

@@ -100,6 +100,7 @@
         ├── ChecksumMismatch
         ├── LinkInCache
         ├── ToolMissing
+        ├── SandboxUnusable
         ├── BuildFailed
         ├── AuditImpossible
         ├── VulnerablePackages
@@ -688,6 +689,17 @@ class LinkInCache(ProvisioningError):
 
 class ToolMissing(ProvisioningError):
     """A program or header that a build needs is not installed and cannot be installed without root."""
+
+
+class SandboxUnusable(ProvisioningError):
+    """Programs that a model wrote cannot be run, for nothing would hold them; ``reason`` is a key of the catalogue.
+
+    ``what`` is what bubblewrap or the self-check said.
+    """
+
+    def __init__(self, *, reason: str, what: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, what=what)
 
 
 class BuildFailed(ProvisioningError):

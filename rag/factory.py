@@ -62,26 +62,38 @@ def build_parts(
     other_embedder = None
     if embedder is None:
         embedder, other_embedder = models.of_knowledge_base(store), models.of
+    generator = _generator(settings)
+    return PipelineParts(
+        settings=settings,
+        store=store,
+        retriever=Retriever(store, embedder, settings, other_embedder=other_embedder, reranker=models.reranker()),
+        gateway=_gateway(settings, generator),
+        count_tokens=embedder.count_tokens,
+        sentence_likeness=SentenceSimilarity(store, embedder, other_embedder=other_embedder).likeness,
+        reading_fit=lambda model: answerability_fit_of(store.folder, model),
+        warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
+    )
+
+
+def build_gateway(settings: Settings) -> ModelGateway:
+    """Return the way to the model of these settings, for work that needs no knowledge base."""
+    return _gateway(settings, _generator(settings))
+
+
+def _generator(settings: Settings) -> FallbackGenerator | HostedGenerator:
     hosts = hosts_of(settings)
-    generator = (
+    return (
         FallbackGenerator(settings, lambda: choose_model(settings))
         if hosts is None
         else HostedGenerator(settings, hosts)
     )
-    gateway = ModelGateway(
+
+
+def _gateway(settings: Settings, generator: FallbackGenerator | HostedGenerator) -> ModelGateway:
+    return ModelGateway(
         generator,
         Admission.of(settings),
         ensure_server=lambda: ensure_running(settings),
         generator_of=generator.at if isinstance(generator, HostedGenerator) else None,
         context_tokens=lambda: generator.context_tokens,
-    )
-    return PipelineParts(
-        settings=settings,
-        store=store,
-        retriever=Retriever(store, embedder, settings, other_embedder=other_embedder, reranker=models.reranker()),
-        gateway=gateway,
-        count_tokens=embedder.count_tokens,
-        sentence_likeness=SentenceSimilarity(store, embedder, other_embedder=other_embedder).likeness,
-        reading_fit=lambda model: answerability_fit_of(store.folder, model),
-        warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
     )

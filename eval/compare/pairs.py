@@ -11,8 +11,10 @@ from typing import Literal
 from eval.answers.conditions import ARMS, Arm
 from eval.answers.runner import RECORDS
 from eval.answers.scores import Score, scores_of
+from eval.code.figures import passed_by_problem
+from eval.code.records import JUDGED, VERDICTS_NAME
 from eval.core.bootstrap import Interval, mean_interval
-from eval.core.runs import Run
+from eval.core.runs import Run, read_records
 from eval.desk.cases import CASES
 from eval.desk.figures import MEASURES as DESK_MEASURES
 from eval.desk.figures import outcomes_of, values_by_case
@@ -37,7 +39,7 @@ RUN_ARMS: tuple[RunArm, ...] = (*ARMS, "langchain")
 
 
 def values_of(run: Run, arm: RunArm = "own") -> Values:
-    """Return the values of a run of ``answers`` or ``desk`` (of one arm), ``retrieval`` or ``refusal``.
+    """Return the values of a run of ``answers`` or ``desk`` (of one arm), ``retrieval``, ``refusal`` or ``code``.
 
     Raises ``SettingsError`` where it is none of these, is damaged, or does not have the arm.
     """
@@ -63,6 +65,9 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
         case "refusal":
             judged = run.records(JUDGEMENTS)
             return {"right": {one.question_id: float(one.refused != one.answerable) for one in judged}}
+        case "code":
+            counts = passed_by_problem(read_records(run.folder / VERDICTS_NAME, JUDGED))
+            return {"passed": {task: passed / samples for task, (samples, passed) in counts.items()}}
     raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 

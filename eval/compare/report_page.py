@@ -10,6 +10,8 @@ from eval.answers.metrics import wanted_words
 from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.benches import benchmark_module
+from eval.code.report import failed_attempts, overview
+from eval.code.report import page_section as code_section
 from eval.compare.pairs import Comparison
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
@@ -39,6 +41,7 @@ def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Com
     """Return the page; it needs nothing but itself.  Raises ``SettingsError`` where a run is not finished."""
     parts = [f'<p class="note">{escape(translate("eval_report.how_to_read", language))}</p>']
     parts += [_section(run, language) for run in runs]
+    parts.append(overview([run for run in runs if run.identity().get("command") == "code"], language))
     parts += [_comparison(*one, language) for one in comparisons]
     return document(translate("eval_report.title", language), "".join(parts), language)
 
@@ -58,7 +61,7 @@ def _section(run: Run, language: Language) -> str:
     command = str(identity.get("command"))
     plots = run_plots(run, language)
     heading = f"{run.folder.name}: {translate('eval_report.' + command, language)}"
-    wrong_of = {"answers": _wrong, "desk": lost_cases}
+    wrong_of = {"answers": _wrong, "desk": lost_cases, "code": failed_attempts}
     wrong_ones = wrong_of[command](run, language) if command in wrong_of else ""
     return f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{plots}{wrong_ones}"
 
@@ -77,6 +80,7 @@ def run_plots(run: Run, language: Language) -> str:
         "refusal": _refusal,
         "citations": _citations,
         "desk": desk_section,
+        "code": code_section,
         "load": _load,
     }
     if command not in sections:

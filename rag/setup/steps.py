@@ -12,11 +12,11 @@ from rag.errors import DownloadFailed, LinkInCache
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 
-Step = Literal["ollama", "model", "embedder", "browser"]
+Step = Literal["ollama", "model", "embedder", "browser", "sandbox"]
 Part = Step | Literal["embedding_model", "reranker"]
 """A step, or what belongs to the embedder's where the settings name it."""
 
-ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the browser serves the tests alone
+ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the others serve tests and ``eval code``
 
 
 def provide(settings: Settings, console: Console, steps: Sequence[Step] = ALL_STEPS, *, model: str = "") -> None:
@@ -68,6 +68,10 @@ def _do(step: Part, settings: Settings, console: Console, model: str) -> Outcome
         from rag.setup.system_packages import provide_browser
 
         return provide_browser(settings, console)
+    if step == "sandbox":
+        from rag.setup.system_packages import provide_sandbox
+
+        return provide_sandbox(settings, console)
     from rag.setup.embedder import provide_embedder
 
     return provide_embedder(settings, console)

@@ -11,12 +11,14 @@ from rag.errors import ToolMissing
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 from rag.setup.log_files import open_log
+from rag.setup.packages import fetch_code_problems
 
 _LOCK_SECONDS = 300  # another package manager may be at work
 _EVERYBODY_READS = 0o022  # what apt-get installs is everybody's, unlike what this program writes
 _INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)  # how `apt-get --simulate` tells a package that it would install
 _CHROMIUM = ("chromium", "chromium-browser")
 _NAME = "Chromium"
+_SANDBOX = "bubblewrap"
 
 
 def install_system_packages(tool: str, packages: Sequence[str], console: Console, log: Path) -> None:
@@ -61,6 +63,20 @@ def provide_browser(settings: Settings, console: Console) -> Outcome:
     if not _has_chromium():
         raise ToolMissing(tool=_NAME, command="sudo apt-get install chromium")
     return Outcome(_NAME, "installed")
+
+
+def provide_sandbox(settings: Settings, console: Console) -> Outcome:
+    """Make sure that programs of a model can be run in a sandbox, and that HumanEval's problems are here.
+
+    Raises ``ToolMissing``, which names the command, or ``DownloadFailed``.
+    """
+    fetch_code_problems(settings, console)
+    if shutil.which("bwrap"):
+        return Outcome(_SANDBOX, "here")
+    install_system_packages(_SANDBOX, [_SANDBOX], console, settings.cache_dir / "logs" / "sandbox.log")
+    if not shutil.which("bwrap"):
+        raise ToolMissing(tool=_SANDBOX, command=f"sudo apt-get install {_SANDBOX}")
+    return Outcome(_SANDBOX, "installed")
 
 
 def _has_chromium() -> bool:

@@ -23,6 +23,7 @@ STARTED_BY_OTHERS = {
     "rag/setup/environment.py": "makes the virtual environment, before there are any settings",
     "ingest/job.py": "a child of the desk",
     "ingest/loaders/worker.py": "a child of an ingest",
+    "eval/code/worker.py": "a child of an evaluation, which may write nothing",
     "eval/commands/background_process.py": "a child of the desk",
     "eval/commands/calibrate_model_process.py": "a child of the desk",
     "eval/bench/ingest/child_processes.py": "a child of python -m eval ingest",
