@@ -35,7 +35,6 @@ from api.rest.quality import quality_routes
 from api.rest.status import status_routes
 from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable
-from rag.people.keys import ApiKeys
 from rag.settings import Settings
 from rag.turns.unforeseen import log_unforeseen
 
@@ -57,8 +56,7 @@ def api_application(
     services: Callable[[], SharedServices], settings: Settings, is_own_host: Callable[[str | None], bool]
 ) -> FastAPI:
     """Return the application.  ``is_own_host`` tells whether a Host header names this server."""
-    keys = ApiKeys(settings.people_path)
-    callers = Callers(keys, lambda: services().people, is_own_host)
+    callers = Callers(lambda: services().people, is_own_host)
     access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
     problems: dict[int | str, dict[str, Any]] = {status: _documented(status) for status in _STATUSES}
     application = FastAPI(

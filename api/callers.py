@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from api.services.shared import PeopleServices
-from rag.errors import ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing
-from rag.people.keys import RIGHTS, ApiKeys, Right
+from rag.errors import ApiKeyRefused, ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing
+from rag.people.keys import RIGHTS, Right
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
 from rag.turns import Quota
@@ -56,10 +56,7 @@ class Caller:
 class Callers:
     """Finds out who calls.  ``is_own_host`` tells whether a Host header names this server."""
 
-    def __init__(
-        self, keys: ApiKeys, people: Callable[[], PeopleServices | None], is_own_host: Callable[[str | None], bool]
-    ) -> None:
-        self._keys = keys
+    def __init__(self, people: Callable[[], PeopleServices | None], is_own_host: Callable[[str | None], bool]) -> None:
         self._people = people
         self._is_own_host = is_own_host
         self._paces: dict[int, Quota] = {}
@@ -90,8 +87,11 @@ class Callers:
 
     def of_key(self, secret: str) -> Caller:
         """Return who calls with a key.  Raises ``ApiKeyRefused``."""
-        key = self._keys.key_of(secret)
-        self._keys.note_use(key.key_id)
+        people = self._people()
+        if people is None:
+            raise ApiKeyRefused
+        key = people.keys.key_of(secret)
+        people.keys.note_use(key.key_id)
         limit = key.questions_a_minute
         pace = None if limit is None else self._paces.setdefault(limit, Quota([limit], seconds=_MINUTE_SECONDS))
         return Caller(key.user, key.rights, key.key_id, pace)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.gate_report import GateReport, Place, change, compared
-from ingest.golden import load_questions
+from ingest.golden import GoldenQuestion, load_questions
 from ingest.lock import writer_lock
 from rag.errors import EmbedderMismatch, IndexDamaged, NoRegressionQuestions, StorageFull
 from rag.protocols import Embedder, QueryVectors
@@ -135,16 +135,26 @@ def register(file: Path, settings: Settings) -> tuple[int, int]:
     ``SettingsError`` for a file that is none of questions, ``IngestRunning`` and ``StorageFull``.
     """
     golden = load_questions(file)
+    kept = register_questions(golden, settings)
+    if not kept:
+        raise NoRegressionQuestions(name=str(file))
+    return kept, len(golden) - kept
+
+
+def register_questions(golden: Sequence[GoldenQuestion], settings: Settings) -> int:
+    """Keep those of the questions that name a document, and return how many; without any, nothing is changed.
+
+    Raises ``IngestRunning`` and ``StorageFull``.
+    """
     asked = [
         RegressionQuestion(in_context(one.question, one.previous), one.language, one.relevant, one.quote)
         for one in golden
         if one.relevant
     ]
-    if not asked:
-        raise NoRegressionQuestions(name=str(file))
-    with writer_lock(settings.knowledge_dir), KnowledgeWriter(settings.knowledge_dir) as writer:
-        RegressionQuestions(writer.database).replace_file(asked)
-    return len(asked), len(golden) - len(asked)
+    if asked:
+        with writer_lock(settings.knowledge_dir), KnowledgeWriter(settings.knowledge_dir) as writer:
+            RegressionQuestions(writer.database).replace_file(asked)
+    return len(asked)
 
 
 def _expecting(kept: KeptQuestion, renamed: Mapping[str, str]) -> KeptQuestion:

@@ -106,7 +106,8 @@
         ├── VulnerablePackages
         └── EmbedderMissing
             ├── SearchModelMissing
-            └── SearchModelUnusable
+            ├── SearchModelUnusable
+            └── TorchMissing
 
 The sentences are in ``rag/locale/*/errors.toml``, under the names of the classes; ``error.text("zh")`` fills one in.
 Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
@@ -724,3 +725,7 @@ class SearchModelMissing(EmbedderMissing):
 
 class SearchModelUnusable(EmbedderMissing):
     """The embedding model or reranker ``name`` cannot be used; ``reason`` says why."""
+
+
+class TorchMissing(EmbedderMissing):
+    """torch was left out when the environment was made, and a search model or the reference embedder needs it."""

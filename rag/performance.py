@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +11,18 @@ from rag.errors import NotPermitted
 from rag.latency import Objective, objective_of
 from rag.percentiles import Percentiles
 from rag.storage.access import KnowledgeBases, User
-from rag.storage.turn_times import EVIDENCE, SlowTurn, TurnTimesTable
+from rag.storage.turn_times import EVIDENCE, Outcomes, SlowTurn, TurnTimesTable, WindowCounts
 from rag.telemetry.machine import MachineState
 
 BUCKETS = 24
 SLOWEST = 8
 _KEPT_SECONDS = 1.5  # a page that is drawn every two seconds, for several people, is computed once
 _AS_A_WHOLE = ("total", EVIDENCE)
+_MADE_UP_QUESTIONS = (0, 0, 0, 0, 0, 0, 1, 3, 8, 14, 18, 16, 9, 12, 17, 19, 16, 12, 8, 5, 4, 2, 1, 0)
+"""Questions by the hour of the day: 165 of them, most in the morning and in the afternoon."""
+_MADE_UP_LATE = (31, 77, 120)
+_MADE_UP_LATE_MS = 1600.0
+_MADE_UP_PACE = 24.0  # tokens per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +69,31 @@ def measure(
 ) -> Performance:
     """Measure the window of ``seconds`` before ``until``; ``bases`` None: of all knowledge bases."""
     since = until - timedelta(seconds=seconds)
+    return _report(
+        until,
+        seconds,
+        list(times.timed(since, bases)),
+        times.counts(since, bases),
+        times.slowest(since, SLOWEST, bases),
+    )
+
+
+def _report(
+    until: datetime,
+    seconds: float,
+    timed: Iterable[tuple[str, float, float]],
+    counts: WindowCounts,
+    slowest: Sequence[SlowTurn],
+) -> Performance:
+    """Sum up a window; ``timed`` are stages with when they were asked for (seconds since 1970) and milliseconds."""
+    since = until - timedelta(seconds=seconds)
     durations: dict[str, list[float]] = defaultdict(list)
     cells: dict[tuple[int, str], list[float]] = defaultdict(list)
-    for stage, asked_at, duration_ms in times.timed(since, bases):
+    for stage, asked_at, duration_ms in timed:
         durations[stage].append(duration_ms)
         place = min(BUCKETS - 1, max(0, int((asked_at - since.timestamp()) / seconds * BUCKETS)))
         cells[place, stage].append(duration_ms)
     percentiles = {stage: Percentiles.of(values) for stage, values in durations.items()}
-    counts = times.counts(since, bases)
     outcomes = counts.outcomes
     return Performance(
         until=until,
@@ -94,8 +116,37 @@ def measure(
         objective=objective_of(durations[EVIDENCE], counts.failed_without_evidence),
         tokens_per_second=outcomes.generated_tokens / outcomes.generation_ms * 1000 if outcomes.generation_ms else None,
         models=counts.models,
-        slowest=times.slowest(since, SLOWEST, bases),
+        slowest=tuple(slowest),
     )
+
+
+def made_up_day(until: datetime) -> Performance:
+    """Return a day that nobody measured, to look at before there is a real one; the same each time.
+
+    The answers wait for each other around noon, three searches are late, and neither turns nor models are named.
+    """
+    timed: list[tuple[str, float, float]] = []
+    writing_ms = 0.0
+    for place in range(BUCKETS):
+        began_at = until - timedelta(hours=BUCKETS - place)
+        asked = _MADE_UP_QUESTIONS[began_at.hour]
+        for number in range(asked):
+            turn = sum(_MADE_UP_QUESTIONS[: began_at.hour]) + number
+            spans = {
+                "embed": 7.0 + turn % 5,
+                "search": _MADE_UP_LATE_MS if turn in _MADE_UP_LATE else 24.0 + 7 * turn % 23,
+                "pack": 11.0 + turn % 7,
+                "wait": 900.0 * max(0, asked - 12) + 13 * turn % 240,
+                "prompt": 800.0 + 37 * turn % 500,
+                "answer": 4200.0 + 211 * turn % 5800,
+            }
+            writing_ms += spans["answer"]
+            spans |= {EVIDENCE: spans["embed"] + spans["search"] + spans["pack"], "total": sum(spans.values())}
+            at = began_at.timestamp() + 3600 * number / asked
+            timed += [(stage, at, duration_ms) for stage, duration_ms in spans.items()]
+    turns = {"done": 148, "refused": 14, "stopped": 3}
+    outcomes = Outcomes(turns, round(writing_ms / 1000 * _MADE_UP_PACE), writing_ms)
+    return _report(until, BUCKETS * 3600.0, timed, WindowCounts(outcomes, 0, ()), ())
 
 
 class PerformanceReports:
@@ -131,6 +182,11 @@ class PersonalPerformance:
         """Return the report of the window of ``seconds`` that ends now.  Raises ``NotPermitted``."""
         user = self._lead()
         return self._reports.report(seconds, None if user.scopes is None else frozenset(self._bases.names_for(user)))
+
+    def made_up_day(self, until: datetime) -> Performance:
+        """Return the day that nobody measured (``made_up_day``).  Raises ``NotPermitted``."""
+        self._lead()
+        return made_up_day(until)
 
     def machine(self) -> MachineState | None:
         """Return the last look at the machine; None before the first.  Raises ``NotPermitted``."""

@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from api.addresses import THIS_MACHINE, own_names, require_free, require_sign_in
-from rag.errors import AnswerdeskError, ServingError
+from rag.errors import AnswerdeskError, KnowledgeError, ServingError, SettingsError
 from rag.ollama.server import ensure_running, stop
 from rag.priority import DESK_NICE, at_priority
 from rag.private_files import keep_files_private
@@ -45,9 +45,14 @@ def prepare(settings: Settings, console: Console) -> bool:
     except ServingError as error:
         fail(error)
     provide(settings, console, ["embedder"])
-    from ui.sample import provide_sample  # brings the embedder's libraries, which the steps before do not need
+    from ui import sample  # brings the embedder's libraries, which the steps before do not need
 
-    console.step(lambda: provide_sample(settings, console))
+    console.step(lambda: sample.provide_sample(settings, console))
+    if sample.first_runs_wanted(settings):
+        try:
+            console.step(lambda: sample.measure_first_runs(settings, console))
+        except (KnowledgeError, SettingsError) as error:  # the desk answers without
+            fail(error)
     return started
 
 

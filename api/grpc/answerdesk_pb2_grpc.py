@@ -228,7 +228,7 @@ class DocumentsServicer:
     """
 
     def List(self, request, context):
-        """Lists what is published, by path, without the texts.  Needs the right `documents:read`.
+        """Lists what is published, without the texts.  Needs the right `documents:read`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,7 +33,7 @@ class Documents:
             desk = desk_of(self._access, caller, request.knowledge_base)
             rows = await run_in_threadpool(desk.library.articles)
             wanted = request.containing.casefold()
-            rows = tuple(row for row in rows if wanted in f"{row.title}\n{row.path}".casefold())
+            rows = tuple(row for row in rows if wanted in f"{row.title}\n{row.document_id}".casefold())
             end = request.offset + min(request.limit or _USUAL_LIST, _LONGEST_LIST)
             generation = desk.knowledge().generation
             return wire.ListDocumentsResponse(

@@ -21,7 +21,6 @@ def passage(evidence: Evidence) -> wire.Passage:
     return wire.Passage(
         number=evidence.number,
         document_id=evidence.document_id,
-        path=evidence.document_path,
         title=evidence.title,
         headings=evidence.heading_path,
         text=evidence.text,
@@ -75,7 +74,6 @@ def document_line(row: DocumentRow, generation: int) -> wire.Document:
     """Return a document without its text."""
     return wire.Document(
         document_id=row.document_id,
-        path=row.path,
         title=row.title,
         language=row.language,
         source=row.source,
@@ -91,7 +89,6 @@ def document(stretch: Stretch) -> wire.Document:
     whole = stretch.document
     return wire.Document(
         document_id=whole.document_id,
-        path=whole.path,
         title=whole.title,
         language=whole.language,
         source=whole.source,
@@ -123,7 +120,6 @@ def _citation(found: Citation) -> wire.Citation:
         start=found.start,
         end=found.end,
         document_id=found.document_id,
-        path=found.document_path,
         quote=found.quote,
         quote_start=found.quote_start,
         quote_end=found.quote_end,

@@ -14,7 +14,6 @@ from api.idempotency import IdempotentRequests
 from api.mcp.calls import Call
 from api.mcp.tools import mcp_server
 from api.services.shared import SharedServices, open_people
-from rag.people.keys import ApiKeys
 from rag.settings import Settings
 
 _THIS_MACHINE = "127.0.0.1"
@@ -29,7 +28,7 @@ def speak(open_services: Callable[[], SharedServices], settings: Settings) -> No
     """
     secret = os.environ.get("ANSWERDESK_API_KEY", "").strip()
     people, services = open_people(settings), cache(open_services)
-    callers = Callers(ApiKeys(settings.people_path), lambda: people, lambda host: False)
+    callers = Callers(lambda: people, lambda host: False)
     access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
 
     def caller_of(_: Call | None) -> Caller:

@@ -22,7 +22,6 @@ class FoundPassage(BaseModel):
     notice: Notice = NOTICE
     document_id: str
     uri: str
-    path: str
     title: str
     headings: list[str]
     start: int
@@ -52,7 +51,6 @@ class QuotedCitation(BaseModel):
     end: int
     document_id: str
     uri: str
-    path: str
     quote: str
     quote_start: int
     quote_end: int
@@ -101,7 +99,6 @@ class Article(BaseModel):
     knowledge_base: str
     document_id: str
     uri: str
-    path: str
     title: str
     language: Language
     source: str
@@ -141,7 +138,6 @@ def found_passage(knowledge_base: str, passage: Evidence) -> FoundPassage:
     return FoundPassage(
         document_id=passage.document_id,
         uri=uri_of(knowledge_base, passage.document_id),
-        path=passage.document_path,
         title=passage.title,
         headings=list(passage.heading_path),
         start=passage.start,
@@ -180,7 +176,6 @@ def article(knowledge_base: str, stretch: Stretch) -> Article:
         knowledge_base=knowledge_base,
         document_id=document.document_id,
         uri=uri_of(knowledge_base, document.document_id),
-        path=document.path,
         title=document.title,
         language=document.language,
         source=document.source,
@@ -203,7 +198,6 @@ def _citation(knowledge_base: str, citation: Citation) -> QuotedCitation:
         end=citation.end,
         document_id=citation.document_id,
         uri=uri_of(knowledge_base, citation.document_id),
-        path=citation.document_path,
         quote=citation.quote,
         quote_start=citation.quote_start,
         quote_end=citation.quote_end,

@@ -1,8 +1,11 @@
 """Prepares torch and transformers for models of sentence-transformers: without the hub, quiet, with so many threads."""
 
+import importlib.util
 import os
 
 from safetensors import SafetensorError
+
+from rag.errors import TorchMissing
 
 _NO_HUB = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
 """Switches that huggingface_hub, and transformers through it, read when they are imported: the folder holds all."""
@@ -12,9 +15,14 @@ LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, Runt
 
 
 def prepare_transformers(threads: int = 0) -> None:
-    """Import torch and transformers, which takes seconds; ``threads`` 0 leaves torch's choice."""
+    """Import torch and transformers, which takes seconds; ``threads`` 0 leaves torch's choice.
+
+    Raises ``TorchMissing``.
+    """
     for switch in _NO_HUB:
         os.environ.setdefault(switch, "1")
+    if importlib.util.find_spec("torch") is None:
+        raise TorchMissing
     import torch
     from transformers.utils.logging import disable_progress_bar
 

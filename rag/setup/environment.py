@@ -3,6 +3,9 @@
 It runs before anything is installed, so it uses the standard library alone and imports nothing of its neighbours.
 Packages are checked against the hashes in the lock.  uv installs them, in seconds where its cache has them; it is
 fetched with pip, pinned by hash, where this machine lacks it.  A stamp in the environment spares a second run the work.
+
+torch's build for CUDA is three quarters of the whole, and a machine without an NVIDIA GPU loads none of that.  So torch
+comes as one of four builds, by ``ANSWERDESK_TORCH`` or, by default, by what the machine has (``_BUILDS``).
 """
 
 from __future__ import annotations  # an older Python must get as far as the sentence that names it
@@ -12,11 +15,13 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,12 +36,59 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _EXIT_CODE = 5  # that of a ProvisioningError
 _INTERRUPTED = 130
 
+_BUILDS = {"full": (7.1, 3.4), "trimmed": (5.8, 2.9), "cpu": (2.3, 0.6), "none": (1.6, 0.4)}
+"""Builds of torch: GB installed and GB downloaded of requirements.lock, measured with torch 2.15.0 on x86-64 Linux.
+
+``full`` is the lock as it is, ``trimmed`` leaves out what importing torch does not load, ``cpu`` is the build of
+PyTorch's CPU index, ``none`` leaves torch out: the built-in embedder needs none."""
+_CHOICES = ("auto", "cpu", "full", "none")
+_CUDA = re.compile(r"nvidia-(?!ml-py$)|cuda-|triton$")  # nvidia-ml-py is ours: it measures a GPU's load
+UNLOADED = frozenset({"triton", "cuda-bindings", "cuda-pathfinder", "nvidia-cusolver"})
+"""Packages for GPUs that torch computes on a CPU without; a real test holds that."""
+_SIGNS_OF_A_GPU = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/dxg"))  # the last: WSL
+_PROBE = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}  # an index that does not answer is given up within seconds
+
 _WORDS = {
     "done": ("Python packages: installed and verified, {seconds:.1f} s", "Python 依赖：已安装并校验，{seconds:.1f} 秒"),
     "here": ("Python packages: already here, {seconds:.1f} s", "Python 依赖：已就绪，{seconds:.1f} 秒"),
     "installing": (
-        "  installing Python packages; the first time this downloads about 3 GB",
-        "  正在安装 Python 依赖；首次安装约需下载 3 GB",
+        "  installing Python packages; the first time this downloads about {gigabytes} GB",
+        "  正在安装 Python 依赖；首次安装约需下载 {gigabytes} GB",
+    ),
+    "full": ("  {size:.1f} GB in .venv", "  .venv 共 {size:.1f} GB"),
+    "cpu": (
+        "  {size:.1f} GB in .venv, with torch's CPU build. Left out: {less:.1f} GB of CUDA libraries, which only an "
+        "NVIDIA GPU uses; to have them: ANSWERDESK_TORCH=full make setup",
+        "  .venv 共 {size:.1f} GB，torch 为 CPU 版。未安装仅 NVIDIA GPU 使用的 CUDA 库 {less:.1f} GB；"
+        "如需安装：ANSWERDESK_TORCH=full make setup",
+    ),
+    "trimmed": (
+        "  {size:.1f} GB in .venv. Left out: {less:.1f} GB (Triton, cuSOLVER) that nothing loads without an NVIDIA "
+        "GPU. The rest of CUDA is here because no index with torch's CPU build answered; ANSWERDESK_TORCH_INDEX names "
+        "one, and ANSWERDESK_TORCH=none does without torch (docs/settings.md)",
+        "  .venv 共 {size:.1f} GB。未安装没有 NVIDIA GPU 时用不到的 {less:.1f} GB（Triton、cuSOLVER）。"
+        "其余 CUDA 库仍已安装，因为没有可用的 torch CPU 版软件源；可用 ANSWERDESK_TORCH_INDEX 指定软件源，"
+        "或用 ANSWERDESK_TORCH=none 不安装 torch（见 docs/settings.md）",
+    ),
+    "none": (
+        "  {size:.1f} GB in .venv, without torch. Left out: {less:.1f} GB. Answers need no torch; a search model of "
+        "your own and the reference embedder do: ANSWERDESK_TORCH=cpu make setup",
+        "  .venv 共 {size:.1f} GB，未安装 torch，节省 {less:.1f} GB。回答问题不需要 torch；"
+        "自选检索模型和参考向量模型需要：ANSWERDESK_TORCH=cpu make setup",
+    ),
+    "probing": (
+        "  no NVIDIA GPU here: asking an index for torch's CPU build",
+        "  本机没有 NVIDIA GPU：正在查询 torch 的 CPU 版",
+    ),
+    "no_cpu_build": (
+        "torch {version} could not be had as a CPU build: {reason}. Name an index that has it with "
+        "ANSWERDESK_TORCH_INDEX, or leave ANSWERDESK_TORCH unset. The whole output is in {log}",
+        "无法获得 torch {version} 的 CPU 版：{reason}。请用 ANSWERDESK_TORCH_INDEX 指定提供该版本的软件源，"
+        "或不设置 ANSWERDESK_TORCH。完整输出见 {log}",
+    ),
+    "choice": (
+        "ANSWERDESK_TORCH is {found}; it can be: {choices}",
+        "ANSWERDESK_TORCH 的值为 {found}；可用的值：{choices}",
     ),
     "uv": ("  with {path}, the uv on PATH", "  使用 PATH 中的 uv：{path}"),
     "link": (
@@ -108,28 +160,122 @@ def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
 
     The environment for development holds all of the other, so it serves both.  Raises ``EnvironmentFailed``.
     """
-    if _is_current(kind, checkout):
+    wanted = _wanted_torch()
+    if _is_current(kind, checkout, wanted):
         _write_command(checkout)
         return "here"
     cache = cache_folder()
     _require_own(cache)
     with _lock(cache, checkout):
-        if _is_current(kind, checkout):  # another process has just done it
+        if _is_current(kind, checkout, wanted):  # another process has just done it
             return "here"
-        _say("installing")
         log = cache / "logs" / "environment.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         _open(log, os.O_TRUNC).close()
-        uv = _uv(cache, log)
-        python = checkout / ".venv" / "bin" / "python"
-        if not python.exists():
-            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, checkout / ".venv"], log, cache)
-        _stamp(checkout).unlink(missing_ok=True)
-        lock = checkout / LOCKS[kind]
-        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, lock], log, cache)
+        uv = _Uv(_uv(cache, log), checkout, log, cache)
+        if not uv.python.exists():
+            uv.run("venv", "--quiet", "--clear", "--python", sys.executable, checkout / ".venv")
+        build = _install(uv, checkout / LOCKS[kind], wanted)
         _write_command(checkout)
-        _stamp(checkout).write_text(_sum(checkout, kind), encoding="utf-8")
+        _stamp(checkout).write_text(_stamped(_sum(checkout, kind), build), encoding="utf-8")
+    size = _gigabytes(checkout / ".venv")
+    _say(build, size=size, less=_BUILDS["full"][0] - _BUILDS[build][0])
     return "done"
+
+
+class _Uv:
+    """uv, as it works on the environment of one checkout."""
+
+    def __init__(self, program: Path, checkout: Path, log: Path, cache: Path) -> None:
+        self._program, self._cache = program, cache
+        self.checkout, self.log = checkout, log
+        self.python = checkout / ".venv" / "bin" / "python"
+
+    def run(self, *arguments: str | Path) -> None:
+        """Run it.  Raises ``EnvironmentFailed``."""
+        _run([self._program, *arguments], self.log, self._cache)
+
+    def sync(self, lock: Path) -> None:
+        """Install what a lock holds, and remove all else.  Raises ``EnvironmentFailed``."""
+        self.run("pip", "sync", *self._verified(), lock)
+
+    def add(self, lock: Path, *index: str) -> None:
+        """Install what a lock holds from an index, without what it depends on.  Raises ``EnvironmentFailed``."""
+        self.run("pip", "install", "--no-deps", *self._verified(), *index, "--requirement", lock)
+
+    def lock(self, requirement: str, *index: str) -> str:
+        """Return a requirement with the hashes that an index has for it, empty where the index fails."""
+        options = ["--quiet", "--no-deps", "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"]
+        line = [str(self._program), "pip", "compile", *options, "--python", str(self.python), *index, "-"]
+        with _open(self.log, os.O_APPEND) as output:
+            return subprocess.run(
+                line, input=requirement, stdout=subprocess.PIPE, stderr=output, text=True, check=False,
+                env={**_environment(self._cache), **_PROBE},
+            ).stdout  # fmt: skip
+
+    def _verified(self) -> list[str]:
+        return ["--require-hashes", "--compile-bytecode", "--python", str(self.python)]
+
+
+def _install(uv: _Uv, lock: Path, wanted: str) -> str:
+    """Install a lock with the wanted build of torch and return which one it became.  Raises ``EnvironmentFailed``."""
+    text = lock.read_text(encoding="utf-8")
+    torch = re.search(r"^torch==([^\s;\\]+)", text, re.MULTILINE)
+    index = _cpu_index()
+    build, cpu_lock = "full", ""
+    if torch is not None and wanted != "full" and sys.platform == "linux":  # elsewhere the lock's torch has no CUDA
+        build = "none"
+        if wanted != "none":
+            _say("probing")
+            cpu_lock = uv.lock(f"torch=={torch[1]}+cpu\n", *index)
+            build = "cpu" if cpu_lock.strip() else "trimmed"
+        if wanted == "cpu" and build != "cpu":
+            raise EnvironmentFailed(words("no_cpu_build", version=torch[1], reason=_said(uv.log) or "–", log=uv.log))
+    _say("installing", gigabytes=_BUILDS[build][1])
+    _stamp(uv.checkout).unlink(missing_ok=True)
+    if build == "full":
+        uv.sync(lock)
+        return build
+    with tempfile.TemporaryDirectory(prefix="answerdesk-") as folder:
+        reduced, added = Path(folder) / lock.name, Path(folder) / "torch-cpu.lock"
+        reduced.write_text(without_packages(text, build), encoding="utf-8")
+        uv.sync(reduced)
+        if build == "cpu":
+            added.write_text(cpu_lock, encoding="utf-8")
+            uv.add(added, *index)
+    return build
+
+
+def without_packages(lock: str, build: str) -> str:
+    """Return a lock without the packages that a build of torch does without."""
+    kept = []
+    leaving = False
+    for line in lock.splitlines(keepends=True):
+        name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)
+        if name is not None:  # the hashes below a package are indented
+            leaving = name[0] in UNLOADED if build == "trimmed" else name[0] == "torch" or bool(_CUDA.match(name[0]))
+        if not leaving:
+            kept.append(line)
+    return "".join(kept)
+
+
+def _wanted_torch() -> str:
+    """Return ``full``, ``cpu``, ``none``, or ``auto`` where that means a build without CUDA."""
+    chosen = os.environ.get("ANSWERDESK_TORCH", "").strip().lower() or "auto"
+    if chosen not in _CHOICES:
+        raise EnvironmentFailed(words("choice", found=chosen, choices=", ".join(_CHOICES)))
+    return "full" if chosen == "auto" and any(sign.exists() for sign in _SIGNS_OF_A_GPU) else chosen
+
+
+def _cpu_index() -> tuple[str, str]:
+    """Return the options of uv that name the index of CPU builds: the user's, or PyTorch's own, which uv knows."""
+    named = os.environ.get("ANSWERDESK_TORCH_INDEX", "").strip()
+    return ("--default-index", named) if named else ("--torch-backend", "cpu")
+
+
+def _gigabytes(folder: Path) -> float:
+    """Return how much the files of a folder hold, in 10^9 bytes."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()) / 1e9
 
 
 def _write_command(checkout: Path) -> None:
@@ -153,12 +299,22 @@ def _sum(checkout: Path, kind: str) -> str:
     return hashlib.sha256((checkout / LOCKS[kind]).read_bytes()).hexdigest()
 
 
-def _is_current(kind: str, checkout: Path) -> bool:
+def _stamped(lock_sum: str, build: str) -> str:
+    return lock_sum if build == "full" else f"{lock_sum} {build}"
+
+
+def _is_current(kind: str, checkout: Path, wanted: str) -> bool:
+    """Tell whether the environment is that of the lock, with a build of torch that serves.
+
+    By default any does that can: what was chosen, or what the index had then, is not exchanged behind the user's back.
+    """
     stamp = _stamp(checkout)
     if not stamp.is_file() or not (checkout / ".venv" / "bin" / "python").exists():
         return False
-    sufficient = {_sum(checkout, "dev")} | ({_sum(checkout, "run")} if kind == "run" else set())
-    return stamp.read_text(encoding="utf-8") in sufficient
+    able = [build for build in _BUILDS if build != "none" or kind == "run"]  # tests compare with the reference embedder
+    builds = able if wanted == "auto" else [wanted]
+    sums = [_sum(checkout, "dev")] + ([_sum(checkout, "run")] if kind == "run" else [])
+    return stamp.read_text(encoding="utf-8") in {_stamped(one, build) for one in sums for build in builds}
 
 
 def _require_own(cache: Path) -> None:
@@ -239,8 +395,13 @@ def _run(command: Sequence[str | Path], log: Path, cache: Path) -> None:
             line, stdin=subprocess.DEVNULL, stdout=output, stderr=shown, env=_environment(cache), check=False
         ).returncode
     if code != 0:
-        said = [text.strip() for text in log.read_text(encoding="utf-8", errors="replace").splitlines() if text.strip()]
-        raise EnvironmentFailed(words("failed", reason=said[-1] if said else f"exit code {code}", log=log))
+        raise EnvironmentFailed(words("failed", reason=_said(log) or f"exit code {code}", log=log))
+
+
+def _said(log: Path) -> str:
+    """Return the last line of a log, empty where it holds none."""
+    lines = [text.strip() for text in log.read_text(encoding="utf-8", errors="replace").splitlines() if text.strip()]
+    return lines[-1] if lines else ""
 
 
 def _environment(cache: Path) -> dict[str, str]:
@@ -248,7 +409,8 @@ def _environment(cache: Path) -> dict[str, str]:
     environment = {"UV_CACHE_DIR": str(cache / "uv"), **os.environ}
     if not sys.stderr.isatty():
         environment["UV_NO_PROGRESS"] = "1"
-    environment.pop("VIRTUAL_ENV", None)
+    for name in ("VIRTUAL_ENV", "UV_TORCH_BACKEND"):  # the latter would give torch from where the lock's hashes are not
+        environment.pop(name, None)
     named = {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX"} & environment.keys()
     index = "" if named else _index_of_pip()
     return {**environment, "UV_DEFAULT_INDEX": index} if index else environment

@@ -5,12 +5,13 @@ torch's ``weights_only``, which runs nothing of what is in it, and code that com
 """
 
 import errno
+import importlib.util
 import os
 from pathlib import Path
 
 import httpx
 
-from rag.errors import DownloadFailed
+from rag.errors import DownloadFailed, TorchMissing
 from rag.retrieval.search_models import (
     embedding_model_folder,
     hub_model_folder,
@@ -26,7 +27,8 @@ from rag.setup.embedder import fill_folder
 def provide_embedding_model(settings: Settings, console: Console) -> Outcome:
     """Fetch the embedding model unless it is here; say what it takes.
 
-    Raises ``DownloadFailed``, and ``SearchModelUnusable`` where it is no model of sentence-transformers.
+    Raises ``DownloadFailed``, ``TorchMissing``, and ``SearchModelUnusable`` where it is no model of
+    sentence-transformers.
     """
     name = settings.embedding_model
     what = console.words("embedding_model", name=name)
@@ -42,7 +44,7 @@ def provide_embedding_model(settings: Settings, console: Console) -> Outcome:
 
 
 def provide_reranker(settings: Settings, console: Console) -> Outcome:
-    """Fetch the reranker unless it is here.  Raises ``DownloadFailed`` and ``SearchModelUnusable``."""
+    """Fetch the reranker unless it is here.  Raises ``DownloadFailed``, ``TorchMissing`` or ``SearchModelUnusable``."""
     fetched = _fetch(settings, settings.reranker, console, "CrossEncoder")
     search_model_folder(settings, settings.reranker)
     return Outcome(console.words("reranker", name=settings.reranker), "fetched" if fetched else "here")
@@ -66,6 +68,8 @@ def _fetch(settings: Settings, name: str, console: Console, kind: str) -> bool:
 
 def _save(name: str, folder: Path, kind: str) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if importlib.util.find_spec("torch") is None:
+        raise TorchMissing
     import sentence_transformers
 
     model = getattr(sentence_transformers, kind)(name, trust_remote_code=False, device="cpu")

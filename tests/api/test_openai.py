@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from openai import APIError, AuthenticationError, BadRequestError, NotFoundError
 
 from api.openai.errands import errand_reply
 from tests.api.offline_server import QUESTION, OfflineServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -221,8 +221,8 @@ def test_a_client_that_goes_away_frees_the_model(api: OfflineServer, path: str, 
     }
     accept = "text/event-stream" if streams else "application/json"
     with raw_request(api, path, bodies[path], accept):
-        _until(lambda: api.model.answering == 1)
-    _until(lambda: api.model.answering == 0)  # alone it takes 0.02 s; nothing else would end what is held
+        until(lambda: api.model.answering == 1)
+    until(lambda: api.model.answering == 0)  # alone it takes 0.02 s; nothing else would end what is held
 
 
 @contextmanager
@@ -235,13 +235,6 @@ def raw_request(api: OfflineServer, path: str, body: dict[str, Any], accept: str
     with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2]))) as connection:
         connection.sendall("\r\n".join(head).encode() + content)
         yield connection
-
-
-def _until(holds: Any, seconds: float = 10.0) -> None:
-    ends_at = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < ends_at, "it never came to hold"
-        time.sleep(0.005)
 
 
 def test_open_webuis_errands_never_reach_the_model(api: OfflineServer) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import NotPermitted
-from rag.performance import BUCKETS, PerformanceReports, PersonalPerformance, measure
+from rag.performance import BUCKETS, PerformanceReports, PersonalPerformance, made_up_day, measure
 from rag.schema import Answer, SpanTime
 from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_store import Turn, TurnStore
@@ -121,3 +121,27 @@ def test_one_report_serves_all_who_look_at_the_same_moment(record: Record, monke
     reports.report(3600, None)
     reports.report(900, frozenset({"default"}))
     assert measured == [900, 3600, 900]
+
+
+def test_the_made_up_day_is_the_same_each_time_and_of_no_real_turn() -> None:
+    day = made_up_day(NOW)
+    assert day == made_up_day(NOW)
+    assert (day.asked, day.models, day.slowest) == (165, (), ())
+    assert (day.objective.n, day.objective.met) == (165, 162), "three searches of 1.6 s"
+    assert round(day.tokens_per_second or 0) == 24
+    six = next(bucket for bucket in day.buckets if bucket.at.hour == 6)
+    assert {stage: found.p50 for stage, found in six.stages.items()} == {
+        "embed": 7.0, "search": 24.0, "pack": 11.0, "wait": 0.0, "prompt": 800.0, "answer": 4200.0,
+        "evidence": 42.0, "total": 5042.0,
+    }, "the day's first question: 7 + 24 + 11 = 42, and 800 + 4200 more"  # fmt: skip
+
+
+def test_the_made_up_day_is_not_kept_with_the_reports_of_real_ones(record: Record, tmp_path: Path) -> None:
+    lead = User("bo", "lead", None)
+    reports = PerformanceReports(record.times, lambda: None)
+    mine = PersonalPerformance(reports, KnowledgeBases(tmp_path / "knowledge"), lambda: lead)
+    assert mine.made_up_day(NOW).asked == 165
+    assert mine.report(86_400.0).asked == 0
+    agent = PersonalPerformance(reports, KnowledgeBases(tmp_path / "knowledge"), lambda: User("mei", "agent", None))
+    with pytest.raises(NotPermitted):
+        agent.made_up_day(NOW)

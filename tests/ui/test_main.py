@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from rag.errors import OllamaNotStarted, ToolMissing
+from rag.errors import KnowledgeBaseMissing, OllamaNotStarted, ToolMissing
 from rag.ollama.server import ServerStatus
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
@@ -67,6 +67,20 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Steps:
         monkeypatch.setattr(desk, name, getattr(noted, name))
     monkeypatch.setattr(sample, "provide_sample", noted.sample)
     return noted
+
+
+def test_first_measurements_that_fail_do_not_keep_the_desk_closed(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(settings: Settings, console: Console) -> Outcome:
+        raise KnowledgeBaseMissing(name="default")
+
+    monkeypatch.setattr(sample, "first_runs_wanted", lambda settings: True)
+    monkeypatch.setattr(sample, "measure_first_runs", fails)
+    port = free_port()
+    assert desk.main(["--port", str(port)]) == 0
+    assert steps.done[-2:] == [f"serve {port}", "stop"]
+    assert "default" in capsys.readouterr().err
 
 
 ALL_STEPS = ["ollama", "server", "model", "embedder", "sample"]

@@ -62,6 +62,26 @@ def test_an_agent_does_not_see_it_and_an_empty_window_says_so(
     page.context.close()
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_made_up_day_stands_alone_and_is_gone_with_a_click(
+    browser: Browser, address: str, language: Language
+) -> None:
+    page = new_page(browser, language)
+    desk = signed_in(page, address, language, "bo", "/performance")
+    slowest = page.locator(".list .row").first
+    expect(slowest).to_contain_text(SLOWEST["default"])
+    page.get_by_role("button", name=translate("ui.made_up_show", language)).click()
+    expect(page.get_by_role("heading", name=translate("ui.made_up_title", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.made_up_warning", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.machine_title", language), exact=True)).to_have_count(0)
+    expect(slowest).to_have_count(0)
+    desk.shoot("33-performance-made-up")
+    page.get_by_role("button", name=translate("ui.made_up_end", language)).click()
+    expect(slowest).to_contain_text(SLOWEST["default"])
+    expect(page.get_by_text(translate("ui.made_up_warning", language))).to_have_count(0)
+    page.context.close()
+
+
 def test_a_live_page_shows_what_was_asked_meanwhile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("live")
     furnish(folder)

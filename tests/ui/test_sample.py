@@ -1,10 +1,14 @@
 """When the sample knowledge base is ingested, and when it is not."""
 
 import io
+import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from api.services.quality import QualityRegistry, RunInfo
+from eval.compare.pairs import compare_runs
 from ingest.pipeline import ingest
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
@@ -87,3 +91,76 @@ def test_each_knowledge_base_gets_it(settings: Settings, articles: Path) -> None
 def test_the_shipped_sample_is_there() -> None:
     assert (SAMPLE_FOLDER / "en").is_dir()
     assert (SAMPLE_FOLDER / "zh").is_dir()
+
+
+@pytest.fixture
+def questions(articles: Path) -> Path:
+    """Put questions beside the articles: two that can be answered, and one that cannot."""
+    rows = [
+        {"id": "a", "question": "How many days to return an order?", "lang": "en", "relevant": ["returns.md"]},
+        {"id": "b", "question": "return an order", "lang": "en", "relevant": ["returns.md"]},
+        {"id": "c", "question": "Who won the cup final?", "lang": "en", "answerable": False, "relevant": []},
+    ]
+    folder = articles.parent / "golden"
+    folder.mkdir()
+    (folder / "en.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+def _of_first_day(settings: Settings) -> dict[str, RunInfo]:
+    runs = Mock(spec=QualityRegistry, settings=settings)
+    return {run.name: run for run in QualityRegistry.runs(runs, settings.knowledge_base)}
+
+
+@pytest.mark.slow
+def test_the_first_day_has_runs_that_were_measured_here(settings: Settings, articles: Path, questions: Path) -> None:
+    provide(settings, articles)
+    assert sample.first_runs_wanted(settings, articles)
+    outcome = sample.measure_first_runs(settings, Console("en", io.StringIO()), articles)
+    assert outcome.details == {"found": 2, "judged": 3}
+    found = _of_first_day(settings)
+    assert {name: (run.kind, run.n) for name, run in found.items()} == {
+        "default-1-sample-5-candidates": ("retrieval", 2),
+        "default-1-sample-search": ("retrieval", 2),
+        "default-1-sample-refusal": ("refusal", 3),
+    }
+    assert found["default-1-sample-search"].figure == 1.0, "one document, which both questions find"
+    compared = compare_runs("default-1-sample-5-candidates", "default-1-sample-search", settings)
+    assert compared.measures[0].n == 2
+    assert not sample.first_runs_wanted(settings, articles), "once"
+
+
+@pytest.mark.slow
+def test_what_an_interrupted_start_asked_is_not_asked_again(
+    settings: Settings, articles: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provide(settings, articles)
+    console = Console("en", io.StringIO())
+    monkeypatch.setattr("eval.refusal.benchmark.measure_refusal", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        sample.measure_first_runs(settings, console, articles)
+    records = settings.data_dir / "runs" / "default-1-sample-search" / "records.jsonl"
+    before = records.read_text(encoding="utf-8")
+    monkeypatch.undo()
+    monkeypatch.setattr(sample, "open_embedder", lambda settings: HashEmbedder())
+    assert sample.first_runs_wanted(settings, articles)
+    sample.measure_first_runs(settings, console, articles)
+    assert records.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.slow
+def test_a_changed_sample_brings_its_own_questions_and_is_measured_anew(
+    settings: Settings, articles: Path, questions: Path
+) -> None:
+    provide(settings, articles)
+    sample.measure_first_runs(settings, Console("en", io.StringIO()), articles)
+    (articles / "returns.md").rename(articles / "sending-back.md")
+    text = (questions / "en.jsonl").read_text(encoding="utf-8")
+    (questions / "en.jsonl").write_text(text.replace("returns.md", "sending-back.md"), encoding="utf-8")
+    assert provide(settings, articles).way == "ingested"
+    assert paths(settings) == ["sending-back.md"], "the gate holds nothing back"
+    assert sample.first_runs_wanted(settings, articles)
+
+
+def test_documents_of_ones_own_are_not_measured(settings: Settings, articles: Path, questions: Path) -> None:
+    assert not sample.first_runs_wanted(settings, articles)

@@ -25,7 +25,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineServer]:
 
 @pytest.fixture(scope="session")
 def face(api: OfflineServer) -> Iterator[GrpcFace]:
-    callers = Callers(api.keys, lambda: api.services.people, lambda host: False)
+    callers = Callers(lambda: api.services.people, lambda host: False)
     idempotent = IdempotentRequests(api.settings.data_dir / "grpc-requests.db")
     access = Access(lambda: api.services, callers, idempotent)
     loop = asyncio.new_event_loop()

@@ -13,20 +13,12 @@ from api.grpc import answerdesk_pb2 as wire
 from rag.turns.snapshot import FINAL_STATES
 from tests.api.grpc.channel import METHODS, SERVICES, GrpcFace, refused
 from tests.api.offline_server import QUESTION
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
 SENTENCE = "You can send back any item within 30 days of delivery."
 SOON = 5.0  # seconds, on a busy machine; alone it is 0.02, and nothing else would end it
-
-
-def until(what: Callable[[], bool], seconds: float = 10.0) -> float:
-    """Wait until something is so, and return how long that took."""
-    started_at = time.monotonic()
-    while not what():
-        assert time.monotonic() - started_at < seconds
-        time.sleep(0.005)
-    return time.monotonic() - started_at
 
 
 def ask(question: str = QUESTION, **options: Any) -> wire.AskRequest:

@@ -24,7 +24,6 @@ from api.grpc.server import serving
 from api.idempotency import IdempotentRequests
 from api.services.shared import PeopleServices
 from rag.errors import AnswerdeskError, CertificateNeeded, CertificateUnusable, ExtraMissing, PortTaken
-from rag.people.keys import ApiKeys
 from tests.support.protocol import CHECKOUT, GENERATED, generate
 
 pytestmark = pytest.mark.slow
@@ -74,7 +73,6 @@ def test_only_what_passes_is_tried_again_by_clients() -> None:
 
 @pytest.fixture
 def access(tmp_path: Path) -> Iterator[Access]:
-    keys = ApiKeys(tmp_path / "people.db")
     idempotent = IdempotentRequests(tmp_path / "requests.db")
 
     def people() -> PeopleServices | None:
@@ -83,8 +81,7 @@ def access(tmp_path: Path) -> Iterator[Access]:
     def never() -> object:
         raise RuntimeError(WORDS)
 
-    yield Access(never, Callers(keys, people, lambda host: False), idempotent)  # type: ignore[arg-type]
-    keys.close()
+    yield Access(never, Callers(people, lambda host: False), idempotent)  # type: ignore[arg-type]
     idempotent.close()
 
 

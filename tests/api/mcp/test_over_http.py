@@ -3,8 +3,6 @@
 import asyncio
 import json
 import socket
-import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,6 +13,7 @@ from api.mcp.over_http import McpRoute
 from rag.people.keys import Right
 from tests.api.mcp.clients import MODES, call, call_raw, problem_of, with_client
 from tests.api.offline_server import QUESTION, OfflineServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -28,15 +27,6 @@ CALLS: dict[str, tuple[Right | None, dict[str, Any]]] = {
     "read_article": ("documents:read", {"document_id": "returns.md"}),
     "list_knowledge_bases": (None, {}),
 }
-
-
-def until(what: Callable[[], bool], seconds: float = 10.0) -> float:
-    """Wait until something is so, and return how long that took."""
-    started_at = time.monotonic()
-    while not what():
-        assert time.monotonic() - started_at < seconds
-        time.sleep(0.005)
-    return time.monotonic() - started_at
 
 
 # what there is
@@ -61,6 +51,7 @@ def test_a_search_gives_passages_that_are_labelled(api: OfflineServer) -> None:
     assert 0 < found["answerable_probability"] <= 1
     best = found["passages"][0]
     assert (best["notice"], best["document_id"], best["title"]) == (NOTICE, "returns.md", "Returning an order")
+    assert "path" not in best
     assert (best["uri"], best["updated_on"]) == ("answerdesk://default/returns.md", "2026-04-01")
     part = call(api, api.key(), "read_article", document_id="returns.md", start=best["start"], end=best["end"])
     assert part["text"] == best["text"]
@@ -73,6 +64,7 @@ def test_an_answer_has_citations_and_says_what_nothing_supports(api: OfflineServ
     assert (found["refused"], found["knowledge_base"], found["model"]) == (False, "default", "scripted")
     [citation] = found["citations"]
     assert found["text"][citation["start"] : citation["end"]] == SENTENCE
+    assert "path" not in citation
     assert (citation["notice"], citation["quote"]) == (NOTICE, SENTENCE)
     assert [one["text"] for one in found["unsupported"]] == ["The box is made of gold."]
 
@@ -86,6 +78,7 @@ def test_a_refusal_is_an_answer(api: OfflineServer) -> None:
 
 def test_an_article_is_read_whole_or_in_part(api: OfflineServer) -> None:
     whole = call(api, api.key("documents:read"), "read_article", document_id="returns.md")
+    assert "path" not in whole
     assert (whole["start"], whole["end"], whole["notice"]) == (0, whole["characters"], NOTICE)
     part = call(api, api.key(), "read_article", document_id="returns.md", start=4, end=12, knowledge_base="default")
     assert part["text"] == whole["text"][4:12]

@@ -17,21 +17,13 @@ from rag.people.keys import ApiKeys, Right
 from rag.settings import Settings
 from tests.api.mcp.clients import MODES, problem_of
 from tests.api.offline_server import QUESTION
+from tests.support.waiting import until_async
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 SENTENCE = "You can send back any item within 30 days of delivery."
 SOON = 5.0  # seconds, on a busy machine; alone it is 0.02, and nothing else would end it
 Result = TypeVar("Result")
-
-
-async def until(what: Callable[[], bool], seconds: float = 20.0) -> float:
-    """Wait until something is so, and return how long that took."""
-    started_at = time.monotonic()
-    while not what():
-        assert time.monotonic() - started_at < seconds
-        await asyncio.sleep(0.005)
-    return time.monotonic() - started_at
 
 
 def with_client(
@@ -95,9 +87,9 @@ def test_a_cancelled_call_frees_the_slot(tmp_path: Path, mode: str) -> None:
 
     async def work(client: Client) -> float:
         calling = asyncio.ensure_future(client.call_tool("ask", {"question": QUESTION}))
-        await until(answering.exists)
+        await until_async(answering.exists)
         calling.cancel()
-        return await until(lambda: not answering.exists())
+        return await until_async(lambda: not answering.exists())
 
     assert with_client(tmp_path, work, mode) < SOON
 
@@ -139,10 +131,10 @@ def test_a_client_that_goes_away_ends_the_server_and_its_turns(tmp_path: Path) -
     assert server.stdin is not None
     server.stdin.write(_lines("ask", question=QUESTION))
     server.stdin.flush()
-    asyncio.run(until(answering.exists))
+    asyncio.run(until_async(answering.exists))
     started_at = time.monotonic()
     server.stdin.close()
-    asyncio.run(until(lambda: not answering.exists()))
+    asyncio.run(until_async(lambda: not answering.exists()))
     assert time.monotonic() - started_at < SOON
     assert server.wait(timeout=10) == 0
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.errors import SearchModelUnusable
+from rag.errors import SearchModelUnusable, TorchMissing
 from rag.protocols import FloatMatrix
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.embedder_folder import reference_folder
 from rag.retrieval.search_model_embedder import SearchModelEmbedder, prompts_of
 from rag.retrieval.token_vectors import CENTRE_PATH
+from rag.retrieval.transformers_runtime import prepare_transformers
 from rag.settings import Settings
 from tests.support.search_models import QUERY_PROMPT, save_embedding_model
 
@@ -159,6 +160,13 @@ def test_a_folder_that_cannot_be_loaded_is_one_error(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(SearchModelUnusable, match="cannot load"):
         SearchModelEmbedder(folder, "m")
+
+
+def test_where_torch_was_left_out_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    with pytest.raises(TorchMissing) as raised:
+        prepare_transformers()
+    assert all("ANSWERDESK_TORCH=cpu make setup" in raised.value.text(language) for language in ("en", "zh"))
 
 
 def test_the_settings_choose_it_and_the_built_in_one_needs_no_torch(folder: Path, tmp_path: Path) -> None:

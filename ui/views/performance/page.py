@@ -23,11 +23,17 @@ _LIVE_SECONDS = 2.0
 _PERCENTS = (50, 95, 99)
 _COLOURS = {"light": ["#0B5CAD", "#8A5A00", "#B3261E"], "dark": ["#7AB8FF", "#FFD479", "#FF8A80"]}
 _LONGEST_ROW = 110
+_MADE_UP = "performance_made_up"
+"""Where a tab keeps that it looks at the made-up day: until its button is clicked, or the tab is closed."""
 
 
 def render(context: PageContext) -> None:
     """Draw the choices, then the figures, which a live page draws again every two seconds."""
     language = context.language
+    performance = context.services.performance
+    if performance is not None and st.session_state.get(_MADE_UP):
+        _draw_made_up(context, performance)
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(translate("ui.performance", language), anchor=False, width="stretch")
         st.segmented_control(
@@ -40,9 +46,39 @@ def render(context: PageContext) -> None:
             label_visibility="collapsed",
         )
         live = st.toggle(translate("ui.performance_live", language), key="performance_live")
-    performance = context.services.performance
+        st.button(translate("ui.made_up_show", language), key="made_up_show", on_click=_show_made_up, args=(True,))
     if performance is not None:
         st.fragment(_draw, run_every=_LIVE_SECONDS if live else None)(context, performance)
+
+
+def _show_made_up(shown: bool) -> None:
+    st.session_state[_MADE_UP] = shown
+
+
+def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> None:
+    """Draw the made-up day alone, without a window to choose and without anything of this machine."""
+    language = context.language
+    try:
+        report = performance.made_up_day(context.reading.now)
+    except AnswerdeskError as error:
+        say_failure(error, language)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header(translate("ui.made_up_title", language), anchor=False, width="stretch")
+        st.button(
+            translate("ui.made_up_end", language),
+            key="made_up_end",
+            type="primary",
+            on_click=_show_made_up,
+            args=(False,),
+        )
+    st.warning(translate("ui.made_up_warning", language))
+    _draw_figures(report, language)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _draw_chart(report, "24h", context)
+    with right:
+        _draw_stages(report, language)
 
 
 def _draw(context: PageContext, performance: PersonalPerformance) -> None:
@@ -69,10 +105,7 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
         _draw_slowest(report, context)
     with right:
         if report.stages:
-            st.subheader(translate("ui.stages_title", language), anchor=False)
-            st.table(
-                plain_rows(_stage_rows(report, language)), hide_index=True, alt=translate("ui.stages_alt", language)
-            )
+            _draw_stages(report, language)
         st.subheader(translate("ui.machine_title", language), anchor=False)
         if machine is None:
             st.caption(translate("ui.machine_looking", language))
@@ -82,6 +115,11 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
                 hide_index=True,
                 alt=translate("ui.machine_title", language),
             )
+
+
+def _draw_stages(report: Performance, language: Language) -> None:
+    st.subheader(translate("ui.stages_title", language), anchor=False)
+    st.table(plain_rows(_stage_rows(report, language)), hide_index=True, alt=translate("ui.stages_alt", language))
 
 
 def _about(report: Performance, window: str, context: PageContext) -> str:
