@@ -18,7 +18,7 @@ from ingest.loaders.fields import is_written_by_a_person, text_language
 from ingest.loaders.layout import Line, page_blocks
 from ingest.loaders.ocr import PictureReader, TooManyPixelsError, has_words, is_too_small_for_words, pictures_of
 from ingest.loaders.plain_markup import figure
-from ingest.loaders.source import FigureKept, Limits, PictureAhead, StillReading
+from ingest.loaders.source import REPEATED, FigureKept, Limits, PictureAhead, StillReading
 from rag.schema import Document, Figure, Language
 from rag.storage.figures import LARGEST_FIGURE_BYTES
 from rag.text.invisible import one_line, without_invisible
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 SMALLEST_SIDE_PIXELS = 64
 """Icons and rules are smaller."""
-
-REPEATED = 5
-"""Places of one document from which on a picture in all of them is a logo or an ornament."""
 
 LONGEST_SIDE_PIXELS = 1280
 """What is kept is no larger: enough to read a screenshot of a whole screen."""

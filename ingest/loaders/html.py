@@ -1,17 +1,13 @@
 """Web pages: the main content, with its structure in the plain form of ``plain_markup``."""
 
-import base64
 import re
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator
-from urllib.parse import unquote_to_bytes
+from collections.abc import Iterator
 
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 
 from ingest.loaders.encoding import decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
-from ingest.loaders.figures import FigureReader, Surroundings
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
 from ingest.loaders.source import Limits, SourceFile, StillReading
 from rag.schema import Document
@@ -39,9 +35,6 @@ _META_FOR_MACHINES = {
     "csrf-token", "csrf-param", "renderer", "msapplication-tilecolor", "msapplication-tileimage", "charset",
 }  # fmt: skip
 _META_LIMIT_CHARACTERS = 500
-_DATA_ADDRESS = re.compile(r"data:image/(?:png|jpe?g|gif|webp|bmp)[^,]{0,100};base64,", re.IGNORECASE)
-_IMAGE = re.compile(rb"<img\b[^<>]*?\bsrc\s*=\s*[\"'](?P<address>[^\"'<>]++)", re.IGNORECASE)
-_NEAR_CHARACTERS = 400
 
 
 def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | StillReading]:
@@ -57,76 +50,31 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
         main = _main_content(soup)
     except RecursionError as error:
         raise source.unreadable("malformed") from error
-    pictures = FigureReader(limits)
-    yield from _stand_for_pictures(main, pictures, embedded_picture, fields.get("title", ""))
+    pictures = None
+    if limits.figures and "data:image/" in content:
+        from ingest.loaders.page_pictures import PagePictures, embedded_picture  # brings numpy
+
+        pictures = PagePictures(limits)
+        yield from pictures.write_marks(main, embedded_picture, fields.get("title", ""))
     try:
-        text = "\n\n".join(_blocks(main))
+        text = content_text(main)
     except RecursionError as error:
         raise source.unreadable("malformed") from error
-    yield pictures.with_figures(make_document(source, text, fields, kind="html"))
+    document = make_document(source, text, fields, kind="html")
+    yield document if pictures is None else pictures.with_figures(document)
 
 
-def chapter_text(
-    raw: bytes, pictures: FigureReader, picture_of: Callable[[str], bytes]
-) -> Generator[StillReading, None, str]:
-    """Return the text of a page's main content, that is a chapter of something else.  Raises ``ValueError``.
-
-    ``picture_of`` returns the picture that the page names so, or nothing.
-    """
+def page_content(raw: bytes) -> Tag:
+    """Return a page's main content, that is a chapter of something else.  Raises ``ValueError``."""
     content = _decode_page(raw)
     if content is None:
         raise ValueError("no encoding fits")
-    main = _main_content(_soup(content))
-    yield from _stand_for_pictures(main, pictures, picture_of, main.get_text()[:_NEAR_CHARACTERS])
-    return "\n\n".join(_blocks(main))
+    return _main_content(_soup(content))
 
 
-def embedded_picture(address: str) -> bytes:
-    """Return the picture that a ``data:`` address holds; nothing for another one."""
-    found = _DATA_ADDRESS.match(address)
-    if found is None:
-        return b""
-    try:
-        return base64.b64decode(unquote_to_bytes(address[found.end() :]), validate=False)
-    except ValueError:
-        return b""
-
-
-def picture_addresses(raw: bytes) -> list[str]:
-    """Return what a page names as pictures, as often as it does, without reading it whole."""
-    return [found["address"].decode("utf-8", "replace") for found in _IMAGE.finditer(raw)]
-
-
-def _stand_for_pictures(
-    main: Tag, pictures: FigureReader, picture_of: Callable[[str], bytes], near: str
-) -> Iterator[StillReading]:
-    """Write in the place of each picture that is kept what stands for it."""
-    images = [(image, _image_address(image)) for image in main.find_all("img")] if pictures.keeps else []
-    places = Counter(address for _, address in images)
-    for image, address in images:
-        content = picture_of(address)
-        if not content or not pictures.keeps:
-            continue
-        alt = str(image.get("alt") or "")
-        around = Surroundings(alt, _caption(image), places=places[address], near=near, inline=True)
-        for found in pictures.read(content, "", around):
-            if isinstance(found, StillReading):
-                yield found
-            else:
-                block = BeautifulSoup("", "lxml").new_tag("div")
-                block.string = found
-                image.replace_with(block)
-
-
-def _image_address(image: Tag) -> str:
-    return str(image.get("src") or image.get("data-src") or "")
-
-
-def _caption(image: Tag) -> str:
-    """Return the caption of the figure that an image is in; else its title."""
-    figure = image.find_parent("figure")
-    caption = figure.find("figcaption") if figure is not None else None
-    return " ".join(caption.get_text().split()) if caption is not None else str(image.get("title") or "")
+def content_text(content: Tag) -> str:
+    """Return the text of a page's content."""
+    return "\n\n".join(_blocks(content))
 
 
 def fragment_text(markup: str) -> str:

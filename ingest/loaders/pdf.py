@@ -16,11 +16,11 @@ import pypdfium2
 import pypdfium2.raw
 
 from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
-from ingest.loaders.figures import REPEATED, SMALLEST_SIDE_PIXELS, FigureReader, Surroundings, is_caption
+from ingest.loaders.figures import SMALLEST_SIDE_PIXELS, FigureReader, Surroundings, is_caption
 from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, heading_levels, page_blocks, plain_line
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS
 from ingest.loaders.pages import join_pages
-from ingest.loaders.source import FigureKept, Found, Limits, Part, PictureAhead, SourceFile, StillReading
+from ingest.loaders.source import REPEATED, FigureKept, Found, Limits, Part, PictureAhead, SourceFile, StillReading
 
 if TYPE_CHECKING:
     from PIL.Image import Image

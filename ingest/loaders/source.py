@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 INSIDE = "!/"
 """Stands in a ``document_id`` between a container and what it holds: ``mail.eml!/invoice.pdf``."""
 
+REPEATED = 5
+"""Places of one document from which on a picture in all of them is a logo or an ornament."""
+
 IDLE_ENGINE_BYTES = 3_000_000_000
 """Address space of an engine for pictures: 2.4 GB after the first one, 3.1 GB after some; a third lies in memory."""
 

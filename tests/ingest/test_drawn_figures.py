@@ -37,6 +37,7 @@ def manual(pictures: Sequence[Drawn]) -> bytes:
 
 
 @pytest.mark.real
+@pytest.mark.timeout(1200)  # sixty pictures take a minute, on a machine that has nothing else to do
 def test_figures_are_found_by_their_words(tmp_path: Path) -> None:
     pictures = drawn_set()
     assert (len(pictures), len({one.name for one in pictures})) == (60, 60)
@@ -48,7 +49,7 @@ def test_figures_are_found_by_their_words(tmp_path: Path) -> None:
         name = f"{shown[0].language}-{begin:02}.docx"
         (folder / name).write_bytes(manual(shown))
         places |= {one.name: (name, number) for number, one in enumerate(shown)}
-    settings = Settings(data_dir=tmp_path / "data")
+    settings = Settings(data_dir=tmp_path / "data", reading_timeout_seconds=600)
     embedder = open_embedder(settings)
     summary = ingest([folder], settings, embedder)
     assert (summary.documents, summary.failures) == (12, ())
