@@ -90,8 +90,8 @@ class Evidence {
       const picture = button.appendChild(this.picture(element("img"), figure));
       picture.loading = "lazy";
       picture.addEventListener("error", () => { button.hidden = true; }); // its document is gone by now
-      const words = button.appendChild(element("span", "name", figure.name));
-      if (figure.place) words.lang = passage.lang;
+      const line = button.appendChild(element("span", "name", figure.name));
+      if (figure.place) line.lang = passage.lang;
       button.addEventListener("click", () => this.enlarge(passage, figure));
     }
     return row;
@@ -106,12 +106,9 @@ class Evidence {
   enlarge(passage, figure) {
     const large = this.at("large");
     this.picture(this.at("large img"), figure).alt = figure.name;
-    const words = this.at("large p");
-    words.replaceChildren(element("span", "name", figure.name));
-    if (figure.place) {
-      words.firstChild.lang = passage.lang;
-      words.append(" ", element("span", "quiet", figure.place));
-    }
+    const name = element("span", "name", figure.name);
+    if (figure.place) name.lang = passage.lang;
+    this.at("large p").replaceChildren(name, " ", element("span", "quiet", figure.place));
     this.at("large button").textContent = this.data.words.figure_close;
     large.setAttribute("aria-label", figure.name);
     large.showModal();
