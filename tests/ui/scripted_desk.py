@@ -173,11 +173,11 @@ def knowledge(folder: Path) -> KnowledgeStore:
     """Publish the articles that the scenes quote, so that answers can be written that rest on them."""
     articles = {place[0]: document(place[0]) for words in WORDS.values() for place in words.passages}
     for language, words in WORDS.items():
-        shown, content = figure(language)
-        FigureFolder(folder).keep(content)
         name = words.passages[0][0]
-        articles[name] = replace(articles[name], figures=(shown,))
+        articles[name] = replace(articles[name], figures=(figure(language)[0],))
     publish_documents(folder, list(articles.values()), HashEmbedder())
+    for language in WORDS:
+        FigureFolder(folder).keep(figure(language)[1])
     return KnowledgeStore(folder)
 
 

@@ -36,11 +36,11 @@ class Desk:
         self.bases = KnowledgeBases(self.settings.knowledge_folder)
         for name, scopes in (("root", None), ("mei", ["default"]), ("lin", ["payroll"])):
             self.people.people.add(name, "admin" if name == "root" else "agent", scopes, "", by="test")
+        internal = replace(document("b.docx", INTERNAL), audience="internal")
+        publish_documents(self.settings.knowledge_dir, [document("a.docx", FIGURE), internal], HashEmbedder())
         figures = FigureFolder(self.settings.knowledge_dir)
         figures.keep(CONTENT)
         figures.keep(OTHER)
-        internal = replace(document("b.docx", INTERNAL), audience="internal")
-        publish_documents(self.settings.knowledge_dir, [document("a.docx", FIGURE), internal], HashEmbedder())
         self.shelf = KnowledgeRegistry(self.settings, Jobs(), lambda name, user: pytest.fail("it is not asked"))
 
     def get(self, name: str, address: str) -> httpx.Response:
