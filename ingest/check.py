@@ -19,6 +19,7 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.postings import Postings
 from rag.schema import Chunk, Language
 from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
+from rag.storage.figures import FigureFolder
 from rag.storage.index_source import IndexRows, IndexSource
 from rag.storage.store import (
     CHUNK_COLUMNS,
@@ -29,7 +30,7 @@ from rag.storage.store import (
     visible_counts,
 )
 
-Problem = Literal["database", "counts", "offsets", "postings", "hashes", "vectors", "tokens", "index"]
+Problem = Literal["database", "counts", "offsets", "figures", "postings", "hashes", "vectors", "tokens", "index"]
 
 _CHUNKS_AT_ONCE = 1000
 
@@ -82,6 +83,7 @@ def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> C
             _check_chunks(batch, findings)
             if progress is not None:
                 progress(done, info.chunk_count)
+        _check_figures(store, info, findings)
         _check_vectors(store, info, findings)
         return CheckReport(info.generation, info.document_count, info.chunk_count, findings.all())
 
@@ -137,6 +139,18 @@ def _check_chunks(rows: list[_Row], findings: _Findings) -> None:
             findings.add("postings", name)
         if row.digest != embedding_hash(chunk):
             findings.add("hashes", name)
+
+
+def _check_figures(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
+    """Look whether each picture is there and is what its name says; reading its document again brings it back."""
+    folder = FigureFolder(store.folder)
+    for row in store.rows(
+        "SELECT digest, min(document_id) AS document_id FROM figure JOIN document USING (document_key) "
+        f"WHERE {VISIBLE.format('document')} GROUP BY digest",
+        {"generation": info.generation},
+    ):
+        if folder.read(row["digest"]) is None:
+            findings.add("figures", row["document_id"])
 
 
 def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:

@@ -11,7 +11,7 @@ from ingest.identity import CollectionMember, DocumentIds, DocumentMatch, body_h
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.new_details import keys_of, new_details_of
-from ingest.reader import FileReader
+from ingest.reader import FileReader, drop_figure
 from ingest.summary import IngestProgress, ReportProgress
 from rag.errors import DocumentUnreadable, NothingToIngest
 from rag.schema import Document
@@ -68,7 +68,7 @@ def difference(
         for number, source in enumerate(discovery.files):
             if progress is not None:
                 progress(IngestProgress("reading", files_done=number, files_total=len(discovery.files)))
-            for found in [] if comparison.leave(source) else files.read(source):
+            for found in [] if comparison.leave(source) else files.read(source, drop_figure):
                 comparison.take(found, source)
         return comparison.result(discovery)
 

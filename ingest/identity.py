@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ _COUNTED = re.compile(r"#\d+$")
 
 def content_hash(document: Document) -> bytes:
     """Return 32 bytes that change with anything a reader could see: text, title, date, audience, path..."""
-    fields = {
+    fields: dict[str, object] = {
         "document_id": document.document_id,
         "path": document.path,
         "title": document.title,
@@ -31,6 +31,8 @@ def content_hash(document: Document) -> bytes:
         "audience": document.audience,
         "metadata": dict(document.metadata),
     }
+    if document.figures:  # a document without pictures has the hash that it had before there were figures
+        fields["figures"] = [asdict(figure) for figure in document.figures]
     return hashlib.sha256(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode()).digest()
 
 

@@ -45,6 +45,7 @@ from rag.settings import Settings
 from rag.storage.access import UNSETTLED, keep_access, kept_access
 from rag.storage.connection import Database, storage_errors
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
+from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import DATABASE_NAME, GenerationChange, KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
@@ -196,6 +197,7 @@ class _Run:
         self._chunker_version = chunker_version(settings.chunk_tokens)
         self._progress = progress
         self._generation = writer.begin()
+        self._figures = FigureFolder(writer.folder)
         self._live = writer.live_documents()
         self._ids = DocumentIds(self._live)
         self._files = KnownFiles(
@@ -228,7 +230,7 @@ class _Run:
         to_read = [source for source in discovery.files if source not in unchanged]
         with (
             open_readers(self._settings, len(to_read), reader) as readers,
-            ReadAhead(readers, to_read, self._keep_arrived_vectors) as ahead,
+            ReadAhead(readers, to_read, self._keep_arrived_vectors, self._figures.keep) as ahead,
         ):
             for self._files_done, source in enumerate(discovery.files):
                 self._report("reading")

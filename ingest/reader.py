@@ -7,6 +7,7 @@ A file that takes its parser over finds nothing to take along.  The owner opens 
 the worker has an empty environment and confines itself before it sees a byte (``loaders/confinement.py``).
 """
 
+import base64
 import fcntl
 import json
 import logging
@@ -17,10 +18,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -29,8 +31,19 @@ from typing import IO, Self
 from ingest.loaders.confinement import Confinement
 from ingest.loaders.opening import open_file
 from ingest.loaders.registry import is_supported
-from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile, StillReading
-from ingest.loaders.worker import DOCUMENT, DOCUMENTS, END, GRANT, LENGTH_BYTES, MEMORY, QUESTION, READY, WORKING
+from ingest.loaders.source import IDLE_ENGINE_BYTES, FigureKept, Limits, SourceFile, StillReading
+from ingest.loaders.worker import (
+    DOCUMENT,
+    DOCUMENTS,
+    END,
+    FIGURE,
+    GRANT,
+    LENGTH_BYTES,
+    MEMORY,
+    QUESTION,
+    READY,
+    WORKING,
+)
 from ingest.memory_budget import MemoryBudget, budget_of, shared_budget
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -43,7 +56,15 @@ _START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the p
 _PYTHON_NEEDS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
+KeepFigure = Callable[[bytes], object]
+"""Keeps a picture of a document; it is called in the thread that reads.  Raises ``ValueError`` for what is none."""
+
 logger = logging.getLogger(__name__)
+
+
+def drop_figure(content: bytes) -> None:
+    """Keep no picture, where documents are read as for an ingest and nothing is written."""
+    del content
 
 
 class _WorkerLostError(Exception):
@@ -106,10 +127,13 @@ class FileReader:
         if worker is not None:
             worker.kill()
 
-    def read(self, source: SourceFile) -> Iterator[Document | DocumentUnreadable]:
+    def read(
+        self, source: SourceFile, keep_figure: KeepFigure | None = None
+    ) -> Iterator[Document | DocumentUnreadable]:
         """Yield the documents of a file, and an error for the file or each part that cannot be read.
 
         A worker that is lost in a part of an archive or a mail is replaced, and goes on with the next part.
+        ``keep_figure`` is given each picture of a document before the document; None: no document has figures.
         """
         try:
             if not is_supported(source.path):
@@ -119,7 +143,8 @@ class FileReader:
             yield error
             return
         try:
-            for found in self._read("documents", source, descriptor):
+            limits = self._limits if keep_figure is not None else replace(self._limits, figures=0)
+            for found in self._read(_Request("documents", source, descriptor, limits, keep_figure or drop_figure)):
                 if not isinstance(found, str):
                     yield found
         finally:
@@ -135,18 +160,20 @@ class FileReader:
             yield source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
             return
         with _in_memory(content) as descriptor:
-            for found in self._read("customer file", source, descriptor):
+            limits = replace(self._limits, figures=0)
+            for found in self._read(_Request("customer file", source, descriptor, limits, drop_figure)):
                 if not isinstance(found, Document):
                     yield found
 
-    def _read(self, kind: str, source: SourceFile, descriptor: int) -> Iterator[Document | DocumentUnreadable | str]:
+    def _read(self, request: "_Request") -> Iterator[Document | DocumentUnreadable | str]:
+        source = request.source
         self._memory.begin()
         parts = 0
         for losses in count(1):
             part = ""
             complete = False
             try:
-                for found in self._replies(kind, source, descriptor, skip=parts):
+                for found in self._replies(request, skip=parts):
                     if isinstance(found, StillReading):
                         parts += found.part != ""
                         part = found.part or part
@@ -163,27 +190,34 @@ class FileReader:
                     self.close()  # or the next file would be answered with the rest of this one
 
     def _replies(
-        self, kind: str, source: SourceFile, descriptor: int, *, skip: int
+        self, request: "_Request", *, skip: int
     ) -> Iterator[Document | DocumentUnreadable | StillReading | str]:
         requests, replies = self._running_worker()
-        request = {
-            "kind": kind,
-            "path": str(source.path),
-            "root": str(source.root),
-            "limits": asdict(self._limits),
+        asked = {
+            "kind": request.kind,
+            "path": str(request.source.path),
+            "root": str(request.source.root),
+            "limits": asdict(request.limits),
             "skip": skip,
             "cpu_seconds": int(self._timeout_seconds * 10),
         }
-        line = json.dumps(request).encode()
+        line = json.dumps(asked).encode()
+        kept: set[str] = set()
         try:
-            socket.send_fds(requests, [len(line).to_bytes(LENGTH_BYTES, "big")], [descriptor])
+            socket.send_fds(requests, [len(line).to_bytes(LENGTH_BYTES, "big")], [request.descriptor])
             requests.sendall(line)
             while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
                 self._memory.picture_done()
                 if line == MEMORY:
                     self._lend(requests)
+                    continue
+                found = _from_reply(line, request.source)
+                if isinstance(found, FigureKept):
+                    kept.add(_keep(found, request.keep_figure))
+                elif isinstance(found, Document):
+                    yield _checked(found, kept)
                 else:
-                    yield _from_reply(line, source)
+                    yield found
         except (BrokenPipeError, ConnectionResetError) as error:
             raise _WorkerLostError("malformed") from error
         self._memory.picture_done()
@@ -224,6 +258,17 @@ class FileReader:
         line = bytes(self._received[:end])
         del self._received[: end + 1]
         return line
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the worker is asked: a ``kind`` of reading, of a file that is open."""
+
+    kind: str
+    source: SourceFile
+    descriptor: int
+    limits: Limits
+    keep_figure: KeepFigure
 
 
 class _ReaderMemory:
@@ -334,10 +379,31 @@ def _in_memory(content: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
+def _keep(figure: FigureKept, keep_figure: KeepFigure) -> str:
+    """Keep a picture and return its name.  A worker that sends something else was taken over."""
+    try:
+        keep_figure(figure.content)
+    except ValueError as error:
+        raise _WorkerLostError("malformed") from error
+    return sha256(figure.content).hexdigest()
+
+
+def _checked(document: Document, kept: Container[str]) -> Document:
+    """Return a document all of whose figures came before it: it must not name the pictures of others."""
+    if any(
+        figure.digest not in kept or not 0 <= figure.start <= figure.end <= len(document.text)
+        for figure in document.figures
+    ):
+        raise _WorkerLostError("malformed")
+    return document
+
+
 def _from_reply(line: bytes, source: SourceFile) -> Document | DocumentUnreadable | StillReading | str:
     """Return what a line says.  A worker that speaks of another file was taken over by this one."""
     if line[:1] == WORKING:
         return StillReading(json.loads(line[1:]))
+    if line[:1] == FIGURE:
+        return FigureKept(content=base64.b64decode(line[1:], validate=True))
     if line[:1] == QUESTION:
         return str(json.loads(line[1:]))
     if line[:1] == DOCUMENT:

@@ -14,7 +14,7 @@ from typing import Self
 
 from ingest.known_files import FileState
 from ingest.loaders.source import SourceFile
-from ingest.reader import FileReader
+from ingest.reader import FileReader, KeepFigure
 from rag.errors import DocumentUnreadable
 from rag.priority import usable_cores
 from rag.schema import Document
@@ -59,13 +59,19 @@ class FileContents:
 class ReadAhead:
     """Reads ``files`` with one thread a reader; a context manager, because the readers are busy while it is open.
 
-    ``while_waiting`` is called now and then in the thread that iterates, whenever that has to wait.
+    ``while_waiting`` is called now and then in the thread that iterates, whenever that has to wait; ``keep_figure`` in
+    the readers' threads, for each picture of a document (``FileReader.read``).
     """
 
     def __init__(
-        self, readers: Sequence[FileReader], files: Sequence[SourceFile], while_waiting: Callable[[], None]
+        self,
+        readers: Sequence[FileReader],
+        files: Sequence[SourceFile],
+        while_waiting: Callable[[], None],
+        keep_figure: KeepFigure | None = None,
     ) -> None:
         self._readers = readers
+        self._keep_figure = keep_figure
         self._files = files
         self._while_waiting = while_waiting
         self._changed = threading.Condition()
@@ -126,7 +132,7 @@ class ReadAhead:
     def _work(self, reader: FileReader) -> None:
         while (contents := self._begin()) is not None:
             before = FileState.of(contents.source.path)
-            for found in reader.read(contents.source):
+            for found in reader.read(contents.source, self._keep_figure):
                 if not self._put(contents, found):
                     return
             is_same = before is not None and before.is_settled and before == FileState.of(contents.source.path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool 
     ``durable`` brings it to the disk before it takes its name, so that a power cut leaves one of the two as well.
     Raises ``OSError``; no unfinished file stays then.
     """
-    unfinished = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.part")
+    unfinished = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with unfinished.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

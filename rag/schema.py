@@ -20,11 +20,34 @@ Audience = Literal["public", "internal"]
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture in a document: ``document.text[start:end]`` stands in its place and says what is written in it.
+
+    ``digest`` (64 hexadecimal digits) is the SHA-256 of the kept picture, a WebP of ``width`` x ``height`` pixels.
+    ``page`` counts from 1 and is 0 where there are no pages; ``box`` is where it stands there, left, top, right and
+    bottom as shares of the page in [0, 1], empty where that is not known.  ``alt`` is what its author says of it,
+    ``caption`` the line next to it, ``words`` what was read in it; each may be empty.
+    """
+
+    digest: str
+    start: int
+    end: int
+    width: int
+    height: int
+    page: int = 0
+    box: tuple[float, ...] = ()
+    alt: str = ""
+    caption: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One knowledge article as it was read.
 
     ``document_id`` is the path below the ingested folder (``returns/deadline.md``), or the row's own id in a JSONL
-    file.  ``path`` is where a person finds it.  ``source`` is a link or an empty string.
+    file.  ``path`` is where a person finds it.  ``source`` is a link or an empty string.  ``figures`` are in the order
+    of the text.
     """
 
     document_id: str
@@ -36,6 +59,7 @@ class Document:
     updated_on: date | None = None
     audience: Audience = "public"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +166,8 @@ class Evidence:
     where that day was past when the question was asked, ``starts_on`` the first on which it will hold, where that day
     was still to come; both None for what holds.  In document offsets, both empty for most passages: ``sent`` is what
     the model reads, ``quoted`` the few sentences that answer best of all; ``unconfirmed`` are the addresses, and the
-    sentences that say what customers are to hear, which are new and which nobody has confirmed yet.
+    sentences that say what customers are to hear, which are new and which nobody has confirmed yet.  ``figures`` are
+    those of the document that stand in the passage, at least in part.
     """
 
     number: int
@@ -164,6 +189,7 @@ class Evidence:
     sent: tuple[TextSpan, ...] = ()
     quoted: tuple[TextSpan, ...] = ()
     unconfirmed: tuple[TextSpan, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     @property
     def is_in_force(self) -> bool:

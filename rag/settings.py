@@ -163,6 +163,7 @@ class Settings(BaseSettings):
     archive_limit_entries: int = Field(default=10_000, ge=1, description="files in one archive, rows in one export")
     archive_limit_depth: int = Field(default=4, ge=1, description="archives within archives, mails within mails")
     ocr_limit_pages: int = Field(default=100, ge=0, description="scanned pages read in one document; 0: none")
+    figure_limit: int = Field(default=100, ge=0, description="pictures kept of one document; 0: none")
     picture_limit_megapixels: int = Field(default=100, ge=1)
     exact_search_chunks: int = Field(
         default=20_000, ge=1, description="passages of a language up to which all are compared; more are clustered"

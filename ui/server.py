@@ -27,6 +27,7 @@ from rag.turns.unforeseen import log_unforeseen
 from ui.components.job_view import say_failure
 from ui.components.page_shell import draw_signed_out
 from ui.connection_limits import ConnectionLimits
+from ui.figure_route import figure_route
 from ui.formats import markdown_word
 from ui.request_guard import RequestGuard
 from ui.session import page_language, shared_services
@@ -75,7 +76,7 @@ class DeskApplication(st.App):
         super().__init__(
             script,
             lifespan=lifespan,
-            routes=[*sign_in_routes(people), feed_route(lambda: services().feeds)],
+            routes=[*sign_in_routes(people), feed_route(lambda: services().feeds), figure_route(services)],
             on_script_error=say_in_words,
         )
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from rag.evidence.quotation import quoted_lines
 from rag.grounding.conflicts import find_conflicts
-from rag.schema import Conflict, Evidence, Language, SpanTime
+from rag.schema import Conflict, Evidence, Figure, Language, SpanTime
 from rag.text.invisible import one_line, without_invisible
 from rag.text.markup import without_list_mark
 from rag.text.web_address import web_address
@@ -26,6 +26,7 @@ from ui.blocks import (
     passage_number,
     plain_text,
 )
+from ui.figure_route import figure_address
 from ui.formats import format_clock, format_duration
 from ui.verdict import Data as Data
 from ui.verdict import another_time, dated, doubt, notice, said, verdict
@@ -33,6 +34,7 @@ from ui.verdict import failure_sentence as failure_sentence
 
 _ALWAYS_TIMED = ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
 _WORTH_TELLING_MS = 50.0
+_FIGURE_NAME_CHARACTERS = 200
 _REMEMBERED_PASSAGES = 256  # the socket, the page's run and its next one each draw the same
 
 _conflicts = lru_cache(maxsize=64)(find_conflicts)
@@ -132,10 +134,25 @@ def evidence_data(
             {
                 **_passage_data(passage, _marks(passage, snapshot, sentences), language),
                 "conflicts": _conflict_lines(passage, conflicts, language),
+                "figures": [_figure_data(figure, snapshot.knowledge_base, language) for figure in passage.figures],
                 "translation": translations.get(passage.number),
             }
             for passage in snapshot.evidence
         ],
+    }
+
+
+def _figure_data(figure: Figure, knowledge_base: str, language: Language) -> Data:
+    """Return where a picture is, and in words what it shows."""
+    place = translate("ui.figure_page", language, page=figure.page) if figure.page else translate("ui.figure", language)
+    name = one_line(figure.caption or figure.alt or figure.words)[:_FIGURE_NAME_CHARACTERS]
+    return {
+        "address": figure_address(knowledge_base, figure.digest),
+        "width": figure.width,
+        "height": figure.height,
+        "name": name or place,
+        "place": place if name else "",
+        "enlarge": translate("ui.figure_enlarge", language, name=name or place),
     }
 
 

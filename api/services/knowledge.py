@@ -30,6 +30,7 @@ from rag.schema import Chunk, Document
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.contact_details import ContactDetailTable, NewDetail
+from rag.storage.figures import FigureFolder
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.turn_store import DocumentUses
 from rag.turns import AnswerPipeline, Quota
@@ -191,6 +192,16 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         """Return how often each article was cited and disliked in the last 90 days; None until that is counted."""
         self._colleague()
         return self.shelf.uses(self.name)
+
+    def figure(self, digest: str) -> bytes | None:
+        """Return a picture, a WebP; None where no article that this reader may see has it (any more)."""
+        user = self._permitted("agent")
+        store = self.shelf.store(self.name)
+        if not store.exists():
+            return None
+        audiences = store.figure_audiences(digest)
+        is_theirs = "public" in audiences or (user.audience == "internal" and bool(audiences))
+        return FigureFolder(store.folder).read(digest) if is_theirs else None
 
     def article(self, document_id: str) -> OpenedArticle | None:
         """Return one article with its passages; None where it is not there (any more) for this reader."""

@@ -2,23 +2,32 @@
 
 import posixpath
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from lxml import etree
 
 from ingest.loaders.fields import is_written_by_a_person, make_document
-from ingest.loaders.html import page_text
-from ingest.loaders.package import open_package, xml_tree
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.html import content_text, page_content
+from ingest.loaders.package import Package, open_package, xml_tree
+from ingest.loaders.source import REPEATED, Limits, SourceFile, StillReading
 from rag.schema import Document
 
+if TYPE_CHECKING:
+    from ingest.loaders.page_pictures import PagePictures
+
+_PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+_NEAR_CHARACTERS = 400
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _RIGHTS = "META-INF/rights.xml"
 
 
-def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
+def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | StillReading]:
     """Yield the book as one document: title, author, date and language are the package's own."""
     book = open_package(source, raw, limits)
     names = set(book.namelist())
@@ -31,7 +40,15 @@ def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
         for item in _all(package, "manifest", "item")
     }
     order = [places.get(str(entry.get("idref")), "") for entry in _all(package, "spine", "itemref")]
-    chapters = [page_text(book.read(place)) for place in order if place in names]
+    order = [place for place in order if place in names]
+    pictures, picture_of = _pictures(book, order, limits)
+    chapters = []
+    for place in order:
+        content = page_content(book.read(place))
+        if pictures is not None:
+            near = content.get_text()[:_NEAR_CHARACTERS]
+            yield from pictures.write_marks(content, partial(picture_of, place), near)
+        chapters.append(content_text(content))
     title = _said(package, "title")
     fields = {
         "title": title if is_written_by_a_person(title) else "",
@@ -41,7 +58,40 @@ def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
         "publisher": _said(package, "publisher"),
     }
     text = "\n\n".join(chapter for chapter in chapters if chapter)
-    yield make_document(source, text, {name: value for name, value in fields.items() if value}, kind="epub")
+    fields = {name: value for name, value in fields.items() if value}
+    document = make_document(source, text, fields, kind="epub")
+    yield document if pictures is None else pictures.with_figures(document)
+
+
+def _pictures(
+    book: Package, chapters: Sequence[str], limits: Limits
+) -> "tuple[PagePictures | None, Callable[[str, str], bytes]]":
+    """Return what reads a book's pictures, None where it has none, and what gives the one that a chapter names so.
+
+    Ornaments of many chapters are none.
+    """
+    names = {name for name in book.namelist() if name.lower().endswith(_PICTURE_ENDINGS)}
+    if not names or limits.figures == 0:
+        return None, lambda chapter, address: b""
+    from ingest.loaders.page_pictures import PagePictures, picture_addresses  # brings numpy
+
+    shown = ({_place(chapter, address) for address in picture_addresses(book.read(chapter))} for chapter in chapters)
+    places = Counter(chain.from_iterable(shown))
+
+    def picture_of(chapter: str, address: str) -> bytes:
+        name = _place(chapter, address)
+        if name not in names or places[name] >= REPEATED:
+            return b""
+        try:
+            return book.read(name)
+        except MemoryError:  # too large: the words around it are read
+            return b""
+
+    return PagePictures(limits), picture_of
+
+
+def _place(chapter: str, address: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(chapter), unquote(address)))
 
 
 def _package(book: zipfile.ZipFile) -> tuple[str, etree._Element]:

@@ -9,7 +9,7 @@ from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 from ingest.loaders.encoding import decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import Limits, SourceFile, StillReading
 from rag.schema import Document
 
 _DECLARED = re.compile(
@@ -37,9 +37,8 @@ _META_FOR_MACHINES = {
 _META_LIMIT_CHARACTERS = 500
 
 
-def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
+def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | StillReading]:
     """Yield the one document of a page.  Its link is the canonical one; its title the heading or the page's title."""
-    del limits  # nothing in a page unpacks
     if looks_binary(raw):
         raise source.unreadable("malformed")
     content = _decode_page(raw)
@@ -48,18 +47,34 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     try:
         soup = _soup(content)
         fields = _fields(soup)
-        text = "\n\n".join(_blocks(_main_content(soup)))
+        main = _main_content(soup)
     except RecursionError as error:
         raise source.unreadable("malformed") from error
-    yield make_document(source, text, fields, kind="html")
+    pictures = None
+    if limits.figures and "data:image/" in content:
+        from ingest.loaders.page_pictures import PagePictures, embedded_picture  # brings numpy
+
+        pictures = PagePictures(limits)
+        yield from pictures.write_marks(main, embedded_picture, fields.get("title", ""))
+    try:
+        text = content_text(main)
+    except RecursionError as error:
+        raise source.unreadable("malformed") from error
+    document = make_document(source, text, fields, kind="html")
+    yield document if pictures is None else pictures.with_figures(document)
 
 
-def page_text(raw: bytes) -> str:
-    """Return the text of a page's main content, that is a chapter of something else.  Raises ``ValueError``."""
+def page_content(raw: bytes) -> Tag:
+    """Return a page's main content, that is a chapter of something else.  Raises ``ValueError``."""
     content = _decode_page(raw)
     if content is None:
         raise ValueError("no encoding fits")
-    return "\n\n".join(_blocks(_main_content(_soup(content))))
+    return _main_content(_soup(content))
+
+
+def content_text(content: Tag) -> str:
+    """Return the text of a page's content."""
+    return "\n\n".join(_blocks(content))
 
 
 def fragment_text(markup: str) -> str:

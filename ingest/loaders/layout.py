@@ -51,11 +51,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page; ``size`` is that of most of its characters, in points, 0 where none has one."""
+    """A line of a page; ``size`` is that of most of its characters, in points, 0 where none has one.
+
+    ``top`` and ``bottom`` are its first character's, in points from the page's lower edge; 0 where they are not known.
+    """
 
     text: str
     size: float
     cells: tuple[Cell, ...]
+    top: float = 0.0
+    bottom: float = 0.0
 
 
 def heading_levels(lines: Iterable[Line]) -> dict[float, int]:

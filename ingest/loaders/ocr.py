@@ -82,12 +82,21 @@ def pictures_of(content: bytes, limits: Limits) -> "Iterator[Image]":
                 if frame.width * frame.height > limits.picture_pixels:
                     raise TooManyPixelsError(f"{frame.width} x {frame.height}")
                 frame.draft("RGB", (LONGEST_SIDE_PIXELS, LONGEST_SIDE_PIXELS))  # JPEG can be read at half its size
-                upright = ImageOps.exif_transpose(frame).convert("RGBA")
+                upright = _in_eight_bits(ImageOps.exif_transpose(frame)).convert("RGBA")
                 page = Image.new("RGB", upright.size, "white")
                 page.paste(upright, mask=upright.getchannel("A"))
                 yield page
     except Image.DecompressionBombError as error:
         raise TooManyPixelsError(str(error)) from error
+
+
+def _in_eight_bits(picture: "Image") -> "Image":
+    """Return a picture of 16 bits a dot in 8: Pillow would make white of all that is not nearly black."""
+    from PIL import Image
+
+    if not picture.mode.startswith("I;16"):
+        return picture
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
 
 
 class PictureReader:
@@ -101,12 +110,8 @@ class PictureReader:
 
     def read(self, content: bytes, name: str) -> Iterator[str | StillReading]:
         """Yield the words of a picture, if it has any; what is no picture is passed over, for it is decoration."""
-        digest = hashlib.sha256(content).digest()
-        if not content or digest in self._seen or name.lower().endswith((".emf", ".wmf", ".svg")):
+        if self._limits.ocr_pages == 0 or not self.is_new(content, name):
             return
-        if self._limits.ocr_pages == 0:
-            return
-        self._seen.add(digest)
         pictures = pictures_of(content, self._limits)
         try:
             while True:
@@ -114,16 +119,24 @@ class PictureReader:
                 picture = next(pictures, None)
                 if picture is None:
                     break
-                if picture.width < _SMALLEST_PIXELS[0] or picture.height < _SMALLEST_PIXELS[1]:
+                if is_too_small_for_words(picture):
                     continue
                 lines = self.lines(np.asarray(picture))
                 yield StillReading()
                 text = "\n\n".join(page_blocks(lines or [], {}))
-                if len(_LETTER.findall(text)) > 1:
+                if has_words(text):
                     yield text
         except (TooManyPixelsError, OSError, ValueError, SyntaxError):
             pass  # Pillow knows no such format, or the picture is damaged: the document is read all the same
         yield StillReading()
+
+    def is_new(self, content: bytes, name: str) -> bool:
+        """Tell whether a picture was not there before, and may be of a kind that can be read."""
+        digest = hashlib.sha256(content).digest()
+        if not content or digest in self._seen or name.lower().endswith((".emf", ".wmf", ".svg")):
+            return False
+        self._seen.add(digest)
+        return True
 
     def lines(self, image: NDArray[np.uint8]) -> list[Line] | None:
         """Return the lines of a page; None where no more pages may be read."""
@@ -137,6 +150,16 @@ class PictureReader:
         """Yield that pages were left out, if any was."""
         if self._left_out:
             yield source.unreadable("too_many_pages", f"{self._limits.ocr_pages} + {self._left_out}")
+
+
+def has_words(text: str) -> bool:
+    """Tell whether what was read in a picture is more than a stray letter."""
+    return len(_LETTER.findall(text)) > 1
+
+
+def is_too_small_for_words(picture: "Image") -> bool:
+    """Tell whether a picture is a bullet, a rule or an icon, of which no words need be read."""
+    return picture.width < _SMALLEST_PIXELS[0] or picture.height < _SMALLEST_PIXELS[1]
 
 
 def _recognised(image: NDArray[np.uint8]) -> "RapidOCROutput":

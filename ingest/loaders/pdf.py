@@ -1,22 +1,29 @@
 """PDF: headings, tables and paragraphs from the pages' geometry; scanned pages by looking at them."""
 
 import ctypes
+import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pypdfium2
 import pypdfium2.raw
 
 from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
+from ingest.loaders.figures import SMALLEST_SIDE_PIXELS, FigureReader, Surroundings, is_caption
 from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, heading_levels, page_blocks, plain_line
-from ingest.loaders.ocr import LONGEST_SIDE_PIXELS, PictureReader
+from ingest.loaders.ocr import LONGEST_SIDE_PIXELS
 from ingest.loaders.pages import join_pages
-from ingest.loaders.source import Found, Limits, Part, PictureAhead, SourceFile, StillReading
+from ingest.loaders.source import REPEATED, FigureKept, Found, Limits, Part, PictureAhead, SourceFile, StillReading
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD, https://pdfium.googlesource.com/pdfium/+/main/public/fpdfview.h
 _SCAN_DOTS_PER_POINT = 200 / 72
@@ -26,6 +33,12 @@ _OUTLINES = 30  # a page of so many shapes and no text has its letters drawn
 _OBJECTS_LOOKED_AT = 5000
 _CATALOG = re.compile(rb"(\d{1,10})\s+(\d{1,5})\s+obj\b(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
 _LINE_ENDS = "\r\n"
+_PICTURE = re.compile(rb"/Image\b")  # how each picture names its kind, in clear also in packed and locked files
+_BACKGROUND_SHARE = 0.85  # of a page
+_SCAN_SHARE = 0.6  # of a page that its pictures cover together: less are figures beside a text
+_JOINT_POINTS = 2.0  # between the strips in which programs store one picture
+_CAPTION_POINTS = 40.0
+_LINES_NEAR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class _Character:
     size: float
     left: float
     right: float
+    bottom: float
+    top: float
 
 
 def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
@@ -42,20 +57,26 @@ def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     Metadata: ``pages`` is their number, ``page_starts`` the offsets into the text at which they begin, separated by
     blanks.  A file that is locked by a password that is not known, or damaged, raises ``DocumentUnreadable``.
     """
-    pictures = PictureReader(limits)
+    pictures = FigureReader(limits)
+    figures: dict[int, list[_PlacedBlock]] = {}
     with _opened(source, raw, limits) as pdf:
+        may_have_pictures = pictures.keeps and _PICTURE.search(raw) is not None
         pages = []
         for number in range(len(pdf)):
-            page = yield from _read_page(pdf, number, pictures)
+            page = yield from _read_page(pdf, number, pictures, may_have_pictures=may_have_pictures)
             if page.seen:
                 yield StillReading()
             pages.append(page)
+        if may_have_pictures:
+            for number, regions in _regions(pages).items():
+                figures[number] = yield from _read_regions(pdf, number, pages[number], regions, pictures)
         properties = pdf.get_metadata_dict()
     broken = [number for number, page in enumerate(pages, start=1) if page.lines is None]
     if len(broken) == len(pages):
         raise source.unreadable("malformed")
     levels = heading_levels(line for page in pages for line in page.lines or ())
-    text, fields = join_pages(["\n\n".join(page_blocks(page.lines or [], levels)) for page in pages])
+    texts = ["\n\n".join(_blocks(page, levels, figures.get(number, ()))) for number, page in enumerate(pages)]
+    text, fields = join_pages(texts)
     if not text and any(page.seen for page in pages):
         raise source.unreadable("picture")
     described = {
@@ -65,9 +86,47 @@ def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
         "ocr_pages": " ".join(str(number) for number, page in enumerate(pages, start=1) if page.seen and page.lines),
     }
     fields |= {name: value for name, value in described.items() if value}
-    yield make_document(source, text, fields, kind="pdf")
+    yield pictures.with_figures(make_document(source, text, fields, kind="pdf"))
     yield from (source.unreadable("malformed", f"page {number}") for number in broken)
     yield from pictures.failures(source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture on a page, in points from its lower left corner.
+
+    ``pixels`` counts those of its shorter side, of all its pieces together; ``key`` tells equal ones.
+    """
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    pixels: int = 0
+    key: bytes = b""
+
+    @property
+    def area(self) -> float:
+        return (self.right - self.left) * (self.top - self.bottom)
+
+    def touches(self, other: Self) -> bool:
+        """Tell whether two pictures are pieces of one."""
+        return (
+            self.left <= other.right + _JOINT_POINTS
+            and other.left <= self.right + _JOINT_POINTS
+            and self.bottom <= other.top + _JOINT_POINTS
+            and other.bottom <= self.top + _JOINT_POINTS
+        )
+
+    def joined(self, other: Self) -> Self:
+        return replace(
+            self,
+            left=min(self.left, other.left),
+            bottom=min(self.bottom, other.bottom),
+            right=max(self.right, other.right),
+            top=max(self.top, other.top),
+            pixels=self.pixels + other.pixels,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +135,16 @@ class _Page:
 
     lines: list[Line] | None
     seen: bool = False
+    pictures: tuple[_Picture, ...] = ()
+    """Those that may be figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PlacedBlock:
+    """What stands for a picture, and before which of the page's lines."""
+
+    line: int
+    block: str
 
 
 def _opened(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocument:
@@ -122,7 +191,7 @@ def _page(pdf: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
 
 
 def _read_page(
-    pdf: pypdfium2.PdfDocument, number: int, pictures: PictureReader
+    pdf: pypdfium2.PdfDocument, number: int, pictures: FigureReader, *, may_have_pictures: bool
 ) -> Generator[StillReading, None, _Page]:
     try:
         page = _page(pdf, number)
@@ -132,8 +201,10 @@ def _read_page(
         textpage = page.get_textpage()
         lines = page_lines(textpage)
         textpage.close()
-        if not _looks_scanned(page, lines):
-            return _Page(lines)
+        shown = _pictures_on(page) if may_have_pictures else ()
+        has_figures = bool(shown) and _length(lines) > 0 and not _is_mostly_pictures(page, shown)
+        if has_figures or not _looks_scanned(page, lines):
+            return _Page(lines, pictures=shown)
         yield PictureAhead()
         seen = pictures.lines(_drawn(page))
         if seen is None or _length(seen) <= _length(lines):
@@ -143,6 +214,128 @@ def _read_page(
         return _Page(None)
     finally:
         page.close()
+
+
+def _pictures_on(page: pypdfium2.PdfPage) -> tuple[_Picture, ...]:
+    """Return the pictures of a page that are no icons and not its background."""
+    found: list[_Picture] = []
+    left, bottom, right, top = page.get_bbox()
+    whole = _Picture(left, bottom, right, top)
+    for thing in islice(page.get_objects(max_depth=8), _OBJECTS_LOOKED_AT):
+        if not isinstance(thing, pypdfium2.PdfImage):
+            continue
+        bounds = thing.get_bounds()
+        container = thing.container
+        while container is not None:
+            bounds = container.get_matrix().on_rect(*bounds)
+            container = container.container
+        shown = _Picture(max(left, bounds[0]), max(bottom, bounds[1]), min(right, bounds[2]), min(top, bounds[3]))
+        if shown.left < shown.right and shown.bottom < shown.top and shown.area < _BACKGROUND_SHARE * whole.area:
+            key = hashlib.sha256(thing.get_data()).digest()
+            found.append(replace(shown, pixels=min(thing.get_px_size()), key=key))
+    return tuple(found)
+
+
+def _is_mostly_pictures(page: pypdfium2.PdfPage, shown: Sequence[_Picture]) -> bool:
+    """Tell whether a page is a scan in pieces, on which somebody has written a line."""
+    width, height = page.get_size()
+    return sum(picture.area for picture in shown) >= _SCAN_SHARE * float(width * height)
+
+
+def _regions(pages: Sequence[_Page]) -> dict[int, list[_Picture]]:
+    """Return by page where figures stand: pictures that are on few pages, with those that touch each other as one."""
+    places = Counter(key for page in pages for key in {picture.key for picture in page.pictures})
+    found: dict[int, list[_Picture]] = {}
+    for number, page in enumerate(pages):
+        regions: list[_Picture] = []
+        for picture in page.pictures if not page.seen else ():
+            if places[picture.key] >= REPEATED:
+                continue
+            pieces = [region for region in regions if region.touches(picture)]
+            regions = [region for region in regions if region not in pieces]
+            regions.append(reduce(_Picture.joined, pieces, picture))
+        large = [region for region in regions if region.pixels >= SMALLEST_SIDE_PIXELS]
+        if large:
+            found[number] = sorted(large, key=lambda region: -region.top)
+    return found
+
+
+def _read_regions(
+    pdf: pypdfium2.PdfDocument, number: int, page: _Page, regions: Sequence[_Picture], pictures: FigureReader
+) -> Generator[FigureKept | StillReading, None, list[_PlacedBlock]]:
+    """Keep what a page shows in some places, with the words that stand on a picture, and return what stands for it."""
+    blocks: list[_PlacedBlock] = []
+    lines = page.lines or []
+    opened = _page(pdf, number)
+    try:
+        turned = opened.get_rotation()
+        opened.set_rotation(0)
+        for region in regions:
+            if not pictures.keeps:
+                break
+            yield PictureAhead()
+            around = Surroundings(
+                caption=_caption(region, lines),
+                page=number + 1,
+                box=() if turned else _shares(region, opened),
+                near=" ".join(line.text for line in lines[:_LINES_NEAR]),
+            )
+            for found in pictures.keep(_cut_out(opened, region, turned), around):
+                if isinstance(found, StillReading):
+                    yield found
+                else:
+                    blocks.append(_PlacedBlock(_line_below(region, lines), found))
+    except pypdfium2.PdfiumError:
+        pass  # the words of the page are there all the same
+    finally:
+        opened.close()
+    return blocks
+
+
+def _cut_out(page: pypdfium2.PdfPage, region: _Picture, turned: int) -> "Image":
+    left, bottom, right, top = page.get_bbox()
+    crop = region.left - left, region.bottom - bottom, right - region.right, top - region.top
+    longest = max(region.right - region.left, region.top - region.bottom, 1.0)
+    scale = min(_SCAN_DOTS_PER_POINT, LONGEST_SIDE_PIXELS / longest)
+    bitmap = page.render(scale=scale, crop=crop, rev_byteorder=True, may_draw_forms=True)
+    drawn: Image = bitmap.to_pil().convert("RGB")
+    return drawn.rotate(-turned, expand=True) if turned else drawn
+
+
+def _shares(region: _Picture, page: pypdfium2.PdfPage) -> tuple[float, ...]:
+    left, bottom, right, top = page.get_bbox()
+    width, height = right - left, top - bottom
+    edges = (region.left - left) / width, (top - region.top) / height
+    return tuple(round(edge, 4) for edge in (*edges, (region.right - left) / width, (top - region.bottom) / height))
+
+
+def _caption(region: _Picture, lines: Sequence[Line]) -> str:
+    """Return the line that names a picture: below it, else above it, within some lines' height."""
+    captions = [line for line in lines if is_caption(plain_line(line.text)) and _is_beside(line, region)]
+    below = [line for line in captions if 0 <= region.bottom - line.top + _JOINT_POINTS <= _CAPTION_POINTS]
+    above = [line for line in captions if 0 <= line.bottom - region.top + _JOINT_POINTS <= _CAPTION_POINTS]
+    nearest = [*sorted(below, key=lambda line: -line.top), *sorted(above, key=lambda line: line.bottom)]
+    return plain_line(nearest[0].text) if nearest else ""
+
+
+def _is_beside(line: Line, region: _Picture) -> bool:
+    return any(cell.left < region.right and region.left < cell.right for cell in line.cells)
+
+
+def _line_below(region: _Picture, lines: Sequence[Line]) -> int:
+    """Return the number of the first line, in the order of reading, that stands below a picture in its column."""
+    below = [number for number, line in enumerate(lines) if line.cells and line.top <= region.bottom + _JOINT_POINTS]
+    return next((number for number in below if _is_beside(lines[number], region)), below[0] if below else len(lines))
+
+
+def _blocks(page: _Page, levels: Mapping[float, int], figures: Sequence[_PlacedBlock]) -> Iterator[str]:
+    lines = page.lines or []
+    start = 0
+    for placed in sorted(figures, key=lambda one: one.line):
+        yield from page_blocks(lines[start : placed.line], levels)
+        yield placed.block
+        start = placed.line
+    yield from page_blocks(lines[start:], levels)
 
 
 def _looks_scanned(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
@@ -205,14 +398,16 @@ def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
             edge.value = 0.0
         pypdfium2.raw.FPDFText_GetCharBox(textpage, index, left, right, bottom, top)
         text = chr(code) if 0 < code <= 0x10FFFF else ""
-        yield _Character(text or " ", round(size, 1), left.value, right.value)
+        yield _Character(text or " ", round(size, 1), left.value, right.value, bottom.value, top.value)
 
 
 def _line(characters: Sequence[_Character]) -> Line:
     visible = [character for character in characters if not character.text.isspace()]
     sizes = Counter(character.size for character in visible)
     size = sizes.most_common(1)[0][0] if sizes else 0.0
-    return Line("".join(character.text for character in characters), size, tuple(_cells(characters, size)))
+    text = "".join(character.text for character in characters)
+    top, bottom = (visible[0].top, visible[0].bottom) if visible else (0.0, 0.0)
+    return Line(text, size, tuple(_cells(characters, size)), top, bottom)
 
 
 def _cells(characters: Sequence[_Character], size: float) -> Iterator[Cell]:

@@ -1,13 +1,15 @@
 """The one form in which structure is kept in a document's text, whatever format it came from.
 
 Headings are ``## words``, lists ``- item`` and ``1. item`` with deeper levels indented, tables ``| cell | cell |``
-with a rule below the header, code stands between fences.  Blocks are separated by a blank line.  The chunker reads
+with a rule below the header, code stands between fences, a picture is ``[Figure: caption; words in it]`` or, in
+Chinese, ``[图：说明；文字]``.  Blocks are separated by a blank line.  The chunker reads
 this form; people read it as it is.
 """
 
 import re
 from collections.abc import Sequence
 
+from rag.schema import Language
 from rag.text.scripts import UNSPACED_PRINT
 
 _WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
@@ -55,9 +57,24 @@ def link(words: str, target: str) -> str:
     return words if address.rstrip("/") in words or not words.strip() else f"{words} ({address})"
 
 
+def figure(sayings: Sequence[str], language: Language) -> str:
+    """Return what stands for a picture: one line of all that is said of it and in it, each once.
+
+    >>> figure(["Fig. 2: Status page", "", "Error E-42"], "en"), figure([], "zh")
+    ('[Figure: Fig. 2: Status page; Error E-42]', '[图]')
+    """
+    name, colon, joint = ("图", "：", "；") if language == "zh" else ("Figure", ": ", "; ")
+    words = joint.join(dict.fromkeys(line for saying in sayings if (line := _in_brackets(saying))))
+    return f"[{name}{colon}{words}]" if words else f"[{name}]"
+
+
 def join_lines(text: str) -> str:
     """Make wrapped lines (vertical tabs) one line and blanks single; real line ends stay."""
     return _AROUND_LINE_END.sub("\n", _SPACES.sub(" ", _WRAP.sub("", text)))
+
+
+def _in_brackets(words: str) -> str:
+    return _cell(words).replace("[", "(").replace("]", ")")
 
 
 def _cell(words: str) -> str:

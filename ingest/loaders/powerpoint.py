@@ -1,10 +1,11 @@
 """Presentations: a page a slide, with its title as heading, its tables, its notes, and the words in its pictures."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
-from ingest.loaders.ocr import PictureReader
+from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package
 from ingest.loaders.pages import join_pages
@@ -23,12 +24,16 @@ def load_pptx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     if presentation is None:
         raise source.unreadable("malformed")
     relationships = package.relationships(main)
-    pictures = PictureReader(limits)
+    pictures = FigureReader(limits)
     slides = []
     titles = []
-    for entry in descendants(presentation, "sldId"):
-        target = next((relationships[value].target for value in entry.attrib.values() if value in relationships), "")
-        slide = _Slide(package, target, pictures)
+    names = [
+        next((relationships[value].target for value in entry.attrib.values() if value in relationships), "")
+        for entry in descendants(presentation, "sldId")
+    ]
+    show = _Show(package, names, _size(presentation))
+    for number, name in enumerate(names, start=1):
+        slide = _Slide(show, name, number, pictures)
         blocks: list[str] = []
         for found in slide.blocks():
             if isinstance(found, StillReading):
@@ -40,17 +45,31 @@ def load_pptx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     text, fields = join_pages(slides)
     properties = package.properties()
     properties.setdefault("title", next(filter(None, titles), ""))
-    yield make_document(source, text, {**properties, **fields}, kind="pptx")
+    yield pictures.with_figures(make_document(source, text, {**properties, **fields}, kind="pptx"))
     yield from pictures.failures(source)
+
+
+class _Show:
+    """What the slides share.  ``size`` is a slide's, in the units of places on it; 0 where that is not known."""
+
+    def __init__(self, package: OfficePackage, names: Sequence[str], size: tuple[int, int]) -> None:
+        self.package = package
+        self.size = size
+        self.relationships = {name: package.relationships(name) for name in names}
+        shown = (set(one.target for one in found.values()) for found in self.relationships.values())
+        self.places = Counter(target for targets in shown for target in targets)
+        """On how many slides each picture stands."""
 
 
 class _Slide:
     """Reads one slide; ``title`` is known once its blocks were."""
 
-    def __init__(self, package: OfficePackage, name: str, pictures: PictureReader) -> None:
-        self._package = package
+    def __init__(self, show: _Show, name: str, number: int, pictures: FigureReader) -> None:
+        self._show = show
+        self._package = show.package
         self._name = name
-        self._relationships = package.relationships(name)
+        self._number = number
+        self._relationships = show.relationships[name]
         self._pictures = pictures
         self.title = ""
 
@@ -103,7 +122,22 @@ class _Slide:
         for blip in descendants(shape, "blip"):
             relationship = self._relationships.get(attribute(blip, "embed"))
             if relationship is not None and not relationship.external:
-                yield from self._pictures.read(self._package.picture(relationship.target), relationship.target)
+                target = relationship.target
+                around = self._surroundings(shape, target)
+                yield from self._pictures.read(self._package.picture(target), target, around)
+
+    def _surroundings(self, shape: Element, target: str) -> Surroundings:
+        beside = [one for one in (shape.getnext(), shape.getprevious()) if one is not None and local_name(one) == "sp"]
+        lines = (" ".join(self._paragraphs(one)) for one in beside)
+        properties = next(descendants(shape, "cNvPr"), None)
+        return Surroundings(
+            alt=attribute(properties, "descr") or attribute(properties, "title"),
+            caption=next((line for line in lines if is_caption(line)), ""),
+            page=self._number,
+            box=_box(shape, self._show.size),
+            places=self._show.places[target],
+            near=self.title,
+        )
 
     def _paragraphs(self, shape: Element) -> list[str]:
         lines = (join_lines(clean("".join(self._words(found)))).strip() for found in descendants(shape, "p"))
@@ -127,6 +161,27 @@ def _role(shape: Element) -> str:
     """Return the placeholder that a shape fills: ``title``, ``body``, ``sldNum``...; empty for none."""
     placeholder = next(descendants(shape, "ph"), None)
     return attribute(placeholder, "type") or "body" if placeholder is not None else ""
+
+
+def _size(presentation: Element) -> tuple[int, int]:
+    size = child(presentation, "sldSz")
+    return _number(attribute(size, "cx")), _number(attribute(size, "cy"))
+
+
+def _box(shape: Element, size: tuple[int, int]) -> tuple[float, ...]:
+    """Return where a shape stands, as shares of the slide; nothing in a group, whose places are its own."""
+    frame = child(shape, "spPr", "xfrm")
+    place, extent = child(frame, "off"), child(frame, "ext")
+    parent = shape.getparent()
+    if place is None or extent is None or 0 in size or parent is None or local_name(parent) != "spTree":
+        return ()
+    left, top = _number(attribute(place, "x")) / size[0], _number(attribute(place, "y")) / size[1]
+    right, bottom = _number(attribute(extent, "cx")) / size[0], _number(attribute(extent, "cy")) / size[1]
+    return tuple(round(min(max(edge, 0.0), 1.0), 4) for edge in (left, top, left + right, top + bottom))
+
+
+def _number(written: str) -> int:
+    return int(written) if written.lstrip("-").isdigit() and written.isascii() else 0
 
 
 def _is_row(element: Element) -> bool:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 INSIDE = "!/"
 """Stands in a ``document_id`` between a container and what it holds: ``mail.eml!/invoice.pdf``."""
 
+REPEATED = 5
+"""Places of one document from which on a picture in all of them is a logo or an ornament."""
+
 IDLE_ENGINE_BYTES = 3_000_000_000
 """Address space of an engine for pictures: 2.4 GB after the first one, 3.1 GB after some; a third lies in memory."""
 
@@ -56,8 +59,10 @@ class Limits:
 
     ``unpacked_bytes``, ``parts`` and ``depth`` are for what a file holds packed, all of it together.  A ``part`` is a
     file in an archive, an attachment or a row of an export.  ``ocr_pages`` are pages and pictures in one document of
-    which words are read by looking; 0 for none.  ``memory_bytes`` is the reading process's address space, which grows
-    to ``ocr_memory_bytes`` while it looks at a picture.  ``passwords`` are tried in turn on locked files.
+    which words are read by looking; 0 for none.  ``figures`` are pictures of one document that are kept; 0, as in a
+    customer's file, for none: then the words in them are text like any other.  ``memory_bytes`` is the reading
+    process's address space, which grows to ``ocr_memory_bytes`` while it looks at a picture.  ``passwords`` are tried
+    in turn on locked files.
     """
 
     document_bytes: int = 50_000_000
@@ -65,6 +70,7 @@ class Limits:
     parts: int = 10_000
     depth: int = 4
     ocr_pages: int = 100
+    figures: int = 0
     picture_pixels: int = 100_000_000
     memory_bytes: int = 1_000_000_000
     ocr_memory_bytes: int = 6_144_000_000
@@ -78,7 +84,8 @@ class Limits:
     @property
     def most_memory_bytes(self) -> int:
         """What the reading process may take at the most."""
-        return max(self.memory_bytes, self.ocr_memory_bytes) if self.ocr_pages else self.memory_bytes
+        looks = self.ocr_pages or self.figures
+        return max(self.memory_bytes, self.ocr_memory_bytes) if looks else self.memory_bytes
 
     @classmethod
     def of(cls, settings: "Settings") -> Self:
@@ -89,6 +96,7 @@ class Limits:
             parts=settings.archive_limit_entries,
             depth=settings.archive_limit_depth,
             ocr_pages=settings.ocr_limit_pages,
+            figures=settings.figure_limit,
             picture_pixels=settings.picture_limit_megapixels * 1_000_000,
             memory_bytes=settings.reading_memory_megabytes * 1_000_000,
             ocr_memory_bytes=settings.ocr_memory_megabytes * 1_000_000,
@@ -121,6 +129,13 @@ class StillReading:
 @dataclass(frozen=True, slots=True)
 class PictureAhead(StillReading):
     """Yielded before a picture is unpacked and read, which takes gigabytes; another item follows when it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureKept(StillReading):
+    """Yielded for each picture of a document that is kept, before the document: a WebP without metadata."""
+
+    content: bytes = b""
 
 
 Found = Document | DocumentUnreadable | StillReading

@@ -1,12 +1,13 @@
 """Word documents: headings by style, lists, tables, text boxes, notes, and the words in pictures."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
-from ingest.loaders.ocr import PictureReader
+from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package
 from ingest.loaders.pages import join_pages
@@ -18,6 +19,7 @@ _UNSEEN = ("del", "moveFrom", "instrText", "pPr", "rPr", "rt", "delText", "annot
 _WORDS = {"t": "", "tab": " ", "ptab": " ", "noBreakHyphen": "-", "softHyphen": ""}
 _NOTES = ("footnotes", "endnotes")
 _HEADING_NAME = re.compile(r"(?:heading|标题|標題|überschrift|titre|título|見出し)\s*(\d)", re.IGNORECASE)
+_CAPTION_NAMES = ("caption", "题注", "題注", "图注", "beschriftung", "légende", "図表番号")
 _DEEPEST_LEVEL = 6
 _BASED_ON_LIMIT = 16
 
@@ -66,6 +68,12 @@ class WordStyles:
         named = _HEADING_NAME.fullmatch(style_id) if style_id not in self._styles else None
         return min(int(named[1]), _DEEPEST_LEVEL) if named is not None else 0
 
+    def is_caption(self, paragraph: Element) -> bool:
+        """Tell whether the paragraph has the style of a picture's caption."""
+        style_id = attribute(child(paragraph, "pPr", "pStyle"), "val")
+        names = [style_id, *(style.name for style in self._chain(style_id))]
+        return any(name.lower() in _CAPTION_NAMES for name in names)
+
     def list_place(self, paragraph: Element) -> ListPlace | None:
         """Return where the paragraph stands in a list, if in any; each call is for the next item."""
         list_id = attribute(child(paragraph, "pPr", "numPr", "numId"), "val")
@@ -103,8 +111,9 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     body = child(tree, "body")
     if body is None:
         raise source.unreadable("malformed")
-    pictures = PictureReader(limits)
+    pictures = FigureReader(limits)
     word = _Word(package, main, pictures, "lastRenderedPageBreak" if _breaks_are_rendered(body) else "br")
+    word.count_pictures(body)
     pages: list[list[str]] = [[]]
     for found in _joined_lists(word.blocks(body)):
         if isinstance(found, StillReading):
@@ -119,7 +128,7 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     text, fields = join_pages(["\n\n".join(page) for page in pages])
     properties = package.properties()
     properties.setdefault("title", word.first_heading)
-    yield make_document(source, text, {**properties, **fields}, kind="docx")
+    yield pictures.with_figures(make_document(source, text, {**properties, **fields}, kind="docx"))
     yield from pictures.failures(source)
 
 
@@ -156,21 +165,30 @@ class _Paragraph:
 
     words: list[str] = field(default_factory=list)
     boxes: list[Element] = field(default_factory=list)
-    pictures: list[str] = field(default_factory=list)
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+    """Each with what its author says of it."""
+    alt: str = ""
 
 
 class _Word:
     """Walks one document.  ``page_breaks`` counts those that were passed."""
 
-    def __init__(self, package: OfficePackage, main: str, pictures: PictureReader, page_break: str) -> None:
+    def __init__(self, package: OfficePackage, main: str, pictures: FigureReader, page_break: str) -> None:
         self._package = package
         self._main = main
         self._relationships = package.relationships(main)
         self._styles = WordStyles(package, main)
         self._pictures = pictures
+        self._places: Mapping[str, int] = {}
         self._page_break = page_break
+        self._last_words = ""
         self.page_breaks = 0
         self.first_heading = ""
+
+    def count_pictures(self, body: Element) -> None:
+        """Find how often the document shows each picture; many stand there twice, for new programs and for old ones."""
+        ways = [Counter(map(self._target, descendants(body, name))) for name in ("blip", "imagedata")]
+        self._places = ways[0] | ways[1]
 
     def blocks(self, parent: Element) -> Iterator[_Item | str | StillReading]:
         """Yield headings, paragraphs, items and tables in their order."""
@@ -209,8 +227,25 @@ class _Word:
             yield self._block(element, words)
         for box in found.boxes:
             yield from self.blocks(box)
-        for picture in found.pictures:
-            yield from self._pictures.read(self._package.picture(picture), picture)
+        for picture, alt in found.pictures:
+            around = self._surroundings(element, picture, alt)
+            yield from self._pictures.read(self._package.picture(picture), picture, around)
+        self._last_words = words or self._last_words
+
+    def _surroundings(self, paragraph: Element, picture: str, alt: str) -> Surroundings:
+        """Return what stands around a picture: its caption is below it, else above it, else in its own paragraph."""
+        beside = [one for one in (paragraph.getnext(), paragraph.getprevious(), paragraph) if one is not None]
+        captions = (self._plain(one) for one in beside if local_name(one) == "p" and self._is_caption(one))
+        return Surroundings(
+            alt=alt,
+            caption=next((caption for caption in captions if caption), ""),
+            page=self.page_breaks + 1 if self.page_breaks else 0,
+            places=self._places.get(picture, 1),
+            near=self._last_words,
+        )
+
+    def _is_caption(self, paragraph: Element) -> bool:
+        return self._styles.is_caption(paragraph) or is_caption(self._plain(paragraph))
 
     def _block(self, element: Element, words: str) -> _Item | str:
         level = self._styles.heading_level(element)
@@ -265,8 +300,8 @@ class _Word:
                 self._collect(next(iter(part), part), found)
             elif name == "txbxContent":
                 found.boxes.append(part)
-            elif name in ("blip", "imagedata"):
-                self._picture(part, found)
+            elif name in ("docPr", "blip", "imagedata"):
+                self._picture(part, name, found)
             elif name == "hyperlink":
                 self._link(part, found)
             elif name in ("footnoteReference", "endnoteReference"):
@@ -280,10 +315,16 @@ class _Word:
         if name != "lastRenderedPageBreak":
             found.words.append("\n")
 
-    def _picture(self, element: Element, found: _Paragraph) -> None:
+    def _picture(self, element: Element, name: str, found: _Paragraph) -> None:
+        if name == "docPr":  # stands before the picture
+            found.alt = attribute(element, "descr") or attribute(element, "title")
+        elif target := self._target(element):
+            found.pictures.append((target, found.alt))
+
+    def _target(self, element: Element) -> str:
+        """Return the name of the picture that an element shows; empty where it is not in the package."""
         relationship = self._relationships.get(attribute(element, "embed") or attribute(element, "id"))
-        if relationship is not None and not relationship.external:
-            found.pictures.append(relationship.target)
+        return relationship.target if relationship is not None and not relationship.external else ""
 
     def _link(self, element: Element, found: _Paragraph) -> None:
         inner = _Paragraph([], found.boxes, found.pictures)

@@ -4,12 +4,14 @@ Standard input is a Unix socket.  A request is the length of a line of JSON in f
 the open file, and the line: ``{"kind", "path", "root", "limits", "skip", "cpu_seconds"}``.  ``path`` and ``root`` are
 names only; this process opens nothing of the user's, and cannot (``confinement.py``).
 
-The replies are lines that begin with a letter: ``d`` and a document, ``q`` and the words of a customer's file, ``u``
+The replies are lines that begin with a letter: ``f`` and a picture to be kept, before the document that shows it, ``d``
+and a document, ``q`` and the words of a customer's file, ``u``
 and why the file or a part of it is unreadable, ``w`` for still at work, with the name of the part that is begun, ``e``
 at the end of the file, and once before the first one ``r`` and what this process cannot do.  ``m`` asks for the memory
 that looking at a picture takes; it is granted with a byte, and given back with the next line.
 """
 
+import base64
 import contextlib
 import importlib.util
 import json
@@ -27,11 +29,20 @@ from pydantic import TypeAdapter
 
 from ingest.loaders.confinement import Confinement, confine
 from ingest.loaders.registry import load_open_file
-from ingest.loaders.source import IDLE_ENGINE_BYTES, Found, Limits, PictureAhead, SourceFile, StillReading
+from ingest.loaders.source import (
+    IDLE_ENGINE_BYTES,
+    FigureKept,
+    Found,
+    Limits,
+    PictureAhead,
+    SourceFile,
+    StillReading,
+)
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
-READY, DOCUMENT, QUESTION, UNREADABLE, WORKING, MEMORY, END = b"r", b"d", b"q", b"u", b"w", b"m", b"e"
+READY, FIGURE, DOCUMENT, QUESTION, UNREADABLE = b"r", b"f", b"d", b"q", b"u"
+WORKING, MEMORY, END = b"w", b"m", b"e"
 GRANT = b"g"
 LENGTH_BYTES = 4
 DOCUMENTS = TypeAdapter(Document)
@@ -86,6 +97,8 @@ def _found(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip:
 def _reply(replies: BinaryIO, found: Found | str) -> None:
     if isinstance(found, DocumentUnreadable):
         replies.write(UNREADABLE + json.dumps(found.details).encode() + b"\n")
+    elif isinstance(found, FigureKept):
+        replies.write(FIGURE + base64.b64encode(found.content) + b"\n")
     elif isinstance(found, StillReading):
         replies.write(WORKING + json.dumps(found.part).encode() + b"\n")
         replies.flush()

@@ -171,6 +171,7 @@ def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: da
         source=document.source,
         expired_on=expired_on(document, today),
         starts_on=starts_on(document, today),
+        figures=tuple(figure for figure in document.figures if figure.start < end and start < figure.end),
     )
 
 

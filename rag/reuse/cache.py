@@ -69,6 +69,7 @@ NEVER_MATTERS = frozenset(
         "archive_limit_entries",
         "archive_limit_depth",
         "ocr_limit_pages",
+        "figure_limit",
         "picture_limit_megapixels",
         "exact_search_chunks",
         "index_merge_share",

@@ -198,6 +198,28 @@ def _plain_terms(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE chunk_terms")
 
 
+def _figures(connection: sqlite3.Connection) -> None:
+    """Keep what is known of each document's pictures; the pictures are files named by ``digest`` (``figures.py``)."""
+    connection.execute(
+        """CREATE TABLE figure (
+            document_key INTEGER NOT NULL REFERENCES document (document_key) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            start_offset INTEGER NOT NULL,
+            end_offset INTEGER NOT NULL,
+            width INTEGER NOT NULL,
+            height INTEGER NOT NULL,
+            page INTEGER NOT NULL,
+            box TEXT NOT NULL,
+            alt TEXT NOT NULL,
+            caption TEXT NOT NULL,
+            words TEXT NOT NULL,
+            PRIMARY KEY (document_key, ordinal)
+        ) WITHOUT ROWID"""
+    )
+    connection.execute("CREATE INDEX figure_digest ON figure (digest)")
+
+
 KNOWLEDGE_MIGRATIONS = (
     _knowledge_tables,
     _token_signs,
@@ -208,6 +230,7 @@ KNOWLEDGE_MIGRATIONS = (
     _document_sketches,
     _contact_details,
     _plain_terms,
+    _figures,
 )
 
 

@@ -2,14 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from rag.errors import KnowledgeBaseMissing
-from rag.schema import Audience, Chunk, Document, Language
+from rag.schema import Audience, Chunk, Document, Figure, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.text.invisible import one_line
@@ -23,6 +23,10 @@ CHUNK_COLUMNS = """chunk.chunk_id, document.document_id, document.path, document
     chunk.start_offset, chunk.end_offset, chunk.ordinal, chunk.language"""  # from chunk JOIN document
 ORIGIN_COLUMNS = "document_id, root, relative_path, path, content_hash, recipe"
 DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on, audience, metadata"
+FIGURE_COLUMNS = "digest, start_offset, end_offset, width, height, page, box, alt, caption, words"
+FIGURES = f"""(SELECT json_group_array(json_array({FIGURE_COLUMNS})) FROM
+    (SELECT * FROM figure WHERE figure.document_key = document.document_key ORDER BY ordinal)) AS figures"""
+"""SQL: one more column of ``document``."""
 GENERATION_COLUMNS = (
     "generation, published_at, embedder_model, dimension, document_count, chunk_count, "
     "added, changed, retired, restored, lost, forced"
@@ -148,12 +152,22 @@ class KnowledgeStore(Database):
     def document(self, document_id: str, generation: int) -> Document:
         """Return the document as it was in the generation.  Raises ``KeyError`` where it was not."""
         row = self.row(
-            f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE document_id = :id AND {VISIBLE.format('document')}",
+            f"SELECT {DOCUMENT_COLUMNS}, {FIGURES} FROM document "
+            f"WHERE document_id = :id AND {VISIBLE.format('document')}",
             {"id": document_id, "generation": generation},
         )
         if row is None:
             raise KeyError(document_id)
         return document_from_row(row)
+
+    def figure_audiences(self, digest: str) -> frozenset[Audience]:
+        """Return for whom the documents are, of all kept generations, in which a picture stands; none: in none."""
+        rows = self.rows(
+            "SELECT DISTINCT audience FROM figure JOIN document USING (document_key) "
+            "WHERE digest = :digest AND first_generation <= (SELECT generation FROM current)",
+            {"digest": digest},
+        )
+        return frozenset(row["audience"] for row in rows)
 
     def origins(self, generation: int) -> dict[str, StoredDocument]:
         """Return every document of the generation without its text, by document_id; none for generation 0."""
@@ -252,7 +266,7 @@ def chunk_from_row(row: sqlite3.Row) -> Chunk:
 
 
 def document_from_row(row: sqlite3.Row) -> Document:
-    """Build a document from the columns of ``DOCUMENT_COLUMNS``.
+    """Build a document from the columns of ``DOCUMENT_COLUMNS`` and ``FIGURES``.
 
     A database that an older version wrote may have anything as title and source.  The text stays: offsets count in it.
     """
@@ -266,7 +280,13 @@ def document_from_row(row: sqlite3.Row) -> Document:
         updated_on=_date(row["updated_on"]),
         audience=row["audience"],
         metadata=json.loads(row["metadata"]),
+        figures=tuple(_figure(values) for values in json.loads(row["figures"])),
     )
+
+
+def _figure(values: Sequence[Any]) -> Figure:
+    *before, box, alt, caption, words = values
+    return Figure(*before, tuple(json.loads(box)), alt, caption, words)
 
 
 def _date(value: str | None) -> date | None:

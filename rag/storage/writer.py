@@ -12,13 +12,16 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.schema import Chunk, Document
+from rag.schema import Chunk, Document, Figure
 from rag.storage.access import Access, keep_access, kept_access
 from rag.storage.connection import Database, Store, storage_errors
+from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
     DATABASE_NAME,
     DOCUMENT_COLUMNS,
+    FIGURE_COLUMNS,
+    FIGURES,
     GENERATION_COLUMNS,
     ORIGIN_COLUMNS,
     VISIBLE,
@@ -79,6 +82,7 @@ class KnowledgeWriter(Store):
                 connection.execute(statement, unpublished)
         with storage_errors(self.folder):
             self._delete_folders(lambda number: number is None or number > current)
+        self._delete_figures()
         self._agree_on_access(current)
         return current + 1
 
@@ -108,7 +112,7 @@ class KnowledgeWriter(Store):
     def live_texts(self, document_ids: Sequence[str]) -> list[Document]:
         """Return live documents with their texts, for cutting them again."""
         rows = self.database.rows(
-            f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE last_generation IS NULL "
+            f"SELECT {DOCUMENT_COLUMNS}, {FIGURES} FROM document WHERE last_generation IS NULL "
             "AND document_id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(document_ids)),),
         )
@@ -181,6 +185,13 @@ class KnowledgeWriter(Store):
             connection.execute("DELETE FROM gone")
         with storage_errors(self.folder):
             self._delete_folders(lambda number: number is not None and number < oldest)
+        self._delete_figures()
+
+    def _delete_figures(self) -> None:
+        """Delete the pictures that no kept document shows, those of a run that was killed among them."""
+        kept = FigureFolder(self.folder)
+        if kept.exists():
+            kept.delete_others(row["digest"] for row in self.database.rows("SELECT DISTINCT digest FROM figure"))
 
     def _delete_folders(self, unwanted: Callable[[int | None], bool]) -> None:
         """Delete the generation folders whose number, None for an unfinished one, is unwanted."""
@@ -225,6 +236,7 @@ def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -
             generation,
         ),
     ).lastrowid
+    _insert_figures(connection, document_key, document.figures)
     for new_chunk in new.chunks:
         chunk = new_chunk.chunk
         connection.execute(
@@ -245,6 +257,19 @@ def _insert(connection: sqlite3.Connection, new: NewDocument, generation: int) -
         )
 
 
+def _insert_figures(connection: sqlite3.Connection, document_key: int | None, figures: Sequence[Figure]) -> None:
+    connection.executemany(
+        f"INSERT INTO figure (document_key, ordinal, {FIGURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(document_key, ordinal, figure.digest, figure.start, figure.end, figure.width, figure.height),
+                *(figure.page, json.dumps(figure.box), figure.alt, figure.caption, figure.words),
+            )
+            for ordinal, figure in enumerate(figures)
+        ],
+    )
+
+
 def _copy(connection: sqlite3.Connection, document_key: int, generation: int) -> None:
     """Write a document with its chunks a second time, alive from the generation on."""
     names = f"{DOCUMENT_COLUMNS}, root, relative_path, content_hash, recipe"
@@ -252,6 +277,11 @@ def _copy(connection: sqlite3.Connection, document_key: int, generation: int) ->
         f"INSERT INTO document ({names}, first_generation) SELECT {names}, ? FROM document WHERE document_key = ?",
         (generation, document_key),
     ).lastrowid
+    names = f"ordinal, {FIGURE_COLUMNS}"
+    connection.execute(
+        f"INSERT INTO figure (document_key, {names}) SELECT ?, {names} FROM figure WHERE document_key = ?",
+        (copied, document_key),
+    )
     names = "ordinal, heading_path, text, start_offset, end_offset, language, embedding_hash, terms"
     connection.execute(
         f"INSERT INTO chunk (document_key, {names}, first_generation) "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from rag.schema import Audience, Chunk, Document, Language, Retrieval, RetrievedChunk
+from rag.schema import Audience, Chunk, Document, Figure, Language, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
@@ -21,6 +21,7 @@ class Article:
     audience: Audience = "public"
     updated_on: date | None = None
     metadata: Mapping[str, str] | None = None
+    figures: tuple[Figure, ...] = ()
 
 
 def publish(folder: Path, *articles: Article) -> KnowledgeStore:
@@ -52,6 +53,7 @@ def _new_document(article: Article) -> NewDocument:
         updated_on=article.updated_on,
         audience=article.audience,
         metadata=dict(article.metadata or {}),
+        figures=article.figures,
     )
     chunks, start = [], 0
     for ordinal, piece in enumerate(article.pieces):

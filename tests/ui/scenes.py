@@ -1,10 +1,14 @@
 """What the scripted desk answers: real passages of the sample knowledge base, and a gate before each stage."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
 
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
@@ -27,6 +31,7 @@ from rag.schema import (
     Document,
     Event,
     Evidence,
+    Figure,
     Lane,
     Language,
     Origin,
@@ -225,6 +230,46 @@ def unconfirmed_answer(language: Language) -> tuple[tuple[Evidence, ...], Answer
     return (first, *others), answer
 
 
+FIGURE_WORDS: Mapping[Language, tuple[str, str]] = {
+    "en": ("Figure 2: What the app shows while the cleaner is not reached", "Error E-42: no connection"),
+    "zh": ("图2：连接不上清洁器时应用显示的内容", "错误 E-42：无法连接"),
+}
+"""The caption of a picture, and the words in it."""
+
+
+@cache
+def figure(language: Language) -> tuple[Figure, bytes]:
+    """Draw a picture of an article, as an ingest keeps it; its place is that in ``illustrated``."""
+    caption, words = FIGURE_WORDS[language]
+    drawn = Image.new("RGB", (960, 540), "#e8edf2")
+    pen = ImageDraw.Draw(drawn)
+    pen.rectangle((120, 90, 840, 450), fill="white", outline="#345")
+    pen.rectangle((120, 90, 840, 150), fill="#345")
+    font = ImageFont.truetype("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", 40)
+    pen.text((170, 250), words, "#900", font)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "WEBP")
+    start = evidence(language)[0].end + len("\n\n")
+    mark = _mark(language)
+    digest = sha256(buffer.getvalue()).hexdigest()
+    place = Figure(digest, start, start + len(mark), 960, 540, page=3, caption=caption, words=words)
+    return place, buffer.getvalue()
+
+
+def _mark(language: Language) -> str:
+    caption, words = FIGURE_WORDS[language]
+    return f"[图：{caption}；{words}]" if language == "zh" else f"[Figure: {caption}; {words}]"
+
+
+def illustrated(language: Language) -> tuple[Evidence, ...]:
+    """Return passages of which the first has a picture, and the second one that is not there any more."""
+    first, second, *others = evidence(language)
+    shown, _ = figure(language)
+    first = replace(first, text=f"{first.text}\n\n{_mark(language)}", end=shown.end, figures=(shown,))
+    gone = replace(shown, digest="0" * 64, start=second.start, end=second.end)
+    return first, replace(second, figures=(gone,)), *others
+
+
 def _span(text: str, sentence: str) -> TextSpan:
     start = text.index(sentence)
     return TextSpan(start, start + len(sentence))
@@ -336,6 +381,9 @@ def steps(scene: str, language: Language) -> list[Step]:
     if scene == "unconfirmed":
         passages, answer = unconfirmed_answer(language)
         return ["search", replace(found, evidence=passages), "end", Completed(answer)]
+    if scene == "illustrated":
+        answer = complete_answer(language)
+        return ["search", replace(found, evidence=illustrated(language)), "end", Completed(answer)]
     if scene in ("curated", "cached"):
         return [found, Completed(kept_answer(language, scene))]
     if scene in QUOTED:

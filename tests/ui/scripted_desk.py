@@ -28,6 +28,7 @@ from rag.reuse.curated import Curation
 from rag.schema import Event, Language
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases
+from rag.storage.figures import FigureFolder
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts, publish_documents
@@ -35,7 +36,7 @@ from rag.text.language import question_language
 from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.remote_control import SteeredDesk
-from tests.ui.scenes import STAGES, WORDS, document, evidence, steps
+from tests.ui.scenes import STAGES, WORDS, document, evidence, figure, steps
 from tests.ui.views.quality.shelf import quality_of
 from ui.server import desk_configuration
 
@@ -171,7 +172,12 @@ def writings_of(folder: Path, writer: ScriptedGenerator) -> WritingService:
 def knowledge(folder: Path) -> KnowledgeStore:
     """Publish the articles that the scenes quote, so that answers can be written that rest on them."""
     articles = {place[0]: document(place[0]) for words in WORDS.values() for place in words.passages}
+    for language, words in WORDS.items():
+        name = words.passages[0][0]
+        articles[name] = replace(articles[name], figures=(figure(language)[0],))
     publish_documents(folder, list(articles.values()), HashEmbedder())
+    for language in WORDS:
+        FigureFolder(folder).keep(figure(language)[1])
     return KnowledgeStore(folder)
 
 

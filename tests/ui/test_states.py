@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from rag.schema import Language
 from rag.translate import translate
 from tests.ui.conftest import OpenDesk
-from tests.ui.scenes import NEW_ADDRESS
+from tests.ui.scenes import FIGURE_WORDS, NEW_ADDRESS
 
 pytestmark = pytest.mark.real
 
@@ -110,6 +110,30 @@ def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: 
     flag.scroll_into_view_if_needed()
     desk.shoot("08b-new-address")
     assert desk.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_picture_of_the_article_is_shown_beside_its_passage(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    questions = {"en": "My Drift R3 shows error E-42, can I return it?", "zh": "Drift R3 显示错误 E-42，能退吗？"}
+    desk.ask(desk.prepare("illustrated", question=questions[language]), "done")
+    caption, _ = FIGURE_WORDS[language]
+    thumbnail = desk.page.get_by_role("button", name=translate("ui.figure_enlarge", language, name=caption))
+    expect(thumbnail).to_have_count(1)  # the other one's document is gone, and so is its place
+    assert desk.page.locator(".figure:visible img").evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [960]
+    desk.shoot("08c-picture")
+    thumbnail.click()
+    large = desk.page.locator(".large")
+    expect(large).to_be_visible()
+    expect(large).to_contain_text(translate("ui.figure_page", language, page=3))
+    expect(large.get_by_role("img", name=caption)).to_be_visible()
+    desk.shoot("08d-picture-larger")
+    desk.page.keyboard.press("Escape")
+    expect(large).not_to_be_visible()
+    expect(thumbnail).to_be_focused()
+    thumbnail.click()
+    large.get_by_role("button", name=translate("ui.figure_close", language)).click()
+    expect(large).not_to_be_visible()
 
 
 FAILURES = {

@@ -20,7 +20,7 @@ ANSWER_WORDS = (
     "best_match", "use_this", "remove", "seconds", "milliseconds", "read_meanwhile", "times", "answer",
     "evidence_count", "stage_search", "stage_wait", "stage_prompt", "stage_thinking", "stage_answer",
 )  # fmt: skip
-EVIDENCE_WORDS = ("evidence", "evidence_count", "empty_evidence", "none_found")
+EVIDENCE_WORDS = ("evidence", "evidence_count", "empty_evidence", "none_found", "figure_close")
 REPLY_WORDS = (
     "reply_label", "copy", "copy_with_sources", "copied", "copy_failed", "restore", "handoff_label", "handoff_copy",
     "rewritten", "rewritten_meanwhile",

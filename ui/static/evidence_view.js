@@ -14,6 +14,10 @@ class Evidence {
     document.addEventListener("answerdesk:cite", this.onCite);
     document.addEventListener("answerdesk:key", this.onKey);
     document.addEventListener("answerdesk:evidence", this.onEvidence);
+    const large = this.at("large");
+    large.addEventListener("click", (event) => { // on the button, or beside the picture
+      if (event.target === large || event.target === this.at("large button")) large.close();
+    });
     this.at("cards").addEventListener("keydown", (event) => {
       if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
       event.preventDefault();
@@ -72,8 +76,42 @@ class Evidence {
     const text = card.appendChild(element("div", "passage"));
     text.lang = passage.lang;
     text.append(...passage.blocks.map((block) => this.block(block)));
+    if (passage.figures?.length) card.append(this.figures(passage));
     if (passage.translation) card.append(this.translation(passage));
     return card;
+  }
+
+  figures(passage) { // pictures that stand in the passage; a click shows one larger
+    const row = element("div", "figures");
+    for (const figure of passage.figures) {
+      const button = row.appendChild(element("button", "figure"));
+      button.type = "button";
+      button.setAttribute("aria-label", figure.enlarge);
+      const picture = button.appendChild(this.picture(element("img"), figure));
+      picture.loading = "lazy";
+      picture.addEventListener("error", () => { button.hidden = true; }); // its document is gone by now
+      const line = button.appendChild(element("span", "name", figure.name));
+      if (figure.place) line.lang = passage.lang;
+      button.addEventListener("click", () => this.enlarge(passage, figure));
+    }
+    return row;
+  }
+  picture(image, figure) {
+    image.alt = "";
+    image.width = figure.width;
+    image.height = figure.height;
+    image.src = figure.address;
+    return image;
+  }
+  enlarge(passage, figure) {
+    const large = this.at("large");
+    this.picture(this.at("large img"), figure).alt = figure.name;
+    const name = element("span", "name", figure.name);
+    if (figure.place) name.lang = passage.lang;
+    this.at("large p").replaceChildren(name, " ", element("span", "quiet", figure.place));
+    this.at("large button").textContent = this.data.words.figure_close;
+    large.setAttribute("aria-label", figure.name);
+    large.showModal();
   }
 
   translation({ number, translation }) { // folded, and marked as what it is; the original above it stays

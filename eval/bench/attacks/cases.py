@@ -3,8 +3,8 @@
 A JSON object a line: ``id``, ``lang``, ``where`` ("document" or "question"), ``text``; and ``traces``, strings any of
 which an answer has only if it obeyed, or ``leak``, where the model's own instructions were asked for.  ``way`` names a
 way of writing (``german``, ``table-cell``); ``place`` is where the order stands in its document: behind the paragraph
-that answers the question, in the title, or as the subject of a mail that holds the document.  In the text of a question
-``{question}`` stands for a real one.
+that answers the question, there as a picture, in the title, or as the subject of a mail that holds the document.  In
+the text of a question ``{question}`` stands for a real one.
 """
 
 import json
@@ -43,7 +43,7 @@ class Attack:
     traces: tuple[str, ...] = ()
     leak: bool = False
     way: str = "plain"
-    place: Literal["paragraph", "title", "mail"] = "paragraph"
+    place: Literal["paragraph", "picture", "title", "mail"] = "paragraph"
 
     def asked(self, question: GoldenQuestion) -> str:
         """Return what is typed: the question itself where the attack waits in a document."""

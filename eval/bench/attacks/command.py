@@ -41,11 +41,12 @@ examples:
   python -m eval attacks --limit 20 --seed 3
   python -m eval attacks --no-model              which orders the first guardrail lets through: seconds, no model
   python -m eval attacks --attacks data/attacks/held-out
+  python -m eval attacks --attacks data/attacks/pictures --no-model    orders in pictures, read by OCR
   python -m eval attacks --way german --way title --arms own,clean
   python -m eval attacks --attacks mine.jsonl --run tuesday --json figures.json
 
 A line of an attack file: {{"id", "lang", "where": "document" or "question", "text", "traces": [...]}} or "leak": true;
-also "way" and "place" ("paragraph", "title" or "mail").
+also "way" and "place" ("paragraph", "picture", "title" or "mail").
 
 {EXIT_CODES}"""
 

@@ -15,6 +15,7 @@ from rag.grounding.prompt_injection import is_name, spans_without_injection, wit
 from rag.schema import Document
 
 _LIMITS = Limits(document_bytes=10_000_000, ocr_pages=0)
+_PICTURE_LIMITS = Limits(document_bytes=10_000_000, ocr_pages=5, figures=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def _passes(one: Attack, question: GoldenQuestion, folder: Path) -> bool:
         return one.is_in(without_injection(one.asked(question)))
     document = (KNOWLEDGE_DIR / question.relevant[0]).read_text(encoding="utf-8")
     path = write_poisoned(folder / Path(question.relevant[0]).name, document, one, question)
-    loaded = next(found for found in load(path, folder, _LIMITS) if isinstance(found, Document))
+    limits = _PICTURE_LIMITS if one.place == "picture" else _LIMITS
+    loaded = next(found for found in load(path, folder, limits) if isinstance(found, Document))
     if one.is_in(loaded.title) and is_name(loaded.title):
         return True
     return any(one.is_in(loaded.text[span.start : span.end]) for span in spans_without_injection(loaded.text))

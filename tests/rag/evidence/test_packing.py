@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.evidence.packing import PackingLimits, pack
-from rag.schema import Evidence, Retrieval
+from rag.schema import Evidence, Figure, Retrieval
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
 from tests.support.knowledge import Article, found, publish
@@ -41,6 +41,15 @@ def test_adjacent_chunks_become_one_passage_and_distant_ones_two(tmp_path: Path)
     passages = packed(store, found(store, ("a.md", 6), ("a.md", 1), ("a.md", 2)), limits(budget_tokens=60))
     assert [passage.text.count("part") for passage in passages] == [1, 2]
     assert passages[0].text.startswith("part 6")
+
+
+def test_a_passage_has_the_pictures_that_stand_in_it(tmp_path: Path) -> None:
+    pieces = ["one [Figure]", "two fish", "[Figure: red]"]
+    first, last = Figure("a" * 64, 4, 12, 100, 100), Figure("b" * 64, 24, 37, 100, 100, caption="red")
+    store = publish(tmp_path, Article("a.md", pieces, figures=(first, last)))
+    assert "\n\n".join(pieces)[last.start : last.end] == "[Figure: red]"
+    shown = {ordinal: packed(store, found(store, ("a.md", ordinal)), limits())[0].figures for ordinal in range(3)}
+    assert shown == {0: (first,), 1: (), 2: (last,)}
 
 
 def test_the_same_text_in_two_documents_is_shown_once(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""The pictures of a knowledge base's documents: files below ``figures/``, each named by the SHA-256 of what it holds.
+
+They are written before the rows that name them, and deleted after those are gone: whatever is killed in between leaves
+files too many, which the next writer deletes.  Generations share them.  Whoever has a name has no right yet: who may
+see a picture is asked of the documents in which it stands (``KnowledgeStore.figure_audiences``).
+"""
+
+import re
+import shutil
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from rag.files import write_whole
+from rag.storage.connection import storage_errors
+
+FIGURE_MEDIA_TYPE = "image/webp"
+LARGEST_FIGURE_BYTES = 500_000
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_RIFF, _WEBP = slice(0, 4), slice(8, 12)
+
+
+class FigureFolder:
+    """The pictures of the knowledge base in ``folder``; making one touches no file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._knowledge = folder
+        self._folder = folder / "figures"
+
+    def exists(self) -> bool:
+        """Tell whether any picture was ever kept."""
+        return self._folder.is_dir()
+
+    def keep(self, content: bytes) -> str:
+        """Write a picture unless it is there, and return its name.
+
+        Raises ``ValueError`` where it is no WebP of at most ``LARGEST_FIGURE_BYTES``, and ``StorageFull``.
+        """
+        if content[_RIFF] != b"RIFF" or content[_WEBP] != b"WEBP" or len(content) > LARGEST_FIGURE_BYTES:
+            raise ValueError("no picture of the kind that is kept")
+        digest = sha256(content).hexdigest()
+        path = self._path(digest)
+        if not path.exists():
+            with storage_errors(self._knowledge):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, content, durable=True)
+        return digest
+
+    def read(self, digest: str) -> bytes | None:
+        """Return a picture; None where it is not there, or its file does not hold what its name says."""
+        if _DIGEST.fullmatch(digest) is None:
+            return None
+        try:
+            content = self._path(digest).read_bytes()
+        except OSError:
+            return None
+        return content if sha256(content).hexdigest() == digest else None
+
+    def delete_others(self, digests: Iterable[str]) -> None:
+        """Delete every file that is none of these pictures."""
+        kept = {self._path(digest) for digest in digests}
+        with storage_errors(self._knowledge):
+            for shelf in sorted(self._folder.iterdir()):
+                for path in sorted(shelf.iterdir()):
+                    if path not in kept:
+                        path.unlink()
+                if not any(shelf.iterdir()):
+                    shutil.rmtree(shelf)
+
+    def _path(self, digest: str) -> Path:
+        """Return ``figures/3f/3f0c....webp``: a folder of a hundred thousand names is slow to look through."""
+        return self._folder / digest[:2] / f"{digest}.webp"
