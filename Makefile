@@ -2,7 +2,7 @@
 #   make run [PORT=8501] [MODEL=deepseek-r1:1.5b] [PYTHON=/path/to/python3.11]
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-fast check format lock protocol clean environment environment-dev setup-test
+.PHONY: help run setup test test-fast test-nightly check format lock protocol clean environment environment-dev setup-test
 
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
@@ -19,7 +19,7 @@ export ANSWERDESK_MODEL := $(MODEL)
 endif
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: environment  ## set everything up, ingest the sample knowledge base, open the desk on PORT
 	@$(BIN)/python -m ui --port $(PORT)
@@ -27,10 +27,17 @@ run: environment  ## set everything up, ingest the sample knowledge base, open t
 setup: environment  ## virtual environment, Ollama, a model, the embedder (once)
 	@$(BIN)/python -m rag.setup
 
-test: setup-test check  ## set everything up, run every check, every example and every test
-	@$(BIN)/python -m pytest --doctest-modules $(filter-out tests,$(CODE)) $(PYTEST_OPTIONS)
-	@HYPOTHESIS_PROFILE=whole $(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
-	@$(BIN)/python -m pytest -m real $(PYTEST_OPTIONS)
+# Of the tests of the real product two files at a time: each has its own server, folder and ports, and takes about a core.
+REAL_WORKERS := 2
+REAL := -n $(REAL_WORKERS) --dist loadfile
+
+test: setup-test check  ## set everything up, run every check and every test of a commit
+	@HYPOTHESIS_PROFILE=commit $(BIN)/python -m pytest -m "not real and not nightly" -n auto $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest -m "real and not nightly" $(REAL) $(PYTEST_OPTIONS)
+
+test-nightly: setup-test check  ## everything: also the benchmarks' real runs, many kills, and four times the random examples
+	@HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -m "not real" -n auto $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest -m real $(REAL) $(PYTEST_OPTIONS)
 
 # The list at its end names tests that may have to be marked `slow`: CONTRIBUTING.md says when.
 test-fast: environment-dev  ## the tests to run after each change: the quick ones of every room, in under 20 seconds

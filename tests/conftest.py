@@ -1,9 +1,13 @@
-"""Fixtures that several rooms' tests share: the real model server on a port of its own."""
+"""What every run of tests shares: which files it reads, examples, free ports, and the real model server."""
 
+import itertools
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,14 +19,24 @@ from rag.settings import Settings
 
 REAL_MODEL = "stand-in:0.5b"
 
-# No deadlines: on a busy machine they measure the others.  The gate draws the same many examples every time, so that
-# what it says of a commit stays true; `make test-fast` draws few, and others each time, for what the gate misses.
+# No deadlines: on a busy machine they measure the others.  The gate draws the same examples every time, so that what it
+# says of a commit stays true, and the night draws four times as many; `make test-fast` draws few, and others each time,
+# for what both miss.
 hypothesis_settings.register_profile("fast", deadline=None, max_examples=25)
-hypothesis_settings.register_profile("whole", deadline=None, max_examples=200, derandomize=True)
+hypothesis_settings.register_profile("commit", deadline=None, max_examples=50, derandomize=True)
+hypothesis_settings.register_profile("night", deadline=None, max_examples=200, derandomize=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 MEMORY = Path("/dev/shm")  # Linux's disk in memory
 MEMORY_NEEDED_BYTES = 2**30
+
+CHOSEN_BY = ("real", "slow", "nightly")
+"""The markers by which a run chooses its tests."""
+
+# Below the ports that Linux gives to outgoing connections (32768 on): between the moment a port is found free and the
+# moment a server listens on it, no browser and no client can be given it.  Each worker has a thousand of its own.
+_FIRST_PORT, _PORTS_A_WORKER, _MOST_WORKERS = 20_000, 1000, 12
+_numbers = itertools.count(os.getpid())
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,12 +49,51 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file of tests that ``-m`` leaves out as a whole: of a run of few tests, imports take most."""
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    return True if is_left_out(_source(collection_path), config.option.markexpr) else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A marker stands in the test's own file, where ``is_left_out`` looks for it."""
+    source = _source(item.path)
+    hidden = [name for name in CHOSEN_BY if item.get_closest_marker(name) and f"mark.{name}" not in source]
+    if hidden:
+        raise pytest.UsageError(f"{item.nodeid}: write pytest.mark.{hidden[0]} into the test's own file")
+
+
+@cache
+def _source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def is_left_out(source: str, chosen: str) -> bool:
+    """Tell whether ``-m chosen`` takes no test of a file; ``chosen`` joins markers, or "not" and a marker, by "and".
+
+    Of other expressions nothing is known, and the answer is False.
+    """
+    conditions = chosen.split(" and ")
+    whole = re.search(r"^pytestmark = .*", source, re.MULTILINE)
+    for name in CHOSEN_BY:
+        marks_all = whole is not None and re.search(rf"\bmark\.{name}\b", whole[0]) is not None
+        if f"not {name}" in conditions and marks_all:
+            return True
+        if name in conditions and f"mark.{name}" not in source:
+            return True
+    return False
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody listens on now, and that this process has not returned lately."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _MOST_WORKERS
+    for number in itertools.islice(_numbers, _PORTS_A_WORKER):
+        port = _FIRST_PORT + worker * _PORTS_A_WORKER + number % _PORTS_A_WORKER
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @pytest.fixture(scope="session")

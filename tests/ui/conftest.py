@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from rag.schema import Language
 from tests.conftest import free_port
-from tests.ui.browser import Desk, WindowOptions
+from tests.ui.browser import PATIENCE_MS, Desk, WindowOptions
 from tests.ui.scripted_desk import OTHER_HOST
 
 CHECKOUT = Path(__file__).parents[2]
@@ -50,10 +50,10 @@ def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk", *mor
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE_MS / 1000)
 
 
-def wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path, *, seconds: float = 60) -> None:
+def wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path, *, seconds: float = 180) -> None:
     """Wait until the desk answers; its log is the reason where it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -74,7 +74,7 @@ def scripted_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=20_000)  # both cores may be busy with other tests
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as driver:
         yield driver
 

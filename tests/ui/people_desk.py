@@ -10,7 +10,7 @@ from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import Role
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
-from tests.ui.browser import LOCALES, Desk
+from tests.ui.browser import LOCALES, PATIENCE_MS, Desk
 
 PASSWORD = "long enough, rarely tried"
 PEOPLE: tuple[tuple[str, Role, tuple[str, ...] | None], ...] = (
@@ -41,7 +41,7 @@ def new_page(browser: Browser, language: Language, *, dark: bool = False) -> Pag
         color_scheme="dark" if dark else "light",
         viewport={"width": 1280, "height": 720},
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     return context.new_page()
 
 

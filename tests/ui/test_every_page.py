@@ -37,6 +37,8 @@ def test_every_page_lets_everybody_in_at_every_size(
             page.goto(f"{address}/{'' if number == 0 else entry.key}")
             desk.shoot(f"60-{entry.key}-{'dark' if dark else 'light'}-{width}")
             cut[entry.key, width] = desk.clipped_labels()
+        if language != "en" and not dark:
+            desk.check()  # a label or a `lang` may be missing in one language only
     assert {where: labels for where, labels in cut.items() if labels} == {}
     page.context.close()
 

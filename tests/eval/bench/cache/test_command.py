@@ -28,6 +28,7 @@ def test_a_file_that_is_none_is_one_sentence(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.real
+@pytest.mark.nightly
 def test_every_lane_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
     assert main(["cache", "--time", "--limit", "12", "--json", str(tmp_path / "figures.json")]) == 0

@@ -55,6 +55,7 @@ def test_a_child_that_fails_is_told_in_words() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.nightly
 def test_a_tiny_run_without_the_encoder(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     code = main(["ingest", "--part", "unchanged", "memory", "kills", "--scale", "0.01", "--json", str(path)])

@@ -90,6 +90,7 @@ def test_what_is_not_installed_is_one_sentence(
 
 
 @pytest.mark.real
+@pytest.mark.nightly
 def test_langchain_itself_finds_a_passage() -> None:
     pytest.importorskip("rank_bm25", reason="the extra [compare] is not installed")
     settings = load_settings()

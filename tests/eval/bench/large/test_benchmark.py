@@ -27,6 +27,7 @@ def open_fake(settings: Settings) -> Embedder:
 
 
 @pytest.mark.real
+@pytest.mark.nightly
 def test_a_tiny_one(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", exact_search_chunks=200)
     place = tmp_path / "generated"

@@ -12,7 +12,7 @@ from rag.testing import SAMPLE_DOCUMENTS
 from tests.eval.bench.load.conftest import Serving
 from tests.rag.command import CHECKOUT, environment
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.nightly, pytest.mark.timeout(600)]
 
 
 def test_two_browsers_ask_the_real_page(serving: Serving, tmp_path: Path) -> None:
