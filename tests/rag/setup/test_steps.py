@@ -104,6 +104,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], str]]
         (["model"], (("model",), "")),
         (["model", "stand-in:0.5b"], (("model",), "stand-in:0.5b")),
         (["browser"], (("browser",), "")),
+        (["sandbox"], (("sandbox",), "")),
     ],
 )
 def test_the_command_line_names_steps(
@@ -143,7 +144,7 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_all_steps_are_known() -> None:
-    assert set(steps.ALL_STEPS) | {"browser"} == set(get_args(steps.Step))
+    assert set(steps.ALL_STEPS) | {"browser", "sandbox"} == set(get_args(steps.Step))
 
 
 def test_stopped_by_others_it_ends_as_at_ctrl_c(
