@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +23,7 @@ CHUNK_COLUMNS = """chunk.chunk_id, document.document_id, document.path, document
     chunk.start_offset, chunk.end_offset, chunk.ordinal, chunk.language"""  # from chunk JOIN document
 ORIGIN_COLUMNS = "document_id, root, relative_path, path, content_hash, recipe"
 DOCUMENT_COLUMNS = "document_id, path, title, text, language, source, updated_on, audience, metadata"
+# in the order of the fields of Figure
 FIGURE_COLUMNS = "digest, start_offset, end_offset, width, height, page, box, alt, caption, words"
 FIGURES = f"""(SELECT json_group_array(json_array({FIGURE_COLUMNS})) FROM
     (SELECT * FROM figure WHERE figure.document_key = document.document_key ORDER BY ordinal)) AS figures"""
@@ -285,8 +286,8 @@ def document_from_row(row: sqlite3.Row) -> Document:
 
 
 def _figure(values: Sequence[Any]) -> Figure:
-    *before, box, alt, caption, words = values
-    return Figure(*before, tuple(json.loads(box)), alt, caption, words)
+    named = dict(zip((one.name for one in fields(Figure)), values, strict=True))
+    return Figure(**{**named, "box": tuple(json.loads(named["box"]))})
 
 
 def _date(value: str | None) -> date | None:
