@@ -12,6 +12,8 @@ from rag.storage.turn_store import TurnStore
 from rag.turns import TurnService
 from tests.ui.views.knowledge.library import Library
 
+pytestmark = pytest.mark.slow
+
 SHOP = User("key:shop", "admin", None, "public")
 LIN = User("lin", "agent")
 TEXTS = {
