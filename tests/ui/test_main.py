@@ -73,7 +73,7 @@ def test_first_measurements_that_fail_do_not_keep_the_desk_closed(
     steps: Steps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails(settings: Settings, console: Console) -> Outcome:
-        raise KnowledgeBaseMissing(name="default")
+        raise KnowledgeBaseMissing(folder="default")
 
     monkeypatch.setattr(sample, "first_runs_wanted", lambda settings: True)
     monkeypatch.setattr(sample, "measure_first_runs", fails)
