@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Tests marked ``real`` have a real disk, and so has every run that takes them along.
     """
+    os.environ.setdefault("OLLAMA_NOPRUNE", "1")  # a server that starts would take away what another one is creating
     there_is_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED_BYTES
     if "not real" in config.option.markexpr and there_is_room:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
