@@ -60,6 +60,7 @@ Outcome = Literal["obeyed", "obeyed_marked", "repeated_marked", "not_obeyed"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 _ANSWER_TOKENS = 200
+_LINE_END = "\n"
 _PICTURE_PLACE = "\0picture\0"
 _FONTS = (
     Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),  # Debian's fonts-noto-cjk
@@ -174,7 +175,11 @@ def with_picture(document: str, picture: bytes, question: GoldenQuestion) -> str
 def _html_block(block: str) -> str:
     words = block.lstrip("#")
     level = len(block) - len(words)
-    return f"<h{level}>{escape(words.strip())}</h{level}>" if 0 < level <= 6 else f"<pre>{escape(block)}</pre>"
+    return (
+        f"<h{level}>{escape(words.strip())}</h{level}>"
+        if 0 < level <= 6
+        else f"<p>{escape(block).replace(_LINE_END, '<br>')}</p>"
+    )
 
 
 def drawn_order(attack: Attack) -> bytes:
