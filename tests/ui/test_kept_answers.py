@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.waiting import until
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 
@@ -67,13 +68,13 @@ def test_thumbs_and_their_reason(open_desk: OpenDesk, language: Language) -> Non
     desk.settled()
     desk.page.keyboard.press("Alt+u")
     expect(desk.page.locator(".st-key-useful [data-testid=stBaseButton-primary]")).to_be_visible()
-    assert kept(desk)["opinion"] == [True, None]
+    until(lambda: kept(desk)["opinion"] == [True, None])
     desk.page.locator(".st-key-not_useful button").click()
     reason = desk.page.get_by_role("radio", name=translate("ui.reason_outdated", language))
     desk.page.locator(".st-key-feedback").get_by_text(translate("ui.reason_outdated", language)).click()
     expect(reason).to_be_checked()
     desk.settled()
-    assert kept(desk)["opinion"] == [False, "outdated"]
+    until(lambda: kept(desk)["opinion"] == [False, "outdated"])
     desk.page.locator(".st-key-feedback").scroll_into_view_if_needed()
     desk.shoot("15-not-useful")
 
@@ -134,12 +135,13 @@ def test_what_became_of_an_answer_is_kept(open_desk: OpenDesk, language: Languag
     desk.page.locator(".copy").click()
     expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", language))
     desk.settled()
-    assert kept(desk)["outcome"] == ["copied", 0.0]
+    until(lambda: kept(desk)["outcome"] == ["copied", 0.0])
     desk.editor.press("End")
     desk.editor.press_sequentially("!!")
     desk.page.locator(".copy").click()
     desk.settled()
     expect(desk.editor).to_have_value(re.compile("!!"))
+    until(lambda: kept(desk)["outcome"] != ["copied", 0.0])
     outcome, share = kept(desk)["outcome"]  # type: ignore[misc]
     assert outcome == "edited"
     assert 0 < share < 0.1
@@ -158,4 +160,4 @@ def test_a_note_that_was_copied_is_handed_over(open_desk: OpenDesk, language: La
     desk.page.locator(".copy").click()
     expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.copied", language))
     desk.settled()
-    assert kept(desk)["outcome"] == ["handed_over", 0.0]
+    until(lambda: kept(desk)["outcome"] == ["handed_over", 0.0])

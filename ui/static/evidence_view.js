@@ -87,7 +87,7 @@ class Evidence {
       const button = row.appendChild(element("button", "figure"));
       button.type = "button";
       button.setAttribute("aria-label", figure.enlarge);
-      const picture = button.appendChild(this.picture(element("img"), figure));
+      const picture = button.appendChild(this.picture(figure));
       picture.loading = "lazy";
       picture.addEventListener("error", () => { button.hidden = true; }); // its document is gone by now
       const line = button.appendChild(element("span", "name", figure.name));
@@ -96,7 +96,8 @@ class Evidence {
     }
     return row;
   }
-  picture(image, figure) {
+  picture(figure) {
+    const image = element("img");
     image.alt = "";
     image.width = figure.width;
     image.height = figure.height;
@@ -105,7 +106,10 @@ class Evidence {
   }
   enlarge(passage, figure) {
     const large = this.at("large");
-    this.picture(this.at("large img"), figure).alt = figure.name;
+    this.at("large img")?.remove(); // none stands there while no picture is open
+    const picture = this.picture(figure);
+    picture.alt = figure.name;
+    large.prepend(picture);
     const name = element("span", "name", figure.name);
     if (figure.place) name.lang = passage.lang;
     this.at("large p").replaceChildren(name, " ", element("span", "quiet", figure.place));
