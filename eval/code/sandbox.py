@@ -80,6 +80,7 @@ class Program:
         self._ends_at = time.monotonic() + limits.wall_seconds
         self._replies = bytearray()
         self._printed_bytes = 0
+        self.last_printed = b""
         self.last_call = ""
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
@@ -171,6 +172,7 @@ class Program:
             selector.unregister(descriptor)
         else:
             self._printed_bytes += len(piece)
+            self.last_printed = (self.last_printed + piece)[-_DETAIL_CHARACTERS:]
         if len(self._replies) > self._limits.reply_bytes or self._printed_bytes > self._limits.printed_bytes:
             raise ProgramFault("resources", "output")
 
@@ -227,14 +229,15 @@ class Sandbox:
         if self._isolated and shutil.which("bwrap") is None:
             raise SandboxUnusable(reason="missing")
         process = self._started()
+        program = Program(process, self._limits)
         try:
-            program = Program(process, self._limits)
             held = program.begin("def nothing():\n    return 7\n", "nothing", definitions_only=False)
             if program.call() == 7:
                 return held
             said = b""
         except ProgramFault as fault:
-            said = (process.stderr.read() if process.stderr is not None else b"") or fault.detail.encode()
+            rest = process.stderr.read() if process.stderr is not None else None  # None: nothing is there any more
+            said = program.last_printed + (rest or b"") or fault.detail.encode()
         finally:
             _end(process)
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:]

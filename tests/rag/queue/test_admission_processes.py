@@ -77,8 +77,9 @@ def until_waiting(admission: Admission, count: int) -> None:
 
 
 def records(process: "subprocess.Popen[str]") -> list[Record]:
-    output, _ = process.communicate(timeout=60)
-    return [(began, ended, waits) for began, ended, waits in map(json.loads, output.splitlines())]
+    assert process.stdout is not None
+    lines = list(process.stdout)  # not ``communicate``: it does not know of lines that ``readline`` has read ahead
+    return [(began, ended, waits) for began, ended, waits in map(json.loads, lines)]
 
 
 def most_at_once(times: list[Record]) -> int:
