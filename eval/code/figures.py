@@ -24,7 +24,8 @@ def pass_at_k(samples: int, passed: int, k: int) -> float:
     """
     if not 1 <= k <= samples:
         raise ValueError(f"k must be in [1, {samples}], not {k}")
-    return 1.0 - math.comb(samples - passed, k) / math.comb(samples, k)
+    draws = math.comb(samples, k)
+    return (draws - math.comb(samples - passed, k)) / draws
 
 
 def passed_by_problem(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:

@@ -11,7 +11,7 @@ from ingest.difference import difference
 from ingest.history import rollback
 from ingest.known_files import FileState, SourceFileTable, reader_version
 from ingest.loaders.source import Limits, SourceFile
-from ingest.reader import FileReader
+from ingest.reader import FileReader, KeepFigure
 from rag.storage.store import StoredDocument
 from tests.ingest.conftest import Desk
 
@@ -23,9 +23,9 @@ def read_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = FileReader.read
 
-    def read(self: FileReader, source: SourceFile) -> object:
+    def read(self: FileReader, source: SourceFile, keep_figure: KeepFigure | None = None) -> object:
         names.append(source.path.name)
-        return original(self, source)
+        return original(self, source, keep_figure)
 
     monkeypatch.setattr(FileReader, "read", read)
     return names

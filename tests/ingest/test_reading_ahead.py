@@ -9,6 +9,7 @@ import pytest
 
 from ingest import reading_ahead
 from ingest.loaders.source import SourceFile
+from ingest.reader import KeepFigure
 from ingest.reading_ahead import ReadAhead, worker_count
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -21,7 +22,9 @@ class SlowReader:
         self.begun: list[str] = []
         self.interrupted = threading.Event()
 
-    def read(self, source: SourceFile) -> Iterator[Document | DocumentUnreadable]:
+    def read(
+        self, source: SourceFile, keep_figure: KeepFigure | None = None
+    ) -> Iterator[Document | DocumentUnreadable]:
         path = source.path
         self.begun.append(path.name)
         if path.suffix == ".slow":

@@ -1,6 +1,7 @@
 """Small files: whole or not at all, and read again only where they have changed."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,4 +69,4 @@ def test_another_process_writes_beside_and_not_over_the_unfinished_file(
 
     monkeypatch.setattr(Path, "replace", watch)
     write_whole(tmp_path / "a.json", "[]")
-    assert seen == [f".a.json.{os.getpid()}.part"]
+    assert seen == [f".a.json.{os.getpid()}.{threading.get_ident()}.part"]

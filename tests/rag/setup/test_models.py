@@ -55,7 +55,7 @@ def small_packages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (folder / file.file).write_bytes(WEIGHTS)
         return folder / file.file
 
-    monkeypatch.setattr(models, "catalogue", lambda: Catalogue(files, ()))
+    monkeypatch.setattr(models, "catalogue", lambda: Catalogue(files, (), next(iter(files.values()))))
     monkeypatch.setattr(models, "fetch_packaged", fetch)
     monkeypatch.setattr(pulling, "_FIRST_WORD_SECONDS", 0.2)
     monkeypatch.setattr(pulling, "_SILENCE_SECONDS", 0.4)
