@@ -11,7 +11,7 @@ from rag.evidence.packing import PackedChunk, pack_chunks
 from rag.generation.answer import AnswerRequest
 from rag.generation.prompt import build_messages, to_reply
 from rag.pipeline import Pipeline
-from rag.protocols import Generator, Message
+from rag.protocols import Message
 from rag.retrieval.inspection import ChunkTrace, TermUse, inspect
 from rag.retrieval.retriever import Retriever
 from rag.schema import Chunk, Evidence, Language, Retrieval, TextSpan
@@ -112,16 +112,16 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
             sum(parts.count_tokens(passage.text) for passage in asked.evidence), parts.settings.evidence_budget_tokens
         ),
         sent=Spent(_sent_tokens(pipeline, asked.evidence), pipeline.prompt_evidence_tokens),
-        messages=tuple(_messages(asked, pipeline.parts.gateway.generator)),
+        messages=tuple(_messages(asked)),
         generation=retrieval.generation,
         top_k=parts.settings.top_k,
         candidates=limit,
     )
 
 
-def _messages(asked: AnswerRequest, generator: Generator) -> Sequence[Message]:
+def _messages(asked: AnswerRequest) -> Sequence[Message]:
     messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-    return to_reply(messages, asked.question, asked.language, asked.opening_for(generator))
+    return to_reply(messages, asked.question, asked.language)
 
 
 def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:

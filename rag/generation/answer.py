@@ -62,7 +62,7 @@ class AnswerRequest:
         return f"{self.previous}\n{self.question}".strip()
 
     def opening_for(self, generator: Generator) -> str:
-        """Return the words that the reply begins with; none where the model thinks first, or begins anew anyway."""
+        """Return what a second attempt begins with; empty where the model thinks first, or begins anew anyway."""
         is_continued = generator.continues_replies and not self.think
         return opening_of(self.evidence, self.language) if is_continued else ""
 
