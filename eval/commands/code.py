@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +14,7 @@ from eval.code.sandbox import Sandbox
 from eval.code.self_check import SelfCheck, check_harness
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import EXIT_CODES, finish, print_line, write_json
+from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from rag.errors import SandboxUnusable
@@ -70,9 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_answer_options(parser)
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N, drawn by --seed  题数")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    add_run_options(parser)
     return parser
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from eval.benches import benchmark_module
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import EXIT_CODES, finish, print_line, write_json
+from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
 from eval.core.bootstrap import share_interval
 from eval.core.question_sets import DESK_CASES, KNOWLEDGE_DIR
 from eval.core.runs import Run
@@ -74,9 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--limit", type=int, default=0, metavar="N", help="only N, kinds and languages in proportion  用例数"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    add_run_options(parser)
     parser.add_argument("--answers", type=Path, metavar="FILE", help="write the answers, one a line  将回答写入文件")
     return parser
 

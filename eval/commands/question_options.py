@@ -22,6 +22,13 @@ exit codes: 0 measured, 2 usage, 3 no knowledge base or nothing to ingest, 4 no 
 """
 
 
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command has that keeps a run."""
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+
+
 def question_parser(command: str, description: str, examples: str, *, sets: bool = True) -> argparse.ArgumentParser:
     """Return a parser of ``python -m eval COMMAND`` with the shared options; ``examples`` end its help."""
     parser = argparse.ArgumentParser(
@@ -44,9 +51,7 @@ def question_parser(command: str, description: str, examples: str, *, sets: bool
         parser.add_argument("--sets", type=Path, metavar="FOLDER", help="question sets, a subfolder each  多个题集")
     parser.add_argument("--kb", default="", metavar="NAME", help="ask this knowledge base instead  知识库名称")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N a set, drawn by --seed  题数")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    add_run_options(parser)
     return parser
 
 
