@@ -338,9 +338,9 @@ class AnswerDelta:
     text: str
 
 
-Guard = Literal["", "answerability", "not_found", "output_filter", "unsupported"]
-"""The answerability check, the reply's own words that nothing was found, the output filter, and a refusal
-in the place of a reply that nothing supports.  Empty: the reply stands."""
+Guard = Literal["", "answerability", "not_found", "no_value", "output_filter", "unsupported"]
+"""The answerability check, the reply's own words that nothing was found, a reply without the figure that is asked for,
+the output filter, and a refusal in the place of a reply that nothing supports.  Empty: the reply stands."""
 
 
 @dataclass(frozen=True, slots=True)

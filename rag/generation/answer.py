@@ -24,12 +24,14 @@ from rag.generation.output_filter import filter_output
 from rag.generation.preamble import without_preamble
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
+from rag.grounding.answered_parts import lacks_asked_value, unanswered_parts
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.not_found import says_not_found
 from rag.grounding.prompt_injection import injection_spans
 from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
+from rag.retrieval.customer_message import read_message
 from rag.retrieval.parts import asked_parts
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Guard, Lane, Language, TextSpan
 from rag.settings import Settings
@@ -105,15 +107,16 @@ def generate_answer(
     governed = yield from _written(request, generator, messages, budget, clock)
     with request.trace.span("citations"):
         reply = _checked(request, governed.text)
-    if reply.stopped_by == "unsupported":
+    if reply.stopped_by in ("unsupported", "no_value"):
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
     clock.loaded(governed.finished)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
-    if not_said and not answer.refused:
-        answer = replace(answer, text=answer.text + not_said_text(not_said, request.language))
+    left_open = () if answer.refused else _left_open(request, reply, not_said)
+    if left_open:
+        answer = replace(answer, text=answer.text + not_said_text(left_open, request.language))
     finished = governed.finished
     return Completed(
         answer,
@@ -263,12 +266,31 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding) -> G
         return "output_filter"
     if says_not_found(text):
         return "not_found"
-    if grounding.citations:
-        return ""
-    if grounding.unsupported:
-        is_made_up = _is_comparable(request) and not has_its_figures_from(text, request.evidence, request.in_context)
-        return "unsupported" if is_made_up else ""
-    return "output_filter" if repeats_question(text, request.in_context) else ""
+    if not (grounding.citations or grounding.unsupported):
+        return "output_filter" if repeats_question(text, request.in_context) else ""
+    if not grounding.citations and _is_comparable(request) and not _has_its_figures(request, text):
+        return "unsupported"
+    asked = _asked(request)
+    if len(asked) == 1 and lacks_asked_value(text, grounding, request.evidence, request.in_context, asked[0]):
+        return "no_value"
+    return ""
+
+
+def _has_its_figures(request: AnswerRequest, text: str) -> bool:
+    return has_its_figures_from(text, request.evidence, request.in_context)
+
+
+def _asked(request: AnswerRequest) -> tuple[str, ...]:
+    """Return what is asked, one by one."""
+    return asked_parts(request.question) or (read_message(request.question).question,)
+
+
+def _left_open(request: AnswerRequest, reply: _Reply, not_said: Sequence[str]) -> tuple[str, ...]:
+    """Return the parts of the question that a reply leaves open, besides those that are ``not_said``: never all."""
+    parts = _asked(request)
+    open_parts = unanswered_parts(reply.text, reply.grounding, request.evidence, request.in_context, parts)
+    left = tuple(part for part in parts if part in open_parts or part in not_said)
+    return left if len(left) < len(parts) else ()
 
 
 def _gives_orders(passage: Evidence) -> bool:

@@ -30,8 +30,8 @@ _OF_ANOTHER_TIME: dict[Language, tuple[str, str]] = {
 _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("《{}》", "、")}
 
 _NOT_SAID: dict[Language, tuple[str, str]] = {
-    "en": (" The documents do not say: {parts}.", " Please ask a colleague who can find out."),
-    "zh": ("资料中没有说明：{parts}。", "请转交能进一步核实的同事处理。"),
+    "en": (" Not found in the documents: {parts}.", " Please ask a colleague who can find out."),
+    "zh": ("资料中没有找到这个问题的答案：{parts}。", "请转交能进一步核实的同事处理。"),
 }
 
 
@@ -39,7 +39,7 @@ def not_said_text(parts: Sequence[str], language: Language) -> str:
     """Return what is added to an answer that leaves these parts of the question open.
 
     >>> not_said_text(["And what does it cost?"], "en")
-    ' The documents do not say: “And what does it cost?”. Please ask a colleague who can find out.'
+    ' Not found in the documents: “And what does it cost?”. Please ask a colleague who can find out.'
     """
     _, comma = _QUOTED[language]
     said, handoff = _NOT_SAID[language]

@@ -5,11 +5,11 @@ ask ("I bought a kettle") stays with the part behind it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rag.retrieval.customer_message import read_message
-from rag.schema import RetrievedChunk
+from rag.schema import RetrievedChunk, TextSpan
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
 from rag.text.scripts import IDEOGRAPHS
 
@@ -18,20 +18,23 @@ _UNTOUCHED, _EARLY = 1, 3
 """So many first chunks of the whole question stay where they are; among so many a part's document is early enough."""
 
 _SHORTEST_CHARACTERS = 4
+_AROUND = " \t,，。"
 _ENGLISH_ASKS = (
-    rf"(?:(?:{ENGLISH_QUESTION_WORDS})\b|(?:{ENGLISH_ASKING_VERBS})\s+"
+    r"(?:(?:(?:after|at|by|for|from|in|of|on|through|to|under|until|up to|with|within)\s++)?+"
+    rf"(?:{ENGLISH_QUESTION_WORDS})\b|(?:{ENGLISH_ASKING_VERBS})\s+"
     r"(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
 )
 _CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
 _ENDS = re.compile(
-    r"[?？;；\n]+"
-    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?:and|but|or)\s+(?:also\s+|then\s+)?(?={_ENGLISH_ASKS})"
-    rf"|,\s+(?={_ENGLISH_ASKS})"
+    r"[?？;；\n]+|(?<=[a-z0-9)])[.!][^\S\n]++(?=[A-Z])"
+    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?i:and|but)\s++(?i:also\s++|then\s++)?+(?i:(?=if\b|when\b|once\b|{_ENGLISH_ASKS}))"
+    rf"|,\s++(?i:(?={_ENGLISH_ASKS}))"
     r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|同时|而且)\s*+)++"
     rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",
-    re.IGNORECASE,
 )
-_ASKS = re.compile(rf"(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)
+_TOPIC = r"(?:[^:\n]{1,80}+:[^\S\n]++)?+"
+"""What a clause may begin with: "Video snapshots: which codecs can you read"."""
+_ASKS = re.compile(rf"{_TOPIC}(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)
 
 
 def parts_of(question: str) -> tuple[str, ...]:
@@ -40,21 +43,18 @@ def parts_of(question: str) -> tuple[str, ...]:
     >>> parts_of("How long is the warranty and how do I return it?")
     ('How long is the warranty', 'how do I return it')
     >>> parts_of("Do you sell kettles and toasters?"), parts_of("我买的门锁，保修多久，修一次多少钱？")
-    ((), ('我买的门锁 保修多久', '修一次多少钱'))
+    ((), ('我买的门锁，保修多久', '修一次多少钱'))
     """
-    parts: list[str] = []
-    waiting: list[str] = []
-    for clause in _ENDS.split(question):
-        text = clause.strip(" \t,，。")
-        if not text:
-            continue
-        waiting.append(text)
-        if _asks(text) and sum(map(len, waiting)) >= _SHORTEST_CHARACTERS:
-            parts.append(" ".join(waiting))
-            waiting = []
-    if waiting and parts:
-        parts[-1] = " ".join([parts[-1], *waiting])
-    return tuple(parts) if 1 < len(parts) <= MOST_PARTS else ()
+    parts: list[TextSpan] = []
+    begun: TextSpan | None = None
+    for clause in _clauses(question):
+        begun = TextSpan(begun.start if begun else clause.start, clause.end)
+        if _asks(question[clause.start : clause.end]) and begun.end - begun.start >= _SHORTEST_CHARACTERS:
+            parts.append(begun)
+            begun = None
+    if begun and parts:
+        parts[-1] = TextSpan(parts[-1].start, begun.end)
+    return tuple(question[part.start : part.end] for part in parts) if 1 < len(parts) <= MOST_PARTS else ()
 
 
 def asked_parts(question: str) -> tuple[str, ...]:
@@ -65,6 +65,17 @@ def asked_parts(question: str) -> tuple[str, ...]:
     """
     sentences = tuple(read_message(question).question.splitlines())
     return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of("\n".join(sentences))
+
+
+def _clauses(question: str) -> Iterator[TextSpan]:
+    """Yield the stretches between separators that hold anything, without what surrounds their words."""
+    start = 0
+    for end, following in [*((one.start(), one.end()) for one in _ENDS.finditer(question)), (len(question), 0)]:
+        text = question[start:end]
+        if words := text.strip(_AROUND):
+            begin = start + len(text) - len(text.lstrip(_AROUND))
+            yield TextSpan(begin, begin + len(words))
+        start = following
 
 
 def _asks(clause: str) -> bool:

@@ -46,9 +46,11 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
     "hectare": (r"hectares?|ha", "公顷"),
     "tonne": (r"tonnes?|tons?", "吨"),
     "pound weight": (r"lbs?", "磅"),
-    "TB": (r"tb", "TB"),
-    "GB": (r"gb", "GB"),
-    "MB": (r"mb", "MB"),
+    "TB": (r"tb|terabytes?", "TB"),
+    "GB": (r"gb|gigabytes?", "GB"),
+    "MB": (r"mb|megabytes?", "MB"),
+    "KB": (r"kb|kilobytes?", "KB"),
+    "byte": (r"bytes?", "字节"),
     "Mbps": (r"mbps|mbit/s", "兆带宽"),
     "GHz": (r"ghz", "GHz"),
     "mAh": (r"mah", "毫安时"),
@@ -64,6 +66,9 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
     "degree": (r"°c|°|degrees?", "摄氏度|度"),
     "person": (r"people|persons?|members?", "人|名|位"),
 }
+DURATION_UNITS = frozenset({"working day", "day", "hour", "minute", "second", "week", "month", "year", "ms"})
+CURRENCY_UNITS = frozenset({"EUR", "GBP", "CNY", "USD", "HKD", "JPY", "NOK", "CHF"})
+SIZE_UNITS = frozenset({"TB", "GB", "MB", "KB", "byte"})
 _ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
 _CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
 _UNIT = rf"(?P<unit>(?=[{IDEOGRAPHS}])(?:{_CHINESE_UNIT})|(?=[a-z%€£¥$°])(?:{_ENGLISH_UNIT}))"

@@ -262,6 +262,9 @@ def test_a_model_that_finds_the_answer_is_asked_for_it(tmp_path: Path) -> None:
     assert beside[:-1] == asked[:-1]
 
 
+SAYS_RULE = "You have 30 days to send back any item."
+
+
 def reads_parts(reply: str, **yes: float) -> Script:
     """A model that says yes so probably where it is asked after a part of the question with such a word."""
 
@@ -275,31 +278,42 @@ def reads_parts(reply: str, **yes: float) -> Script:
     return script
 
 
-TWO_QUESTIONS = "How long can I send it back? What does the courier cost?"
+TWO_QUESTIONS = "How long can I send it back? Which item is it?"
 
 
 @pytest.mark.parametrize(
-    ("courier", "said"),
+    ("item", "said"),
     [
-        (0.05, " The documents do not say: “What does the courier cost”. Please ask a colleague who can find out."),
+        (0.05, " Not found in the documents: “Which item is it”. Please ask a colleague who can find out."),
         (0.9, ""),
     ],
 )
-def test_the_half_of_a_question_that_the_documents_leave_open_is_named(
-    courier: float, said: str, tmp_path: Path
-) -> None:
-    reply = "You have 30 days to send back any item."
-    desk = Desk(tmp_path, reads_parts(reply, courier=courier), reading_fit=SURE)
+def test_the_half_of_a_question_that_the_model_does_not_find_is_named(item: float, said: str, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, reads_parts(SAYS_RULE, item=item), reading_fit=SURE)
     answer = desk.pipeline.answer(TWO_QUESTIONS)
-    assert (answer.text, answer.refused) == (reply + said, False)
+    assert (answer.text, answer.refused) == (SAYS_RULE + said, False)
     assert answer.unsupported == ()
-    assert [answer.text[one.start : one.end] for one in answer.citations] == [reply]
+    assert [answer.text[one.start : one.end] for one in answer.citations] == [SAYS_RULE]
 
 
 def test_where_no_part_is_found_the_whole_decides(tmp_path: Path) -> None:
-    reply = "You have 30 days to send back any item."
-    desk = Desk(tmp_path, reads_parts(reply, courier=0.05, back=0.05), reading_fit=SURE)
-    assert desk.pipeline.answer(TWO_QUESTIONS).text == reply
+    desk = Desk(tmp_path, reads_parts(SAYS_RULE, item=0.05, back=0.05), reading_fit=SURE)
+    assert desk.pipeline.answer(TWO_QUESTIONS).text == SAYS_RULE
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("How long can I send it back? What does the courier cost?", "“What does the courier cost”"),
+        ("How long can I send it back, and can I keep the box?", "“can I keep the box”"),
+        ("几天内可以退？快递多少钱？", "“快递多少钱”"),
+    ],
+)
+def test_the_half_of_a_question_that_the_reply_leaves_open_is_named(question: str, named: str, tmp_path: Path) -> None:
+    answer = Desk(tmp_path, says(SAYS_RULE)).pipeline.answer(question)
+    assert answer.text.startswith(SAYS_RULE)
+    assert named in answer.text.removeprefix(SAYS_RULE)
+    assert not answer.refused
 
 
 def test_a_reply_without_support_is_refused_and_nothing_is_quoted_in_its_place(tmp_path: Path) -> None:
@@ -343,9 +357,6 @@ def test_a_doubtful_reply_without_support_is_refused(tmp_path: Path) -> None:
     assert answer.refused
 
 
-SAYS_RULE = "You have 30 days to send back any item."
-
-
 @pytest.mark.parametrize(
     ("yes", "reply", "stopped_by"),
     [
@@ -355,6 +366,7 @@ SAYS_RULE = "You have 30 days to send back any item."
         (0.9, f"{SAYS_RULE} See http://elsewhere.example/now for more.", "output_filter"),
         (0.9, "See http://elsewhere.example/now for more.", "output_filter"),
         (0.9, "It costs EUR 77.", "unsupported"),
+        (0.9, "You may send back any item of the shop.", "no_value"),
     ],
 )
 def test_the_draft_and_the_guard_that_stopped_it_are_told(

@@ -159,6 +159,7 @@ def test_each_guard_is_held_to_account() -> None:
         "search": (1, 0, 0, 1, 1, 0),
         "answerability": (4, 3, 1, 2, 1, 1),
         "not_found": (0, 0, 0, 0, 0, 0),
+        "no_value": (0, 0, 0, 0, 0, 0),
         "unsupported": (0, 0, 0, 0, 0, 0),
         "output_filter": (1, 0, 0, 1, 1, 0),
         "injection": (0, 0, 0, 0, 0, 0),

@@ -1,0 +1,121 @@
+"""Which parts of a question a reply answers, from what it rests on: the model is asked for nothing.
+
+A customer asks two things and the documents hold one; a small model then answers one in silence, or makes up the other.
+A part that asks for a figure is answered by a supported sentence with a figure of that kind, which no other part has
+taken; any other part by a supported sentence that has a word of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
+from rag.grounding.not_found import says_not_found
+from rag.grounding.quotable_spans import quotable_spans
+from rag.schema import Evidence
+from rag.text.quantities import Quantity
+from rag.text.questions import AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
+from rag.text.sentences import split_sentences
+from rag.text.statements import content_words, read_statement
+
+
+def lacks_asked_value(text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, asked: str) -> bool:
+    """Tell whether ``asked``, the one thing that the ``question`` asks, wants a figure and the reply gives none.
+
+    A reply that says on what it depends answers; and where yes or no answers as well, the figure may be asked for by
+    the way only.
+    """
+    if asked_value(asked) is None or asks_yes_or_no(asked) or says_that_it_depends(text):
+        return False
+    return bool(unanswered_parts(text, grounding, evidence, question, (asked,)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Supported:
+    """A sentence of a reply that the evidence supports: its own words and those of its quotations, and its figures."""
+
+    text: str
+    words: frozenset[str]
+    figures: frozenset[Quantity]
+
+
+def unanswered_parts(
+    text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, parts: Sequence[str]
+) -> tuple[str, ...]:
+    """Return those of the ``parts`` of the question that no supported sentence of ``text`` answers, in their order.
+
+    Where the reply itself says that a part is not in the documents, it has been told.  Figures of the question count
+    for nothing: a customer who writes of 3 TB is not told a size by hearing it again.
+    """
+    supported = _supported_sentences(text, grounding, evidence, question)
+    told = frozenset(
+        word
+        for span in split_sentences(text)
+        if says_not_found(sentence := text[span.start : span.end])
+        for word in content_words(sentence)
+    )
+    taken: set[tuple[int, Quantity]] = set()
+    unanswered = []
+    for part in parts:
+        own = _own_words(part, parts)
+        value = asked_value(part)
+        answers = _says(own, supported) if value is None else _gives(value, own, supported, taken)
+        if not answers and not own & told:
+            unanswered.append(part)
+    return tuple(unanswered)
+
+
+def _own_words(part: str, parts: Sequence[str]) -> frozenset[str]:
+    others = frozenset(word for other in parts if other != part for word in content_words(other))
+    return content_words(part) - others
+
+
+def _says(own: frozenset[str], supported: Sequence[_Supported]) -> bool:
+    return any(not own or own & one.words for one in supported)
+
+
+def _gives(
+    value: AskedValue, own: frozenset[str], supported: Sequence[_Supported], taken: set[tuple[int, Quantity]]
+) -> bool:
+    """Tell whether a sentence gives such a value that is not ``taken``, and take it; or says it in words."""
+    for place, one in enumerate(supported):
+        for figure in sorted(value.among(one.figures)):
+            if (place, figure) not in taken:
+                taken.add((place, figure))
+                return True
+        if value.is_given_in_words(one.text) and (not own or own & one.words):
+            return True
+    return False
+
+
+def _supported_sentences(
+    text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str
+) -> list[_Supported]:
+    asked = read_statement(question).quantities
+    read = _quantities_read(evidence)
+    found = []
+    for span in split_sentences(text):
+        sentence = text[span.start : span.end]
+        quotes = [one.quote for one in grounding.citations if (one.start, one.end) == (span.start, span.end)]
+        if states_nothing(sentence) or not (quotes or has_its_figures_from(sentence, evidence, question)):
+            continue
+        figures = frozenset(
+            one for one in read_statement(sentence).quantities if one in read and not any(map(one.agrees_with, asked))
+        )
+        words = frozenset(word for written in (sentence, *quotes) for word in content_words(written))
+        found.append(_Supported(sentence, words, figures))
+    return found
+
+
+def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
+    """Return the quantities of the passages, those of a table's cells with the units of their header too."""
+    spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
+    stated = {figure for span in spans for figure in span.own.quantities}
+    in_cells = {
+        Quantity(figure.value, unit)
+        for span in spans
+        for cell in span.cells
+        for figure in cell.quantities
+        for unit in cell.units
+        if not figure.unit
+    }
+    return frozenset(stated | in_cells)

@@ -1,0 +1,89 @@
+"""Which parts of a question a reply answers."""
+
+import pytest
+
+from rag.grounding.answered_parts import lacks_asked_value, unanswered_parts
+from rag.grounding.citations import ground
+from rag.retrieval.parts import asked_parts
+from rag.schema import Evidence, Language
+
+TRIAL = (
+    "The free trial lasts 30 days. Scheduled backups are kept in the vault. Each bucket can have 10 rules, "
+    "and a failed job is repeated after one hour. How long a recovery takes differs from file to file."
+)
+PRICES = "| Plan | Monthly fee (USD) |\n|---|---|\n| Basic | 4.50 |\n| Large | 9 |"
+ZH = "免费试用期为 30 天。每个实例最多只能绑定 10 个存储空间。备份完成后文件保存在备份库中。"
+
+
+def evidence(text: str, language: Language = "en") -> tuple[Evidence, ...]:
+    return (Evidence(1, "a.md", "a.md", "Backups", (), text, 0, len(text), 0, len(text), language),)
+
+
+def open_parts(question: str, reply: str, text: str, language: Language = "en") -> tuple[str, ...]:
+    read = evidence(text, language)
+    return unanswered_parts(reply, ground(reply, read, question), read, question, asked_parts(question))
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "text", "unanswered"),
+    [
+        # nothing is said of it
+        ("How long is the free trial? What is the price of a rule?", "The free trial lasts 30 days.", TRIAL,
+         ("What is the price of a rule",)),
+        # what is said of it is made up, or has another unit in the documents
+        ("How many rules can a bucket have? What does each rule cost?",
+         "Each bucket can have 10 rules. Each rule costs USD 10.", TRIAL, ("What does each rule cost",)),
+        # one figure answers one part only
+        ("How long is the free trial? How long does a recovery take?", "The free trial lasts 30 days.", TRIAL,
+         ("How long does a recovery take",)),
+        ("How long is the free trial? After how many hours is a failed job repeated?",
+         "The free trial lasts 30 days. A failed job is repeated after one hour.", TRIAL, ()),
+        # a figure of the question is no answer to it
+        ("Is a failed job repeated? How many days do 10 rules take?",
+         "A failed job is repeated. Each bucket can have 10 rules.", TRIAL, ("How many days do 10 rules take",)),
+        # words answer what asks for no figure
+        ("How long is the free trial, and where are backups kept?",
+         "The free trial lasts 30 days. Scheduled backups are kept in the vault.", TRIAL, ()),
+        ("How long is the free trial, and is there a connector to Splunk?", "The free trial lasts 30 days.", TRIAL,
+         ("is there a connector to Splunk",)),
+        # the reply tells so itself
+        ("How long is the free trial? Is there a connector to Splunk?",
+         "The free trial lasts 30 days. The documents do not mention a connector to Splunk.", TRIAL, ()),
+        # a cell's unit stands in its header
+        ("What does the Basic plan cost? How many users does it have?",
+         "The Basic plan has a monthly fee of USD 4.50.", PRICES, ("How many users does it have",)),
+    ],
+)  # fmt: skip
+def test_a_part_is_answered_by_what_is_supported(
+    question: str, reply: str, text: str, unanswered: tuple[str, ...]
+) -> None:
+    assert open_parts(question, reply, text) == unanswered
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "unanswered"),
+    [
+        ("免费试用几天？恢复 1TB 要几个小时？", "免费试用期为 30 天。", ("恢复 1TB 要几个小时",)),
+        ("一个实例最多绑几个存储空间？预留费一小时多少钱？",
+         "每个实例最多只能绑定 10 个存储空间。预留费一小时是 10 元。", ("预留费一小时多少钱",)),
+        ("免费试用几天？备份的文件保存在哪里？", "免费试用期为 30 天。备份文件保存在备份库中。", ()),
+    ],
+)  # fmt: skip
+def test_in_chinese_too(question: str, reply: str, unanswered: tuple[str, ...]) -> None:
+    assert open_parts(question, reply, ZH, "zh") == unanswered
+
+
+@pytest.mark.parametrize(
+    ("asked", "reply", "lacks"),
+    [
+        ("How long is the free trial?", "The free trial lasts 30 days.", False),
+        ("How long is the free trial?", "Scheduled backups are kept in the vault.", True),
+        ("How long does a recovery take?", "How long a recovery takes differs from file to file.", False),
+        ("What does a rule cost?", "Each bucket can have 10 rules.", True),
+        ("Where are backups kept?", "Scheduled backups are kept in the vault.", False),
+        ("I do not know how long I had it, can I keep backups?", "Scheduled backups are kept in the vault.", False),
+    ],
+)  # fmt: skip
+def test_a_reply_without_the_figure_that_is_asked_for(asked: str, reply: str, *, lacks: bool) -> None:
+    read = evidence(TRIAL)
+    assert lacks_asked_value(reply, ground(reply, read, asked), read, asked, asked) is lacks
