@@ -87,6 +87,7 @@ def answer_data(turn: TurnSnapshot) -> Plain:
         ],
         "unsupported": spans(answer.unsupported),
         "unconfirmed": spans(answer.unconfirmed),
+        "left_open": list(answer.left_open),
         "conflicts": [
             {
                 "document_id": one.document_id,

@@ -257,6 +257,7 @@ class Answer:
     ``unconfirmed`` are sentences that send the customer to an address which is new in the knowledge base and which
     nobody has confirmed, or that say what such a document wants customers to hear; they may be supported all the same.
     ``origin`` is set in the lanes curated and cached; ``instead_of`` names the error for which passages are quoted.
+    ``left_open`` are the parts of the question, in the customer's words, that it does not answer; ``text`` names them.
     """
 
     text: str
@@ -274,6 +275,7 @@ class Answer:
     origin: Origin | None = None
     instead_of: str = ""
     unconfirmed: tuple[TextSpan, ...] = ()
+    left_open: tuple[str, ...] = ()
 
     @property
     def quoted(self) -> bool:

@@ -66,6 +66,8 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
     doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, language)}
     if any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences):
         return {"kind": "warning", "words": translate("ui.check_marked", language)}
+    if snapshot.answer is not None and snapshot.answer.left_open:
+        return {"kind": "warning", "words": translate("ui.partly_answered", language)}
     return {"kind": "good", "words": translate("ui.well_supported", language)}
 
 

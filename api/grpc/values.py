@@ -52,6 +52,7 @@ def answer(turn: TurnSnapshot, found: Answer) -> wire.Answer:
         citations=map(_citation, found.citations),
         unsupported=_spans(found.unsupported),
         unconfirmed=_spans(found.unconfirmed),
+        left_open=found.left_open,
         conflicts=map(_conflict, found.conflicts),
         evidence=map(passage, turn.evidence),
         stages=[wire.Stage(name=one.name, duration_ms=one.duration_ms) for one in found.spans],

@@ -89,6 +89,7 @@ class AskResult(BaseModel):
     citations: list[QuotedCitation]
     unsupported: list[AnswerStretch] = Field(description="sentences of the answer that no document supports")
     unconfirmed: list[AnswerStretch] = Field(description="contact details that nobody has confirmed")
+    left_open: list[str] = Field(description="parts of the question that no document answers")
     conflicts: list[Contradiction]
 
 
@@ -165,6 +166,7 @@ def ask_result(turn: TurnSnapshot, answer: Answer) -> AskResult:
         citations=[_citation(turn.knowledge_base, one) for one in answer.citations],
         unsupported=_stretches(answer.text, answer.unsupported),
         unconfirmed=_stretches(answer.text, answer.unconfirmed),
+        left_open=list(answer.left_open),
         conflicts=[_contradiction(one) for one in answer.conflicts],
     )
 

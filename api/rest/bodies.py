@@ -157,6 +157,7 @@ class TurnBody(BaseModel):
     citations: list[CitationBody]
     unsupported: list[Span]
     unconfirmed: list[Span]
+    left_open: list[str]
     conflicts: list[ConflictBody]
     evidence: list[Passage]
     stages: list[StageTime]

@@ -35,6 +35,7 @@ def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
             "citations": [],
             "unsupported": [],
             "unconfirmed": [],
+            "left_open": [],
             "conflicts": [],
             "evidence": [Passage.model_validate(evidence_data(one)) for one in turn.evidence],
             "stages": [StageTime(name=one.name, duration_ms=round(one.duration_ms, 2)) for one in times],

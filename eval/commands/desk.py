@@ -224,7 +224,7 @@ def _answer_line(record: Record) -> dict[str, object]:
         "id": record.case_id,
         "text": answer.text if answer is not None else "",
         "refused": answer.refused if answer is not None else False,
-        "partial": False,
+        "partial": answer is not None and bool(answer.left_open),
         "citations": [
             {"document_path": one.document_path, "quote": one.quote}
             for one in (answer.citations if answer is not None else ())

@@ -36,8 +36,8 @@ _SHOWN = 60
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m eval gaps",
-        description="Group the questions that were refused, left unanswered or disliked; name the articles to write, "
-        "and those that contradict each other or expired.  知识缺口",
+        description="Group the questions that were refused, left unanswered or open, or disliked; name the articles "
+        "to write, and those that contradict each other or expired.  知识缺口",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

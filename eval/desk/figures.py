@@ -105,10 +105,11 @@ def values_by_case(outcomes: Sequence[Outcome], measure: str) -> dict[str, float
 
 def verdict_of(case: DeskCase, record: Record) -> Verdict | None:
     """Judge a record; an error is judged as an empty answer.  None where no model was asked."""
-    if record.answer is None:
+    answer = record.answer
+    if answer is None:
         return judge(case, Reply("")) if record.error else None
-    cited = tuple(one.document_path for one in record.answer.citations)
-    return judge(case, Reply(record.answer.text, record.answer.refused, cited=cited))
+    cited = tuple(one.document_path for one in answer.citations)
+    return judge(case, Reply(answer.text, answer.refused, bool(answer.left_open), cited))
 
 
 def _outcome(

@@ -116,7 +116,8 @@ def generate_answer(
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
     left_open = () if answer.refused else _left_open(request, reply, not_said)
     if left_open:
-        answer = replace(answer, text=answer.text + not_said_text(left_open, request.language))
+        text = answer.text + not_said_text(left_open, request.language)
+        answer = replace(answer, text=text, left_open=left_open)
     finished = governed.finished
     return Completed(
         answer,

@@ -162,7 +162,7 @@ class AnswerCache:
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
     if answer.lane not in ("model", "quotation") or answer.instead_of:
         return False
-    if answer.unsupported or answer.unconfirmed or answer.conflicts or not answer.citations:
+    if answer.unsupported or answer.unconfirmed or answer.left_open or answer.conflicts or not answer.citations:
         return False
     doubtful = [passage for passage in evidence if passage.audience == "internal" or not passage.is_in_force]
     return not any(_is_from(citation, passage) for citation in answer.citations for passage in doubtful)

@@ -21,7 +21,7 @@ from rag.schema import Answer, Evidence, Language
 from rag.storage.connection import Database, Store
 from rag.storage.migrations import TURN_MIGRATIONS
 
-Trouble = Literal["refused", "unanswered", "disliked"]
+Trouble = Literal["refused", "unanswered", "disliked", "left_open"]
 
 _OF_ONE_QUESTION = "'ModelSaidNothing', 'ModelTimedOut', 'ModelStoppedHalfway'"
 """Errors of one question; with any other the server was away, which says nothing about the knowledge base."""
@@ -30,7 +30,7 @@ _MOST_TURNS = 5000
 _NO_MATTER_OF_KNOWLEDGE = "'tone', 'language'"
 
 _ASKED = "knowledge_base = :base AND created_at >= :since"
-_UNMET = f"""SELECT turn_id, created_at, question, language, CASE
+_UNMET = f"""SELECT turn_number, turn_id, created_at, question, language, CASE
         WHEN state = 'refused' THEN 'refused'
         WHEN state = 'failed' OR outcome = 'handed_over' THEN 'unanswered'
         ELSE 'disliked' END AS trouble
@@ -39,6 +39,10 @@ _UNMET = f"""SELECT turn_id, created_at, question, language, CASE
         OR (state = 'failed' AND error_class IN ({_OF_ONE_QUESTION}))
         OR (state = 'done' AND (outcome = 'handed_over'
             OR (useful = 0 AND reason NOT IN ({_NO_MATTER_OF_KNOWLEDGE})))))
+    UNION ALL
+    SELECT turn_number, turn_id, created_at, part.value, language, 'left_open'
+    FROM turn JOIN json_each(turn.answer, '$.left_open') AS part
+    WHERE {_ASKED} AND state = 'done'
     ORDER BY turn_number DESC LIMIT :limit"""
 
 _DOUBTFUL = f"""SELECT turn_id, created_at, question, language, answer, evidence FROM turn
@@ -54,7 +58,8 @@ class UnmetQuestion:
     """A question that went badly.  ``asked_at`` is in UTC.
 
     ``refused``: nothing was found that holds the answer; ``unanswered``: the model said nothing in time, or the agent
-    handed the customer over; ``disliked``: an agent found the answer wrong, outdated, incomplete or badly founded.
+    handed the customer over; ``disliked``: an agent found the answer wrong, outdated, incomplete or badly founded;
+    ``left_open``: a part of a question, whose answer left it open.
     """
 
     turn_id: str
@@ -96,7 +101,7 @@ class TroubledTurns(Store):
     def unmet(self, knowledge_base: str, since: datetime | None) -> list[UnmetQuestion]:
         """Return the questions that went badly, the newest first."""
         return [
-            UnmetQuestion(row[0], datetime.fromisoformat(row[1]), row[2], row[3], row[4])
+            UnmetQuestion(row[1], datetime.fromisoformat(row[2]), row[3], row[4], row[5])
             for row in self._rows(_UNMET, knowledge_base, since, _MOST_TURNS)
         ]
 

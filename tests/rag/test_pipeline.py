@@ -313,6 +313,7 @@ def test_the_half_of_a_question_that_the_reply_leaves_open_is_named(question: st
     answer = Desk(tmp_path, says(SAYS_RULE)).pipeline.answer(question)
     assert answer.text.startswith(SAYS_RULE)
     assert named in answer.text.removeprefix(SAYS_RULE)
+    assert [f"“{part}”" for part in answer.left_open] == [named]
     assert not answer.refused
 
 

@@ -40,6 +40,7 @@ def test_the_names_in_the_json_stay() -> None:
         "origin",
         "instead_of",
         "unconfirmed",
+        "left_open",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

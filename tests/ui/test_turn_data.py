@@ -69,6 +69,8 @@ def test_an_answer_without_doubts_is_well_supported_and_one_without_sentences_is
     data = answer_data(sure, READING)
     assert data["verdict"] == {"kind": "good", "words": "Well supported"}
     assert data["stand_in"] == ""
+    half = replace(sure, answer=replace(answer, unsupported=(), left_open=("What does it cost",)))
+    assert answer_data(half, READING)["verdict"] == {"kind": "warning", "words": "Partly answered"}
     bare = replace(DONE, answer=replace(answer, unsupported=(), citations=()))
     assert answer_data(bare, READING)["verdict"] is None
 

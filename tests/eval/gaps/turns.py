@@ -38,6 +38,12 @@ class AskedTurns:
         self.store.feedback.record(turn.turn_id, "handed_over", 0.0, OutcomeOrigin("model", "topic", ""))
         return turn
 
+    def left_open(self, question: str, *parts: str) -> Turn:
+        turn = self._asked(question)
+        turn = replace(turn, state="done", answer=replace(_answer(turn), left_open=parts))
+        self.store.update(turn)
+        return turn
+
     def resting_on(self, question: str, *passages: Evidence, conflicts: tuple[Conflict, ...] = ()) -> Turn:
         """Ask a question whose answer cites the first passage."""
         first = passages[0]

@@ -29,6 +29,13 @@ def test_refused_unanswered_and_disliked_questions_are_found_the_newest_first(pa
     assert _unmet(path) == [("d", "unanswered"), ("c", "disliked"), ("b", "unanswered"), ("a", "refused")]
 
 
+def test_each_part_that_an_answer_leaves_open_is_a_gap(path: Path) -> None:
+    asked = AskedTurns(path)
+    asked.left_open("a, b and c", "b", "c")
+    asked.refused("d")
+    assert sorted(_unmet(path)) == [("b", "left_open"), ("c", "left_open"), ("d", "refused")]
+
+
 def test_good_answers_and_questions_in_work_are_no_gap(path: Path) -> None:
     asked = AskedTurns(path)
     liked = asked.answered("a")
