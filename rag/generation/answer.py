@@ -271,10 +271,8 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding) -> G
         return "output_filter" if repeats_question(text, request.in_context) else ""
     if not grounding.citations and _is_comparable(request) and not _has_its_figures(request, text):
         return "unsupported"
-    asked = _asked(request)
-    if len(asked) == 1 and lacks_asked_value(text, grounding, request.evidence, request.in_context, asked[0]):
-        return "no_value"
-    return ""
+    is_lacking = lacks_asked_value(text, grounding, request.evidence, request.in_context, _asked(request))
+    return "no_value" if is_lacking else ""
 
 
 def _has_its_figures(request: AnswerRequest, text: str) -> bool:

@@ -18,15 +18,18 @@ from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
 
 
-def lacks_asked_value(text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, asked: str) -> bool:
-    """Tell whether ``asked``, the one thing that the ``question`` asks, wants a figure and the reply gives none.
+def lacks_asked_value(
+    text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, parts: Sequence[str]
+) -> bool:
+    """Tell whether a reply answers no part of the question, of which one asks for a figure.
 
-    A reply that says on what it depends answers; and where yes or no answers as well, the figure may be asked for by
-    the way only.
+    A reply that says on what the figure depends answers; and where yes or no answers as well, the figure may be asked
+    for by the way only.
     """
-    if asked_value(asked) is None or asks_yes_or_no(asked) or says_that_it_depends(text):
+    wants_figure = any(asked_value(part) is not None and not asks_yes_or_no(part) for part in parts)
+    if not wants_figure or says_that_it_depends(text):
         return False
-    return bool(unanswered_parts(text, grounding, evidence, question, (asked,)))
+    return len(unanswered_parts(text, grounding, evidence, question, parts)) == len(parts)
 
 
 @dataclass(frozen=True, slots=True)

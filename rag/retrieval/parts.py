@@ -21,7 +21,7 @@ _SHORTEST_CHARACTERS = 4
 _AROUND = " \t,，。"
 _ENGLISH_ASKS = (
     r"(?:(?:(?:after|at|by|for|from|in|of|on|through|to|under|until|up to|with|within)\s++)?+"
-    rf"(?:{ENGLISH_QUESTION_WORDS})\b|(?:{ENGLISH_ASKING_VERBS})\s+"
+    rf"(?:{ENGLISH_QUESTION_WORDS})\b(?<!\bwhen)|(?:when\s++)?+(?:{ENGLISH_ASKING_VERBS})\s+"
     r"(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
 )
 _CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
@@ -62,9 +62,12 @@ def asked_parts(question: str) -> tuple[str, ...]:
 
     >>> asked_parts("How many tags can an object carry? What is the price of a tag?")
     ('How many tags can an object carry', 'What is the price of a tag')
+    >>> asked_parts("503\\nDownloadTrafficRateLimitExceeded")
+    ()
     """
-    sentences = tuple(read_message(question).question.splitlines())
-    return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of("\n".join(sentences))
+    asked = read_message(question).question
+    sentences = tuple(asked.splitlines()) if asked != question else ()
+    return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(asked)
 
 
 def _clauses(question: str) -> Iterator[TextSpan]:
