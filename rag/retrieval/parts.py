@@ -58,11 +58,11 @@ def parts_of(question: str) -> tuple[str, ...]:
 
 
 def asked_parts(question: str) -> tuple[str, ...]:
-    """Return what a customer's message asks, one by one, three at the most; none where it asks for one thing.
+    r"""Return what a customer's message asks, one by one, three at the most; none where it asks for one thing.
 
     >>> asked_parts("How many tags can an object carry? What is the price of a tag?")
     ('How many tags can an object carry', 'What is the price of a tag')
-    >>> asked_parts("503\\nDownloadTrafficRateLimitExceeded")
+    >>> asked_parts("503\nDownloadTrafficRateLimitExceeded")
     ()
     """
     asked = read_message(question).question
