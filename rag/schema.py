@@ -118,10 +118,13 @@ class QuestionTokens:
     """A question's tokens as the embedder sees them, for comparing it with passages and sentences word by word.
 
     ``vectors`` are float32 [q, dimension], rows of length 1; ``weights``, float64 [q], how much each counts.
+    ``cosines`` are those with the tokens of the chunks that were found, float32 [t, q] by the chunk's number, so that
+    nobody compares them again; a chunk that they lack was compared with other tokens, or not at all.
     """
 
     vectors: "NDArray[np.float32]"
     weights: "NDArray[np.float64]"
+    cosines: "Mapping[int, NDArray[np.float32]]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,11 +68,31 @@ def similarities(question: QuestionTokens, passages: Sequence[Signs]) -> NDArray
 
 def likeness(question: QuestionTokens, passages: Sequence[Signs]) -> Likeness:
     """Return how well each of n passages answers to all of a question's tokens together."""
-    found = Likeness(np.zeros(len(passages)), np.zeros((len(passages), len(question.weights))))
+    return _likeness(question, *_compared(question, passages))
+
+
+def similarities_and_cosines(
+    question: QuestionTokens, passages: Sequence[Signs]
+) -> tuple[NDArray[np.float64], list[FloatMatrix]]:
+    """Return the ``Likeness.scores`` of n passages, and the cosines that they come from: float32 [t, q] of each."""
+    cosines, lengths = _compared(question, passages)
+    of_each = np.split(cosines, np.cumsum(lengths)[:-1]) if passages else []
+    return _likeness(question, cosines, lengths).scores, of_each
+
+
+def _compared(question: QuestionTokens, passages: Sequence[Signs]) -> tuple[FloatMatrix, NDArray[np.int64]]:
+    """Return the cosines [t, q] of all passages' tokens, one passage after another, and how many each has, [n]."""
     lengths = np.array([len(signs) for signs in passages], dtype=np.int64)
+    if not lengths.any():
+        return np.empty((0, len(question.weights)), dtype=np.float32), lengths
+    return token_cosines(question.vectors, np.concatenate(passages)), lengths
+
+
+def _likeness(question: QuestionTokens, cosines: FloatMatrix, lengths: NDArray[np.int64]) -> Likeness:
+    """Return the likeness of n passages from the cosines of their tokens; 0 for one without tokens."""
+    found = Likeness(np.zeros(len(lengths)), np.zeros((len(lengths), len(question.weights))))
     weight = question.weights.sum()
     if weight > 0 and lengths.any():
-        cosines = token_cosines(question.vectors, np.concatenate(passages))
         of_some = _by_passage(cosines, lengths[lengths > 0], question.weights / weight)
         found.scores[lengths > 0], found.shares[lengths > 0] = of_some.scores, of_some.shares
     return found
@@ -94,15 +114,17 @@ def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArr
 
 
 def span_likeness(
-    question: QuestionTokens, signs: Signs, token_spans: Sequence[Span], spans: Sequence[Span]
+    question: QuestionTokens, cosines: FloatMatrix, token_ends: NDArray[np.int64], spans: Sequence[Span]
 ) -> Likeness:
     """Return the same for n stretches of one passage, such as its sentences; 0 for one without a token.
 
-    ``token_spans`` say where the passage's tokens stand, in the characters that ``spans`` count in, [start, end).  A
-    token belongs to the stretch that holds its last character: the blank before a word is part of the word's token.
+    ``cosines`` are the passage's, float32 [t, q]; ``token_ends``, int64 [t], say where its tokens end, in the
+    characters that ``spans`` count in.  A token belongs to the stretch that holds its last character: the blank before
+    a word is part of the word's token.
     """
-    last = np.array([end - 1 for _, end in token_spans], dtype=np.int64)
-    return likeness(question, [signs[(start <= last) & (last < end)] for start, end in spans])
+    rows = [np.flatnonzero((start < token_ends) & (token_ends <= end)) for start, end in spans]
+    lengths = np.array([len(own) for own in rows], dtype=np.int64)
+    return _likeness(question, cosines[np.concatenate(rows)] if rows else cosines[:0], lengths)
 
 
 def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:

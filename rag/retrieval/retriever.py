@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rag.protocols import Embedder, Reranker
+from rag.protocols import Embedder, FloatMatrix, Reranker
 from rag.retrieval.candidates import KEPT_CHUNKS, DenseHit, fuse
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence
 from rag.retrieval.customer_message import read_message
@@ -14,7 +14,7 @@ from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.follow_up import SearchRequest, in_context, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.glossary import glossary_of
-from rag.retrieval.late_interaction import limit_blas_threads, similarities, weighed
+from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
 from rag.retrieval.parts import parts_of, with_best_of_parts
 from rag.retrieval.query import Query, Wording
 from rag.retrieval.ranking import final_scores, other_language_place
@@ -222,7 +222,9 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
         if one.hit.chunk_id in loaded
     )
     signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(terms(query.question)))
-    return SearchResult(chunks, signals, view.generation, asked, view.model_id)
+    # copies: a view would keep the cosines of all candidates
+    compared = {one.hit.chunk_id: one.cosines.copy() for one in ranked if one.cosines is not None}
+    return SearchResult(chunks, signals, view.generation, replace(asked, cosines=compared), view.model_id)
 
 
 def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchResult:
@@ -243,12 +245,16 @@ def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:
 
 @dataclass(frozen=True, slots=True)
 class ScoredCandidate:
-    """A candidate with its scores: ``bm25`` None where words did not find it, ``late`` where no tokens are kept."""
+    """A candidate with its scores: ``bm25`` None where words did not find it, ``late`` where no tokens are kept.
+
+    ``cosines``, float32 [t, q], are those of its tokens with the question's, from which ``late`` comes.
+    """
 
     hit: DenseHit
     bm25: float | None
     late: float | None
     score: float
+    cosines: FloatMatrix | None = field(default=None, compare=False, repr=False)
 
 
 def rank(view: GenerationView, searched: LanguageCandidates, asked: QuestionTokens) -> list[ScoredCandidate]:
@@ -272,7 +278,8 @@ def _ranked_in(
     # a question without tokens says nothing of any passage: its embedder has none
     signs = view.tokens.token_signs([hit.chunk_id for hit in hits]) if len(asked.vectors) else {}
     kept = [hit.chunk_id for hit in hits if hit.chunk_id in signs]
-    late = dict(zip(kept, similarities(asked, [signs[number] for number in kept]).tolist(), strict=True))
+    likenesses, of_each = similarities_and_cosines(asked, [signs[number] for number in kept])
+    late, cosines = dict(zip(kept, likenesses.tolist(), strict=True)), dict(zip(kept, of_each, strict=True))
     scores = final_scores(
         dense=np.array([hit.standout for hit in hits]),
         words=np.array([searched.bm25.get(hit.chunk_id, 0.0) for hit in hits]),
@@ -281,7 +288,11 @@ def _ranked_in(
     )
     return [
         ScoredCandidate(
-            hits[place], searched.bm25.get(hits[place].chunk_id), late.get(hits[place].chunk_id), float(scores[place])
+            hits[place],
+            searched.bm25.get(hits[place].chunk_id),
+            late.get(hits[place].chunk_id),
+            float(scores[place]),
+            cosines.get(hits[place].chunk_id),
         )
         for place in np.argsort(-scores, kind="stable")
     ]

@@ -1,19 +1,27 @@
 """Scores single sentences against the question by late interaction, using stored token vectors."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
-from rag.protocols import Embedder
-from rag.retrieval.late_interaction import Likeness, Signs, Span, span_likeness
+from rag.protocols import Embedder, FloatMatrix
+from rag.retrieval.late_interaction import Likeness, Span, span_likeness, token_cosines
 from rag.schema import Chunk, QuestionTokens, Retrieval
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
 
+_REMEMBERED_CHUNKS = 2_048
+"""What is found for a question was mostly found for others before: 4 MB at most."""
+
 
 class SentenceSimilarity:
     """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are kept.
+
+    What the ranking has compared already is not compared again; of the last ``_REMEMBERED_CHUNKS`` texts it is
+    remembered where their tokens end, which only the text and its embedder decide.
 
     ``other_embedder`` is that of ``Retriever``.  Safe to call from several threads.
     """
@@ -29,6 +37,7 @@ class SentenceSimilarity:
         self._embedder = embedder
         self._other_embedder = other_embedder
         self._of_generation: tuple[int, Embedder] | None = None
+        self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(_token_ends)
 
     def likeness(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Likeness | None:
         """Return how well each sentence answers, comparable within one question also between documents.
@@ -44,19 +53,28 @@ class SentenceSimilarity:
         if len(homes) < len(sentences):
             return None
         embedder = self._embedder_of(retrieval.generation)
-        table = EmbeddingTable(self._store, embedder.model_id, embedder.dimension)
-        signs = table.token_signs([chunks[home].chunk_id for home in sorted(set(homes))])
+        cosines = self._cosines(retrieval.tokens, [chunks[home].chunk_id for home in sorted(set(homes))], embedder)
         found = Likeness(np.zeros(len(sentences)), np.zeros((len(sentences), len(retrieval.tokens.weights))))
         for home in sorted(set(homes)):
             chunk = chunks[home]
-            if not len(signs.get(chunk.chunk_id, ())):
+            if not len(cosines.get(chunk.chunk_id, ())):
                 return None
             mine = [place for place, other in enumerate(homes) if other == home]
             spans = [sentences[place] for place in mine]
-            tokens = embedder.token_spans(chunk.embedded_text)
-            here = _likeness_in(retrieval.tokens, chunk, signs[chunk.chunk_id], tokens, spans)
+            ends = self._remembered_ends(embedder, chunk.embedded_text)
+            here = _likeness_in(retrieval.tokens, chunk, cosines[chunk.chunk_id], ends, spans)
             found.scores[mine], found.shares[mine] = here.scores, here.shares
         return found
+
+    def _cosines(self, tokens: QuestionTokens, chunk_ids: Sequence[int], embedder: Embedder) -> dict[int, FloatMatrix]:
+        """Return the cosines with the tokens of chunks; a chunk whose tokens are not kept is left out."""
+        known = {chunk_id: tokens.cosines[chunk_id] for chunk_id in chunk_ids if chunk_id in tokens.cosines}
+        unknown = [chunk_id for chunk_id in chunk_ids if chunk_id not in known]
+        if not unknown:
+            return known
+        table = EmbeddingTable(self._store, embedder.model_id, embedder.dimension)
+        signs = table.token_signs(unknown)
+        return known | {chunk_id: token_cosines(tokens.vectors, one) for chunk_id, one in signs.items()}
 
     def _embedder_of(self, generation: int) -> Embedder:
         """Return that of a generation; the last one asked for is kept, as it is asked for passage by passage."""
@@ -71,14 +89,17 @@ class SentenceSimilarity:
         return embedder
 
 
+def _token_ends(embedder: Embedder, text: str) -> NDArray[np.int64]:
+    return np.array([end for _, end in embedder.token_spans(text)], dtype=np.int64)
+
+
 def _likeness_in(
-    question: QuestionTokens, chunk: Chunk, signs: Signs, tokens: Sequence[Span], sentences: Sequence[Span]
+    question: QuestionTokens, chunk: Chunk, cosines: FloatMatrix, ends: NDArray[np.int64], sentences: Sequence[Span]
 ) -> Likeness:
     before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
-    spans = [(start - before, end - before) for start, end in tokens]
-    if len(spans) != len(signs):
-        raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(spans)} tokens, {len(signs)} are kept")
-    return span_likeness(question, signs, spans, sentences)
+    if len(ends) != len(cosines):
+        raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(ends)} tokens, {len(cosines)} are kept")
+    return span_likeness(question, cosines, ends - before, sentences)
 
 
 def _home(sentence: Span, chunks: Sequence[Chunk]) -> int | None:

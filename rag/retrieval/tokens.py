@@ -13,8 +13,8 @@ _Token = TypeVar("_Token")
 
 PAD_TOKEN = 1
 _LONGEST_TEXT_CHARACTERS = 20_000  # far more than MAX_TOKENS can hold, in any language
-_REMEMBERED_CHUNKS, _REMEMBERED_SENTENCES, _LONGEST_SENTENCE_CHARACTERS = 2_048, 8_192, 500
-"""What is found for a question was mostly found for others before, so the last ones are remembered: 30 MB at most."""
+_REMEMBERED_SENTENCES, _LONGEST_SENTENCE_CHARACTERS = 8_192, 500
+"""What is found for a question was mostly found for others before, so its sentences are remembered: 10 MB at most."""
 
 
 class EmbedderTokens:
@@ -25,7 +25,6 @@ class EmbedderTokens:
         # Cutting is done here: the library's truncation is a state that counting and encoding would share.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._remembered_spans = lru_cache(maxsize=_REMEMBERED_CHUNKS)(self._spans)
         self._remembered_count = lru_cache(maxsize=_REMEMBERED_SENTENCES)(self._count)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -35,14 +34,11 @@ class EmbedderTokens:
 
     def spans(self, text: str) -> tuple[tuple[int, int], ...]:
         """Return where each token of ``encode`` stands in the text, [start, end); special ones are empty."""
-        return self._remembered_spans(text[:_LONGEST_TEXT_CHARACTERS])
+        return tuple(_cut(self._tokenizer.encode(text[:_LONGEST_TEXT_CHARACTERS]).offsets))
 
     def count(self, text: str) -> int:
         """Return how many tokens the text has, without special ones and however long it is."""
         return self._count(text) if len(text) > _LONGEST_SENTENCE_CHARACTERS else self._remembered_count(text)
-
-    def _spans(self, text: str) -> tuple[tuple[int, int], ...]:
-        return tuple(_cut(self._tokenizer.encode(text).offsets))
 
     def _count(self, text: str) -> int:
         (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)  # fast: without offsets

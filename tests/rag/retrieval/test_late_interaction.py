@@ -107,7 +107,8 @@ def test_stretches_of_a_passage_by_hand() -> None:
     token_spans = [(-3, -1), (0, 4), (4, 7), (7, 8), (8, 13), (13, 14)]
     signs = packed(unit(6, 1))
     asked = QuestionTokens(as_floats(signs)[[4]], np.array([1.0]))  # the very token " Boil"
-    found = span_likeness(asked, signs, token_spans, [(0, 8), (9, 14), (14, 14)])
+    ends = np.array([end for _, end in token_spans])
+    found = span_likeness(asked, token_cosines(asked.vectors, signs), ends, [(0, 8), (9, 14), (14, 14)])
     filling, boiling, nothing = found.scores
     np.testing.assert_allclose(found.shares[:, 0], found.scores)  # of the only token, all of the weight
     assert boiling == pytest.approx(1.0)
@@ -120,10 +121,11 @@ def test_stretches_that_cover_a_passage_answer_no_better_than_all_of_it(tokens: 
     signs = packed(unit(tokens, seed))
     asked = QuestionTokens(unit(3, seed + 1), np.array([1.0, 2.0, 3.0]))
     spans = [(place, place + 1) for place in range(tokens)]
-    found = span_likeness(asked, signs, spans, spans)
+    cosines, ends = token_cosines(asked.vectors, signs), np.arange(1, tokens + 1)
+    found = span_likeness(asked, cosines, ends, spans)
     each = found.scores
-    (whole,) = span_likeness(asked, signs, spans, [(0, tokens)]).scores
+    (whole,) = span_likeness(asked, cosines, ends, [(0, tokens)]).scores
     assert whole == pytest.approx(similarities(asked, [signs])[0])
     assert each.max() <= whole + 1e-6
-    together = span_likeness(asked, signs, spans, [(0, tokens)]).shares[0]
+    together = span_likeness(asked, cosines, ends, [(0, tokens)]).shares[0]
     np.testing.assert_allclose(found.shares.max(axis=0), together, atol=1e-6)

@@ -1,6 +1,8 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from rag.errors import IndexDamaged
@@ -60,7 +62,36 @@ def test_without_tokens_there_is_nothing_to_compare(store: KnowledgeStore, retri
     assert similarity.likeness(replace(retrieval, tokens=None), "robot", SENTENCES) is None
     with store.transaction() as connection:
         connection.execute("UPDATE embedding SET token_numbers = NULL, token_signs = NULL")
-    assert similarity.likeness(retrieval, "robot", SENTENCES) is None
+    without = Retriever(store, HashEmbedder(), Settings()).retrieve("how many seconds to hold home?", "en", Trace())
+    assert without.chunks
+    assert similarity.likeness(without, "robot", SENTENCES) is None
+
+
+def test_what_the_ranking_compared_is_what_would_be_compared_now(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    tokens = retrieval.tokens
+    assert tokens is not None
+    assert tokens.cosines.keys() == {one.chunk.chunk_id for one in retrieval.chunks}
+    similarity = SentenceSimilarity(store, HashEmbedder())
+    travelled = similarity.likeness(retrieval, "robot", SENTENCES)
+    compared = similarity.likeness(replace(retrieval, tokens=replace(tokens, cosines={})), "robot", SENTENCES)
+    assert travelled is not None
+    assert compared is not None
+    np.testing.assert_allclose(travelled.scores, compared.scores, atol=1e-6)
+    np.testing.assert_allclose(travelled.shares, compared.shares, atol=1e-6)
+
+
+def test_where_tokens_end_is_read_once(store: KnowledgeStore, retrieval: Retrieval) -> None:
+    class Counting(HashEmbedder):
+        asked: ClassVar[list[str]] = []
+
+        def token_spans(self, passage: str) -> list[tuple[int, int]]:
+            self.asked.append(passage)
+            return super().token_spans(passage)
+
+    similarity = SentenceSimilarity(store, Counting())
+    for _ in range(3):
+        similarity.likeness(retrieval, "robot", SENTENCES)
+    assert len(Counting.asked) == len(set(Counting.asked)) == 2  # the robot's two chunks
 
 
 def test_tokens_of_another_text_are_damage(store: KnowledgeStore, retrieval: Retrieval) -> None:
