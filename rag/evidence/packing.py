@@ -15,7 +15,7 @@ from rag.evidence.temporal_intent import is_valid_for
 from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
 from rag.text.sentences import split_sentences
-from rag.text.statements import read_statement
+from rag.text.statements import stated_figures
 from rag.text.terms import terms
 
 _FIRST_DAY, _LAST_DAY = "valid_from", "valid_until"
@@ -107,14 +107,17 @@ class _ChunkFingerprint:
     figures: frozenset[object]
 
     def repeats(self, other: "_ChunkFingerprint") -> bool:
-        shared, together = len(self.words & other.words), len(self.words | other.words)
-        return self.figures == other.figures and shared >= _SAME_WORDS * together
+        fewer, more = sorted((len(self.words), len(other.words)))
+        if fewer < _SAME_WORDS * more or self.figures != other.figures:
+            return False
+        shared = len(self.words & other.words)
+        return shared >= _SAME_WORDS * (fewer + more - shared)
 
 
 @lru_cache(maxsize=1024)
 def _fingerprint(text: str) -> _ChunkFingerprint:
-    statement = read_statement(text)
-    return _ChunkFingerprint(frozenset(terms(text)), statement.quantities | statement.codes)
+    figures = stated_figures(text)
+    return _ChunkFingerprint(frozenset(terms(text)), figures.quantities | figures.codes)
 
 
 def _select_found(considered: Iterable[PackedChunk], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:

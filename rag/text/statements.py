@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.text.markup import LIST_MARK
-from rag.text.quantities import Quantity, read_figures
+from rag.text.quantities import Figures, Quantity, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
 
 _STOP_WORDS = """
@@ -114,14 +114,23 @@ def read_statement(text: str) -> Statement:
     >>> sorted(statement.codes), [clause.denies for clause in statement.clauses]
     (['s5'], [True])
     """
-    body = without_verdict(_LIST_MARK.sub("", text, count=1))
-    figures = read_figures(body)
+    body, figures = _body(text), stated_figures(text)
     clauses = tuple(_clauses(figures.rest))
     words = frozenset(word for clause in clauses for word in clause.words)
     # The first word of a sentence has a capital letter whatever it is.
     first = len(body) - len(body.lstrip(" *\"'“"))
     names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
     return Statement(words, frozenset(names - _NO_NAMES), figures.quantities, figures.codes, clauses)
+
+
+@lru_cache(maxsize=4096)
+def stated_figures(text: str) -> Figures:
+    """Return what a sentence or a passage states in figures: those of ``read_statement``, at a tenth of its time."""
+    return read_figures(_body(text))
+
+
+def _body(text: str) -> str:
+    return without_verdict(_LIST_MARK.sub("", text, count=1))
 
 
 @lru_cache(maxsize=4096)
