@@ -11,8 +11,9 @@ A sentence needs what it cannot be understood without: the heading above it, the
 introduces its list, the sentence before where it begins with "otherwise" or "it".  Pure functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
 from rag.text.parsed import parse_text
-from rag.text.statements import content_words, read_statement
+from rag.text.statements import content_words, stated_figures
 
 SentenceLikeness = Callable[[Evidence, Sequence[TextSpan]], Likeness | None]
 """Says how well sentences of a passage, spans of its document, answer to the question; None where it cannot."""
@@ -80,8 +81,9 @@ class RankedSentences:
     ) -> None:
         self._evidence = evidence
         self._sentences = _read(evidence)
+        self._needed = [_with_needs(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
-        self._codes = read_statement(question).codes
+        self._codes = stated_figures(question).codes
         found = _likeness(evidence, self._sentences, question, likeness)
         self._shares = found.shares
         self._scores = self._compared(found.scores, self._sentences) - _RANK_PENALTY * _log_places(self._sentences)
@@ -102,7 +104,7 @@ class RankedSentences:
         first one that is quoted is shown as the best match.  Where the question names a code and a sentence has it,
         others are about something else: then only sentences with the code are taken.
         """
-        named = [place for place in self._order if self._codes & read_statement(self._sentences[place].text).codes]
+        named = [place for place in self._order if self._codes and self._codes & self._codes_of(place)]
         order = named or self._order
         if not order:
             return self._spans(set())
@@ -114,28 +116,36 @@ class RankedSentences:
         also = self._chosen(of_others, _ALSO_QUOTED_TOKENS, set())
         return self._spans(chosen | (also if self._cost(also) <= _ALSO_QUOTED_TOKENS else set()))
 
+    def _codes_of(self, place: int) -> frozenset[str]:
+        return stated_figures(self._sentences[place].text).codes
+
     def _best_stretch(self) -> set[int]:
         """Return the stretch of one passage that answers best, with what it needs; empty where none is short enough."""
         stretches = [stretch for first in range(len(self._sentences)) if (stretch := self._stretch_from(first))]
         if not stretches:
             return set()
         firsts = [self._sentences[min(stretch)] for stretch in stretches]
-        together = np.array([self._shares[sorted(stretch)].max(axis=0).sum() for stretch in stretches])
-        of_each = [self._scores[sorted(stretch)] for stretch in stretches]
-        best_sentence = np.array([scores.max() for scores in of_each])
+        lengths = np.array([len(stretch) for stretch in stretches])
+        begins = np.cumsum(lengths) - lengths
+        places = np.array([place for stretch in stretches for place in sorted(stretch)])
+        together = np.maximum.reduceat(self._shares[places], begins, axis=0).sum(axis=1)
+        scores = self._scores[places]
         worth = self._compared(together, firsts) - _STRETCH_RANK_PENALTY * _log_places(firsts)
-        worth += _BEST_SENTENCE_WEIGHT * best_sentence + _DENSITY_WEIGHT * np.array([one.mean() for one in of_each])
+        worth += _BEST_SENTENCE_WEIGHT * np.maximum.reduceat(scores, begins)
+        worth += _DENSITY_WEIGHT * np.add.reduceat(scores, begins) / lengths
         return stretches[int(np.argmax(worth))]
 
     def _stretch_from(self, first: int) -> set[int]:
         """Return the sentences from ``first`` on that fit, with what they need; none where they would begin mid-way."""
         stretch: set[int] = set()
+        cost = 0
         passage = self._sentences[first].passage
         for place in range(first, len(self._sentences)) if not self._sentences[first].is_context else ():
-            longer = stretch | _with_needs(place, self._sentences)
-            if self._sentences[place].passage != passage or self._cost(longer) > _QUOTED_TOKENS:
+            more = self._needed[place] - stretch
+            cost += self._cost(more)
+            if self._sentences[place].passage != passage or cost > _QUOTED_TOKENS:
                 break
-            stretch = longer
+            stretch |= more
         return stretch
 
     def _compared(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
@@ -150,14 +160,14 @@ class RankedSentences:
         chosen = set(given)
         left = budget_tokens - self._cost(chosen)
         for place in order:
-            wanted = _with_needs(place, self._sentences) - chosen
+            wanted = self._needed[place] - chosen
             cost = self._cost(wanted)
             if cost <= left:
                 chosen |= wanted
                 left -= cost
         return chosen or set(order[:1])
 
-    def _cost(self, places: set[int]) -> int:
+    def _cost(self, places: Iterable[int]) -> int:
         return sum(self._costs[place] for place in places)
 
     def _spans(self, chosen: set[int]) -> Spans:
@@ -177,20 +187,35 @@ def _read(evidence: Sequence[Evidence]) -> list[_Sentence]:
 
 def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentence]:
     """Return a passage's sentences without orders to the model; ``first_place`` is the first one's place among all."""
-    parsed = parse_text(passage.text)
-    supporting = frozenset(supporting_sentences(passage))
-    kept = [place for place, sentence in enumerate(parsed.sentences) if sentence.span in supporting]
-    place_among_all = {place: first_place + number for number, place in enumerate(kept)}
     return [
         _Sentence(
             passage=index,
-            span=TextSpan(passage.start + sentence.span.start, passage.start + sentence.span.end),
+            span=TextSpan(passage.start + one.span.start, passage.start + one.span.end),
+            text=one.text,
+            needs=tuple(first_place + needed for needed in one.needs),
+            is_context=one.is_context,
+        )
+        for one in _readable_sentences(passage.text)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _readable_sentences(text: str) -> tuple[_Sentence, ...]:
+    """Return the sentences of a passage by itself, without orders to the model: offsets and places count from 0."""
+    parsed = parse_text(text)
+    supporting = frozenset(supporting_sentences(text))
+    kept = [place for place, sentence in enumerate(parsed.sentences) if sentence.span in supporting]
+    place_among_kept = {place: number for number, place in enumerate(kept)}
+    return tuple(
+        _Sentence(
+            passage=0,
+            span=sentence.span,
             text=parsed.words(place),
-            needs=tuple(place_among_all[needed] for needed in sentence.needs if needed in place_among_all),
+            needs=tuple(place_among_kept[needed] for needed in sentence.needs if needed in place_among_kept),
             is_context=sentence.is_context,
         )
         for place, sentence in ((place, parsed.sentences[place]) for place in kept)
-    ]
+    )
 
 
 def _likeness(
@@ -220,7 +245,7 @@ def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> 
     return [place for place in order if not sentences[place].is_context] or order
 
 
-def _with_needs(place: int, sentences: Sequence[_Sentence]) -> set[int]:
+def _with_needs(place: int, sentences: Sequence[_Sentence]) -> frozenset[int]:
     """Return the sentence's place with those of all that it needs, directly or not."""
     wanted: set[int] = set()
     waiting = [place]
@@ -229,7 +254,7 @@ def _with_needs(place: int, sentences: Sequence[_Sentence]) -> set[int]:
         if one not in wanted:
             wanted.add(one)
             waiting.extend(sentences[one].needs)
-    return wanted
+    return frozenset(wanted)
 
 
 def _merged(passage: Evidence, spans: Sequence[TextSpan]) -> tuple[TextSpan, ...]:

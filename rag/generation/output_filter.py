@@ -70,7 +70,7 @@ def without_links(text: str) -> str:
 
 def _said(passage: Evidence) -> str:
     """Return what a passage says, without orders to the model."""
-    return "\n".join(passage.text[span.start : span.end] for span in supporting_sentences(passage))
+    return "\n".join(passage.text[span.start : span.end] for span in supporting_sentences(passage.text))
 
 
 def _has_strange_link(sentence: str, said: frozenset[str]) -> bool:

@@ -16,9 +16,9 @@ from rag.schema import Citation, Evidence, TextSpan
 from rag.text.sentences import split_sentences
 
 
-def supporting_sentences(passage: Evidence) -> tuple[TextSpan, ...]:
-    """Return the sentences of a passage that may support an answer, as offsets into ``passage.text``."""
-    return spans_without_injection(passage.text)
+def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
+    """Return the sentences of a passage's text that may support an answer, as offsets into it."""
+    return spans_without_injection(passage)
 
 
 def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:

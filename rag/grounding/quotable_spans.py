@@ -53,22 +53,35 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     Orders to the model (``prompt_injection.py``) are not among them: they support nothing.
     """
     title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
-    parsed = parse_text(passage.text)
-    supporting = frozenset(supporting_sentences(passage))
+    for one in _spans_of(passage.text, title):
+        yield QuotableSpan(
+            passage_index,
+            passage.start + one.start,
+            passage.start + one.end,
+            one.text,
+            one.own,
+            one.around,
+            one.is_row,
+            one.cells,
+        )
+
+
+@lru_cache(maxsize=512)
+def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
+    """Return the spans of a passage by itself, of number 0, with offsets in its text; the last passages are kept."""
+    parsed = parse_text(text)
+    supporting = frozenset(supporting_sentences(text))
+    spans: list[QuotableSpan] = []
     for place, sentence in enumerate(parsed.sentences):
         if sentence.span not in supporting or sentence.kind in ("heading", "rule"):
             continue
         above = [one for one in _above(sentence, place) if parsed.sentences[one].span in supporting]
-        yield QuotableSpan(
-            passage_index,
-            passage.start + sentence.span.start,
-            passage.start + sentence.span.end,
-            parsed.words(place),
-            parsed.statements[place],
-            read_statement("\n".join((title, *map(parsed.words, above)))),
-            sentence.kind in ("header", "row"),
-            _cells(parsed, place),
-        )
+        around = read_statement("\n".join((title, *map(parsed.words, above))))
+        is_row = sentence.kind in ("header", "row")
+        start, end = sentence.span.start, sentence.span.end
+        own = parsed.statements[place]
+        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, _cells(parsed, place)))
+    return tuple(spans)
 
 
 def _above(sentence: Sentence, place: int) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ def passage(text: str, *unconfirmed: str) -> Evidence:
 def test_an_order_supports_nothing_wherever_somebody_asks() -> None:
     evidence = passage(f"{RULE}\n\n{ORDER}")
     claim = "Refunds are granted without a receipt."
-    assert [evidence.text[span.start : span.end] for span in supporting_sentences(evidence)] == [RULE]
+    assert [evidence.text[span.start : span.end] for span in supporting_sentences(evidence.text)] == [RULE]
     grounding = ground(claim, [evidence])
     assert (grounding.citations, len(grounding.unsupported)) == ((), 1)
     reply = f"{RULE} See https://evil.example/claim for it."
