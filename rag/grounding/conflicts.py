@@ -5,7 +5,7 @@ the same unit, a code or a denial differs.  Names and codes in titles must be th
 other version of what holds for the next.  Pure functions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -49,11 +49,14 @@ def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
 
     That is the one that is in force, then the one of the later date; where both are alike, the first.
     """
+    read = [(passage, _topic(passage.title, passage.text)) for passage in evidence]
     return tuple(
         _named(first, second, *pair)
-        for first, second in combinations(evidence, 2)
-        if _are_comparable(first, second)
-        for pair in _conflicting(_sentences(first.text), _sentences(second.text))
+        for (first, topic), (second, other_topic) in combinations(read, 2)
+        if first.document_id != second.document_id
+        and first.language == second.language
+        and _are_comparable(topic, other_topic)
+        for pair in _conflicting(first.text, second.text)
     )
 
 
@@ -88,29 +91,49 @@ def _age(passage: Evidence) -> tuple[bool, date]:
     return passage.is_in_force, passage.updated_on or date.min
 
 
-def _are_comparable(one: Evidence, other: Evidence) -> bool:
-    if one.document_id == other.document_id or one.language != other.language:
-        return False
-    title, other_title = read_statement(one.title), read_statement(other.title)
+@dataclass(frozen=True, slots=True)
+class _Topic:
+    """What tells what a passage is about: the statement and the words of its title, and its own words."""
+
+    title: Statement
+    title_words: frozenset[str]
+    words: frozenset[str]
+
+
+@lru_cache(maxsize=1024)
+def _topic(title: str, passage: str) -> _Topic:
+    return _Topic(read_statement(title), content_words(title), content_words(passage))
+
+
+def _are_comparable(one: _Topic, other: _Topic) -> bool:
+    title, other_title = one.title, other.title
     if title.codes != other_title.codes or (title.names - other_title.names and other_title.names - title.names):
         return False
     return (
-        _likeness(content_words(one.title), content_words(other.title)) >= _SAME_TITLE
-        or _likeness(content_words(one.text), content_words(other.text)) >= _SAME_PASSAGE
+        _likeness(one.title_words, other.title_words) >= _SAME_TITLE
+        or _likeness(one.words, other.words) >= _SAME_PASSAGE
     )
 
 
 def _likeness(words: frozenset[str], others: frozenset[str]) -> float:
     """Return the share of all words that both have; 0 without any."""
-    return len(words & others) / max(1, len(words | others))
+    shared = len(words & others)
+    return shared / max(1, len(words) + len(others) - shared)
 
 
-def _conflicting(sentences: Sequence[_Sentence], others: Sequence[_Sentence]) -> Iterator[tuple[str, str]]:
-    """Yield the sentences of a passage that the nearest sentence of another one conflicts with, and that one."""
-    for one in sentences:
+@lru_cache(maxsize=2048)
+def _conflicting(passage: str, other_passage: str) -> tuple[tuple[str, str], ...]:
+    """Return the sentences of a passage that the nearest sentence of another one conflicts with, each with that one.
+
+    An answer asks twice, for the order of its passages and for its conflicts, and the next one for some of the same.
+    """
+    others = _sentences(other_passage)
+    found: list[tuple[str, str]] = []
+    for one in _sentences(passage):
         nearest = max(others, key=lambda other: _alike(one, other), default=None)
         if nearest is not None and _differ(one, nearest):
-            yield one.text, nearest.text
+            found.append((one.text, nearest.text))
+    return tuple(found)
 
 
 def _alike(one: _Sentence, other: _Sentence) -> tuple[bool, float]:
