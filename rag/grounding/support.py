@@ -7,7 +7,7 @@ no clause of the place (``statements.contradicts``), no number or denial in the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rag.grounding.claims import Claim, Context
 from rag.grounding.contradiction import has_mismatch
@@ -15,7 +15,7 @@ from rag.grounding.quotable_spans import QuotableSpan
 from rag.grounding.topic_match import is_same_subject
 from rag.schema import Language
 from rag.text.quantities import Quantity
-from rag.text.statements import contradicts, read_statement
+from rag.text.statements import contradicts, stated_figures
 
 # Fitted on tests/support/labelled_sentences.jsonl.
 _WORDS_ENOUGH = 0.5
@@ -115,10 +115,11 @@ def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> li
     Across languages only figures can be compared, and 72 hours of something else are soon found; but not what is said
     of the very code that is asked for.
     """
-    own = [span for span in spans if _language(span, context) == claim.language]
-    is_own_topic = any(_coverage(claim, [span]) >= _SAME_TOPIC for span in own)
+    is_own = [_language(span, context) == claim.language for span in spans]
+    pairs = list(zip(spans, is_own, strict=True))
+    is_own_topic = any(own and _coverage(claim, [span]) >= _SAME_TOPIC for span, own in pairs)
     named = claim.statement.codes | context.question.codes
-    return [span for span in spans if span in own or span.own.codes & named] if is_own_topic else spans
+    return [span for span, own in pairs if own or span.own.codes & named] if is_own_topic else spans
 
 
 def _language(span: QuotableSpan, context: Context) -> Language:
@@ -161,8 +162,10 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
     total = sum(claim.weights.values())
     if total == 0:
         return 0.0
-    own = frozenset(word for span in spans for word in span.own.words)
-    around = frozenset(word for span in spans for word in span.around.words)
+    own = frozenset[str]().union(*(span.own.words for span in spans))
+    around = frozenset[str]().union(*(span.around.words for span in spans))
+    if claim.weights.keys().isdisjoint(own) and claim.weights.keys().isdisjoint(around):
+        return 0.0
     said = sum(
         weight * (1.0 if word in own else _AROUND_WEIGHT if word in around else 0.0)
         for word, weight in claim.weights.items()
@@ -186,20 +189,20 @@ def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Conte
 
 def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> frozenset[Quantity]:
     said = [quantity for span in spans for quantity in (*span.own.quantities, *span.around.quantities)]
-    near = [
-        quantity
-        for index in {span.passage_index for span in spans}
-        for quantity in read_statement(context.evidence[index].text).quantities
-    ]
-    return frozenset(quantity for quantity in claim.statement.quantities if not _is_said(quantity, said, near))
+    passages = {span.passage_index for span in spans}
+    return frozenset(
+        quantity for quantity in claim.statement.quantities if not _is_said(quantity, said, passages, context)
+    )
 
 
-def _is_said(quantity: Quantity, said: Sequence[Quantity], near: Sequence[Quantity]) -> bool:
+def _is_said(quantity: Quantity, said: Sequence[Quantity], passages: Collection[int], context: Context) -> bool:
     """Tell whether a quantity is said; without a unit on one side only if the passage gives that number no other."""
     if quantity in said:
         return True
-    other_unit = any(other.value == quantity.value and not quantity.agrees_with(other) for other in near)
-    return not other_unit and any(quantity.agrees_with(other) for other in said)
+    if not any(quantity.agrees_with(other) for other in said):
+        return False
+    near = [one for index in passages for one in stated_figures(context.evidence[index].text).quantities]
+    return not any(other.value == quantity.value and not quantity.agrees_with(other) for other in near)
 
 
 def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:

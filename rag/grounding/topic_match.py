@@ -8,7 +8,7 @@ from functools import lru_cache
 from rag.grounding.claims import Claim, Context
 from rag.grounding.quotable_spans import Cell, QuotableSpan
 from rag.schema import Evidence
-from rag.text.statements import Statement, name_another_place, read_statement, stem
+from rag.text.statements import Statement, name_another_place, read_statement, stated_figures, stem
 from rag.text.terms import terms
 
 _CODE_PARTS = re.compile(r"(\D+)(\d+.*)")
@@ -120,7 +120,7 @@ def _tokens(text: str) -> frozenset[str]:
 
 def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
     """Tell whether a figure is of one part of a list and the words are another's: "49 in Germany, 79 in Austria"."""
-    parts = [read_statement(part) for part in _PARTS.split(span.text)] if statement.quantities else []
+    parts = _parts(span.text) if statement.quantities else ()
     for figure in statement.quantities:
         if sum(one.unit == figure.unit for one in statement.quantities) > 1:
             continue
@@ -132,6 +132,13 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
         if own and others and not any(part.words & told for part in own) and any(part.words & told for part in others):
             return True
     return False
+
+
+@lru_cache(maxsize=2048)
+def _parts(text: str) -> tuple[Statement, ...]:
+    """Return what each part of a list states; none where there is one alone, which has nothing to take from."""
+    parts = _PARTS.split(text)
+    return tuple(map(read_statement, parts)) if len(parts) > 1 else ()
 
 
 def _share_of_header(cell: Cell, statement: Statement) -> float:
@@ -148,7 +155,7 @@ def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         return True
     if not claim.statement.codes:
         return bool(said & context.question.codes) or not _are_siblings(said, context.question.codes)
-    passage = read_statement(context.passage(span).text).codes
+    passage = stated_figures(context.passage(span).text).codes
     missing = claim.statement.codes - passage
     return not said and missing <= context.question.codes and not _are_siblings(passage, missing)
 
@@ -177,5 +184,12 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
 
 def _known(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
-    words = " ".join(word for one in passages for word in (one.title, *one.heading_path, one.text)).lower()
-    return frozenset(name for name in names if name in words or stem(name) in words)  # "Kenyas" of Kenya
+    shown = [_all_words(one.title, one.heading_path, one.text) for one in passages]
+    return frozenset(  # "Kenyas" of Kenya
+        name for name in names if any(name in words or stem(name) in words for words in shown)
+    )
+
+
+@lru_cache(maxsize=512)
+def _all_words(title: str, headings: tuple[str, ...], text: str) -> str:
+    return " ".join((title, *headings, text)).lower()
