@@ -54,6 +54,9 @@ _UNSPACED_SHARE = 3
 _JOINED_SENTENCES = 3
 _JOINED_CHARACTERS = 160
 """An order is looked for over so many sentences of a paragraph, where they are together no longer than that."""
+_REMEMBERED_SENTENCES = 4_096
+"""A chunk stands in passages of several extents, as its neighbours are found with it or not; its sentences are judged
+once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +191,11 @@ def _lines(text: str, spans: Sequence[TextSpan]) -> list[list[TextSpan]]:
 
 def _spans_of_orders(text: str, spans: Sequence[TextSpan]) -> set[TextSpan]:
     """Return the sentences that give orders, alone or with their neighbours of the same paragraph."""
-    rules = _lexicon().rules
     orders: set[TextSpan] = set()
     recent: list[tuple[TextSpan, bool]] = []
     for span in spans:
-        sentence = text[span.start : span.end]
-        shown = plain(sentence)
-        has_trigger = _has_trigger(shown, rules)
-        if _breaks_a_rule(shown, rules, has_trigger) or _is_order_in_disguise(sentence, shown, rules):
+        is_order, has_trigger = _judged(text[span.start : span.end])
+        if is_order:
             orders.add(span)
             recent.clear()
             continue
@@ -204,7 +204,8 @@ def _spans_of_orders(text: str, spans: Sequence[TextSpan]) -> set[TextSpan]:
         recent = [*recent[1 - _JOINED_SENTENCES :], (span, has_trigger)]
         for first in range(len(recent) - 1) if any(triggers for _, triggers in recent) else ():
             together = [one for one, _ in recent[first:]]
-            if _is_split_order(text[together[0].start : span.end], rules):
+            joined = text[together[0].start : span.end]
+            if len(joined) <= _JOINED_CHARACTERS and _is_split_order(joined):
                 orders.update(together)
                 break
     return orders
@@ -241,11 +242,19 @@ def _paragraphs(text: str, spans: Sequence[TextSpan]) -> Iterator[list[TextSpan]
         yield paragraph
 
 
-def _is_split_order(text: str, rules: _Rules) -> bool:
+@lru_cache(maxsize=_REMEMBERED_SENTENCES)
+def _judged(sentence: str) -> tuple[bool, bool]:
+    """Tell whether a sentence by itself is an order, and whether it has a word without which nothing is one."""
+    rules = _lexicon().rules
+    shown = plain(sentence)
+    has_trigger = _has_trigger(shown, rules)
+    return _breaks_a_rule(shown, rules, has_trigger) or _is_order_in_disguise(sentence, shown, rules), has_trigger
+
+
+@lru_cache(maxsize=_REMEMBERED_SENTENCES)
+def _is_split_order(text: str) -> bool:
     """Tell whether sentences that are no orders one by one are one together."""
-    if len(text) > _JOINED_CHARACTERS:
-        return False
-    return _breaks_a_rule(_SENTENCE_END.sub(" ", plain(text)), rules)
+    return _breaks_a_rule(_SENTENCE_END.sub(" ", plain(text)), _lexicon().rules)
 
 
 def _orders(sentence: str, rules: _Rules) -> bool:
