@@ -122,13 +122,11 @@ def _fingerprint(text: str) -> _ChunkFingerprint:
 
 def _select_found(considered: Iterable[PackedChunk], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:
     """Take the chunks that are shown, best first."""
-    selections: dict[str, _Selection] = {}
-    for rank, one in enumerate(considered):
-        if one.status != "shown":
-            continue
-        chunk = one.found.chunk
-        if chunk.document_id not in selections:
-            selections[chunk.document_id] = _Selection(store.document(chunk.document_id, generation))
+    shown = [(one.found.chunk, rank) for rank, one in enumerate(considered) if one.status == "shown"]
+    document_ids = list(dict.fromkeys(chunk.document_id for chunk, _ in shown))
+    documents = store.documents_of(document_ids, generation) if document_ids else {}
+    selections = {document_id: _Selection(documents[document_id]) for document_id in document_ids}
+    for chunk, rank in shown:
         selections[chunk.document_id].ranked.append((chunk, rank))
     return selections
 

@@ -152,14 +152,16 @@ class KnowledgeStore(Database):
 
     def document(self, document_id: str, generation: int) -> Document:
         """Return the document as it was in the generation.  Raises ``KeyError`` where it was not."""
-        row = self.row(
+        return self.documents_of([document_id], generation)[document_id]
+
+    def documents_of(self, document_ids: Iterable[str], generation: int) -> dict[str, Document]:
+        """Return those of the documents that were in the generation, as they were, by their ids."""
+        rows = self.rows(
             f"SELECT {DOCUMENT_COLUMNS}, {FIGURES} FROM document "
-            f"WHERE document_id = :id AND {VISIBLE.format('document')}",
-            {"id": document_id, "generation": generation},
+            f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')}",
+            {"ids": json.dumps(list(document_ids)), "generation": generation},
         )
-        if row is None:
-            raise KeyError(document_id)
-        return document_from_row(row)
+        return {row["document_id"]: document_from_row(row) for row in rows}
 
     def figure_audiences(self, digest: str) -> frozenset[Audience]:
         """Return for whom the documents are, of all kept generations, in which a picture stands; none: in none."""

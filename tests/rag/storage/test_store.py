@@ -294,3 +294,16 @@ def test_title_and_source_of_an_older_database_are_made_safe(writer: KnowledgeWr
     document = KnowledgeStore(writer.folder).document("a.md", generation)
     assert (document.title, document.source) == ("Fees of all", "")
     assert document.text == "Fees\u200b are 3 EUR."  # its passages count in it
+
+
+def test_several_documents_are_read_at_once_and_those_of_another_generation_are_left_out(
+    writer: KnowledgeWriter,
+) -> None:
+    publish(writer, new_document("a.md", "old"), new_document("b.md", "kept"))
+    publish(writer, new_document("a.md", "new"), new_document("c.md", "added"))
+    store = KnowledgeStore(writer.folder)
+    read = store.documents_of(["a.md", "c.md", "nowhere.md"], 1)
+    assert {name: document.text for name, document in read.items()} == {"a.md": "old"}
+    assert store.documents_of(["a.md"], 2) == {"a.md": store.document("a.md", 2)}
+    with pytest.raises(KeyError, match=r"c\.md"):
+        store.document("c.md", 1)
