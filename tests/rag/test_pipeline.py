@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import date
+from functools import _lru_cache_wrapper
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,24 @@ from rag.errors import (
     QueueFull,
     SettingsError,
 )
+from rag.evidence import selection
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.gateway import ModelGateway
 from rag.generation.prompt import build_messages
+from rag.grounding import conflicts, prompt_injection, quotable_spans, topic_match
+from rag.grounding.citations import ground
 from rag.pipeline import AskKeywords, AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.queue.admission import Admission, Ticket
 from rag.queue.ticket_queue import TicketRequest
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.late_interaction import Likeness
-from rag.schema import AnswerDelta, Completed, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
+from rag.schema import AnswerDelta, Completed, Document, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
-from rag.testing import HashEmbedder, Script, ScriptedGenerator
+from rag.testing import HashEmbedder, Script, ScriptedGenerator, build_offline_pipeline, publish_documents
+from rag.text import statements
 from rag.tracing import Trace
 from rag.turns import TurnRequest, TurnService
 from tests.support.knowledge import Article, found, publish
@@ -757,3 +762,42 @@ def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_pat
         desk.pipeline.answer(f"How long can I return kind {number}?")
     assert desk.pipeline.prompt_evidence_tokens == 400
     assert 0 < read() < at_first
+
+
+def test_what_was_read_of_one_generation_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
+    question = "How many days do I have to return an opened bottle?"
+    rule, other = "# Returns\n\nYou have {} days to return an opened bottle.", "An opened bottle stays for 9 days."
+    documents = [Document("a.md", "a.md", "Returns", rule.format(30), "en"), Document("b.md", "b.md", "B", other, "en")]
+    pipeline = build_offline_pipeline(tmp_path, documents)
+    for days in (30, 14, 30):
+        changed = replace(documents[0], text=rule.format(days))
+        publish_documents(pipeline.parts.settings.knowledge_dir, [changed, documents[1]], HashEmbedder())
+        request, retrieval = pipeline.prepare(question)
+        first = next(one for one in request.evidence if one.document_id == "a.md")
+        assert retrieval.generation == pipeline.generation
+        assert f"{days} days" in first.text
+        assert [first.words(span) for span in first.sent] == [first.text]
+        assert first.text.endswith(first.words(first.quoted[-1]))
+        grounding = ground(f"You have {days} days to return an opened bottle.", request.evidence, question)
+        assert [one.quote for one in grounding.citations] == [f"You have {days} days to return an opened bottle."]
+        wrong = ground(f"You have {44 - days} days to return an opened bottle.", request.evidence, question)
+        assert wrong.citations == ()
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        conflicts._conflicting,
+        conflicts._topic,
+        prompt_injection._is_split_order,
+        prompt_injection._judged,
+        quotable_spans._spans_of,
+        selection._readable_sentences,
+        statements.stated_figures,
+        topic_match._all_words,
+        topic_match._parts,
+    ],
+    ids=lambda remembered: remembered.__name__,
+)
+def test_what_is_remembered_of_texts_has_a_bound(remembered: "_lru_cache_wrapper[object]") -> None:
+    assert 0 < (remembered.cache_parameters()["maxsize"] or 0) <= 4096

@@ -189,3 +189,14 @@ def test_spans_are_ordered_disjoint_and_within_the_budget(
     assert all(a.end <= b.start for one in chosen for a, b in pairwise(one.sent))
     assert len(spans) <= 1 or sum(count_tokens(piece) for one in chosen for piece in sent(one)) <= budget
     assert bool(spans) == any(text.strip() for text in texts)
+
+
+def test_a_text_that_was_read_before_has_its_sentences_where_it_stands_now() -> None:
+    text = "Not covered:\n- rust that comes from water and from salt\n- dents"
+    likeness = by_words("dents")
+    (alone_first,) = RankedSentences([passage(text)], "dents?", likeness, count_tokens).to_send(6)
+    other, later = passage("Another passage says nothing of it. " * 20, 7), passage(text, 1000)
+    _, behind = RankedSentences([other, later], "dents?", likeness, count_tokens).to_send(6)
+    shifted = [TextSpan(one.start + 1000, one.end + 1000) for one in alone_first]
+    assert list(behind) == shifted
+    assert [later.words(span) for span in behind] == ["Not covered:", "- dents"]

@@ -95,3 +95,12 @@ def test_versions_of_real_articles(new: str, old: str, figures: tuple[str, str])
     assert {(one.document_id, one.other_document_id) for one in conflicts} == {(new, old)}
     assert any(figures[0] in one.quote and figures[1] in one.other_quote for one in conflicts)
     assert [one.document_id for one in newest_first(passages)] == [new, old]
+
+
+def test_passages_that_were_compared_before_are_named_by_their_places_of_now() -> None:
+    one, other = "The parcel arrives within 3 days of dispatch.", "The parcel arrives within 5 days of dispatch."
+    (before,) = find_conflicts([passage(1, one), passage(2, other)])
+    (now,) = find_conflicts([passage(4, one), passage(9, other)])
+    assert (before.number, before.other_number, now.number, now.other_number) == (1, 2, 4, 9)
+    (turned,) = find_conflicts([passage(1, other), passage(2, one)])
+    assert (turned.quote, turned.other_quote) == (other, one)
