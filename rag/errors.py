@@ -79,6 +79,7 @@
     │   ├── OllamaNotStarted
     │   ├── OllamaRefused
     │   ├── ModelMissing
+    │   ├── NotAVisionModel
     │   ├── ModelTooLarge
     │   ├── ModelTimedOut
     │   ├── ModelStoppedHalfway
@@ -621,6 +622,10 @@ class OllamaRefused(ServingError):
 
 class ModelMissing(ServingError):
     """``model`` is not installed in this Ollama."""
+
+
+class NotAVisionModel(ServingError):
+    """``model`` cannot be shown pictures: it would answer as if there were none."""
 
 
 class ModelTooLarge(ServingError):

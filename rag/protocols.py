@@ -85,11 +85,15 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message.  ``thinking`` is only for a last assistant message that the model is to go on from."""
+    """One chat message.  ``thinking`` is only for a last assistant message that the model is to go on from.
+
+    ``pictures`` are PNG files that a user's message shows.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
     thinking: str = ""
+    pictures: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

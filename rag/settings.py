@@ -24,7 +24,7 @@ LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
 
 KEPT_NAME = "settings.json"
-KEPT_FIELDS = ("model", "thinking", "parallel_slots", "context_tokens", "profile")
+KEPT_FIELDS = ("model", "vision_model", "thinking", "parallel_slots", "context_tokens", "profile")
 """The settings that commands and the page Models may choose."""
 
 _DEFAULT_HOST = "127.0.0.1:11434"
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
         description="where Ollama answers; several, separated by commas, share the questions (docs/serving.md)",
     )
     model: str = Field(default="", description="empty: DeepSeek-R1 where it is installed, else the stand-in")
+    vision_model: str = Field(default="", description="describes pictures (docs/serving.md); empty: none does")
     parallel_slots: int = Field(
         default=2, ge=1, le=64, description="answers that a host generates at once (OLLAMA_NUM_PARALLEL)"
     )

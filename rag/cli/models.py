@@ -16,6 +16,7 @@ from rag.ollama.model_files import model_source
 from rag.ollama.model_pull import pull
 from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.templates import FORMATS
+from rag.ollama.vision import checked_vision_model
 from rag.progress import Update, progress
 from rag.schema import Language
 from rag.settings import KEPT_NAME, Settings, keep_choices
@@ -225,6 +226,31 @@ def _use(options: argparse.Namespace, settings: Settings, language: Language) ->
     return 0
 
 
+def _pictures(options: argparse.Namespace, settings: Settings, language: Language) -> int:
+    if options.none:
+        variables = keep_choices(settings, {"vision_model": ""})
+        say("pictures_off", language, path=settings.data_dir / KEPT_NAME)
+    elif options.name:
+        name = checked_vision_model(settings.changed(vision_model=options.name))
+        variables = keep_choices(settings, {"vision_model": name})
+        say("pictures_by", language, name=name, path=settings.data_dir / KEPT_NAME)
+    else:
+        say_vision_model(settings, language)
+        return 0
+    if variables:
+        say("goes_before", language, variables=", ".join(variables))
+    return 0
+
+
+def say_vision_model(settings: Settings, language: Language) -> None:
+    """Print which model describes pictures.  Raises as ``checked_vision_model`` where it cannot."""
+    name = checked_vision_model(settings)
+    if name:
+        say("pictures_described", language, name=name)
+    else:
+        say("pictures_none", language)
+
+
 def choices_for(name: str, details: ModelDetails, settings: Settings) -> dict[str, object]:
     """Return the settings that let the desk use a model.
 
@@ -270,3 +296,6 @@ def add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--yes", action="store_true", help="do not ask  不再询问")
     parser = command("use", _use, "let the desk use a model  设为工作台使用的模型")
     parser.add_argument("name", metavar="NAME", help="the model  模型名称")
+    parser = command("pictures", _pictures, "let a model describe pictures, or none  设置描述图片的模型")
+    parser.add_argument("name", metavar="NAME", nargs="?", default="", help="a model that sees  能识别图片的模型")
+    parser.add_argument("--none", action="store_true", help="no model describes pictures  不使用模型描述图片")

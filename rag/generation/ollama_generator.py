@@ -26,7 +26,9 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable
 from rag.generation.thought_tags import ThoughtTags
+from rag.ollama.client import OllamaClient
 from rag.ollama.options import load_options
+from rag.ollama.vision import require_vision
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
 
@@ -155,6 +157,7 @@ class OllamaGenerator:
         A last assistant message is continued: after its closed ``thinking``, or after its ``content``.  Closing the
         iterator ends the request.
         Raises ``OllamaUnavailable``, ``ModelMissing``, ``ModelTimedOut``, ``ModelStoppedHalfway``, ``OllamaRefused``.
+        Where a message has pictures, Ollama is asked first whether the model sees any: ``NotAVisionModel``.
         """
         model = self.model
         connection = AbortableConnection()
@@ -216,6 +219,8 @@ class OllamaGenerator:
     ) -> None:
         """Run in a thread of its own; parts and exceptions go to the waiting thread."""
         with _HandOver(items, connection), self._client(connection) as client:
+            if any("images" in message for message in request["messages"]):
+                require_vision(OllamaClient(self._settings.ollama_url), request["model"])
             tags = ThoughtTags()
             logprobs: Sequence[Logprob] | None = None
             last: ChatResponse | None = None
@@ -305,9 +310,10 @@ def _is_this_machine(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
-def _ollama_message(message: Message) -> dict[str, str]:
+def _ollama_message(message: Message) -> dict[str, Any]:
     thinking = {"thinking": message.thinking} if message.thinking else {}
-    return {"role": message.role, "content": message.content, **thinking}
+    images = {"images": message.pictures} if message.pictures else {}
+    return {"role": message.role, "content": message.content, **thinking, **images}
 
 
 def _parts(chunk: "ChatResponse", tags: ThoughtTags, *, think: bool) -> list[GenerationPart]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from filelock import FileLock, Timeout
 
 from rag.cli.model_size import add_size_command
-from rag.cli.models import add_model_commands, say
+from rag.cli.models import add_model_commands, say, say_vision_model
 from rag.errors import AnswerdeskError, OllamaUnavailable
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.server import ServerStatus, ensure_running, status, stop, supervised
@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   python -m rag.ollama quantize r1:7b-f16 q4_K_M      makes r1:7b-q4_K_M
   python -m rag.ollama adapter r1:7b-f16 --adapter finance-lora.gguf --as r1:7b-finance
   python -m rag.ollama use r1:7b-q4_K_M    the desk answers with it from its next start on
+  python -m rag.ollama pictures moondream  it describes pictures; --none: no model does
   python -m rag.ollama delete r1:7b-f16
   python -m rag.ollama size r1:7b-q4_K_M --slots 4 --context 8192     will it fit, and how fast will it be?
   python -m rag.ollama size downloaded.gguf                           before it is imported; needs no server
@@ -67,8 +68,21 @@ def _status(options: argparse.Namespace, settings: Settings, language: Language)
         from rag.cli.hosts import hosts_report, say_hosts  # brings numpy, with the line before the hosts
 
         logging.getLogger(Hosts.__module__).setLevel(logging.ERROR)  # which host is left out is said below
-        return say_hosts(hosts_report(settings, hosts), language, as_json=options.json)
-    return _say_status(status(settings), language, as_json=options.json)
+        code = say_hosts(hosts_report(settings, hosts), language, as_json=options.json)
+    else:
+        code = _say_status(status(settings), language, as_json=options.json)
+    _say_vision(code, options, settings, language)
+    return code
+
+
+def _say_vision(code: int, options: argparse.Namespace, settings: Settings, language: Language) -> None:
+    """Say which model describes pictures, or on standard error why the one that is set cannot."""
+    if code != 0 or not settings.vision_model or options.json:
+        return
+    try:
+        say_vision_model(settings, language)
+    except AnswerdeskError as error:
+        fail(error)
 
 
 def _start(options: argparse.Namespace, settings: Settings, language: Language) -> int:
@@ -78,6 +92,7 @@ def _start(options: argparse.Namespace, settings: Settings, language: Language) 
     # Stopped with SIGTERM, a foreground server must end as it does at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = _say_status(ensure_running(settings, while_we_live=options.foreground), language, as_json=options.json)
+    _say_vision(code, options, settings, language)
     if options.foreground and status(settings).managed:
         say("leave", language)
         try:

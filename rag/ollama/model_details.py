@@ -20,7 +20,7 @@ class ModelDetails:
     """What Ollama knows of a model.
 
     ``file`` is where its weights lie on Ollama's machine; ``metadata`` and ``tensors`` are the file's own, without the
-    vocabulary; ``capabilities`` are Ollama's words (``completion``, ``thinking``, ``embedding``).
+    vocabulary; ``capabilities`` are Ollama's words (``completion``, ``thinking``, ``vision``, ``embedding``).
     """
 
     template: str
@@ -40,6 +40,11 @@ class ModelDetails:
     def thinks(self) -> bool:
         """Tell whether the model can think before it answers."""
         return "thinking" in self.capabilities
+
+    @property
+    def sees(self) -> bool:
+        """Tell whether the model can be shown pictures."""
+        return "vision" in self.capabilities
 
     @property
     def reconstructed_from(self) -> str:

@@ -58,6 +58,8 @@ NEVER_MATTERS = frozenset(
         "person_upload_files_a_day",
         "person_upload_megabytes_a_day",
         "embedder_threads",
+        # what it makes of a picture is part of the question, or of a generation
+        "vision_model",
         # the other lanes
         "curated_review",
         "cached_answers",

@@ -56,10 +56,14 @@ def done(reason: str = "stop") -> Step:
 
 @dataclass
 class FakeOllama:
-    """``steps`` answer every chat; ``requests`` are the bodies; ``hung_up`` is set when a client left early."""
+    """``steps`` answer every chat; ``requests`` are the bodies; ``hung_up`` is set when a client left early.
+
+    ``capabilities`` are what ``/api/show`` tells of every model; None: it has none of that name.
+    """
 
     steps: Sequence[Step] = ()
     status: int = 200
+    capabilities: Sequence[str] | None = ("completion",)
     requests: list[dict[str, Any]] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
     host: str = ""
@@ -90,6 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/show":
+            known = self.ollama.capabilities
+            self._reply(404, {"error": "not found"}) if known is None else self._reply(200, {"capabilities": known})
+            return
         self.ollama.requests.append(body)
         if self.ollama.status != 200:
             self._refuse()
@@ -104,8 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _refuse(self) -> None:
-        body = json.dumps({"error": f"model said no with {self.ollama.status}"}).encode()
-        self.send_response(self.ollama.status)
+        self._reply(self.ollama.status, {"error": f"model said no with {self.ollama.status}"})
+
+    def _reply(self, status: int, said: object) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -69,3 +69,75 @@ def write_adapter(path: Path, architecture: str, width: int, rank: int = 4) -> P
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+VISION_TEMPLATE = "{{ range .Messages }}{{ .Content }} {{ end }}"
+"""A chat format for ``write_vision_model``'s model: Ollama puts a message's pictures before its words."""
+
+_WIDTH, _SIGHT, _PATCH, _IMAGE = 128, 64, 14, 112
+_IMAGE_TOKENS = {10: "[IMG]", 12: "[IMG_BREAK]", 13: "[IMG_END]"}  # model/models/mistral3/model.go of Ollama 0.24
+
+
+def write_vision_model(path: Path) -> Path:
+    """Write a model of the architecture ``mistral3`` with random weights, 1 MB: it is shown pictures and speaks noise.
+
+    Two layers for text and one for pictures.  Of all architectures that Ollama 0.24 runs by itself this one has its
+    image tokens at the beginning, so a vocabulary of the letters will do.
+    """
+    letters = [*sorted(ByteLevel.alphabet())]
+    special = ["<unk>", "<s>", "</s>", *(f"<special_{number}>" for number in range(3, 14))]
+    for number, name in _IMAGE_TOKENS.items():
+        special[number] = name
+    tokens = [*special, *letters, "th"]
+    writer = gguf.GGUFWriter(path, "mistral3")
+    for name, count in _VISION_COUNTS.items():
+        writer.add_uint32(f"mistral3.{name}", count)
+    writer.add_float32("mistral3.attention.layer_norm_rms_epsilon", 1e-5)
+    writer.add_float32("mistral3.rope.freq_base", 1e6)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_token_types([control] * len(special) + [normal] * (len(tokens) - len(special)))
+    writer.add_token_merges(["t h"])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    chance = np.random.default_rng(0)
+    for name, shape in _vision_shapes(len(tokens)).items():
+        weight = np.ones(shape) if name.endswith("norm.weight") else chance.normal(0, 0.2, shape)
+        writer.add_tensor(name, weight.astype(np.float32 if len(shape) == 1 else np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+_VISION_COUNTS = {
+    "block_count": 2, "context_length": 4096, "embedding_length": _WIDTH, "feed_forward_length": 256,
+    "attention.head_count": 2, "attention.head_count_kv": 2, "attention.key_length": 64, "attention.value_length": 64,
+    "rope.dimension_count": 64, "vision.block_count": 1, "vision.embedding_length": _SIGHT,
+    "vision.attention.head_count": 1, "vision.attention.key_length": 64, "vision.feed_forward_length": 128,
+    "vision.image_size": _IMAGE, "vision.longest_edge": _IMAGE, "vision.patch_size": _PATCH, "vision.num_channels": 3,
+    "spatial_merge_size": 2,
+}  # fmt: skip
+
+
+def _vision_shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
+    """Return the tensors' shapes, as NumPy has them: [rows, columns]."""
+    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (vocabulary, _WIDTH), "output_norm.weight": (_WIDTH,)}
+    for prefix, layers, width, forward in (("", 2, _WIDTH, 256), ("v.", 1, _SIGHT, 128)):
+        for number in range(layers):
+            layer = f"{prefix}blk.{number}"
+            shapes |= {f"{layer}.attn_{name}.weight": (width, width) for name in ("q", "k", "v", "output")}
+            shapes |= {f"{layer}.ffn_{name}.weight": (forward, width) for name in ("gate", "up")}
+            shapes |= {f"{layer}.ffn_down.weight": (width, forward)}
+            shapes |= {f"{layer}.{name}_norm.weight": (width,) for name in ("attn", "ffn")}
+    return shapes | {
+        "v.patch_conv.weight": (_SIGHT, 3, _PATCH, _PATCH),
+        "v.encoder_norm.weight": (_SIGHT,),
+        "mm.norm.weight": (_SIGHT,),
+        "mm.patch_merger.merging_layer.weight": (_SIGHT, 4 * _SIGHT),
+        "mm.linear_1.weight": (_WIDTH, _SIGHT),
+        "mm.linear_2.weight": (_WIDTH, _WIDTH),
+    }

@@ -1,5 +1,6 @@
 """The generator against a scripted server on a real socket."""
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable, ServingError
+from rag.errors import (
+    ModelMissing,
+    ModelStoppedHalfway,
+    ModelTimedOut,
+    NotAVisionModel,
+    OllamaRefused,
+    OllamaUnavailable,
+    ServingError,
+)
 from rag.generation.ollama_generator import OllamaGenerator
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
@@ -253,3 +262,31 @@ def test_the_model_is_chosen_once_and_late() -> None:
     assert calls == []
     assert (generator.model, generator.stand_in, generator.model) == ("stand-in:1.5b", True, "stand-in:1.5b")
     assert calls == [1]
+
+
+PICTURE = b"\x89PNG\r\n\x1a\nnot drawn here"
+
+
+def _shown(ollama: FakeOllama) -> list[GenerationPart]:
+    ollama.steps = (content("a red square"), done())
+    messages = [Message("user", "What is it?", pictures=(PICTURE,))]
+    parts = _generator(ollama).generate(messages, think=False, max_tokens=50)
+    return [part for part in parts if part != GeneratedText("")]
+
+
+def test_a_picture_goes_to_a_model_that_sees(ollama: FakeOllama) -> None:
+    ollama.capabilities = ("completion", "vision")
+    assert _shown(ollama)[0] == GeneratedText("a red square")
+    (request,) = ollama.requests
+    first = request["messages"][0]
+    assert (first["content"], [base64.b64decode(image) for image in first["images"]]) == ("What is it?", [PICTURE])
+
+
+def test_a_text_model_is_shown_no_picture(ollama: FakeOllama) -> None:
+    with pytest.raises(NotAVisionModel, match=r"stand-in:0\.5b cannot see pictures"):
+        _shown(ollama)
+    assert ollama.requests == []
+    ollama.capabilities = None
+    with pytest.raises(ModelMissing):
+        _shown(ollama)
+    assert ollama.requests == []

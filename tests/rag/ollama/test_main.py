@@ -109,3 +109,34 @@ def test_the_command_and_the_desk_begin_without_numpy() -> None:
     code = "import sys, rag.ollama.__main__, ui.__main__; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_a_model_for_pictures_is_chosen_told_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OllamaStub(models=["text:1b", "eye:1b"]) as stub:
+        stub.details_of["eye:1b"] = {"capabilities": ["completion", "vision"]}
+        assert run(["pictures"], stub.url, tmp_path, monkeypatch) == 0
+        assert capsys.readouterr().out.startswith("No model describes pictures")
+        assert run(["pictures", "text:1b"], stub.url, tmp_path, monkeypatch) == 4
+        assert "The model text:1b cannot see pictures" in capsys.readouterr().err
+        assert not (tmp_path / "settings.json").exists()
+        assert run(["pictures", "eye:1b"], stub.url, tmp_path, monkeypatch) == 0
+        assert json.loads((tmp_path / "settings.json").read_text()) == {"vision_model": "eye:1b"}
+        capsys.readouterr()
+        assert run(["status"], stub.url, tmp_path, monkeypatch, language="zh") == 0
+        assert "图片由 eye:1b 描述" in capsys.readouterr().out
+        assert run(["pictures", "--none"], stub.url, tmp_path, monkeypatch) == 0
+        assert json.loads((tmp_path / "settings.json").read_text()) == {"vision_model": ""}
+
+
+def test_start_and_status_say_that_a_text_model_sees_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANSWERDESK_VISION_MODEL", "text:1b")
+    with OllamaStub(models=["text:1b"]) as stub:
+        for command_name in ("start", "status"):
+            assert run([command_name], stub.url, tmp_path, monkeypatch) == 0
+            assert capsys.readouterr().err.count("The model text:1b cannot see pictures") == 1
+        assert run(["status", "--json"], stub.url, tmp_path, monkeypatch) == 0
+        assert capsys.readouterr().err == ""
