@@ -6,9 +6,10 @@ All faces of the API ask through here, so that the queue, the limits, the rights
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -19,10 +20,12 @@ from rag.retrieval.question import clean_question
 from rag.schema import Retrieved
 from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
 
+Result = TypeVar("Result")
+
 HEARTBEAT_SECONDS = 5.0
-_ASKER_DIGITS = 16
-_TAB = "api"
+PROGRAM_TAB = "api"
 """The name under which programs without a key take turns with the desk's tabs."""
+_ASKER_DIGITS = 16
 _GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
 
@@ -57,13 +60,13 @@ class Questions:
             request = replace(request, asker=hashlib.sha256(asker.encode()).hexdigest()[:_ASKER_DIGITS])
         # Half a millisecond of SQLite, here and not in a thread: the search begins at once, and would keep the
         # interpreter from that thread's answer for five.
-        return self.turns.submit(secrets.token_urlsafe(16), request, tab=_TAB)
+        return self.turns.submit(secrets.token_urlsafe(16), request, tab=PROGRAM_TAB)
 
     async def retrieve(self, request: TurnRequest) -> Retrieved:
         """Find the passages and ask no model.  Raises as ``PersonalTurns.retrieve``, and what the search raises."""
         self.caller.require("retrieve")
         self.caller.spend_question()
-        return await asyncio.wrap_future(self.turns.retrieve(self._bounded(request), tab=_TAB))
+        return await asyncio.wrap_future(self.turns.retrieve(self._bounded(request), tab=PROGRAM_TAB))
 
     def _bounded(self, request: TurnRequest) -> TurnRequest:
         """Return a request whose earlier questions are no longer than questions may be."""
@@ -133,19 +136,10 @@ class Questions:
 
         Raises ``asyncio.CancelledError`` where nobody waits any more.
         """
-        ended, gone = asyncio.ensure_future(self._ended(turn_id)), asyncio.ensure_future(_gone(request))
         try:
-            await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                raise asyncio.CancelledError
-            return ended.result()
+            return await unless_gone(self._ended(turn_id), request)
         finally:
-            if not ended.done():
-                self.turns.cancel(turn_id)
-            for task in (ended, gone):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            self.turns.cancel(turn_id)  # one that has ended stays as it is
 
     async def _ended(self, turn_id: str) -> TurnSnapshot:
         """Return the turn when it has ended; it is looked at all the while, so that it is not taken for abandoned."""
@@ -170,6 +164,21 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def unless_gone(work: Coroutine[object, object, Result], request: Request) -> Result:
+    """Return what ``work`` returns; where the client goes away before, cancel it and raise ``CancelledError``."""
+    ended, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            raise asyncio.CancelledError
+        return ended.result()
+    finally:
+        for task in (ended, gone):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def _gone(request: Request) -> None:

@@ -7,7 +7,7 @@ from anybody.  It is written to no disk.
 from pathlib import PurePosixPath
 
 from ingest.loaders.kinds import PICTURE_ENDINGS
-from ingest.reader import FileReader
+from ingest.reader import FileReader, KeepFigure
 from rag.errors import DocumentUnreadable
 
 MAIL_ENDINGS = frozenset({".eml", ".msg"})
@@ -20,6 +20,21 @@ _NAME = "attachment"
 def is_mail(name: str) -> bool:
     """Tell from a file's name whether it is a mail."""
     return PurePosixPath(name.lower()).suffix in MAIL_ENDINGS
+
+
+def is_picture(name: str) -> bool:
+    """Tell from a file's name whether it is a picture."""
+    return PurePosixPath(name.lower()).suffix in PICTURE_ENDINGS
+
+
+def copy_picture_of_file(name: str, content: bytes, reader: FileReader, keep_picture: KeepFigure) -> None:
+    """Give ``keep_picture`` a picture as a model may be shown it.  Raises ``DocumentUnreadable`` with its name."""
+    if not is_picture(name):
+        raise DocumentUnreadable(path=name, reason="unsupported")
+    try:
+        reader.copy_picture(f"{_NAME}{PurePosixPath(name.lower()).suffix}", content, keep_picture)
+    except DocumentUnreadable as error:
+        raise DocumentUnreadable(path=name, reason=str(error.details["reason"])) from error
 
 
 def question_of_file(name: str, content: bytes, reader: FileReader) -> str:

@@ -165,6 +165,19 @@ class FileReader:
                 if not isinstance(found, Document):
                     yield found
 
+    def copy_picture(self, name: str, content: bytes, keep_picture: KeepFigure) -> None:
+        """Give ``keep_picture`` a customer's picture as a small PNG (``picture_copy.py``), and wait until it has it.
+
+        Raises ``DocumentUnreadable`` where there is none to be given.
+        """
+        source = SourceFile(Path("/") / name, Path("/"))
+        if len(content) > self._limits.document_bytes:
+            raise source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
+        with _in_memory(content) as descriptor:
+            for found in self._read(_Request("picture", source, descriptor, self._limits, keep_picture)):
+                if isinstance(found, DocumentUnreadable):
+                    raise found
+
     def _read(self, request: "_Request") -> Iterator[Document | DocumentUnreadable | str]:
         source = request.source
         self._memory.begin()

@@ -7,8 +7,10 @@ from rag.generation.answerability import answerability_fit_of
 from rag.generation.gateway import ModelGateway
 from rag.generation.hosted_generator import HostedGenerator
 from rag.generation.oom_fallback import FallbackGenerator
+from rag.generation.picture_description import PictureDescriber
 from rag.ollama.hosts import choose_model, hosts_of
 from rag.ollama.server import ensure_running
+from rag.ollama.vision import settings_of_vision
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.queue.admission import Admission
@@ -78,6 +80,13 @@ def build_parts(
 def build_gateway(settings: Settings) -> ModelGateway:
     """Return the way to the model of these settings, for work that needs no knowledge base."""
     return _gateway(settings, _generator(settings))
+
+
+def picture_describer(settings: Settings) -> PictureDescriber | None:
+    """Return what describes pictures with the model that is set for that, in the queue of all; None where none is."""
+    if not settings.vision_model:
+        return None
+    return PictureDescriber(build_gateway(settings_of_vision(settings)), most_waiting=settings.person_waiting)
 
 
 def _generator(settings: Settings) -> FallbackGenerator | HostedGenerator:

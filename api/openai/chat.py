@@ -26,7 +26,7 @@ class Reply:
     """How the answer to one request is written.
 
     ``base_url`` is this server's address; ``marks`` adds a mark to unsupported sentences, ``quotes`` tells Open WebUI
-    the quoted sentences, ``usage`` ends a stream with the tokens.
+    the quoted sentences, ``usage`` ends a stream with the tokens, ``pictures`` tells what became of each.
     """
 
     model: AskedModel
@@ -36,6 +36,7 @@ class Reply:
     marks: bool = False
     quotes: bool = False
     usage: bool = False
+    pictures: tuple[Plain, ...] = ()
     created: int = field(default_factory=lambda: int(time.time()))
 
     def completion(self, turn: TurnSnapshot) -> Plain:
@@ -71,7 +72,8 @@ class Reply:
 
     def vendor(self, turn: TurnSnapshot) -> Plain:
         """Return what no standard field holds."""
-        return answer_data(turn) | {"ignored": list(self.ignored)}
+        pictures = {"pictures": list(self.pictures)} if self.pictures else {}
+        return answer_data(turn) | {"ignored": list(self.ignored)} | pictures
 
     def chunk(self, turn_id: str, delta: Plain, finish: str | None = None, **more: object) -> str:
         """Return one event of a stream."""

@@ -137,24 +137,33 @@ def asked_model(name: str, services: SharedServices, user: User) -> AskedModel:
     return AskedModel(name, base, chosen)
 
 
-def questions_in(messages: Sequence[Message | InputItem]) -> tuple[str, tuple[str, ...]]:
+def questions_in(
+    messages: Sequence[Message | InputItem], *, with_pictures: bool = False
+) -> tuple[str, tuple[str, ...]]:
     """Return the last question of a conversation, and those before it, oldest first.
 
-    Raises ``RequestUnusable`` where the user said nothing, or said it in pictures or sounds.
+    ``with_pictures``: the last message has some that are read, so it may be without words; those of earlier ones are
+    left out.  Raises ``RequestUnusable`` where the user said nothing, or said it in pictures or sounds.
     """
-    texts = [text for one in messages if one.role == "user" and (text := text_of(one.content))]
-    last = next((one for one in reversed(messages) if one.role == "user"), None)
-    if last is None or not text_of(last.content):
+    told = [one for one in messages if one.role == "user"]
+    last = text_of(told[-1].content, with_pictures=with_pictures) if told else ""
+    if not last and not with_pictures:
         raise RequestUnusable(reason="no_question")
-    return texts[-1], tuple(texts[:-1])
+    earlier = (text_of(one.content, with_pictures=with_pictures) for one in told[:-1])
+    return last, tuple(filter(None, earlier))
 
 
-def text_of(content: str | Sequence[Part] | None) -> str:
-    """Return the text of a message.  Raises ``RequestUnusable`` for a picture, a sound or a file."""
+def text_of(content: str | Sequence[Part] | None, *, with_pictures: bool = False) -> str:
+    """Return the text of a message.  Raises ``RequestUnusable`` for a picture, a sound or a file.
+
+    ``with_pictures`` lets pictures pass.
+    """
     if content is None or isinstance(content, str):
         return content or ""
-    if any("image" in part.type or "audio" in part.type or "file" in part.type for part in content):
-        raise RequestUnusable(reason="only_text")
+    for part in content:
+        is_picture = part.type == "image_url" and with_pictures
+        if not is_picture and any(kind in part.type for kind in ("image", "audio", "file")):
+            raise RequestUnusable(reason="only_text")
     return "\n".join(part.text for part in content if part.text)
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -16,6 +16,7 @@ from api.event_streams import event_stream
 from api.openai import chat, responses
 from api.openai.chat import Reply
 from api.openai.errands import errand_reply
+from api.openai.pictures import PictureReading, PictureReadings, SentPicture, has_pictures, pictures_in
 from api.openai.requests import (
     MODEL_PREFIX,
     OPTIONS,
@@ -27,10 +28,11 @@ from api.openai.requests import (
     questions_in,
 )
 from api.openai.responses import ID_PREFIX, ResponseReply
-from api.problems import problem_of_failure
+from api.problems import problem_of, problem_of_failure
+from api.questions import PROGRAM_TAB, unless_gone
 from api.wire import Plain
-from rag.errors import ModelUnknown, RequestUnusable
-from rag.turns import TurnRequest, TurnSnapshot
+from rag.errors import DocumentUnreadable, ModelUnknown, RequestUnusable
+from rag.turns import Failure, TurnRequest, TurnSnapshot
 
 EMBEDDER_MODEL = "answerdesk-embedder"
 _MOST_TEXTS = 256
@@ -127,10 +129,14 @@ class _Chat:
         model = asked_model(body.model, self._access.services(), self._caller.user)
         if body.n not in (None, 1):
             raise RequestUnusable(reason="one_choice")
-        question, earlier = questions_in(body.messages)
+        pictures = pictures_in(body.messages)
+        question, earlier = questions_in(body.messages, with_pictures=has_pictures(body.messages))
         errand = errand_reply(question)
         if errand is not None:
             return _errand(model, errand, stream=bool(body.stream))
+        reading = await self._read(model, question, pictures)
+        if reading.failure is not None:
+            return _refused(reading.failure, self._request)
         options = body.stream_options
         reply = Reply(
             model,
@@ -140,13 +146,22 @@ class _Chat:
             marks=self._marks,
             quotes=any(name.startswith("x-openwebui-") for name in self._request.headers),
             usage=options is not None and bool(options.include_usage),
+            pictures=reading.report,
         )
         questions = self._access.questions(self._caller)
-        turn_id = questions.ask(model.request(question, earlier), _asker(self._request, body.user))
+        turn_id = questions.ask(model.request(reading.question, earlier), _asker(self._request, body.user))
         if body.stream:
             return event_stream(chat.stream(questions, turn_id, reply))
         turn = await questions.answer(turn_id, self._request)
         return _failed(turn, self._request) or JSONResponse(reply.completion(turn))
+
+    async def _read(self, model: AskedModel, question: str, pictures: Sequence[SentPicture]) -> PictureReading:
+        """Read the pictures; where the client goes away before, that is stopped."""
+        if not pictures:
+            return PictureReading(question)
+        desk = self._access.desk(self._caller, model.knowledge_base)
+        readings = PictureReadings(desk, PROGRAM_TAB, language_of(self._request.headers))
+        return await unless_gone(readings.read(question, pictures), self._request)
 
 
 async def _respond(access: Access, request: Request, body: ResponseRequest, caller: Caller) -> Response:
@@ -174,6 +189,15 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
 def _asker(request: Request, user: str | None) -> str:
     """Return who of the program's users asks: as Open WebUI names them, else as OpenAI's field does."""
     return request.headers.get("x-openwebui-user-id") or user or ""
+
+
+def _refused(failure: Failure, request: Request) -> Response:
+    """Return why a picture could not be read: the caller's own, or that no model could describe it."""
+    language = language_of(request.headers)
+    problem = problem_of_failure(failure, language)
+    if failure.kind == DocumentUnreadable.__name__:
+        problem = problem_of(RequestUnusable(reason=problem.sentence.rstrip(".。")), language, param="messages")
+    return JSONResponse(problem.as_openai(), problem.status, problem.headers())
 
 
 def _failed(turn: TurnSnapshot, request: Request) -> Response | None:

@@ -1,14 +1,29 @@
 """Reads the files that customers sent, each in a process of its own; the page asks what became of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from api.services.jobs import Job, JobControl, Jobs
-from ingest.customer_files import question_of_file
+from ingest.customer_files import copy_picture_of_file, is_picture, question_of_file
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
+from rag.pictures import Picture
 from rag.settings import Settings
 from rag.storage.access import User
 from rag.turns import PersonLimits, owner_of
+
+_WORDLESS = ("picture", "unsupported")  # no words in it, and OCR turned off
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """What was typed and a file's words as a ``question``, empty where there are none; and the picture that it is.
+
+    ``picture`` is None where the file is none, or no model is there to be shown it.
+    """
+
+    question: str
+    picture: Picture | None = None
 
 
 class Attachments:
@@ -20,7 +35,7 @@ class Attachments:
         self._who = who
 
     def start(self, file_id: str, name: str, content: bytes, typed: str, *, tab: str = "") -> None:
-        """Begin to read a file; the job's result is what was ``typed`` and the file's words.
+        """Begin to read a file; the job's result is a ``ReadFile`` of what was ``typed`` and the file's words.
 
         The job fails with ``QuestionTooLong`` where that is no question's length any more.  Raises ``OwnFilesWaiting``
         where too many files of the same person wait, of the same ``tab`` where nobody signs in.
@@ -28,17 +43,18 @@ class Attachments:
         user = self._who()
         limits = PersonLimits.of(self._settings)
 
-        def work(control: JobControl) -> str:
+        def work(control: JobControl) -> ReadFile:
             control.tell(None)  # ends it here where it was stopped before its turn came
             with FileReader.of(self._settings) as reader:
                 control.when_stopped(reader.interrupt)
                 try:
-                    words = question_of_file(name, content, reader)
+                    words, picture = self._read(name, content, reader)
                 except DocumentUnreadable:
                     control.tell(None)  # ends it here where it was stopped, for the reader was ended, too
                     raise
                 control.tell(None)
-            return limits.require_short("\n\n".join(filter(None, (typed.strip(), words))))
+            question = "\n\n".join(filter(None, (typed.strip(), words)))
+            return ReadFile(limits.require_short(question) if question else "", picture)
 
         self._jobs.start(self._lane(file_id), "attachment", work, owner_of(user, tab))
 
@@ -53,6 +69,20 @@ class Attachments:
     def forget(self, file_id: str) -> None:
         """Forget a file that was read, with its words."""
         self._jobs.forget(self._lane(file_id))
+
+    def _read(self, name: str, content: bytes, reader: FileReader) -> tuple[str, Picture | None]:
+        """Return a file's words, and the picture that it is where a model can be shown it, with or without words."""
+        if not self._settings.vision_model or not is_picture(name):
+            return question_of_file(name, content, reader), None
+        try:
+            words = question_of_file(name, content, reader)
+        except DocumentUnreadable as error:
+            if error.details["reason"] not in _WORDLESS:
+                raise
+            words = ""
+        kept: list[Picture] = []
+        copy_picture_of_file(name, content, reader, lambda png: kept.append(Picture(png)))
+        return words, kept[0]
 
     def _lane(self, file_id: str) -> str:
         return f"attachment {self._who().name} {file_id}"

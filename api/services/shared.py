@@ -16,10 +16,11 @@ from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry, KnowledgeService
 from api.services.model_registry import ModelRegistry
 from api.services.models import ModelService
+from api.services.picture_descriptions import DescriberOf, PictureDescriptions
 from api.services.quality import QualityRegistry, QualityService
 from api.services.turn_feeds import TurnFeeds
 from api.services.watch import Watch
-from rag.errors import AnswerdeskError, ModelMissing, OllamaUnavailable, OwnFilesWaiting
+from rag.errors import AnswerdeskError, ModelMissing, NotAVisionModel, OllamaUnavailable, OwnFilesWaiting
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
@@ -37,6 +38,7 @@ from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable
 from rag.telemetry.machine import MachineState, machine_look
+from rag.terminal import terminal_language
 from rag.turns import (
     AnswerPipeline,
     PersonalCorrections,
@@ -52,6 +54,7 @@ from rag.turns import (
 )
 
 if TYPE_CHECKING:  # its imports take longer than the first page may
+    from rag.generation.picture_description import PictureDescriber
     from rag.pipeline import Pipeline
     from rag.retrieval.embedder import SearchModels
 
@@ -115,6 +118,7 @@ class DeskServices:
     rewritings: PersonalRewritings | None = None
     models: ModelService | None = None
     attachments: Attachments | None = None
+    descriptions: PictureDescriptions | None = None
     feeds: TurnFeeds = field(default_factory=TurnFeeds)
 
 
@@ -154,10 +158,13 @@ class SharedServices:
     models: ModelRegistry | None = None
     feeds: TurnFeeds = field(default_factory=TurnFeeds)
     files: Jobs = field(default_factory=Jobs)
+    describer: DescriberOf | None = None
+    descriptions: Jobs = field(default_factory=Jobs)
 
     def close(self) -> None:
         """Stop what runs: readings, ingests, turns and rewritings."""
         self.files.close()
+        self.descriptions.close()
         self.shelf.close()
         self.turns.close()
         if self.writings is not None:
@@ -201,6 +208,9 @@ class SharedServices:
             sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
             corrections=self.corrections(who) if self.corrections is not None else None,
             attachments=Attachments(self.files, self.shelf.settings, who),
+            descriptions=PictureDescriptions(self.descriptions, self.describer, who)
+            if self.describer is not None
+            else None,
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
             if self.writings is not None
             else None,
@@ -253,6 +263,8 @@ def open_services(settings: Settings) -> SharedServices:
         writings=WritingService(parts_of(pipelines)),
         models=ModelRegistry(settings, jobs, record=record),
         files=Jobs(file_pool(settings, OwnFilesWaiting)),
+        describer=_describer_of(settings),
+        descriptions=Jobs(file_pool(settings, OwnFilesWaiting)),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_delete_old_turns, args=(settings,), daemon=True, name="retention").start()
@@ -296,7 +308,37 @@ def _delete_old_turns(settings: Settings) -> None:
 
 def _make_ready(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
     services.model()
+    _say_blind_model(services.shelf.settings)
     warm_up(pipeline)
+
+
+def _describer_of(settings: Settings) -> DescriberOf | None:
+    """Return what makes the describer of pictures, once; None where no model for pictures is set."""
+    if not settings.vision_model:
+        return None
+
+    @lru_cache(maxsize=1)
+    def made() -> "PictureDescriber":
+        from rag.factory import picture_describer  # brings the embedder's and the indexes' libraries
+
+        describer = picture_describer(settings)
+        if describer is None:
+            raise AssertionError("a model for pictures is set")
+        return describer
+
+    return made
+
+
+def _say_blind_model(settings: Settings) -> None:
+    """Log in the operator's language that the model for pictures cannot see, or is not there."""
+    from rag.ollama.vision import checked_vision_model
+
+    try:
+        checked_vision_model(settings)
+    except (NotAVisionModel, ModelMissing) as error:
+        logger.warning("%s", error.text(terminal_language()))
+    except AnswerdeskError as error:
+        logger.info("the model for pictures is not seen yet: %s", type(error).__name__)
 
 
 def _knowledge(store: KnowledgeStore) -> KnowledgeState:

@@ -70,13 +70,16 @@ def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
     return lines_of(boxes)
 
 
-def pictures_of(content: bytes, limits: Limits) -> "Iterator[Image]":
-    """Yield a file's pictures upright and in colour: one, or the pages of a fax.  Raises ``TooManyPixelsError``."""
+def pictures_of(content: bytes, limits: Limits, formats: Sequence[str] | None = None) -> "Iterator[Image]":
+    """Yield a file's pictures upright and in colour: one, or the pages of a fax.  Raises ``TooManyPixelsError``.
+
+    ``formats`` are Pillow's names of those that are tried; None: all that it knows.
+    """
     from PIL import Image, ImageOps, ImageSequence
 
     Image.MAX_IMAGE_PIXELS = limits.picture_pixels
     try:
-        with Image.open(io.BytesIO(content)) as file:
+        with Image.open(io.BytesIO(content), formats=formats) as file:
             many = file.format == "TIFF"
             for frame in ImageSequence.Iterator(file) if many else [file]:
                 if frame.width * frame.height > limits.picture_pixels:

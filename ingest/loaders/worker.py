@@ -89,6 +89,10 @@ def _receive(requests: socket.socket) -> tuple[dict[str, Any], int] | None:
 def _found(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
     if kind == "documents":
         return load_open_file(source, descriptor, limits, skip=skip)
+    if kind == "picture":
+        from ingest.loaders.picture_copy import copy_of_picture
+
+        return copy_of_picture(source, descriptor, limits)
     from ingest.loaders.customer_words import words_of_customer  # the rules of mail take a while to compile
 
     return words_of_customer(source, descriptor, limits, skip=skip)

@@ -65,7 +65,7 @@ def plain(text: str) -> str:
         return text.lower()
     shown = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
     shown = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", shown)))
-    return simplified(_in_one_script(shown)).replace("’", "'").lower()
+    return simplified(in_one_script(shown)).replace("’", "'").lower()
 
 
 def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _latin_letters() -> dict[int, str]:
     return {ord(one): other for one, other in zip(table["letters"], table["latin"], strict=True)}
 
 
-def _in_one_script(text: str) -> str:
+def in_one_script(text: str) -> str:
     """Return the text with those words in Latin letters that consist of Latin letters and their look-alikes."""
     if _latin_letters().keys().isdisjoint(map(ord, text)):
         return text

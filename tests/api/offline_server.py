@@ -21,6 +21,7 @@ from api.application import api_application
 from api.callers import host_names
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
+from api.services.picture_descriptions import DescriberOf
 from api.services.quality import QualityRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
 from rag.errors import KnowledgeBaseMissing
@@ -123,11 +124,11 @@ def settings_in(folder: Path) -> Settings:
 
 
 @contextmanager
-def offline_server(folder: Path, **changed: object) -> Iterator[OfflineServer]:
-    """Serve the API for as long as the block lasts; ``changed`` are settings."""
+def offline_server(folder: Path, describer: DescriberOf | None = None, **changed: object) -> Iterator[OfflineServer]:
+    """Serve the API for as long as the block lasts; ``changed`` are settings, ``describer`` is shown pictures."""
     settings = settings_in(folder).model_copy(update=changed)
     model = HeldModel()
-    services = _services(settings, model)
+    services = replace(_services(settings, model), describer=describer)
     served = OfflineServer(settings, services, ApiKeys(settings.people_path), model)
     application = api_application(lambda: services, settings, host_names(["127.0.0.1", "localhost"]))
     port = free_port()

@@ -186,8 +186,12 @@ def test_errors_have_openais_form_in_the_callers_language(api: OfflineServer) ->
     )
 
 
-def test_pictures_are_refused_in_words(api: OfflineServer) -> None:
+def test_addresses_of_pictures_and_sounds_are_refused_in_words(api: OfflineServer) -> None:
     content: list[Any] = [{"type": "image_url", "image_url": {"url": "http://evil.example/a.png"}}]
+    with pytest.raises(APIError) as refused:
+        client(api).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": content}])
+    assert "nothing is fetched from an address" in str(refused.value)
+    content = [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]
     with pytest.raises(APIError) as refused:
         client(api).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": content}])
     assert "only text" in str(refused.value)

@@ -14,7 +14,8 @@ from ui.session import PageContext, ask_token, current_turn, feed_token
 from ui.turn_data import answer_data, evidence_data, reply_data
 from ui.turn_feed import FEED_PATH
 from ui.views.desk.feedback import draw_feedback, keep_use
-from ui.views.desk.question import ask_attached, ask_topic, draw_question, feed_turn
+from ui.views.desk.picture import draw_picture
+from ui.views.desk.question import ask_attached, ask_topic, ask_with_picture, draw_question, feed_turn
 from ui.views.desk.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
 
 _WAIT_FOR_EVIDENCE_SECONDS = 0.3
@@ -27,7 +28,7 @@ def render(context: PageContext) -> None:
     with st.container(key="desk"):
         left, right = two_panes(3, 2)
     with left:
-        draw_question(context, snapshot)
+        picture_slot = draw_question(context, snapshot)
         if snapshot is not None:
             fresh = st.session_state.get("asked_turn") == snapshot.turn_id
             draw_answer({**answer_data(snapshot, context.reading), "fresh": fresh}, context.language)
@@ -46,6 +47,8 @@ def render(context: PageContext) -> None:
             _draw_empty(context, unseen)
     with right:
         _draw_evidence(context, snapshot)
+    with picture_slot.container():
+        draw_picture(context, partial(ask_with_picture, context))
     _follow(context, snapshot)
 
 

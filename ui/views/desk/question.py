@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from api.services.attachment_reader import Attachments
+from api.services.attachment_reader import Attachments, ReadFile
 from api.services.jobs import Job
 from api.services.turn_feeds import Followed
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
@@ -22,6 +23,7 @@ from ui.components.job_view import follow, say_failure
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
 from ui.turn_data import failure_sentence
 from ui.views.desk.feedback import keep_discarded
+from ui.views.desk.picture import ShownPicture, drop_picture, show_picture
 
 LARGEST_MEGABYTES = 20
 FILE_TYPES = [ending.removeprefix(".") for ending in CUSTOMER_ENDINGS]
@@ -31,8 +33,11 @@ _TICK_SECONDS = 0.4
 _REFUSED, _ATTACHED = "ask_refused", "attached"
 
 
-def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
-    """Draw the box; a question goes on from ``snapshot``, the turn that is shown."""
+def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaGenerator:
+    """Draw the box, and return the place for what a model says of a picture.
+
+    A question goes on from ``snapshot``, the turn that is shown.
+    """
     language = context.language
     with st.container(key="ask"):
         with st.container(key="ask_row", horizontal=True, vertical_alignment="center"):
@@ -58,10 +63,12 @@ def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> None:
             args=(context, ask_token()),
         )
         _draw_attachment(context)
+        picture_slot = st.empty()
         refused = st.session_state.get(_REFUSED)
         if isinstance(refused, Failure):
             with st.container(key="ask_refused"):
                 say_failure(refused, language)
+    return picture_slot
 
 
 def _draw_scope(context: PageContext) -> None:
@@ -94,6 +101,8 @@ def _ask(context: PageContext, token: str) -> None:
     """Ask what was typed, a question that goes on from the turn that is shown, or read the file that came with it."""
     st.session_state.pop(_REFUSED, None)
     asked = st.session_state["question"]
+    if asked is not None:
+        drop_picture(context)
     if asked is not None and asked.files:
         file = asked.files[0]
         _attach(context, token, file.name, file.getvalue(), asked.text)
@@ -168,7 +177,18 @@ def ask_attached(context: PageContext) -> None:
     if attachments is None or job is None or job.state != "done":
         return
     _drop(attachments)
-    _submit(context, attached.file_id, str(job.result), follows=attached.follows)
+    if not isinstance(job.result, ReadFile):
+        raise TypeError(f"a file was read as {type(job.result).__name__}")
+    read = job.result
+    base = str(st.session_state.get("scope") or context.services.knowledge_base)
+    if read.picture is not None:
+        show_picture(ShownPicture(attached.file_id, read.question, attached.follows, base, read.picture))
+    _submit(context, attached.file_id, read.question, follows=attached.follows, base=base)
+
+
+def ask_with_picture(context: PageContext, token: str, shown: ShownPicture, question: str) -> None:
+    """Ask a picture's question with what the agent left of its description."""
+    _submit(context, token, question, follows=shown.follows, base=shown.base)
 
 
 def _draw_attachment(context: PageContext) -> None:
