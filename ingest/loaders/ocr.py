@@ -70,7 +70,7 @@ def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
     return lines_of(boxes)
 
 
-def pictures_of(content: bytes, limits: Limits, formats: Sequence[str] | None = None) -> "Iterator[Image]":
+def pictures_of(content: bytes, limits: Limits, formats: tuple[str, ...] | None = None) -> "Iterator[Image]":
     """Yield a file's pictures upright and in colour: one, or the pages of a fax.  Raises ``TooManyPixelsError``.
 
     ``formats`` are Pillow's names of those that are tried; None: all that it knows.

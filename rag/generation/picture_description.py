@@ -62,9 +62,7 @@ class PictureDescriber:
     ``deadline_seconds`` is how long one may take, with the wait in the queue.
     """
 
-    def __init__(
-        self, gateway: ModelGateway, *, most_waiting: int, deadline_seconds: float = DEADLINE_SECONDS
-    ) -> None:
+    def __init__(self, gateway: ModelGateway, *, most_waiting: int, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         if deadline_seconds <= 0:
             raise ValueError(f"deadline_seconds must be above 0, not {deadline_seconds}")
         self._gateway = gateway
