@@ -37,6 +37,7 @@ class SentenceSimilarity:
         self._embedder = embedder
         self._other_embedder = other_embedder
         self._of_generation: tuple[int, Embedder] | None = None
+        self._remembered_ends: Callable[[Embedder, str], NDArray[np.int64]]
         self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(_token_ends)
 
     def likeness(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Likeness | None:

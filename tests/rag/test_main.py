@@ -91,6 +91,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "origin",
         "instead_of",
         "unconfirmed",
+        "left_open",
     ]
     assert set(row["citations"][0]) == {
         "start",
