@@ -21,7 +21,7 @@ class SentenceSimilarity:
     """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are kept.
 
     What the ranking has compared already is not compared again; of the last ``_REMEMBERED_CHUNKS`` texts it is
-    remembered where their tokens end, which only the text and its embedder decide.
+    remembered where their tokens end, which the text and the embedder of its generation decide.
 
     ``other_embedder`` is that of ``Retriever``.  Safe to call from several threads.
     """
@@ -37,8 +37,7 @@ class SentenceSimilarity:
         self._embedder = embedder
         self._other_embedder = other_embedder
         self._of_generation: tuple[int, Embedder] | None = None
-        self._remembered_ends: Callable[[Embedder, str], NDArray[np.int64]]
-        self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(_token_ends)
+        self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(self._token_ends)
 
     def likeness(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Likeness | None:
         """Return how well each sentence answers, comparable within one question also between documents.
@@ -62,7 +61,7 @@ class SentenceSimilarity:
                 return None
             mine = [place for place, other in enumerate(homes) if other == home]
             spans = [sentences[place] for place in mine]
-            ends = self._remembered_ends(embedder, chunk.embedded_text)
+            ends = self._remembered_ends(retrieval.generation, chunk.embedded_text)
             here = _likeness_in(retrieval.tokens, chunk, cosines[chunk.chunk_id], ends, spans)
             found.scores[mine], found.shares[mine] = here.scores, here.shares
         return found
@@ -77,6 +76,9 @@ class SentenceSimilarity:
         signs = table.token_signs(unknown)
         return known | {chunk_id: token_cosines(tokens.vectors, one) for chunk_id, one in signs.items()}
 
+    def _token_ends(self, generation: int, text: str) -> NDArray[np.int64]:
+        return np.array([end for _, end in self._embedder_of(generation).token_spans(text)], dtype=np.int64)
+
     def _embedder_of(self, generation: int) -> Embedder:
         """Return that of a generation; the last one asked for is kept, as it is asked for passage by passage."""
         if self._other_embedder is None:
@@ -88,10 +90,6 @@ class SentenceSimilarity:
         embedder = self._embedder if model_id == self._embedder.model_id else self._other_embedder(model_id)
         self._of_generation = generation, embedder
         return embedder
-
-
-def _token_ends(embedder: Embedder, text: str) -> NDArray[np.int64]:
-    return np.array([end for _, end in embedder.token_spans(text)], dtype=np.int64)
 
 
 def _likeness_in(
