@@ -24,7 +24,10 @@ LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
 
 KEPT_NAME = "settings.json"
-KEPT_FIELDS = ("model", "vision_model", "thinking", "parallel_slots", "context_tokens", "profile")
+KEPT_FIELDS = (
+    "model", "vision_model", "thinking", "parallel_slots", "context_tokens", "profile",
+    "flash_attention", "kv_cache_type", "batch_tokens", "model_threads",
+)  # fmt: skip
 """The settings that commands and the page Models may choose."""
 
 _DEFAULT_HOST = "127.0.0.1:11434"
@@ -61,6 +64,16 @@ class Settings(BaseSettings):
     )
     context_tokens: int = Field(default=4096, ge=1024, le=131072)
     gpu_layers: int | None = Field(default=None, ge=0, description="layers on the GPU; empty: Ollama decides")
+    flash_attention: bool = Field(default=True, description="of a started Ollama (OLLAMA_FLASH_ATTENTION)")
+    kv_cache_type: Literal["f16", "q8_0"] = Field(
+        default="f16", description="how a started Ollama keeps the context (OLLAMA_KV_CACHE_TYPE)"
+    )
+    batch_tokens: int | None = Field(
+        default=None, ge=32, le=8192, description="tokens read at once (num_batch); empty: Ollama's 512"
+    )
+    model_threads: int | None = Field(
+        default=None, ge=1, le=1024, description="threads of the model (num_thread); empty: Ollama's choice"
+    )
     keep_alive_seconds: int = Field(default=1800, ge=0)
     first_token_timeout_seconds: float = Field(default=120.0, gt=0)
     token_timeout_seconds: float = Field(default=60.0, gt=0)

@@ -20,7 +20,7 @@ from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.model_details import ModelDetails
 from rag.ollama.rates import kept_rates
-from rag.ollama.server import status
+from rag.ollama.server import server_environment, status
 from rag.ollama.sizing import ModelShape, context_of
 from rag.queue.admission import Admission
 from rag.settings import Settings
@@ -149,7 +149,7 @@ class ModelRegistry:
         shape, row = listing.shapes.get(name), listing.row(name)
         if shape is None or row is None or listing.machine is None:
             return None
-        serving = serving_of(listing.machine, context_tokens, slots)
+        serving = serving_of(listing.machine, context_tokens, slots, server_environment(self.settings))
         advice = advise(shape, serving, listing.machine, kept_rates(self.settings).get(name))
         as_loaded = row.context_tokens == context_of(shape, serving) and slots == self.settings.parallel_slots
         return replace(advice, loaded_bytes=row.memory_bytes) if as_loaded and listing.managed else advice

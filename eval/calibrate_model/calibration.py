@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from eval.answers.conditions import MeteredGenerator, WatchedRetriever
 from eval.answers.runner import RECORDS, Instruments, Record, ask
+from eval.calibrate_model.knobs import LEAST_GAIN, ROUNDS, Pace, Trial, compared, judged, turned
 from eval.calibrate_model.report import Findings, as_json, page
 from eval.calibrate_model.results import Configuration, Served, Target, configurations, rows_of, winner
 from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, choose, made_name, subject
@@ -27,12 +28,17 @@ from rag.cli.model_size import shape_of_installed
 from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.factory import build_parts
 from rag.generation.answerability import answerability_fit_of
+from rag.ollama.advice import serving_of
 from rag.ollama.client import OllamaClient
+from rag.ollama.hardware import Machine
 from rag.ollama.model_creation import KINDS
 from rag.ollama.models import is_stand_in
-from rag.ollama.rates import keep_rates, measure_rates
+from rag.ollama.options import load_options
+from rag.ollama.rates import keep_rates, measure_rates, time_once
 from rag.ollama.server import ensure_running
+from rag.ollama.sizing import memory_of, requantized
 from rag.pipeline import Pipeline, PipelineParts
+from rag.priority import usable_cores
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Event
@@ -41,6 +47,7 @@ from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 
 _SERVED = TypeAdapter(Served)
+_PACES = TypeAdapter(list[tuple[Pace, Pace]])
 
 ReportConfiguration = Callable[[Configuration, int, int], None]
 """Takes a configuration, the questions asked of it (0: it begins), and the questions in all."""
@@ -53,7 +60,7 @@ class CalibrationOptions:
     """What is tried: each quantization with each number of slots and each context length (tokens).
 
     Without ``quantizations`` those are the first three kinds of an F16 model, or of any model where ``reconstruct``
-    allows to make an F16 of it, else the model as it is.  An answer should take ``target_seconds``, and an agent pauses
+    allows to make an F16 of it, else the model as it is.  From the best of them on the ``knobs`` are turned.  An answer should take ``target_seconds``, and an agent pauses
     ``pause_seconds`` between two questions.  ``think`` is None where the product decides for each question.
     """
 
@@ -61,6 +68,7 @@ class CalibrationOptions:
     slots: tuple[int, ...] = (1, 2)
     contexts: tuple[int, ...] = (4096,)
     reconstruct: bool = False
+    knobs: tuple[str, ...] = ()
     target_seconds: float = 10.0
     pause_seconds: float = 60.0
     think: bool | None = None
@@ -103,6 +111,7 @@ class Calibration:
             "quantizations": list(self.kinds),
             "slots": list(self.options.slots),
             "contexts": list(self.options.contexts),
+            **({"knobs": list(self.options.knobs)} if self.options.knobs else {}),
         }
         self.kept.begin(identity, self.one.questions)
 
@@ -115,33 +124,106 @@ class Calibration:
             names = self._prepare(self.kinds, self.deadline)
         found: dict[Configuration, tuple[Served, Sequence[Record]]] = {}
         for number, one in enumerate(tried):
-            seconds = (self.deadline - time.monotonic()) / (len(tried) - number)
+            seconds = (self.deadline - time.monotonic()) / (len(tried) - number + len(self.options.knobs))
             result = self._tried(one, seconds if one.kind in names else 0.0)
             if result is not None:
                 found[one] = result
         return found, len(found) == len(tried) and all(len(records) == count for _, records in found.values())
 
+    @property
+    def _target(self) -> Target:
+        return Target(self.options.target_seconds, pause_seconds=self.options.pause_seconds)
+
     def _prepare(self, kinds: tuple[str, ...], deadline: float) -> dict[str, str]:
         return self.workshop.prepare(self.subject, kinds, deadline, reconstruct=self.options.reconstruct)
+
+    def try_knobs(self, first: Configuration, records: Sequence[Record]) -> tuple[tuple[Trial, ...], bool]:
+        """Turn each knob from the best configuration so far; tell whether the time was enough for all.
+
+        ``records`` are the first one's.  Nothing is tried where two such servers do not fit into memory.
+        """
+        answer_tokens = sum(record.tokens.generated for record in records) / max(1, len(records))
+        best, trials = first, list[Trial]()
+        for knob in self.options.knobs if self._holds_two(first) else ():
+            for tuning in turned(knob, best.tuning, usable_cores()):
+                trial = self._trial(knob, best, replace(best, tuning=tuning), answer_tokens)
+                if trial is None:
+                    return tuple(trials), False
+                trials.append(trial)
+                best = trial.configuration if trial.kept else best
+        return tuple(trials), True
+
+    def _trial(self, knob: str, other: Configuration, own: Configuration, answer_tokens: float) -> Trial | None:
+        """Try one configuration beside another.  None: there was no time."""
+        paced = self._paced(other, own)
+        trial = None if paced is None else compared(knob, own, paced, answer_tokens)
+        if trial is None or trial.gain < LEAST_GAIN:
+            return trial
+        asked = [self._tried(one, self.deadline - time.monotonic(), greedy=True) for one in (other, own)]
+        found = [one for one in asked if one is not None and len(one[1]) == len(self.one.questions)]
+        if len(found) < len(asked):
+            return None
+        (_, others), (served, records) = found
+        (row,) = rows_of({own: (served, records)}, self.one.questions, self._target)
+        return judged(trial, row, self.one.questions, records, others)
+
+    def _paced(self, other: Configuration, own: Configuration) -> list[tuple[Pace, Pace]] | None:
+        """Time both in turn, or read what was measured before.  None: there was no time."""
+        path = self.kept.folder / f"pace-{own.key}-beside-{other.key}.json"
+        if path.exists():
+            return _PACES.validate_json(path.read_bytes())
+        if time.monotonic() >= self.deadline:
+            return None
+        rounds: list[tuple[Pace, Pace]] = []
+        with ExitStack() as held:
+            servers = [held.enter_context(self._server(one)) for one in (other, own)]
+            for number in range(ROUNDS + 1):
+                in_turn = [*zip((other, own), servers, strict=True)][:: -1 if number % 2 else 1]
+                paces = {
+                    one: time_once(OllamaClient(server.ollama_url), one.model, load_options(server), number)
+                    for one, server in in_turn
+                }
+                before, after = paces[other], paces[own]
+                if number and before is not None and after is not None:  # the first one warms up
+                    rounds.append((before, after))
+                self.report(own, number, ROUNDS)
+        path.write_bytes(_PACES.dump_json(rounds))
+        return rounds
+
+    def _holds_two(self, one: Configuration) -> bool:
+        """Tell whether this machine's memory holds two servers of a configuration."""
+        shape = shape_of_installed(OllamaClient(self.workshop.settings.ollama_url), self.subject.name)
+        shape = shape if one.kind == AS_IS else requantized(shape, one.kind)
+        serving = serving_of(Machine.here(), one.context_tokens, one.slots, {})
+        return 2 * memory_of(shape, serving).total_bytes <= Machine.here().budget_bytes
+
+    def _server(self, one: Configuration) -> AbstractContextManager[Settings]:
+        return self.workshop.server(one.slots, one.context_tokens, one.model, one.tuning)
 
     def _records(self, one: Configuration) -> list[Record]:
         return read_records(self.kept.folder / f"records-{one.key}.jsonl", RECORDS)
 
-    def _tried(self, one: Configuration, seconds: float) -> tuple[Served, Sequence[Record]] | None:
-        """Try one for so long; what was asked before is not asked again.  None: there was no time at all."""
-        records_path = self.kept.folder / f"records-{one.key}.jsonl"
-        served_path = self.kept.folder / f"served-{one.key}.json"
-        records = self._records(one)
+    def _tried(
+        self, one: Configuration, seconds: float, *, greedy: bool = False
+    ) -> tuple[Served, Sequence[Record]] | None:
+        """Try one for so long; what was asked before is not asked again.  None: there was no time at all.
+
+        ``greedy``: the model always writes the likeliest word, so that answers can be compared one by one.
+        """
+        name = f"greedy-{one.key}" if greedy else one.key
+        records_path = self.kept.folder / f"records-{name}.jsonl"
+        served_path = self.kept.folder / f"served-{name}.json"
+        records = read_records(records_path, RECORDS)
         served = _SERVED.validate_json(served_path.read_bytes()) if served_path.exists() else None
         if served is not None and (len(records) == len(self.one.questions) or seconds <= 0):
             return served, records
         if seconds <= 0:
             return None
         until = time.monotonic() + seconds
-        with self.workshop.server(one.slots, one.context_tokens, one.model) as own:
+        with self._server(one) as own:
             client = OllamaClient(own.ollama_url)
             weights = shape_of_installed(client, one.model).weights_bytes
-            rates = measure_rates(client, one.model, weights, context_tokens=one.context_tokens)
+            rates = measure_rates(client, one.model, weights, options=load_options(own))
             keep_rates(self.workshop.settings, one.model, rates)
             self.report(one, 0, len(self.one.questions))
             numbers = itertools.count(1)
@@ -149,7 +231,8 @@ class Calibration:
             def report_one() -> None:
                 self.report(one, next(numbers), len(self.one.questions))
 
-            asking = Asking(self._parts(own), one.slots, self.options.think, until, report_one)
+            asked_with = own.changed(temperature=0.0) if greedy else own
+            asking = Asking(self._parts(asked_with), one.slots, self.options.think, until, report_one)
             records, asked_for = asking.ask_all(self.one.questions, records_path)
             memory = next((model.memory_bytes for model in client.loaded() if model.name == one.model), 0)
         earlier = served.asking_seconds if served else 0.0
@@ -169,9 +252,12 @@ class Calibration:
         return replace(parts, reading_fit=lambda model: fit, gateway=gateway)
 
     def findings(self, measured: dict[Configuration, tuple[Served, Sequence[Record]]], *, whole: bool) -> Findings:
-        """Score what was measured, and save the figures."""
-        target = Target(self.options.target_seconds, pause_seconds=self.options.pause_seconds)
-        rows = rows_of(measured, self.one.questions, target)
+        """Score what was measured, turn the knobs from the best of it on, and save the figures."""
+        rows = rows_of(measured, self.one.questions, self._target)
+        best, trials = winner(rows), tuple[Trial, ...]()
+        if best is not None and whole:
+            trials, whole = self.try_knobs(best.configuration, measured[best.configuration][1])
+        kept = [trial.row for trial in trials if trial.kept]
         details = self.subject.details
         reconstructed = details.reconstructed_from
         if not reconstructed and not self.subject.is_whole and any(kind != AS_IS for kind in self.kinds):
@@ -181,10 +267,11 @@ class Calibration:
             stand_in=is_stand_in(self.subject.name),
             reconstructed_from=reconstructed,
             rows=tuple(rows),
-            best=winner(rows),
-            target=target,
+            best=kept[-1] if kept else best,
+            target=self._target,
             whole=whole,
             run=self.kept.folder.name,
+            trials=trials,
         )
         self.kept.save_figures(as_json(found))
         return found

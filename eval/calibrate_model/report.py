@@ -6,6 +6,7 @@ from html import escape
 
 from pydantic import TypeAdapter, ValidationError
 
+from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.results import MARGIN, Row, Target
 from eval.compare.report_page import document
 from eval.core.runs import Run
@@ -30,6 +31,7 @@ class Findings:
     target: Target
     whole: bool
     run: str
+    trials: tuple[Trial, ...] = ()
 
 
 _FINDINGS = TypeAdapter(Findings)
@@ -74,6 +76,27 @@ HEADS = (
 """The keys of the columns' titles, in the order of ``cells``."""
 
 
+def trial_cells(trial: Trial, language: Language) -> tuple[str, ...]:
+    """Return a trial's figures in the order of the heads."""
+    accuracy = "-"
+    if trial.row is not None and trial.row.accuracy is not None and trial.reference is not None:
+        accuracy = f"{trial.reference:.0%} → {trial.row.accuracy:.0%}"
+    verdict = "not_quicker" if trial.row is None else "kept" if trial.kept else "other_answers"
+    return (
+        trial.configuration.tuning.key or "-",
+        f"{trial.prompt_ratio:.2f}",
+        f"{trial.generation_ratio:.2f}",
+        f"{trial.gain:+.0%}",
+        accuracy,
+        "-" if trial.agreement is None else f"{trial.agreement:.0%}",
+        translate(f"eval_calibration.verdict_{verdict}", language),
+    )
+
+
+TRIAL_HEADS = ("setting", "prompt_ratio", "generation_ratio", "gain", "accuracy", "agreement", "verdict")
+"""The keys of the columns' titles, in the order of ``trial_cells``."""
+
+
 def remarks(findings: Findings, language: Language) -> list[str]:
     """Return what must be said beside the figures."""
     target = findings.target
@@ -86,6 +109,8 @@ def remarks(findings: Findings, language: Language) -> list[str]:
     if first is not None and first.interval is not None and first.compared < _FEW:
         low, high = first.interval
         found.append(translate("eval_calibration.few", language, compared=first.compared, low=low, high=high))
+    if findings.trials:
+        found.append(translate("eval_calibration.trials", language, rounds=ROUNDS, agreement=LEAST_AGREEMENT))
     if findings.stand_in:
         found.append(translate("eval_calibration.stand_in", language, name=findings.model))
     if findings.reconstructed_from:
@@ -98,7 +123,8 @@ def remarks(findings: Findings, language: Language) -> list[str]:
     best = translate(
         "eval_calibration.winner", language, kind=one.kind, slots=one.slots, context=one.context_tokens, margin=MARGIN
     )
-    return [*found, best]
+    tuned = [translate("eval_calibration.tuned", language, tuning=one.tuning.key)] if one.tuning.key else []
+    return [*found, best, *tuned]
 
 
 def page(findings: Findings, language: Language) -> str:
@@ -109,8 +135,20 @@ def page(findings: Findings, language: Language) -> str:
     )
     notes = "".join(f"<p>{escape(remark)}</p>" for remark in remarks(findings, language))
     drawn = "".join(plots(findings, language))
-    table = f"{notes}<table><tr>{heads}</tr>{rows}</table>{drawn}"
+    table = f"{notes}<table><tr>{heads}</tr>{rows}</table>{_trials(findings, language)}{drawn}"
     return document(translate("eval_calibration.title", language, name=findings.model), table, language)
+
+
+def _trials(findings: Findings, language: Language) -> str:
+    if not findings.trials:
+        return ""
+    heads = "".join(f"<th>{escape(translate('eval_calibration.' + name, language))}</th>" for name in TRIAL_HEADS)
+    rows = "".join(
+        "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in trial_cells(trial, language)) + "</tr>"
+        for trial in findings.trials
+    )
+    title = escape(translate("eval_calibration.trials_title", language))
+    return f"<h2>{title}</h2><table><tr>{heads}</tr>{rows}</table>"
 
 
 def plots(findings: Findings, language: Language) -> list[str]:
@@ -137,9 +175,10 @@ def _bars(findings: Findings, value: Callable[[Row], float]) -> Sequence[Bar]:
 
 
 def label(row: Row) -> str:
-    """Name a row by its quantization, slots and context."""
+    """Name a row by its quantization, slots, context and what is tuned."""
     one = row.configuration
-    return f"{one.kind}, {one.slots} x {one.context_tokens:,}"
+    tuned = f", {one.tuning.key}" if one.tuning.key else ""
+    return f"{one.kind}, {one.slots} x {one.context_tokens:,}{tuned}"
 
 
 def _seconds(value_ms: float | None) -> str:

@@ -8,7 +8,7 @@ the product.  A number of agents is served when the wanted share of their answer
 import heapq
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 
 from eval.answers.runner import Record
@@ -72,6 +72,25 @@ def agents_supported(service_seconds: Sequence[float], slots: int, target: Targe
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the server runs the model, by the settings' names; ``None`` leaves it to Ollama."""
+
+    flash_attention: bool = True
+    kv_cache_type: str = "f16"
+    batch_tokens: int | None = None
+    model_threads: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Name what differs from the default: ``flash_attention=False,batch_tokens=1024``; empty where nothing does."""
+        usual, own = asdict(Tuning()), asdict(self)
+        return ",".join(f"{name}={value}" for name, value in own.items() if value != usual[name])
+
+
+DEFAULT_TUNING = Tuning()
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """``kind`` is a quantization, or ``AS_IS``; ``model`` is the name in the server that tries it."""
 
@@ -79,11 +98,13 @@ class Configuration:
     model: str
     slots: int
     context_tokens: int
+    tuning: Tuning = DEFAULT_TUNING
 
     @property
     def key(self) -> str:
-        """Name its files: the kind, slots and context."""
-        return f"{self.kind}-{self.slots}x{self.context_tokens}"
+        """Name its files: the kind, slots, context and what is tuned."""
+        tuned = self.tuning.key.replace("=", "-").replace(",", "-")
+        return f"{self.kind}-{self.slots}x{self.context_tokens}" + (f"-{tuned}" if tuned else "")
 
 
 def configurations(

@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from eval.calibrate_model.results import Configuration
+from eval.calibrate_model.results import DEFAULT_TUNING, Configuration, Tuning
 from rag.cli.models import choices_for
 from rag.errors import ModelMissing, ModelUnfit, SettingsError
 from rag.ollama.client import OllamaClient
@@ -30,7 +30,8 @@ from rag.translate import translate
 
 AS_IS = "as-is"
 _WHOLE = ("F16", "BF16")
-_TUNED_BY_US = ("OLLAMA_NUM_PARALLEL", "OLLAMA_CONTEXT_LENGTH", "OLLAMA_MODELS", "OLLAMA_HOST")
+_TUNINGS_VARIABLES = ("OLLAMA_FLASH_ATTENTION", "OLLAMA_KV_CACHE_TYPE")
+_TUNED_BY_US = ("OLLAMA_NUM_PARALLEL", "OLLAMA_CONTEXT_LENGTH", "OLLAMA_MODELS", "OLLAMA_HOST", *_TUNINGS_VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,13 @@ class Workshop:
         return self.folder / "models"
 
     @contextmanager
-    def server(self, slots: int, context_tokens: int, model: str = "") -> Iterator[Settings]:
+    def server(
+        self, slots: int, context_tokens: int, model: str = "", tuning: Tuning = DEFAULT_TUNING
+    ) -> Iterator[Settings]:
         """Run the server so; yield the settings of its clients.  It ends with the block, or with this process."""
         own = self.settings.changed(
             data_dir=self.folder / "server", ollama_host=f"127.0.0.1:{_free_port()}", parallel_slots=slots,
-            context_tokens=context_tokens, model=model,
+            context_tokens=context_tokens, model=model, **asdict(tuning),
         )  # fmt: skip
         with _environment({"OLLAMA_MODELS": str(self.store)}):
             ensure_running(own, while_we_live=True)
@@ -195,5 +198,6 @@ def choose(
         workshop.prepare(one, (best.kind,), math.inf, reconstruct=reconstruct)
         bring_home(workshop, one, best.model, home)
     choices = choices_for(best.model, home.show(best.model), workshop.settings)
-    numbers = {"parallel_slots": best.slots, "context_tokens": best.context_tokens}
-    return keep_choices(workshop.settings, {**choices, **numbers})
+    numbers = {"parallel_slots": best.slots, "context_tokens": best.context_tokens, **asdict(best.tuning)}
+    before = keep_choices(workshop.settings, {**choices, **numbers})
+    return [*before, *(name for name in _TUNINGS_VARIABLES if name in os.environ)]

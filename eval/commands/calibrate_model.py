@@ -20,7 +20,8 @@ from eval.calibrate_model.calibration import (
     measure_and_save,
     open_calibration,
 )
-from eval.calibrate_model.report import HEADS, Findings, as_json, cells, remarks
+from eval.calibrate_model.knobs import KNOBS, known_knobs
+from eval.calibrate_model.report import HEADS, TRIAL_HEADS, Findings, as_json, cells, remarks, trial_cells
 from eval.calibrate_model.results import Configuration
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.commands.answers import add_answer_options
@@ -47,6 +48,7 @@ examples:
   python -m eval calibrate model                              the desk's model as it is: how many slots?
   python -m eval calibrate model --model r1:7b-f16 --kb shop --questions mine.jsonl --minutes 90
   python -m eval calibrate model --reconstruct --quantizations q8_0,q4_K_M --slots 1,2 --contexts 4096
+  python -m eval calibrate model --knobs flash,threads        turn only these knobs of the server; none: leave them
   python -m eval calibrate model --target-seconds 5 --pause-seconds 120 --limit 50
   python -m eval calibrate model --run monday --minutes 30    go on with a run that was interrupted, or out of time
   python -m eval calibrate model --run monday --yes           choose its winner without being asked
@@ -68,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--slots", type=_numbers, default=(1, 2), metavar="LIST", help="answers at once  并发数")
     parser.add_argument("--contexts", type=_numbers, default=(4096,), metavar="LIST", help="tokens  上下文长度")
     parser.add_argument("--reconstruct", action="store_true", help="an F16 of a quantized model  由量化模型还原 F16")
+    knobs = f"of {','.join(KNOBS)}, or none; default: all  尝试的服务参数"
+    parser.add_argument("--knobs", type=_knobs, default=tuple(KNOBS), metavar="LIST", help=knobs)
     parser.add_argument("--minutes", type=_positive, default=60.0, help="stop after so long (60)  时间上限")
     parser.add_argument("--target-seconds", type=_positive, default=10.0, help="of a whole answer (10)  目标时间")
     parser.add_argument("--pause-seconds", type=_positive, default=60.0, help="between an agent's questions (60)  间隔")
@@ -78,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
 def _kinds(text: str) -> tuple[str, ...]:
     try:
         return tuple(one if one == AS_IS else known_kind(one, "--quantizations") for one in text.split(","))
+    except AnswerdeskError as error:
+        raise argparse.ArgumentTypeError(error.text(terminal_language())) from error
+
+
+def _knobs(text: str) -> tuple[str, ...]:
+    try:
+        return known_knobs(text)
     except AnswerdeskError as error:
         raise argparse.ArgumentTypeError(error.text(terminal_language())) from error
 
@@ -103,6 +114,7 @@ def options_of(arguments: argparse.Namespace) -> CalibrationOptions:
         slots=arguments.slots,
         contexts=arguments.contexts,
         reconstruct=arguments.reconstruct,
+        knobs=arguments.knobs,
         target_seconds=arguments.target_seconds,
         pause_seconds=arguments.pause_seconds,
         think=arguments.think,
@@ -118,6 +130,15 @@ def _table(findings: Findings, language: Language) -> Table:
     return found
 
 
+def _trials(findings: Findings, language: Language) -> Table:
+    """Return the table of the knobs; what was kept is bold."""
+    heads = [translate(f"eval_calibration.{name}", language) for name in TRIAL_HEADS]
+    found = Table(*heads, title=translate("eval_calibration.trials_title", language))
+    for trial in findings.trials:
+        found.add_row(*trial_cells(trial, language), style="bold" if trial.kept else "")
+    return found
+
+
 def _findings(calibration: Calibration, console: Console) -> Findings:
     """Measure with a bar for each configuration."""
     language = calibration.workshop.language
@@ -127,6 +148,7 @@ def _findings(calibration: Calibration, console: Console) -> Findings:
             name = translate(
                 "eval_calibration.trying", language, kind=one.kind, slots=one.slots, context=one.context_tokens
             )
+            name += f", {one.tuning.key}" if one.tuning.key else ""
             progress.questions(name, done, total)
 
         return measure_and_save(replace(calibration, report=report))
@@ -147,6 +169,8 @@ def offer_winner(calibration: Calibration, findings: Findings, console: Console,
     variables = calibration.use_winner(one, OllamaClient(settings.ollama_url))
     path = settings.data_dir / KEPT_NAME
     say("applied", name=one.model, slots=one.slots, context=one.context_tokens, path=path)
+    if one.tuning.key:
+        say("tuned", tuning=one.tuning.key)
     if variables:
         say("goes_before", variables=", ".join(variables))
 
@@ -172,7 +196,10 @@ def main(argv: Sequence[str]) -> int:
         kept = Run.named(name, settings)
         calibration = open_calibration(options_of(arguments), settings, one, kept, deadline, SHOWN_INGEST)
         findings = _findings(calibration, console)
-        Console(width=max(console.width, _TABLE_COLUMNS)).print(_table(findings, language))
+        wide = Console(width=max(console.width, _TABLE_COLUMNS))
+        wide.print(_table(findings, language))
+        if findings.trials:
+            wide.print(_trials(findings, language))
         for remark in remarks(findings, language):
             print_line(console, remark)
         path = kept.folder / "report.html"

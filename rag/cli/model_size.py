@@ -13,6 +13,7 @@ from rag.ollama.gguf import read_header
 from rag.ollama.hardware import Machine
 from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.rates import keep_rates, kept_rates, measure_rates
+from rag.ollama.server import server_environment
 from rag.ollama.sizing import BATCH_TOKENS, KV_BYTES, ModelShape, Serving, context_of
 from rag.schema import Language
 from rag.settings import Settings
@@ -60,7 +61,7 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
     """Run the command.  A file needs no server; a name does."""
     machine = Machine.here()
     slots, context = options.slots or settings.parallel_slots, options.context or settings.context_tokens
-    serving = serving_of(machine, context, slots)
+    serving = serving_of(machine, context, slots, server_environment(settings))
     client = OllamaClient(settings.ollama_url)
     path = Path(options.model)
     is_file = options.model.endswith(".gguf") or (options.model != "" and path.is_file())
@@ -70,7 +71,7 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
     else:
         shape = shape_of_installed(client, options.model or choose_among(client.models(), settings.model).name)
     if options.measure and not is_file:
-        measured = measure_rates(client, shape.name, shape.weights_bytes, context_tokens=context)
+        measured = measure_rates(client, shape.name, shape.weights_bytes, options={"num_ctx": context})
         keep_rates(settings, shape.name, measured)
     advice = advise(shape, serving, machine, kept_rates(settings).get(shape.name))
     if not is_file:

@@ -46,8 +46,19 @@ def cpu_variant(flags: frozenset[str] | None = None, machine: str | None = None)
     return next((name for name, needed in _X86_VARIANTS if needed <= present), "native")
 
 
+def has_amx(flags: frozenset[str] | None = None) -> bool:
+    """Tell whether this CPU multiplies 8-bit matrices by itself (Intel's AMX, Xeons of 2023 and later)."""
+    return "amx_int8" in (_cpu_flags() if flags is None else flags)
+
+
 def built_folder(settings: Settings) -> Path:
     """Return the cache folder of an Ollama built here: its name holds the version, the CPU and the build's flags."""
+    folder = _built_before_amx(settings)
+    return folder.with_name(f"{folder.name}-amx") if has_amx() else folder
+
+
+def _built_before_amx(settings: Settings) -> Path:
+    """Return where earlier versions of set-up built; it serves until set-up runs again."""
     return settings.cache_dir / "ollama" / f"{OLLAMA_VERSION}-{platform.machine()}-{cpu_variant()}-repack"
 
 
@@ -85,7 +96,7 @@ def find_ollama(settings: Settings) -> Path:
     own = ollama_on_path()
     if own is not None:
         return own
-    for folder in (release_folder(settings), built_folder(settings)):
+    for folder in (release_folder(settings), built_folder(settings), _built_before_amx(settings)):
         if installed_folder(folder):
             return ollama_in(folder)
     raise OllamaNotInstalled

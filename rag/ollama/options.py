@@ -6,15 +6,17 @@ from rag.settings import Settings
 
 
 def load_options(settings: Settings) -> dict[str, int]:
-    """Return Ollama's options for loading a model: its context, layers and threads, each only where we set it.
+    """Return Ollama's options for loading a model: its context, batch, layers and threads, each only where it is set.
 
     Beside programs that keep the processor busy a model of the managed server has fewer threads than cores.
     """
     options = {"num_ctx": settings.context_tokens}
+    if settings.batch_tokens is not None:
+        options["num_batch"] = settings.batch_tokens
     if settings.gpu_layers is not None:
         options["num_gpu"] = settings.gpu_layers
-    if threads := _threads(settings):
-        options["num_thread"] = threads
+    if threads := [count for count in (settings.model_threads, _threads(settings)) if count]:
+        options["num_thread"] = min(threads)
     return options
 
 

@@ -7,6 +7,7 @@ import json
 import random
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -39,34 +40,40 @@ class Rates:
 _KEPT = TypeAdapter(dict[str, Rates])
 
 
-def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, context_tokens: int) -> Rates:
+def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, options: Mapping[str, int]) -> Rates:
     """Ask a loaded model for a few tokens behind prompts that it has never seen, so that no cache serves them.
 
-    Raises ``ServingError``.
+    ``options`` are those that it is loaded with.  Raises ``ServingError``.
     """
-    chance = random.Random(f"0 {model} {client.version()}")
-    options = {"num_ctx": context_tokens, "num_predict": _ANSWER_TOKENS, "temperature": 0}
-    prompts: list[float] = []
-    answers: list[float] = []
+    pairs: list[tuple[float, float]] = []
     started_at = time.monotonic()
     for number in range(_ROUNDS + 1):
-        if prompts and time.monotonic() - started_at > _PATIENCE_SECONDS:
+        if pairs and time.monotonic() - started_at > _PATIENCE_SECONDS:
             break
-        words = _PROMPT_WORDS if number else _WARMING_WORDS
-        text = " ".join("".join(chance.choices(_LETTERS, k=4)) for _ in range(words))
-        prompt = f"{number} {text}\nOnce upon a time"
-        found = client.generate({"model": model, "prompt": prompt, "raw": True, "options": options})
-        if number and found.get("prompt_eval_duration") and found.get("eval_duration"):  # the first one warms up
-            prompts.append(found["prompt_eval_count"] / found["prompt_eval_duration"] * _NANOSECONDS)
-            answers.append(found["eval_count"] / found["eval_duration"] * _NANOSECONDS)
-    if not prompts:
-        return Rates(0.0, 0.0, weights_bytes, date.today().isoformat())
-    return Rates(
-        round(statistics.median(prompts), 1),
-        round(statistics.median(answers), 1),
-        weights_bytes,
-        date.today().isoformat(),
-    )
+        pair = time_once(client, model, options, number)
+        pairs += [pair] if number and pair is not None else []  # the first one warms up
+    medians = [round(statistics.median(rates), 1) for rates in zip(*pairs, strict=True)] or [0.0, 0.0]
+    return Rates(medians[0], medians[1], weights_bytes, date.today().isoformat())
+
+
+def time_once(
+    client: OllamaClient, model: str, options: Mapping[str, int], number: int
+) -> tuple[float, float] | None:
+    """Return the tokens a second of one prompt that the model has not seen, and of the answer behind it.
+
+    ``number`` chooses the prompt; 0 is a short one that warms up.  None where Ollama told no times.  Raises
+    ``ServingError``.
+    """
+    chance = random.Random(f"{number} {model} {client.version()}")
+    words = _PROMPT_WORDS if number else _WARMING_WORDS
+    text = " ".join("".join(chance.choices(_LETTERS, k=4)) for _ in range(words))
+    prompt = f"{number} {text}\nOnce upon a time"
+    asked = {**options, "num_predict": _ANSWER_TOKENS, "temperature": 0}
+    found = client.generate({"model": model, "prompt": prompt, "raw": True, "options": asked})
+    if not (found.get("prompt_eval_duration") and found.get("eval_duration")):
+        return None
+    prompt_rate = found["prompt_eval_count"] / found["prompt_eval_duration"] * _NANOSECONDS
+    return prompt_rate, found["eval_count"] / found["eval_duration"] * _NANOSECONDS
 
 
 def kept_rates(settings: Settings) -> dict[str, Rates]:

@@ -165,8 +165,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "OLLAMA_CONTEXT_LENGTH": str(settings.context_tokens),
         "OLLAMA_KEEP_ALIVE": f"{settings.keep_alive_seconds}s",
         "OLLAMA_MAX_LOADED_MODELS": "1",
-        "OLLAMA_FLASH_ATTENTION": "1",
-        "OLLAMA_KV_CACHE_TYPE": "f16",
+        "OLLAMA_FLASH_ATTENTION": str(int(settings.flash_attention)),
+        "OLLAMA_KV_CACHE_TYPE": settings.kv_cache_type,
         "OLLAMA_NO_CLOUD": "1",  # no question leaves the machine, and Ollama asks no site for news when it starts
     }
     store = models_folder(settings)
@@ -207,6 +207,8 @@ def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> N
         "ANSWERDESK_PARALLEL_SLOTS": str(settings.parallel_slots),
         "ANSWERDESK_CONTEXT_TOKENS": str(settings.context_tokens),
         "ANSWERDESK_KEEP_ALIVE_SECONDS": str(settings.keep_alive_seconds),
+        "ANSWERDESK_FLASH_ATTENTION": str(int(settings.flash_attention)),
+        "ANSWERDESK_KV_CACHE_TYPE": settings.kv_cache_type,
     }
     command = [sys.executable, "-m", "rag.ollama", "supervise", *(["--lifeline"] if while_we_live else [])]
     with files.supervisor_log.open("ab") as log:

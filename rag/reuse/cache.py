@@ -46,6 +46,9 @@ NEVER_MATTERS = frozenset(
         # how fast, and how long is waited; what was cut short is not kept
         "parallel_slots",
         "gpu_layers",
+        "flash_attention",
+        "batch_tokens",
+        "model_threads",
         "keep_alive_seconds",
         "first_token_timeout_seconds",
         "token_timeout_seconds",

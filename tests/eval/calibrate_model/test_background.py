@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 from eval.calibrate_model import calibration
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
 from eval.calibrate_model.report import Findings, as_json, findings_of
-from eval.calibrate_model.results import Target, configurations, rows_of
+from eval.calibrate_model.results import DEFAULT_TUNING, Target, Tuning, configurations, rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop
 from eval.commands import calibrate_model as command
 from eval.commands import calibrate_model_process as background_process
 from eval.commands import question_options
 from eval.core.runs import Run
 from rag.errors import NoRegressionQuestions, SettingsError
+from rag.ollama.hardware import Machine
 from rag.ollama.rates import Rates
 from rag.pipeline import PipelineParts
 from rag.settings import KEPT_NAME, Settings
@@ -56,8 +58,11 @@ def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         questions.add(RegressionQuestion(text, language, (document,), quote=quote, origin="correction"))
 
     @contextmanager
-    def server(workshop: Workshop, slots: int, context_tokens: int, model: str = "") -> Iterator[Settings]:
-        yield workshop.settings.changed(parallel_slots=slots, context_tokens=context_tokens, model=model)
+    def server(
+        workshop: Workshop, slots: int, context_tokens: int, model: str = "", tuning: Tuning = DEFAULT_TUNING
+    ) -> Iterator[Settings]:
+        numbers = {"parallel_slots": slots, "context_tokens": context_tokens, **asdict(tuning)}
+        yield workshop.settings.changed(model=model, **numbers)
 
     def offline(own: Settings, *rest: Any, **named: Any) -> PipelineParts:
         return parts
@@ -65,6 +70,11 @@ def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def rates(*rest: Any, **named: Any) -> Rates:
         return Rates(80.0, 12.0, 1, "2026-11-25")
 
+    def once(client: object, model: str, options: dict[str, int], number: int) -> tuple[float, float]:
+        return (160.0 if options.get("num_batch") == 1024 else 80.0), 12.0
+
+    monkeypatch.setattr(calibration, "time_once", once)
+    monkeypatch.setattr(calibration, "usable_cores", lambda: 2)
     monkeypatch.setattr(Workshop, "server", server)
     monkeypatch.setattr(calibration, "open_embedder", lambda settings: HashEmbedder())
     monkeypatch.setattr(calibration, "build_parts", offline)
@@ -101,6 +111,47 @@ def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
     assert not (settings.data_dir / KEPT_NAME).exists()
 
 
+@pytest.mark.slow
+def test_knobs_are_turned_from_the_best_on_and_what_wins_is_used(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (command, question_options):
+        monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
+    given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--run", "knobs", "--yes"]
+    assert command.main(given) == 0
+    found = findings_of(Run.named("knobs", settings))
+    assert [(one.configuration.tuning.key, one.prompt_ratio, one.kept) for one in found.trials] == [
+        ("flash_attention=False", 1.0, False),
+        ("kv_cache_type=q8_0", 1.0, False),
+        ("batch_tokens=256", 1.0, False),
+        ("batch_tokens=1024", 2.0, True),
+        ("batch_tokens=1024,model_threads=1", 1.0, False),
+        ("batch_tokens=1024,model_threads=3", 1.0, False),
+    ]
+    assert [one.row is None for one in found.trials] == [True, True, True, False, True, True]  # who is not quicker
+    assert found.best == found.trials[3].row
+    assert found.trials[3].agreement == 1.0
+    assert "batch_tokens=1024" in capsys.readouterr().out
+    kept = json.loads((settings.data_dir / KEPT_NAME).read_text(encoding="utf-8"))
+    assert (kept["batch_tokens"], kept["flash_attention"], kept["kv_cache_type"]) == (1024, True, "f16")
+    before = {path.name: path.read_bytes() for path in Run.named("knobs", settings).folder.glob("*.json*")}
+    assert command.main(given) == 0  # nothing is measured or asked again
+    assert {path.name: path.read_bytes() for path in Run.named("knobs", settings).folder.glob("*.json*")} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bytes_here", [1, 100_000_000_000])
+def test_knobs_are_left_where_two_servers_do_not_fit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, bytes_here: int
+) -> None:
+    for module in (command, question_options):
+        monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
+    monkeypatch.setattr(calibration.Machine, "here", lambda: Machine(2, bytes_here, 0))
+    given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--knobs", "flash", "--run", "a"]
+    assert command.main(given) == 0
+    assert len(findings_of(Run.named("a", settings)).trials) == (0 if bytes_here == 1 else 1)
+
+
 @pytest.mark.real
 def test_a_process_of_its_own_tells_why_nothing_was_begun(stub: OllamaStub, tmp_path: Path) -> None:
     settings = offline_parts(tmp_path).settings.changed(ollama_host=stub.url)
@@ -131,7 +182,8 @@ def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> N
     _saved(settings, best=True)
     assert background_process.work(settings, {"choose": "monday"}, lambda value: None) == []
     kept = json.loads((settings.data_dir / KEPT_NAME).read_text(encoding="utf-8"))
-    assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 3, "context_tokens": 8192}
+    tuned = {"flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None}
+    assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 3, "context_tokens": 8192, **tuned}
 
 
 @pytest.mark.parametrize("run", ["absent", "monday"])

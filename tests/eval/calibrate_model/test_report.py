@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from eval.calibrate_model.report import Findings, as_json, page, remarks
-from eval.calibrate_model.results import Target, rows_of, winner
+from eval.calibrate_model.knobs import Trial
+from eval.calibrate_model.report import TRIAL_HEADS, Findings, as_json, label, page, remarks, trial_cells
+from eval.calibrate_model.results import Target, Tuning, rows_of, winner
 from rag.schema import Language
 from tests.eval.calibrate_model.records import SERVED, configuration, question, record
 
@@ -62,7 +63,38 @@ def test_the_page_has_a_plot_of_each_measure_and_stands_alone() -> None:
     assert "http" not in shown.replace("http-equiv", "")
 
 
+TUNED = replace(ROWS[0].configuration, tuning=Tuning(batch_tokens=1024))
+TRIALS = (
+    Trial("flash", replace(TUNED, tuning=Tuning(flash_attention=False)), 0.95, 1.02, -0.004),
+    Trial("batch", TUNED, 1.25, 1.0, 0.1, replace(ROWS[0], configuration=TUNED), 0.5, 1.0, kept=True),
+    Trial("kv", TUNED, 1.25, 1.0, 0.1, ROWS[0], 1.0, 0.5),
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "verdicts", "remark"),
+    [
+        ("en", ("not quicker", "kept", "other answers"), "Set with it: batch_tokens=1024"),
+        ("zh", ("没有更快", "采用", "回答有差异"), "同时采用设置：batch_tokens=1024"),
+    ],
+)
+def test_what_was_turned_and_what_came_of_it_is_said(
+    language: Language, verdicts: tuple[str, ...], remark: str
+) -> None:
+    cells = [trial_cells(trial, language) for trial in TRIALS]
+    assert cells[0] == ("flash_attention=False", "0.95", "1.02", "-0%", "-", "-", verdicts[0])
+    assert cells[1] == ("batch_tokens=1024", "1.25", "1.00", "+10%", "50% → 100%", "100%", verdicts[1])
+    assert cells[2][-1] == verdicts[2]
+    assert all(len(row) == len(TRIAL_HEADS) for row in cells)
+    found = replace(FINDINGS, trials=TRIALS, best=TRIALS[1].row)
+    assert remark in remarks(found, language)
+    assert "batch_tokens=1024" in page(found, language)
+    assert label(TRIALS[1].row or ROWS[0]).endswith(", batch_tokens=1024")
+
+
 def test_the_figures_are_json() -> None:
     found = json.loads(json.dumps(as_json(FINDINGS)))
-    assert found["rows"][0]["configuration"] == {"kind": "q8_0", "model": "m-q8_0", "slots": 1, "context_tokens": 4096}
+    tuning = {"flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None}
+    expected = {"kind": "q8_0", "model": "m-q8_0", "slots": 1, "context_tokens": 4096, "tuning": tuning}
+    assert found["rows"][0]["configuration"] == expected
     assert found["best"]["accuracy"] == 1.0

@@ -38,6 +38,14 @@ def test_a_model_beside_a_busy_program_has_a_thread_less(settings: Settings) -> 
     assert load_options(settings.changed(gpu_layers=0)) == {"num_ctx": 4096, "num_gpu": 0, "num_thread": 3}
 
 
+def test_batch_and_threads_are_those_of_the_settings(settings: Settings) -> None:
+    tuned = settings.changed(batch_tokens=1024, model_threads=2)
+    assert load_options(tuned) == {"num_ctx": 4096, "num_batch": 1024, "num_thread": 2}
+    _server(settings)  # beside a busy program there are 3 left
+    assert load_options(tuned)["num_thread"] == 2
+    assert load_options(settings.changed(model_threads=4))["num_thread"] == 3
+
+
 def test_a_model_that_goes_first_has_all_threads(settings: Settings) -> None:
     _server(settings, goes_first=True)
     assert load_options(settings) == {"num_ctx": 4096}

@@ -218,4 +218,8 @@ def test_settings_reach_the_server_and_the_users_own_variables_stand(
     assert environment["OLLAMA_MULTIUSER_CACHE"] == "0"  # it crashes the runner
     assert "OLLAMA_MODELS" not in environment  # the user's own Ollama keeps its own store
     assert environment["HOME"] == os.environ["HOME"]
+    monkeypatch.delenv("OLLAMA_FLASH_ATTENTION")
+    for flash in (True, False):
+        chosen = server_environment(tuned.changed(flash_attention=flash, kv_cache_type="q8_0"))
+        assert (chosen["OLLAMA_FLASH_ATTENTION"], chosen["OLLAMA_KV_CACHE_TYPE"]) == (str(int(flash)), "q8_0")
     assert server_environment(Settings(ollama_host="0.0.0.0:11999"))["OLLAMA_HOST"] == "0.0.0.0:11999"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BuildFailed, ChecksumMismatch, DownloadFailed
+from rag.ollama import install
 from rag.ollama.install import OLLAMA_VERSION, built_folder, cpu_variant, find_ollama, installed_folder
 from rag.settings import Settings
 from rag.setup import ollama_build
@@ -19,7 +20,9 @@ GO = """#!/bin/sh
 [ "$1" = env ] && {{ echo "$GOPROXY"; exit; }}
 [ -e {folder}/no-network ] && {{ echo "dial tcp: no such host" >&2; exit 1; }}
 case "$1" in
-  mod) mkdir -p "$GOPATH/$4"; touch "$GOPATH/$4/miniaudio.h"; chmod 555 "$GOPATH/$4"
+  mod) kernels="$GOPATH/$4/ml/backend/ggml/ggml/src/ggml-cpu/amx"
+    mkdir -p "$kernels"; cp {folder}/amx.cpp "$kernels"; chmod 444 "$kernels/amx.cpp"
+    touch "$GOPATH/$4/miniaudio.h"; chmod 555 "$GOPATH/$4"
     [ "$GOENV $GOSUMDB $GOPROXY" = "off off https://mirror.example" ] || exit 1
     case "$4" in *ollama@*) sum=$(cat {folder}/sum);; *) sum={malgo};; esac
     echo "{{\\"Dir\\": \\"$GOPATH/$4\\", \\"Sum\\": \\"$sum\\"}}";;
@@ -37,6 +40,11 @@ mkdir -p $2/lib/ollama && cd $2/lib/ollama
 echo kernels > libggml-base.so.0; ln -sf libggml-base.so.0 libggml-base.so
 echo "[1/30] Building"
 """
+CMAKE = """#!/bin/sh
+while [ "$1" != -S ]; do shift; done
+cp "$2/ml/backend/ggml/ggml/src/ggml-cpu/amx/amx.cpp" {folder}/compiled.cpp
+"""
+AMX = "            op->src[0]->ne[0] % (TILE_K * 2 * 32) == 0 && // TODO\n"
 OLLAMA = "#!/bin/sh\necho 'load_backend: loaded CPU backend from here'\n"
 
 
@@ -45,11 +53,12 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name, text in (("go", GO), ("ninja", NINJA), ("cmake", "#!/bin/sh\n"), ("ollama", OLLAMA)):
+        for name, text in (("go", GO), ("ninja", NINJA), ("cmake", CMAKE), ("ollama", OLLAMA)):
             path = folder / name
             filled = text.format(folder=folder, malgo=MODULE_SUMS["github.com/gen2brain/malgo@v0.11.24"])
             path.write_text(filled if name != "ollama" else text, encoding="utf-8")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        (folder / "amx.cpp").write_text(AMX, encoding="utf-8")
         (folder / "stb_image.h").write_text("// stb\n", encoding="utf-8")
         (folder / "sum").write_text(MODULE_SUMS["github.com/ollama/ollama@v0.24.0"], encoding="utf-8")
         self.tools = BuildTools(
@@ -105,6 +114,54 @@ def test_only_the_kernels_of_this_cpu_are_built(workshop: Workshop, settings: Se
     assert targets == ["ggml-base", "ggml-cpu" if cpu_variant() == "native" else f"ggml-cpu-{cpu_variant()}"]
 
 
+@pytest.fixture
+def with_amx(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (install, ollama_build):
+        monkeypatch.setattr(module, "has_amx", lambda: True)
+
+
+@pytest.mark.slow
+def test_with_amx_its_condition_is_widened_in_a_copy(workshop: Workshop, settings: Settings, with_amx: None) -> None:
+    folder = build(settings)
+    assert folder.name.endswith("-repack-amx")
+    compiled = (workshop.folder / "compiled.cpp").read_text()
+    assert "ggml_blck_size(op->src[0]->type)) == 0 && // TODO" in compiled
+    assert "% (TILE_K * 2 * 32) == 0" not in compiled
+    assert json.loads((folder / "installed.json").read_text())["amx"] is True
+
+
+@pytest.mark.slow
+def test_without_amx_the_source_is_built_as_it_is(
+    workshop: Workshop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (install, ollama_build):
+        monkeypatch.setattr(module, "has_amx", lambda: False)
+    assert build(settings).name.endswith("-repack")
+    assert (workshop.folder / "compiled.cpp").read_text() == AMX
+
+
+@pytest.mark.slow
+def test_a_source_without_the_condition_is_not_built(workshop: Workshop, settings: Settings, with_amx: None) -> None:
+    (workshop.folder / "amx.cpp").write_text("other\n", encoding="utf-8")
+    with pytest.raises(BuildFailed, match=r"repack-amx\.log"):
+        build(settings)
+    assert "does not hold once" in (built_folder(settings).parent / f"{built_folder(settings).name}.log").read_text()
+
+
+def test_what_was_built_before_serves_until_set_up_runs_again(settings: Settings, with_amx: None) -> None:
+    former = built_folder(settings).with_name(built_folder(settings).name.removesuffix("-amx"))
+    (former / "bin").mkdir(parents=True)
+    (former / "bin" / "ollama").touch(mode=0o755)
+    (former / "installed.json").write_text(json.dumps({"binary": "bin/ollama"}), encoding="utf-8")
+    assert find_ollama(settings) == former / "bin" / "ollama"
+    assert not installed_folder(built_folder(settings))
+
+
+def test_amx_is_a_flag_of_the_cpu() -> None:
+    assert install.has_amx(frozenset(["avx2", "amx_tile", "amx_int8"]))
+    assert not install.has_amx(frozenset(["avx2", "amx_bf16"]))
+
+
 @pytest.mark.slow
 def test_the_work_is_deleted_and_the_log_kept(workshop: Workshop, settings: Settings) -> None:
     build(settings)
@@ -135,7 +192,7 @@ def test_without_a_network_the_way_out_is_told(workshop: Workshop, settings: Set
 @pytest.mark.slow
 def test_a_failed_build_goes_on_the_next_time(workshop: Workshop, settings: Settings) -> None:
     (workshop.folder / "no-memory").touch()
-    with pytest.raises(BuildFailed, match=r"repack\.log"):
+    with pytest.raises(BuildFailed, match=r"repack(-amx)?\.log"):
         build(settings)
     assert not installed_folder(built_folder(settings))
     assert list(built_folder(settings).parent.glob("*.work")), "what was compiled is kept"
