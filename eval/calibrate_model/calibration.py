@@ -31,7 +31,8 @@ from rag.generation.answerability import answerability_fit_of
 from rag.ollama.advice import serving_of
 from rag.ollama.client import OllamaClient
 from rag.ollama.hardware import Machine
-from rag.ollama.model_creation import KINDS
+from rag.ollama.install import has_amx
+from rag.ollama.model_creation import KINDS, OWN_KINDS
 from rag.ollama.models import is_stand_in
 from rag.ollama.options import load_options
 from rag.ollama.rates import keep_rates, measure_rates, time_once
@@ -59,7 +60,7 @@ _LOOK_EVERY_SECONDS = 0.1
 class CalibrationOptions:
     """What is tried: each quantization with each number of slots and each context length (tokens).
 
-    Without ``quantizations`` those are the first three kinds of an F16 model, or of any model where ``reconstruct``
+    Without ``quantizations`` those are all kinds that an F16 model can be made into (Q4_0 on a CPU with AMX), or of any model where ``reconstruct``
     allows to make an F16 of it, else the model as it is.  From the best of them on the ``knobs`` are turned.  An answer should take ``target_seconds``, and an agent pauses
     ``pause_seconds`` between two questions.  ``think`` is None where the product decides for each question.
     """
@@ -96,7 +97,8 @@ class Calibration:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The quantizations to try."""
-        return self.options.quantizations or (KINDS if self.subject.is_whole or self.options.reconstruct else (AS_IS,))
+        made = (*KINDS, *(OWN_KINDS if has_amx() else ()))  # without AMX, Q4_0 is no quicker than Q4_K_M
+        return self.options.quantizations or (made if self.subject.is_whole or self.options.reconstruct else (AS_IS,))
 
     def begin(self) -> None:
         """Save what is measured.  Raises ``SettingsError`` when the run of that name measured something else."""

@@ -37,7 +37,7 @@ from eval.commands.question_options import (
 from eval.core.runs import Run
 from rag.errors import AnswerdeskError
 from rag.ollama.client import OllamaClient
-from rag.ollama.model_creation import KINDS, known_kind
+from rag.ollama.model_creation import KINDS, OWN_KINDS, known_kind
 from rag.schema import Language
 from rag.settings import KEPT_NAME
 from rag.terminal import terminal_language
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_answer_options(parser)
     parser.set_defaults(limit=24)
-    kinds = f"of {','.join((*KINDS, AS_IS))}; default: the first three of an F16, else {AS_IS}  量化方式"
+    kinds = f"of {','.join((*KINDS, *OWN_KINDS, AS_IS))}; default: of an F16 all, else {AS_IS}  量化方式"
     parser.add_argument("--quantizations", type=_kinds, default=(), metavar="LIST", help=kinds)
     parser.add_argument("--slots", type=_numbers, default=(1, 2), metavar="LIST", help="answers at once  并发数")
     parser.add_argument("--contexts", type=_numbers, default=(4096,), metavar="LIST", help="tokens  上下文长度")
@@ -81,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _kinds(text: str) -> tuple[str, ...]:
     try:
-        return tuple(one if one == AS_IS else known_kind(one, "--quantizations") for one in text.split(","))
+        known = (*KINDS, *OWN_KINDS)
+        return tuple(one if one == AS_IS else known_kind(one, "--quantizations", known) for one in text.split(","))
     except AnswerdeskError as error:
         raise argparse.ArgumentTypeError(error.text(terminal_language())) from error
 

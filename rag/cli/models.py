@@ -285,7 +285,7 @@ def add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--template", default="", choices=["", *FORMATS], help="its chat format  对话格式")
     parser = command("quantize", _quantize, "make a smaller model of an F16 one  量化模型")
     parser.add_argument("name", metavar="NAME", help="an F16 or BF16 model  模型名称")
-    parser.add_argument("kind", metavar="KIND", help="q8_0, q4_K_M or q4_K_S  量化方式")
+    parser.add_argument("kind", metavar="KIND", help="q8_0, q4_K_M, q4_K_S or q4_0  量化方式")
     parser.add_argument("--as", dest="new_name", default="", metavar="NEW", help="how to call it  新名称")
     parser = command("adapter", _adapter, "make a model of one and a LoRA adapter  附加 LoRA 适配器")
     parser.add_argument("name", metavar="NAME", help="the model  模型名称")

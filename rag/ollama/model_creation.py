@@ -5,8 +5,10 @@ Ollama would replace a model of the same name without a word.
 """
 
 import hashlib
+import os
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ from rag.progress import Update
 KINDS = ("q8_0", "q4_K_M", "q4_K_S")
 """What Ollama can quantize to (fs/ggml/type.go, ParseFileType)."""
 
+OWN_KINDS = ("q4_0",)
+"""What is written here instead, since Ollama refuses to make it."""
+
 _NAME = re.compile(r"(?=.{1,120}$)[A-Za-z0-9][\w.-]*(/[\w.-]+){0,2}(:[\w.-]+)?", re.ASCII)
 _UNQUANTIZED_END = re.compile(r"-(?:fp16|f16|bf16|fp32|f32)$", re.IGNORECASE)
 _PIECE_BYTES = 1 << 20
@@ -29,12 +34,12 @@ Shown = Callable[[str, str], AbstractContextManager[Update]]
 """Shows progress: called with a key of ``words`` and what it is about."""
 
 
-def known_kind(kind: str, of: str | Path) -> str:
+def known_kind(kind: str, of: str | Path, kinds: Sequence[str] = KINDS) -> str:
     """Return the kind of quantization as Ollama spells it.
 
-    Raises ``ModelUnfit``, which names ``of``, for any that it cannot make.
+    Raises ``ModelUnfit``, which names ``of``, for any that cannot be made.
     """
-    found = next((one for one in KINDS if one.lower() == kind.lower()), None)
+    found = next((one for one in kinds if one.lower() == kind.lower()), None)
     if found is None:
         raise ModelUnfit(model=of, reason="kind", what=kind)
     return found
@@ -85,13 +90,32 @@ class ModelMaker:
 
     def quantize(self, name: str, kind: str, new_name: str = "") -> str:
         """Make a quantized model of an installed one, with its template and parameters; return its name."""
-        kind = known_kind(kind, name)
+        kind = known_kind(kind, name, (*KINDS, *OWN_KINDS))
         source = self._installed(name)
-        require_unquantized(source.name, self.client.show(source.name).quantization)
+        details = self.client.show(source.name)
+        require_unquantized(source.name, details.quantization)
         made = new_name or variant_name(source.name, kind)
         self._require_free(made, of=source.name)
-        self._make(made, {"model": made, "from": source.name, "quantize": kind})
+        if kind in OWN_KINDS:
+            self._write_and_send(source.name, details, made)
+        else:
+            self._make(made, {"model": made, "from": source.name, "quantize": kind})
         return made
+
+    def _write_and_send(self, name: str, details: ModelDetails, made: str) -> None:
+        """Write the Q4_0 from the file in Ollama's store, which has to be readable here."""
+        from rag.ollama.reconstruct import quantize_q4_0  # numpy, which no other command needs
+
+        file = Path(details.file)
+        if not details.file or not os.access(file, os.R_OK):
+            raise ModelUnfit(model=name, reason="blob", what=details.file or "?")
+        with tempfile.TemporaryDirectory() as folder:
+            written = Path(folder) / "q4_0.gguf"
+            with self.shown("making", made) as update:
+                quantize_q4_0(file, written, update)
+            files = {"model.gguf": f"sha256:{self.send(written)}"}
+        body = {"files": files, "template": details.template, "parameters": dict(details.parameters)}
+        self._make(made, {"model": made, **body})
 
     def attach(self, name: str, adapter: Path, new_name: str) -> None:
         """Make a model of an installed one and a LoRA adapter."""

@@ -193,7 +193,7 @@ def requantized(shape: ModelShape, kind: str) -> ModelShape:
     """Return the shape of the same model when Ollama makes ``kind`` of it: ``F16``, ``q8_0``, ``q4_K_M``, ``q4_K_S``.
 
     The rules are server/quantization.go's, for dense models: some tensors get more bits, rows that are no multiple of
-    a block get a simpler kind.
+    a block get a simpler kind.  ``q4_0`` is ours (``rag.ollama.reconstruct``): 8 bits where Q4_K_M gives more than 4.
     """
     tensors = tuple(
         Tensor(tensor.name, _new_kind(tensor, shape, kind.upper()), tensor.shape) for tensor in shape.tensors
@@ -207,6 +207,8 @@ def _new_kind(tensor: Tensor, shape: ModelShape, kind: str) -> str:
         return tensor.kind
     if kind in ("F16", "BF16"):
         return kind
+    if kind == "Q4_0" and tensor.shape[0] % 32 == 0:
+        return "Q4_0" if _k_kind(tensor.name, shape, "Q4_K_M") == "Q4_K" else "Q8_0"
     wanted = "Q8_0" if kind == "Q8_0" else _k_kind(tensor.name, shape, kind)
     if wanted != "Q8_0" and tensor.shape[0] % _K_BLOCK:
         wanted = _FALLBACK[wanted]

@@ -5,7 +5,7 @@ module is here, those of all that it needs are in it, and no setting of the user
 leave out folders called ``vendor``, so three headers are put back.  The kernels come from Ollama's own CMakeLists, with
 weight repacking on, which official builds leave off: with it a prompt is read 1.9 times as fast (1.5 billion parameters
 in Q4_K_M, two cores of a Xeon with AVX512-VNNI).  On a CPU with AMX one condition of the kernels is widened as well, as
-llama.cpp did since; a prompt is then read AMXRATIO times as fast again (docs/serving.md).
+llama.cpp did since; a prompt is then read 1.5 times as fast again (docs/serving.md).
 """
 
 import json

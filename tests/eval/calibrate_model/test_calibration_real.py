@@ -62,7 +62,7 @@ def calibrate(folder: Path, *options: str) -> int:
     rows = [{"id": f"q{n}", "question": text, "answers": ["30 days"]} for n, text in enumerate(QUESTIONS)]
     asked.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     sets = ["--corpus", str(corpus), "--questions", str(asked), "--contexts", "2048", "--slots", "2", "--no-think"]
-    kinds = ["--model", MODEL, "--quantizations", "q8_0,q4_K_M", "--run", "small"]
+    kinds = ["--model", MODEL, "--quantizations", "q8_0,q4_K_M", "--knobs", "flash,batch", "--run", "small"]
     return command.main(["calibrate", "model", *sets, *kinds, *options])
 
 
@@ -87,6 +87,11 @@ def test_models_are_made_asked_scored_and_the_winner_is_brought_home(
     assert [(row["n"], row["errors"]) for row in rows] == [(2, 0)] * 2
     assert all(row["prompt_rate"] > 0 and row["generation_rate"] > 0 for row in rows)
     assert rows[0]["memory_bytes"] > rows[1]["memory_bytes"] > 0
+    trials = figures(desk)["trials"]
+    turned = [(trial["configuration"]["tuning"], trial["knob"]) for trial in trials]
+    assert [knob for _, knob in turned] == ["flash", "batch", "batch"]
+    assert turned[0][0]["flash_attention"] is False
+    assert all(trial["prompt_ratio"] > 0 and trial["generation_ratio"] > 0 for trial in trials)
     home = OllamaClient(desk.ollama_url)
     assert [model.name for model in home.models()] == [MODEL]  # the team's own store was only read
     folder = desk.data_dir / "runs" / "small"
@@ -98,6 +103,7 @@ def test_models_are_made_asked_scored_and_the_winner_is_brought_home(
     chosen = figures(desk)["best"]["configuration"]
     kept = json.loads((desk.data_dir / KEPT_NAME).read_text(encoding="utf-8"))
     assert (kept["model"], kept["parallel_slots"], kept["thinking"]) == (chosen["model"], chosen["slots"], "off")
+    assert {name: kept[name] for name in chosen["tuning"]} == chosen["tuning"]
     details = home.show(chosen["model"])
     assert details.quantization == chosen["kind"].upper()
     assert details.template == home.show(MODEL).template

@@ -64,10 +64,11 @@ def offer(run: Calibration, findings: Findings, *, agreed: bool) -> str:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--quantizations", "q4_0"], "cannot be quantized to q4_0"),
+        (["--quantizations", "q4_1"], "cannot be quantized to q4_1"),
         (["--slots", "0"], "--slots"),
         (["--contexts", "many"], "--contexts"),
         (["--minutes", "-1"], "--minutes"),
+        (["--knobs", "fan"], "--knobs fan: flash, kv, batch, threads, none"),
     ],
 )
 def test_bad_options_are_one_sentence(options: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +87,8 @@ def test_the_winner_is_written_where_the_product_reads_it(stub: OllamaStub, tmp_
     run, findings = calibration(stub, tmp_path)
     said = offer(run, findings, agreed=True)
     kept = json.loads((tmp_path / "data" / KEPT_NAME).read_text(encoding="utf-8"))
-    assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 2, "context_tokens": 8192}
+    tuned = {"flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None}
+    assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 2, "context_tokens": 8192, **tuned}
     assert f"{MODEL} with 2 slots of 8,192 tokens" in said
 
 
@@ -106,14 +108,16 @@ def test_nothing_is_written_without_a_yes(stub: OllamaStub, tmp_path: Path, monk
     assert (tmp_path / "data" / KEPT_NAME).exists()
 
 
+@pytest.mark.parametrize(("amx", "own"), [(False, ()), (True, ("q4_0",))])
 def test_a_quantized_model_is_tried_as_it_is_unless_an_f16_may_be_reconstructed(
-    stub: OllamaStub, tmp_path: Path
+    stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, amx: bool, own: tuple[str, ...]
 ) -> None:
+    monkeypatch.setattr("eval.calibrate_model.calibration.has_amx", lambda: amx)
     run, _ = calibration(stub, tmp_path)
     assert run.kinds == (AS_IS,)
     with pytest.raises(SettingsError, match="--reconstruct"):
         run.workshop.prepare(run.subject, ("q8_0",), 0.0, reconstruct=False)
-    assert replace(run, options=CalibrationOptions(reconstruct=True)).kinds == ("q8_0", "q4_K_M", "q4_K_S")
+    assert replace(run, options=CalibrationOptions(reconstruct=True)).kinds == ("q8_0", "q4_K_M", "q4_K_S", *own)
 
 
 def test_without_any_time_what_was_measured_before_still_counts(

@@ -70,7 +70,7 @@ def test_a_model_that_ollama_finds_no_format_for_is_taken_away_again(
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (["quantize", "r1:f16", "q4_0"], 2, "cannot be quantized to q4_0"),
+        (["quantize", "r1:f16", "q4_1"], 2, "cannot be quantized to q4_1"),
         (["quantize", "r1:q4", "q8_0"], 2, QUANTIZED),
         (["quantize", "absent", "q8_0"], 4, "not installed"),
         (["quantize", "r1:f16", "q8_0", "--as", "r1:q4"], 2, "is already installed; choose another name"),

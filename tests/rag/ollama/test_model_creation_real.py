@@ -12,7 +12,7 @@ import pytest
 from rag.errors import ModelUnfit
 from rag.ollama.client import OllamaClient
 from rag.ollama.install import models_folder
-from rag.ollama.model_creation import KINDS, ModelMaker
+from rag.ollama.model_creation import KINDS, OWN_KINDS, ModelMaker
 from rag.ollama.model_files import model_source
 from rag.ollama.models import find_installed
 from rag.ollama.reconstruct import reconstruct_f16
@@ -80,7 +80,7 @@ def test_the_f16_says_that_it_was_reconstructed_and_answers(making: ModelMaker) 
     assert "def add" in said(making.client, F16)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *OWN_KINDS])
 def test_quantizing_keeps_template_stop_marks_and_origin(kind: str, making: ModelMaker) -> None:
     name = making.quantize(F16, kind)
     assert name == f"stand-in:0.5b-{kind}"

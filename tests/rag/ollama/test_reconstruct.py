@@ -9,8 +9,8 @@ import pytest
 from rag.errors import ModelUnfit
 from rag.ollama import reconstruct
 from rag.ollama.gguf import read_header
-from rag.ollama.reconstruct import reconstruct_f16
-from tests.support.gguf_files import F32, Q8_0, QWEN, gguf_bytes, write_gguf
+from rag.ollama.reconstruct import quantize_q4_0, reconstruct_f16
+from tests.support.gguf_files import F16, F32, Q8_0, QWEN, gguf_bytes, write_gguf
 
 WEIGHTS = np.linspace(-2, 2, 5 * 64, dtype=np.float32).reshape(5, 64)
 PACKED = gguf.quants.quantize(WEIGHTS, gguf.GGMLQuantizationType.Q8_0)
@@ -53,6 +53,42 @@ def test_what_is_not_quantized_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ModelUnfit, match="F16, not quantized"):
         reconstruct_f16(write_gguf(tmp_path / "f16.gguf"), tmp_path / "again.gguf")
     assert [path.name for path in tmp_path.iterdir()] == ["f16.gguf"]
+
+
+def whole_model(path: Path) -> Path:
+    """Write an F16 of two layers, a row of which is 64 numbers."""
+    names = ["token_embd", "output", *(f"blk.{layer}.{part}" for layer in (0, 1) for part in ("attn_q", "ffn_down"))]
+    tensors = [(f"{name}.weight", F16, (64, 5), WEIGHTS.astype(np.float16).tobytes()) for name in names]
+    norm = ("output_norm.weight", F32, (3,), NORM.tobytes())
+    path.write_bytes(gguf_bytes({**QWEN, "general.reconstructed_from": "Q4_K_M"}, [*tensors, norm]))
+    return path
+
+
+def test_a_q4_0_has_8_bits_where_the_k_quants_give_more(tmp_path: Path) -> None:
+    """Of two layers Q4_K_M gives the last one's ffn_down more, and the output."""
+    target = tmp_path / "q4.gguf"
+    quantize_q4_0(whole_model(tmp_path / "f16.gguf"), target)
+    header = read_header(target)
+    assert {one.name: one.kind for one in header.tensors} == {
+        "token_embd.weight": "Q4_0",
+        "output.weight": "Q8_0",
+        "blk.0.attn_q.weight": "Q4_0",
+        "blk.0.ffn_down.weight": "Q4_0",
+        "blk.1.attn_q.weight": "Q4_0",
+        "blk.1.ffn_down.weight": "Q8_0",
+        "output_norm.weight": "F32",
+    }
+    assert (header.file_type, header.metadata["general.reconstructed_from"]) == ("Q4_0", "Q4_K_M")
+    rounded = WEIGHTS.astype(np.float16).astype(np.float32)
+    for tensor in gguf.GGUFReader(target).tensors:
+        kind = gguf.GGMLQuantizationType(tensor.tensor_type)
+        expected = NORM if tensor.name == "output_norm.weight" else gguf.quants.quantize(rounded, kind)
+        assert np.array_equal(tensor.data, expected)
+
+
+def test_a_quantized_file_is_not_quantized_again(quantized: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnfit, match="already quantized"):
+        quantize_q4_0(quantized, tmp_path / "q4.gguf")
 
 
 def test_an_interruption_leaves_nothing(quantized: Path, tmp_path: Path) -> None:

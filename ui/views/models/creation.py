@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from api.services.models import ModelService
-from rag.ollama.model_creation import KINDS
+from rag.ollama.model_creation import KINDS, OWN_KINDS
 from rag.ollama.templates import FORMATS
 from rag.schema import Language
 from rag.translate import translate
@@ -102,7 +102,7 @@ def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
     """Draw the kinds of quantization; another one can be typed, and is refused with the reason."""
     st.selectbox(
         translate("ui.m_kind", language),
-        ["", *KINDS] if unchanged else list(KINDS),
+        ["", *KINDS] if unchanged else [*KINDS, *OWN_KINDS],
         format_func=lambda kind: kind or translate("ui.m_kind_unchanged", language),
         accept_new_options=True,
         placeholder=translate("ui.m_kind_choose", language),
