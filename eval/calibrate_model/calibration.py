@@ -60,9 +60,10 @@ _LOOK_EVERY_SECONDS = 0.1
 class CalibrationOptions:
     """What is tried: each quantization with each number of slots and each context length (tokens).
 
-    Without ``quantizations`` those are all kinds that an F16 model can be made into (Q4_0 on a CPU with AMX), or of any model where ``reconstruct``
-    allows to make an F16 of it, else the model as it is.  From the best of them on the ``knobs`` are turned.  An answer should take ``target_seconds``, and an agent pauses
-    ``pause_seconds`` between two questions.  ``think`` is None where the product decides for each question.
+    Without ``quantizations`` those are all kinds that an F16 model can be made into (Q4_0 on a CPU with AMX), or any
+    model where ``reconstruct`` allows an F16 of it, else the model as it is.  From the best of them on the ``knobs``
+    are turned.  An answer should take ``target_seconds``, and an agent pauses ``pause_seconds`` between two questions.
+    ``think`` is None where the product decides for each question.
     """
 
     quantizations: tuple[str, ...] = ()

@@ -96,6 +96,7 @@ def compared(
     >>> one.prompt_ratio, one.generation_ratio, one.gain
     (2.0, 1.0, 0.2)
     """
+
     def seconds(pace: Pace) -> float:
         return _PROMPT_TOKENS / pace[0] + answer_tokens / pace[1]
 

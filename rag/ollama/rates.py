@@ -56,9 +56,7 @@ def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, optio
     return Rates(medians[0], medians[1], weights_bytes, date.today().isoformat())
 
 
-def time_once(
-    client: OllamaClient, model: str, options: Mapping[str, int], number: int
-) -> tuple[float, float] | None:
+def time_once(client: OllamaClient, model: str, options: Mapping[str, int], number: int) -> tuple[float, float] | None:
     """Return the tokens a second of one prompt that the model has not seen, and of the answer behind it.
 
     ``number`` chooses the prompt; 0 is a short one that warms up.  None where Ollama told no times.  Raises

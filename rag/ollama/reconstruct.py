@@ -5,7 +5,7 @@ losses measured with it are those of quantizing twice.  The file says so in its 
 keeps that key in all that it makes of the file, and ``list``, ``size`` and the calibration tell it.
 
 Ollama makes no Q4_0, the simplest kind of four bits and on a CPU with AMX by far the quickest (docs/serving.md).  Here
-the matrices that Q4_K_M gives more bits get 8, which AMX multiplies as quickly, where Q6_K's six take it twice as long.
+the matrices that Q4_K_M gives more bits get 8, which AMX multiplies more quickly than Q6_K's six.
 """
 
 import struct

@@ -5,7 +5,7 @@ module is here, those of all that it needs are in it, and no setting of the user
 leave out folders called ``vendor``, so three headers are put back.  The kernels come from Ollama's own CMakeLists, with
 weight repacking on, which official builds leave off: with it a prompt is read 1.9 times as fast (1.5 billion parameters
 in Q4_K_M, two cores of a Xeon with AVX512-VNNI).  On a CPU with AMX one condition of the kernels is widened as well, as
-llama.cpp did since; a prompt is then read 1.5 times as fast again (docs/serving.md).
+llama.cpp did since; a prompt is then read 1.5 to 1.7 times as fast (docs/serving.md).
 """
 
 import json
@@ -40,14 +40,13 @@ _FLAGS = ("-DGGML_CPU_REPACK=ON", "-DCMAKE_C_FLAGS=-march=native", "-DCMAKE_CXX_
 # Only the CPU is built for: a half-installed toolkit of another kind must not get in the way.
 _WITHOUT = ("-DCMAKE_CUDA_COMPILER=", "-DCMAKE_HIP_COMPILER=", "-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON")
 
-# Ollama 0.24 holds a version of llama.cpp that uses AMX only where a weight's rows are a multiple of 2,048 numbers, "not
-# sure if correct", so for no matrix of Qwen2.5 or R1's 1.5B.  What the kernels need is whole blocks of the quantization,
-# which every row has; llama.cpp's condition since (ggml/src/ggml-cpu/amx/amx.cpp).  F16, without such kernels, stays.
+# Ollama 0.24 holds a version of llama.cpp that uses AMX only where a row is a multiple of 2,048 numbers, "not sure if
+# correct": for no matrix of Qwen2.5's or R1's 1.5B.  What the kernels need is whole blocks of the quantization, which
+# every row has, and so says llama.cpp since (ggml/src/ggml-cpu/amx/amx.cpp).  F16, without such kernels, stays.
 _AMX_FILE = Path("ml/backend/ggml/ggml/src/ggml-cpu/amx/amx.cpp")
 _AMX_CONDITION = "op->src[0]->ne[0] % (TILE_K * 2 * 32) == 0"
 _AMX_WIDENED = (
-    "op->src[0]->ne[0] % "
-    "(op->src[0]->type == GGML_TYPE_F16 ? TILE_K * 2 * 32 : ggml_blck_size(op->src[0]->type)) == 0"
+    "op->src[0]->ne[0] % (op->src[0]->type == GGML_TYPE_F16 ? TILE_K * 2 * 32 : ggml_blck_size(op->src[0]->type)) == 0"
 )
 _GO_PACKAGE = re.compile(r"(?<![\w.\-/])[\w.\-/]++$")  # `go install -v` prints each package when it compiles it
 _NINJA_STEP = re.compile(r"\[\d+/\d+\] ")
@@ -232,7 +231,6 @@ class _Build:
         libraries.mkdir(parents=True, exist_ok=True)
         for library in (build / "lib" / "ollama").glob("libggml*.so*"):
             shutil.copy2(library, libraries / library.name, follow_symlinks=False)
-
 
     def _with_amx(self, source: Path) -> Path:
         """Return a copy of the verified source whose kernels use AMX for every quantized matrix.

@@ -146,7 +146,7 @@ def test_knobs_are_left_where_two_servers_do_not_fit(
 ) -> None:
     for module in (command, question_options):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
-    monkeypatch.setattr(calibration.Machine, "here", lambda: Machine(2, bytes_here, 0))
+    monkeypatch.setattr(Machine, "here", lambda: Machine(2, bytes_here, 0))
     given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--knobs", "flash", "--run", "a"]
     assert command.main(given) == 0
     assert len(findings_of(Run.named("a", settings)).trials) == (0 if bytes_here == 1 else 1)
