@@ -8,7 +8,8 @@ from api.services.jobs import Job
 from api.services.model_registry import CalibrationRun
 from api.services.models import ModelService
 from eval.calibrate_model.background import CalibrationProgress
-from eval.calibrate_model.report import Findings, label, plots
+from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
+from eval.calibrate_model.report import TRIAL_HEADS, Findings, label, plots, trial_cells
 from eval.calibrate_model.results import Row as Figures
 from rag.schema import Language
 from rag.translate import translate
@@ -182,6 +183,8 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
         st.caption(translate("ui.m_not_whole", language))
     if found.reconstructed_from:
         st.caption(as_markdown(translate("eval_calibration.reconstructed", language, kind=found.reconstructed_from)))
+    if found.trials:
+        _draw_trials(found, language)
     if found.best is not None:
         call = partial(desk.choose_winner, run.name)
         st.button(
@@ -193,6 +196,25 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
             args=(call,),
         )
     draw_plots("m_plots", "".join(plots(found, language)), label=translate("ui.m_figures", language))
+
+
+def _draw_trials(found: Findings, language: Language) -> None:
+    """Draw which knobs of the server were turned, and what came of each."""
+    title = translate("eval_calibration.trials_title", language)
+    first, *others = [translate(f"eval_calibration.{key}", language) for key in TRIAL_HEADS]
+    draw_table(
+        "m_trials",
+        [Column(first, "wide"), *(Column(head, "figure") for head in others)],
+        [_trial_row(trial, language) for trial in found.trials],
+        words=(title, title),
+    )
+    words = translate("eval_calibration.trials", language, rounds=ROUNDS, agreement=LEAST_AGREEMENT)
+    st.caption(as_markdown(words))
+
+
+def _trial_row(trial: Trial, language: Language) -> Row:
+    setting, *figures = trial_cells(trial, language)
+    return Row("", (Cell(setting, names=True), *map(Cell, figures)))
 
 
 def _figures(row: Figures, found: Findings, language: Language) -> Row:

@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, cast
 
 from eval.answers.runner import Record
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
+from eval.calibrate_model.knobs import Trial
 from eval.calibrate_model.report import Findings, as_json
-from eval.calibrate_model.results import Configuration, Served, Target, configurations, rows_of, winner
+from eval.calibrate_model.results import Configuration, Served, Target, Tuning, configurations, rows_of, winner
 from eval.commands.calibrate_model_process import use_winner
 from eval.core.runs import Run
 from ingest.golden import GoldenQuestion
@@ -63,7 +65,9 @@ class FakeProcess:
             measured[one] = (Served(490_000_000 + one.slots * 50_000_000, 80.0, 12.0, 20.0), records)
         rows = rows_of(measured, asked, Target())
         stand_in = order.model.startswith("stand-in:")
-        found = Findings(order.model, stand_in, "", tuple(rows), winner(rows), Target(), True, order.run)
+        flash = replace(tried[0], tuning=Tuning(flash_attention=False))
+        trials = (Trial("flash", flash, prompt_ratio=1.02, generation_ratio=0.97, gain=-0.01),)
+        found = Findings(order.model, stand_in, "", tuple(rows), winner(rows), Target(), True, order.run, trials)
         run.save_figures(as_json(found))
 
     def choose(self, run: str) -> list[str]:

@@ -99,6 +99,10 @@ def test_a_calibration_is_begun_watched_stopped_looked_at_and_used(open_page: Op
     window.set(gate="open")
     window.press("m_calibrate")
     expect(page.locator(".st-key-m_figures tbody tr")).to_have_count(2)
+    expect(page.locator(".st-key-m_trials tbody tr")).to_have_count(1)
+    expect(page.locator(".st-key-m_trials")).to_contain_text(
+        translate("eval_calibration.verdict_not_quicker", language)
+    )
     expect(page.locator(".st-key-m_plots svg").first).to_have_attribute("role", "img")
     window.shoot("74-models-calibrated")
     window.press("m_choose_winner")
