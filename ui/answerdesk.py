@@ -31,7 +31,7 @@ _EXAMPLES = """examples  示例:
 Each command has its own --help; the forms with python -m do the same.
 每个命令都有 --help；python -m 形式的命令与之等价。"""
 
-_MODEL_COMMANDS = ("list", "pull", "import", "quantize", "adapter", "delete", "use", "size")
+_MODEL_COMMANDS = ("list", "pull", "import", "quantize", "adapter", "delete", "use", "pictures", "size")
 _SERVER_COMMANDS = ("status", "start", "stop")
 
 

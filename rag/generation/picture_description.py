@@ -105,6 +105,8 @@ class PictureDescriber:
         # it says nothing about how long an answer takes; nobody is shown a part of it, so it may begin anew
         request = GenerationRequest(run, ticket, cancelled, restartable=True, is_typical=False)
         found = self._gateway.result(request, watch)
+        if cancelled is not None and cancelled.is_set():  # the model was quicker than the watch
+            raise AnswerCancelled
         if not any(character.isalnum() for character in found.text):
             raise ModelSaidNothing
         return found

@@ -75,8 +75,8 @@ _ASKED_VALUES = tuple(
             r"\b(?:half|twice|double)\b|一半|一倍",
         ),
         (
-            r"\bhow much (?:is|are|was|were|money)\b|\bhow much\b[^?\n]{0,60}\b(?:cost|pay|charge|price|fee|refund)"
-            r"|\bwhat(?:['’]s| is| are| was| does| do| would| will)\b[^?\n]{0,60}\b(?:price|cost|fee)\b|\bwhat price\b"
+            r"\bhow much (?:is|are|was|were|money)\b|\bhow much\b[^?\n]{0,40}\b(?:cost|pay|charge|price|fee|refund)"
+            r"|\bwhat(?:['’]s| is| are| was| does| do| would| will)\b[^?\n]{0,40}\b(?:price|cost|fee)\b|\bwhat price\b"
             "|多少(?:钱|费用|(?:人民币|美)?元|块|美金)|几(?:块|毛|元)|什么价|(?:价格|费用|单价)是?为?多少",
             CURRENCY_UNITS | {"percent"},
             r"\bfree\b|\bno (?:\w+ )?charge|\bfull (?:price|amount)|\bhalf\b|免费|不收|不要钱|不产生|全额|一半|原价",

@@ -353,7 +353,10 @@ def test_a_calibration_is_ordered_followed_kept_and_its_winner_used(here: Surrou
     assert run.findings.best is not None
     chosen = here.ended(here.desk.choose_winner(run.name))
     assert chosen.result == []
-    kept = {"model": STAND_IN, "thinking": "off", "parallel_slots": 1, "context_tokens": 4096}
+    kept = {
+        "model": STAND_IN, "thinking": "off", "parallel_slots": 1, "context_tokens": 4096,
+        "flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None,
+    }  # fmt: skip
     assert kept_choices(here.settings.data_dir) == kept
     details = {"action": "chosen", "slots": 1, "context": 4096}
     assert here.record() == [("model", STAND_IN, details)]

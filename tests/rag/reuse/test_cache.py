@@ -103,6 +103,7 @@ OTHER_VALUES: dict[str, object] = {
     "ollama_host": "other:11434",
     "model": "other",
     "context_tokens": 2048,
+    "kv_cache_type": "q8_0",
     "embedder": "openvino",
     "embedding_model": "other",
     "reranker": "other",

@@ -325,4 +325,4 @@ def test_an_answer_with_the_mark_is_told_from_one_without(
         "own": (True, outcome),
         "plain": (True, "not_obeyed" if outcome == "not_obeyed" else "obeyed"),
     }
-    assert attempts[0].answer == said
+    assert attempts[0].answer.startswith(said)  # what it leaves open may be named behind it
