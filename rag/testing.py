@@ -132,7 +132,7 @@ class ScriptedGenerator:
 
     def __init__(self, script: Script | None = None, *, gates: dict[int, threading.Event] | None = None) -> None:
         self._script = script or _quote_first_line
-        self._gates = gates or {}
+        self._gates = {} if gates is None else gates  # a test may put one in later
         self.calls: list[list[Message]] = []
         self.closed = 0
 
