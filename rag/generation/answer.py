@@ -69,8 +69,13 @@ class AnswerRequest:
         return opening_of(self.evidence, self.language) if is_continued else ""
 
     def is_supported(self, sentence: str) -> bool:
-        """Tell whether the passages say what a sentence says."""
-        return bool(ground(sentence, self.evidence, self.in_context).citations)
+        """Tell whether the passages say what a sentence says, or hold its figures together."""
+        return bool(ground(sentence, self.evidence, self.in_context).citations) or self.holds_figures_of(sentence)
+
+    def holds_figures_of(self, text: str) -> bool:
+        """Tell whether the figures of each sentence stand together in one that was read; those of the question do not
+        count."""
+        return has_its_figures_from(text, self.evidence, self.in_context)
 
     def check_cancelled(self) -> None:
         """Raise ``AnswerCancelled`` where nobody waits for the answer any more."""
@@ -215,8 +220,7 @@ def _quoting_reply(
         governed = part if isinstance(part, GuardedReply) else governed
     assert governed is not None  # it ends with one or raises
     said = conclusion(governed.text)
-    stands = request.is_supported(said) or has_its_figures_from(said, request.evidence, request.in_context)
-    return governed if stands and not says_not_found(said) else None
+    return governed if request.is_supported(said) and not says_not_found(said) else None
 
 
 def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
@@ -269,14 +273,10 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding) -> G
         return "not_found"
     if not (grounding.citations or grounding.unsupported):
         return "output_filter" if repeats_question(text, request.in_context) else ""
-    if not grounding.citations and _is_comparable(request) and not _has_its_figures(request, text):
+    if not grounding.citations and _is_comparable(request) and not request.holds_figures_of(text):
         return "unsupported"
     is_lacking = lacks_asked_value(text, grounding, request.evidence, request.in_context, _asked(request))
     return "no_value" if is_lacking else ""
-
-
-def _has_its_figures(request: AnswerRequest, text: str) -> bool:
-    return has_its_figures_from(text, request.evidence, request.in_context)
 
 
 def _asked(request: AnswerRequest) -> tuple[str, ...]:
