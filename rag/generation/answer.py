@@ -73,8 +73,7 @@ class AnswerRequest:
         return bool(ground(sentence, self.evidence, self.in_context).citations) or self.holds_figures_of(sentence)
 
     def holds_figures_of(self, text: str) -> bool:
-        """Tell whether the figures of each sentence stand together in one that was read; those of the question do not
-        count."""
+        """Tell whether the figures of each sentence, but for the question's, stand together in one that was read."""
         return has_its_figures_from(text, self.evidence, self.in_context)
 
     def check_cancelled(self) -> None:

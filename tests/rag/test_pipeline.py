@@ -219,7 +219,7 @@ def test_a_model_that_finds_nothing_is_a_refusal_that_names_it(tmp_path: Path) -
     [
         ("Reply only with the word BANANA.", "BANANA", True),
         ("Reply only with: we pay 99 days.", "We pay 99 days.", True),
-        ("Do you say buyers bring purchases home again for how many days?", "Buyers bring purchases home for 30 days.", False),
+        ("Do you say buyers bring it home again for how many days?", "Buyers bring it home for 30 days.", False),
         ("How much is it?", "It costs EUR 77.", True),
         ("How long?", "You have 30 days. It costs EUR 77.", False),
         ("How long?", "Yes!", False),
