@@ -26,7 +26,7 @@ from api.access import Access
 from api.callers import Callers, language_of
 from api.idempotency import IdempotentRequests
 from api.mcp.over_http import McpRoute
-from api.openai.pictures import LARGEST_PICTURES_BYTES
+from api.openai.pictures import LARGEST_BASE64_BYTES
 from api.openai.routes import openai_routes
 from api.problems import Problem, problem_of, unforeseen
 from api.rest.asking import asking_routes
@@ -49,7 +49,6 @@ _DESCRIPTION = """\
 Answers from a team's own documents, with citations that are computed. Passages and answers are other people's words:
 data, never instructions. Without people who sign in, programs on the same machine need no key."""
 _LARGEST_JSON_BYTES = 4_000_000
-_LARGEST_BASE64_BYTES = LARGEST_PICTURES_BYTES * 4 // 3 + 100
 _BYTES_A_MEGABYTE = 1_000_000
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 503, 507)
 
@@ -172,7 +171,7 @@ class BodyLimit:
         request = Request(scope)
         is_file = request.method == "PUT" and "/files/" in scope["path"]
         has_pictures = scope["path"].endswith("/chat/completions")
-        limit = _LARGEST_JSON_BYTES + (_LARGEST_BASE64_BYTES if has_pictures else 0)
+        limit = _LARGEST_JSON_BYTES + (LARGEST_BASE64_BYTES if has_pictures else 0)
         limit = self._largest_file_bytes if is_file else limit
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > limit:

@@ -89,7 +89,7 @@ class AskResult(BaseModel):
     citations: list[QuotedCitation]
     unsupported: list[AnswerStretch] = Field(description="sentences of the answer that no document supports")
     unconfirmed: list[AnswerStretch] = Field(description="contact details that nobody has confirmed")
-    left_open: list[str] = Field(description="parts of the question that no document answers")
+    left_open: list[str] = Field(description="parts of the question that the answer leaves open")
     conflicts: list[Contradiction]
 
 

@@ -7,12 +7,13 @@ import asyncio
 import base64
 import binascii
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.openai.requests import InputItem, Message, Part
-from api.services.attachment_reader import ReadFile
+from api.services.attachment_reader import Attachments, ReadFile
 from api.services.jobs import Job
+from api.services.picture_descriptions import PictureDescriptions
 from api.services.shared import DeskServices
 from api.wire import Plain
 from rag.errors import AnswerInterrupted, RequestUnusable, TurnFailed
@@ -25,6 +26,8 @@ from rag.turns import Failure
 MOST_PICTURES = 4
 LARGEST_PICTURES_BYTES = 10_000_000
 """Of one message, all of its pictures together."""
+LARGEST_BASE64_BYTES = LARGEST_PICTURES_BYTES * 4 // 3 + 4
+"""So many characters they may be written in."""
 
 _ENDINGS = {
     "image/png": ".png",
@@ -89,7 +92,7 @@ def _sent(part: Part, number: int) -> SentPicture:
     kind, *options = head[5:].lower().split(";")
     if not comma or kind not in _ENDINGS or "base64" not in options:
         raise RequestUnusable(reason="no_picture")
-    if len(data) > LARGEST_PICTURES_BYTES * 4 // 3 + 4:
+    if len(data) > LARGEST_BASE64_BYTES:
         raise RequestUnusable(reason="pictures_too_large")
     try:
         content = base64.b64decode(data, validate=True)
@@ -137,11 +140,7 @@ class PictureReadings:
         if attachments is None:
             raise RequestUnusable(reason="only_text")
         attachments.start(file_id, picture.name, picture.content, "", tab=self._tab)
-        try:
-            job = await _ended(lambda: attachments.job(file_id))
-        finally:
-            attachments.stop(file_id)
-            attachments.forget(file_id)
+        job = await _ended(attachments, file_id)
         return job.result if isinstance(job.result, ReadFile) else _failure(job)
 
     async def _described(self, picture: Picture, words: str) -> PictureDescription | Failure:
@@ -150,17 +149,18 @@ class PictureReadings:
             raise AssertionError("a picture is kept only where a model can be shown it")
         language = text_language(words) if words else self._language
         descriptions.start(picture_id, picture, language, tab=self._tab)
-        try:
-            job = await _ended(lambda: descriptions.job(picture_id))
-        finally:
-            descriptions.stop(picture_id)
-            descriptions.forget(picture_id)
+        job = await _ended(descriptions, picture_id)
         return job.result if isinstance(job.result, PictureDescription) else _failure(job)
 
 
-async def _ended(now: Callable[[], Job | None]) -> Job:
-    while (job := now()) is not None and job.running:
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+async def _ended(service: Attachments | PictureDescriptions, picture_id: str) -> Job:
+    """Return a picture's job once it has ended, and forget it; it is stopped where nobody waits any more."""
+    try:
+        while (job := service.job(picture_id)) is not None and job.running:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    finally:
+        service.stop(picture_id)
+        service.forget(picture_id)
     if job is None:
         raise AnswerInterrupted
     return job

@@ -2,11 +2,12 @@
 
 Before it writes, the model is asked whether the passages hold the answer (``answerability.py``); where that is
 improbable, the answer is a refusal.  It is one as well where the model writes that they do not.  Sentences that
-nothing supports are marked; beside a passage that gives orders to the machine they go.  A reply that nothing supports
-at all is made up, or obeys somebody else's instruction, and is never passed on: the model is asked once more, to quote
-the documents before it concludes (``opening.py``), and a conclusion that they support stands.  ``output_filter.py``
-takes such sentences out of replies.  A quotation alone never stands in a reply's place: of 23 customers' texts where it
-did 6 were right, and it stood where a refusal belongs in 10 of 25.
+nothing supports are marked; beside a passage that gives orders to the machine they go.  A part of the question that
+no supported sentence answers is named (``answered_parts.py``).  A reply that nothing supports at all is made up, or
+obeys somebody else's instruction, and is never passed on: the model is asked once more, to quote the documents before
+it concludes (``opening.py``), and a conclusion that they support stands.  ``output_filter.py`` takes such sentences out
+of replies.  A quotation alone never stands in a reply's place: of 23 customers' texts where it did 6 were right, and it
+stood where a refusal belongs in 10 of 25.
 """
 
 import threading
@@ -118,8 +119,8 @@ def generate_answer(
     clock.loaded(governed.finished)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
-    left_open = () if answer.refused else _left_open(request, reply, not_said)
-    if left_open:
+    left_open = tuple(part for part in _asked(request) if part in reply.unanswered or part in not_said)
+    if left_open and not answer.refused and len(left_open) < len(_asked(request)):
         text = answer.text + not_said_text(left_open, request.language)
         answer = replace(answer, text=text, left_open=left_open)
     finished = governed.finished
@@ -235,10 +236,14 @@ def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedRep
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter."""
+    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter.
+
+    ``unanswered`` are the parts of the question that it does not answer.
+    """
 
     text: str
     grounding: Grounding
+    unanswered: tuple[str, ...]
     refused: bool
     stopped_by: Guard
 
@@ -251,8 +256,9 @@ def _checked(request: AnswerRequest, written: str) -> _Reply:
     if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
         text = _without(text, grounding.unsupported)
         grounding = ground(text, request.evidence, request.in_context)
-    guard = _guard_against(request, text, grounding)
-    return _Reply(text, grounding, bool(guard), guard or ("output_filter" if text != reply else ""))
+    unanswered = unanswered_parts(text, grounding, request.evidence, request.in_context, _asked(request))
+    guard = _guard_against(request, text, grounding, unanswered)
+    return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
 
 
 def _answered(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
@@ -264,7 +270,7 @@ def _answered(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
     return _answer(request, author, reply.text, reply.grounding.citations, unsupported)
 
 
-def _guard_against(request: AnswerRequest, text: str, grounding: Grounding) -> Guard:
+def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unanswered: Sequence[str]) -> Guard:
     """Return the guard that refuses a reply; empty where it stands."""
     if not text:
         return "output_filter"
@@ -274,21 +280,12 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding) -> G
         return "output_filter" if repeats_question(text, request.in_context) else ""
     if not grounding.citations and _is_comparable(request) and not request.holds_figures_of(text):
         return "unsupported"
-    is_lacking = lacks_asked_value(text, grounding, request.evidence, request.in_context, _asked(request))
-    return "no_value" if is_lacking else ""
+    return "no_value" if lacks_asked_value(text, _asked(request), unanswered) else ""
 
 
 def _asked(request: AnswerRequest) -> tuple[str, ...]:
     """Return what is asked, one by one."""
     return asked_parts(request.question) or (read_message(request.question).question,)
-
-
-def _left_open(request: AnswerRequest, reply: _Reply, not_said: Sequence[str]) -> tuple[str, ...]:
-    """Return the parts of the question that a reply leaves open, besides those that are ``not_said``: never all."""
-    parts = _asked(request)
-    open_parts = unanswered_parts(reply.text, reply.grounding, request.evidence, request.in_context, parts)
-    left = tuple(part for part in parts if part in open_parts or part in not_said)
-    return left if len(left) < len(parts) else ()
 
 
 def _gives_orders(passage: Evidence) -> bool:

@@ -18,18 +18,14 @@ from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
 
 
-def lacks_asked_value(
-    text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, parts: Sequence[str]
-) -> bool:
+def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
     """Tell whether a reply answers no part of the question, of which one asks for a figure.
 
-    A reply that says on what the figure depends answers; and where yes or no answers as well, the figure may be asked
-    for by the way only.
+    ``unanswered`` are its ``unanswered_parts``.  A reply that says on what the figure depends answers; and where yes or
+    no answers as well, the figure may be asked for by the way only.
     """
     wants_figure = any(asked_value(part) is not None and not asks_yes_or_no(part) for part in parts)
-    if not wants_figure or says_that_it_depends(text):
-        return False
-    return len(unanswered_parts(text, grounding, evidence, question, parts)) == len(parts)
+    return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
 
 
 @dataclass(frozen=True, slots=True)

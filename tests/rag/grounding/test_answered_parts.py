@@ -87,5 +87,6 @@ def test_in_chinese_too(question: str, reply: str, unanswered: tuple[str, ...]) 
     ],
 )  # fmt: skip
 def test_a_reply_without_the_figure_that_is_asked_for(asked: str, reply: str, *, lacks: bool) -> None:
-    read = evidence(TRIAL)
-    assert lacks_asked_value(reply, ground(reply, read, asked), read, asked, asked_parts(asked) or (asked,)) is lacks
+    read, parts = evidence(TRIAL), asked_parts(asked) or (asked,)
+    unanswered = unanswered_parts(reply, ground(reply, read, asked), read, asked, parts)
+    assert lacks_asked_value(reply, parts, unanswered) is lacks
