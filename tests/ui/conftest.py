@@ -4,15 +4,15 @@ import functools
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, Unpack
 
 import httpx
 import pytest
 import streamlit.components.v2.manifest_scanner
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
 
 from rag.schema import Language
 from tests.conftest import free_port
@@ -21,6 +21,18 @@ from tests.ui.scripted_desk import OTHER_HOST
 
 CHECKOUT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Print with a test that fails what its pages show: elsewhere nobody can look at them."""
+    report = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.when == "call" and report.failed and isinstance(browser, Browser):
+        for page in (page for context in browser.contexts for page in context.pages):
+            with suppress(Error):
+                report.sections.append((f"Page {page.url}", page.inner_text("body", timeout=5000)[:3000]))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
