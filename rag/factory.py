@@ -25,6 +25,7 @@ from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
 from rag.telemetry.export import span_export
 from rag.telemetry.traced_pipeline import TracedPipeline
+from rag.text.places import chinese_places
 
 
 def build_pipeline(
@@ -73,7 +74,7 @@ def build_parts(
         count_tokens=embedder.count_tokens,
         sentence_likeness=SentenceSimilarity(store, embedder, other_embedder=other_embedder).likeness,
         reading_fit=lambda model: answerability_fit_of(store.folder, model),
-        warm_ups=(lambda: embedder.embed_queries(["warm"]), generator.warm),
+        warm_ups=(lambda: embedder.embed_queries(["warm"]), lambda: chinese_places("北京"), generator.warm),
     )
 
 

@@ -100,10 +100,11 @@ class HashEmbedder:
 
     def _signed(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], FloatMatrix]:
         """Return the numbers and float32 [n, dimension] of length 1: all parts equally large, signs by the number."""
-        rows = np.empty((len(numbers), self._dimension), dtype=np.float32)
-        for row, number in zip(rows, numbers, strict=True):
+        distinct, places = np.unique(numbers, return_inverse=True)
+        rows = np.empty((len(distinct), self._dimension), dtype=np.float32)
+        for row, number in zip(rows, distinct, strict=True):
             row[:] = np.random.default_rng(int(number)).choice((-1.0, 1.0), self._dimension)
-        return numbers, rows / np.sqrt(np.float32(self._dimension))
+        return numbers, rows[places] / np.sqrt(np.float32(self._dimension))
 
 
 class OverlapReranker:

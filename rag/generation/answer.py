@@ -2,12 +2,13 @@
 
 Before it writes, the model is asked whether the passages hold the answer (``answerability.py``); where that is
 improbable, the answer is a refusal.  It is one as well where the model writes that they do not.  Sentences that
-nothing supports are marked; beside a passage that gives orders to the machine they go.  A part of the question that
-no supported sentence answers is named (``answered_parts.py``).  A reply that nothing supports at all is made up, or
-obeys somebody else's instruction, and is never passed on: the model is asked once more, to quote the documents before
-it concludes (``opening.py``), and a conclusion that they support stands.  ``output_filter.py`` takes such sentences out
-of replies.  A quotation alone never stands in a reply's place: of 23 customers' texts where it did 6 were right, and it
-stood where a refusal belongs in 10 of 25.
+nothing supports are marked; beside a passage that gives orders to the machine they go, and ``output_filter.py`` takes
+others out of any reply.  A part of the question that no supported sentence answers is named (``answered_parts.py``).
+
+A reply that nothing supports at all is made up, or obeys somebody else's instruction, and is never passed on, nor is
+the question asked back.  The model is asked once more, to quote the documents before it concludes (``opening.py``),
+and a conclusion that they support stands.  A quotation alone never stands in a reply's place: of 23 customers' texts
+where it did 6 were right, and it stood where a refusal belongs in 10 of 25.
 """
 
 import threading
@@ -112,7 +113,7 @@ def generate_answer(
     governed = yield from _written(request, generator, messages, budget, clock)
     with request.trace.span("citations"):
         reply = _checked(request, governed.text)
-    if reply.stopped_by in ("unsupported", "no_value"):
+    if reply.refused and reply.stopped_by != "not_found":
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
@@ -277,10 +278,15 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
     if says_not_found(text):
         return "not_found"
     if not (grounding.citations or grounding.unsupported):
-        return "output_filter" if repeats_question(text, request.in_context) else ""
+        return "unsupported" if _asks_back(request, text) else ""
     if not grounding.citations and _is_comparable(request) and not request.holds_figures_of(text):
         return "unsupported"
     return "no_value" if lacks_asked_value(text, _asked(request), unanswered) else ""
+
+
+def _asks_back(request: AnswerRequest, text: str) -> bool:
+    """Tell whether a reply only asks what was asked: all of it, or the question of a mail."""
+    return any(repeats_question(text, asked) for asked in (request.in_context, read_message(request.question).question))
 
 
 def _asked(request: AnswerRequest) -> tuple[str, ...]:

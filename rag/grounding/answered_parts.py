@@ -2,7 +2,8 @@
 
 A customer asks two things and the documents hold one; a small model then answers one in silence, or makes up the other.
 A part that asks for a figure is answered by a supported sentence with a figure of that kind, which no other part has
-taken; any other part by a supported sentence that has a word of its own.
+taken; any other part by a supported sentence that has a word of its own.  What no passage has the name of, a figure
+alone does not answer: what the courier to Norway costs is no answer for Iceland.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
 from rag.grounding.not_found import says_not_found
 from rag.grounding.quotable_spans import quotable_spans
+from rag.grounding.topic_match import known_names
 from rag.schema import Evidence
+from rag.text.language import text_language
 from rag.text.quantities import Quantity
 from rag.text.questions import AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
 from rag.text.sentences import split_sentences
@@ -30,9 +33,13 @@ def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class _Supported:
-    """A sentence of a reply that the evidence supports: its own words and those of its quotations, and its figures."""
+    """A sentence of a reply that the evidence supports: its own words and those of its quotations, and its figures.
+
+    One that is not ``cited`` is only known to have its figures from there.
+    """
 
     text: str
+    cited: bool
     words: frozenset[str]
     figures: frozenset[Quantity]
 
@@ -58,6 +65,8 @@ def unanswered_parts(
         own = _own_words(part, parts)
         value = asked_value(part)
         answers = _says(own, supported) if value is None else _gives(value, own, supported, taken)
+        if value is not None and _names_the_unread(part, evidence, supported):
+            answers = False
         if not answers and not own & told:
             unanswered.append(part)
     return tuple(unanswered)
@@ -86,6 +95,18 @@ def _gives(
     return False
 
 
+def _names_the_unread(part: str, evidence: Sequence[Evidence], supported: Sequence[_Supported]) -> bool:
+    """Tell whether a part has the name of something of which neither a passage nor a cited sentence says anything.
+
+    Where the best passage is in the other language, it may call it otherwise.
+    """
+    if not evidence or evidence[0].language != text_language(part):
+        return False
+    names = read_statement(part).names
+    told = frozenset(name for one in supported if one.cited for name in read_statement(one.text).names)
+    return not names - told <= known_names(names, evidence)
+
+
 def _supported_sentences(
     text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str
 ) -> list[_Supported]:
@@ -101,7 +122,7 @@ def _supported_sentences(
             one for one in read_statement(sentence).quantities if one in read and not any(map(one.agrees_with, asked))
         )
         words = frozenset(word for written in (sentence, *quotes) for word in content_words(written))
-        found.append(_Supported(sentence, words, figures))
+        found.append(_Supported(sentence, bool(quotes), words, figures))
     return found
 
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 from rag.grounding.claims import Claim, Context
 from rag.grounding.quotable_spans import Cell, QuotableSpan
 from rag.schema import Evidence
+from rag.text.characters import simplified
+from rag.text.places import spellings
 from rag.text.statements import Statement, name_another_place, read_statement, stated_figures, stem
 from rag.text.terms import terms
 
@@ -177,19 +179,22 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     names = claim.statement.names
     if claim.language != passage.language or not names:
         return True
-    unknown = names - _known(names, [passage])
+    unknown = names - known_names(names, [passage])
     if not unknown <= context.question.names:
         return False
-    return unknown < names or claim.denies or unknown <= _known(unknown, context.evidence)
+    return unknown < names or claim.denies or unknown <= known_names(unknown, context.evidence)
 
 
-def _known(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
+def known_names(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
+    """Return those of the names (``Statement.names``) that a passage has, in its title and headings too."""
     shown = [_all_words(one.title, one.heading_path, one.text) for one in passages]
-    return frozenset(  # "Kenyas" of Kenya
-        name for name in names if any(name in words or stem(name) in words for words in shown)
+    return frozenset(
+        name
+        for name in names
+        if any(written in words for words in shown for written in (*spellings(name), stem(name)))  # "Kenyas" of Kenya
     )
 
 
 @lru_cache(maxsize=512)
 def _all_words(title: str, headings: tuple[str, ...], text: str) -> str:
-    return " ".join((title, *headings, text)).lower()
+    return simplified(" ".join((title, *headings, text)).lower())

@@ -109,6 +109,8 @@ _CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "
 _CODE = re.compile(
     r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
 )
+_DIGITS = re.compile(r"\d")
+_ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
     r"(?<!\d)(\d{1,2})(?::(\d{2}))?\s*(am|pm)(?![a-z])|(?<!\d)(\d{1,2})[:时](\d{2})(?!\d)|(\d{1,2})\s*点(?!击)"
@@ -125,6 +127,17 @@ _WORDED = re.compile(
     rf"(?:(?<![a-z])(?P<english>{'|'.join(ENGLISH_NUMBERS)})[ -]"
     r"|(?<![一二两三四五六七八九十百])(?P<chinese>[一二两三四五六七八九十百]++)\s*+)"
     rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
+)
+_PERIOD = "working day|business day|day|hour|minute|week|month|year"
+_LEADS_A_PERIOD = (
+    "after|within|in|for|takes?|lasts?|another|until|about|around|approximately|roughly|nearly|almost|over|under|up to"
+    "|(?:more|less|longer|later) than|at (?:least|most)"
+)
+"""What stands before an article that counts: "within a day", but not "twice a day"."""
+_ARTICLE = re.compile(
+    rf"(?<![a-z])(?:{_LEADS_A_PERIOD}) an? (?P<one>{_PERIOD})(?![a-z])"
+    rf"|(?<![a-z])half (?:an? )?(?P<half>{_PERIOD})(?![a-z])"
+    r"|(?<![\d一二两三四五六七八九十个年月天])半(?P<chinese_half>个?月|个?小时|个?钟头|分钟|天|日|年)"
 )
 _CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")
 CALENDAR_YEAR, MONTH_OF_THE_YEAR = "calendar year", "month of the year"
@@ -169,7 +182,7 @@ def read_figures(text: str) -> Figures:
     >>> sorted(figures.quantities), sorted(figures.codes)
     ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
     """
-    rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(fold(text))))
+    rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(fold(_ADDRESS.sub(_without_digits, text)))))
     codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
     rest = _CODE.sub(" ", rest)
     found: set[Quantity] = set()
@@ -184,8 +197,14 @@ def read_figures(text: str) -> Figures:
     rest = _CHINESE_MONTH.sub(lambda match: taken({_chinese_month(match)}), rest)
     rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
     rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
+    rest = _ARTICLE.sub(lambda match: taken({_period(match)}), rest)
     rest = _WORDED.sub(lambda match: taken(_worded(match)) + (match["counted"] or ""), rest)
     return Figures(frozenset(found), codes, rest)
+
+
+def _without_digits(match: re.Match[str]) -> str:
+    """Blank the digits of an address: they count and measure nothing."""
+    return _DIGITS.sub(" ", match[0])
 
 
 def fold(text: str) -> str:
@@ -228,6 +247,12 @@ def _worded(match: re.Match[str]) -> set[Quantity]:
     if match["counted"] and value <= 1:
         return set()  # an article or a pronoun
     return {Quantity(str(value), _unit(match, str(value)))}
+
+
+def _period(match: re.Match[str]) -> Quantity:
+    if match["chinese_half"] in ("月", "个月"):
+        return Quantity("0.5", "month")
+    return Quantity("1" if match["one"] else "0.5", _unit_name(match["one"] or match["half"] or match["chinese_half"]))
 
 
 def chinese_number(numeral: str) -> int:

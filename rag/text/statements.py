@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.text.markup import LIST_MARK
-from rag.text.quantities import Figures, Quantity, read_figures
+from rag.text.places import chinese_places
+from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
 
 _STOP_WORDS = """
@@ -72,7 +73,8 @@ _EXCEPTED = ("except", "除")
 _WITHOUT = re.compile(r"without\b")
 _ASIDE = re.compile(r"\s*+(?:if|when|without|because)\b|\s*+(?:如果|假如|要是|若|当)", re.IGNORECASE)
 _NAME = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z]{2,}(?![A-Za-z])")
-_NO_NAMES = frozenset("app gbp eur monday tuesday wednesday thursday friday saturday sunday usb the".split())  # noqa: SIM905
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NO_NAMES = frozenset({"app", "rmb", "the", "usb", *_WEEKDAYS, *map(str.lower, CURRENCY_UNITS)})
 _LEADING_REPLY = re.compile(
     r"\A\s*(?:(?:yes|no|sure|sorry|unfortunately|of course)\b[\s,.:;!–—-]*"
     r"|(?:是的?|不是|对|能|不能|可以|不可以|行|不行|会|不会|需要|不需要|不用|不算|有|没有|抱歉|很抱歉)[，,。；;！!]\s*)",
@@ -97,7 +99,10 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """``words`` are stems of English words and pairs of Chinese characters; ``names`` are in small letters."""
+    """``words`` are stems of English words and pairs of Chinese characters.
+
+    ``names`` are in small letters, those of places in English.
+    """
 
     words: frozenset[str]
     names: frozenset[str]
@@ -120,7 +125,9 @@ def read_statement(text: str) -> Statement:
     # The first word of a sentence has a capital letter whatever it is.
     first = len(body) - len(body.lstrip(" *\"'“"))
     names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
-    return Statement(words, frozenset(names - _NO_NAMES), figures.quantities, figures.codes, clauses)
+    return Statement(
+        words, frozenset(names - _NO_NAMES) | chinese_places(body), figures.quantities, figures.codes, clauses
+    )
 
 
 @lru_cache(maxsize=4096)

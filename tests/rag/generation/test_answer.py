@@ -37,8 +37,16 @@ def saying(*in_turn: str) -> Continuing:
     return Continuing(script)
 
 
-def answered(generator: ScriptedGenerator, *, evidence: Evidence = PASSAGE, language: Language = "en") -> Completed:
-    question = "Can I send back a kettle from the sale?"
+QUESTION = "Can I send back a kettle from the sale?"
+
+
+def answered(
+    generator: ScriptedGenerator,
+    question: str = QUESTION,
+    *,
+    evidence: Evidence = PASSAGE,
+    language: Language = "en",
+) -> Completed:
     request = AnswerRequest(question, language, False, (evidence,), 0.9, 1, Trace(), threading.Event())
     events = generate_answer(request, generator, Settings(), None)
     while True:
@@ -89,6 +97,20 @@ def test_else_it_is_refused(further: list[str]) -> None:
     assert (completed.answer.refused, completed.stopped_by) == (True, "unsupported")
     assert completed.draft == MADE_UP
     assert len(generator.calls) == 1 + len(further)
+
+
+MAIL = (
+    "Dear team,\n\nmy name is Ada Brook, and my neighbours say that the red one whistles all night long. "
+    f"My husband wants it gone before Monday, he sleeps badly. {QUESTION}\n\nBest wishes\nAda"
+)
+
+
+@pytest.mark.parametrize("question", [QUESTION, MAIL], ids=["a question", "the question of a mail"])
+def test_a_reply_that_only_asks_back_is_asked_for_again(question: str) -> None:
+    generator = saying(QUESTION, f'{RULE}" And', " items of the sale cannot be sent back.")
+    completed = answered(generator, question)
+    assert completed.answer.text == f'Our documents say: "{RULE}" So items of the sale cannot be sent back.'
+    assert answered(saying(QUESTION, RULE), question).answer.refused
 
 
 def test_a_model_that_does_not_go_on_from_a_beginning_is_not_asked_again() -> None:

@@ -12,7 +12,7 @@ TRIAL = (
     "and a failed job is repeated after one hour. How long a recovery takes differs from file to file."
 )
 PRICES = "| Plan | Monthly fee (USD) |\n|---|---|\n| Basic | 4.50 |\n| Large | 9 |"
-ZH = "免费试用期为 30 天。每个实例最多只能绑定 10 个存储空间。备份完成后文件保存在备份库中。"
+ZH = "寄到挪威的运费是 12 元。免费试用期为 30 天。每个实例最多只能绑定 10 个存储空间。备份完成后文件保存在备份库中。"
 
 
 def evidence(text: str, language: Language = "en") -> tuple[Evidence, ...]:
@@ -41,6 +41,10 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
         # a figure of the question is no answer to it
         ("Is a failed job repeated? How many days do 10 rules take?",
          "A failed job is repeated. Each bucket can have 10 rules.", TRIAL, ("How many days do 10 rules take",)),
+        # the figure is another place's
+        ("How long is the free trial? What does a recovery from Iceland cost?",
+         "The free trial lasts 30 days. A recovery from Iceland costs USD 9.", TRIAL + " A recovery costs USD 9.",
+         ("What does a recovery from Iceland cost",)),
         # words answer what asks for no figure
         ("How long is the free trial, and where are backups kept?",
          "The free trial lasts 30 days. Scheduled backups are kept in the vault.", TRIAL, ()),
@@ -66,6 +70,9 @@ def test_a_part_is_answered_by_what_is_supported(
         ("免费试用几天？恢复 1TB 要几个小时？", "免费试用期为 30 天。", ("恢复 1TB 要几个小时",)),
         ("一个实例最多绑几个存储空间？预留费一小时多少钱？",
          "每个实例最多只能绑定 10 个存储空间。预留费一小时是 10 元。", ("预留费一小时多少钱",)),
+        ("免费试用几天？寄到冰岛的运费是多少钱？",
+         "免费试用期为 30 天。寄到冰岛的运费是 12 元。", ("寄到冰岛的运费是多少钱",)),
+        ("免费试用几天？寄到挪威的运费是多少钱？", "免费试用期为 30 天。寄到挪威的运费是 12 元。", ()),
         ("免费试用几天？备份的文件保存在哪里？", "免费试用期为 30 天。备份文件保存在备份库中。", ()),
     ],
 )  # fmt: skip

@@ -97,6 +97,23 @@ def test_a_name_that_is_part_of_another_is_not_the_same_place(answer: str, *, is
 
 
 @pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        ("寄到冰岛的运费是 12 元。", False),
+        ("寄到挪威的运费是 12 元。", True),
+        ("冰岛不能寄，只能寄到挪威。", True),
+    ],
+)
+def test_what_a_passage_says_of_one_country_is_not_said_of_another_in_chinese(
+    answer: str, *, is_supported: bool
+) -> None:
+    text = "寄到挪威的運費是 12 元，五天送到。只能寄到挪威，不能寄到其他国家。"
+    read = Evidence(1, "a", "a.md", "运费", (), text, 0, len(text), 0, len(text), "zh")
+    found = ground(answer, [read], "寄到冰岛的运费是多少？")
+    assert bool(found.citations) is is_supported
+
+
+@pytest.mark.parametrize(
     "sentence", ["希望能帮到您！", "Let me know if you have other questions.", "Thanks!", "👍", "步骤如下："]
 )
 def test_sentences_that_state_nothing(sentence: str) -> None:

@@ -26,6 +26,14 @@ def _read(text: str) -> set[tuple[str, str]]:
         ("31 March 2026", "2026-03-31", {("31", ""), ("3", "month of the year"), ("2026", "calendar year")}),
         ("2.4 GHz", "2.4GHz", {("2.4", "GHz")}),
         ("120 days", "一百二十天", {("120", "day")}),
+        ("after about an hour", "约一小时后", {("1", "hour")}),
+        ("within half a year", "半年内", {("0.5", "year")}),
+        ("for a month", "一个月", {("1", "month")}),
+        ("half a month", "半个月", {("0.5", "month")}),
+        ("after about an hour", "约一小时后", {("1", "hour")}),
+        ("within half a year", "半年内", {("0.5", "year")}),
+        ("for a month", "一个月", {("1", "month")}),
+        ("half a month", "半个月", {("0.5", "month")}),
     ],
 )
 def test_both_languages_read_alike(english: str, chinese: str, expected: set[tuple[str, str]]) -> None:
@@ -50,7 +58,17 @@ def test_codes(text: str, codes: set[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["one of them", "一下", "统一安排", "it may be returned in 2026, may it not", "五金"],
+    [
+        "one of them",
+        "一下",
+        "统一安排",
+        "it may be returned in 2026, may it not",
+        "五金",
+        "as often as you like in a second step, twice a day",
+        "half the price",
+        "半价",
+        "Log in at https://desk.example/a?id=12.56&days=30#7days.",
+    ],
 )
 def test_words_that_only_look_like_numbers(text: str) -> None:
     assert _read(text) <= {("2026", "calendar year")}

@@ -53,8 +53,10 @@ def test_words_leave_figures_and_grammar_out() -> None:
     assert content_words("您的退款") == {"退款"}
 
 
-def test_names_are_capital_words_inside_a_sentence() -> None:
+def test_names_are_capital_words_inside_a_sentence_and_places_in_chinese() -> None:
     assert read_statement("Members of Tidewell Circle use the App on Monday.").names == {"tidewell", "circle"}
+    assert read_statement("寄到挪威的运费，和寄到冰島的不同。").names == {"norway", "iceland"}
+    assert read_statement("最大连接数，完成都需要三天。").names == frozenset()
 
 
 @given(st.text(max_size=200))
