@@ -13,10 +13,9 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 MODEL_NICE, DESK_NICE, BATCH_NICE = -10, -15, 19
 """The first two only where the user may go before others (root, or a limit that allows it).  Of a core that an ordinary
@@ -25,7 +24,6 @@ process wants as well the model then has nine tenths; the desk's searches, which
 _AUTOGROUP = Path("/proc/self/autogroup")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_HANDLED = (*_PASSED_ON, signal.SIGTSTP)
 _KILLED = 128  # a shell's exit code for a process that a signal ended, plus the signal's number
 
 
@@ -93,34 +91,30 @@ def run_as_batch_work(main: Callable[[], int]) -> int:
         become_batch_work()
         return main()
     end_with_parent = ending_with_parent(signal.SIGKILL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # none comes between the fork and who passes it on
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is not told of the child's end
+    awaited = {*_PASSED_ON, signal.SIGTSTP, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)  # a handler's signal is lost just before a call that waits
     child = os.fork()
     if not child:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
         os.setsid()
         end_with_parent()
         become_batch_work()
         return main()
-    _pass_signals_to(child)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
+    code = _exit_code_of(child, awaited)
     return code if code >= 0 else _KILLED - code
 
 
-def _pass_signals_to(child: int) -> None:
-    """Send the child what is sent to us; stop and go on with it (Ctrl-Z and ``fg``)."""
-
-    def pass_on(number: int, _: FrameType | None) -> None:
-        with suppress(ProcessLookupError):
+def _exit_code_of(child: int, awaited: Collection[signal.Signals]) -> int:
+    """Wait for the child's end; pass on to it what is sent to us, and stop and go on with it (Ctrl-Z and ``fg``)."""
+    while True:
+        number = signal.sigwait(awaited)
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if number == signal.SIGTSTP:
+            os.kill(child, signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os.kill(child, signal.SIGCONT)  # reached when the shell lets us go on
+        elif number != signal.SIGCHLD:
             os.kill(child, number)
-
-    for number in _PASSED_ON:
-        signal.signal(number, pass_on)
-
-    def stop_both(*_: object) -> None:
-        os.kill(child, signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        os.kill(child, signal.SIGCONT)  # reached when the shell lets us go on
-
-    signal.signal(signal.SIGTSTP, stop_both)

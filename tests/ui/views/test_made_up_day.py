@@ -24,7 +24,9 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
     made.turns.close()
 
 
-def _open(harness: Harness, language: Language) -> AppTest:
+def open_performance(harness: Harness, language: Language) -> AppTest:
+    """Run the page by itself."""
+
     def script(services):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  (its source is run elsewhere)
         from ui.session import page_context
         from ui.views.performance import page as performance
@@ -40,7 +42,7 @@ def _open(harness: Harness, language: Language) -> AppTest:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_is_shown_on_request_and_said_to_be_made_up(harness: Harness, language: Language) -> None:
-    test = _open(harness, language)
+    test = open_performance(harness, language)
     assert [one.value for one in test.info] == [translate("ui.performance_none", language)]
     assert not test.metric and not test.warning, "nothing made up unless somebody asks for it"
 

@@ -48,7 +48,16 @@ def render(context: PageContext) -> None:
         live = st.toggle(translate("ui.performance_live", language), key="performance_live")
         st.button(translate("ui.made_up_show", language), key="made_up_show", on_click=_show_made_up, args=(True,))
     if performance is not None:
-        st.fragment(_draw, run_every=_LIVE_SECONDS if live else None)(context, performance)
+        looking = not live and _is_looking(performance)
+        st.fragment(_draw, run_every=_LIVE_SECONDS if live or looking else None)(context, performance, looking)
+
+
+def _is_looking(performance: PersonalPerformance) -> bool:
+    """Tell whether the first look at the machine goes on, which the page waits for."""
+    try:
+        return performance.machine() is None
+    except AnswerdeskError:  # said where the figures would stand
+        return False
 
 
 def _show_made_up(shown: bool) -> None:
@@ -81,7 +90,7 @@ def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> Non
         _draw_stages(report, language)
 
 
-def _draw(context: PageContext, performance: PersonalPerformance) -> None:
+def _draw(context: PageContext, performance: PersonalPerformance, looking: bool) -> None:
     if wants_turn():
         st.rerun()  # the whole page, which goes to the desk
     window = st.session_state.get("performance_window") or "1h"
@@ -91,6 +100,8 @@ def _draw(context: PageContext, performance: PersonalPerformance) -> None:
     except AnswerdeskError as error:
         say_failure(error, context.language)
         return
+    if looking and machine is not None:
+        st.rerun()  # the whole page, which from now on stands still
     language = context.language
     with st.container(key="about"):
         st.text(_about(report, window, context))  # a model's name is no Markdown
