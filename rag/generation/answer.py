@@ -15,7 +15,6 @@ import threading
 from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 from rag.errors import AnswerCancelled
 from rag.evidence.quotation import quoted_citations, quoted_text
@@ -114,11 +113,10 @@ def generate_answer(
     governed = yield from _written(request, generator, messages, budget, clock)
     with request.trace.span("citations"):
         reply = _checked(request, governed.text)
-    if reply.is_doubtful:
+    if reply.refused and reply.stopped_by != "not_found":
         second = _quoting_reply(request, generator, messages, budget)
-        checked = _checked(request, second.text) if second is not None else reply
-        if second is not None and checked.is_better_than(reply):
-            governed, reply = replace(second, thinking=governed.thinking), checked
+        if second is not None:
+            governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
     clock.loaded(governed.finished)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
@@ -249,17 +247,6 @@ class _Reply:
     unanswered: tuple[str, ...]
     refused: bool
     stopped_by: Guard
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether to ask again: nothing supports it, or not its first sentence, which is the verdict, but others."""
-        if self.refused:
-            return self.stopped_by != "not_found"
-        return bool(self.grounding.citations) and any(span.start == 0 for span in self.grounding.unsupported)
-
-    def is_better_than(self, first: Self) -> bool:
-        """Tell whether this second reply is to stand: one that refuses only where the first did so too."""
-        return first.refused or (not self.refused and len(self.unanswered) <= len(first.unanswered))
 
 
 def _checked(request: AnswerRequest, written: str) -> _Reply:

@@ -99,25 +99,6 @@ def test_else_it_is_refused(further: list[str]) -> None:
     assert len(generator.calls) == 1 + len(further)
 
 
-CLEARLY_MADE_UP = "Yes, every customer may choose a voucher with our compliments. A kettle has two years of warranty."
-
-
-def test_a_reply_whose_first_sentence_nothing_supports_gives_way_to_a_conclusion_from_a_quotation() -> None:
-    generator = saying(CLEARLY_MADE_UP, f'{RULE}" And', " items of the sale cannot be sent back.")
-    assert answered(generator).answer.text.startswith(f'Our documents say: "{RULE}" So')
-    kept = answered(saying(CLEARLY_MADE_UP, f'{OTHER}" And', " you may choose a voucher with our compliments."))
-    assert (kept.answer.text, kept.answer.refused, len(kept.answer.unsupported)) == (CLEARLY_MADE_UP, False, 1)
-
-
-def test_a_second_reply_that_leaves_more_open_does_not_stand() -> None:
-    question = "How long is the warranty of a kettle? Can I send one back from the sale?"
-    first = (
-        "We make kettles. A kettle has two years of warranty. Items that were reduced in a sale cannot be sent back."
-    )
-    kept = answered(saying(first, f'{RULE}" And', " items of the sale cannot be sent back."), question)
-    assert kept.answer.text == first
-
-
 MAIL = (
     "Dear team,\n\nmy name is Ada Brook, and my neighbours say that the red one whistles all night long. "
     f"My husband wants it gone before Monday, he sleeps badly. {QUESTION}\n\nBest wishes\nAda"
