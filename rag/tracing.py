@@ -46,6 +46,10 @@ class Trace:
                 return
         self._spans.append(SpanTime(name, duration_ms))
 
+    def recorded_ms(self, name: str) -> float:
+        """Return how long a stage took so far, in milliseconds."""
+        return sum(span.duration_ms for span in self._spans if span.name == name)
+
     def elapsed_ms(self) -> float:
         """Return milliseconds since the trace began."""
         return (time.perf_counter() - self._started_at) * 1000

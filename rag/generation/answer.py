@@ -111,13 +111,12 @@ def generate_answer(
             return Completed(_refused(request, author), stopped_by="answerability")
         not_said = _missing_parts(request, generator, messages, fit, clock)
     governed = yield from _written(request, generator, messages, budget, clock)
-    with request.trace.span("citations"):
-        reply = _checked(request, governed.text)
+    clock.loaded(governed.finished)
+    reply = _checked(request, governed.text)
     if reply.refused and reply.stopped_by != "not_found":
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
-    clock.loaded(governed.finished)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
     left_open = tuple(part for part in _asked(request) if part in reply.unanswered or part in not_said)
@@ -251,6 +250,11 @@ class _Reply:
 
 def _checked(request: AnswerRequest, written: str) -> _Reply:
     """Hold what the model wrote against the passages, and take out what may not leave."""
+    with request.trace.span("citations"):
+        return _held_against_passages(request, written)
+
+
+def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
     reply = without_preamble(written, request.question)
     text = filter_output(reply, request.question, request.evidence, request.is_supported)
     grounding = ground(text, request.evidence, request.in_context)

@@ -29,7 +29,7 @@ class GenerationClock:
         return AnswerDelta(part.text)
 
     def record(self, trace: Trace) -> None:
-        """Divide the time up to now into load, prompt, thinking and answer."""
+        """Divide the time up to now, without that of the citations, into load, prompt, thinking and answer."""
         ended_at = time.perf_counter()
         answered_at = self._answered_at or ended_at
         first_at = self._thought_at or answered_at
@@ -39,4 +39,5 @@ class GenerationClock:
         trace.record("prompt", until_first_ms - load_ms)
         if self._thought_at is not None:
             trace.record("thinking", (answered_at - self._thought_at) * 1000)
-        trace.record("answer", (ended_at - answered_at) * 1000)
+        writing_ms = (ended_at - answered_at) * 1000 - trace.recorded_ms("citations")
+        trace.record("answer", max(0.0, writing_ms))  # nothing at all may have been written before the check

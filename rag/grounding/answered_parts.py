@@ -2,8 +2,10 @@
 
 A customer asks two things and the documents hold one; a small model then answers one in silence, or makes up the other.
 A part that asks for a figure is answered by a supported sentence with a figure of that kind, which no other part has
-taken; any other part by a supported sentence that has a word of its own.  What no passage has the name of, a figure
-alone does not answer: what the courier to Norway costs is no answer for Iceland.
+taken; any other part by a supported sentence that has a word of its own.  What the courier to Norway costs is no answer
+for Iceland: a part that names what no passage names is not answered by a figure.  Of the parts of 504 questions five
+ask so, and none of them has an answer.  A question of one part is not refused for that: a city may be in a country that
+is named.
 """
 
 from collections.abc import Sequence
@@ -65,7 +67,7 @@ def unanswered_parts(
         own = _own_words(part, parts)
         value = asked_value(part)
         answers = _says(own, supported) if value is None else _gives(value, own, supported, taken)
-        if value is not None and _names_the_unread(part, evidence, supported):
+        if value is not None and len(parts) > 1 and _names_the_unread(part, evidence, supported):
             answers = False
         if not answers and not own & told:
             unanswered.append(part)

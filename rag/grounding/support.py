@@ -49,10 +49,10 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
 
     A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
     """
-    alike = [span.text for span in context.spans if _is_alike(claim, span)]
-    if has_mismatch(claim.text, alike):
+    near = [span for span in context.spans if _has_something_of(claim, span)]
+    if has_mismatch(claim.text, [span.text for span in near if _is_alike(claim, span)]):
         return []
-    fitting = _comparable(claim, [span for span in context.spans if is_same_subject(claim, span, context)], context)
+    fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
@@ -171,6 +171,17 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
         for word, weight in claim.weights.items()
     )
     return said / total
+
+
+def _has_something_of(claim: Claim, span: QuotableSpan) -> bool:
+    """Tell whether a place has a word, a code or any figure for the claim's: of all places a third."""
+    said, own, around = claim.statement, span.own, span.around
+    return not (
+        said.words.isdisjoint(own.words)
+        and said.words.isdisjoint(around.words)
+        and said.codes.isdisjoint(own.codes)
+        and not (said.quantities and own.quantities)
+    )
 
 
 def _is_alike(claim: Claim, span: QuotableSpan) -> bool:

@@ -187,12 +187,15 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
 def known_names(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
     """Return those of the names (``Statement.names``) that a passage has, in its title and headings too."""
-    shown = [_all_words(one.title, one.heading_path, one.text) for one in passages]
     return frozenset(
-        name
-        for name in names
-        if any(written in words for words in shown for written in (*spellings(name), stem(name)))  # "Kenyas" of Kenya
+        name for name in names if any(_is_named(name, one.title, one.heading_path, one.text) for one in passages)
     )
+
+
+@lru_cache(maxsize=4096)
+def _is_named(name: str, title: str, headings: tuple[str, ...], text: str) -> bool:
+    words = _all_words(title, headings, text)
+    return any(written in words for written in (*spellings(name), stem(name)))  # "Kenyas" of Kenya
 
 
 @lru_cache(maxsize=512)

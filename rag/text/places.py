@@ -17,6 +17,14 @@ _AROUND = 10
 """Characters on each side of a name by which it is told whether the words are divided so."""
 
 
+_ALSO_CALLED = {
+    "united kingdom": (" uk", "(uk", "britain"),
+    "united states": ("usa", "u.s.", "america"),
+    "united arab emirates": ("uae",),
+}
+"""In small letters, as a part of a text that has them."""
+
+
 @lru_cache(maxsize=1)
 def _english_names() -> dict[str, str]:
     return dict(json.loads(_TABLE_PATH.read_text(encoding="utf-8")))
@@ -72,9 +80,9 @@ def _is_a_word(text: str, start: int, name: str) -> bool:
 
 
 def spellings(place: str) -> tuple[str, ...]:
-    """Return a name in small letters, and the Chinese ones, in simplified characters, of a place that is called so.
+    """Return what a text in small letters and simplified characters has that names a place, or something else.
 
     >>> spellings("iceland"), spellings("ollama")
     (('iceland', '冰岛'), ('ollama',))
     """
-    return (place, *_chinese_names().get(place, ()))
+    return (place, *_ALSO_CALLED.get(place, ()), *_chinese_names().get(place, ()))

@@ -72,7 +72,7 @@ _CLAUSE_ENDS = re.compile(
 _EXCEPTED = ("except", "除")
 _WITHOUT = re.compile(r"without\b")
 _ASIDE = re.compile(r"\s*+(?:if|when|without|because)\b|\s*+(?:如果|假如|要是|若|当)", re.IGNORECASE)
-_NAME = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z]{2,}(?![A-Za-z])")
+_NAME = re.compile(r"(?<![A-Za-z])(?<![.?!:] )[A-Z][A-Za-z]{2,}(?![A-Za-z])")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NO_NAMES = frozenset({"app", "rmb", "the", "usb", *_WEEKDAYS, *map(str.lower, CURRENCY_UNITS)})
 _LEADING_REPLY = re.compile(
@@ -122,7 +122,7 @@ def read_statement(text: str) -> Statement:
     body, figures = _body(text), stated_figures(text)
     clauses = tuple(_clauses(figures.rest))
     words = frozenset(word for clause in clauses for word in clause.words)
-    # The first word of a sentence has a capital letter whatever it is.
+    # The first word of a sentence has a capital letter whatever it is, as it has behind a colon.
     first = len(body) - len(body.lstrip(" *\"'“"))
     names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
     return Statement(
@@ -143,7 +143,7 @@ def _body(text: str) -> str:
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
     """Return the stems and pairs of characters that carry a text's meaning; numbers and codes are left out."""
-    return frozenset(stem(term) for term in terms(text) if _is_content(term))
+    return frozenset(filter(None, map(_content_stem, terms(text))))
 
 
 def contradicts(claim: Statement, source: Statement, *, sure_overlap: float = 0.5, margin: float = 0.34) -> bool:
@@ -239,6 +239,12 @@ def says_no(text: str) -> bool:
     (True, True, False, False, False)
     """
     return _NO.match(plain_denials(text.lower())) is not None
+
+
+@lru_cache(maxsize=1 << 16)
+def _content_stem(term: str) -> str:
+    """Return a term's stem, or an empty string where it carries no meaning; a passage's terms are soon all known."""
+    return stem(term) if _is_content(term) else ""
 
 
 def _is_content(term: str) -> bool:

@@ -19,6 +19,7 @@ _WORD = rf"[^\W_{UNSPACED}]+"
 _TOKEN = re.compile(rf"([{UNSPACED}]+)|({_WORD}(?:[-._'’]{_WORD})*)")
 _SPACED_CODE = re.compile(r"(?<![^\W_])([A-Z]{1,4})[ \u00a0](\d{2,6})(?![^\W_]|[.,]\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _JOINT = re.compile(r"[-._'’]")
 _APOSTROPHE = re.compile(r"['’]")
 _PIECE = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)*")
@@ -51,7 +52,7 @@ def is_code(term: str) -> bool:
 
 def is_unspaced(term: str) -> bool:
     """Tell whether a term is made of Chinese (or kana, Hangul) characters."""
-    return re.match(f"[{UNSPACED}]", term) is not None
+    return _UNSPACED.match(term) is not None
 
 
 def _pairs(run: str) -> list[str]:

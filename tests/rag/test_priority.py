@@ -133,7 +133,7 @@ def test_batch_work_ends_with_its_command_however_that_ends() -> None:
         child = _child_of(process.pid)
         process.kill()
         process.wait(timeout=_PATIENCE_SECONDS)
-        until = time.monotonic() + 10
+        until = time.monotonic() + _PATIENCE_SECONDS
         while _is_alive(child) and time.monotonic() < until:
             time.sleep(0.02)
         assert not _is_alive(child)
@@ -157,7 +157,7 @@ def test_a_stopped_command_stops_its_work_and_goes_on_with_it() -> None:
             return Path(f"/proc/{child}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
         def reaches(wanted: str) -> bool:
-            until = time.monotonic() + 10
+            until = time.monotonic() + _PATIENCE_SECONDS
             while state() != wanted and time.monotonic() < until:
                 time.sleep(0.02)
             return state() == wanted

@@ -2,6 +2,8 @@
 
 import pytest
 
+from rag.generation.generation_clock import GenerationClock
+from rag.protocols import GeneratedText
 from rag.tracing import STAGES, Trace
 
 
@@ -19,6 +21,14 @@ def test_a_span_is_kept_when_its_block_raises() -> None:
         raise RuntimeError
     assert [span.name for span in trace.spans()] == ["pack"]
     assert 0 <= trace.spans()[0].duration_ms <= trace.elapsed_ms()
+
+
+def test_the_time_of_the_citations_is_none_of_the_answers() -> None:
+    trace, clock = Trace(), GenerationClock()
+    clock.saw(GeneratedText("Within 30 days."))
+    trace.record("citations", 60_000.0)  # longer than the test
+    clock.record(trace)
+    assert (trace.recorded_ms("answer"), trace.recorded_ms("citations")) == (0.0, 60_000.0)
 
 
 def test_an_unknown_stage_is_refused() -> None:
