@@ -139,6 +139,7 @@ _ARTICLE = re.compile(
     rf"|(?<![a-z])half (?:an? )?(?P<half>{_PERIOD})(?![a-z])"
     r"|(?<![\d一二两三四五六七八九十个年月天])半(?P<chinese_half>个?月|个?小时|个?钟头|分钟|天|日|年)"
 )
+_COUNTING_WORDS = (" a ", " an ", "half", "半")
 _CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")
 CALENDAR_YEAR, MONTH_OF_THE_YEAR = "calendar year", "month of the year"
 """Units of what is told of a date."""
@@ -182,22 +183,27 @@ def read_figures(text: str) -> Figures:
     >>> sorted(figures.quantities), sorted(figures.codes)
     ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
     """
-    rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(fold(_ADDRESS.sub(_without_digits, text)))))
-    codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
-    rest = _CODE.sub(" ", rest)
+    rest = fold(_ADDRESS.sub(_without_digits, text) if "://" in text else text)
+    codes: frozenset[str] = frozenset()
     found: set[Quantity] = set()
 
     def taken(quantities: set[Quantity]) -> str:
         found.update(quantities)
         return " "
 
-    rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), rest)
-    rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
+    has_digits = _DIGITS.search(rest) is not None  # of most sentences only the words are looked at
+    if has_digits:
+        rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(rest)))
+        codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
+        rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), _CODE.sub(" ", rest))
+        rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
     rest = _MONTH_DAY.sub(lambda match: taken(_month_day(match)), rest)
     rest = _CHINESE_MONTH.sub(lambda match: taken({_chinese_month(match)}), rest)
-    rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
-    rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
-    rest = _ARTICLE.sub(lambda match: taken({_period(match)}), rest)
+    if has_digits:
+        rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
+        rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
+    if any(word in rest for word in _COUNTING_WORDS):
+        rest = _ARTICLE.sub(lambda match: taken({_period(match)}), rest)
     rest = _WORDED.sub(lambda match: taken(_worded(match)) + (match["counted"] or ""), rest)
     return Figures(frozenset(found), codes, rest)
 
