@@ -110,7 +110,7 @@ _CODE = re.compile(
     r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
 )
 _DIGITS = re.compile(r"\d")
-_ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_ADDRESS = re.compile(rf"https?://[^\s,;()!。{IDEOGRAPHS}]+")  # commas and brackets were wide ones before
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
     r"(?<!\d)(\d{1,2})(?::(\d{2}))?\s*(am|pm)(?![a-z])|(?<!\d)(\d{1,2})[:时](\d{2})(?!\d)|(\d{1,2})\s*点(?!击)"
@@ -183,7 +183,7 @@ def read_figures(text: str) -> Figures:
     >>> sorted(figures.quantities), sorted(figures.codes)
     ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
     """
-    rest = fold(_ADDRESS.sub(_without_digits, text) if "://" in text else text)
+    rest = fold(text)
     codes: frozenset[str] = frozenset()
     found: set[Quantity] = set()
 
@@ -195,6 +195,7 @@ def read_figures(text: str) -> Figures:
     if has_digits:
         rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(rest)))
         codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
+        rest = _ADDRESS.sub(_without_digits, rest)
         rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), _CODE.sub(" ", rest))
         rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
     rest = _MONTH_DAY.sub(lambda match: taken(_month_day(match)), rest)

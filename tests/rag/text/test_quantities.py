@@ -74,6 +74,11 @@ def test_words_that_only_look_like_numbers(text: str) -> None:
     assert _read(text) <= {("2026", "calendar year")}
 
 
+def test_an_address_ends_before_what_follows_it() -> None:
+    assert _read("请见 https://desk.example/r3?days=30，7 天内（3 台）") == {("7", "day"), ("3", "")}
+    assert read_figures("For the Drift R4 see https://desk.example/r3.").codes == {"r3", "r4"}
+
+
 def test_the_rest_holds_no_figures() -> None:
     assert read_figures("Pay GBP 30 within 7 days for the S5.").rest.split() == ["pay", "within", "for", "the", "."]
 
