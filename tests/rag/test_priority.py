@@ -22,9 +22,11 @@ group = Path("/proc/self/autogroup")
 print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none", os.sched_getscheduler(0))
 """
 _BATCH = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from rag.priority import run_as_batch_work
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it
 
 def main():
     print(os.nice(0), os.sched_getscheduler(0), os.getpid() == os.getsid(0), flush=True)

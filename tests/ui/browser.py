@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import httpx
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from rag.schema import Language
 from tests.ui.accessibility import barriers
@@ -17,6 +18,7 @@ SCREENSHOTS = Path(__file__).parents[1] / "output" / "desk"
 PATIENCE_MS = 60_000
 """How long a page is waited for.  Two browsers and their servers share two cores with whatever else runs there: a limit
 that is reached says that something never comes, not that it is late."""
+_TRIES = 6
 LOCALES: dict[str, str] = {"en": "en-GB", "zh": "zh-CN"}
 NEVER = re.compile(r"Traceback|Error:|BidiComponent|Exception|</?think|<\|im_|/srv/|127\.0\.0\.1:11434|site-packages")
 
@@ -63,6 +65,16 @@ _NAMES = re.compile(
     # people, files and knowledge bases have the names that somebody gave them
     r"|\b(mei|lin|bo|root|test|new-\w+-\w|default|payroll|manual)\b"
 )
+
+
+def choose(field: Locator, option: Locator) -> None:
+    """Open a list and take an option of it: a page that is still being laid out closes its lists, as scrolling does."""
+    for _ in range(_TRIES):
+        field.click()
+        with suppress(TimeoutError):
+            option.click(timeout=PATIENCE_MS / _TRIES)
+            return
+    raise AssertionError(f"{option} was never there for long enough to be clicked")
 
 
 _WITHOUT_BARRIERS: set[str] = set()

@@ -13,7 +13,7 @@ from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
 from tests.ui.accessibility import barriers
-from tests.ui.browser import NEVER, SCREENSHOTS, Desk
+from tests.ui.browser import NEVER, SCREENSHOTS, Desk, choose
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, fill_in, furnish, new_page, signed_in
 from ui.current_sign_in import COOKIE
@@ -152,8 +152,8 @@ def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
 ) -> None:
     theirs = opened(language)
     mei = signed_in(theirs, address, language, "mei")
-    theirs.locator(".st-key-scope [role=combobox], .st-key-scope input").first.click()
-    theirs.get_by_role("option", name="payroll").click()
+    field = theirs.locator(".st-key-scope [role=combobox], .st-key-scope input").first
+    choose(field, theirs.get_by_role("option", name="payroll"))
     mei.settled()
     secret = "Bonus 4711?" if language == "en" else "奖金 4711 怎么算？"
     turn_id = asked(mei, secret)

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.ui.browser import choose
 from tests.ui.views.knowledge.conftest import OpenPage
 
 pytestmark = pytest.mark.real
@@ -63,8 +64,8 @@ def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, langua
     rows = window.page.locator("tr.can")
     expect(rows.filter(has_text="en/returns/return-window.md").locator("td.figure")).to_have_text(["5", "3", "1"])
     for use, count in (("cited", 2), ("disliked", 1), ("unused", 32)):
-        window.page.get_by_role("combobox", name=translate("ui.kb_use", language)).click()
-        window.page.get_by_role("option", name=translate(f"ui.kb_use_{use}", language), exact=True).click()
+        option = window.page.get_by_role("option", name=translate(f"ui.kb_use_{use}", language), exact=True)
+        choose(window.page.get_by_role("combobox", name=translate("ui.kb_use", language)), option)
         expect(rows).to_have_count(count)
         window.settled()
         if use == "cited":
