@@ -1,4 +1,4 @@
-"""Takes off what small models put before an answer: the question once more, a label such as "Final Answer:", tags.
+"""Takes off what small models put before an answer: the question, a label such as "Final Answer:" or "You:", tags.
 
 Only what is certain goes: the question in its own words, a line that ends as a label does, a tag.  What is left is
 the answer; a reply that is nothing else stays as it is, and is judged as it is.
@@ -8,6 +8,7 @@ import re
 
 _LONGEST_LABEL = 40
 _LABEL_WORDS = ("answer", "reply", "response", "question", "答案", "回答", "回复", "答复", "问题")
+_SPEAKERS = frozenset({"you", "agent", "assistant", "客服", "助手"})
 _TAG = re.compile(r"</?[a-z_]{1,20}>")
 _ORNAMENTS = "*#_>` \t\r\n"
 
@@ -18,6 +19,8 @@ def without_preamble(reply: str, question: str) -> str:
     >>> without_preamble("**Final Answer:** Within 30 days.", "How long can I return it?")
     'Within 30 days.'
     >>> without_preamble("**Question**:\nHow long?\n\n**Created Answer**:\nWithin 30 days.", "How long?")
+    'Within 30 days.'
+    >>> without_preamble("**You**:\nWithin 30 days.", "How long?")
     'Within 30 days.'
     >>> without_preamble("Answer:\n* Shoes: 60 days\n* Books: 30 days", "How long?")
     '* Shoes: 60 days\n* Books: 30 days'
@@ -51,12 +54,12 @@ def _without_tags(text: str) -> str:
 
 
 def _without_label(text: str) -> str:
-    """Return a text without a label at its beginning: a few words, one of which names an answer, and a colon."""
+    """Return a text without a label at its beginning, and its colon: a few words that name an answer, or who speaks."""
     bare = text.lstrip(_ORNAMENTS)
     head = bare[:_LONGEST_LABEL].replace("：", ":")
     label, colon, _ = head.partition(":")
     words = label.strip(_ORNAMENTS).lower()
-    ends_as_label = words.endswith(_LABEL_WORDS) and "\n" not in words and len(words.split()) <= 3
-    if not colon or not ends_as_label:
+    ends_as_label = words in _SPEAKERS or (words.endswith(_LABEL_WORDS) and len(words.split()) <= 3)
+    if not colon or not ends_as_label or "\n" in words:
         return text
     return _after(bare[len(label) + 1 :])
