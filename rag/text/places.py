@@ -16,7 +16,6 @@ _TABLE_PATH = Path(__file__).with_name("places.json")
 _AROUND = 10
 """Characters on each side of a name by which it is told whether the words are divided so."""
 
-
 _ALSO_CALLED = {
     "united kingdom": (" uk", "(uk", "britain"),
     "united states": ("usa", "u.s.", "america"),

@@ -110,7 +110,7 @@ _CODE = re.compile(
     r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
 )
 _DIGITS = re.compile(r"\d")
-_ADDRESS = re.compile(rf"https?://[^\s,;()!。{IDEOGRAPHS}]+")  # commas and brackets were wide ones before
+_ADDRESS = re.compile(rf"https?://[^\s,;()!。{IDEOGRAPHS}]+")  # wide commas and brackets end it, folded too
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
     r"(?<!\d)(\d{1,2})(?::(\d{2}))?\s*(am|pm)(?![a-z])|(?<!\d)(\d{1,2})[:时](\d{2})(?!\d)|(\d{1,2})\s*点(?!击)"
