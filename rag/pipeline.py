@@ -19,13 +19,14 @@ from rag.evidence.selection import RankedSentences
 from rag.evidence.temporal_intent import is_valid_for
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
-from rag.generation.context_fit import evidence_room
+from rag.generation.context_fit import ContextFit, evidence_room
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import build_messages
 from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import mark_unconfirmed
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
+from rag.protocols import Message
 from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
 from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.filters import EVERYTHING, Filters
@@ -53,6 +54,8 @@ from rag.tracing import Trace
 
 _CHUNK_TOKENS = 100
 """What a chunk has at least, as a rule, of the embedder's tokens."""
+_FEWEST_READ_TOKENS = 160
+"""Of passages beside a long question in a small context: with fewer, the answer is seldom among them."""
 
 
 class Retrieves(Protocol):
@@ -133,6 +136,24 @@ class AskOptions:
         return self.filters != EVERYTHING or self.top_k is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """The passages to be shown, and the sentences of those in force, whose ``numbers`` are in the ranking's order."""
+
+    passages: Sequence[Evidence]
+    numbers: Sequence[int]
+    sentences: RankedSentences
+
+    def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
+        """Return the passages with what the model is to read, so many embedder tokens, and what can be quoted."""
+        spans = zip(self.sentences.to_send(budget_tokens), self.sentences.to_quote(), strict=True)
+        chosen = dict(zip(self.numbers, spans, strict=True))
+        return tuple(
+            replace(one, sent=chosen[one.number][0], quoted=chosen[one.number][1]) if one.number in chosen else one
+            for one in self.passages
+        )
+
+
 class AskKeywords(TypedDict, total=False):
     """The fields of ``AskOptions`` as keywords, for callers who write one or two of them."""
 
@@ -157,8 +178,9 @@ class Pipeline:
     def __init__(self, parts: PipelineParts) -> None:
         self.parts = parts
         self._pace = PromptSpeed()
+        self._context_fit = ContextFit(lambda: parts.gateway.room_tokens(parts.settings), parts.count_tokens)
         self._drafting = AnswerGeneration(
-            parts.gateway, parts.settings, parts.count_tokens, parts.reading_fit, self._pace
+            parts.gateway, parts.settings, self._context_fit, parts.reading_fit, self._pace
         )
 
     def start_model(self) -> str:
@@ -249,7 +271,7 @@ class Pipeline:
         """How many embedder tokens of the passages the model is to read now: by its pace and its context."""
         settings = self.parts.settings
         context = self.parts.gateway.room_tokens(settings)
-        room = evidence_room(context, settings.answer_budget_tokens + settings.thinking_budget_tokens)
+        room = evidence_room(context, settings.reply_budget_tokens(think=True))
         return self._pace.affordable_tokens(
             settings.prompt_evidence_seconds,
             unknown=settings.prompt_evidence_tokens,
@@ -283,12 +305,14 @@ class Pipeline:
         retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.found_documents)
         previous = question_before(text, earlier)
         with trace.span("pack"):
-            evidence = self._packed(in_context(text, previous), retrieval, limit)
+            packed = self._packed(in_context(text, previous), retrieval, limit)
+            think = self._is_to_think(text, options.think)
+            evidence = self._fitting(packed, lambda evidence: build_messages(text, evidence, language, previous), think)
         request = AnswerRequest(
             question=text,
             previous=previous,
             language=language,
-            think=self._is_to_think(text, options.think),
+            think=think,
             evidence=evidence,
             retrieval_probability=retrieval.base_probability,
             generation=retrieval.generation,
@@ -299,7 +323,7 @@ class Pipeline:
         request.check_cancelled()
         return request, retrieval
 
-    def _packed(self, question: str, retrieval: Retrieval, chunks: int | None) -> tuple[Evidence, ...]:
+    def _packed(self, question: str, retrieval: Retrieval, chunks: int | None) -> _Packed:
         parts = self.parts
 
         def likeness(passage: Evidence, spans: Sequence[TextSpan]) -> Likeness | None:
@@ -308,10 +332,23 @@ class Pipeline:
         passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
         ranked = RankedSentences(relevant, question, likeness, parts.count_tokens)
-        to_send = ranked.to_send(self.prompt_evidence_tokens)
-        chosen = zip(relevant, to_send, ranked.to_quote(), strict=True)
-        judge_answerable = {one.number: replace(one, sent=sent, quoted=quoted) for one, sent, quoted in chosen}
-        return self._marked([judge_answerable.get(one.number, one) for one in passages], retrieval.generation)
+        return _Packed(self._marked(passages, retrieval.generation), [one.number for one in relevant], ranked)
+
+    def _fitting(
+        self, packed: _Packed, messages: Callable[[Sequence[Evidence]], list[Message]], think: bool
+    ) -> tuple[Evidence, ...]:
+        """Return the passages with as much to be read as the model has time for, and its context room.
+
+        What a prompt says around its sentences (titles, dates, a long question) is known only once it is written.
+        """
+        reply_tokens = self.parts.settings.reply_budget_tokens(think)
+        budget = self.prompt_evidence_tokens
+        while True:
+            evidence = packed.evidence(budget)
+            excess = self._context_fit.excess_tokens(messages(evidence), reply_tokens)
+            if not excess or budget <= _FEWEST_READ_TOKENS:
+                return evidence
+            budget = max(_FEWEST_READ_TOKENS, budget - excess)
 
     def _marked(self, passages: Sequence[Evidence], generation: int) -> tuple[Evidence, ...]:
         """Return the passages with the addresses in them that nobody has confirmed."""

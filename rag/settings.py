@@ -256,6 +256,10 @@ class Settings(BaseSettings):
         """Folder of all knowledge bases."""
         return self.data_dir / "knowledge"
 
+    def reply_budget_tokens(self, think: bool) -> int:
+        """Return how many tokens the model may write for one answer, with its thought where it thinks first."""
+        return self.answer_budget_tokens + (self.thinking_budget_tokens if think else 0)
+
     def document_passwords(self) -> tuple[str, ...]:
         """Return the lines of ``passwords_file``.  Raises ``SettingsError`` where it cannot be read."""
         if self.passwords_file is None:

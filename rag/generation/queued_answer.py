@@ -43,17 +43,16 @@ class AnswerGeneration:
         self,
         gateway: ModelGateway,
         settings: Settings,
-        count_tokens: Callable[[str], int],
+        context_fit: ContextFit,
         fit_of: Callable[[str], AnswerabilityFit | None],
         speed: PromptSpeed,
     ) -> None:
         self._gateway = gateway
         self._settings = settings
-        self._count_tokens = count_tokens
+        self._context_fit = context_fit
         self._fit_of = fit_of
         self._speed = speed
         self._shared: SharedStreams[Event] = SharedStreams()
-        self._context_fit = ContextFit(lambda: gateway.room_tokens(settings), count_tokens)
 
     def events(self, request: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
         """Yield ``Queued`` while others are served, the deltas, and ``Completed``.
@@ -89,9 +88,8 @@ class AnswerGeneration:
         """Describe the work to the queue: the length of the prompt behind its beginning, and whether to think."""
         messages = build_messages(request.question, request.evidence, request.language, request.previous)
         settings = self._settings
-        thought = settings.thinking_budget_tokens if request.think else 0
-        self._context_fit.require(messages, request.in_context, settings.answer_budget_tokens + thought)
-        work = Work(self._count_tokens(messages[-1].content), request.think)
+        self._context_fit.require(messages, request.in_context, settings.reply_budget_tokens(request.think))
+        work = Work(self._context_fit.count_tokens(messages[-1].content), request.think)
         most_waiting = settings.person_waiting if asker.owner else None
         return TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, most_waiting)
 

@@ -749,10 +749,21 @@ def test_who_stops_is_not_quoted_to(tmp_path: Path) -> None:
         list(events)
 
 
+_RULE = "Items of kind {0} can be returned within {0} days of their delivery if nothing of them is missing. "
+LONG_ARTICLE = Article("long.md", ["".join(_RULE.format(number) for number in range(60))])
+
+
+def test_beside_a_long_question_the_model_reads_as_much_as_its_context_has_room_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, says("Within 7 days."), articles=[LONG_ARTICLE], context_tokens=1400)
+    short = "How long can I return kind 7?"
+    for question in (short, f"{'It was green and large and arrived in May. ' * 20} {short}"):
+        desk.pipeline.answer(question)
+    beside_short, beside_long = (messages[-1].content.count("Items of kind") for messages in desk.generator.calls)
+    assert 0 < beside_long < beside_short
+
+
 def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_path: Path) -> None:
-    rule = "Items of kind {0} can be returned within {0} days of their delivery if nothing of them is missing. "
-    long = Article("long.md", ["".join(rule.format(number) for number in range(60))])
-    desk = Desk(tmp_path, says("Within 7 days."), articles=[long], prompt_evidence_seconds=1e-6)
+    desk = Desk(tmp_path, says("Within 7 days."), articles=[LONG_ARTICLE], prompt_evidence_seconds=1e-6)
 
     def read() -> int:
         asked, _ = desk.pipeline.prepare("How long can I return it?")

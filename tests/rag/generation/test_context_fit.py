@@ -29,7 +29,7 @@ def test_what_does_not_fit_says_how_long_the_question_may_be() -> None:
     ContextFit(lambda: 1024, words).require(messages(shorter), "why " * shorter, reply_tokens=384)
 
 
-def test_what_all_requests_begin_with_is_counted_once() -> None:
+def test_a_prompt_is_counted_once_however_often_it_is_looked_at() -> None:
     counted: list[str] = []
 
     def count(text: str) -> int:
@@ -37,9 +37,18 @@ def test_what_all_requests_begin_with_is_counted_once() -> None:
         return words(text)
 
     fit = ContextFit(lambda: 4096, count)
-    fit.require(messages(1), "why", 10)
-    fit.require(messages(2), "why why", 10)
+    for _ in range(2):
+        fit.require(messages(1), "why", 10)
+        fit.excess_tokens(messages(2), 10)
     assert len(counted) == 3
+
+
+@pytest.mark.parametrize("question_words", [100, 500, 1000])
+def test_without_its_excess_a_prompt_fits(question_words: int) -> None:
+    fit = ContextFit(lambda: 1024, words)
+    excess = fit.excess_tokens(messages(question_words), reply_tokens=384)
+    assert (excess > 0) is (question_words > 300)
+    assert fit.excess_tokens(messages(question_words - excess), reply_tokens=384) == 0
 
 
 @given(st.integers(0, 3000), st.integers(0, 3000))
