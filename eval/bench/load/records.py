@@ -30,6 +30,9 @@ class Told:
     real_seconds: float
 
 
+_MODEL_STAGES = ("load", "prompt", "thinking", "answer")
+
+
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
     """One question.  Times are milliseconds since the moment for which it was planned; None where it never came.
@@ -53,6 +56,13 @@ class LoadRecord:
     prompt_tokens: int = 0
     spans: tuple[SpanTime, ...] = ()
     told: tuple[Told, ...] = ()
+
+    @property
+    def around_model_ms(self) -> float | None:
+        """``total_ms`` less the stages of the model itself; None where no stages are known."""
+        if not self.spans:
+            return None
+        return self.total_ms - sum(span.duration_ms for span in self.spans if span.name in _MODEL_STAGES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,20 @@ def test_bars_say_what_was_met() -> None:
         "bar_lost": False,
     }
     gpu = {one.name: (one.shown, one.met) for one in bars(found, gpu_timed=True)}
-    assert gpu["bar_gpu_total"] == ("2960 ms", False)
+    assert gpu["bar_around_model"] == ("2980 ms", False), "what a reader waits, where no stage was the model's"
     assert "bar_raw" not in gpu, "raw clients of a stand-in tell nothing about a model's pace"
+
+
+def test_a_stand_in_for_a_gpu_tells_what_the_product_takes_around_the_model() -> None:
+    spans = (
+        SpanTime("embed", 900.0),
+        SpanTime("prompt", 300.0),
+        SpanTime("thinking", 100.0),
+        SpanTime("answer", 500.0),
+    )
+    found = figures([record("desk", 2500.0, spans=spans), record("desk", 900.0, "failed")], BLOCKS, sessions=10)
+    (around,) = (one for one in bars(found, gpu_timed=True) if one.name == "bar_around_model")
+    assert (around.shown, around.met) == ("1600 ms", False)
 
 
 def test_a_lost_turn_counts() -> None:
