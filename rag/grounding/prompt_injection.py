@@ -43,6 +43,8 @@ _MARKS = re.compile(
 )
 _FIRST_IDEOGRAPH = "\u2e80"
 _TURN = re.compile(r"(?<!\w)(?P<label>[^\W\d_]{1,16}+)[^\S\n]?[:：]")
+_CONTENT_BELOW = re.compile(r"(?<=[:：])(?:[^\S\n]*+\n)++(?:(?:[^\S\n]{2}|\t)[^\S\n]*+\S|[`~]{3})")
+"""What a list's item says in a paragraph or a block of its own: "- Error message:", and below it the message."""
 _TURNS_BEFORE = 2
 """Times that a speaker has spoken in a dialogue, from which on one that breaks off waits for the next."""
 _MARK_AT_THE_START = 24
@@ -220,7 +222,7 @@ def _spans_of_open_dialogues(text: str, spans: Sequence[TextSpan]) -> set[TextSp
     found: set[TextSpan] = set()
     for paragraph in _paragraphs(text, spans):
         begin, end = paragraph[0].start, paragraph[-1].end
-        if text[end - 1] not in ":：":
+        if text[end - 1] not in ":：" or _CONTENT_BELOW.match(text, end):
             continue
         turns = list(_TURN.finditer(text, begin, end))
         labels = [match["label"].lower() for match in turns]
