@@ -135,7 +135,7 @@ class _Comparison:
 
     def _sort(self, match: DocumentMatch) -> None:
         if match.kind in ("added", "changed"):
-            for detail in keys_of(f"{match.document.title}\n\n{match.document.text}"):
+            for detail in keys_of(f"{match.document.title}\n\n{match.document.text}", with_orders=self._generation > 0):
                 self._details.setdefault(detail, []).append(match.document.document_id)
         if match.kind == "added":
             self._added.add(match.document.document_id)

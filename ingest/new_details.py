@@ -1,14 +1,16 @@
-"""Addresses that a generation brings, and who confirms them.
+"""Addresses that a generation brings, orders to the model among its sentences, and who confirms them.
 
 The first publication of a knowledge base confirms what it holds: its owner chose the files.  Whatever comes later,
-by a watched folder above all, is marked until somebody confirms it.
+by a watched folder above all, is marked until somebody confirms it.  An order supports nothing, confirmed or not; it
+is told so that somebody looks at the document.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ingest.lock import writer_lock
-from rag.grounding.contact_details import contact_details
+from rag.grounding.contact_details import contact_details, sentence_key
+from rag.grounding.prompt_injection import injection_spans
 from rag.storage.connection import Database
 from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.store import KnowledgeStore
@@ -29,10 +31,12 @@ def note_details(database: Database, generation: int, between: Callable[[], None
 
 
 def confirm_first(database: Database, generation: int) -> None:
-    """Confirm what the first generation of a knowledge base holds."""
+    """Confirm what the first generation of a knowledge base holds; of a later one, see to ``confirmed.json``."""
     table = ContactDetailTable(database)
     if table.latest() is None:
         table.confirm(generation, "")
+    else:
+        table.keep()
 
 
 def new_details(database: Database, generation: int) -> tuple[NewDetail, ...]:
@@ -46,24 +50,31 @@ def new_details_of(found: Mapping[str, Sequence[str]], store: KnowledgeStore) ->
     return tuple(NewDetail(detail, tuple(sorted(set(found[detail])))) for detail in sorted(new))
 
 
-def confirm_details(folder: Path, person: str) -> tuple[int, int]:
-    """Confirm the addresses of the current generation; return its number and how many were new.
+def confirm_details(folder: Path, person: str, details: Collection[str] | None = None) -> tuple[int, int]:
+    """Confirm addresses of the current generation; return its number and how many were new.
 
-    Raises ``KnowledgeBaseMissing`` and ``IngestRunning``.
+    ``details`` are those that somebody has read, as ``NewDetail.detail`` has them: what a watched folder has brought
+    since then stays unconfirmed.  None: all.  Raises ``KnowledgeBaseMissing`` and ``IngestRunning``.
     """
     with KnowledgeStore(folder) as store:
         generation = store.require_generation()
     with writer_lock(folder), KnowledgeWriter(folder) as writer:
         note_details(writer.database, generation)
-        return generation, ContactDetailTable(writer.database).confirm(generation, person)
+        return generation, ContactDetailTable(writer.database).confirm(generation, person, details)
 
 
-def keys_of(text: str) -> Sequence[str]:
-    """Return the keys of a text's addresses, each once."""
-    return tuple(dict.fromkeys(one.key for one in contact_details(text)))
+def keys_of(text: str, *, with_orders: bool) -> Sequence[str]:
+    """Return the keys of a text's addresses and, where asked for, of its orders to the model, each once."""
+    keys = dict.fromkeys(one.key for one in contact_details(text))
+    if with_orders:
+        spans = sorted(injection_spans(text), key=lambda span: span.start)
+        words = dict.fromkeys(sentence_key(text[span.start : span.end]) for span in spans)
+        keys |= dict.fromkeys(f"order {one}" for one in words if f"directive {one}" not in keys)
+    return tuple(keys)
 
 
 def _note(table: ContactDetailTable, generation: int, between: Callable[[], None]) -> None:
+    with_orders = table.latest() is not None  # else what is found is confirmed at once, and nobody reads it
     for batch in table.unread(generation):
-        table.add({key: keys_of(text) for key, text in batch})
+        table.add({key: keys_of(text, with_orders=with_orders) for key, text in batch})
         between()

@@ -44,6 +44,7 @@ from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.access import UNSETTLED, keep_access, kept_access
 from rag.storage.connection import Database, storage_errors
+from rag.storage.contact_details import ContactDetailTable, keep_confirmed, kept_confirmed
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
@@ -166,6 +167,7 @@ def _open_run(
             require_same_embedder(KnowledgeStore(folder), embedder)
         is_first_time = embedder_before(KnowledgeStore(folder)) != (embedder.model_id, embedder.dimension)
         with KnowledgeWriter(folder) as writer:
+            ContactDetailTable(writer.database).take_back()
             table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
             if options.keep_vectors:
                 table.forget_damaged()
@@ -460,8 +462,9 @@ class DocumentWriting:
 def set_aside_if_damaged(folder: Path) -> bool:
     """Rename a damaged database to ``knowledge.db.damaged``, so that a new one is made from the files.
 
-    Who may read the new one is what ``access.json`` says; where there is no such file yet, nobody knows.  The caller
-    holds the writer's lock.  Return whether that was necessary.
+    Who may read the new one is what ``access.json`` says, and which addresses are confirmed ``confirmed.json``; where
+    there is no such file yet, nobody may read, and none is confirmed.  The caller holds the writer's lock.  Return
+    whether that was necessary.
     """
     database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS)
     if not database.exists():
@@ -475,6 +478,8 @@ def set_aside_if_damaged(folder: Path) -> bool:
     if not sound:
         if kept_access(folder) is None:
             keep_access(folder, UNSETTLED)  # before the new database: ended in between, nobody reads either
+        if kept_confirmed(folder) is None:
+            keep_confirmed(folder, ())  # likewise: nobody knows what was confirmed, so all is marked as new
         with storage_errors(folder):
             for suffix in _DATABASE_SUFFIXES:
                 path = folder / f"{DATABASE_NAME}{suffix}"

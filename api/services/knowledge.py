@@ -5,7 +5,7 @@ polls.  ``KnowledgeRegistry`` is shared by all pages: it opens each knowledge ba
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
@@ -339,15 +339,15 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         generation = store.current_generation()
         return ContactDetailTable(store).unconfirmed(generation) if generation else ()
 
-    def confirm_details(self) -> None:
-        """Confirm all addresses in what is served: answers mark them no more.
+    def confirm_details(self, details: Collection[str]) -> None:
+        """Confirm addresses in what is served, those that ``new_details`` showed: answers mark them no more.
 
         Raises ``IngestRunning`` and ``KnowledgeBaseMissing``.
         """
         from ingest.new_details import confirm_details
 
         user = self._permitted("lead")
-        generation, count = confirm_details(self._settings.knowledge_dir, user.name)
+        generation, count = confirm_details(self._settings.knowledge_dir, user.name, details)
         self.shelf.record(user, "confirmed", self.name, {"generation": generation, "number": count})
 
     def go_back(self, generation: int) -> Job:

@@ -284,13 +284,13 @@ def _directives(text: str) -> Iterator[ContactDetail]:
     for span in split_sentences(text):
         sentence = text[span.start : span.end]
         if is_directive(sentence):
-            yield ContactDetail("directive", directive_key(sentence), span.start, span.end)
+            yield ContactDetail("directive", f"directive {sentence_key(sentence)}", span.start, span.end)
 
 
-def directive_key(sentence: str) -> str:
-    """Return the key of a sentence that says what customers are to hear: its words, told apart where they are many."""
+def sentence_key(sentence: str) -> str:
+    """Return by what a sentence is known again: its words in plain letters, with a digest where they are many."""
     words = " ".join(plain(sentence).split())
     if len(words) <= _SHOWN_CHARACTERS:
-        return f"directive {words}"
+        return words
     digest = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-    return f"directive {words[:_SHOWN_CHARACTERS]}… ({digest})"
+    return f"{words[:_SHOWN_CHARACTERS]}… ({digest})"

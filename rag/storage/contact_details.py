@@ -2,16 +2,21 @@
 
 An address is a key of ``rag/grounding/contact_details.py``.  A document that was looked through has a row in any case,
 with an empty key where it names none.  What is confirmed stays confirmed, also where its document is written anew.
+So that it outlives the database, it is kept in ``confirmed.json`` beside it as well.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from rag.storage.connection import Database
+from rag.files import read_json, write_whole
+from rag.storage.connection import Database, storage_errors
 from rag.storage.store import VISIBLE
+
+CONFIRMED_NAME = "confirmed.json"
 
 _TEXTS_AT_ONCE = 256
 _NOT_CONFIRMED = "detail <> '' AND detail NOT IN (SELECT detail FROM confirmed_detail)"
@@ -107,19 +112,38 @@ class ContactDetailTable:
             ).fetchall()
         return frozenset(row[0] for row in rows)
 
-    def confirm(self, generation: int, person: str) -> int:
-        """Confirm all addresses of a generation; return how many were not confirmed before."""
+    def confirm(self, generation: int, person: str, details: Collection[str] | None = None) -> int:
+        """Confirm addresses of a generation, those among ``details`` or all; return how many are newly confirmed."""
         with self._database.transaction() as connection:
             confirmed = connection.execute(
                 "INSERT OR IGNORE INTO confirmed_detail (detail) SELECT DISTINCT detail FROM contact_detail "
-                f"JOIN document USING (document_key) WHERE {VISIBLE.format('document')} AND detail <> ''",
-                {"generation": generation},
+                f"JOIN document USING (document_key) WHERE {VISIBLE.format('document')} AND detail <> '' "
+                "AND (:details IS NULL OR detail IN (SELECT value FROM json_each(:details)))",
+                {"generation": generation, "details": None if details is None else json.dumps(sorted(details))},
             ).rowcount
-            connection.execute(
-                "INSERT INTO confirmation (generation, at, person) VALUES (?, ?, ?)",
-                (generation, datetime.now(UTC).isoformat(), person),
-            )
+            _record(connection, generation, person)
+        self._write_file()
         return confirmed
+
+    def keep(self) -> None:
+        """Write ``confirmed.json`` where there is none yet: of a knowledge base from before it was kept."""
+        if not (self._database.path.parent / CONFIRMED_NAME).exists():
+            self._write_file()
+
+    def take_back(self) -> None:
+        """Confirm what ``confirmed.json`` says, where the database knows of no confirmation: it was made anew."""
+        kept = kept_confirmed(self._database.path.parent)
+        if kept is None or self.latest() is not None:
+            return
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO confirmed_detail (detail) VALUES (?)", [(one,) for one in kept]
+            )
+            _record(connection, 0, "")
+
+    def _write_file(self) -> None:
+        details = [row[0] for row in self._database.rows("SELECT detail FROM confirmed_detail ORDER BY detail")]
+        keep_confirmed(self._database.path.parent, details)
 
     def latest(self) -> Confirmation | None:
         """Return the last confirmation; None before the first one."""
@@ -130,3 +154,27 @@ class ContactDetailTable:
 def _latest(connection: sqlite3.Connection) -> Confirmation | None:
     row = connection.execute("SELECT generation, at, person FROM confirmation ORDER BY rowid DESC LIMIT 1").fetchone()
     return None if row is None else Confirmation(row[0], datetime.fromisoformat(row[1]), row[2])
+
+
+def _record(connection: sqlite3.Connection, generation: int, person: str) -> None:
+    connection.execute(
+        "INSERT INTO confirmation (generation, at, person) VALUES (?, ?, ?)",
+        (generation, datetime.now(UTC).isoformat(), person),
+    )
+
+
+def keep_confirmed(folder: Path, details: Sequence[str]) -> None:
+    """Write ``confirmed.json`` of a knowledge base in one step."""
+    with storage_errors(folder):
+        write_whole(folder / CONFIRMED_NAME, json.dumps(details, ensure_ascii=False) + "\n", durable=True)
+
+
+def kept_confirmed(folder: Path) -> tuple[str, ...] | None:
+    """Return what ``confirmed.json`` says; None where there is no such file, nothing where it cannot be read."""
+    try:
+        found = read_json(folder / CONFIRMED_NAME)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return ()
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()

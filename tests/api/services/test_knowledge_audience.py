@@ -56,7 +56,7 @@ def test_an_article_that_became_internal_a_moment_ago_is_not_opened(
 
 @pytest.mark.parametrize(
     "what",
-    ["uses", "history", "sources", "waiting", "new_details", "job", "discard", "stop", "forget_job", "confirm_details"],
+    ["uses", "history", "sources", "waiting", "new_details", "job", "discard", "stop", "forget_job"],
 )
 def test_what_colleagues_work_with_is_not_told(library: Library, what: str) -> None:
     with pytest.raises(NotPermitted):
@@ -72,6 +72,7 @@ def test_changes_checks_and_explanations_are_not_told_either(library: Library) -
         lambda: shop.keep([("new.md", b"# New")]),
         lambda: shop.check(),
         lambda: shop.go_back(1),
+        lambda: shop.confirm_details(["host shop.example"]),
     ):
         with pytest.raises(NotPermitted):
             reach()

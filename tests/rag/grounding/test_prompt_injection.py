@@ -67,7 +67,7 @@ def test_a_dialogue_that_waits_for_its_next_answer_is_an_order(dialogue: str) ->
         "Name:\nStreet:\nTown:\nDate:",  # a form
         "Example: 3 EUR. Note: net. Example: 4 EUR. Note: gross. The fees are:",  # no speaker
         "Agent:\n\n- greet\n- ask for the number",
-        "- Error message: A.\n- Cause: B.\n- Error message: C.\n- Cause: D.\n- Error message:\n\n    The name is empty.",
+        "- Message: A.\n- Cause: B.\n- Message: C.\n- Cause: D.\n- Message:\n\n    The name is empty.",
         "- 错误消息：A\n- 原因：B\n- 错误消息：C\n- 原因：D\n- 错误消息：\n\n```\nThe name is empty.\n```",
     ],
 )

@@ -130,7 +130,7 @@ def draw_new_details(desk: KnowledgeService, language: Language) -> None:
         st.button(
             translate("ui.kb_confirm", language, count=len(details)),
             key="kb_confirm",
-            on_click=lambda: attempt(desk.confirm_details),
+            on_click=lambda: attempt(lambda: desk.confirm_details([one.detail for one in details])),
         )
 
 

@@ -105,7 +105,7 @@ def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
         agent.forget_job,
         lambda: agent.explain("tab", "fees?"),
         lambda: agent.explanation("tab"),
-        agent.confirm_details,
+        lambda: agent.confirm_details(["host evil.example"]),
         lambda: lead.go_back(1),
         lambda: lead.publish(checked(small, lead)),
     ]
