@@ -21,8 +21,8 @@ from api.grpc.addresses import GrpcAddress
 from rag.errors import AnswerdeskError, ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
-from rag.settings import Settings, load_settings
-from rag.terminal import exit_code_of, fail, terminal_language
+from rag.settings import LOOPBACKS, Settings, load_settings
+from rag.terminal import exit_code_of, fail, terminal_language, warn_root
 from rag.translate import translate
 
 DEFAULT_PORT = 8600
@@ -40,7 +40,16 @@ _EXAMPLES = """examples  示例:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked and return the exit code."""
+    """Do what is asked and return the exit code; an error is one sentence on standard error."""
+    try:
+        return _run(arguments)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["keys"]:
         from api.key_commands import main as keys
 
@@ -71,6 +80,9 @@ def _serve(options: argparse.Namespace) -> int:
     grpc = _grpc_address(options)
     require_sign_in(settings, options.host)
     require_free(options.host, options.port)
+    _begin_service()
+    if options.host not in LOOPBACKS and not settings.proxies():
+        print(translate("api.plain_http", terminal_language()), file=sys.stderr)
     started = _start_ollama(settings)
     address = f"http://localhost:{options.port}"
     print(translate("api.serving", terminal_language(), address=address), flush=True)
@@ -106,6 +118,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
     from api.services.shared import open_services
 
     settings = load_settings()
+    _begin_service()
     with redirect_stdout(sys.stderr):
         started = _start_ollama(settings)
     try:
@@ -114,6 +127,14 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
         if started:
             stop(settings)
     return 0
+
+
+def _begin_service() -> None:
+    from rag.turns.unforeseen import keep_words_out_of_logs
+
+    keep_words_out_of_logs()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
+    warn_root()
 
 
 def _start_ollama(settings: Settings) -> bool:
@@ -141,18 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _main() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
-    try:
-        return main(sys.argv[1:])
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-
-
 if __name__ == "__main__":
     keep_files_private()
-    exit_code = exit_code_of(_main)
+    exit_code = exit_code_of(lambda: main(sys.argv[1:]))
     # All is closed. A thread that still loads the embedder when Python winds up would make its native library abort.
     os._exit(exit_code)

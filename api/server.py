@@ -12,7 +12,6 @@ from api.callers import host_names
 from api.grpc.addresses import GrpcAddress
 from api.services.shared import SharedServices, open_services
 from rag.settings import Settings
-from rag.turns.unforeseen import keep_words_out_of_logs
 
 
 def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: GrpcAddress | None = None) -> None:
@@ -20,7 +19,6 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: 
 
     ``names`` are what this server is reached under; other Host headers are refused.
     """
-    keep_words_out_of_logs()
 
     @cache
     def services() -> SharedServices:

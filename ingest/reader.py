@@ -160,7 +160,7 @@ class FileReader:
             yield source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
             return
         with _in_memory(content) as descriptor:
-            limits = replace(self._limits, figures=0)
+            limits = replace(self._limits, figures=0, passwords=())  # a stranger's file is given no secret of ours
             for found in self._read(_Request("customer file", source, descriptor, limits, drop_figure)):
                 if not isinstance(found, Document):
                     yield found
@@ -174,7 +174,8 @@ class FileReader:
         if len(content) > self._limits.document_bytes:
             raise source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
         with _in_memory(content) as descriptor:
-            for found in self._read(_Request("picture", source, descriptor, self._limits, keep_picture)):
+            limits = replace(self._limits, passwords=())
+            for found in self._read(_Request("picture", source, descriptor, limits, keep_picture)):
                 if isinstance(found, DocumentUnreadable):
                     raise found
 

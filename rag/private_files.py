@@ -22,7 +22,7 @@ NO_RIGHTS_FOR_OTHERS = 0o077
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _OWN_ENTRIES = (
     "knowledge", "uploads", "runs", "serving", "sample", "benchmarks", "large-*", "turns.db*", "people.db*",
-    "erasure.key", KEPT_NAME, f".{KEPT_NAME}.*.part", f"{KEPT_NAME.removesuffix('.json')}.*.part",
+    "requests.db*", "erasure.key", KEPT_NAME, f".{KEPT_NAME}.*.part", f"{KEPT_NAME.removesuffix('.json')}.*.part",
 )  # fmt: skip
 """What the product makes in its data folder, as patterns of names."""
 

@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ui",
         description="Open the support desk, and bring what it needs.  打开客服工作台，并准备所需的一切。",
         epilog="python -m ui people: who may sign in  谁可以登录.  "
-        "ANSWERDESK_MODEL names the model, OLLAMATHIS_MACHINE a server that runs already.  Ctrl-C ends the desk.",
+        "ANSWERDESK_MODEL names the model, OLLAMA_HOST a server that runs already.  Ctrl-C ends the desk.",
     )
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, metavar="N", help="default 8501  端口，默认 8501")
     parser.add_argument(

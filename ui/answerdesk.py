@@ -160,6 +160,6 @@ def run() -> None:
     if sys.argv[1:2] == ["ingest"]:
         sys.exit(run_as_batch_work(lambda: exit_code_of(main)))
     exit_code = exit_code_of(main)
-    if sys.argv[1:2] == ["desk"]:
+    if sys.argv[1:2] in (["desk"], ["api"]):
         os._exit(exit_code)  # all is closed; a thread still loading the embedder would make its native library abort
     sys.exit(exit_code)

@@ -59,6 +59,20 @@ top info net app online site store tech cloud live pro link click fun space webs
 services shop club us is
 """.split()  # noqa: SIM905
 )
+# Hosts where anybody has an account: only with what follows does the address name somebody.
+_HOSTS_OF_MANY = frozenset(
+    """
+t.me telegram.me wa.me api.whatsapp.com chat.whatsapp.com signal.me line.me lin.ee m.me discord.gg discord.com
+bit.ly tinyurl.com t.co goo.gl is.gd cutt.ly rebrand.ly suo.im dwz.cn t.cn url.cn
+forms.gle docs.google.com drive.google.com sites.google.com forms.office.com forms.microsoft.com typeform.com
+surveymonkey.com wj.qq.com docs.qq.com jinshuju.net wjx.cn wjx.top
+paypal.me paypal.com buy.stripe.com venmo.com cash.app revolut.me ko-fi.com qr.alipay.com u.wechat.com weixin.qq.com
+mp.weixin.qq.com work.weixin.qq.com facebook.com fb.me instagram.com linkedin.com x.com twitter.com tiktok.com
+youtube.com youtu.be weibo.com douyin.com xiaohongshu.com taobao.com tb.cn dropbox.com wetransfer.com pan.baidu.com
+github.com gitee.com notion.so medium.com linktr.ee
+""".split()  # noqa: SIM905
+)
+_ACCOUNT = re.compile(r"(?::\d{1,5})?(?P<path>/[^\s\"'<>()\[\]“”‘’（）「」，。；、]{1,120}+)")
 _SENDS = re.compile(
     r"(?:\b(?:go to|visit|browse to|log ?(?:in|on) (?:at|to|on)|sign (?:in|on) (?:at|to|on)|pay (?:at|on|via)|online at"
     r"|(?:web)?site|web page|home ?page|portal|link|url)(?:[^\S\n](?:is|at))?|访问|登录|前往|网址|网站|官网|链接)"
@@ -191,10 +205,10 @@ def _addresses(text: str) -> Iterator[ContactDetail]:
             yield ContactDetail("mail", f"mail {name.lstrip('.+-_')}@{_host(host)}", *match.span())
     for match in _URL.finditer(small) if "://" in small else ():
         taken.append(match.span())
-        yield ContactDetail("host", f"host {_host(match['place'].rsplit('@', 1)[-1])}", *match.span())
+        yield ContactDetail("host", _host_key(match["place"].rsplit("@", 1)[-1], match), *match.span())
     for match in _BARE_HOST.finditer(small):
         if _is_host(match) and not any(start < match.end() and match.start() < end for start, end in taken):
-            yield ContactDetail("host", f"host {_host(match.group())}", *match.span())
+            yield ContactDetail("host", _host_key(match.group(), match), *match.span())
     for match in _IP_ADDRESS.finditer(small):
         if _is_reachable(match) and not any(start < match.end() and match.start() < end for start, end in taken):
             yield ContactDetail("host", f"host {match.group()}", *match.span())
@@ -224,6 +238,12 @@ def _is_reachable(match: re.Match[str]) -> bool:
         return ipaddress.IPv4Address(match.group()).is_global
     except ValueError:
         return False
+
+
+def _host_key(written: str, match: re.Match[str]) -> str:
+    host = _host(written)
+    account = _ACCOUNT.match(match.string, match.end()) if host in _HOSTS_OF_MANY else None
+    return f"host {host}{account['path'].rstrip('.,:;!?/') if account else ''}"
 
 
 def _host(written: str) -> str:

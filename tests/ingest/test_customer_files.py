@@ -14,6 +14,7 @@ from ingest.loaders.source import Limits
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
 from tests.ingest.loaders.test_picture import drawn
+from tests.ingest.loaders.test_zip_archive import LOCKED
 from tests.support.stalls import LONGEST_STALL_SECONDS, watched
 
 BODY = "Can I return it within 30 days?\n\n-- \nAnn\n\nOn 1 Aug 2026, Desk <help@shop.example> wrote:\n> Hello Ann"
@@ -49,6 +50,14 @@ def test_a_mail_is_its_subject_and_newest_words_and_nobodys_address(reader: File
 @pytest.mark.slow
 def test_a_mail_of_a_subject_alone_is_that(reader: FileReader) -> None:
     assert question_of_file("a.eml", mail("Where is my order 1234?", " "), reader) == "Where is my order 1234?"
+
+
+@pytest.mark.slow
+def test_a_strangers_file_is_not_opened_with_the_teams_passwords() -> None:
+    with FileReader(Limits(passwords=("sesame",))) as own:
+        (found,) = own.read_customer_file("a.zip", LOCKED)
+    assert isinstance(found, DocumentUnreadable)
+    assert found.details["reason"] == "encrypted"
 
 
 def test_a_text_is_its_words(reader: FileReader) -> None:

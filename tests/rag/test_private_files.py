@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -103,6 +104,19 @@ def test_a_data_folder_that_was_open_is_closed_and_one_sentence_says_so(tmp_path
         assert ran.err.count(said) == 1 and str(data) in ran.err
         assert [rights(path) for path in (data, data / "turns.db", data / "knowledge")] == [0o700, 0o600, 0o700]
     assert "Other users" not in run_rag("latency", env=environment(data)).err
+
+
+def test_all_that_the_product_makes_in_its_data_folder_is_known_as_its_own(tmp_path: Path) -> None:
+    made = re.compile(r'\bdata_dir / "([\w.-]+)"')
+    sources = [path for room in ("rag", "ingest", "eval", "api", "ui") for path in (CHECKOUT / room).rglob("*.py")]
+    names = {name for path in sources for name in made.findall(path.read_text("utf-8"))}
+    assert {"turns.db", "people.db", "requests.db", "runs", "sample"} <= names
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in names:
+        (data / name).touch()
+    data.chmod(0o755)
+    assert list(close_data_folder(data)) == [("narrowed", data)]
 
 
 def test_a_folder_that_holds_other_things_keeps_its_rights_and_the_entries_are_closed(tmp_path: Path) -> None:

@@ -65,13 +65,20 @@ def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk", *mor
         process.wait(timeout=PATIENCE_MS / 1000)
 
 
-def wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path, *, seconds: float = 180) -> None:
-    """Wait until the desk answers; its log is the reason where it does not."""
+def wait_until_up(
+    address: str,
+    process: "subprocess.Popen[bytes]",
+    log: Path,
+    *,
+    seconds: float = 180,
+    health: str = "/_stcore/health",
+) -> None:
+    """Wait until the desk, or another program with a path for its ``health``, answers; else its log is the reason."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            if httpx.get(f"{address}/_stcore/health", timeout=2).is_success:
+            if httpx.get(f"{address}{health}", timeout=2).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.05)  # it is not listening yet; there is nothing else to wait on

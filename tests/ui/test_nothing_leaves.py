@@ -1,7 +1,8 @@
 """Nothing leaves the machine, and nothing is written outside of the data and cache folders: the real product, one day.
 
-``make run`` with everything provided, an ingest with a picture, the terminal's question and retrieval, and a day on
-the desk.  Chromium asks its makers for much by itself, so it stays outside, and only what the pages ask for is watched.
+``make run`` with everything provided, an ingest with a picture, the terminal's question and retrieval, a day on the
+desk, and the API.  Chromium asks its makers for much by itself, so it stays outside, and only what the pages ask for is
+watched.
 
 A checkout without an environment of its own (``.venv``) would have one installed by ``make run``, from the network; of
 that only ``python -m ui`` is run, in the tests' own environment.
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, expect
@@ -33,6 +35,7 @@ from ui.navigation import PAGES
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 A_SLOW_MACHINES_SEARCH_MS = 120_000
 QUESTION = "How long do I have to return an item?"
+SEARCHED = "grandmother"
 UNANSWERABLE = "Who won the football world cup in 1998?"  # refused at once: no model need be waited for
 NOT_THE_PRODUCTS = {"__pycache__", ".git", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache"}
 MAIL = b"From: ann@shop.example\nSubject: Return\n\nHow long do I have to return a kettle?\n"
@@ -46,6 +49,7 @@ class Day:
     steps: dict[str, Attempts] = field(default_factory=dict)
     asked_hosts: set[str] = field(default_factory=set)
     written: list[str] = field(default_factory=list)
+    log: str = ""
 
     def note(self, url: str) -> None:
         """Note whom a page asks; what it holds itself (data:, blob:) is nobody."""
@@ -85,7 +89,7 @@ class Workplace:
         """Run a command of the product to its end, from an empty folder."""
         done = subprocess.run(
             self.network.command([sys.executable, "-m", *command]), cwd=self.bare[2], env=self.environment,
-            capture_output=True, text=True, check=False, timeout=300,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -93,10 +97,22 @@ class Workplace:
     @contextmanager
     def desk(self) -> Iterator[str]:
         """Do what ``make run`` does; yield the desk's address, as the browser outside reaches it."""
-        log = self.folder / "desk.log"
         command = [sys.executable, "-m", "ui", "--port", str(self.network.port), "--no-browser"]
         if (CHECKOUT / ".venv" / "answerdesk.stamp").exists():
             command = ["make", "-C", str(CHECKOUT), "run", f"PORT={self.network.port}", f"PYTHON={sys.executable}"]
+        with self._served(command, self.folder / "desk.log", "/_stcore/health") as address:
+            yield address
+
+    @contextmanager
+    def api(self) -> Iterator[str]:
+        """Serve the API, gRPC beside it; yield its address, as programs outside reach it."""
+        grpc_port = str(_free_port_beside(self.network.port + 1))
+        command = [sys.executable, "-m", "api", "--port", str(self.network.port), "--grpc-port", grpc_port]
+        with self._served(command, self.folder / "api.log", "/healthz") as address:
+            yield address
+
+    @contextmanager
+    def _served(self, command: Sequence[str], log: Path, health: str) -> Iterator[str]:
         with log.open("ab") as output:
             process = subprocess.Popen(
                 self.network.command(command), cwd=self.bare[2], env=self.environment, stdin=subprocess.DEVNULL,
@@ -104,7 +120,7 @@ class Workplace:
             )  # fmt: skip
         try:
             address = f"http://127.0.0.1:{self.network.port}"
-            wait_until_up(address, process, log, seconds=200)
+            wait_until_up(address, process, log, seconds=200, health=health)
             yield address
         finally:
             process.send_signal(signal.SIGTERM)  # which make passes on; Ctrl-C reaches a terminal's whole group
@@ -164,6 +180,12 @@ def day(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             _work_a_day(browser, address, record)
             note("the desk")
         note("its end")
+        place.run("api", "openapi")
+        place.run("api", "mcp")
+        with place.api() as address:
+            _ask_the_api(address)
+        record.log = (folder / "api.log").read_text("utf-8")
+        note("the API")
         record.written = [*place.written(), *checkout.changed()]
     yield record
 
@@ -184,6 +206,17 @@ def _questions(folder: Path) -> Sequence[str]:
     corpus.write_text(json.dumps(article) + "\n")
     questions.write_text(json.dumps(question) + "\n")
     return ["--corpus", str(corpus), "--questions", str(questions)]
+
+
+def _ask_the_api(address: str) -> None:
+    """Ask what a program asks: documents, with a word in the address, models, passages, and what is unanswerable."""
+    with httpx.Client(base_url=address, timeout=A_SLOW_MACHINES_SEARCH_MS / 1000) as http:
+        for path in (f"/api/v1/knowledge-bases/default/documents?containing={SEARCHED}", "/v1/models", "/metrics"):
+            assert http.get(path).status_code == 200, path
+        assert http.post("/api/v1/retrieve", json={"question": QUESTION}).json()["evidence"]
+        messages = [{"role": "user", "content": UNANSWERABLE}]
+        asked = http.post("/v1/chat/completions", json={"model": "answerdesk/default", "messages": messages})
+        assert asked.status_code == 200, asked.text
 
 
 def _work_a_day(browser: Browser, address: str, record: Day) -> None:
@@ -219,7 +252,7 @@ def test_no_step_tries_to_reach_another_machine(day: Day) -> None:
     if not day.isolated:
         assert not namespaces_are_given()
         print("this kernel gives users no network of their own: only the proxy and the audit hook watched")  # noqa: T201
-    assert list(day.steps) == ["make run", "ingest", "eval retrieval", "rag ask", "the desk", "its end"]
+    assert list(day.steps) == ["make run", "ingest", "eval retrieval", "rag ask", "the desk", "its end", "the API"]
     assert {step: tried for step, tried in day.steps.items() if not tried.none} == {}
 
 
@@ -229,3 +262,8 @@ def test_the_pages_ask_nobody_but_the_desk(day: Day) -> None:
 
 def test_nothing_is_written_outside_of_the_data_and_cache_folders(day: Day) -> None:
     assert day.written == []
+
+
+def test_no_word_of_a_customer_stands_in_the_apis_log(day: Day) -> None:
+    assert "/openapi.json" in day.log, "it said where it answers"
+    assert not [word for word in (SEARCHED, QUESTION, UNANSWERABLE) if word in day.log]

@@ -103,12 +103,14 @@ def _filled(path: str) -> str:
     return re.sub(r"{[^}]+}", "anything", path)
 
 
-@pytest.fixture
-def application(people: PeopleServices, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeskApplication]:
+@pytest.fixture(params=[False, True], ids=["desk", "desk and API"])
+def application(
+    people: PeopleServices, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[DeskApplication]:
     monkeypatch.setattr(Runtime, "_instance", None)
     before = config.get_option("server.allowedHosts")
     config.set_option("server.allowedHosts", ["desk.test"])
-    yield DeskApplication(services=lambda: people_only(people))
+    yield DeskApplication(services=lambda: people_only(people), api=request.param)
     config.set_option("server.allowedHosts", before)
 
 
@@ -165,6 +167,17 @@ def test_every_route_asks_for_the_desks_own_name_and_page_first(application: Des
                 assert closed.value.code == FOREIGN, (path, headers)
             else:
                 assert client.request(method, path, headers=headers).status_code == 403, (method, path, headers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("application", [True], indirect=True)
+@pytest.mark.parametrize("path", ["/v1/models", "/api/v1/knowledge-bases", "/metrics", "/openapi.json", "/mcp"])
+def test_beside_the_desk_the_api_asks_for_its_keys_and_the_desks_name(
+    application: DeskApplication, token: str, path: str
+) -> None:
+    client = TestClient(application, DESK, follow_redirects=False, headers=cookie(token))
+    assert client.get(path).status_code == 401, "a sign-in is no key"
+    assert client.get(path, headers={"Host": "evil.example"}).status_code == 421
 
 
 # Pages of others
