@@ -66,9 +66,12 @@ def unanswered_parts(
     for part in parts:
         own = _own_words(part, parts)
         value = asked_value(part)
-        answers = _says(own, supported) if value is None else _gives(value, own, supported, taken)
-        if value is not None and len(parts) > 1 and _names_the_unread(part, evidence, supported):
-            answers = False
+        if value is None:
+            answers = _says(own, supported)
+        elif len(parts) > 1 and _names_the_unread(part, evidence, supported):
+            answers = False  # before a figure is taken, which may be another part's
+        else:
+            answers = _gives(value, own, supported, taken)
         if not answers and not own & told:
             unanswered.append(part)
     return tuple(unanswered)

@@ -45,6 +45,8 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
         ("How long is the free trial? What does a recovery from Iceland cost?",
          "The free trial lasts 30 days. A recovery from Iceland costs USD 9.", TRIAL + " A recovery costs USD 9.",
          ("What does a recovery from Iceland cost",)),
+        ("How many days to Iceland? How long is the free trial?", "The free trial lasts 30 days.", TRIAL,
+         ("How many days to Iceland",)),
         # words answer what asks for no figure
         ("How long is the free trial, and where are backups kept?",
          "The free trial lasts 30 days. Scheduled backups are kept in the vault.", TRIAL, ()),
@@ -72,6 +74,7 @@ def test_a_part_is_answered_by_what_is_supported(
          "每个实例最多只能绑定 10 个存储空间。预留费一小时是 10 元。", ("预留费一小时多少钱",)),
         ("免费试用几天？寄到冰岛的运费是多少钱？",
          "免费试用期为 30 天。寄到冰岛的运费是 12 元。", ("寄到冰岛的运费是多少钱",)),
+        ("寄到冰岛要几天？免费试用几天？", "免费试用期为 30 天。", ("寄到冰岛要几天",)),
         ("免费试用几天？寄到挪威的运费是多少钱？", "免费试用期为 30 天。寄到挪威的运费是 12 元。", ()),
         ("免费试用几天？备份的文件保存在哪里？", "免费试用期为 30 天。备份文件保存在备份库中。", ()),
     ],
