@@ -8,6 +8,7 @@ import pytest
 from ingest.loaders.source import Limits, SourceFile
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable
+from rag.settings import Settings
 from tests.ingest.loaders.archives import zip_bytes
 from tests.ingest.loaders.loading import LIMITS, load_one, reason
 
@@ -62,3 +63,17 @@ def test_xml_for_which_memory_does_not_suffice_is_told_as_that(tmp_path: Path) -
         (found,) = reader.read(SourceFile(tmp_path / "a.docx", tmp_path))
     assert isinstance(found, DocumentUnreadable)
     assert found.details["reason"] == "too_much_memory"
+
+
+def test_every_limit_is_the_settings_own(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.write_text("sesame\nfoo\n", "utf-8")
+    settings = Settings(
+        data_dir=tmp_path, document_limit_megabytes=1, unpacked_limit_megabytes=2, archive_limit_entries=3,
+        archive_limit_depth=4, ocr_limit_pages=5, figure_limit=6, picture_limit_megapixels=7,
+        reading_memory_megabytes=800, ocr_memory_megabytes=3500, passwords_file=passwords,
+    )  # fmt: skip
+    assert Limits.of(settings) == Limits(
+        1_000_000, 2_000_000, 3, 4, 5, 6, 7_000_000, 800_000_000, 3_500_000_000, ("sesame", "foo")
+    )
+    assert Limits.of(Settings(data_dir=tmp_path)).memory_bytes == 1_000_000_000, "1 GB unless it looks at pictures"

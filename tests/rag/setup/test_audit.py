@@ -171,3 +171,14 @@ def test_every_package_of_the_shipped_locks_is_read() -> None:
         lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line[:1].isalnum()]
         pinned = {tuple(line.split(" ")[0].split("==")) for line in lines}
         assert {(package.name, package.version) for package in packages_in([lock])} == pinned
+
+
+def test_make_check_looks_into_every_lock_file() -> None:
+    recipe = (CHECKOUT / "Makefile").read_text("utf-8").split("\ncheck:")[1].split("\n\n")[0]
+    (command,) = (line for line in recipe.splitlines() if "rag.setup.audit" in line)
+    locks = {str(path.relative_to(CHECKOUT)) for path in (*CHECKOUT.glob("*.lock"), *CHECKOUT.glob("rag/setup/*.lock"))}
+    assert {"requirements.lock", "requirements-dev.lock"} < locks
+    listed = {
+        str(path.relative_to(CHECKOUT)) for word in command.split() for path in CHECKOUT.glob(word) if ".lock" in word
+    }
+    assert listed == locks
