@@ -42,7 +42,8 @@ class Questions:
     def of(cls, services: SharedServices, caller: Caller) -> "Questions":
         """Return the questions of a caller."""
         limit = services.shelf.settings.question_limit_characters
-        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user), caller, limit)
+        leads = "turns:write" in caller.rights
+        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user, leads=leads), caller, limit)
 
     def ask(self, request: TurnRequest, asker: str = "") -> str:
         """Begin a turn and return its id.
@@ -82,6 +83,14 @@ class Questions:
         if turn is None or (turn.session != self.caller.user.name and "turns:read" not in self.caller.rights):
             raise TurnMissing
         return turn
+
+    def require_changeable(self, turn_id: str) -> None:
+        """Raise ``RightMissing`` where somebody else asked, and the caller has no right to stop or rate their turns.
+
+        Raises ``TurnMissing`` as ``snapshot``.
+        """
+        if self.snapshot(turn_id).session != self.caller.user.name:
+            self.caller.require("turns:write")
 
     async def follow(self, turn_id: str) -> AsyncGenerator[TurnSnapshot | None, None]:
         """Yield a turn whenever it has changed, the last time when it has ended; None: it still goes on.

@@ -96,7 +96,7 @@ class Feedback:
             if useful is None and outcome is None:
                 raise RequestUnusable(reason="no_judgement")
             questions = self._access.questions(caller)
-            questions.snapshot(request.turn_id)
+            questions.require_changeable(request.turn_id)
             if useful is not None:
                 await run_in_threadpool(questions.turns.judge, request.turn_id, useful=useful, reason=reason)
             if outcome is not None:

@@ -159,7 +159,7 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
     @router.post("/turns/{turn_id}/stop", status_code=204, summary="Stop a turn; what it has is kept")
     def stop(turn_id: TURN_ID, caller: Annotated[Caller, Depends(access.having("ask"))]) -> None:
         questions = access.questions(caller)
-        questions.snapshot(turn_id)
+        questions.require_changeable(turn_id)
         questions.turns.cancel(turn_id)
 
 
@@ -169,7 +169,7 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
         turn_id: TURN_ID, body: Judgement, caller: Annotated[Caller, Depends(access.having("feedback"))]
     ) -> None:
         questions = access.questions(caller)
-        questions.snapshot(turn_id)
+        questions.require_changeable(turn_id)
         if body.useful is not None:
             questions.turns.judge(turn_id, useful=body.useful, reason=body.reason)
         if body.outcome is not None:
@@ -184,7 +184,11 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
         places = [Place(one.document_id, one.quote_start, one.quote_end) for one in cited]
         corrections = access.desk(caller, turn.knowledge_base).corrections
         assert corrections is not None  # the program's services have them
-        return curated_body(corrections.write(turn.knowledge_base, turn.question, body.answer, places))
+        may_skip_review = "curated:write" in caller.rights
+        written = corrections.write(
+            turn.knowledge_base, turn.question, body.answer, places, may_skip_review=may_skip_review
+        )
+        return curated_body(written)
 
 
 async def _begin(access: Access, questions: Questions, body: Ask, key: str | None) -> str:

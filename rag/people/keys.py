@@ -30,6 +30,7 @@ Right = Literal[
     "publish",
     "curated:write",
     "turns:read",
+    "turns:write",
     "evaluate",
     "metrics",
 ]
@@ -48,6 +49,7 @@ _LEAST_ROLES: dict[Right, Role] = {
     "publish": "admin",
     "curated:write": "lead",
     "turns:read": "lead",
+    "turns:write": "lead",
     "evaluate": "lead",
     "metrics": "lead",
 }

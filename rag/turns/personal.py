@@ -17,13 +17,17 @@ class PersonalTurns:
 
     A turn's link opens it for every colleague who may use its knowledge base, so that it can be handed over; only who
     asked it, or a lead, can stop it.  A user for the public audience reaches their own turns only: others' passages may
-    be internal.  ``who`` raises a ``PeopleError`` where nobody is signed in any more.
+    be internal.  ``who`` raises a ``PeopleError`` where nobody is signed in any more.  With ``leads`` False a lead is
+    as everybody else here: a key has that role by rights that need not be about turns.
     """
 
-    def __init__(self, turns: TurnService, bases: KnowledgeBases, who: Callable[[], User]) -> None:
+    def __init__(
+        self, turns: TurnService, bases: KnowledgeBases, who: Callable[[], User], *, leads: bool = True
+    ) -> None:
         self._turns = turns
         self._bases = bases
         self._who = who
+        self._leads = leads
 
     def submit(self, token: str, request: TurnRequest, *, tab: str = "") -> str:
         """Ask a knowledge base, from the browser tab of this name; whose turn it is says the person who is signed in.
@@ -77,7 +81,7 @@ class PersonalTurns:
             turn = self._seen(turn_id)
         except TurnMissing:
             return
-        if turn.session != user.name and not user.is_at_least("lead"):
+        if turn.session != user.name and not self._is_lead(user):
             raise NotPermitted(role="lead")
         self._turns.cancel(turn_id)
 
@@ -104,7 +108,7 @@ class PersonalTurns:
         """
         turn, user = self._seen(turn_id), self._who()
         asker: Standing = "asker" if turn.session == user.name else "colleague"
-        standing: Standing = "lead" if user.is_at_least("lead") else asker
+        standing: Standing = "lead" if self._is_lead(user) else asker
         self._turns.feedback.judge(turn_id, user.name, useful=useful, reason=reason, standing=standing)
 
     def opinion(self, turn_id: str) -> Opinion | None:
@@ -124,6 +128,9 @@ class PersonalTurns:
         if turn.session == user.name and turn.final:
             origin = OutcomeOrigin(turn.answer.lane if turn.answer is not None else "", topic_of(turn), group_of(user))
             self._turns.feedback.record(turn_id, outcome, changed_share, origin)
+
+    def _is_lead(self, user: User) -> bool:
+        return self._leads and user.is_at_least("lead")
 
     def _may_follow(self, user: User, request: TurnRequest) -> bool:
         try:

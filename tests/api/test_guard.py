@@ -9,6 +9,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.application import api_application
 from api.callers import host_names
+from rag.people.keys import Right
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 
 pytestmark = pytest.mark.slow
@@ -149,3 +150,45 @@ def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_pat
         assert http.get("/v1/models", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 401
         assert http.get("/v1/models", headers={"Authorization": "Bearer ad_wrong"}).status_code == 401
         assert http.get("/v1/models", headers={"Authorization": "Bearer none"}).status_code == 200
+
+
+def test_only_a_right_to_turns_lets_a_key_stop_and_rate_those_of_others(api: OfflineServer) -> None:
+    """A lead's role comes with many rights; one to others' turns comes with one."""
+    api.model.say("You can send", " back any item", held=True)
+    feedback = api.services.turns.feedback
+    with api.client(api.key("ask", "feedback", "metrics")) as owner:
+        turn_id = owner.post("/api/v1/turns", json={"question": QUESTION, "fresh": True}).json()["turn_id"]
+        address = f"/api/v1/turns/{turn_id}"
+        for rights in (("ask", "turns:read"), ("feedback", "turns:read"), ("ask", "feedback", "turns:read", "publish")):
+            with api.client(api.key(*rights)) as reader:
+                assert reader.get(address).status_code == 200
+                for refused in (
+                    reader.post(f"{address}/stop"),
+                    reader.post(f"{address}/feedback", json={"useful": False}),
+                ):
+                    assert (refused.status_code, refused.json()["code"]) == (403, "RightMissing")
+        assert owner.get(address).json()["state"] != "stopped"
+        assert feedback.opinion(turn_id) is None
+        with api.client(api.key("ask", "feedback", "turns:read", "turns:write")) as lead:
+            assert lead.post(f"{address}/feedback", json={"useful": False}).status_code == 204
+            assert lead.post(f"{address}/stop").status_code == 204
+        assert owner.get(address).json()["state"] == "stopped"
+        assert owner.post(f"{address}/feedback", json={"useful": True}).status_code == 204
+        opinion = feedback.opinion(turn_id)
+        assert opinion is not None
+        assert not opinion.useful, "the owner's key rates as whoever asked, not as a lead"
+
+
+def test_a_correction_waits_for_a_review_unless_the_key_may_write_answers(tmp_path: Path) -> None:
+    waiting: tuple[Right, ...] = ("turns:read", "metrics", "evaluate", "documents:write", "publish")
+    with offline_server(tmp_path, curated_review="on") as served:
+
+        def state(*rights: Right) -> str:
+            with served.client(served.key("ask", "feedback", *rights)) as http:
+                turn_id = http.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"]
+                written = http.post(f"/api/v1/turns/{turn_id}/correction", json={"answer": "30 days."})
+                assert written.status_code == 201
+                return str(written.json()["state"])
+
+        assert [state(), *map(state, waiting)] == ["waiting"] * 6
+        assert state("curated:write") == "serving"

@@ -175,3 +175,17 @@ def test_an_answer_is_judged_and_what_became_of_it_is_kept(face: GrpcFace) -> No
     other = face.key("feedback")
     assert reason_of(lambda: judge(wire.JudgeRequest(turn_id=turn, useful=True), metadata=other)) == "TurnMissing"
     assert reason_of(lambda: judge(wire.JudgeRequest(turn_id="?", useful=True), metadata=key)) == "TurnMissing"
+
+
+def test_another_callers_answer_is_rated_only_with_the_right_to_it(face: GrpcFace) -> None:
+    with face.api.client(face.api.key()) as owner:
+        turn_id = owner.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"]
+    request = wire.JudgeRequest(turn_id=turn_id, useful=False)
+    for rights in (("feedback", "turns:read"), ("feedback", "turns:read", "publish")):
+        key = face.key(*rights)
+        assert reason_of(lambda key=key: face.feedback.Judge(request, metadata=key)) == "RightMissing"
+    assert face.api.services.turns.feedback.opinion(turn_id) is None
+    face.feedback.Judge(request, metadata=face.key("feedback", "turns:read", "turns:write"))
+    opinion = face.api.services.turns.feedback.opinion(turn_id)
+    assert opinion is not None
+    assert not opinion.useful

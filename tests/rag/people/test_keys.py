@@ -114,6 +114,7 @@ def test_no_person_can_have_the_name_of_a_key(office: Office) -> None:
     [
         (["ask", "retrieve", "feedback", "documents:read"], "agent"),
         (["turns:read"], "lead"),
+        (["turns:write"], "lead"),
         (["evaluate"], "lead"),
         (["metrics"], "lead"),
         (["ask", "curated:write"], "lead"),
