@@ -23,7 +23,7 @@ from rag.generation.context_fit import ContextFit, evidence_room
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import build_messages
 from rag.generation.queued_answer import AnswerGeneration, Asker
-from rag.grounding.confirmation import mark_unconfirmed
+from rag.grounding.confirmation import confirmed_only, mark_unconfirmed
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
@@ -106,7 +106,7 @@ class AskOptions:
     that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None leaves the
     choice to the settings; ``top_k`` in [1, 24] limits the passages found.  Setting ``cancelled`` frees the model
     within a quarter of a second, unless another question waits for the same answer.  For the ``public`` audience the
-    answer rests on no internal document, whichever way it comes.
+    answer rests on no internal document, whichever way it comes, and on no sentence with an unconfirmed address.
 
     The queue before the model is fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in
     it; empty: this process, which may have any number.  ``conversation`` names the conversation whose prompt the model
@@ -305,7 +305,7 @@ class Pipeline:
         retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.found_documents)
         previous = question_before(text, earlier)
         with trace.span("pack"):
-            packed = self._packed(in_context(text, previous), retrieval, limit)
+            packed = self._packed(in_context(text, previous), retrieval, limit, options.audience)
             think = self._is_to_think(text, options.think)
             evidence = self._fitting(packed, lambda evidence: build_messages(text, evidence, language, previous), think)
         request = AnswerRequest(
@@ -323,16 +323,17 @@ class Pipeline:
         request.check_cancelled()
         return request, retrieval
 
-    def _packed(self, question: str, retrieval: Retrieval, chunks: int | None) -> _Packed:
+    def _packed(self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience) -> _Packed:
         parts = self.parts
 
         def likeness(passage: Evidence, spans: Sequence[TextSpan]) -> Likeness | None:
             return parts.sentence_likeness(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
 
-        passages = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
+        found = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
+        passages = self._told(found, retrieval.generation, audience)
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
         ranked = RankedSentences(relevant, question, likeness, parts.count_tokens)
-        return _Packed(self._marked(passages, retrieval.generation), [one.number for one in relevant], ranked)
+        return _Packed(passages, [one.number for one in relevant], ranked)
 
     def _fitting(
         self, packed: _Packed, messages: Callable[[Sequence[Evidence]], list[Message]], think: bool
@@ -350,11 +351,11 @@ class Pipeline:
                 return evidence
             budget = max(_FEWEST_READ_TOKENS, budget - excess)
 
-    def _marked(self, passages: Sequence[Evidence], generation: int) -> tuple[Evidence, ...]:
-        """Return the passages with the addresses in them that nobody has confirmed."""
+    def _told(self, passages: Sequence[Evidence], generation: int, audience: Audience) -> tuple[Evidence, ...]:
+        """Return the passages with the addresses marked that nobody has confirmed, or, for the public, without."""
         document_ids = sorted({one.document_id for one in passages})
         unconfirmed = ContactDetailTable(self.parts.store).unconfirmed_of(document_ids, generation)
-        return mark_unconfirmed(passages, unconfirmed)
+        return (confirmed_only if audience == "public" else mark_unconfirmed)(passages, unconfirmed)
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

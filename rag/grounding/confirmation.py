@@ -3,7 +3,8 @@
 A sentence of a passage is in one of three states.  It is an order to the model: then it supports nothing, is not read,
 quoted, cited or linked to (``supporting_sentences``).  It sends customers to an address, or says what they are to hear,
 and nobody has confirmed that: then it supports an answer, and the answer says so (``unconfirmed_sentences``) and is not
-kept for others.  Or it is about the matter.  What is confirmed is said by the knowledge base
+kept for others; but a customer who asks a program has nobody who would look at that mark, and for them such a sentence
+is not there (``confirmed_only``).  Or it is about the matter.  What is confirmed is said by the knowledge base
 (``rag/storage/contact_details.py``) when passages are packed, and travels with them.
 """
 
@@ -40,6 +41,21 @@ def without_unconfirmed(passage: Evidence) -> Evidence:
         if any(start < one.end and one.start < end for one in passage.unconfirmed):
             text = text[: sentence.start] + " " * (end - start) + text[sentence.end :]
     return replace(passage, text=text)
+
+
+def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:
+    """Return the passages as the public may read them, numbered anew; ``unconfirmed`` are as in ``mark_unconfirmed``.
+
+    Blanks stand where a sentence is not confirmed, and ``Evidence.unconfirmed`` tells where that is.  A passage of which
+    nothing else is left, or whose title or headings name such an address, is left out.
+    """
+    told = [
+        without_unconfirmed(one)
+        for one in mark_unconfirmed(evidence, unconfirmed)
+        if not sentences_naming("\n".join([one.title, *one.heading_path]), unconfirmed.get(one.document_id, ()))
+    ]
+    kept = (one for one in told if one.text.strip())
+    return tuple(replace(one, number=number) for number, one in enumerate(kept, start=1))
 
 
 def unconfirmed_sentences(

@@ -22,6 +22,7 @@ from rag.schema import Answer, Audience, Citation, Completed, Evidence, Origin, 
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.calibration import read_calibration
+from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -157,10 +158,16 @@ class AnswerCache:
         return True
 
     def _key(self, question: str, think: bool | None, generation: int, audience: Audience) -> CacheKey:
-        """Return the key: what was answered for colleagues may rest on what customers must not read."""
+        """Return the key: what was answered for colleagues may rest on what customers must not read.
+
+        Customers read only what is confirmed, so each confirmation has answers of its own for them.
+        """
         rests_on = [*self._asked, read_calibration(self._store.folder)]  # a new calibration holds from now on
         profile = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:24]
-        asked = f"{profile} think={think}" + (" audience=public" if audience == "public" else "")
+        asked = f"{profile} think={think}"
+        if audience == "public":
+            latest = ContactDetailTable(self._store).latest()
+            asked += f" audience=public confirmed={latest.at.isoformat() if latest is not None else None}"
         return CacheKey(normalized_question(question), asked, generation)
 
 

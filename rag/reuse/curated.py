@@ -17,7 +17,7 @@ from typing import Self
 from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
 from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import sentences_naming
+from rag.grounding.confirmation import confirmed_only, mark_unconfirmed, sentences_naming
 from rag.grounding.contact_details import detail_keys
 from rag.reuse.contacts import UnknownContacts, contacts_in
 from rag.reuse.question_key import normalized_question
@@ -104,7 +104,7 @@ class Curation:
     def answer(self, question: str, language: Language, trace: Trace, audience: Audience = "internal") -> Served | None:
         """Return the answer to the same question; None where there is none, or where it may serve no more.
 
-        The ``public`` audience has none that rests on an internal document.
+        The ``public`` audience has none that rests on an internal document, or names an unconfirmed address.
         """
         with trace.span("search"):
             found = self._kept.serving(normalized_question(question))
@@ -117,11 +117,17 @@ class Curation:
             evidence = self._evidence(found, generation)
             if audience == "public" and any(passage.audience == "internal" for passage in evidence):
                 return None
-            retrieved = Retrieved(evidence, True, 1.0, generation)
+            details = ContactDetailTable(self._store)
+            new = details.not_confirmed(sorted(detail_keys(found.kept.answer)))
             marked = self.doubtful_sentences(found.kept.answer, generation)
-            new = ContactDetailTable(self._store).not_confirmed(sorted(detail_keys(found.kept.answer)))
+            named = sentences_naming(found.kept.answer, new) if new else ()
+            unconfirmed = tuple(one for one in named if one not in marked)
+            if audience == "public" and unconfirmed:
+                return None
+            keys = details.unconfirmed_of([one.document_id for one in evidence], generation)
+            evidence = (confirmed_only if audience == "public" else mark_unconfirmed)(evidence, keys)
+            retrieved = Retrieved(evidence, True, 1.0, generation)
         served = _served(found, question, language, retrieved, marked, trace)
-        unconfirmed = tuple(one for one in sentences_naming(found.kept.answer, new) if one not in marked) if new else ()
         if not unconfirmed:
             return served
         answer = replace(served.completed.answer, unconfirmed=unconfirmed)

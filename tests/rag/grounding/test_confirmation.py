@@ -13,7 +13,7 @@ from rag.grounding.contact_details import detail_keys
 from rag.pipeline import Pipeline
 from rag.reuse.curated import Curation, Place
 from rag.reuse.sources import AnswerSources
-from rag.schema import Answer, Document, Evidence, TextSpan
+from rag.schema import Answer, Document, Evidence, Retrieved, TextSpan
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.curated import CuratedAnswers
 from rag.storage.writer import KnowledgeWriter
@@ -133,3 +133,63 @@ def test_a_persons_answer_with_an_address_that_nobody_confirmed_is_marked_and_no
     assert (served.lane, served.text) == ("curated", written)
     assert [written[span.start : span.end] for span in served.unconfirmed] == ["Or write to pay@evil.example."]
     assert [written[span.start : span.end] for span in served.unsupported] == ["See https://unknown.example/pay first."]
+
+
+def test_for_the_public_a_sentence_with_a_new_address_is_not_there_until_somebody_confirms_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, reply=RULE)
+    note(desk.folder, 1)
+    confirm(desk.folder, 1)
+    publish_documents(desk.folder, [changed(f"# Returns\n\n{RULE} {NEW}")], HashEmbedder())
+    note(desk.folder, 2)
+    passage = desk.pipeline.prepare(QUESTION, audience="public")[0].evidence[0]
+    (span,) = passage.unconfirmed
+    assert RULE in passage.text
+    assert "evil" not in passage.text
+    assert (span.end - span.start, passage.words(span).strip()) == (len("pay@evil.example"), "")
+    quoted = desk.pipeline.answer(QUESTION, quote="only", audience="public")
+    assert (quoted.lane, quoted.unconfirmed, "evil" in quoted.text, RULE in quoted.text) == ("quotation", (), False, True)
+    for reply in (f"{RULE} {NEW}", NEW):
+        other = Desk(tmp_path / str(len(reply)), reply=reply)
+        said = Pipeline(replace(desk.parts, gateway=other.parts.gateway)).answer(QUESTION, fresh=True, audience="public")
+        assert "evil" not in said.text
+        assert said.refused == (reply == NEW)
+    assert desk.pipeline.answer(QUESTION, audience="public").lane == "model"
+    assert desk.pipeline.answer(QUESTION, audience="public").lane == "cached"
+    confirm(desk.folder, 2)
+    assert desk.pipeline.answer(QUESTION, audience="public").lane == "model", "more may be read now"
+    assert NEW in desk.pipeline.prepare(QUESTION, audience="public")[0].evidence[0].text
+
+
+def test_a_title_with_a_new_address_takes_its_passage_from_the_public(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, replace(SAMPLE_DOCUMENTS[0], title="Returns"), reply=RULE)
+    note(desk.folder, 1)
+    confirm(desk.folder, 1)
+    publish_documents(desk.folder, [replace(SAMPLE_DOCUMENTS[0], title="Returns: pay@evil.example")], HashEmbedder())
+    note(desk.folder, 2)
+    shown = [one.title for one in desk.pipeline.prepare(QUESTION)[0].evidence]
+    told = [(one.number, one.title) for one in desk.pipeline.prepare(QUESTION, audience="public")[0].evidence]
+    assert shown[0] == "Returns: pay@evil.example"
+    assert told == list(enumerate(shown[1:], start=1))
+
+
+def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    note(desk.folder, 1)
+    confirm(desk.folder, 1)
+    publish_documents(desk.folder, [changed(f"# Returns\n\n{RULE} {NEW}")], HashEmbedder())
+    note(desk.folder, 2)
+    curation = Curation(desk.parts.store, CuratedAnswers(desk.folder))
+    pipeline = Pipeline(replace(desk.parts, lanes=AnswerSources(curation)))
+    place = Place(SAMPLE_DOCUMENTS[0].document_id)
+    kept = curation.write(QUESTION, f"{RULE} Or write to pay@evil.example.", author="Lin", sources=[place])
+    assert pipeline.answer(QUESTION).lane == "curated"
+    assert pipeline.answer(QUESTION, audience="public").lane == "model"
+    curation.retire(kept.number, "Lin")
+    curation.write(QUESTION, RULE, author="Lin", sources=[place])
+    retrieved = next(iter(pipeline.stream(QUESTION, audience="public")))
+    assert isinstance(retrieved, Retrieved)
+    assert ["evil" in one.text for one in retrieved.evidence] == [False]
+    assert pipeline.answer(QUESTION, audience="public").citations
+    marked = next(iter(pipeline.stream(QUESTION)))
+    assert isinstance(marked, Retrieved)
+    assert [one.words(span) for one in marked.evidence for span in one.unconfirmed] == ["pay@evil.example"]
