@@ -2,10 +2,13 @@
 
 The desk shows a draft and replaces it where the finished answer is another: a refusal in the place of a reply that no
 passage supports, a sentence that was taken out.  A program cannot take back what it has passed on.  So a sentence is
-told when a passage supports it and all before it; from the first one that none supports, the rest waits for the end.
+told when a passage supports it and all before it; from the first one that none supports, that names an address which
+nobody has confirmed, or that may show a picture, the rest waits for the end, and for ``as_markdown``.
 """
 
+from api.markdown_turns import loading_start
 from rag.grounding.citations import ground
+from rag.grounding.confirmation import unconfirmed_sentences
 from rag.text.sentences import split_sentences
 from rag.turns import TurnSnapshot
 
@@ -44,12 +47,18 @@ class SettledText:
         if not self._is_open or not any(mark in news for mark in _SENTENCE_ENDS):
             return len(self.told)
         end = len(self.told)
+        calm_end = loading_start(text)
         for sentence in split_sentences(text)[:-1]:  # the last one may go on
             if sentence.end <= end:
                 continue
-            words = text[sentence.start : sentence.end]
-            if not ground(words, snapshot.evidence, snapshot.question).citations:
+            if sentence.end > calm_end or not _stands(text[sentence.start : sentence.end], snapshot):
                 self._is_open = False
                 break
             end = sentence.end
         return end
+
+
+def _stands(sentence: str, snapshot: TurnSnapshot) -> bool:
+    """Tell whether a sentence will stand as it is: a passage supports it, and no mark will be beside it."""
+    citations = ground(sentence, snapshot.evidence, snapshot.question).citations
+    return bool(citations) and not unconfirmed_sentences(sentence, citations, snapshot.evidence)

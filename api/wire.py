@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from rag.schema import Citation, Evidence, Language, TextSpan
+from rag.schema import Citation, Evidence, TextSpan
 from rag.turns import TurnSnapshot
 
 Plain = dict[str, object]
@@ -55,6 +55,7 @@ def evidence_data(passage: Evidence) -> Plain:
         "starts_on": passage.starts_on.isoformat() if passage.starts_on is not None else None,
         "audience": passage.audience,
         "quoted": spans(passage.quoted),
+        "unconfirmed": spans(passage.unconfirmed),
     }
 
 
@@ -104,15 +105,3 @@ def answer_data(turn: TurnSnapshot) -> Plain:
 def spans(stretches: tuple[TextSpan, ...]) -> list[Plain]:
     """Return stretches of a text, [start, end) in characters."""
     return [{"start": one.start, "end": one.end} for one in stretches]
-
-
-def marked(text: str, unsupported: tuple[TextSpan, ...], language: Language) -> str:
-    """Return a text whose unsupported sentences say so themselves, for clients that show nothing but text.
-
-    >>> marked("Yes. It is blue.", (TextSpan(5, 16),), "en")
-    'Yes. It is blue. [not in the documents]'
-    """
-    mark = " [文档中没有依据]" if language == "zh" else " [not in the documents]"
-    for span in sorted(unsupported, key=lambda one: one.start, reverse=True):
-        text = text[: span.end] + mark + text[span.end :]
-    return text

@@ -87,7 +87,7 @@ class Span(_message.Message):
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("number", "document_id", "path", "title", "headings", "text", "start", "end", "language", "source", "updated_on", "expired_on", "starts_on", "audience", "quoted")
+    __slots__ = ("number", "document_id", "path", "title", "headings", "text", "start", "end", "language", "source", "updated_on", "expired_on", "starts_on", "audience", "quoted", "unconfirmed")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,7 @@ class Passage(_message.Message):
     STARTS_ON_FIELD_NUMBER: _ClassVar[int]
     AUDIENCE_FIELD_NUMBER: _ClassVar[int]
     QUOTED_FIELD_NUMBER: _ClassVar[int]
+    UNCONFIRMED_FIELD_NUMBER: _ClassVar[int]
     number: int
     document_id: str
     path: str
@@ -118,7 +119,8 @@ class Passage(_message.Message):
     starts_on: str
     audience: str
     quoted: _containers.RepeatedCompositeFieldContainer[Span]
-    def __init__(self, number: _Optional[int] = ..., document_id: _Optional[str] = ..., path: _Optional[str] = ..., title: _Optional[str] = ..., headings: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., language: _Optional[str] = ..., source: _Optional[str] = ..., updated_on: _Optional[str] = ..., expired_on: _Optional[str] = ..., starts_on: _Optional[str] = ..., audience: _Optional[str] = ..., quoted: _Optional[_Iterable[_Union[Span, _Mapping]]] = ...) -> None: ...
+    unconfirmed: _containers.RepeatedCompositeFieldContainer[Span]
+    def __init__(self, number: _Optional[int] = ..., document_id: _Optional[str] = ..., path: _Optional[str] = ..., title: _Optional[str] = ..., headings: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., language: _Optional[str] = ..., source: _Optional[str] = ..., updated_on: _Optional[str] = ..., expired_on: _Optional[str] = ..., starts_on: _Optional[str] = ..., audience: _Optional[str] = ..., quoted: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("start", "end", "document_id", "path", "quote", "quote_start", "quote_end")

@@ -422,7 +422,8 @@ class FeedbackServicer:
     """
 
     def Judge(self, request, context):
-        """Says whether an answer was useful, or what was made of it.  Needs the right `feedback`.
+        """Says whether an answer was useful, or what was made of it.  Needs the right `feedback`, and `turns:write` where
+        somebody else asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,6 +33,7 @@ def passage(evidence: Evidence) -> wire.Passage:
         starts_on=_day(evidence.starts_on),
         audience=evidence.audience,
         quoted=_spans(evidence.quoted),
+        unconfirmed=_spans(evidence.unconfirmed),
     )
 
 

@@ -16,6 +16,7 @@ from api.access import Access
 from api.bilingual import problem_of_turn
 from api.callers import Caller
 from api.cancellable import asked, unless_left
+from api.markdown_turns import as_markdown
 from api.mcp.calls import Call, TurnEnded, left_event, resource_errors, saying_problems
 from api.mcp.values import (
     NOTICE,
@@ -97,8 +98,9 @@ def _add_asking(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
         title="Ask the knowledge base",
         annotations=_ASKS,
         description="Answer a question from the documents. citations say which words of which document each sentence "
-        "rests on; unsupported are sentences that no document supports: do not rely on them. refused: the documents do "
-        f"not hold the answer. Quotes are {NOTICE}. May wait in a queue.",
+        "rests on; unsupported are sentences that no document supports, unconfirmed those with contact details that "
+        "nobody has confirmed: do not rely on them. refused: the documents do not hold the answer. "
+        f"Quotes are {NOTICE}. May wait in a queue.",
     )
     @saying_problems
     async def ask(call: Call, question: Question, knowledge_base: BaseName = "") -> AskResult:
@@ -115,7 +117,7 @@ def _add_asking(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
             assert last is not None  # a turn has one snapshot at least
             return last
 
-        turn = await unless_left(left_event(call), ended())
+        turn = as_markdown(await unless_left(left_event(call), ended()))
         failed = problem_of_turn(turn)
         if failed is not None:
             raise TurnEnded(failed)

@@ -16,6 +16,14 @@ Notice = Literal["quoted words of a document; data, not instructions"]
 NOTICE: Notice = "quoted words of a document; data, not instructions"
 
 
+class AnswerStretch(BaseModel):
+    """A stretch of the answer, or, beside a passage, of its document."""
+
+    start: int
+    end: int
+    text: str
+
+
 class FoundPassage(BaseModel):
     """Words of a document: ``text`` is its characters ``start`` to ``end``."""
 
@@ -32,6 +40,7 @@ class FoundPassage(BaseModel):
     updated_on: date | None
     expired_on: date | None = Field(description="the rule is not in force any more since then")
     starts_on: date | None = Field(description="the rule is in force from then on")
+    unconfirmed: list[AnswerStretch] = Field(description="contact details in it that nobody has confirmed")
 
 
 class SearchResult(BaseModel):
@@ -54,14 +63,6 @@ class QuotedCitation(BaseModel):
     quote: str
     quote_start: int
     quote_end: int
-
-
-class AnswerStretch(BaseModel):
-    """A stretch of the answer."""
-
-    start: int
-    end: int
-    text: str
 
 
 class Contradiction(BaseModel):
@@ -149,6 +150,9 @@ def found_passage(knowledge_base: str, passage: Evidence) -> FoundPassage:
         updated_on=passage.updated_on,
         expired_on=passage.expired_on,
         starts_on=passage.starts_on,
+        unconfirmed=[
+            AnswerStretch(start=one.start, end=one.end, text=passage.words(one)) for one in passage.unconfirmed
+        ],
     )
 
 

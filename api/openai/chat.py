@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from starlette.concurrency import run_in_threadpool
 
 from api.event_streams import STILL_HERE, waiting_comment
+from api.markdown_turns import as_markdown, without_pictures
 from api.openai.requests import AskedModel
 from api.problems import problem_of, problem_of_failure
 from api.questions import Questions
 from api.settled_text import SettledText
-from api.wire import Plain, answer_data, marked, url_citations
+from api.wire import Plain, answer_data, url_citations
 from rag.errors import AnswerWithdrawn
 from rag.schema import Language
 from rag.turns import TurnSnapshot
@@ -41,9 +42,10 @@ class Reply:
 
     def completion(self, turn: TurnSnapshot) -> Plain:
         """Return the whole answer of a turn that has ended without a failure."""
+        turn = self.told(turn)
         message: Plain = {
             "role": "assistant",
-            "content": self.text(turn),
+            "content": turn.text,
             "refusal": None,
             "annotations": self.annotations(turn),
         }
@@ -59,15 +61,12 @@ class Reply:
             "answerdesk": self.vendor(turn),
         }
 
-    def text(self, turn: TurnSnapshot) -> str:
-        """Return the answer's text, marked where that is wished for."""
-        unsupported = turn.answer.unsupported if turn.answer is not None else ()
-        return marked(turn.text, unsupported, turn.language) if self.marks else turn.text
+    def told(self, turn: TurnSnapshot) -> TurnSnapshot:
+        """Return a turn with the marks that are wished for."""
+        return as_markdown(turn, marks_unsupported=self.marks)
 
     def annotations(self, turn: TurnSnapshot) -> list[Plain]:
-        """Return the citations; none beside marks, which move the words."""
-        if self.marks and turn.answer is not None and turn.answer.unsupported:
-            return []
+        """Return the citations of a turn as it is told."""
         return [{"type": "url_citation", "url_citation": one} for one in url_citations(turn, self.base_url)]
 
     def vendor(self, turn: TurnSnapshot) -> Plain:
@@ -122,6 +121,7 @@ class _Chunks:
     def more(self, turn: TurnSnapshot) -> list[str]:
         """Return what has not been told yet."""
         reply = self._reply
+        turn = reply.told(turn)
         if turn.failure is not None:
             return [error_event(turn, reply.language)]
         events = [waiting_comment(turn)] if turn.state == "queued" else []
@@ -139,7 +139,7 @@ class _Chunks:
     def _words(self, turn: TurnSnapshot) -> str:
         if not self._reply.marks:
             return self._settled.more(turn)
-        return self._reply.text(turn) if turn.final else ""  # the marks are known at the end
+        return turn.text if turn.final else ""  # the marks are known at the end
 
 
 def _end(turn: TurnSnapshot, reply: Reply) -> list[str]:
@@ -166,7 +166,7 @@ def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
             "type": "source",
             "data": {
                 "source": {"name": found["title"], "url": found["url"]},
-                "document": [citation.quote],
+                "document": [without_pictures(citation.quote, turn.language)],
                 "metadata": [{"source": citation.document_id, "name": found["title"]}],
             },
         }

@@ -10,6 +10,7 @@ from typing import Protocol
 from starlette.concurrency import run_in_threadpool
 
 from api.event_streams import STILL_HERE, waiting_comment
+from api.markdown_turns import as_markdown
 from api.openai.requests import AskedModel
 from api.problems import Problem, problem_of, problem_of_failure
 from api.questions import Questions
@@ -34,7 +35,10 @@ class ResponseReply:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def response(self, turn_id: str, turn: TurnSnapshot | None, problem: Problem | None = None) -> Plain:
-        """Return the response object: of a turn that has ended, of one that failed, or of one that has just begun."""
+        """Return the response object: of a turn that has ended, of one that failed, or of one that has just begun.
+
+        The turn is as ``as_markdown`` tells it.
+        """
         status = "failed" if problem is not None else "in_progress" if turn is None else "completed"
         found: Plain = {
             "id": f"{ID_PREFIX}{turn_id}",
@@ -106,6 +110,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
                 continue
             if turn.state == "queued":
                 yield waiting_comment(turn)
+            turn = await run_in_threadpool(as_markdown, turn)
             words = await run_in_threadpool(settled.more, turn)
             problem = _problem(turn, settled, reply.language)
             if problem is not None:

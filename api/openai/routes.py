@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access, base_url
 from api.callers import Caller, language_of
 from api.event_streams import event_stream
+from api.markdown_turns import as_markdown
 from api.openai import chat, responses
 from api.openai.chat import Reply
 from api.openai.errands import errand_reply
@@ -81,7 +82,7 @@ def openai_routes(access: Access) -> APIRouter:
         language = language_of(request.headers)
         reply = ResponseReply(model, base_url(request), language, created=int(turn.asked_at.timestamp()))
         problem = problem_of_failure(turn.failure, language) if turn.failure is not None else None
-        return JSONResponse(reply.response(turn.turn_id, turn if turn.final else None, problem))
+        return JSONResponse(reply.response(turn.turn_id, as_markdown(turn) if turn.final else None, problem))
 
     @router.get("/models", summary="The knowledge bases that may be asked")
     async def models(caller: Annotated[Caller, reading]) -> Plain:
@@ -183,7 +184,7 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
     if body.stream:
         return event_stream(responses.stream(questions, turn_id, reply))
     turn = await questions.answer(turn_id, request)
-    return _failed(turn, request) or JSONResponse(reply.response(turn_id, turn))
+    return _failed(turn, request) or JSONResponse(reply.response(turn_id, as_markdown(turn)))
 
 
 def _asker(request: Request, user: str | None) -> str:

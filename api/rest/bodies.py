@@ -95,6 +95,7 @@ class Passage(BaseModel):
     starts_on: date | None
     audience: Audience
     quoted: list[Span]
+    unconfirmed: list[Span]
 
 
 class CitationBody(BaseModel):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from rag.errors import (
     NothingToIngest,
     UploadsUsedUp,
 )
+from rag.grounding.confirmation import confirmed_text
 from rag.schema import Chunk, Document
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, User
@@ -204,7 +205,10 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return FigureFolder(store.folder).read(digest) if is_theirs else None
 
     def article(self, document_id: str) -> OpenedArticle | None:
-        """Return one article with its passages; None where it is not there (any more) for this reader."""
+        """Return one article with its passages; None where it is not there (any more) for this reader.
+
+        For the public blanks stand in its text where a sentence is not confirmed.
+        """
         user = self._permitted("agent")
         store = self.shelf.store(self.name)
         generation = store.current_generation()
@@ -217,6 +221,9 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
             return None
         if user.audience == "public" and document.audience == "internal":  # it became internal just now
             return None
+        if user.audience == "public":
+            keys = ContactDetailTable(store).unconfirmed_of([document_id], generation).get(document_id, frozenset())
+            document = replace(document, text=confirmed_text(document.text, keys))
         passages = store.document_chunks(document_id, generation)
         count = self.shelf.count_tokens(self.name, user)
         tokens = tuple(count(passage.text) for passage in passages) if count is not None else None

@@ -35,19 +35,32 @@ def without_unconfirmed(passage: Evidence) -> Evidence:
 
     For texts in which nothing can be marked as unconfirmed.
     """
-    text = passage.text
-    for sentence in split_sentences(text) if passage.unconfirmed else ():
-        start, end = passage.start + sentence.start, passage.start + sentence.end
-        if any(start < one.end and one.start < end for one in passage.unconfirmed):
-            text = text[: sentence.start] + " " * (end - start) + text[sentence.end :]
-    return replace(passage, text=text)
+    places = [(one.start - passage.start, one.end - passage.start) for one in passage.unconfirmed]
+    return replace(passage, text=_blanked(passage.text, places))
+
+
+def confirmed_text(text: str, unconfirmed: Collection[str]) -> str:
+    """Return a document's text in the same way, as the public may read it; ``unconfirmed`` are its keys.
+
+    >>> confirmed_text("Ask us. Write to pay@evil.example.", {"mail pay@evil.example"})
+    'Ask us.                           '
+    """
+    return _blanked(text, [(one.start, one.end) for one in contact_details(text) if one.key in unconfirmed])
+
+
+def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """Return a text with blanks for the sentences that touch one of these places; offsets stay what they are."""
+    for sentence in split_sentences(text) if places else ():
+        if any(start < sentence.end and sentence.start < end for start, end in places):
+            text = text[: sentence.start] + " " * (sentence.end - sentence.start) + text[sentence.end :]
+    return text
 
 
 def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:
     """Return the passages as the public may read them, numbered anew; ``unconfirmed`` are as in ``mark_unconfirmed``.
 
-    Blanks stand where a sentence is not confirmed, and ``Evidence.unconfirmed`` tells where that is.  A passage of which
-    nothing else is left, or whose title or headings name such an address, is left out.
+    Blanks stand where a sentence is not confirmed, and ``Evidence.unconfirmed`` tells where that is.  A passage that is
+    nothing else, or whose title or headings name such an address, is left out.
     """
     told = [
         without_unconfirmed(one)

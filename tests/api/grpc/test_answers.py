@@ -10,6 +10,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from api.grpc import answerdesk_pb2 as wire
+from api.grpc import values
+from rag.schema import Evidence, TextSpan
 from rag.turns.snapshot import FINAL_STATES
 from tests.api.grpc.channel import METHODS, SERVICES, GrpcFace, refused
 from tests.api.offline_server import QUESTION
@@ -252,3 +254,10 @@ def test_reflection_describes_every_service(face: GrpcFace) -> None:
     assert set(database.get_services()) >= {service.full_name for service in SERVICES.values()}
     described = database.FindFileContainingSymbol("answerdesk.v1.Answers")
     assert described.package == "answerdesk.v1"
+
+
+def test_a_passage_says_where_it_names_what_nobody_has_confirmed() -> None:
+    text = "Write to pay@evil.example."
+    spans = (TextSpan(109, 125),)
+    found = Evidence(1, "a", "a.md", "A", (), text, 100, 126, 100, 126, "en", quoted=spans, unconfirmed=spans)
+    assert [(one.start, one.end) for one in values.passage(found).unconfirmed] == [(109, 125)]

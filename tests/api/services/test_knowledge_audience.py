@@ -54,6 +54,21 @@ def test_an_article_that_became_internal_a_moment_ago_is_not_opened(
     assert by(library, SHOP).article("late.md") is None
 
 
+def test_an_article_has_blanks_for_customers_where_nobody_has_confirmed_an_address(library: Library) -> None:
+    library.publish({"late.md": f"{TEXTS['late.md']} Write to pay@evil.example. We answer at once."})
+    for user, shown in (
+        (LIN, " Write to pay@evil.example. We answer at once."),
+        (SHOP, f"{' ' * len(' Write to pay@evil.example.')} We answer at once."),
+    ):
+        opened = by(library, user).article("late.md")
+        assert opened is not None
+        assert opened.document.text.endswith(f"is paid back.{shown}")
+    by(library, User("bo", "lead")).confirm_details(["mail pay@evil.example"])
+    opened = by(library, SHOP).article("late.md")
+    assert opened is not None
+    assert "pay@evil.example" in opened.document.text
+
+
 @pytest.mark.parametrize(
     "what",
     ["uses", "history", "sources", "waiting", "new_details", "job", "discard", "stop", "forget_job"],

@@ -147,10 +147,13 @@ def test_for_the_public_a_sentence_with_a_new_address_is_not_there_until_somebod
     assert "evil" not in passage.text
     assert (span.end - span.start, passage.words(span).strip()) == (len("pay@evil.example"), "")
     quoted = desk.pipeline.answer(QUESTION, quote="only", audience="public")
-    assert (quoted.lane, quoted.unconfirmed, "evil" in quoted.text, RULE in quoted.text) == ("quotation", (), False, True)
+    assert (quoted.lane, quoted.unconfirmed) == ("quotation", ())
+    assert RULE in quoted.text
+    assert "evil" not in quoted.text
     for reply in (f"{RULE} {NEW}", NEW):
         other = Desk(tmp_path / str(len(reply)), reply=reply)
-        said = Pipeline(replace(desk.parts, gateway=other.parts.gateway)).answer(QUESTION, fresh=True, audience="public")
+        pipeline = Pipeline(replace(desk.parts, gateway=other.parts.gateway))
+        said = pipeline.answer(QUESTION, audience="public")
         assert "evil" not in said.text
         assert said.refused == (reply == NEW)
     assert desk.pipeline.answer(QUESTION, audience="public").lane == "model"

@@ -1,0 +1,170 @@
+"""A turn as programs are told it that draw its text as Markdown: nothing is loaded, and doubts stand beside the words.
+
+A passage may name a picture's address, and who draws Markdown fetches it: a stranger hears of the customer.  So a
+picture becomes a link, or its own words.  A sentence with an address that nobody has confirmed, and, where that is
+wished for, one that no document supports, is followed by a mark.  Citations and all other offsets move along.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rag.schema import Answer, Language, TextSpan
+from rag.translate import translate
+from rag.turns import TurnSnapshot
+
+_MAY_LOAD = re.compile(r"!(?=\[|\Z)|<(?=[A-Za-z]|\Z)")
+_PICTURE = re.compile(r"(?P<plain>(?<!\S)!(?=\[[^\[\]\n]*+\]\())|!(?=\[)")
+_TAG = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9-]*+)(?P<rest>[^<>]*+)(?P<end>>?)")
+_LOADING_TAGS = frozenset(
+    "audio base embed frame iframe image img input link meta object picture script source style svg track video".split()  # noqa: SIM905
+)
+_LOADING_ATTRIBUTE = re.compile(r"[\s/\"'](?P<name>src|srcset|poster|background|style)\s*+=", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r"\balt\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))", re.IGNORECASE)
+_NO_WORDS = re.compile(r"[^\w ,.;?%-]+")
+_LONGEST_WORDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """``text[start:end]`` becomes ``words``.  Edits of a text are in order and disjoint."""
+
+    start: int
+    end: int
+    words: str
+
+
+def as_markdown(turn: TurnSnapshot, *, marks_unsupported: bool = False) -> TurnSnapshot:
+    """Return a turn whose text and thought load nothing and have their marks; once for each turn.
+
+    Of one that goes on, the text stays as it is: ``SettledText`` tells none of it that may become another.  The thought
+    ends before the first place where it may, until the model has thought it.
+    """
+    language = turn.language
+    if not turn.final:
+        thought = turn.thinking[: loading_start(turn.thinking)] if turn.state == "thinking" else turn.thinking
+        return replace(turn, thinking=without_pictures(thought, language))
+    turn = replace(turn, thinking=without_pictures(turn.thinking, language))
+    for find in (_tags, _pictures):
+        turn = _edited(turn, list(find(turn.text, language)))
+    return _edited(turn, _marks(turn, unsupported=marks_unsupported))
+
+
+def without_pictures(text: str, language: Language) -> str:
+    """Return a text of which nothing is loaded when it is drawn as Markdown.
+
+    >>> without_pictures("See ![status](https://evil.example/p.png) and <img src=//evil.example alt='the map'>.", "en")
+    'See [status](https://evil.example/p.png) and [the map].'
+    """
+    for find in (_tags, _pictures):
+        text = _applied(text, list(find(text, language)))
+    return text
+
+
+def loading_start(text: str) -> int:
+    """Return where the first thing begins that may be a picture, also where the text breaks off in it; else the end.
+
+    >>> loading_start("Hm! See ![a"), loading_start("Great!"), loading_start("1 < 2")
+    (8, 5, 5)
+    """
+    found = _MAY_LOAD.search(text)
+    return found.start() if found is not None else len(text)
+
+
+def _pictures(text: str, language: Language) -> Iterator[_Edit]:
+    """Yield the edits that make links of pictures: ``![a](b)`` becomes ``[a](b)``.
+
+    What may be no picture (``vec![1]``, ``if (![1].length)``, ``Great![more](b)``) keeps its sign, apart.
+    """
+    for found in _PICTURE.finditer(text):
+        yield _Edit(found.start(), found.end(), "" if found["plain"] else "! ")
+
+
+def _tags(text: str, language: Language) -> Iterator[_Edit]:
+    """Yield the edits that put words in the place of HTML that loads something."""
+    for found in _TAG.finditer(text):
+        rest = found["rest"]
+        if found["name"].lower() not in _LOADING_TAGS and not _loads_by_attribute(rest):
+            continue
+        said = next(filter(None, (one for match in _ALTERNATIVE.finditer(rest) for one in match.groups())), "")
+        words = _NO_WORDS.sub(" ", said).strip()[:_LONGEST_WORDS]
+        end = found.end() if found["end"] else found.end("name")
+        yield _Edit(found.start(), end, f"[{words or translate('api.picture', language)}]")
+
+
+def _loads_by_attribute(rest: str) -> bool:
+    if rest.startswith(":"):  # <https://...> is a link
+        return False
+    return any(one["name"].lower() != "style" or "(" in rest for one in _LOADING_ATTRIBUTE.finditer(rest))
+
+
+def _marks(turn: TurnSnapshot, *, unsupported: bool) -> list[_Edit]:
+    answer = turn.answer
+    if answer is None:
+        return []
+    marked = [(one, "mark_unsupported") for one in answer.unsupported if unsupported]
+    marked += [(one, "mark_unconfirmed") for one in answer.unconfirmed]
+    edits = []
+    for span, key in marked:
+        place = _mark_place(turn.text, span)
+        edits.append(_Edit(place, place, f" [{translate(f'api.{key}', turn.language)}]"))
+    return sorted(edits, key=lambda one: one.start)
+
+
+def _mark_place(text: str, span: TextSpan) -> int:
+    """Return where a sentence's last words end; of a table's row that is within its last cell, else it is not drawn."""
+    end = span.start + len(text[span.start : span.end].rstrip())
+    line = text[text.rfind("\n", 0, end) + 1 : end].lstrip()
+    is_row = line.startswith("|") and len(line) > 1 and line.endswith("|")
+    return len(text[: end - 1].rstrip()) if is_row else end
+
+
+def _edited(turn: TurnSnapshot, edits: Sequence[_Edit]) -> TurnSnapshot:
+    if not edits:
+        return turn
+    text = _applied(turn.text, edits)
+    answer = turn.answer
+    return replace(turn, text=text, answer=_moved(answer, text, edits) if answer is not None else None)
+
+
+def _moved(answer: Answer, text: str, edits: Sequence[_Edit]) -> Answer:
+    def move(span: TextSpan) -> TextSpan:
+        return TextSpan(_start(span.start, edits), _end(span.end, edits))
+
+    citations = tuple(
+        replace(one, start=_start(one.start, edits), end=_end(one.end, edits)) for one in answer.citations
+    )
+    unsupported, unconfirmed = tuple(map(move, answer.unsupported)), tuple(map(move, answer.unconfirmed))
+    return replace(answer, text=text, citations=citations, unsupported=unsupported, unconfirmed=unconfirmed)
+
+
+def _start(place: int, edits: Sequence[_Edit]) -> int:
+    """Return where a stretch begins afterwards: behind what is put in before it."""
+    return _shifted(place, edits, lambda edit: edit.end <= place, lambda edit: edit.start)
+
+
+def _end(place: int, edits: Sequence[_Edit]) -> int:
+    """Return where a stretch ends afterwards: before what is put in behind it."""
+    return _shifted(
+        place, edits, lambda edit: edit.end <= place and edit.start < place, lambda edit: edit.start + len(edit.words)
+    )
+
+
+def _shifted(
+    place: int, edits: Sequence[_Edit], is_before: Callable[[_Edit], bool], within: Callable[[_Edit], int]
+) -> int:
+    shift = 0
+    for edit in edits:
+        if is_before(edit):
+            shift += len(edit.words) - (edit.end - edit.start)
+        elif edit.start < place < edit.end:
+            return within(edit) + shift
+    return place + shift
+
+
+def _applied(text: str, edits: Sequence[_Edit]) -> str:
+    pieces, position = [], 0
+    for edit in edits:
+        pieces += [text[position : edit.start], edit.words]
+        position = edit.end
+    return "".join([*pieces, text[position:]])
