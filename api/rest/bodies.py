@@ -228,7 +228,11 @@ class EditedCurated(Body):
 
 
 class CuratedBody(BaseModel):
-    """An answer that a person wrote."""
+    """An answer that a person wrote.
+
+    ``doubtful`` are its sentences with a link, a mail address or a number to call that no document has, for whoever
+    reviews it; null for a caller who does not.
+    """
 
     number: int
     question: str
@@ -238,6 +242,7 @@ class CuratedBody(BaseModel):
     author: str
     written_at: datetime
     document_ids: list[str]
+    doubtful: list[str] | None
 
 
 class CuratedList(BaseModel):

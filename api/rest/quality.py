@@ -21,7 +21,7 @@ from api.rest.values import curated_body, job_body
 from api.services.shared import DeskServices
 from rag.errors import CuratedMissing
 from rag.reuse.curated import Place
-from rag.storage.curated import CuratedState
+from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.turns import PersonalCorrections
 
 _NUMBER = Annotated[int, Path(ge=1, le=1_000_000_000)]
@@ -42,19 +42,20 @@ def _curated_routes(router: APIRouter, access: Access) -> None:
     def curated(
         base: BASE, caller: Annotated[Caller, writing], state: Annotated[CuratedState | None, Query()] = None
     ) -> CuratedList:
-        found = _corrections(access.desk(caller, base)).list(base, state)
-        return CuratedList(curated=[curated_body(one) for one in found])
+        corrections = _corrections(access.desk(caller, base))
+        return CuratedList(curated=[_reviewed(corrections, base, one) for one in corrections.list(base, state)])
 
     @router.post("/knowledge-bases/{base}/curated", status_code=201, summary="Write one; it serves at once")
     def write(base: BASE, body: NewCurated, caller: Annotated[Caller, writing]) -> CuratedBody:
         places = [Place(document_id) for document_id in body.document_ids]
         corrections = _corrections(access.desk(caller, base))
-        return curated_body(corrections.write(base, body.question, body.answer, places))
+        return _reviewed(corrections, base, corrections.write(base, body.question, body.answer, places))
 
     @router.put("/knowledge-bases/{base}/curated/{number}", summary="Put one into other words")
     def edit(base: BASE, number: _NUMBER, body: EditedCurated, caller: Annotated[Caller, writing]) -> CuratedBody:
         corrections = _corrections(access.desk(caller, base))
-        return curated_body(corrections.edit(base, number, body.question, body.answer, body.language))
+        written = corrections.edit(base, number, body.question, body.answer, body.language)
+        return _reviewed(corrections, base, written)
 
     @router.post("/knowledge-bases/{base}/curated/{number}/approve", summary="Let one serve that waits for a review")
     def approve(base: BASE, number: _NUMBER, caller: Annotated[Caller, writing]) -> CuratedBody:
@@ -111,4 +112,9 @@ def _curated(corrections: PersonalCorrections, base: str, number: int) -> Curate
     found = next((one for one in corrections.list(base) if one.number == number), None)
     if found is None:
         raise CuratedMissing(number=number)
-    return curated_body(found)
+    return _reviewed(corrections, base, found)
+
+
+def _reviewed(corrections: PersonalCorrections, base: str, found: CuratedAnswer) -> CuratedBody:
+    """Return an answer with what a reviewer has to look at."""
+    return curated_body(found, corrections.doubtful_sentences(base, found.kept.answer))

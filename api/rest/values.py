@@ -1,5 +1,7 @@
 """The product's values as bodies of the native API."""
 
+from collections.abc import Sequence
+
 from api.problems import Problem, problem_of_failure
 from api.rest.bodies import CuratedBody, DocumentLine, JobBody, Passage, ProblemBody, StageTime, Trouble, TurnBody
 from api.services.jobs import Job
@@ -60,8 +62,8 @@ def as_body(problem: Problem) -> ProblemBody:
     return ProblemBody.model_validate(problem.as_problem())
 
 
-def curated_body(curated: CuratedAnswer) -> CuratedBody:
-    """Return an answer that a person wrote."""
+def curated_body(curated: CuratedAnswer, doubtful: Sequence[str] | None = None) -> CuratedBody:
+    """Return an answer that a person wrote; ``doubtful`` as ``CuratedBody`` has them."""
     kept = curated.kept
     return CuratedBody(
         number=curated.number,
@@ -72,6 +74,7 @@ def curated_body(curated: CuratedAnswer) -> CuratedBody:
         author=kept.author,
         written_at=curated.written_at,
         document_ids=[one.document_id for one in kept.sources],
+        doubtful=list(doubtful) if doubtful is not None else None,
     )
 
 

@@ -139,6 +139,31 @@ def test_what_becomes_of_an_answer_is_kept(api: OfflineServer, http: httpx.Clien
     assert http.post(f"{curated}/99/approve").json()["code"] == "CuratedMissing"
 
 
+def test_a_review_is_told_the_sentences_whose_addresses_no_document_has(api: OfflineServer) -> None:
+    with api.client(api.key(scopes=("finance",))) as http:
+        _review(api, http, "/api/v1/knowledge-bases/finance/curated")
+
+
+def _review(api: OfflineServer, http: httpx.Client, curated: str) -> None:
+    doubtful = ["Write to claims@evil.example first.", "Or call 0800 555 019."]
+    body = {"question": "Who looks at a claim?", "answer": f"{SENTENCE} {doubtful[0]}", "language": "en"}
+    written = http.post(curated, json={"question": body["question"], "answer": body["answer"]}).json()
+    assert written["doubtful"] == doubtful[:1]
+    number = written["number"]
+    assert {one["number"]: one["doubtful"] for one in http.get(curated).json()["curated"]}[number] == doubtful[:1]
+    assert http.post(f"{curated}/{number}/approve").json()["doubtful"] == doubtful[:1]
+    edited = http.put(f"{curated}/{number}", json=body | {"answer": " ".join([SENTENCE, *doubtful])}).json()
+    assert edited["doubtful"] == doubtful
+    clean = http.put(f"{curated}/{edited['number']}", json=body | {"answer": SENTENCE}).json()
+    assert clean["doubtful"] == []
+    assert http.post(f"{curated}/{clean['number']}/retire").json()["doubtful"] == []
+    with api.client(api.key("ask", "feedback", scopes=("finance",))) as agent:  # who cannot review learns nothing of it
+        turn_id = agent.post("/api/v1/ask", json={"question": "Who allows refunds?"}).json()["turn_id"]
+        corrected = agent.post(f"/api/v1/turns/{turn_id}/correction", json={"answer": doubtful[0]}).json()
+    assert corrected["doubtful"] is None
+    assert http.post(f"{curated}/{corrected['number']}/retire").json()["state"] == "retired"
+
+
 def test_documents_are_listed_and_read_in_stretches(http: httpx.Client) -> None:
     bases = http.get("/api/v1/knowledge-bases").json()["knowledge_bases"]
     assert [(one["name"], one["documents"]) for one in bases] == [("default", 4)]
