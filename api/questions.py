@@ -76,13 +76,18 @@ class Questions:
     def snapshot(self, turn_id: str) -> TurnSnapshot:
         """Return a turn as it is: one's own, or with the right ``turns:read`` anybody's in one's knowledge bases.
 
-        Raises ``TurnMissing``, also where it is not this caller's to see.
+        Customers see no draft.  Raises ``TurnMissing``, also where it is not this caller's to see.
         """
         with _hidden():
             turn = self.turns.snapshot(turn_id)
         if turn is None or (turn.session != self.caller.user.name and "turns:read" not in self.caller.rights):
             raise TurnMissing
-        return turn
+        return replace(turn, text="") if self.are_public and not turn.final else turn
+
+    @property
+    def are_public(self) -> bool:
+        """Whether customers ask them, who have nobody to tell them that a draft was no answer."""
+        return self.caller.user.audience == "public"
 
     def require_changeable(self, turn_id: str) -> None:
         """Raise ``RightMissing`` where somebody else asked, and the caller has no right to stop or rate their turns.

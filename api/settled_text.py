@@ -6,6 +6,8 @@ told when a passage supports it and all before it; from the first one that none 
 nobody has confirmed, or that may show a picture, the rest waits for the end, and for ``as_markdown``.
 """
 
+from dataclasses import replace
+
 from api.markdown_turns import loading_start
 from rag.grounding.citations import ground
 from rag.grounding.confirmation import unconfirmed_sentences
@@ -35,6 +37,13 @@ class SettledText:
         more = snapshot.text[len(self.told) : end]
         self.told += more
         return more
+
+    def shown(self, snapshot: TurnSnapshot) -> TurnSnapshot:
+        """Return a turn with no more of its text than may be told; one that is final as it is."""
+        if snapshot.final:
+            return snapshot
+        self.more(snapshot)
+        return replace(snapshot, text=self.told)
 
     def is_withdrawn(self, snapshot: TurnSnapshot) -> bool:
         """Tell whether a final text is another than the one that was told."""

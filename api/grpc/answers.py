@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Literal
 
+from starlette.concurrency import run_in_threadpool
+
 from api.access import Access
 from api.bilingual import bilingual, problem_of_turn
 from api.callers import Caller
@@ -11,6 +13,7 @@ from api.cancellable import asked, final_snapshot
 from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
+from api.settled_text import SettledText
 from api.stream_place import NewsName, StreamPlace
 from rag.errors import AnswerdeskError, RequestUnusable
 from rag.turns import TurnRequest, TurnSnapshot
@@ -34,9 +37,12 @@ class Answers:
         """Answer a question, step by step."""
         async with call_of(self._access, context, "ask") as caller:
             wanted = _turn_request(self._access, caller, request)
-            async with asked(self._access.questions(caller), wanted, request.user) as (turn_id, snapshots):
-                steps = _Steps(turn_id)
+            questions = self._access.questions(caller)
+            async with asked(questions, wanted, request.user) as (turn_id, snapshots):
+                steps, settled = _Steps(turn_id), SettledText() if questions.are_public else None
                 async for turn in snapshots:
+                    if turn is not None and settled is not None:
+                        turn = await run_in_threadpool(settled.shown, turn)
                     for event in steps.more(turn) if turn is not None else ():
                         await context.write(event)
                     failed = problem_of_turn(turn) if turn is not None and turn.final else None

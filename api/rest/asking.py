@@ -27,6 +27,7 @@ from api.rest.bodies import (
     TurnList,
 )
 from api.rest.values import curated_body, problem_body, turn_body
+from api.settled_text import SettledText
 from api.stream_place import NewsName, StreamPlace
 from api.wire import evidence_data
 from rag.errors import IdempotencyRunning
@@ -236,25 +237,29 @@ async def turn_events(
 ) -> AsyncIterator[str]:
     """Yield a turn's events: its passages, its place in the queue, its words as they come, and its end.
 
-    Words are a draft until ``completed``, whose text holds.  ``stops``: the turn ends when the client goes away.
+    Words are a draft until ``completed``, whose text holds; customers are told only what will stand.  ``stops``: the
+    turn ends when the client goes away.
     """
     place = after or StreamPlace()
+    settled = SettledText() if questions.are_public else None
     if stops:
         async with questions.stopped_when_left(turn_id) as snapshots:
-            async for event in _told(snapshots, place, language):
+            async for event in _told(snapshots, place, language, settled):
                 yield event
     else:
-        async for event in _told(questions.follow(turn_id), place, language):
+        async for event in _told(questions.follow(turn_id), place, language, settled):
             yield event
 
 
 async def _told(
-    snapshots: AsyncIterator[TurnSnapshot | None], place: StreamPlace, language: Language
+    snapshots: AsyncIterator[TurnSnapshot | None], place: StreamPlace, language: Language, settled: SettledText | None
 ) -> AsyncIterator[str]:
     async for turn in snapshots:
         if turn is None:
             yield STILL_HERE
             continue
+        if settled is not None:
+            turn = await run_in_threadpool(settled.shown, turn)
         for name, words in place.news(turn):
             yield _event(name, place, _data(name, turn, words))
         if turn.final:

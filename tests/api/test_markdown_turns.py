@@ -120,9 +120,27 @@ def test_a_customer_is_told_no_new_address_in_any_way(desk: OfflineServer, said:
             texts.append(http.post("/v1/chat/completions", json=body).text)
         texts.append(http.post("/api/v1/ask", json={"question": QUESTION, "fresh": True}).text)
         texts.append(http.post("/api/v1/retrieve", json={"question": QUESTION}).text)
-        stream = http.post("/api/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"}).text
-        texts.append("".join(block for block in stream.split("\n\n") if "event: answer" not in block))
+        body = {"question": QUESTION, "fresh": True}
+        texts.append(http.post("/api/v1/ask", json=body, headers={"Accept": "text/event-stream"}).text)
     assert [text for text in texts if "evil.example" in text and "img.evil.example" not in text] == []
+
+
+@pytest.mark.slow
+def test_a_customer_is_told_no_draft(desk: OfflineServer) -> None:
+    desk.model.say(f"{RULE} You get a car with every order. It", f" is red. {RULE}", held=True)
+    body = {"question": QUESTION, "fresh": True}
+    with desk.client(desk.key("ask", audience="public")) as http:
+        turn_id = http.post("/api/v1/turns", json=body).json()["turn_id"]
+        told = []
+        with http.stream("GET", f"/api/v1/turns/{turn_id}/events") as stream:
+            for line in stream.iter_lines():
+                data = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {}
+                if set(data) == {"text"}:
+                    told.append(data["text"])
+                    assert http.get(f"/api/v1/turns/{turn_id}").json()["text"] == ""
+                    desk.model.gate.set()
+        assert told == [RULE]
+        assert "car" in http.get(f"/api/v1/turns/{turn_id}").json()["text"], "the whole answer says what it is"
 
 
 @pytest.mark.slow

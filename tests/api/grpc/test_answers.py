@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
-from rag.schema import Evidence, TextSpan
+from rag.schema import Audience, Evidence, TextSpan
 from rag.turns.snapshot import FINAL_STATES
 from tests.api.grpc.channel import METHODS, SERVICES, GrpcFace, refused
 from tests.api.offline_server import QUESTION
@@ -59,6 +59,18 @@ def test_a_refusal_is_an_answer_and_no_error(face: GrpcFace) -> None:
     assert last.WhichOneof("event") == "refusal"
     assert last.refusal.refused
     assert "cheese" not in last.refusal.text
+
+
+@pytest.mark.parametrize("audience", ["internal", "public"])
+def test_a_customer_is_told_no_draft(face: GrpcFace, audience: Audience) -> None:
+    face.api.model.say(f"{SENTENCE} The moon is made of cheese. It", " is.", held=True)
+    drafts = ""
+    for event in face.answers.Ask(ask(), metadata=face.key("ask", audience=audience)):
+        drafts += event.draft.text
+        if drafts:
+            face.api.model.gate.set()
+    assert ("cheese" in drafts) == (audience == "internal")
+    assert drafts.startswith(SENTENCE)
 
 
 def test_passages_come_without_a_model(face: GrpcFace) -> None:
