@@ -6,9 +6,10 @@ All faces of the API ask through here, so that the queue, the limits, the rights
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from api.callers import Caller
 from api.services.shared import SharedServices
 from rag.errors import AccessDenied, TurnMissing
+from rag.protocols import Embedder, FloatMatrix
 from rag.retrieval.question import clean_question
 from rag.schema import Retrieved
 from rag.turns import PersonalTurns, TurnRequest, TurnSnapshot
@@ -26,8 +28,18 @@ HEARTBEAT_SECONDS = 5.0
 PROGRAM_TAB = "api"
 """The name under which programs without a key take turns with the desk's tabs."""
 _ASKER_DIGITS = 16
+_TEXTS_AT_ONCE = 8
+"""At most 4,096 tokens, for the embedder reads 512 of a text: about a second on two cores."""
 _GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Texts as vectors, each float32 [dimension] of length 1, and how many ``tokens`` they have together."""
+
+    vectors: Sequence[FloatMatrix]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,22 @@ class Questions:
         self.caller.require("retrieve")
         self.caller.spend_question()
         return await asyncio.wrap_future(self.turns.retrieve(self._bounded(request), tab=PROGRAM_TAB))
+
+    async def embed(self, texts: Sequence[str], embedder: Callable[[], Embedder]) -> Embeddings:
+        """Embed texts as passages, as one question of the key's limit.
+
+        Batches are pieces of work in the line of the caller's searches, so that others' come in between.
+
+        Raises ``RightMissing``, ``QuestionsTooFast`` and ``OwnQueueFull``, and what the embedder raises.
+        """
+        self.caller.require("retrieve")
+        self.caller.spend_question()
+        done: list[Embeddings] = []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            batch = texts[start : start + _TEXTS_AT_ONCE]
+            piece = partial(_embedded, embedder, batch)
+            done.append(await asyncio.wrap_future(self.turns.work(piece, tab=PROGRAM_TAB, goes_on=start > 0)))
+        return Embeddings([row for one in done for row in one.vectors], sum(one.tokens for one in done))
 
     def _bounded(self, request: TurnRequest) -> TurnRequest:
         """Return a request whose earlier questions are no longer than questions may be."""
@@ -178,6 +206,11 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _embedded(embedder: Callable[[], Embedder], texts: Sequence[str]) -> Embeddings:
+    made = embedder()  # loaded by the first one that wants it
+    return Embeddings(list(made.embed_passages(texts).vectors), sum(map(made.count_tokens, texts)))
 
 
 async def unless_gone(work: Coroutine[object, object, Result], request: Request) -> Result:

@@ -30,7 +30,7 @@ from api.openai.requests import (
 )
 from api.openai.responses import ID_PREFIX, ResponseReply
 from api.problems import problem_of, problem_of_failure
-from api.questions import PROGRAM_TAB, unless_gone
+from api.questions import PROGRAM_TAB, Embeddings, unless_gone
 from api.wire import Plain
 from rag.errors import DocumentUnreadable, ModelUnknown, RequestUnusable
 from rag.turns import Failure, TurnRequest, TurnSnapshot
@@ -96,23 +96,16 @@ def openai_routes(access: Access) -> APIRouter:
             asked_model(model, access.services(), caller.user)
         return _model(model)
 
-    @router.post("/embeddings", summary="Vectors of texts, by the product's embedder")
-    async def embed(body: EmbeddingRequest, caller: Annotated[Caller, Depends(access.having("retrieve"))]) -> Plain:
+    @router.post("/embeddings", summary="Vectors of texts, by the product's embedder", response_model=Plain)
+    async def embed(
+        request: Request, body: EmbeddingRequest, caller: Annotated[Caller, Depends(access.having("retrieve"))]
+    ) -> Response:
         if body.model != EMBEDDER_MODEL:
             raise ModelUnknown(model=body.model)
         texts = [body.input] if isinstance(body.input, str) else body.input
-        embedder = await run_in_threadpool(access.services().quality.embedder)
-        vectors = await run_in_threadpool(lambda: embedder.embed_passages(texts).vectors)
-        tokens = sum(embedder.count_tokens(text) for text in texts)
-        return {
-            "object": "list",
-            "model": EMBEDDER_MODEL,
-            "data": [
-                {"object": "embedding", "index": number, "embedding": _encoded(vector.tolist(), body.encoding_format)}
-                for number, vector in enumerate(vectors)
-            ],
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        embedding = access.questions(caller).embed(texts, access.services().quality.embedder)
+        embedded = await unless_gone(embedding, request)
+        return await run_in_threadpool(_embedding_list, embedded, body.encoding_format)
 
     return router
 
@@ -234,6 +227,16 @@ def _errand(model: AskedModel, text: str, *, stream: bool) -> Response:
 def _model(name: str) -> Plain:
     found: Plain = {"id": name, "object": "model", "created": 0, "owned_by": "answerdesk"}
     return found if name == EMBEDDER_MODEL else found | {"answerdesk": {"endings": [f":{one}" for one in OPTIONS]}}
+
+
+def _embedding_list(embedded: Embeddings, encoding: str) -> Response:
+    """Return vectors as an answer: of 256 texts two megabytes, which is too much to write in the event loop."""
+    rows = [
+        {"object": "embedding", "index": number, "embedding": _encoded(vector.tolist(), encoding)}
+        for number, vector in enumerate(embedded.vectors)
+    ]
+    usage = {"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens}
+    return JSONResponse({"object": "list", "model": EMBEDDER_MODEL, "data": rows, "usage": usage})
 
 
 def _encoded(vector: list[float], encoding: str) -> list[float] | str:

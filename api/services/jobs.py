@@ -18,7 +18,7 @@ from functools import partial
 from typing import Literal
 
 from rag.errors import AnswerdeskError, IngestRunning, IngestStopped
-from rag.turns import Failure, FairPool
+from rag.turns import Failure, FairPool, Share
 from rag.turns.unforeseen import log_unforeseen
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Jobs:
         self._ended = threading.Condition(self._lock)
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._controls: dict[str, JobControl] = {}
-        self._pool = pool if pool is not None else FairPool(_WORKERS, "job", at_once=_WORKERS_A_PERSON)
+        self._pool = pool if pool is not None else FairPool(_WORKERS, "job", Share(_WORKERS_A_PERSON))
         self._count = 0
         self._closed = False
 

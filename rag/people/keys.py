@@ -17,7 +17,7 @@ from rag.errors import ApiKeyRefused, ApiKeyUnknown, ApiKeyUnusable, PersonUnkno
 from rag.people.audit import Change, Detail, write_change
 from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.schema import Audience
-from rag.storage.access import ROLES, Role, User
+from rag.storage.access import KEY_PREFIX, ROLES, Role, User
 from rag.storage.connection import Database, Store
 
 Right = Literal[
@@ -92,7 +92,7 @@ class ApiKey:
     @property
     def user(self) -> User:
         """Return whom services ask about: no person can have a name with a colon."""
-        return User(f"key:{self.key_id}", least_role(self.rights), self.scopes, self.audience)
+        return User(f"{KEY_PREFIX}{self.key_id}", least_role(self.rights), self.scopes, self.audience)
 
     def has_expired(self, now: datetime) -> bool:
         """Tell whether its time is over."""

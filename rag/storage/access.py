@@ -52,6 +52,17 @@ class User:
 
 LOCAL_USER = User("local", "admin")
 """Whoever sits at the machine, where the desk asks nobody to sign in."""
+KEY_PREFIX = "key:"
+"""How the names of API keys as users begin; no person's has a colon."""
+
+
+def key_of_owner(owner: str) -> str:
+    """Return the API key behind somebody who takes turns with others, be it one of the key's users; empty: none.
+
+    >>> key_of_owner("key:k7f2"), key_of_owner("key:k7f2/9c1b"), key_of_owner("lin")
+    ('key:k7f2', 'key:k7f2', '')
+    """
+    return owner.partition("/")[0] if owner.startswith(KEY_PREFIX) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of 
 """
 
 from rag.turns.corrections import PersonalCorrections
-from rag.turns.fair_pool import FairPool, file_pool
+from rag.turns.fair_pool import FairPool, Share, file_pool
 from rag.turns.limits import NO_LIMITS, PersonLimits, Quota
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.rewritings import PersonalRewritings, Translations
@@ -39,6 +39,7 @@ __all__ = [
     "PipelineOf",
     "Pipelines",
     "Quota",
+    "Share",
     "Translations",
     "TurnRequest",
     "TurnService",

@@ -1,20 +1,23 @@
 """A thread pool that takes owners in turn, so that no owner can hold all threads.
 
-    pool = FairPool(16, "search", at_once=2, most_waiting=4)
+    pool = FairPool(16, "search", Share(2, most_waiting=4))
     future = pool.submit("lin", work)        # OwnQueueFull where four of lin's pieces wait already
 
-An owner has at most ``at_once`` threads.  When a thread is free, the owner with the fewest is served next, and of
-several the one whose last piece was begun longest ago; an owner's own pieces are done in the order in which they came.
+An owner has no more threads than its share, and the users of an API key together no more than the key's.  When a thread
+is free, the owner with the fewest is served next, and of several the one whose last piece was begun longest ago; an
+owner's own pieces are done in the order in which they came.
 """
 
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from rag.errors import AnswerdeskError, OwnQueueFull
 from rag.settings import Settings
+from rag.storage.access import key_of_owner
 
 Result = TypeVar("Result")
 _Piece = Callable[[], None]
@@ -22,11 +25,29 @@ _Piece = Callable[[], None]
 _FILE_READERS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of a pool one may have: ``at_once`` threads, None: all, and ``most_waiting`` more pieces, None: any number.
+
+    Raises ``ValueError`` where ``at_once`` is below 1.
+    """
+
+    at_once: int | None = None
+    most_waiting: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_once is not None and self.at_once < 1:
+            raise ValueError(f"at_once {self.at_once} must be at least 1")
+
+
+EVERYTHING = Share()
+
+
 class FairPool:
     """``workers`` threads.  Safe to use from many threads.
 
-    ``at_once`` is how many threads an owner may have, None: all; ``most_waiting`` how many more of an owner's pieces
-    may wait, None: any number.  Beyond, ``refusal`` is raised with ``waiting`` and ``owner``.
+    ``share`` is one owner's, and ``key_share`` what the users of one API key (``key_of_owner``) have together.  Where
+    more would wait, ``refusal`` is raised with ``waiting`` and ``owner``.
 
     >>> pool = FairPool(2, "sums")
     >>> pool.submit("lin", lambda: 1 + 1).result()
@@ -38,16 +59,16 @@ class FairPool:
         self,
         workers: int,
         name: str,
+        share: Share = EVERYTHING,
         *,
-        at_once: int | None = None,
-        most_waiting: int | None = None,
+        key_share: Share = EVERYTHING,
         refusal: type[AnswerdeskError] = OwnQueueFull,
     ) -> None:
-        if workers < 1 or (at_once is not None and at_once < 1):
-            raise ValueError(f"workers {workers} and at_once {at_once} must be at least 1")
+        if workers < 1:
+            raise ValueError(f"workers {workers} must be at least 1")
         self._workers = workers
-        self._at_once = at_once if at_once is not None else workers
-        self._most_waiting = most_waiting
+        self._share = share
+        self._key_share = key_share
         self._refusal = refusal
         self._changed = threading.Condition()
         self._running: Counter[str] = Counter()
@@ -55,10 +76,11 @@ class FairPool:
         self._is_closed = False
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
-    def submit(self, owner: str, work: Callable[[], Result]) -> "Future[Result]":
+    def submit(self, owner: str, work: Callable[[], Result], *, goes_on: bool = False) -> "Future[Result]":
         """Do ``work`` in a thread when it is the owner's turn.
 
-        Raises the pool's refusal, and ``RuntimeError`` once it is shut down.
+        What ``goes_on`` from a piece that was taken before is not refused.  Raises the pool's refusal else, and
+        ``RuntimeError`` once it is shut down.
         """
         future: Future[Result] = Future()
 
@@ -72,10 +94,9 @@ class FairPool:
                 self._running[owner] += 1
                 self._threads.submit(self._work, owner, piece)
                 return future
-            own = self._waiting.setdefault(owner, deque())
-            if self._most_waiting is not None and len(own) >= self._most_waiting:
-                raise self._refusal(waiting=len(own), owner=owner)
-            own.append(piece)
+            if not goes_on:
+                self._require_place(owner)
+            self._waiting.setdefault(owner, deque()).append(piece)
         return future
 
     def ahead_of(self, owner: str) -> int:
@@ -93,7 +114,22 @@ class FairPool:
         self._threads.shutdown(wait=True)
 
     def _may_run(self, owner: str) -> bool:
-        return self._running[owner] < self._at_once and self._running.total() < self._workers
+        if self._running.total() >= self._workers or not _is_below(self._running[owner], self._share.at_once):
+            return False
+        key = key_of_owner(owner)
+        if not key or self._key_share.at_once is None:
+            return True
+        return sum(count for one, count in self._running.items() if key_of_owner(one) == key) < self._key_share.at_once
+
+    def _require_place(self, owner: str) -> None:
+        """Raise the refusal where as many of the owner's, or of the key's, pieces wait as may."""
+        own, key = len(self._waiting.get(owner, ())), key_of_owner(owner)
+        if not _is_below(own, self._share.most_waiting):
+            raise self._refusal(waiting=own, owner=owner)
+        if key and self._key_share.most_waiting is not None:
+            of_key = sum(len(pieces) for one, pieces in self._waiting.items() if key_of_owner(one) == key)
+            if of_key >= self._key_share.most_waiting:
+                raise self._refusal(waiting=of_key, owner=owner)
 
     def _work(self, owner: str, piece: _Piece) -> None:
         """Do one piece after another, as long as there is one whose owner may have a thread."""
@@ -127,10 +163,13 @@ def file_pool(settings: Settings, refusal: type[AnswerdeskError]) -> FairPool:
     return FairPool(
         _FILE_READERS,
         "file",
-        at_once=settings.person_files_at_once,
-        most_waiting=settings.person_waiting,
+        Share(settings.person_files_at_once, settings.person_waiting),
         refusal=refusal,
     )
+
+
+def _is_below(count: int, limit: int | None) -> bool:
+    return limit is None or count < limit
 
 
 def _settle(future: "Future[Result]", work: Callable[[], Result]) -> None:

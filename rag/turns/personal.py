@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeVar
 
 from rag.errors import NotPermitted, TurnMissing
 from rag.schema import Retrieved
@@ -10,6 +11,8 @@ from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
 from rag.turns.service import TurnRequest, TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
+
+Result = TypeVar("Result")
 
 
 class PersonalTurns:
@@ -42,6 +45,10 @@ class PersonalTurns:
     def retrieve(self, request: TurnRequest, *, tab: str = "") -> Future[Retrieved]:
         """Find passages as ``TurnService.retrieve`` does.  Raises ``AccessDenied`` as well."""
         return self._turns.retrieve(self._own(request, self._who(), tab))
+
+    def work(self, work: Callable[[], Result], *, tab: str = "", goes_on: bool = False) -> Future[Result]:
+        """Do a piece of work in the line of one's searches, as ``TurnService.work`` does."""
+        return self._turns.work(owner_of(self._who(), tab), work, goes_on=goes_on)
 
     def _own(self, request: TurnRequest, user: User, tab: str) -> TurnRequest:
         self._bases.require(user, request.knowledge_base)

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rag.errors import (
     AnswerCancelled,
@@ -32,17 +32,20 @@ from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
 from rag.streams import closing_if_generator, let_go
 from rag.text.language import question_language
-from rag.turns.fair_pool import FairPool
+from rag.turns.fair_pool import FairPool, Share
 from rag.turns.limits import NO_LIMITS, PersonLimits, Quota
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 _REMEMBERED_TOKENS = 4096
 _EARLIER_QUESTIONS = 4
 _LOOK_FOR_ABANDONED_EVERY_SECONDS = 5.0
 _GIVES_WAY_SECONDS = 0.05
+_WORK_GIVES_WAY_SECONDS = 1.0  # longer than a search, and no longer: a flood of searches must not stop it
 _REMEMBERED_ENDS = 64
 _SEARCH_WORKERS = 16  # eight people's searches at their limit of two; processors are the narrower place
 _MINUTE_SECONDS = 60.0
@@ -135,10 +138,8 @@ class TurnService:
         self._ended: OrderedDict[str, TurnSnapshot] = OrderedDict()
         self._turn_of_token: OrderedDict[str, str] = OrderedDict()
         self.searches = Searches()
-        self._searchers = FairPool(
-            _SEARCH_WORKERS, "search", at_once=limits.searches, most_waiting=limits.waiting, refusal=OwnQueueFull
-        )
-        self._answerers = FairPool(workers, "turn", at_once=limits.answers)
+        self._searchers = FairPool(_SEARCH_WORKERS, "search", Share(limits.searches, limits.waiting))
+        self._answerers = FairPool(workers, "turn", Share(limits.answers))
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
 
@@ -198,6 +199,19 @@ class TurnService:
                 return next(event for event in events if isinstance(event, Retrieved))
 
         return self._searchers.submit(owner, search)
+
+    def work(self, owner: str, work: Callable[[], Result], *, goes_on: bool) -> Future[Result]:
+        """Do a piece of ``work`` of the search's kind in the line of the owner's searches, once no turn searches.
+
+        Long work comes in pieces: all but the first one go on, and are not refused.  Raises ``OwnQueueFull``; the
+        future raises what the work does.
+        """
+
+        def piece() -> Result:
+            self.searches.let_go_first(_WORK_GIVES_WAY_SECONDS)
+            return work()
+
+        return self._searchers.submit(owner, piece, goes_on=goes_on)
 
     @property
     def feedback(self) -> TurnFeedback:

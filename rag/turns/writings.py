@@ -43,7 +43,7 @@ from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
 from rag.streams import closing_if_generator
-from rag.turns.fair_pool import FairPool
+from rag.turns.fair_pool import FairPool, Share
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
 from rag.turns.unforeseen import log_unforeseen
@@ -134,7 +134,7 @@ class WritingService:
         self._lock = threading.Lock()
         self._live: OrderedDict[str, _Live] = OrderedDict()
         self._id_of_token: OrderedDict[str, str] = OrderedDict()
-        self._workers = FairPool(workers, "writing", at_once=at_once, most_waiting=_MOST_WAITING)
+        self._workers = FairPool(workers, "writing", Share(at_once, _MOST_WAITING))
 
     def submit(
         self,

@@ -3,7 +3,8 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from openai import APIError, AuthenticationError, BadRequestError, NotFoundError, OpenAI
 
 from api.openai.errands import errand_reply
+from rag.protocols import PassageVectors
+from rag.testing import HashEmbedder
+from rag.turns import TurnService
 from tests.api.offline_server import QUESTION, OfflineServer
 from tests.support.waiting import until
 
@@ -169,6 +173,83 @@ def test_embeddings_in_both_encodings(api: OfflineServer) -> None:
     plain = openai.embeddings.create(model="answerdesk-embedder", input="one text", encoding_format="float")
     assert by_default.data[0].embedding == pytest.approx(plain.data[0].embedding)
     assert len(by_default.data) == 2
+
+
+def test_embeddings_spend_the_keys_questions(api: OfflineServer) -> None:
+    with api.client(api.key("retrieve", pace=2)) as http:
+        body = {"model": "answerdesk-embedder", "input": ["one text", "another"]}
+        answers = [http.post("/v1/embeddings", json=body) for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert answers[-1].json()["error"]["code"] == "QuestionsTooFast"
+    assert answers[0].json()["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+
+
+def test_embeddings_are_made_in_batches_by_the_threads_that_search(
+    api: OfflineServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop, which all callers share, counts and embeds nothing."""
+    batches: list[int] = []
+    counted: list[str] = []
+    embed, count = HashEmbedder.embed_passages, HashEmbedder.count_tokens
+
+    def embed_passages(self: HashEmbedder, texts: Sequence[str]) -> PassageVectors:
+        batches.append(len(texts))
+        counted.append(threading.current_thread().name)
+        return embed(self, texts)
+
+    def count_tokens(self: HashEmbedder, text: str) -> int:
+        counted.append(threading.current_thread().name)
+        return count(self, text)
+
+    monkeypatch.setattr(HashEmbedder, "embed_passages", embed_passages)
+    monkeypatch.setattr(HashEmbedder, "count_tokens", count_tokens)
+    texts = [f"text number {number}" for number in range(20)]
+    found = client(api).embeddings.create(model="answerdesk-embedder", input=texts)
+    assert batches == [8, 8, 4]
+    assert len(counted) == 23
+    assert all(name.startswith("search") for name in counted), set(counted)
+    assert [one.index for one in found.data] == list(range(20))
+    assert found.usage.prompt_tokens == 60
+    alone = client(api).embeddings.create(model="answerdesk-embedder", input=texts[17])
+    assert found.data[17].embedding == alone.data[0].embedding
+
+
+def test_a_key_that_embeds_leaves_the_others_their_searches(
+    api: OfflineServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, embed, begun = threading.Event(), HashEmbedder.embed_passages, []
+
+    def embed_passages(self: HashEmbedder, texts: Sequence[str]) -> PassageVectors:
+        begun.append(len(texts))
+        assert gate.wait(timeout=10)
+        return embed(self, texts)
+
+    taken, work = [], TurnService.work
+
+    def counted_work(self: TurnService, owner: str, work_: Callable[[], Any], *, goes_on: bool) -> Future[Any]:
+        future = work(self, owner, work_, goes_on=goes_on)
+        taken.append(owner)
+        return future
+
+    monkeypatch.setattr(HashEmbedder, "embed_passages", embed_passages)
+    monkeypatch.setattr(TurnService, "work", counted_work)
+    body = {"model": "answerdesk-embedder", "input": ["held"] * 16}
+    with (
+        api.client(api.key("retrieve")) as flooder,
+        api.client(api.key("retrieve")) as other,
+        ThreadPoolExecutor(6) as threads,
+    ):
+        held = [threads.submit(flooder.post, "/v1/embeddings", json=body) for _ in range(6)]
+        until(lambda: len(taken) == 6)
+        refused = flooder.post("/v1/embeddings", json=body)
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "OwnQueueFull"
+        until(lambda: len(begun) == 2)
+        assert begun == [8, 8], "two threads of sixteen"
+        assert other.post("/api/v1/retrieve", json={"question": QUESTION}).json()["evidence"]
+        gate.set()
+        assert [one.result().status_code for one in held] == [200] * 6, "what was begun is finished"
+    assert begun == [8] * 12
 
 
 def test_errors_have_openais_form_in_the_callers_language(api: OfflineServer) -> None:

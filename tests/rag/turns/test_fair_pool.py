@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import OwnFilesWaiting, OwnQueueFull
-from rag.turns.fair_pool import FairPool
+from rag.turns.fair_pool import FairPool, Share
 
 
 class Gate:
@@ -46,7 +46,7 @@ def gate() -> Iterator[Gate]:
 
 
 def test_an_owner_with_two_hundred_pieces_leaves_the_others_their_threads(gate: Gate) -> None:
-    pool = FairPool(4, "test", at_once=2)
+    pool = FairPool(4, "test", Share(2))
     flood = [pool.submit("flooder", gate.work(f"flood {number}")) for number in range(200)]
     others = [pool.submit(name, gate.work(name)) for name in ("anna", "ben", "carl")]
     assert sorted(gate.until_begun(4)) == ["anna", "ben", "flood 0", "flood 1"]
@@ -58,7 +58,7 @@ def test_an_owner_with_two_hundred_pieces_leaves_the_others_their_threads(gate: 
 
 
 def test_beyond_the_pieces_that_may_wait_an_owner_is_refused_and_nobody_else(gate: Gate) -> None:
-    pool = FairPool(8, "test", at_once=2, most_waiting=4, refusal=OwnFilesWaiting)
+    pool = FairPool(8, "test", Share(2, 4), refusal=OwnFilesWaiting)
     for number in range(6):
         pool.submit("flooder", gate.work(str(number)))
     with pytest.raises(OwnFilesWaiting, match="4 of your files") as raised:
@@ -72,7 +72,7 @@ def test_beyond_the_pieces_that_may_wait_an_owner_is_refused_and_nobody_else(gat
 
 
 def test_a_refusal_ends_when_a_place_is_free(gate: Gate) -> None:
-    pool = FairPool(1, "test", most_waiting=1)
+    pool = FairPool(1, "test", Share(most_waiting=1))
     pool.submit("anna", gate.work("first"))
     second = pool.submit("anna", lambda: "second")
     with pytest.raises(OwnQueueFull):
@@ -107,12 +107,12 @@ def test_shutting_down_does_what_was_taken_and_takes_no_more() -> None:
 @pytest.mark.parametrize(("workers", "at_once"), [(0, None), (1, 0)])
 def test_a_pool_without_threads_is_refused(workers: int, at_once: int | None) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        FairPool(workers, "test", at_once=at_once)
+        FairPool(workers, "test", Share(at_once))
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.integers(1, 3), st.integers(1, 3))
 def test_everything_is_done_once_in_its_owners_order(owners: list[str], workers: int, at_once: int) -> None:
-    pool = FairPool(workers, "test", at_once=at_once)
+    pool = FairPool(workers, "test", Share(at_once))
     lock, running, begun, most = threading.Lock(), dict.fromkeys("abc", 0), [], dict.fromkeys("abc", 0)
 
     def work(owner: str, number: int) -> None:
