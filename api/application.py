@@ -6,6 +6,7 @@ uvicorn.run(application)                    # or, in the desk's process, behind 
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 from importlib.util import find_spec
 from typing import Any
@@ -23,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import rag
 from api.access import Access
-from api.callers import Callers, language_of
+from api.callers import Callers, language_of, requests_at_once
 from api.idempotency import IdempotentRequests
 from api.mcp.over_http import McpRoute
 from api.openai.pictures import LARGEST_BASE64_BYTES
@@ -57,7 +58,7 @@ def api_application(
     services: Callable[[], SharedServices], settings: Settings, is_own_host: Callable[[str | None], bool]
 ) -> FastAPI:
     """Return the application.  ``is_own_host`` tells whether a Host header names this server."""
-    callers = Callers(lambda: services().people, is_own_host)
+    callers = Callers(lambda: services().people, is_own_host, requests_at_once=requests_at_once(settings))
     access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
     problems: dict[int | str, dict[str, Any]] = {status: _documented(status) for status in _STATUSES}
     application = FastAPI(
@@ -135,7 +136,7 @@ class PrivateAnswers:
 
 
 class CallersOnly:
-    """Lets in whom ``Callers`` knows, before anything of a request's body is read."""
+    """Lets in whom ``Callers`` knows, and of one key only so many at once, before anything of a body is read."""
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
         self._app = app
@@ -143,14 +144,20 @@ class CallersOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            request = Request(scope)
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        answers: ASGIApp = self._app
+        with ExitStack() as counts:  # until the last byte is sent, that of a stream too
             try:
-                self._callers.caller(request)
+                caller = self._callers.caller(request)
+                counts.enter_context(self._callers.requests.counted(caller))
+                if _is_file(request):
+                    counts.enter_context(self._callers.uploads.counted(caller))
             except AnswerdeskError as error:
-                await _answer(request, problem_of(error, language_of(request.headers)))(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                answers = _answer(request, problem_of(error, language_of(request.headers)))
+            await answers(scope, receive, send)
 
 
 class BodyLimit:
@@ -169,10 +176,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        is_file = request.method == "PUT" and "/files/" in scope["path"]
         has_pictures = scope["path"].endswith("/chat/completions")
         limit = _LARGEST_JSON_BYTES + (LARGEST_BASE64_BYTES if has_pictures else 0)
-        limit = self._largest_file_bytes if is_file else limit
+        limit = self._largest_file_bytes if _is_file(request) else limit
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > limit:
             await _answer(request, problem_of(RequestTooLarge(limit=limit), language_of(request.headers)))(
@@ -236,6 +242,10 @@ def _answer(request: Request, problem: Problem) -> Response:
     if _speaks_openai(request.scope["path"]):
         return JSONResponse(problem.as_openai(), problem.status, headers)
     return JSONResponse(problem.as_problem(), problem.status, headers, media_type="application/problem+json")
+
+
+def _is_file(request: Request) -> bool:
+    return request.method == "PUT" and "/files/" in request.scope["path"]
 
 
 def _speaks_openai(path: str) -> bool:

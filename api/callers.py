@@ -9,16 +9,20 @@ In this order it asks of each request
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from api.services.shared import PeopleServices
-from rag.errors import ApiKeyRefused, ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing
+from rag.errors import ApiKeyRefused, ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing, TooManyAtOnce
 from rag.people.keys import RIGHTS, Right
 from rag.schema import Language
+from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, User
 from rag.turns import Quota
 
@@ -27,6 +31,10 @@ _FORWARDING_HEADERS = ("forwarded", "x-real-ip")
 _BEARER = "bearer "
 _MINUTE_SECONDS = 60.0
 _CALLER = "answerdesk.caller"
+_UPLOADS_AT_ONCE = 2
+"""Each is held in memory until it is on the disk: 100 MB of one key, where files may have 50."""
+_OTHER_REQUESTS_AT_ONCE = 16
+"""Of a key, beside the questions that are answered or wait: searches, reading, and turns that are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +61,50 @@ class Caller:
             raise QuestionsTooFast(count=int(self.pace.most[0]), seconds=math.ceil(wait_seconds))
 
 
-class Callers:
-    """Finds out who calls.  ``is_own_host`` tells whether a Host header names this server."""
+class AtOnce:
+    """Counts what each API key has open, at most ``most``; ``what`` as in ``TooManyAtOnce``.  Safe from many threads.
 
-    def __init__(self, people: Callable[[], PeopleServices | None], is_own_host: Callable[[str | None], bool]) -> None:
+    Whoever sits at this machine is not counted: its whole memory is theirs anyway.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most = most
+        self._what = what
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def counted(self, caller: Caller) -> Iterator[None]:
+        """Count one more of the caller's while the block lasts.  Raises ``TooManyAtOnce``."""
+        if not caller.key_id:
+            yield
+            return
+        with self._lock:
+            if self._open[caller.key_id] >= self._most:
+                raise TooManyAtOnce(reason=self._what, count=self._most)
+            self._open[caller.key_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= Counter([caller.key_id])  # drops who has none
+
+
+class Callers:
+    """Finds out who calls.  ``is_own_host`` tells whether a Host header names this server.
+
+    ``requests`` and ``uploads`` count what each key has open, by whatever face.
+    """
+
+    def __init__(
+        self,
+        people: Callable[[], PeopleServices | None],
+        is_own_host: Callable[[str | None], bool],
+        *,
+        requests_at_once: int = 32,
+    ) -> None:
+        self.requests = AtOnce(requests_at_once, "requests")
+        self.uploads = AtOnce(_UPLOADS_AT_ONCE, "uploads")
         self._people = people
         self._is_own_host = is_own_host
         self._paces: dict[int, Quota] = {}
@@ -102,6 +150,11 @@ class Callers:
         if (people is not None and people.required()) or not came_directly(headers, peer):
             raise KeyNeeded
         return Caller(LOCAL_USER, frozenset(RIGHTS))
+
+
+def requests_at_once(settings: Settings) -> int:
+    """Return how many requests of one key may be open: its questions at the model and in the queue, and 16 more."""
+    return settings.slots_of_all_hosts + settings.key_waiting + _OTHER_REQUESTS_AT_ONCE
 
 
 def secret_in(headers: Mapping[str, str]) -> str:

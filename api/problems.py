@@ -42,6 +42,7 @@ from rag.errors import (
     ServingError,
     SettingsError,
     StorageFull,
+    TooManyAtOnce,
     TurnMissing,
     UploadsUsedUp,
     UploadUnusable,
@@ -74,6 +75,7 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
     (RequestTooLarge, 413),
     (IdempotencyConflict, 422),
     (RequestUnusable, 422),
+    (TooManyAtOnce, 429),
     (UploadUnusable, 422),
     (QuestionsTooFast, 429),
     (OwnQueueFull, 429),
@@ -87,7 +89,7 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
 )
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
-_WORTH_A_TRY = (QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast)
+_WORTH_A_TRY = (QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce)
 _USUAL_WAIT_SECONDS = 20
 _OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {
     404: "invalid_request_error",

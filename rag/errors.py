@@ -24,6 +24,7 @@
     ├── RequestError                        2     what another program sent to the API
     │   ├── RequestUnusable
     │   ├── RequestTooLarge
+    │   ├── TooManyAtOnce
     │   ├── ModelUnknown
     │   ├── IdempotencyConflict
     │   └── IdempotencyRunning
@@ -355,6 +356,14 @@ class RequestUnusable(RequestError):
 
 class RequestTooLarge(RequestError):
     """The body has more than ``limit`` bytes."""
+
+
+class TooManyAtOnce(RequestError):
+    """An API key has ``count`` of something open already, as many as it may; ``reason`` is a key of the catalogue."""
+
+    def __init__(self, *, reason: str, count: int) -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, count=count)
 
 
 class ModelUnknown(RequestError):

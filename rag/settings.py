@@ -303,6 +303,11 @@ class Settings(BaseSettings):
         """How many answers are generated at once while every host answers."""
         return self.parallel_slots * len(self.ollama_urls)
 
+    @property
+    def key_waiting(self) -> int:
+        """How many questions of one API key may wait, whoever of its users asks: a quarter of the queue."""
+        return max(self.person_waiting, self.max_waiting // 4)
+
     def changed(self, **changes: object) -> "Settings":
         """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``."""
         return _checked(self.model_dump() | changes)

@@ -29,7 +29,9 @@ async def call_of(access: Access, context: Context, right: Right) -> AsyncIterat
     """
     try:
         with unforeseen_logged(logger, "call", grpc.aio.BaseError):  # of that kind: the call has ended already
-            yield _caller(access, context, right)
+            caller = _caller(access, context, right)
+            with access.callers.requests.counted(caller):
+                yield caller
     except AnswerdeskError as error:
         await end_with(bilingual(error), context)
 

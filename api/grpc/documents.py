@@ -60,8 +60,10 @@ class Documents:
             if first is None or first.WhichOneof("piece") != "file":
                 raise RequestUnusable(reason="piece")
             library = desk_of(self._access, caller, first.file.knowledge_base).library
-            content = await _whole(requests, library.largest_upload_megabytes * _BYTES_A_MEGABYTE)
-            await run_in_threadpool(library.keep, [(first.file.name, content)])
+            library.require_room(1)
+            with self._access.callers.uploads.counted(caller):
+                content = await _whole(requests, library.largest_upload_megabytes * _BYTES_A_MEGABYTE)
+                await run_in_threadpool(library.keep, [(first.file.name, content)])
             files = [
                 wire.WaitingFile(name=one.name, size_bytes=one.size_bytes, replaces=one.replaces)
                 for one in library.waiting()

@@ -4,20 +4,94 @@ The SDK is imported, and its session manager started, when the first client come
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from api.access import Access
 from api.callers import Caller
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, TooManyAtOnce
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 _MOST_SESSIONS = 1000
+_SESSIONS_OF_A_KEY = 50
+"""So that it takes twenty keys to lock the others out; an assistant has a session for each of its windows."""
+_IDLE_SECONDS = 1800.0
+_SESSION = "mcp-session-id"
+
+
+@dataclass(slots=True)
+class _Session:
+    """A session of a key.  ``session_id`` is empty before it has begun and after it has ended.
+
+    ``in_use`` are the requests in it now; the last one ended at ``used_at``, in seconds of the clock.
+    """
+
+    key_id: str
+    session_id: str = ""
+    in_use: int = 0
+    used_at: float = 0.0
+
+
+class SessionShares:
+    """Counts each key's sessions by the headers that pass, for the SDK counts only those of all keys together.
+
+    Idle ones end after half an hour, here as in the SDK.  Belongs to one event loop.  ``clock`` gives seconds.
+    """
+
+    def __init__(self, most: int = _SESSIONS_OF_A_KEY, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._sessions: list[_Session] = []
+
+    @contextmanager
+    def counted(self, request: Request, key_id: str) -> Iterator[Callable[[Message], None]]:
+        """Count the session that a request begins or uses, and give what is to be told of its answer.
+
+        Raises ``TooManyAtOnce`` where the key has as many as it may.
+        """
+        session_id = request.headers.get(_SESSION, "")
+        session = self._known(session_id) if session_id else self._new(key_id)
+        session.in_use += 1
+
+        def tell(message: Message) -> None:
+            if message["type"] != "http.response.start":
+                return
+            if message["status"] < 400 and not session_id:
+                session.session_id = Headers(raw=message["headers"]).get(_SESSION, "")
+            elif message["status"] == 404 or (message["status"] < 400 and request.method == "DELETE"):
+                session.session_id = ""
+
+        try:
+            yield tell
+        finally:
+            session.in_use -= 1
+            session.used_at = self._clock()
+            self._forget_ended()
+
+    def _known(self, session_id: str) -> _Session:
+        """Return a session; one that is not counted where nobody with a key began it here."""
+        return next((one for one in self._sessions if one.session_id == session_id), _Session("", session_id))
+
+    def _new(self, key_id: str) -> _Session:
+        self._forget_ended()
+        if sum(one.key_id == key_id for one in self._sessions) >= self._most:
+            raise TooManyAtOnce(reason="sessions", count=self._most)
+        session = _Session(key_id)
+        self._sessions.append(session)
+        return session
+
+    def _forget_ended(self) -> None:
+        idle_since = self._clock() - _IDLE_SECONDS
+        self._sessions = [one for one in self._sessions if one.in_use or (one.session_id and one.used_at > idle_since)]
 
 
 class McpRoute:
@@ -32,6 +106,7 @@ class McpRoute:
         self._task: asyncio.Task[None] | None = None
         self._manager: asyncio.Future[StreamableHTTPSessionManager] | None = None
         self._ending = asyncio.Event()
+        self._shares = SessionShares()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -39,8 +114,30 @@ class McpRoute:
 
         manager = await self._started()
         left = asyncio.Event()
-        async with _watched(receive, left) as watched:
-            await manager.handle_request({**scope, LEFT: left}, watched, send)
+        with self._counting(Request(scope), send) as counting:
+            async with _watched(receive, left) as watched:
+                await manager.handle_request({**scope, LEFT: left}, watched, counting)
+
+    @contextmanager
+    def _counting(self, request: Request, send: Send) -> Iterator[Send]:
+        """Count the session that a request begins or uses, and give what sends its answer.
+
+        Requests of the protocol of 2026 have none, and whoever sits at this machine is not counted.
+        """
+        from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+        key_id = self._access.callers.caller(request).key_id
+        version = request.headers.get("mcp-protocol-version")
+        if not key_id or (version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS):
+            yield send
+            return
+        with self._shares.counted(request, key_id) as tell:
+
+            async def telling(message: Message) -> None:
+                tell(message)
+                await send(message)
+
+            yield telling
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,6 +179,7 @@ def _session_manager(access: Access) -> "StreamableHTTPSessionManager":
     server = mcp_server(access, caller_of)
     server.streamable_http_app(
         max_sessions=_MOST_SESSIONS,
+        session_idle_timeout=_IDLE_SECONDS,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     return server.session_manager

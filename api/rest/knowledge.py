@@ -139,10 +139,11 @@ def _file_routes(router: APIRouter, access: Access) -> None:
     async def keep(
         request: Request, base: BASE, name: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, writing]
     ) -> WaitingList:
+        library = access.desk(caller, base).library
+        library.require_room(int(request.headers.get("content-length", "0")))  # digits: ``BodyLimit``
         content = await request.body()
         if not content:
             raise RequestUnusable(reason="empty_file")
-        library = access.desk(caller, base).library
         await run_in_threadpool(library.keep, [(name, content)])
         return _waiting(library)
 

@@ -122,12 +122,15 @@ class KnowledgeRegistry:
         self._counting: dict[str, Future[Callable[[str], int]]] = {}
         self._tokenizers = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
 
-    def require_upload_quota(self, user: User, sizes: Sequence[int]) -> None:
+    def require_upload_quota(self, user: User, sizes: Sequence[int], *, counts: bool = True) -> None:
         """Count files of these ``sizes`` in bytes as uploaded.  Raises ``UploadsUsedUp`` where those are too many.
 
-        Whoever works where nobody signs in has the whole disk anyway.
+        ``counts`` False only asks.  Whoever works where nobody signs in has the whole disk anyway.
         """
-        if user != LOCAL_USER and self._uploaded.spend(user.name, [len(sizes), sum(sizes)]) > 0:
+        if user == LOCAL_USER:
+            return
+        ask = self._uploaded.spend if counts else self._uploaded.wait_seconds
+        if ask(user.name, [len(sizes), sum(sizes)]) > 0:
             raise UploadsUsedUp(
                 files=self.settings.person_upload_files_a_day, megabytes=self.settings.person_upload_megabytes_a_day
             )
@@ -268,6 +271,12 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def largest_upload_megabytes(self) -> int:
         """The largest file that would be read."""
         return self._settings.document_limit_megabytes
+
+    def require_room(self, size_bytes: int) -> None:
+        """Raise what ``keep`` would for a file of at least this size, before it is read.  Nothing is counted."""
+        user = self._permitted("lead")
+        self._require_rest()
+        self.shelf.require_upload_quota(user, [size_bytes], counts=False)
 
     def keep(self, files: Sequence[tuple[str, bytes | memoryview]]) -> None:
         """Let files wait, each under its name.

@@ -75,6 +75,13 @@ class Quota:
 
         What is more than the whole quota never fits: the answer is then the whole stretch of time.
         """
+        return self._ask(owner, amounts, spends=True)
+
+    def wait_seconds(self, owner: str, amounts: Sequence[float]) -> float:
+        """Return what ``spend`` would, and spend nothing."""
+        return self._ask(owner, amounts, spends=False)
+
+    def _ask(self, owner: str, amounts: Sequence[float], *, spends: bool) -> float:
         now = self._clock()
         with self._lock:
             self._forget(now)
@@ -82,7 +89,7 @@ class Quota:
             while spent and spent[0][0] <= now - self._seconds:
                 spent.popleft()
             wait_seconds = self._wait_seconds(self._most, [(now, amounts), *reversed(spent)], now)
-            if wait_seconds == 0.0:
+            if wait_seconds == 0.0 and spends:
                 spent.append((now, tuple(amounts)))
                 self._spent.move_to_end(owner)
             return wait_seconds

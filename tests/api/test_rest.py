@@ -4,13 +4,18 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -237,6 +242,69 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(http: httpx.Clien
 
     refused = http.post("/api/v1/ask", content=endless(), headers={"Content-Type": "application/json"})
     assert refused.status_code == 413
+
+
+def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(api: OfflineServer) -> None:
+    gate = threading.Event()
+    files = "/api/v1/knowledge-bases/default/files"
+
+    def held() -> Iterator[bytes]:
+        yield b"the beginning, "
+        assert gate.wait(timeout=20)
+        yield b"the end"
+
+    key = api.key("documents:write")
+    with api.client(key) as http, api.client(api.key()) as other, ThreadPoolExecutor(2) as threads:
+        open_ = [threads.submit(http.put, f"{files}/held-{number}.md", content=held()) for number in range(2)]
+        until(lambda: http.put(f"{files}/more.md", content=b"words").status_code == 429)
+        refused = http.put(f"{files}/more.md", content=b"words", headers={"Accept-Language": "zh"})
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["code"] == "TooManyAtOnce"
+        assert refused.json()["detail"] == "同一个 API 密钥最多同时进行 2 个上传，请等其中一个结束后重试。"
+        assert int(refused.headers["retry-after"]) > 0
+        assert http.get(files).status_code == 200, "what is no upload is served"
+        assert other.put(f"{files}/other.md", content=b"words").status_code == 202
+        gate.set()
+        assert [one.result().status_code for one in open_] == [202, 202]
+        assert http.put(f"{files}/more.md", content=b"words").status_code == 202
+        assert http.delete(files).status_code == 204
+
+
+def test_an_upload_beyond_the_days_megabytes_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    with offline_server(tmp_path, person_upload_megabytes_a_day=1) as served:
+        place = urlsplit(served.url)
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=10)
+        with closing(connection):
+            connection.putrequest("PUT", "/api/v1/knowledge-bases/default/files/large.md")
+            for name, value in (served.key("documents:write") | {"Content-Length": "1000001"}).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            refused = connection.getresponse()  # and nothing of the body was sent
+            assert (refused.status, json.load(refused)["code"]) == (429, "UploadsUsedUp")
+        with served.client(served.key("documents:write")) as http:  # nor was it counted
+            answer = http.put("/api/v1/knowledge-bases/default/files/small.md", content=b"x" * 1_000_000)
+            assert answer.status_code == 202
+
+
+def test_a_key_has_so_many_streams_open_and_the_others_have_theirs(tmp_path: Path) -> None:
+    with offline_server(tmp_path, max_waiting=4, person_waiting=3, parallel_slots=1) as served, ExitStack() as open_:
+        served.model.say("You can send", " back any item", held=True)
+        http = open_.enter_context(served.client(served.key()))
+        turn_id = http.post("/api/v1/turns", json={"question": QUESTION}).json()["turn_id"]
+        streams = open_.enter_context(ExitStack())
+        for _ in range(1 + 3 + 16):  # a slot, three that may wait, and sixteen more
+            stream = streams.enter_context(http.stream("GET", f"/api/v1/turns/{turn_id}/events"))
+            assert stream.status_code == 200
+        refused = http.get("/api/v1/turns")
+        assert (refused.status_code, refused.json()["code"]) == (429, "TooManyAtOnce")
+        assert "20 requests" in refused.json()["detail"]
+        refused = http.get("/v1/models")
+        assert (refused.status_code, refused.json()["error"]["type"]) == (429, "rate_limit_error")
+        other = open_.enter_context(served.client(served.key()))
+        assert other.get("/v1/models").status_code == 200
+        assert http.get("/healthz").status_code == 200
+        streams.close()
+        until(lambda: http.get("/v1/models").status_code == 200)
 
 
 def test_it_tells_whether_it_lives_and_can_answer(http: httpx.Client) -> None:

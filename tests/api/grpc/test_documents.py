@@ -1,5 +1,6 @@
 """gRPC: documents, files and feedback."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
 from tests.api.grpc.channel import GrpcFace, refused
 from tests.api.offline_server import QUESTION
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +86,61 @@ def test_a_file_comes_in_pieces_and_waits(face: GrpcFace) -> None:
     put = face.documents.Put(iter([file("note.md"), *pieces]), metadata=face.key("documents:write"))
     assert put.knowledge_base == "default"
     assert [(one.name, one.size_bytes, one.replaces) for one in put.files] == [("note.md", len(content), False)]
+
+
+@pytest.mark.usefixtures("_nothing_waits")
+def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(face: GrpcFace) -> None:
+    gate = threading.Event()
+
+    def held(name: str) -> Iterator[wire.PutDocumentRequest]:
+        yield file(name)
+        yield piece(b"the beginning, ")
+        assert gate.wait(timeout=20)
+        yield piece(b"the end")
+
+    key, more = face.key("documents:write"), [file("more.md"), piece(b"words")]
+
+    def is_refused() -> bool:
+        try:
+            face.documents.Put(iter(more), metadata=key)
+        except grpc.RpcError as error:
+            found = refused(error)
+            assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TooManyAtOnce")
+            assert found.retry_seconds
+            return True
+        return False
+
+    open_ = [face.documents.Put.future(held(name), metadata=key) for name in ("a.md", "b.md")]
+    until(is_refused)
+    assert face.documents.Put(iter(more), metadata=face.key("documents:write")).files
+    gate.set()
+    assert all(one.result(timeout=20).files for one in open_)
+    assert not is_refused()
+
+
+@pytest.mark.usefixtures("_nothing_waits")
+def test_a_key_has_so_many_calls_open(face: GrpcFace) -> None:
+    gate = threading.Event()
+
+    def questions() -> Iterator[wire.BatchRequest]:
+        assert gate.wait(timeout=20)
+        yield from ()
+
+    key = face.key()
+
+    def reason() -> str:
+        try:
+            face.documents.List(wire.ListDocumentsRequest(), metadata=key)
+        except grpc.RpcError as error:
+            return refused(error).reason
+        return ""
+
+    open_ = [face.answers.Batch(questions(), metadata=key) for _ in range(32)]
+    until(lambda: reason() == "TooManyAtOnce")
+    assert face.documents.List(wire.ListDocumentsRequest(), metadata=face.key()).documents
+    gate.set()
+    assert [list(one) for one in open_] == [[]] * 32
+    until(lambda: not reason())
 
 
 @pytest.mark.usefixtures("_nothing_waits")

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from mcp import Client, MCPError
+from starlette.requests import Request
 
-from api.mcp.over_http import McpRoute
+from api.mcp.over_http import McpRoute, SessionShares
+from rag.errors import TooManyAtOnce
 from rag.people.keys import Right
 from tests.api.mcp.clients import MODES, call, call_raw, problem_of, with_client
 from tests.api.offline_server import QUESTION, OfflineServer
@@ -300,6 +302,48 @@ def test_a_client_of_the_former_protocol_that_is_gone_frees_the_slot(api: Offlin
         connection.close()
         assert until(lambda: api.model.answering == 0) < SOON
         assert http.delete("/mcp", headers=session).status_code == 200
+
+
+def test_a_key_has_a_share_of_the_sessions_and_the_others_have_theirs(api: OfflineServer) -> None:
+    listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    with api.client(api.key() | JSON) as http, api.client(api.key() | JSON) as other:
+        sessions = [_session(http) for _ in range(50)]
+        refused = http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "TooManyAtOnce")
+        assert "50 MCP sessions" in refused.json()["detail"]
+        assert http.post("/mcp", json=listing, headers=sessions[0]).status_code == 200, "open ones are served"
+        assert other.post("/mcp", json=listing, headers=_session(other)).status_code == 200
+        assert call(api, dict(http.headers), "list_knowledge_bases"), "a request of the new protocol has none"
+        assert http.delete("/mcp", headers=sessions[0]).status_code == 200
+        assert http.post("/mcp", json=listing, headers=_session(http)).status_code == 200
+
+
+def test_sessions_that_are_idle_or_never_began_are_not_counted() -> None:
+    seconds = [0.0]
+    shares = SessionShares(most=2, clock=lambda: seconds[0])
+
+    def request(session: str = "") -> Request:
+        headers = [(b"mcp-session-id", session.encode())] if session else []
+        return Request({"type": "http", "method": "POST", "headers": headers})
+
+    def begin(session: str, status: int = 200) -> None:
+        with shares.counted(request(), "key") as tell:
+            tell({"type": "http.response.start", "status": status, "headers": [(b"mcp-session-id", session.encode())]})
+
+    begin("one")
+    begin("refused by the SDK", 400)
+    seconds[0] = 1000.0
+    begin("two")
+    with pytest.raises(TooManyAtOnce):
+        begin("three")
+    with shares.counted(request("one"), "key"):
+        seconds[0] = 1801.0  # half an hour after its beginning, but in use
+    with pytest.raises(TooManyAtOnce):
+        begin("three")
+    seconds[0] = 2801.0  # "two" is idle for half an hour, "one" for 1,000 s
+    begin("three")
+    with pytest.raises(TooManyAtOnce):
+        begin("four")
 
 
 # without the SDK, and without a lifespan
