@@ -90,8 +90,8 @@ class AnswerGeneration:
         settings = self._settings
         self._context_fit.require(messages, request.in_context, settings.reply_budget_tokens(request.think))
         work = Work(self._context_fit.count_tokens(messages[-1].content), request.think)
-        most_waiting = settings.person_waiting if asker.owner else None
-        return TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, most_waiting)
+        limits = (settings.person_waiting, settings.key_waiting) if asker.owner else (None, None)
+        return TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, *limits)
 
     def _queue_and_generate(self, request: AnswerRequest, asker: Asker) -> Iterator[Event]:
         ticket = self._ticket(request, asker)

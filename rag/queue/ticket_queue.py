@@ -23,6 +23,7 @@ from pathlib import Path
 from rag.errors import OwnQueueFull
 from rag.queue.estimate import REMEMBERED, Finished, Work
 from rag.queue.liveness import Liveness
+from rag.storage.access import key_of_owner
 
 _LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
 _ALONE = "alone"  # the only process of a line in memory
@@ -73,7 +74,8 @@ class TicketRequest:
     """What a caller wants of the model.  ``owner`` is whose turn it is, empty: the process's.
 
     ``follows_up`` goes on from a question of the same ``conversation``, whose last prompt a host may have in its cache;
-    an empty one is the owner's only one.  ``most_waiting`` is how many tickets of the owner may wait; None: any number.
+    an empty one is the owner's only one.  ``most_waiting`` is how many tickets of the owner may wait, and
+    ``most_waiting_of_key`` how many of all users of the owner's API key together; None: any number.
     """
 
     work: Work = field(default_factory=Work)
@@ -81,6 +83,7 @@ class TicketRequest:
     follows_up: bool = False
     conversation: str = ""
     most_waiting: int | None = None
+    most_waiting_of_key: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +133,14 @@ class TicketQueue:
     def join(self, request: TicketRequest, *, slots: Slots, max_waiting: int) -> tuple[int | None, QueueState]:
         """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already.
 
-        Raises ``OwnQueueFull`` where as many of the owner's tickets wait as may.
+        Raises ``OwnQueueFull`` where as many of the owner's tickets wait as may, or of the owner's API key.
         """
         owner = request.owner or self._process
         with self._transaction() as connection:
             self._forget_dead(connection)
             self._admit(connection, slots)
             if not free_hosts(connection, slots):
-                own = self._count_waiting(connection, owner)
-                if request.most_waiting is not None and own >= request.most_waiting:
-                    raise OwnQueueFull(waiting=own, owner=owner)
+                self._require_place(connection, request, owner)
                 if self._count_waiting(connection) >= max_waiting:
                     return None, self._read(connection, slots)
             cursor = connection.execute(
@@ -263,6 +264,20 @@ class TicketQueue:
         for (process,) in connection.execute("SELECT DISTINCT process FROM ticket").fetchall():
             if not self._presence.is_alive(process):
                 connection.execute("DELETE FROM ticket WHERE process = ?", (process,))
+
+    def _require_place(self, connection: sqlite3.Connection, request: TicketRequest, owner: str) -> None:
+        """Raise ``OwnQueueFull`` where as many tickets of the owner, or of the owner's API key, wait as may."""
+        own = self._count_waiting(connection, owner)
+        if request.most_waiting is not None and own >= request.most_waiting:
+            raise OwnQueueFull(waiting=own, owner=owner)
+        key = key_of_owner(owner)
+        if key and request.most_waiting_of_key is not None:
+            waiting = connection.execute(
+                "SELECT owner FROM ticket WHERE server = ? AND admitted_at IS NULL", (self._server,)
+            ).fetchall()
+            of_key = sum(key_of_owner(row["owner"]) == key for row in waiting)
+            if of_key >= request.most_waiting_of_key:
+                raise OwnQueueFull(waiting=of_key, owner=owner)
 
     def _count_waiting(self, connection: sqlite3.Connection, owner: str | None = None) -> int:
         """Count the waiting tickets: an owner's, or all."""

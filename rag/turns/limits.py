@@ -10,6 +10,9 @@ from typing import Self
 from rag.errors import QuestionTooLong
 from rag.settings import Settings
 
+_SEARCHES_OF_A_KEY = 4
+"""A quarter of the threads that search."""
+
 
 @dataclass(frozen=True, slots=True)
 class PersonLimits:
@@ -18,6 +21,9 @@ class PersonLimits:
     ``searches`` run at once and ``waiting`` more wait; ``answers`` have a thread that takes in what the model says:
     those at the model, those in its line, and as many as come from a search to hear there that the line is full.
     ``questions_a_minute`` are taken at all.  ``question_characters`` is the longest question.
+
+    A program names its users as it likes, so all those of one API key share ``key_searches``, ``key_waiting`` and
+    ``key_answers``: however many names it invents, it takes a quarter of the searches and of the queue.
     """
 
     question_characters: int | None = None
@@ -25,16 +31,23 @@ class PersonLimits:
     waiting: int | None = None
     answers: int | None = None
     questions_a_minute: int | None = None
+    key_searches: int | None = None
+    key_waiting: int | None = None
+    key_answers: int | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return what the settings say."""
+        slots, key_searches = settings.slots_of_all_hosts, max(settings.person_searches, _SEARCHES_OF_A_KEY)
         return cls(
             settings.question_limit_characters,
             settings.person_searches,
             settings.person_waiting,
-            settings.slots_of_all_hosts + settings.person_waiting + settings.person_searches,
+            slots + settings.person_waiting + settings.person_searches,
             settings.person_questions_a_minute,
+            key_searches,
+            settings.key_waiting,
+            slots + settings.key_waiting + key_searches,
         )
 
     def require_short(self, question: str) -> str:

@@ -110,9 +110,9 @@ class TurnService:
 
     ``pipeline`` is called by the workers, so what it raises ends that turn in words and nothing else.  ``workers``
     bounds how many turns are at the model or wait for it at once; sixteen more threads search.  ``limits`` are those of
-    one owner.  A turn that waits in the model's line and was not read for ``abandoned_after_seconds`` gives up its
-    place; the default is more than a minute, because a browser wakes a hidden tab once a minute.  ``searches`` tells
-    what can wait that others still look for their passages.
+    one owner, and of one API key.  A turn that waits in the model's line and was not read for
+    ``abandoned_after_seconds`` gives up its place; the default is more than a minute, because a browser wakes a hidden
+    tab once a minute.  ``searches`` tells what can wait that others still look for their passages.
     """
 
     def __init__(
@@ -138,8 +138,13 @@ class TurnService:
         self._ended: OrderedDict[str, TurnSnapshot] = OrderedDict()
         self._turn_of_token: OrderedDict[str, str] = OrderedDict()
         self.searches = Searches()
-        self._searchers = FairPool(_SEARCH_WORKERS, "search", Share(limits.searches, limits.waiting))
-        self._answerers = FairPool(workers, "turn", Share(limits.answers))
+        self._searchers = FairPool(
+            _SEARCH_WORKERS,
+            "search",
+            Share(limits.searches, limits.waiting),
+            key_share=Share(limits.key_searches, limits.key_waiting),
+        )
+        self._answerers = FairPool(workers, "turn", Share(limits.answers), key_share=Share(limits.key_answers))
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="turn-watch", daemon=True).start()
 

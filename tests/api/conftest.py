@@ -1,9 +1,11 @@
 """One API server for all tests of its faces; they share no turns, keys or words but those that they make."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from api.callers import AtOnce, Caller
 from tests.api.offline_server import OfflineServer, offline_server
 
 
@@ -11,6 +13,22 @@ from tests.api.offline_server import OfflineServer, offline_server
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineServer]:
     with offline_server(tmp_path_factory.mktemp("api"), person_questions_a_minute=100_000) as served:
         yield served
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what was counted as open of a key, one after another: a key's id with each."""
+    found: list[str] = []
+    counted = AtOnce.counted
+
+    @contextmanager
+    def noting(self: AtOnce, caller: Caller) -> Iterator[None]:
+        with counted(self, caller):
+            found.append(caller.key_id)
+            yield
+
+    monkeypatch.setattr(AtOnce, "counted", noting)
+    return found
 
 
 @pytest.fixture(autouse=True)

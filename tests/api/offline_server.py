@@ -161,12 +161,13 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
     turns = TurnStore(settings.turns_path)
     jobs = Jobs()
     pipelines = Pipelines(bases, partial(_built, built))
+    workers = settings.slots_of_all_hosts + settings.max_waiting + 4  # as many as wait, for the line refuses them
 
     def corrections(who: WhoOf) -> PersonalCorrections:
         return PersonalCorrections(curations.__getitem__, bases, who, people.audit)
 
     return SharedServices(
-        turns=TurnService(pipelines, turns, 8, limits=PersonLimits.of(settings)),
+        turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
         knowledge=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
         model=lambda: ModelState("ready", "scripted", stand_in=True),

@@ -244,7 +244,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(http: httpx.Clien
     assert refused.status_code == 413
 
 
-def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(api: OfflineServer) -> None:
+def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(api: OfflineServer, counted: list[str]) -> None:
     gate = threading.Event()
     files = "/api/v1/knowledge-bases/default/files"
 
@@ -256,7 +256,7 @@ def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(api: OfflineSe
     key = api.key("documents:write")
     with api.client(key) as http, api.client(api.key()) as other, ThreadPoolExecutor(2) as threads:
         open_ = [threads.submit(http.put, f"{files}/held-{number}.md", content=held()) for number in range(2)]
-        until(lambda: http.put(f"{files}/more.md", content=b"words").status_code == 429)
+        until(lambda: len(counted) == 4)  # as requests and as uploads
         refused = http.put(f"{files}/more.md", content=b"words", headers={"Accept-Language": "zh"})
         assert refused.headers["content-type"] == "application/problem+json"
         assert refused.json()["code"] == "TooManyAtOnce"
@@ -336,6 +336,24 @@ def test_each_user_of_a_program_has_a_persons_limits_with_the_right(tmp_path: Pa
 
         assert statuses(served.key("ask", "users"), "lin", "mei", "lin") == [202, 202, 429]
         assert statuses(served.key("ask"), "lin", "mei") == [202, 429]
+
+
+def test_a_key_that_invents_users_leaves_the_others_their_places(tmp_path: Path) -> None:
+    with offline_server(tmp_path) as served:
+        served.model.say("You can send", " back any item", held=True)
+
+        def ask(http: httpx.Client, user: int, *, until_it_is: str) -> None:
+            body = {"question": f"{QUESTION} ({user})", "user": f"user {user}", "fresh": True}
+            address = http.post("/api/v1/turns", json=body).headers["location"]
+            until(lambda: http.get(address).json()["state"] == until_it_is)
+
+        with served.client(served.key()) as program, served.client(served.key()) as other:
+            for user in range(18):  # two are answered, and 16 of 64 wait
+                ask(program, user, until_it_is="reading" if user < 2 else "queued")
+            refused = program.post("/api/v1/ask", json={"question": f"{QUESTION} (18)", "user": "user 18"})
+            assert (refused.status_code, refused.json()["code"]) == (429, "OwnQueueFull")
+            assert refused.json()["detail"].startswith("16 of your questions are already waiting")
+            ask(other, 19, until_it_is="queued")
 
 
 def test_ten_programs_stream_at_once(api: OfflineServer) -> None:

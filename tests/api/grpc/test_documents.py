@@ -89,7 +89,7 @@ def test_a_file_comes_in_pieces_and_waits(face: GrpcFace) -> None:
 
 
 @pytest.mark.usefixtures("_nothing_waits")
-def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(face: GrpcFace) -> None:
+def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(face: GrpcFace, counted: list[str]) -> None:
     gate = threading.Event()
 
     def held(name: str) -> Iterator[wire.PutDocumentRequest]:
@@ -111,7 +111,8 @@ def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(face: GrpcFace
         return False
 
     open_ = [face.documents.Put.future(held(name), metadata=key) for name in ("a.md", "b.md")]
-    until(is_refused)
+    until(lambda: len(counted) == 4)  # as calls and as uploads
+    assert is_refused()
     assert face.documents.Put(iter(more), metadata=face.key("documents:write")).files
     gate.set()
     assert all(one.result(timeout=20).files for one in open_)
@@ -119,7 +120,7 @@ def test_a_key_has_two_uploads_at_once_and_the_others_have_theirs(face: GrpcFace
 
 
 @pytest.mark.usefixtures("_nothing_waits")
-def test_a_key_has_so_many_calls_open(face: GrpcFace) -> None:
+def test_a_key_has_so_many_calls_open(face: GrpcFace, counted: list[str]) -> None:
     gate = threading.Event()
 
     def questions() -> Iterator[wire.BatchRequest]:
@@ -136,7 +137,8 @@ def test_a_key_has_so_many_calls_open(face: GrpcFace) -> None:
         return ""
 
     open_ = [face.answers.Batch(questions(), metadata=key) for _ in range(32)]
-    until(lambda: reason() == "TooManyAtOnce")
+    until(lambda: len(counted) == 32)
+    assert reason() == "TooManyAtOnce"
     assert face.documents.List(wire.ListDocumentsRequest(), metadata=face.key()).documents
     gate.set()
     assert [list(one) for one in open_] == [[]] * 32

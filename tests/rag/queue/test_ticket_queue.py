@@ -202,6 +202,27 @@ def test_beyond_the_questions_that_may_wait_one_person_is_refused_and_nobody_els
     running.close()
 
 
+def test_the_users_of_a_key_have_a_part_of_the_line_together_and_the_others_have_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "line.db"
+    one, other = (Admission(1, 64, path=path, server="a:1") for _ in range(2))
+
+    def of_user(user: str) -> TicketRequest:
+        return TicketRequest(Work(), user, most_waiting=4, most_waiting_of_key=16)
+
+    running = one.ticket(of_user("key:shop/0"))
+    waiting = [(one, other)[number % 2].ticket(of_user(f"key:shop/{number}")) for number in range(1, 17)]
+    for admission in (one, other):
+        for user in ("key:shop/17", "key:shop"):
+            with pytest.raises(OwnQueueFull, match="16 of your questions") as raised:
+                admission.ticket(of_user(user))
+            assert raised.value.details["owner"] == user
+    for user in ("key:shop2/1", "key:desk", "anna"):
+        assert not other.ticket(of_user(user)).admitted.is_set(), "it waits"
+    waiting[0].close()
+    one.ticket(of_user("key:shop/17"))
+    running.close()
+
+
 def test_a_person_without_a_limit_may_have_any_number_waiting() -> None:
     admission = Admission(slots=1, max_waiting=50)
     tickets = [admission.ticket(of("batch")) for _ in range(51)]

@@ -588,6 +588,32 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
     assert [turn.state for turn in ends] == ["done"] * 6
 
 
+def test_however_many_users_a_key_names_it_has_a_quarter_of_the_queue(start: Start, tmp_path: Path) -> None:
+    gate = threading.Event()
+    parts = offline_parts(tmp_path / "kb", generator=ScriptedGenerator(gates={0: gate}), slots=1)
+    turns = start(Pipeline(parts), workers=70, limits=PersonLimits.of(parts.settings.changed(parallel_slots=1)))
+
+    def ask(session: str, user: int) -> str:
+        request = TurnRequest(f"How long can I return order {user}?", session=session, owner=f"{session}/{user}")
+        turn_id = turns.submit(f"{session} {user}", request)
+        turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+        return turn_id
+
+    asked = [ask("key:shop", user) for user in range(100)]
+    for turn_id in asked[17:]:  # one is answered, and 16 of 64 wait
+        refused = turns.wait(turn_id, lambda _: False, timeout_seconds=10)
+        assert refused.evidence
+        assert refused.failure is not None
+        assert (refused.failure.kind, refused.failure.en[:20]) == ("OwnQueueFull", "16 of your questions")
+    others = [ask("key:other", 100), ask("anna", 101)]
+    for turn_id in others:
+        assert turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10).state == "queued"
+    assert not any(turns.wait(turn_id, lambda _: True, timeout_seconds=0).final for turn_id in asked[:17])
+    gate.set()
+    ends = [turns.wait(turn_id, lambda _: False, timeout_seconds=10).state for turn_id in [*asked[:17], *others]]
+    assert ends == ["done"] * 19
+
+
 def test_a_turn_that_finds_its_owners_threads_taken_is_shown_as_waiting(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]), limits=replace(LIMITS, answers=1))
