@@ -116,8 +116,19 @@ def _add_mcp(application: FastAPI, access: Access) -> None:
     application.router.lifespan_context = lambda _: route.running()
 
 
+_PRIVATE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
 class PrivateAnswers:
-    """Tells browsers and proxies to keep no answer, and to take none for another kind than it says."""
+    """Tells browsers and proxies to keep no answer, to show none as a page, and to give none to another site's page.
+
+    The API has no pages: what a browser opens of it is data, with words of documents that anybody may have written.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -127,12 +138,15 @@ class PrivateAnswers:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Content-Type-Options"] = "nosniff"
+                _make_private(MutableHeaders(scope=message))
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+def _make_private(headers: MutableHeaders) -> None:
+    headers.setdefault("Cache-Control", "no-store")
+    headers.update(_PRIVATE)
 
 
 class CallersOnly:
@@ -233,7 +247,9 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _say_unforeseen(request: Request, error: Exception) -> Response:
-    return _answer(request, unforeseen(log_unforeseen(logger, "request", error), language_of(request.headers)))
+    answer = _answer(request, unforeseen(log_unforeseen(logger, "request", error), language_of(request.headers)))
+    _make_private(answer.headers)  # it is made outside of all that is added to the application
+    return answer
 
 
 def _answer(request: Request, problem: Problem) -> Response:

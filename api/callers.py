@@ -3,7 +3,8 @@
 In this order it asks of each request
 
     the name      Host is one of this server's own, else DNS rebinding reaches it
-    the page      a request with an Origin comes from a web page: without a key only our own may
+    the page      a request with an Origin, or that a browser calls cross-site, comes from a web page: without a key
+                  only our own may, or a person who follows a link
     the key       ``Authorization: Bearer``, or ``X-API-Key``; read anew each time, so that its end acts at once
     no key        only where nobody signs in, and only directly from this machine, not through a proxy
 """
@@ -128,7 +129,7 @@ class Callers:
         if secret:
             return self.of_key(secret)
         origin = headers.get("origin")
-        if origin is not None and origin.lower() != own_origin(connection):
+        if (origin is not None and origin.lower() != own_origin(connection)) or _is_cross_site(headers):
             raise ForeignPage
         peer = connection.client.host if connection.client is not None else None
         return self.without_key(headers, peer)
@@ -169,6 +170,17 @@ def secret_in(headers: Mapping[str, str]) -> str:
     else:
         given = headers.get("x-api-key", "").strip()
     return "" if given.lower() in ("none", "null", "undefined", "no-key") else given
+
+
+def _is_cross_site(headers: Mapping[str, str]) -> bool:
+    """Tell whether another site's page caused a request by itself, such as for a picture, which has no Origin.
+
+    A person who clicks on a link is let in, as on that of a citation: the page sees nothing of what is opened.
+    https://www.w3.org/TR/fetch-metadata/
+    """
+    return headers.get("sec-fetch-site") == "cross-site" and not (
+        headers.get("sec-fetch-user") == "?1" and headers.get("sec-fetch-dest") == "document"
+    )
 
 
 def came_directly(headers: Mapping[str, str], peer: str | None) -> bool:

@@ -10,11 +10,18 @@ from fastapi.routing import iter_route_contexts
 from api.application import api_application
 from api.callers import host_names
 from rag.people.keys import Right
+from rag.storage.access import KnowledgeBases
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 
 pytestmark = pytest.mark.slow
 
 OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
+PRIVATE = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
 SMALL_BODIES = {
     "/api/v1/ask": {"question": QUESTION},
     "/api/v1/turns": {"question": QUESTION},
@@ -65,6 +72,31 @@ def test_without_a_key_there_is_nothing_but_whether_it_lives(api: OfflineServer)
             assert refused.headers["www-authenticate"].startswith("Bearer")
         ready = http.get("/readyz")
         assert (ready.status_code, ready.json()["ready"], ready.json()["model_name"]) == (200, True, "")
+
+
+def test_no_answer_is_kept_shown_as_a_page_or_given_to_another_sites_page(api: OfflineServer) -> None:
+    """Whatever the answer is: of each route, with a key and without, and where there is nothing."""
+    with api.client(api.key()) as caller, api.client() as nobody:
+        answers = [send(http, *route, "default", "x") for route in routes(api) for http in (caller, nobody)]
+        answers += [nobody.get(path) for _, path in OPEN]
+        answers += [caller.get("/nowhere"), caller.get("/v1/models", headers={"Host": "evil.example"})]
+        answers += [caller.post("/api/v1/ask", content=b"x" * 5_000_000)]
+    assert {answer.status_code for answer in answers} >= {200, 202, 204, 401, 404, 413, 421, 422}
+    for answer in answers:
+        found = {name: answer.headers.get(name) for name in PRIVATE}
+        assert found == PRIVATE, answer.request.url
+        assert answer.headers["cache-control"] in ("no-store", "no-cache"), answer.request.url
+        assert not answer.headers.get("content-type", "").startswith("text/html"), "there is no page to protect less"
+
+
+def test_an_answer_about_a_fault_of_ours_is_as_private(api: OfflineServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KnowledgeBases, "names_for", lambda self, user: 1 // 0)
+    for path in ("/v1/models", "/api/v1/knowledge-bases"):
+        with api.client(api.key()) as http:  # uvicorn ends the connection behind the answer
+            answer = http.get(path)
+        assert answer.status_code == 500
+        assert {name: answer.headers.get(name) for name in PRIVATE} == PRIVATE
+        assert answer.headers["cache-control"] == "no-store"
 
 
 def test_without_a_key_nothing_of_a_body_is_read(api: OfflineServer) -> None:
@@ -147,6 +179,15 @@ def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_pat
         assert http.get("/v1/models").status_code == 200  # whoever sits here needs no key
         assert http.get("/v1/models", headers={"Origin": "http://evil.example"}).status_code == 403
         assert http.get("/v1/models", headers={"Origin": open_desk.url}).status_code == 200
+        picture = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+        refused = http.get("/v1/models", headers=picture)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "ForeignPage")
+        assert http.get("/v1/models", headers=picture | open_desk.key()).status_code == 200
+        for site in ("same-origin", "same-site", "none"):
+            assert http.get("/v1/models", headers=picture | {"Sec-Fetch-Site": site}).status_code == 200
+        link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        assert http.get("/v1/models", headers=link).status_code == 403, "a page that opens a window by itself"
+        assert http.get("/v1/models", headers=link | {"Sec-Fetch-User": "?1"}).status_code == 200, "a person who clicks"
         assert http.get("/v1/models", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 401
         assert http.get("/v1/models", headers={"Authorization": "Bearer ad_wrong"}).status_code == 401
         assert http.get("/v1/models", headers={"Authorization": "Bearer none"}).status_code == 200
