@@ -7,14 +7,14 @@ no clause of the place (``statements.contradicts``), no number or denial in the 
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from rag.grounding.claims import Claim, Context
 from rag.grounding.contradiction import has_mismatch
 from rag.grounding.quotable_spans import QuotableSpan
 from rag.grounding.topic_match import is_same_subject
 from rag.schema import Language
-from rag.text.quantities import Quantity
+from rag.text.quantities import MEASURES, Quantity, counted_numbers, units_named
 from rag.text.statements import contradicts, stated_figures
 
 # Fitted on tests/support/labelled_sentences.jsonl.
@@ -199,21 +199,38 @@ def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Conte
 
 
 def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> frozenset[Quantity]:
-    said = [quantity for span in spans for quantity in (*span.own.quantities, *span.around.quantities)]
-    passages = {span.passage_index for span in spans}
     return frozenset(
-        quantity for quantity in claim.statement.quantities if not _is_said(quantity, said, passages, context)
+        quantity for quantity in claim.statement.quantities if not _is_said(quantity, claim, spans, context)
     )
 
 
-def _is_said(quantity: Quantity, said: Sequence[Quantity], passages: Collection[int], context: Context) -> bool:
-    """Tell whether a quantity is said; without a unit on one side only if the passage gives that number no other."""
+def _is_said(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a quantity is said.
+
+    Without a unit on one side only if the passage gives that number no other, it counts nothing, and the passage names
+    the unit, in the claim's language: "lets with 3 units" and "in steps of 5" are no years.
+    """
+    said = [one for span in spans for one in (*span.own.quantities, *span.around.quantities)]
     if quantity in said:
         return True
     if not any(quantity.agrees_with(other) for other in said):
         return False
-    near = [one for index in passages for one in stated_figures(context.evidence[index].text).quantities]
-    return not any(other.value == quantity.value and not quantity.agrees_with(other) for other in near)
+    passages = [context.evidence[index] for index in {span.passage_index for span in spans}]
+    near = [one for passage in passages for one in stated_figures(passage.text).quantities]
+    if any(other.value == quantity.value and not quantity.agrees_with(other) for other in near):
+        return False
+    return quantity.unit not in MEASURES or any(_may_measure(quantity, claim, span, context) for span in spans)
+
+
+def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether a place has the number without a unit, counts nothing with it, and its passage names the unit."""
+    passage = context.passage(span)
+    return (
+        Quantity(quantity.value) in span.own.quantities | span.around.quantities
+        and passage.language == claim.language
+        and quantity.value not in counted_numbers(span.text)
+        and quantity.unit in units_named("\n".join((passage.title, *passage.heading_path, passage.text)))
+    )
 
 
 def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:

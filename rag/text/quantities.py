@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from rag.text.scripts import IDEOGRAPHS
 
@@ -72,6 +73,9 @@ SIZE_UNITS = frozenset({"TB", "GB", "MB", "KB", "byte"})
 _ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
 _CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
 _UNIT = rf"(?P<unit>(?=[{IDEOGRAPHS}])(?:{_CHINESE_UNIT})|(?=[a-z%€£¥$°])(?:{_ENGLISH_UNIT}))"
+_UNIT_NAMED = re.compile(rf"(?<![a-z]){_UNIT}")
+MEASURES = frozenset(_UNITS) - {"time", "person", "point"}
+"""Units that a number has only where they are written: "3 attempts" are 3 times, but "3 units" are not 3 years."""
 _UNIT_FORMS = tuple(
     (name, re.compile(rf"\A(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
 )
@@ -118,7 +122,9 @@ _CLOCK = re.compile(
 _MONTH_DAY = re.compile(
     rf"(?:(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+)?(?P<name>{_MONTH})(?:\s+(?P<after>\d{{1,2}}))?(?![a-z\d])"
 )
-_CHINESE_MONTH = re.compile(r"(?<!\d)(?:(\d{1,2})|(十[一二]?|[一二三四五六七八九]))\s*月")
+_CHINESE_MONTH = re.compile(
+    r"(?<!\d)(?:(?P<digits>\d{1,2})|(?P<numeral>十[一二]?|[一二三四五六七八九]))\s*月(?:\s*(?P<day>\d{1,2})\s*[日号])?"
+)
 _RANGE = re.compile(
     rf"{_CURRENCY_BEFORE}(?<![\d.])(?P<low>\d+(?:\.\d+)?)\s*+-\s*+(?P<high>\d+(?:\.\d+)?)(?:\s*+-?{_UNIT})?"
 )
@@ -128,6 +134,16 @@ _WORDED = re.compile(
     r"|(?<![一二两三四五六七八九十百])(?P<chinese>[一二两三四五六七八九十百]++)\s*+)"
     rf"(?:(?:full |whole )?{_UNIT}|(?P<counted>[a-z]|[个枚台件把节张条款项]))"
 )
+_COUNTED = re.compile(
+    rf"(?<![\d.])(?P<value>\d++(?:\.\d++)?+)"
+    rf"(?:\.\d|(?:st|nd|rd|th)?\s(?:{_MONTH})(?![a-z])|\s?[a-z]{{1,4}}\d?/[a-z]"
+    rf"|\s?(?!{_UNIT}|(?:always|besides|regardless|sometimes|towards|upwards)(?![a-z]))"
+    r"(?:[a-z]{3,}+(?<=[^suia]s)|k(?![a-z])|[个倍枚台件把张条款项套部只支根组盒袋瓶箱户]))"
+    r"|月\s?(?P<day>\d{1,2})\s?[日号]"
+)
+"""A number and what it counts, in a folded text ("3 units"), a day ("24 december"), a version or a measure that is no
+unit here ("150 m3/h"); but not "3 plus" and "3 days"."""
+_PRICE = re.compile(r"\b(?:price|fee|cost|charge|total|rate)s?\b|[价费]|金额|合计")
 _PERIOD = "working day|business day|day|hour|minute|week|month|year"
 _LEADS_A_PERIOD = (
     "after|within|in|for|takes?|lasts?|another|until|about|around|approximately|roughly|nearly|almost|over|under|up to"
@@ -199,7 +215,7 @@ def read_figures(text: str) -> Figures:
         rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), _CODE.sub(" ", rest))
         rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
     rest = _MONTH_DAY.sub(lambda match: taken(_month_day(match)), rest)
-    rest = _CHINESE_MONTH.sub(lambda match: taken({_chinese_month(match)}), rest)
+    rest = _CHINESE_MONTH.sub(lambda match: taken(_chinese_month(match)), rest)
     if has_digits:
         rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
         rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
@@ -207,6 +223,31 @@ def read_figures(text: str) -> Figures:
         rest = _ARTICLE.sub(lambda match: taken({_period(match)}), rest)
     rest = _WORDED.sub(lambda match: taken(_worded(match)) + (match["counted"] or ""), rest)
     return Figures(frozenset(found), codes, rest)
+
+
+@lru_cache(maxsize=4096)
+def counted_numbers(text: str) -> frozenset[str]:
+    """Return the numbers of a text that count things, or tell a day or a version, and so measure nothing.
+
+    >>> sorted(counted_numbers("A let with 3 units, in steps of 5 for 30 days from 24 May on, 绑定 10 个实例, 1.6.0"))
+    ['1.6', '10', '24', '3']
+    """
+    found = _COUNTED.finditer(written_out(fold(text)))
+    return frozenset(_plain_number(match["value"] or match["day"]) for match in found)
+
+
+@lru_cache(maxsize=1024)
+def units_named(text: str) -> frozenset[str]:
+    """Return the units whose names or signs stand in a text, with a number or without.
+
+    Prices without a currency may be in any.
+
+    >>> sorted(units_named("Warranty (years), price in EUR")), "CNY" in units_named("| 维修费 | 合计 |")
+    (['EUR', 'year'], True)
+    """
+    folded = fold(text)
+    found = frozenset(_unit_name(match["unit"]) for match in _UNIT_NAMED.finditer(folded))
+    return found if found & CURRENCY_UNITS or not _PRICE.search(folded) else found | CURRENCY_UNITS
 
 
 def _without_digits(match: re.Match[str]) -> str:
@@ -291,9 +332,10 @@ def _month_day(match: re.Match[str]) -> set[Quantity]:
     return {Quantity(str(number), MONTH_OF_THE_YEAR), *days}
 
 
-def _chinese_month(match: re.Match[str]) -> Quantity:
-    digits, numeral = match.groups()
-    return Quantity(_plain_number(digits) if digits else str(chinese_number(numeral)), MONTH_OF_THE_YEAR)
+def _chinese_month(match: re.Match[str]) -> set[Quantity]:
+    month = _plain_number(match["digits"]) if match["digits"] else str(chinese_number(match["numeral"]))
+    days = {Quantity(_plain_number(match["day"]))} if match["day"] else set[Quantity]()
+    return {Quantity(month, MONTH_OF_THE_YEAR), *days}
 
 
 def _clock(match: re.Match[str]) -> Quantity:

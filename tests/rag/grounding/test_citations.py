@@ -114,6 +114,34 @@ def test_what_a_passage_says_of_one_country_is_not_said_of_another_in_chinese(
 
 
 @pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        ("The warranty on the kettle is 3 years.", False),  # units of a let
+        ("The warranty on the kettle is 5 years.", False),  # steps of a temperature; nothing of it is told in years
+        ("The warranty on the kettle is 24 months.", False),  # a day in December
+        ("The warranty on the kettle is 2 years.", True),
+        ("The warranty on the toaster is 4 years.", True),  # the header has the unit
+        ("The display of the kettle shows steps of 5 degrees.", True),
+        ("Lets with more than 3 units are covered for 12 months.", True),
+    ],
+)
+def test_a_number_of_something_else_supports_no_figure(answer: str, *, is_supported: bool) -> None:
+    warranty = (
+        "The warranty on the kettle is two years. Use in a business (a let with more than 3 units) is covered for "
+        "12 months only. Whoever bought it before 24 December gets a warranty card.\n\n"
+        "| Product | Warranty (years) |\n|---|---|\n| Toaster | 4 |"
+    )
+    display = "The display of the kettle shows 40 to 100 degrees in steps of 5."
+    read = [
+        Evidence(number, name, f"{name}.md", "Kettle", (), text, 0, len(text), 0, len(text), "en")
+        for number, (name, text) in enumerate((("warranty", warranty), ("display", display)), start=1)
+    ]
+    found = ground(answer, read, "How long is the warranty on the kettle?")
+    assert bool(found.citations) is is_supported
+    assert bool(found.unsupported) is not is_supported
+
+
+@pytest.mark.parametrize(
     "sentence", ["希望能帮到您！", "Let me know if you have other questions.", "Thanks!", "👍", "步骤如下："]
 )
 def test_sentences_that_state_nothing(sentence: str) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.quantities import Quantity, read_figures
+from rag.text.quantities import Quantity, counted_numbers, read_figures, units_named
 
 
 def _read(text: str) -> set[tuple[str, str]]:
@@ -24,6 +24,7 @@ def _read(text: str) -> set[tuple[str, str]]:
         ("a fee of 24 h", "24 小时", {("24", "hour")}),
         ("3 pm", "15:00", {("15:00", "clock")}),
         ("31 March 2026", "2026-03-31", {("31", ""), ("3", "month of the year"), ("2026", "calendar year")}),
+        ("on 24 December", "12 月 24 日", {("24", ""), ("12", "month of the year")}),
         ("2.4 GHz", "2.4GHz", {("2.4", "GHz")}),
         ("120 days", "一百二十天", {("120", "day")}),
         ("after about an hour", "约一小时后", {("1", "hour")}),
@@ -36,6 +37,27 @@ def test_both_languages_read_alike(english: str, chinese: str, expected: set[tup
     assert _read(chinese) == expected
     if english != "twice two hours":
         assert _read(english) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("a holiday let with more than 3 units", {"3"}),
+        ("2 keys, 10 个实例, 1.2 倍, 7 款", {"2", "10", "1.2", "7"}),
+        ("until 24 December, from the 3rd May, 9 月 30 日", {"24", "3", "30"}),
+        ("version 1.6.0, 150 m³/h, 5600 K", {"1.6", "150", "5600"}),
+        ("30 days, 5 working days, 3 个月, 3 个小时, 24 h, EUR 4.90 plus postage, in steps of 5", set()),
+    ],
+)
+def test_numbers_that_count_things_measure_nothing(text: str, numbers: set[str]) -> None:
+    assert counted_numbers(text) == numbers
+
+
+def test_units_that_a_text_names() -> None:
+    assert units_named("Warranty (years)") == {"year"}
+    assert units_named("| 型号 | 保修（年） |") == {"year"}
+    assert "CNY" in units_named("| 型号 | 维修费 | 合计 |"), "prices without a currency may be in any"
+    assert units_named("Price in EUR") == {"EUR"}
 
 
 @pytest.mark.parametrize(
