@@ -110,8 +110,11 @@ def test_new_addresses_are_told_and_confirmed(
 ) -> None:
     monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
     told, confirmed = {
-        "C": ("@ new, not confirmed: host evil.example (fees.md)", "Confirmed: 1 new addresses of generation 2."),
-        "zh_CN": ("@ 新出现，尚未确认：host evil.example（fees.md）", "已确认第 2 代中 1 个新的联系方式。"),
+        "C": (
+            "@ new, not confirmed: host evil.example (fees.md)",
+            "Confirmed: 1 new addresses and instructions of generation 2.",
+        ),
+        "zh_CN": ("@ 新出现，尚未确认：host evil.example（fees.md）", "已确认第 2 代中 1 条新的联系方式和指令。"),
     }[language]
     command.write("fees.md", "# Fees\n\nPay at https://evil.example/pay.")
     assert main([str(command.manual), "--diff"]) == 0
