@@ -36,6 +36,7 @@ def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page
     page.screenshot(path=window.picture("62-models-waiting"))
     window.set(answers=0)
     expect(page.get_by_text(translate("ui.m_done_load", language, name=R1))).to_be_visible()
+    window.settled()  # while the page is drawn anew its old buttons may stand beside the new ones
     expect(page.locator(".st-key-m_unload button")).to_be_enabled()
 
     window.press("m_use")
@@ -48,6 +49,7 @@ def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page
     window.shoot("63-models-chosen")
     window.press("m_delete")
     expect(page.get_by_text(translate("ui.m_done_delete", language, name=R1))).to_be_visible()
+    window.settled()
     expect(rows).to_have_count(2)
 
 
