@@ -21,6 +21,7 @@ _STATES_NOTHING = re.compile(
     r"|if you have (?:any )?(?:more|other|further|question)"
     r"|i(?:['’]m| am) (?:sorry|happy to)|sorry\b|the documents? (?:do|does) not"
     r"|您好|你好|亲|感谢|谢谢|不客气|希望(?:以上|这|能|对)|如(?:果您?)?(?:还)?有(?:其他|任何|更多|别的|疑问|问题)"
+    r"|[*_#\s]*+(?:总结|小结|结论|答案|回答|解释|说明|summary|conclusion|answer|explanation)[*_]*+[:：][*_]*+\s*+$"
     r"|(?:来)?(?:进行)?(?:操作|处理|设置|执行|排查)(?:即可)?[。！]?$"  # behind “……。”
     r"|如需(?:更多|进一步)|祝您|欢迎|抱歉|很抱歉|资料中没有|根据(?:以上|所给|提供的)?资料[，,：:]?$)",
     re.IGNORECASE,

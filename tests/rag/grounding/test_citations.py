@@ -143,7 +143,16 @@ def test_a_number_of_something_else_supports_no_figure(answer: str, *, is_suppor
 
 @pytest.mark.parametrize(
     "sentence",
-    ["希望能帮到您！", "Let me know if you have other questions.", "Thanks!", "👍", "步骤如下：", "进行操作。"],
+    [
+        "希望能帮到您！",
+        "Let me know if you have other questions.",
+        "Thanks!",
+        "👍",
+        "步骤如下：",
+        "进行操作。",
+        "**总结：**",
+        "Summary:",
+    ],
 )
 def test_sentences_that_state_nothing(sentence: str) -> None:
     assert states_nothing(sentence)
