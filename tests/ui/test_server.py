@@ -106,17 +106,19 @@ def log() -> Iterator[io.StringIO]:
     """Everything that is logged, with the words taken out, as the last handler writes it."""
     before = logging.getLogRecordFactory(), threading.excepthook, sys.unraisablehook
     servers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error")]
-    propagated = [(server, server.propagate) for server in servers]
-    for server in servers:  # another test of this process may have served with uvicorn, which sets up its own handlers
+    found = [(server, server.propagate, server.level) for server in servers]
+    for server in servers:  # another test of this process may have served with uvicorn, which sets up its own logging
         server.propagate = True
+        server.setLevel(logging.NOTSET)
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     logging.getLogger().addHandler(handler)
     keep_words_out_of_logs()
     yield out
     logging.getLogger().removeHandler(handler)
-    for server, propagate in propagated:
+    for server, propagate, level in found:
         server.propagate = propagate
+        server.setLevel(level)
     logging.setLogRecordFactory(before[0])
     threading.excepthook, sys.unraisablehook = before[1:]
 
