@@ -16,12 +16,12 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
-from api.addresses import THIS_MACHINE, own_names, require_free, require_sign_in
+from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
 from api.grpc.addresses import GrpcAddress
 from rag.errors import AnswerdeskError, ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
-from rag.settings import LOOPBACKS, Settings, load_settings
+from rag.settings import Settings, load_settings
 from rag.terminal import exit_code_of, fail, terminal_language, warn_root
 from rag.translate import translate
 
@@ -81,7 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
     require_sign_in(settings, options.host)
     require_free(options.host, options.port)
     _begin_service()
-    if options.host not in LOOPBACKS and not settings.proxies():
+    if is_open_unencrypted(settings, options.host):
         print(translate("api.plain_http", terminal_language()), file=sys.stderr)
     started = _start_ollama(settings)
     address = f"http://localhost:{options.port}"

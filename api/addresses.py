@@ -29,6 +29,11 @@ def require_sign_in(settings: Settings, host: str) -> None:
         raise OpenWithoutSignIn(address=host)
 
 
+def is_open_unencrypted(settings: Settings, host: str) -> bool:
+    """Tell whether other machines are served without https: listening for them, and behind no proxy that has it."""
+    return host not in LOOPBACKS and not settings.proxies()
+
+
 def require_free(host: str, port: int) -> None:
     """Raise ``PortTaken`` before anything long begins."""
     with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:

@@ -23,7 +23,7 @@ from rag.generation.context_fit import ContextFit, evidence_room
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import build_messages
 from rag.generation.queued_answer import AnswerGeneration, Asker
-from rag.grounding.confirmation import confirmed_only, mark_unconfirmed
+from rag.grounding.confirmation import as_told_to
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
@@ -355,7 +355,7 @@ class Pipeline:
         """Return the passages with the addresses marked that nobody has confirmed, or, for the public, without."""
         document_ids = sorted({one.document_id for one in passages})
         unconfirmed = ContactDetailTable(self.parts.store).unconfirmed_of(document_ids, generation)
-        return (confirmed_only if audience == "public" else mark_unconfirmed)(passages, unconfirmed)
+        return as_told_to(audience, passages, unconfirmed)
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

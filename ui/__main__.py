@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from api.addresses import THIS_MACHINE, own_names, require_free, require_sign_in
+from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
 from rag.errors import AnswerdeskError, KnowledgeError, ServingError, SettingsError
 from rag.ollama.server import ensure_running, stop
 from rag.priority import DESK_NICE, at_priority
@@ -133,7 +133,7 @@ def _announce(host: str, port: int, console: Console, started_at: float, browser
 
 
 def _warn_of_plain_http(host: str, console: Console) -> None:
-    if host not in LOOPBACKS and not load_settings().proxies():
+    if is_open_unencrypted(load_settings(), host):
         console.note("plain_http")
 
 

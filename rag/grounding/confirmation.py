@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import spans_without_injection
-from rag.schema import Citation, Evidence, TextSpan
+from rag.schema import Audience, Citation, Evidence, TextSpan
 from rag.text.sentences import split_sentences
 
 
@@ -54,6 +54,13 @@ def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
         if any(start < sentence.end and sentence.start < end for start, end in places):
             text = text[: sentence.start] + " " * (sentence.end - sentence.start) + text[sentence.end :]
     return text
+
+
+def as_told_to(
+    audience: Audience, evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]
+) -> tuple[Evidence, ...]:
+    """Return the passages with what nobody has confirmed marked for colleagues, and left out for the public."""
+    return (confirmed_only if audience == "public" else mark_unconfirmed)(evidence, unconfirmed)
 
 
 def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:

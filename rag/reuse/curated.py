@@ -17,7 +17,7 @@ from typing import Self
 from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
 from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import confirmed_only, mark_unconfirmed, sentences_naming
+from rag.grounding.confirmation import as_told_to, sentences_naming
 from rag.grounding.contact_details import detail_keys
 from rag.reuse.contacts import UnknownContacts, contacts_in
 from rag.reuse.question_key import normalized_question
@@ -125,7 +125,7 @@ class Curation:
             if audience == "public" and unconfirmed:
                 return None
             keys = details.unconfirmed_of([one.document_id for one in evidence], generation)
-            evidence = (confirmed_only if audience == "public" else mark_unconfirmed)(evidence, keys)
+            evidence = as_told_to(audience, evidence, keys)
             retrieved = Retrieved(evidence, True, 1.0, generation)
         served = _served(found, question, language, retrieved, marked, trace)
         if not unconfirmed:

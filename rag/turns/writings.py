@@ -224,7 +224,7 @@ class WritingService:
             fit.require(messages, writing.source, budget.answer_tokens)
         except PromptTooLong as error:
             raise RewritingUnusable(reason="long") from error
-        work = Work(parts.count_tokens(messages[-1].content), False)
+        work = Work(fit.count_tokens(messages[-1].content), False)
         queue = TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, parts.settings.person_waiting)
 
         def run(generator: Generator) -> GeneratorObject[_Part, None, GuardedReply]:
