@@ -15,12 +15,12 @@ import streamlit.components.v2.manifest_scanner
 from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
 
 from rag.schema import Language
+from rag.setup.system_packages import find_chromium
 from tests.conftest import free_port
 from tests.ui.browser import PATIENCE_MS, Desk, WindowOptions
 from tests.ui.scripted_desk import OTHER_HOST
 
 CHECKOUT = Path(__file__).parents[2]
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -103,7 +103,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium = playwright.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1"]
+        executable_path=find_chromium(), args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1"]
     )
     yield chromium
     chromium.close()

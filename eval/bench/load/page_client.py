@@ -1,7 +1,6 @@
 """The product as an agent sees it: the real page in Chromium, a browser context a session."""
 
 import asyncio
-import shutil
 import threading
 import time
 from collections.abc import Coroutine, Iterator
@@ -14,6 +13,7 @@ from eval.bench.load.desk_process import DeskProcess
 from eval.bench.load.records import Asking, LoadRecord, Outcome
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
+from rag.setup.system_packages import find_chromium
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -104,7 +104,7 @@ class PageArm:
         driver = await async_playwright().start()
         self._closing.append(driver.stop())
         try:
-            browser = await driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = await driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         except Error as error:
             raise SettingsError(reason=translate("bench_load.no_browser", terminal_language())) from error
         self._closing.insert(0, browser.close())

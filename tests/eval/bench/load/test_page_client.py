@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from eval.bench.load.page_client import PAGE_WATCH
+from rag.setup.system_packages import find_chromium
 
 pytestmark = pytest.mark.real
 
@@ -24,7 +25,7 @@ _PARTS = """() => {
 @pytest.fixture
 def page() -> Any:
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         page = browser.new_page()
         page.add_init_script(path=PAGE_WATCH)
         page.route("http://desk.test/**", lambda route: route.fulfill(body="<body><input></body>"))
