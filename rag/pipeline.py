@@ -183,13 +183,6 @@ class Pipeline:
             parts.gateway, parts.settings, self._context_fit, parts.reading_fit, self._pace
         )
 
-    def start_model(self) -> str:
-        """Start the model server where that is possible; return the name of the model that will answer.
-
-        Raises a ``ServingError`` where there is no server or no model.
-        """
-        return self.parts.gateway.start()
-
     @property
     def generation(self) -> int:
         """Number of the published knowledge-base generation; 0 where there is none."""

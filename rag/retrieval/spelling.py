@@ -11,7 +11,6 @@ from string import ascii_lowercase
 
 from rag.text.terms import terms
 
-SHORTEST_WORD = 5
 _WORD = re.compile(r"[A-Za-z]{5,32}+(?![A-Za-z0-9'’])")
 
 Frequencies = Callable[[Sequence[str]], Sequence[int]]

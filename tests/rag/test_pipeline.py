@@ -596,10 +596,10 @@ def test_instructions_in_a_question_stay_in_the_question(tmp_path: Path) -> None
 
 def test_the_model_is_named_only_once_its_server_runs(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    assert desk.pipeline.start_model() == "scripted"
+    assert desk.pipeline.parts.gateway.start() == "scripted"
     desk.server_error = OllamaUnavailable(host="http://127.0.0.1:1")
     with pytest.raises(OllamaUnavailable):
-        desk.pipeline.start_model()
+        desk.pipeline.parts.gateway.start()
 
 
 def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> None:
