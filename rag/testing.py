@@ -28,7 +28,7 @@ from rag.protocols import (
     QueryVectors,
 )
 from rag.schema import Chunk, Document
-from rag.text.scripts import IDEOGRAPHS
+from rag.text.characters import IDEOGRAPHS
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline, PipelineParts

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from rag.schema import Language
-from rag.text.scripts import UNSPACED_PRINT
+from rag.text.characters import UNSPACED_PRINT
 
 _WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
 _SPACES = re.compile(r"[ \t\v\u00a0]+")

@@ -30,9 +30,8 @@ from rag.protocols import (
 )
 from rag.schema import Language
 from rag.streams import closing_if_generator
-from rag.text.invisible import without_invisible
+from rag.text.characters import ideographs, without_invisible
 from rag.text.language import text_language
-from rag.text.scripts import ideographs
 from rag.text.sentences import split_sentences
 
 HELD_CHARACTERS = {"zh": 12, "en": 32}

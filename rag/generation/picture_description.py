@@ -26,7 +26,7 @@ from rag.queue.estimate import Work
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.streams import closing_if_generator
-from rag.text.invisible import one_line
+from rag.text.characters import one_line
 from rag.text.language import text_language
 from rag.text.sentences import split_sentences
 from rag.translate import translate

@@ -7,8 +7,8 @@ rare, so they weigh most.  No model is asked; sentences are told apart by their 
 import re
 from dataclasses import dataclass
 
+from rag.text.characters import IDEOGRAPHS
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
-from rag.text.scripts import IDEOGRAPHS
 from rag.text.sentences import split_sentences
 
 _LONG_CHARACTERS = 160

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from rag.retrieval.customer_message import read_message
 from rag.schema import RetrievedChunk, TextSpan
+from rag.text.characters import IDEOGRAPHS
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
-from rag.text.scripts import IDEOGRAPHS
 
 MOST_PARTS = 3
 _UNTOUCHED, _EARLY = 1, 3

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
 from rag.retrieval.follow_up import last_said, leans
-from rag.text.bounds import squeezed
-from rag.text.invisible import without_invisible
+from rag.text.characters import squeezed, without_invisible
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
 
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")

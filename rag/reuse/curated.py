@@ -27,7 +27,7 @@ from rag.storage.contact_details import ContactDetailTable
 from rag.storage.curated import CuratedAnswer, CuratedAnswers, CuratedEvent, CuratedSource, CuratedState, NewCurated
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import VISIBLE, KnowledgeStore
-from rag.text.invisible import without_invisible
+from rag.text.characters import without_invisible
 from rag.text.language import question_language
 from rag.text.sentences import split_sentences
 from rag.tracing import Trace
