@@ -15,8 +15,8 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.queue.admission import Admission
 from rag.retrieval.embedder import SearchModels
+from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.reuse.cache import AnswerCache
 from rag.reuse.curated import Curation
 from rag.reuse.sources import AnswerSources

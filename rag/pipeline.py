@@ -28,11 +28,10 @@ from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
 from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
-from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import in_context
 from rag.retrieval.late_interaction import Likeness
-from rag.retrieval.question import clean_question, needs_thought, question_before, visible
+from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.reuse.sources import AnswerSources
 from rag.schema import (
     Answer,
@@ -81,7 +80,7 @@ class PipelineParts:
     """What a pipeline is made of; ``rag.factory`` chooses them.
 
     ``count_tokens`` is the embedder's. ``sentence_likeness`` says how well spans of a document answer to the question
-    of a retrieval, or None (``rag/retrieval/sentence_similarity.py``). ``reading_fit`` gives a model's
+    of a retrieval, or None (``rag/retrieval/late_interaction.py``). ``reading_fit`` gives a model's
     fit, None where it is not asked if the answer is there. ``Pipeline.warm`` runs the ``warm_ups``. ``today`` tells
     which rules are in force.
     """

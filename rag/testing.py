@@ -245,8 +245,8 @@ def offline_parts(
     from rag.generation.gateway import ModelGateway
     from rag.pipeline import PipelineParts
     from rag.queue.admission import Admission
+    from rag.retrieval.late_interaction import SentenceSimilarity
     from rag.retrieval.retriever import Retriever
-    from rag.retrieval.sentence_similarity import SentenceSimilarity
     from rag.settings import Settings
     from rag.storage.store import KnowledgeStore
 

@@ -22,8 +22,7 @@ from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
 from rag.queue.admission import Wait
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import leans
-from rag.retrieval.question import needs_thought
+from rag.retrieval.question import leans, needs_thought
 from rag.schema import (
     Answer,
     AnswerDelta,

@@ -35,10 +35,9 @@ from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
-from rag.logits import logistic
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
-from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
+from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals, logistic
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings

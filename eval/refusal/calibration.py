@@ -28,9 +28,8 @@ from rag.generation.answerability import (
     AnswerabilitySample,
     answerability_features,
 )
-from rag.logits import logistic, logit_of
 from rag.pipeline import Pipeline, PipelineParts
-from rag.retrieval.confidence import OwnCalibration
+from rag.retrieval.confidence import OwnCalibration, logistic, logit_of
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace

@@ -33,8 +33,7 @@ from rag.grounding.conflicts import find_conflicts
 from rag.grounding.not_found import says_not_found
 from rag.grounding.prompt_injection import injection_spans
 from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
-from rag.retrieval.customer_message import read_message
-from rag.retrieval.parts import asked_parts
+from rag.retrieval.question import asked_parts, read_message
 from rag.schema import Answer, Citation, Completed, Event, Evidence, Guard, Lane, Language, TextSpan
 from rag.settings import Settings
 from rag.streams import closing_if_generator

@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from rag.logits import logistic, logit_of
 from rag.protocols import GenerationFinished, Generator, Message
+from rag.retrieval.confidence import logistic, logit_of
 from rag.schema import Language
 from rag.storage.calibration import read_calibration
 from rag.streams import closing_if_generator

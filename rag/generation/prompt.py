@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.protocols import Message
-from rag.retrieval.customer_message import read_message
+from rag.retrieval.question import read_message
 from rag.schema import Evidence, Language
 from rag.text.questions import asks_yes_or_no
 

@@ -28,8 +28,8 @@ from rag.retrieval.index_files import (
     write_manifest,
 )
 from rag.retrieval.index_part import Part, StoredPart
+from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.postings import Postings
-from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Language
 from rag.storage.index_source import IndexRows

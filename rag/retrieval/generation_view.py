@@ -14,8 +14,8 @@ from rag.retrieval.filters import Filters, permitted_chunks
 from rag.retrieval.generation_index import GenerationIndex, LanguageIndex, is_of_former_format
 from rag.retrieval.index_builder import IndexLimits, build_index
 from rag.retrieval.index_part import Part, StoredPart
+from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.lexical_index import Bm25Index
-from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import Selection
 from rag.schema import Hit, Language
 from rag.settings import load_settings

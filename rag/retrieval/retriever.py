@@ -7,20 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rag.protocols import Embedder, FloatMatrix, Reranker
-from rag.retrieval.candidates import KEPT_CHUNKS, DenseHit, fuse
-from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence
-from rag.retrieval.customer_message import read_message
+from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import SearchRequest, in_context, last_said, leans, queries_of
 from rag.retrieval.generation_view import GenerationView
-from rag.retrieval.glossary import glossary_of
 from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
-from rag.retrieval.parts import parts_of, with_best_of_parts
-from rag.retrieval.query import Query, Wording
-from rag.retrieval.ranking import final_scores, other_language_place
+from rag.retrieval.query import Query, SearchRequest, queries_of
+from rag.retrieval.question import in_context, last_said, leans, parts_of, read_message
+from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
 from rag.retrieval.search import LanguageCandidates, Search
-from rag.retrieval.signals import read_signals
-from rag.retrieval.spelling import corrected
+from rag.retrieval.wording import Wording, corrected, glossary_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -34,6 +29,8 @@ OTHER_LANGUAGE_CHUNKS = 8
 """Chunks in the other language than the question's that may stand among those returned."""
 
 _KEPT_FILTERS = 16
+_UNTOUCHED, _EARLY = 1, 3
+"""So many first chunks of the whole question stay where they are; among so many a part's document is early enough."""
 _MOST_OF_IT = 0.75
 
 
@@ -236,6 +233,26 @@ def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchRe
     order = np.argsort(-scores, kind="stable")
     chunks = (replace(found.chunks[best], score=place.score) for best, place in zip(order, found.chunks, strict=True))
     return replace(found, chunks=tuple(chunks))
+
+
+def with_best_of_parts(
+    chunks: Sequence[RetrievedChunk], parts: Sequence[Sequence[RetrievedChunk]]
+) -> tuple[RetrievedChunk, ...]:
+    """Return the chunks with the best one of each part among the first, behind those that answer the whole best.
+
+    A part whose best document stands there already brings nothing new.  Scores go down as before.
+    """
+    merged = list(chunks)
+    place = _UNTOUCHED
+    for found in parts:
+        best = next(iter(found), None)
+        firsts = {one.chunk.document_id for one in merged[: max(place, _EARLY)]}
+        if best is None or best.chunk.document_id in firsts:
+            continue
+        merged = [one for one in merged if one.chunk.chunk_id != best.chunk.chunk_id]
+        merged.insert(place, replace(best, score=merged[min(place, len(merged)) - 1].score if merged else best.score))
+        place += 1
+    return tuple(merged[: len(chunks)]) if chunks else tuple(merged)
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:

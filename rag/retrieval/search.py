@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rag.protocols import FloatMatrix
-from rag.retrieval.candidates import DenseHit, by_standout
 from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.ranking import DenseHit, by_standout
 from rag.schema import Hit, Language
 from rag.text.terms import is_code
 

@@ -4,7 +4,7 @@ import pytest
 
 from rag.grounding.answered_parts import lacks_asked_value, unanswered_parts
 from rag.grounding.citations import ground
-from rag.retrieval.parts import asked_parts
+from rag.retrieval.question import asked_parts
 from rag.schema import Evidence, Language
 
 TRIAL = (

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.vector_index import FaissVectorIndex, Selection, VectorIndexBuilder
 from rag.schema import Document, Language

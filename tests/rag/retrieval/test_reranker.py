@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rag.errors import SearchModelMissing, SearchModelUnusable
 from rag.factory import build_parts, build_pipeline
 from rag.protocols import Reranker
-from rag.retrieval.candidates import KEPT_CHUNKS
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.retrieval.reranker import CrossEncoderReranker, open_reranker
 from rag.retrieval.retriever import Retriever
 from rag.schema import Document

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.retrieval.parts import MOST_PARTS, parts_of, with_best_of_parts
-from rag.retrieval.retriever import Retriever
+from rag.retrieval.question import MOST_PARTS, parts_of
+from rag.retrieval.retriever import Retriever, with_best_of_parts
 from rag.schema import Chunk, Language, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.protocols import Embedder, QueryTokens, QueryVectors
-from rag.retrieval.follow_up import EARLIER_SHARE, SearchRequest, last_said, leans, queries_of
-from rag.retrieval.query import Query, Wording
+from rag.retrieval.query import EARLIER_SHARE, Query, SearchRequest, queries_of
+from rag.retrieval.question import last_said, leans
+from rag.retrieval.wording import Wording
 from rag.schema import Language
 from rag.testing import HashEmbedder
 
