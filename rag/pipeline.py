@@ -19,15 +19,14 @@ from rag.evidence.selection import RankedSentences
 from rag.evidence.temporal_intent import is_valid_for
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
-from rag.generation.context_fit import ContextFit, evidence_room
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
-from rag.generation.prompt import build_messages
+from rag.generation.prompt import ContextFit, build_messages, evidence_room
 from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import as_told_to
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
-from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
+from rag.queue.estimate import FEWEST_TOKENS, PromptSpeed
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible

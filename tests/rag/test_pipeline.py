@@ -26,7 +26,7 @@ from rag.evidence import selection
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.gateway import ModelGateway
 from rag.generation.prompt import build_messages
-from rag.grounding import conflicts, prompt_injection, quotable_spans, topic_match
+from rag.grounding import claims, conflicts, prompt_injection, topic_match
 from rag.grounding.citations import ground
 from rag.pipeline import AskKeywords, AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
@@ -804,7 +804,7 @@ def test_what_was_read_of_one_generation_is_not_taken_for_the_next_one(tmp_path:
         conflicts._topic,
         prompt_injection._is_split_order,
         prompt_injection._judged,
-        quotable_spans._spans_of,
+        claims._spans_of,
         selection._readable_sentences,
         statements.stated_figures,
         topic_match._all_words,

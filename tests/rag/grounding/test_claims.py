@@ -1,4 +1,4 @@
-from rag.grounding.quotable_spans import QuotableSpan, quotable_spans
+from rag.grounding.claims import QuotableSpan, quotable_spans
 from rag.schema import Evidence
 from rag.text.statements import content_words
 

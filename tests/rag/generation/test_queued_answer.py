@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rag.errors import AnswerCancelled, QueueFull
-from rag.generation.shared_streams import SharedStreams
+from rag.generation.queued_answer import SharedStreams
 
 
 class Source:
