@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rag.protocols import Embedder
 from rag.retrieval.confidence import Confidence, calibrations_of, fitted_confidence, load_confidence
 from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.model_folders import is_search_model
 from rag.retrieval.retriever import Retriever, SearchResult
-from rag.retrieval.search_models import is_search_model
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.calibration import save_calibration

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Self
 
 from rag.retrieval.lexical_index import TermWeight
+from rag.retrieval.model_folders import is_search_model
 from rag.retrieval.ranking import DenseHit
-from rag.retrieval.search_models import is_search_model
 from rag.schema import RetrievedChunk
 from rag.storage.calibration import read_calibration
 from rag.text.terms import is_code, terms

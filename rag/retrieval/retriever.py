@@ -9,12 +9,11 @@ import numpy as np
 from rag.protocols import Embedder, FloatMatrix, Reranker
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
 from rag.retrieval.query import Query, SearchRequest, queries_of
 from rag.retrieval.question import in_context, last_said, leans, parts_of, read_message
 from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
-from rag.retrieval.search import LanguageCandidates, Search
 from rag.retrieval.wording import Wording, corrected, glossary_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings

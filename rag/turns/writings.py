@@ -43,7 +43,7 @@ from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
 from rag.streams import closing_if_generator
-from rag.turns.fair_pool import FairPool, Share
+from rag.turns.fairness import FairPool, Share
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
 from rag.turns.unforeseen import log_unforeseen

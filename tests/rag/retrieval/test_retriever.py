@@ -11,9 +11,8 @@ import pytest
 from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
 from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
-from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.generation_view import GenerationView, Search
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.search import Search
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore

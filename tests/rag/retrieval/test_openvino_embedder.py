@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.retrieval.length_batches import length_batches, padded, rounded_up
+from rag.retrieval.openvino_embedder import length_batches, padded, rounded_up
 
 
 @given(st.lists(st.integers(1, 512)), st.integers(1, 4096))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SearchModelMissing, SearchModelUnusable
-from rag.retrieval import search_models
-from rag.retrieval.search_models import (
+from rag.retrieval import model_folders
+from rag.retrieval.model_folders import (
     embedding_model_folder,
     hub_model_folder,
     is_search_model,
@@ -86,8 +86,8 @@ def test_an_id_is_the_name_and_the_content(tmp_path: Path) -> None:
 
 
 def test_large_weights_are_told_apart_by_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_models, "_WHOLE_BYTES", 100)
-    monkeypatch.setattr(search_models, "_SAMPLE_BYTES", 4)
+    monkeypatch.setattr(model_folders, "_WHOLE_BYTES", 100)
+    monkeypatch.setattr(model_folders, "_SAMPLE_BYTES", 4)
     weights = bytes(range(256)) * 8
     first, last = (bytes(weights[:place] + b"?" + weights[place + 1 :]) for place in (0, len(weights) - 1))
     ids = {model_id_of(a_folder(tmp_path / str(n) / "m", data), "m") for n, data in enumerate((weights, first, last))}
