@@ -23,8 +23,7 @@ from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
-from rag.telemetry.export import span_export
-from rag.telemetry.traced_pipeline import TracedPipeline
+from rag.telemetry.traced_pipeline import TracedPipeline, span_export
 from rag.text.places import chinese_places
 
 

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable
 from rag.ollama.client import OllamaClient
-from rag.ollama.options import load_options
+from rag.ollama.models import load_options
 from rag.ollama.vision import require_vision
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings

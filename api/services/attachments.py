@@ -1,13 +1,20 @@
-"""Reads the files that customers sent, each in a process of its own; the page asks what became of them."""
+"""What customers sent along: files read in a process of their own, pictures described by the model that sees.
 
+Each is a job; the page asks what became of it.
+"""
+
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.services.jobs import Job, JobControl, Jobs
 from ingest.customer_files import copy_picture_of_file, is_picture, question_of_file
 from ingest.reader import FileReader
-from rag.errors import DocumentUnreadable
+from rag.errors import AnswerCancelled, DocumentUnreadable
+from rag.generation.picture_description import PictureDescriber, PictureDescription
+from rag.generation.queued_answer import Asker
 from rag.pictures import Picture
+from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import User
 from rag.turns import PersonLimits, owner_of
@@ -86,3 +93,50 @@ class Attachments:
 
     def _lane(self, file_id: str) -> str:
         return f"attachment {self._who().name} {file_id}"
+
+
+DescriberOf = Callable[[], PictureDescriber]
+"""Returns what describes pictures; it is made at the first call, for it brings libraries."""
+
+
+class PictureDescriptions:
+    """Descriptions for one person.  ``who`` is asked anew at each call; only its own tab knows a picture's id."""
+
+    def __init__(self, jobs: Jobs, describer: DescriberOf, who: Callable[[], User]) -> None:
+        self._jobs = jobs
+        self._describer = describer
+        self._who = who
+
+    def start(self, picture_id: str, picture: Picture, language: Language, *, tab: str = "") -> None:
+        """Begin to describe a picture; the job's result is a ``PictureDescription``.
+
+        The job fails with a ``ServingError``.  Raises ``OwnFilesWaiting`` as ``Attachments.start`` does.
+        """
+        owner = owner_of(self._who(), tab)
+
+        def work(control: JobControl) -> PictureDescription:
+            control.tell(None)  # ends it here where it was stopped before its turn came
+            cancelled = threading.Event()
+            control.when_stopped(cancelled.set)
+            try:
+                return self._describer().describe(picture, language, Asker(owner, tab), cancelled)
+            except AnswerCancelled:
+                control.tell(None)
+                raise
+
+        self._jobs.start(self._lane(picture_id), "picture", work, owner)
+
+    def job(self, picture_id: str) -> Job | None:
+        """Return a description as far as it is made; None where there is none."""
+        return self._jobs.latest(self._lane(picture_id))
+
+    def stop(self, picture_id: str) -> None:
+        """Stop it; the model is free within a quarter of a second."""
+        self._jobs.stop(self._lane(picture_id))
+
+    def forget(self, picture_id: str) -> None:
+        """Forget a description that was made."""
+        self._jobs.forget(self._lane(picture_id))
+
+    def _lane(self, picture_id: str) -> str:
+        return f"picture {self._who().name} {picture_id}"
