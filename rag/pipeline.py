@@ -27,7 +27,7 @@ from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
 from rag.queue.estimate import FEWEST_TOKENS, PromptSpeed
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
 from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
 from rag.retrieval.ranking import KEPT_CHUNKS
@@ -60,13 +60,7 @@ class Retrieves(Protocol):
     """What the pipeline needs of ``rag.retrieval.retriever.Retriever``."""
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         """Return the passages found, best first, and whether they can hold the answer."""
 
@@ -293,7 +287,7 @@ class Pipeline:
             raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
         language = question_language(text)
         earlier = [visible(one) for one in options.earlier]
-        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.found_documents)
+        retrieval = parts.retriever.retrieve(text, language, trace, SearchOptions(earlier, options.found_documents))
         previous = question_before(text, earlier)
         with trace.span("pack"):
             packed = self._packed(in_context(text, previous), retrieval, limit, options.audience)

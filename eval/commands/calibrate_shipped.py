@@ -39,6 +39,7 @@ from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals, logistic
 from rag.retrieval.embedder import open_embedder
+from rag.retrieval.filters import SearchOptions
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
@@ -76,7 +77,7 @@ def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Sett
         (
             question,
             retriever.find(
-                question.question, question_language(question.question), Trace(), earlier=[question.previous]
+                question.question, question_language(question.question), Trace(), SearchOptions([question.previous])
             ).signals,
         )
         for question in questions

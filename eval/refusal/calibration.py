@@ -30,6 +30,7 @@ from rag.generation.answerability import (
 )
 from rag.pipeline import Pipeline, PipelineParts
 from rag.retrieval.confidence import OwnCalibration, logistic, logit_of
+from rag.retrieval.filters import SearchOptions
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace
@@ -63,7 +64,7 @@ def searched(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> list[
     for question in questions:
         earlier = [question.previous] if question.previous else []
         language = question_language(question.question)
-        retrieval = parts.retriever.retrieve(question.question, language, Trace(), earlier=earlier)
+        retrieval = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions(earlier))
         found.append(SearchedQuestion(question.answerable, retrieval.base_probability))
     return found
 

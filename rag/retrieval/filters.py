@@ -1,7 +1,10 @@
-"""Document filters: language, product, earliest date, excluded documents, audience."""
+"""What a search goes by beside the question: filters of documents, and the conversation.
+
+Documents are filtered by language, product, earliest date and audience, and by their ids.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -38,6 +41,17 @@ class Filters:
 
 
 EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What a search goes by beside the question: the conversation's ``earlier`` ones, oldest first, and ``filters``."""
+
+    earlier: Sequence[str] = ()
+    filters: Filters = EVERYTHING
+
+
+PLAIN_SEARCH = SearchOptions()
 
 
 def permitted_chunks(store: KnowledgeStore, generation: int, filters: Filters) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from rag.protocols import Embedder, FloatMatrix, Reranker
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
 from rag.retrieval.query import Query, SearchRequest, queries_of
@@ -95,20 +95,14 @@ class Retriever:
         limit_blas_threads()
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         """Return the best chunks, and how probable it is that they hold the answer.
 
-        ``earlier`` are the conversation's earlier questions, oldest first; ``filters`` say which documents may be found
-        at all.  Raises ``KnowledgeBaseMissing``, ``EmbedderMismatch`` or ``IndexDamaged``.
+        The options' ``filters`` say which documents may be found at all.  Raises ``KnowledgeBaseMissing``,
+        ``EmbedderMismatch`` or ``IndexDamaged``.
         """
-        found = self.find(question, language, trace, earlier=earlier, filters=filters)
+        found = self.find(question, language, trace, options)
         fit = self._fit(found)
         shipped = fit.probability(found.signals)
         search, automatic = calibrations_of(self._store.folder, found.model_id)
@@ -123,19 +117,13 @@ class Retriever:
         return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold)
 
     def find(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> SearchResult:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
         with trace.span("embed"):
-            prepared = self.prepare(question, language, earlier=earlier)
+            prepared = self.prepare(question, language, options.earlier)
         with trace.span("search"):
-            fewer = self._filtered(prepared.view, filters)
+            fewer = self._filtered(prepared.view, options.filters)
             queries = prepared.whole, *prepared.parts
             whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
         if self._reranker is not None:
@@ -143,7 +131,7 @@ class Retriever:
                 whole = reranked(whole, prepared.standalone, self._reranker)
         return self._joined(whole, others) if others else whole
 
-    def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> SearchPlan:
+    def prepare(self, question: str, language: Language, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
         message = read_message(question)

@@ -32,7 +32,7 @@ from rag.pipeline import AskKeywords, AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.queue.admission import Admission, Ticket
 from rag.queue.ticket_queue import TicketRequest
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
 from rag.retrieval.late_interaction import Likeness
 from rag.schema import AnswerDelta, Completed, Document, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.settings import Settings
@@ -57,17 +57,11 @@ class ScriptedRanking:
         self.filters: list[Filters] = []
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         self.asked.append((question, language))
-        self.earlier.append(earlier)
-        self.filters.append(filters)
+        self.earlier.append(options.earlier)
+        self.filters.append(options.filters)
         with trace.span("search"):
             return found(self.store, *((name, 0) for name in self.documents), answerable=self.answerable)
 
