@@ -37,11 +37,12 @@ from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
-from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals, logistic
+from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.filters import SearchOptions
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings
+from rag.storage.calibration import logistic
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail
 from rag.text.language import question_language

@@ -29,8 +29,9 @@ from rag.generation.answerability import (
     answerability_features,
 )
 from rag.pipeline import Pipeline, PipelineParts
-from rag.retrieval.confidence import OwnCalibration, logistic, logit_of
+from rag.retrieval.confidence import OwnCalibration
 from rag.retrieval.filters import SearchOptions
+from rag.storage.calibration import logistic, logit_of
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace

@@ -7,43 +7,23 @@ serves that looks at words alone.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rag.retrieval.lexical_index import TermWeight
 from rag.retrieval.model_folders import is_search_model
 from rag.retrieval.ranking import DenseHit
 from rag.schema import RetrievedChunk
-from rag.storage.calibration import read_calibration
+from rag.storage.calibration import logistic, logit_of, read_calibration
 from rag.text.terms import is_code, terms
+
+if TYPE_CHECKING:
+    from rag.retrieval.lexical_index import TermWeight  # brings FAISS, which a program that shows figures does without
 
 CONFIDENCE_PATH = Path(__file__).with_name("confidence.json")
 ANY_EMBEDDER = "any"
-SMALLEST_PROBABILITY = 1e-6
-"""A probability is kept so far from 0 and 1 before its logit is taken: what said "never" can still be weighed."""
-
-
-def logistic(logit: float) -> float:
-    """Return the probability in [0, 1] of a logit, without overflow.
-
-    >>> logistic(0.0), logistic(-1000.0)
-    (0.5, 0.0)
-    """
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
-
-
-def logit_of(probability: float) -> float:
-    """Return the logit of a probability in [0, 1]; finite for 0 and 1 as well.
-
-    >>> round(logit_of(0.75), 4), round(logit_of(0.0), 1)
-    (1.0986, -13.8)
-    """
-    kept = min(max(probability, SMALLEST_PROBABILITY), 1 - SMALLEST_PROBABILITY)
-    return math.log(kept / (1 - kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +149,7 @@ def read_signals(
     dense: Sequence[DenseHit],
     bm25: Mapping[int, float],
     ranked: Sequence[RetrievedChunk],
-    weights: Mapping[str, TermWeight],
+    weights: Mapping[str, "TermWeight"],
 ) -> Signals:
     """Return the signals.
 
@@ -200,7 +180,7 @@ def _terms_of(text: str) -> frozenset[str]:
     return frozenset(terms(text))
 
 
-def _share(weights: Mapping[str, TermWeight], wanted: set[str]) -> float:
+def _share(weights: Mapping[str, "TermWeight"], wanted: set[str]) -> float:
     """Return in [0, 1] how much of the weight of all terms the wanted ones have; 0 without any terms."""
     total = sum(weight.idf for weight in weights.values())
     return sum(weight.idf for term, weight in weights.items() if term in wanted) / total if total else 0.0

@@ -8,17 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.retrieval.confidence import (
-    ANY_EMBEDDER,
-    CONFIDENCE_PATH,
-    SMALLEST_PROBABILITY,
-    Confidence,
-    Signals,
-    load_confidence,
-    logistic,
-    logit_of,
-    read_signals,
-)
+from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals, load_confidence, read_signals
 from rag.retrieval.lexical_index import TermWeight
 from rag.retrieval.ranking import DenseHit
 from rag.schema import Chunk, RetrievedChunk
@@ -98,19 +88,3 @@ def test_a_code_that_is_not_there() -> None:
 
 def test_nothing_found_and_nothing_asked() -> None:
     assert read_signals([], {}, [], {}) == Signals()
-
-
-@given(st.floats(min_value=SMALLEST_PROBABILITY, max_value=1 - SMALLEST_PROBABILITY))
-def test_there_and_back(probability: float) -> None:
-    assert logistic(logit_of(probability)) == pytest.approx(probability, rel=1e-6)
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_logit_is_a_probability(logit: float) -> None:
-    assert 0.0 <= logistic(logit) <= 1.0
-    assert logistic(logit) + logistic(-logit) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_certainty_stays_finite(probability: float) -> None:
-    assert math.isfinite(logit_of(probability))
