@@ -16,8 +16,7 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
-from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
-from api.grpc.addresses import GrpcAddress
+from api.addresses import THIS_MACHINE, GrpcAddress, is_open_unencrypted, own_names, require_free, require_sign_in
 from rag.errors import AnswerdeskError, ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private

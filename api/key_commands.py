@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rag.errors import AnswerdeskError, PersonUnusable
+from rag.errors import AnswerdeskError
 from rag.people.audit import terminal_user
+from rag.people.directory import known_scopes
 from rag.people.keys import RIGHTS, ApiKey, ApiKeys, in_order
 from rag.schema import Audience
 from rag.settings import Settings, load_settings
-from rag.storage.access import KnowledgeBases
 from rag.terminal import fail, terminal_language
 from rag.translate import translate
 
@@ -96,7 +96,7 @@ def _add(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None
     secret, key = keys.add(
         options.name,
         options.right,
-        None if options.all else _known(settings, options.kb or [settings.knowledge_base]),
+        None if options.all else known_scopes(settings, options.kb or [settings.knowledge_base]),
         audience=options.audience,
         expires_at=datetime.now(UTC) + timedelta(days=options.days) if options.days else None,
         owner="",
@@ -142,15 +142,6 @@ def _tell(what: str, key: ApiKey, secret: str = "") -> None:
     if secret:
         sys.stderr.flush()
         print(secret)
-
-
-def _known(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the scopes, each the name of a knowledge base or what one asks for.  Raises ``PersonUnusable``."""
-    known = {settings.knowledge_base, *KnowledgeBases(settings.knowledge_folder).scopes()}
-    for name in names:
-        if name not in known:
-            raise PersonUnusable(reason="scope", name=name)
-    return tuple(names)
 
 
 def _days(text: str) -> int:

@@ -2,6 +2,7 @@
 
 The native API speaks RFC 9457 (``application/problem+json``), the OpenAI-compatible one OpenAI's own form.  In both the
 ``code`` is the class name of ``rag.errors``, so that ``docs/errors.md`` explains it.
+Faces that cannot ask which language the reader of a message has are given a problem in both.
 """
 
 import math
@@ -49,7 +50,7 @@ from rag.errors import (
     WaitedTooLong,
 )
 from rag.schema import Language
-from rag.turns import Failure
+from rag.turns import Failure, TurnSnapshot
 
 _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
     (ApiKeyRefused, 401),
@@ -184,3 +185,42 @@ def _retry_seconds(kind: type[AnswerdeskError], details: Mapping[str, object]) -
         return None
     seconds = details.get("seconds" if issubclass(kind, QuestionsTooFast) else "retry_seconds")
     return max(1, math.ceil(seconds)) if isinstance(seconds, int | float) else _USUAL_WAIT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class BilingualProblem:
+    """One problem as told in each language; everything but the sentence is the same in both."""
+
+    en: Problem
+    zh: Problem
+
+    @property
+    def code(self) -> str:
+        """The name of ``rag.errors``."""
+        return self.en.code
+
+    @property
+    def retry_seconds(self) -> int | None:
+        """When to try again; None: that will not help."""
+        return self.en.retry_seconds
+
+    def sentence(self, language: Language) -> str:
+        """Return the sentence in a language."""
+        return (self.zh if language == "zh" else self.en).sentence
+
+
+def bilingual(error: AnswerdeskError) -> BilingualProblem:
+    """Return what a caller is told of an error."""
+    return BilingualProblem(problem_of(error, "en"), problem_of(error, "zh"))
+
+
+def bilingual_failure(failure: Failure) -> BilingualProblem:
+    """Return what a caller is told of work that failed."""
+    return BilingualProblem(problem_of_failure(failure, "en"), problem_of_failure(failure, "zh"))
+
+
+def problem_of_turn(turn: TurnSnapshot) -> BilingualProblem | None:
+    """Return why a turn has ended without an answer; None where it has one."""
+    if turn.failure is not None:
+        return bilingual_failure(turn.failure)
+    return bilingual(AnswerCancelled()) if turn.answer is None else None

@@ -1,6 +1,7 @@
 """A question from a program: asked as a turn of the desk, followed as it is answered, stopped when nobody listens.
 
 All faces of the API ask through here, so that the queue, the limits, the rights and the history are the desk's own.
+In faces whose calls are cancelled as tasks, a turn lives no longer than the call that asked for it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from starlette.requests import Request
 
 from api.callers import Caller
 from api.services.shared import SharedServices
-from rag.errors import AccessDenied, TurnMissing
+from rag.errors import AccessDenied, AnswerCancelled, TurnMissing
 from rag.protocols import Embedder, FloatMatrix
 from rag.retrieval.question import clean_question
 from rag.schema import Retrieved
@@ -241,3 +242,40 @@ def _hidden() -> Iterator[None]:
         yield
     except AccessDenied as error:
         raise TurnMissing from error
+
+
+@asynccontextmanager
+async def asked(
+    questions: Questions, request: TurnRequest, asker: str = ""
+) -> AsyncIterator[tuple[str, AsyncIterator[TurnSnapshot | None]]]:
+    """Ask, and follow the turn, of which the id and the snapshots are given; it is stopped where the block is left.
+
+    Raises as ``Questions.ask``.
+    """
+    turn_id = questions.ask(request, asker)
+    async with questions.stopped_when_left(turn_id) as snapshots:
+        yield turn_id, snapshots
+
+
+async def final_snapshot(snapshots: AsyncIterator[TurnSnapshot | None]) -> TurnSnapshot:
+    """Return the last snapshot of a turn."""
+    last = None
+    async for snapshot in snapshots:
+        last = snapshot or last
+    assert last is not None and last.final  # ``Questions.follow`` ends with it
+    return last
+
+
+async def unless_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
+    """Return what ``work`` returns; where the client has left before, cancel it and raise ``AnswerCancelled``."""
+    if left is None:
+        return await work
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left.wait())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise AnswerCancelled
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()

@@ -7,9 +7,9 @@ from functools import cache
 import uvicorn
 from fastapi import FastAPI
 
+from api.addresses import GrpcAddress
 from api.application import api_application
 from api.callers import host_names
-from api.grpc.addresses import GrpcAddress
 from api.services.shared import SharedServices, open_services
 from rag.settings import Settings
 

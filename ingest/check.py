@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import EmbedderMismatch, IndexDamaged
-from rag.retrieval.generation_index import GenerationIndex
-from rag.retrieval.index_part import Part
+from rag.retrieval.generation_index import GenerationIndex, Part
 from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.postings import Postings
 from rag.schema import Chunk, Language

@@ -15,9 +15,9 @@ from ingest.golden import GoldenQuestion, load_questions
 from ingest.lock import writer_lock
 from rag.errors import EmbedderMismatch, IndexDamaged, NoRegressionQuestions, StorageFull
 from rag.protocols import Embedder, QueryVectors
-from rag.retrieval.follow_up import in_context
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.query import Query
+from rag.retrieval.question import in_context
 from rag.retrieval.retriever import SearchResult, find_in
 from rag.settings import Settings
 from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQuestions

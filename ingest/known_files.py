@@ -14,7 +14,7 @@ from typing import Self
 from ingest.loaders.source import Limits, SourceFile
 from rag.storage.connection import Database
 from rag.storage.store import StoredDocument
-from rag.text import invisible, web_address
+from rag.text import characters, web_address
 
 _FILES_A_TRANSACTION = 1000
 _SETTLED_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every two seconds
@@ -100,7 +100,7 @@ def reader_version(limits: Limits) -> bytes:
 @cache
 def _loaders() -> bytes:
     digest = hashlib.sha256(platform.python_version().encode())
-    beside = [Path(str(module.__file__)) for module in (invisible, web_address)]
+    beside = [Path(str(module.__file__)) for module in (characters, web_address)]
     for path in (*sorted((Path(__file__).parent / "loaders").glob("*.py")), *beside):
         digest.update(path.read_bytes())
     for name in _PARSERS:

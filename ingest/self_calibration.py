@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from rag.protocols import Embedder
 from rag.retrieval.confidence import Confidence, calibrations_of, fitted_confidence, load_confidence
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import EVERYTHING, Filters, SearchOptions
+from rag.retrieval.model_folders import is_search_model
 from rag.retrieval.retriever import Retriever, SearchResult
-from rag.retrieval.search_models import is_search_model
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.calibration import save_calibration
@@ -115,7 +115,7 @@ def _headings(store: KnowledgeStore) -> Iterator[tuple[str, Language]]:
 
 def _find(retriever: Retriever, question: tuple[str, Language], filters: Filters = EVERYTHING) -> SearchResult:
     text, language = question
-    return retriever.find(text, language, Trace(), filters=filters)
+    return retriever.find(text, language, Trace(), SearchOptions(filters=filters))
 
 
 def _probabilities(confidence: Confidence, found: Iterable[SearchResult]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from rag.errors import UploadUnusable
 from rag.files import write_whole
 from rag.storage.connection import storage_errors
-from rag.text.invisible import without_invisible
+from rag.text.characters import without_invisible
 
 _FORMER = ".former"
 _WAITING = ".waiting.json"

@@ -15,16 +15,15 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.queue.admission import Admission
 from rag.retrieval.embedder import SearchModels
+from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.reuse.cache import AnswerCache
 from rag.reuse.curated import Curation
 from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
-from rag.telemetry.export import span_export
-from rag.telemetry.traced_pipeline import TracedPipeline
+from rag.telemetry.traced_pipeline import TracedPipeline, span_export
 from rag.text.places import chinese_places
 
 

@@ -19,20 +19,18 @@ from rag.evidence.selection import RankedSentences
 from rag.evidence.temporal_intent import is_valid_for
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
-from rag.generation.context_fit import ContextFit, evidence_room
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
-from rag.generation.prompt import build_messages
+from rag.generation.prompt import ContextFit, build_messages, evidence_room
 from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import as_told_to
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
-from rag.queue.prompt_speed import FEWEST_TOKENS, PromptSpeed
-from rag.retrieval.candidates import KEPT_CHUNKS
-from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import in_context
+from rag.queue.estimate import FEWEST_TOKENS, PromptSpeed
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
 from rag.retrieval.late_interaction import Likeness
-from rag.retrieval.question import clean_question, needs_thought, question_before, visible
+from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.reuse.sources import AnswerSources
 from rag.schema import (
     Answer,
@@ -62,13 +60,7 @@ class Retrieves(Protocol):
     """What the pipeline needs of ``rag.retrieval.retriever.Retriever``."""
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         """Return the passages found, best first, and whether they can hold the answer."""
 
@@ -81,7 +73,7 @@ class PipelineParts:
     """What a pipeline is made of; ``rag.factory`` chooses them.
 
     ``count_tokens`` is the embedder's. ``sentence_likeness`` says how well spans of a document answer to the question
-    of a retrieval, or None (``rag/retrieval/sentence_similarity.py``). ``reading_fit`` gives a model's
+    of a retrieval, or None (``rag/retrieval/late_interaction.py``). ``reading_fit`` gives a model's
     fit, None where it is not asked if the answer is there. ``Pipeline.warm`` runs the ``warm_ups``. ``today`` tells
     which rules are in force.
     """
@@ -182,13 +174,6 @@ class Pipeline:
         self._drafting = AnswerGeneration(
             parts.gateway, parts.settings, self._context_fit, parts.reading_fit, self._pace
         )
-
-    def start_model(self) -> str:
-        """Start the model server where that is possible; return the name of the model that will answer.
-
-        Raises a ``ServingError`` where there is no server or no model.
-        """
-        return self.parts.gateway.start()
 
     @property
     def generation(self) -> int:
@@ -302,7 +287,7 @@ class Pipeline:
             raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
         language = question_language(text)
         earlier = [visible(one) for one in options.earlier]
-        retrieval = parts.retriever.retrieve(text, language, trace, earlier=earlier, filters=options.found_documents)
+        retrieval = parts.retriever.retrieve(text, language, trace, SearchOptions(earlier, options.found_documents))
         previous = question_before(text, earlier)
         with trace.span("pack"):
             packed = self._packed(in_context(text, previous), retrieval, limit, options.audience)

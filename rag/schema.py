@@ -134,7 +134,7 @@ class Retrieval:
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
     questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
     on it is answered.  ``generation`` is the
-    knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/sentence_similarity.py``).
+    knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/late_interaction.py``).
     """
 
     chunks: tuple[RetrievedChunk, ...]

@@ -28,7 +28,7 @@ from rag.protocols import (
     QueryVectors,
 )
 from rag.schema import Chunk, Document
-from rag.text.scripts import IDEOGRAPHS
+from rag.text.characters import IDEOGRAPHS
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline, PipelineParts
@@ -245,8 +245,8 @@ def offline_parts(
     from rag.generation.gateway import ModelGateway
     from rag.pipeline import PipelineParts
     from rag.queue.admission import Admission
+    from rag.retrieval.late_interaction import SentenceSimilarity
     from rag.retrieval.retriever import Retriever
-    from rag.retrieval.sentence_similarity import SentenceSimilarity
     from rag.settings import Settings
     from rag.storage.store import KnowledgeStore
 

@@ -12,8 +12,8 @@ from rag.errors import FactsChanged, QuestionError
 from rag.generation.gateway import ModelGateway
 from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
+from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.rewriting.check import check_rewritten, check_translated
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore

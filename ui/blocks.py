@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rag.schema import Answer, Citation, Evidence
-from rag.text.invisible import without_invisible
+from rag.text.characters import without_invisible
 from rag.text.markup import Line, read_lines, row_cells
 
 _INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`{1,8}+)(?P<code>[^`\n]+)(?P=ticks)")

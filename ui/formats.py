@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
 from rag.schema import Language
-from rag.text.invisible import one_line, without_invisible
+from rag.text.characters import one_line, without_invisible
 from rag.text.quantities import MONTH_NAMES
 from rag.translate import translate
 

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from rag.errors import PersonUnusable
 from rag.people.audit import AuditTrail, terminal_user
-from rag.people.directory import People, Person
+from rag.people.directory import People, Person, known_scopes
 from rag.people.passwords import hash_password, require_good
 from rag.settings import Settings, load_settings
-from rag.storage.access import ROLES, KnowledgeBases, User
+from rag.storage.access import ROLES, User
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -54,7 +54,7 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
 
 
 def _add(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    scopes = None if options.all else _known(settings, options.kb or [settings.knowledge_base])
+    scopes = None if options.all else known_scopes(settings, options.kb or [settings.knowledge_base])
     password = "" if options.oidc else hash_password(_password(options.name))
     person = people.add(options.name, options.role, scopes, password, by=terminal_user())
     print(
@@ -82,7 +82,9 @@ def _role(people: People, settings: Settings, options: argparse.Namespace) -> No
 
 
 def _set_scopes(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    people.set_scopes(options.name, None if options.all else _known(settings, options.kb or []), by=terminal_user())
+    people.set_scopes(
+        options.name, None if options.all else known_scopes(settings, options.kb or []), by=terminal_user()
+    )
     print(translate("people.scopes", terminal_language(), name=options.name, scopes=_scopes(people.find(options.name))))
 
 
@@ -163,15 +165,6 @@ def _of_bases(parser: argparse.ArgumentParser) -> None:
         "--kb", action="append", metavar="NAME", help="a knowledge base; may be repeated  知识库，可重复"
     )
     which.add_argument("--all", action="store_true", help="every knowledge base  全部知识库")
-
-
-def _known(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the scopes, each the name of a knowledge base or what one asks for.  Raises ``PersonUnusable``."""
-    known = {settings.knowledge_base, *KnowledgeBases(settings.knowledge_folder).scopes()}
-    for name in names:
-        if name not in known:
-            raise PersonUnusable(reason="scope", name=name)
-    return tuple(names)
 
 
 def _password(name: str) -> str:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from rag.evidence.quotation import quoted_lines
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Figure, Language, SpanTime
-from rag.text.invisible import one_line, without_invisible
+from rag.text.characters import one_line, without_invisible
 from rag.text.markup import without_list_mark
 from rag.text.web_address import web_address
 from rag.translate import translate

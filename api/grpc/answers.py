@@ -7,12 +7,12 @@ from typing import Literal
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
-from api.bilingual import bilingual, problem_of_turn
 from api.callers import Caller
-from api.cancellable import asked, final_snapshot
 from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
+from api.problems import bilingual, problem_of_turn
+from api.questions import asked, final_snapshot
 from api.settled_text import SettledText
 from api.stream_place import NewsName, StreamPlace
 from rag.errors import AnswerdeskError, RequestUnusable

@@ -6,10 +6,10 @@ from typing import get_args
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
-from api.bilingual import BilingualProblem, bilingual, bilingual_failure
 from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
+from api.problems import BilingualProblem, bilingual, bilingual_failure
 from api.reading import desk_of, latest_job, read_stretch, watched_job
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService

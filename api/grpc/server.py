@@ -13,8 +13,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from api.access import Access
+from api.addresses import GrpcAddress
 from api.grpc import answerdesk_pb2, answerdesk_pb2_grpc
-from api.grpc.addresses import GrpcAddress
 from api.grpc.answers import Answers
 from api.grpc.documents import Documents, Feedback
 from rag.errors import PortTaken

@@ -5,8 +5,8 @@ from datetime import date
 
 from google.protobuf.json_format import ParseDict
 
-from api.bilingual import BilingualProblem, bilingual
 from api.grpc import answerdesk_pb2 as wire
+from api.problems import BilingualProblem, bilingual
 from api.reading import Stretch
 from api.rest.values import job_body
 from api.services.jobs import Job

@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import CallToolResult, TextContent
 from starlette.requests import Request
 
-from api.bilingual import BilingualProblem, bilingual
+from api.problems import BilingualProblem, bilingual
 from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing
 from rag.turns.unforeseen import unforeseen_logged
 

@@ -13,9 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 import rag
 from api.access import Access
-from api.bilingual import problem_of_turn
 from api.callers import Caller
-from api.cancellable import asked, unless_left
 from api.markdown_turns import as_markdown
 from api.mcp.calls import Call, TurnEnded, left_event, resource_errors, saying_problems
 from api.mcp.values import (
@@ -29,6 +27,8 @@ from api.mcp.values import (
     found_passage,
     knowledge_base,
 )
+from api.problems import problem_of_turn
+from api.questions import asked, unless_left
 from api.reading import desk_of, read_stretch
 from rag.turns import TurnRequest, TurnSnapshot
 

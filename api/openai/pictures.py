@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.openai.requests import InputItem, Message, Part
-from api.services.attachment_reader import Attachments, ReadFile
+from api.services.attachments import Attachments, PictureDescriptions, ReadFile
 from api.services.jobs import Job
-from api.services.picture_descriptions import PictureDescriptions
 from api.services.shared import DeskServices
 from api.wire import Plain
 from rag.errors import AnswerInterrupted, RequestUnusable, TurnFailed

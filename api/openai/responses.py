@@ -2,10 +2,9 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
 
@@ -135,7 +134,7 @@ def _problem(turn: TurnSnapshot, settled: SettledText, language: Language) -> Pr
 class _MessageEvents:
     """The events of the message: it begins with its first words."""
 
-    def __init__(self, turn_id: str, reply: ResponseReply, event: "_EventOf") -> None:
+    def __init__(self, turn_id: str, reply: ResponseReply, event: Callable[..., str]) -> None:
         self._place: Plain = {"item_id": message_id(turn_id), "output_index": 0, "content_index": 0}
         self._reply = reply
         self._event = event
@@ -171,13 +170,6 @@ class _MessageEvents:
             self._event("response.output_item.added", output_index=0, item=item | {"role": "assistant", "content": []}),
             self._event("response.content_part.added", **self._place, part=empty),
         ]
-
-
-class _EventOf(Protocol):
-    """Writes one event."""
-
-    def __call__(self, kind: str, **values: object) -> str:
-        """Return it as a text."""
 
 
 def message_id(turn_id: str) -> str:

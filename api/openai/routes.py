@@ -1,6 +1,13 @@
-"""The routes of OpenAI's wire, under ``/v1`` and, for clients that leave that out, at the root."""
+"""The routes of OpenAI's wire, under ``/v1`` and, for clients that leave that out, at the root.
+
+Open WebUI asks a model some things for itself: a chat's title, its tags, further questions.  Each answer would bring
+three more generations, all of them over a knowledge base that has nothing to say.  They are answered by a rule, and the
+model is not asked.  The prompts are those of Open WebUI 0.12 (``open_webui/config.py``), all of which begin with the
+same line.
+"""
 
 import base64
+import json
 import struct
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
@@ -16,7 +23,6 @@ from api.event_streams import event_stream
 from api.markdown_turns import as_markdown
 from api.openai import chat, responses
 from api.openai.chat import Reply
-from api.openai.errands import errand_reply
 from api.openai.pictures import PictureReading, PictureReadings, SentPicture, has_pictures, pictures_in
 from api.openai.requests import (
     MODEL_PREFIX,
@@ -242,3 +248,37 @@ def _embedding_list(embedded: Embeddings, encoding: str) -> Response:
 def _encoded(vector: list[float], encoding: str) -> list[float] | str:
     """Return a vector as the caller wants it: the official Python client asks for base64 of 32-bit floats."""
     return vector if encoding == "float" else base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+_FIRST_LINE = "### Task:"
+_FURTHER_HEADING = "\n### "
+_SPEAKER = "user:"
+_TITLE_CHARACTERS = 40
+_EMPTY = ("tags", "follow_ups", "queries")
+
+
+def errand_reply(prompt: str) -> str | None:
+    r"""Return the reply to one of these prompts; None for a question of a person.
+
+    >>> errand_reply("How long is the warranty?") is None
+    True
+    >>> errand_reply('### Task:\nGenerate tags.\n### Output:\nJSON format: { "tags": ["tag1"] }')
+    '{"tags": []}'
+    >>> errand_reply('### Task:\nGenerate a title.\n### Output:\n{ "title": "..." }\n<chat_history>\nUSER: How long?')
+    '{"title": "How long?"}'
+    """
+    if not prompt.lstrip().startswith(_FIRST_LINE) or _FURTHER_HEADING not in prompt:
+        return None
+    for name in _EMPTY:
+        if f'"{name}"' in prompt:
+            return json.dumps({name: []})
+    if '"title"' in prompt:
+        return json.dumps({"title": _title(prompt)}, ensure_ascii=False)
+    return "{}"
+
+
+def _title(prompt: str) -> str:
+    lines = (line.strip() for line in prompt.partition("<chat_history>")[2].splitlines())
+    asked = next((line for line in lines if line.lower().startswith(_SPEAKER)), "")
+    title = asked[len(_SPEAKER) :].strip() or "Answerdesk"
+    return title if len(title) <= _TITLE_CHARACTERS else f"{title[: _TITLE_CHARACTERS - 1].rstrip()}…"

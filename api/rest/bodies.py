@@ -267,15 +267,18 @@ class BaseList(BaseModel):
     knowledge_bases: list[BaseBody]
 
 
-class DocumentLine(BaseModel):
-    """A document without its text."""
-
+class _DocumentHead(BaseModel):
     document_id: str
     title: str
     language: Language
     source: str
     updated_on: date | None
     audience: Audience
+
+
+class DocumentLine(_DocumentHead):
+    """A document without its text."""
+
     characters: int
     passages: int
 
@@ -288,15 +291,9 @@ class DocumentList(BaseModel):
     documents: list[DocumentLine]
 
 
-class DocumentBody(BaseModel):
+class DocumentBody(_DocumentHead):
     """A document, or ``[start:end]`` of its text."""
 
-    document_id: str
-    title: str
-    language: Language
-    source: str
-    updated_on: date | None
-    audience: Audience
     generation: int
     start: int
     end: int

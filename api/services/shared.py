@@ -10,22 +10,20 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
-from api.services.attachment_reader import Attachments
+from api.services.attachments import Attachments, DescriberOf, PictureDescriptions
 from api.services.guarded import recorder
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry, KnowledgeService
 from api.services.model_registry import ModelRegistry
 from api.services.models import ModelService
-from api.services.picture_descriptions import DescriberOf, PictureDescriptions
 from api.services.quality import QualityRegistry, QualityService
 from api.services.turn_feeds import TurnFeeds
 from api.services.watch import Watch
 from rag.errors import AnswerdeskError, ModelMissing, NotAVisionModel, OllamaUnavailable, OwnFilesWaiting
-from rag.people.administration import Administration
+from rag.people.administration import Administration, KeyAdministration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.first_admin import FirstAdmin
-from rag.people.key_administration import KeyAdministration
 from rag.people.keys import ApiKeys
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance

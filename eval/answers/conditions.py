@@ -7,7 +7,7 @@ quoted in their place.
 
 import math
 from collections.abc import Generator as GeneratorObject
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -21,9 +21,8 @@ from rag.grounding.citations import ground
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
 from rag.queue.admission import Wait
-from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import leans
-from rag.retrieval.question import needs_thought
+from rag.retrieval.filters import PLAIN_SEARCH, SearchOptions
+from rag.retrieval.question import leans, needs_thought
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -88,16 +87,10 @@ class WatchedRetriever:
         self.documents = ()
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         """Return what the retriever returns."""
-        found = self._retriever.retrieve(question, language, trace, earlier=earlier, filters=filters)
+        found = self._retriever.retrieve(question, language, trace, options)
         self.documents = tuple(dict.fromkeys(one.chunk.document_id for one in found.chunks))
         return found
 

@@ -33,8 +33,7 @@ from rag.ollama.client import OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.install import has_amx
 from rag.ollama.model_creation import KINDS, OWN_KINDS
-from rag.ollama.models import is_stand_in
-from rag.ollama.options import load_options
+from rag.ollama.models import is_stand_in, load_options
 from rag.ollama.rates import keep_rates, measure_rates, time_once
 from rag.ollama.server import ensure_running
 from rag.ollama.sizing import memory_of, requantized

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.text.characters import IDEOGRAPHS
 from rag.text.quantities import MONTH_NAMES
-from rag.text.scripts import IDEOGRAPHS
 
 _NUMBER = re.compile(
     r"(?<![\w.,-])\d+(?:[.,]\d+)?(?![\w.,]*\d)(?![A-Za-z])"

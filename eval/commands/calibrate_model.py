@@ -26,14 +26,7 @@ from eval.calibrate_model.results import Configuration
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import SHOWN_INGEST, progress_in
-from eval.commands.question_options import (
-    chosen_settings,
-    finish,
-    one_set,
-    print_line,
-    question_parser,
-    write_json,
-)
+from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
 from eval.core.runs import Run
 from rag.errors import AnswerdeskError
 from rag.ollama.client import OllamaClient

@@ -14,14 +14,7 @@ from datetime import date
 from rich.console import Console
 
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
-    chosen_settings,
-    finish,
-    one_set,
-    print_line,
-    question_parser,
-    write_json,
-)
+from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
 from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, searched

@@ -35,13 +35,14 @@ from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
-from rag.logits import logistic
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.confidence import ANY_EMBEDDER, CONFIDENCE_PATH, Confidence, Signals
 from rag.retrieval.embedder import open_embedder
+from rag.retrieval.filters import SearchOptions
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings, load_settings
+from rag.storage.calibration import logistic
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail
 from rag.text.language import question_language
@@ -77,7 +78,7 @@ def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Sett
         (
             question,
             retriever.find(
-                question.question, question_language(question.question), Trace(), earlier=[question.previous]
+                question.question, question_language(question.question), Trace(), SearchOptions([question.previous])
             ).signals,
         )
         for question in questions

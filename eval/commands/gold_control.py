@@ -23,6 +23,7 @@ from eval.core.knowledge import open_parts
 from ingest.golden import GoldenQuestion
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private
+from rag.retrieval.filters import SearchOptions
 from rag.terminal import exit_code_of
 from rag.text.language import question_language
 from rag.text.sentences import split_sentences
@@ -48,7 +49,7 @@ def controls(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> Itera
         if not question.answerable or gold_kind(question) != "entry":
             continue
         language = question_language(question.question)
-        found = parts.retriever.retrieve(question.question, language, Trace(), earlier=[question.previous])
+        found = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions([question.previous]))
         wrong = [one.chunk.document_id for one in found.chunks if one.chunk.document_id not in question.relevant]
         if wrong:
             text = parts.store.document(wrong[0], generation).text

@@ -13,14 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
-    chosen_settings,
-    finish,
-    one_set,
-    print_line,
-    question_parser,
-    write_json,
-)
+from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run

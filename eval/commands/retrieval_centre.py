@@ -17,9 +17,9 @@ from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
 from rag.private_files import keep_files_private
 from rag.protocols import FloatMatrix
-from rag.retrieval.embedder_folder import openvino_folder
+from rag.retrieval.embedder_tokens import CENTRE_PATH, own_tokens
+from rag.retrieval.model_folders import openvino_folder
 from rag.retrieval.openvino_embedder import OpenVinoEmbedder
-from rag.retrieval.token_vectors import CENTRE_PATH, own_tokens
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail

@@ -11,7 +11,7 @@ from rag.factory import build_parts
 from rag.pipeline import PipelineParts
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.token_vectors import CENTRE_PATH
+from rag.retrieval.embedder_tokens import CENTRE_PATH
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 

@@ -23,6 +23,7 @@ from rag.errors import SettingsError
 from rag.generation.answerability import AnswerabilityFit
 from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
+from rag.retrieval.filters import SearchOptions
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace
@@ -147,7 +148,7 @@ def by_retrieval(parts: PipelineParts) -> Judge:
     def judge(question: GoldenQuestion) -> Judgement:
         began_at = time.perf_counter()
         language = question_language(question.question)
-        found = parts.retriever.retrieve(question.question, language, Trace(), earlier=[question.previous])
+        found = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions([question.previous]))
         return Judgement(
             question_id=question.question_id,
             kind=question.kind,

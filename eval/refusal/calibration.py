@@ -28,9 +28,10 @@ from rag.generation.answerability import (
     AnswerabilitySample,
     answerability_features,
 )
-from rag.logits import logistic, logit_of
 from rag.pipeline import Pipeline, PipelineParts
 from rag.retrieval.confidence import OwnCalibration
+from rag.retrieval.filters import SearchOptions
+from rag.storage.calibration import logistic, logit_of
 from rag.terminal import terminal_language
 from rag.text.language import question_language
 from rag.tracing import Trace
@@ -64,7 +65,7 @@ def searched(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> list[
     for question in questions:
         earlier = [question.previous] if question.previous else []
         language = question_language(question.question)
-        retrieval = parts.retriever.retrieve(question.question, language, Trace(), earlier=earlier)
+        retrieval = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions(earlier))
         found.append(SearchedQuestion(question.answerable, retrieval.base_probability))
     return found
 

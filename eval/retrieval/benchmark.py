@@ -18,7 +18,7 @@ from eval.retrieval.rankings import RANKINGS, Ranking, summarise
 from ingest.golden import GoldenQuestion
 from ingest.pipeline import IngestOptions, ingest
 from rag.protocols import Embedder
-from rag.retrieval.filters import Filters
+from rag.retrieval.filters import Filters, SearchOptions
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -103,8 +103,7 @@ def asking(
             question.question,
             question_language(question.question),
             Trace(),
-            earlier=[question.previous],
-            filters=Filters(without=frozenset(question.without)),
+            SearchOptions([question.previous], Filters(without=frozenset(question.without))),
         )
         duration_ms = (time.perf_counter() - began_at) * 1000
         documents = tuple(dict.fromkeys(found.chunk.document_id for found in retrieval.chunks))

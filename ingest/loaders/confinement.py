@@ -284,10 +284,10 @@ class _Program:
         self._on(_OPEN, _if_any_bit(1, _OPEN_TO_WRITE, errno.EACCES))
         self._on(_OPENAT, _if_any_bit(2, _OPEN_TO_WRITE, errno.EACCES))
         self._on(_CLONE, _unless_any_bit(0, _CLONE_THREAD, errno.EPERM))
-        self._on(_PRLIMIT, _unless_equal(0, 0, errno.EPERM))  # of itself
+        self._on(_PRLIMIT, _unless_equal(0, errno.EPERM))  # of itself
         self._on(_IOCTL, _if_equal(1, _TERMINAL_INPUT, errno.EPERM))
         for numbers in _SIGNALS:
-            self._on(numbers, _unless_equal(0, os.getpid(), errno.EPERM))
+            self._on(numbers, _unless_equal(os.getpid(), errno.EPERM))
         self.instructions.append((_RETURN, 0, 0, _ALLOW))
 
     def _on(self, numbers: _Numbers, then: Sequence[_Instruction]) -> None:
@@ -313,8 +313,8 @@ def _unless_any_bit(position: int, bits: int, number: int) -> list[_Instruction]
     return [_argument(position), (_IF_ANY_BIT, 1, 0, bits), _refusal(number), (_RETURN, 0, 0, _ALLOW)]
 
 
-def _unless_equal(position: int, value: int, number: int) -> list[_Instruction]:
-    return [_argument(position), (_IF_EQUAL, 1, 0, value), _refusal(number), (_RETURN, 0, 0, _ALLOW)]
+def _unless_equal(value: int, number: int) -> list[_Instruction]:
+    return [_argument(0), (_IF_EQUAL, 1, 0, value), _refusal(number), (_RETURN, 0, 0, _ALLOW)]
 
 
 def _if_equal(position: int, values: Sequence[int], number: int) -> list[_Instruction]:

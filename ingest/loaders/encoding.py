@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from charset_normalizer import from_bytes
 
-from rag.text.bounds import squeezed
+from rag.text.characters import squeezed
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

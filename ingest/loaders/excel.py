@@ -1,21 +1,95 @@
-"""Excel: a heading a sheet, its tables below, and the words of its text boxes."""
+"""Excel: a heading a sheet, its tables below, and the words of its text boxes; the old binary format as well.
+
+Numbers are written as people read them: dates are numbers with a format.
+"""
 
 import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Self
 
 from lxml import etree
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.excel_values import DateFormats, number_in_words
-from ingest.loaders.office_xml import Element, OfficePackage, child, descendants, local_name
+from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package
 from ingest.loaders.plain_markup import link
+from ingest.loaders.separated import load_csv
 from ingest.loaders.sheet import Row, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
+
+if TYPE_CHECKING:
+    from xlrd.book import Book
+    from xlrd.sheet import Cell
+
+_CALENDAR_FROM_1904 = ("1", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class DateFormats:
+    """Which of a workbook's styles show a number as a date or a time, and from which year on its days are counted."""
+
+    styles: frozenset[int]
+    from_1904: bool
+
+    @classmethod
+    def of(cls, styles: Element | None, workbook: Element | None) -> Self:
+        """Read the cells' formats, whatever else is wrong with the styles."""
+        from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
+        codes = {number: str(code) for number, code in BUILTIN_FORMATS.items()}
+        for entry in _entries(styles, "numFmts"):
+            if attribute(entry, "numFmtId").isdigit():
+                codes[int(attribute(entry, "numFmtId"))] = attribute(entry, "formatCode")
+        formats = [attribute(entry, "numFmtId") for entry in _entries(styles, "cellXfs")]
+        shown_as_dates = (
+            number for number, code in enumerate(formats) if code.isdigit() and is_date_format(codes.get(int(code)))
+        )
+        return cls(frozenset(shown_as_dates), attribute(workbook, "date1904") in _CALENDAR_FROM_1904)
+
+    def in_words(self, written: str, style: str) -> str:
+        """Return the date or time that a number stands for; empty where it is none."""
+        from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
+
+        if not style.isdigit() or int(style) not in self.styles:
+            return ""
+        try:
+            return in_words(from_excel(float(written), CALENDAR_MAC_1904 if self.from_1904 else CALENDAR_WINDOWS_1900))
+        except (ValueError, OverflowError):
+            return ""
+
+
+def in_words(moment: datetime | date | time | timedelta | None) -> str:
+    """Return a date without its midnight."""
+    if isinstance(moment, datetime):
+        is_day = moment.time() == time()
+        return moment.date().isoformat() if is_day else moment.isoformat(" ", "minutes")
+    return str(moment) if moment is not None else ""
+
+
+def number_in_words(written: str) -> str:
+    """Return a number without what the computer's arithmetic added to it.
+
+    >>> number_in_words("79.0"), number_in_words("0.30000000000000004"), number_in_words("n/a")
+    ('79', '0.3', 'n/a')
+    """
+    try:
+        number = float(written)
+    except ValueError:
+        return written
+    if number.is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    return f"{number:.10g}"
+
+
+def _entries(styles: Element | None, name: str) -> Iterator[Element]:
+    parent = child(styles, name)
+    yield from (entry for entry in parent if local_name(entry)) if parent is not None else ()
+
 
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _LARGEST_COLUMN = 1000  # a row that is coloured to its end has 16,384 cells
@@ -151,3 +225,42 @@ def _place(reference: str) -> tuple[int, int] | None:
     for letter in match[1].upper():
         column = column * 26 + ord(letter) - ord("A") + 1
     return int(match[2]), column
+
+
+_TEXT_HAS_NO_ZEROS_BYTES = 512
+
+
+def load_xls(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
+    """Yield a workbook like a new one; or the table of text that a web site named ``.xls``."""
+    import xlrd
+    import xlrd.biffh
+
+    if b"\x00" not in raw[:_TEXT_HAS_NO_ZEROS_BYTES]:
+        yield from load_csv(source, raw, limits)
+        return
+    try:
+        book = xlrd.open_workbook(file_contents=raw, logfile=io.StringIO(), ragged_rows=True)
+    except xlrd.biffh.XLRDError as error:
+        raise source.unreadable("encrypted" if "encrypted" in str(error) else "malformed") from error
+    sheets = [
+        (sheet.name, [[_cell_words(cell, book) for cell in sheet.row(number)] for number in range(sheet.nrows)])
+        for sheet in book.sheets()
+    ]
+    yield from sheet_documents(source, sheets, {"author": book.user_name} if book.user_name else {}, limits, "xls")
+
+
+def _cell_words(cell: "Cell", book: "Book") -> str:
+    import xlrd
+
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        try:
+            return in_words(xlrd.xldate_as_datetime(float(cell.value), book.datemode))
+        except (xlrd.xldate.XLDateError, ValueError, OverflowError):
+            return number_in_words(str(cell.value))
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return "TRUE" if cell.value else "FALSE"
+    if cell.ctype == xlrd.XL_CELL_ERROR:
+        return str(xlrd.error_text_from_code.get(int(cell.value), ""))
+    if cell.ctype == xlrd.XL_CELL_NUMBER:
+        return number_in_words(str(cell.value))
+    return clean(str(cell.value)).strip()

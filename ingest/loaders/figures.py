@@ -21,7 +21,7 @@ from ingest.loaders.plain_markup import figure
 from ingest.loaders.source import REPEATED, FigureKept, Limits, PictureAhead, StillReading
 from rag.schema import Document, Figure, Language
 from rag.storage.figures import LARGEST_FIGURE_BYTES
-from rag.text.invisible import one_line, without_invisible
+from rag.text.characters import one_line, without_invisible
 
 if TYPE_CHECKING:
     from PIL.Image import Image

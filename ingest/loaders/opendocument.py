@@ -7,8 +7,7 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import is_written_by_a_person, make_document
 from ingest.loaders.office_xml import Element, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package, xml_tree
-from ingest.loaders.pages import join_pages
-from ingest.loaders.plain_markup import bullet, heading, join_lines, link, table
+from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, table
 from ingest.loaders.sheet import Row, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
 from rag.errors import DocumentUnreadable

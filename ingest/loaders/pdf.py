@@ -19,7 +19,7 @@ from ingest.loaders.fields import first_line, is_written_by_a_person, make_docum
 from ingest.loaders.figures import SMALLEST_SIDE_PIXELS, FigureReader, Surroundings, is_caption
 from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, heading_levels, page_blocks, plain_line
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS
-from ingest.loaders.pages import join_pages
+from ingest.loaders.plain_markup import join_pages
 from ingest.loaders.source import REPEATED, FigureKept, Found, Limits, Part, PictureAhead, SourceFile, StillReading
 
 if TYPE_CHECKING:

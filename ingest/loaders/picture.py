@@ -7,7 +7,7 @@ import numpy as np
 from ingest.loaders.fields import first_line, make_document
 from ingest.loaders.layout import page_blocks
 from ingest.loaders.ocr import PictureReader, TooManyPixelsError, pictures_of
-from ingest.loaders.pages import join_pages
+from ingest.loaders.plain_markup import join_pages
 from ingest.loaders.source import Found, Limits, Part, PictureAhead, SourceFile, StillReading
 
 

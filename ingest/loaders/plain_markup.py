@@ -3,14 +3,14 @@
 Headings are ``## words``, lists ``- item`` and ``1. item`` with deeper levels indented, tables ``| cell | cell |``
 with a rule below the header, code stands between fences, a picture is ``[Figure: caption; words in it]`` or, in
 Chinese, ``[图：说明；文字]``.  Blocks are separated by a blank line.  The chunker reads
-this form; people read it as it is.
+this form; people read it as it is.  Of text that comes in pages the places are kept at which they begin.
 """
 
 import re
 from collections.abc import Sequence
 
 from rag.schema import Language
-from rag.text.scripts import UNSPACED_PRINT
+from rag.text.characters import UNSPACED_PRINT
 
 _WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
 _SPACES = re.compile(r"[ \t\v\u00a0]+")
@@ -79,3 +79,20 @@ def _in_brackets(words: str) -> str:
 
 def _cell(words: str) -> str:
     return " ".join(words.split()).replace("|", "｜")
+
+
+def join_pages(pages: Sequence[str]) -> tuple[str, dict[str, str]]:
+    r"""Return the pages as one text, and the metadata that tells them apart.
+
+    ``pages`` is their number, ``page_starts`` the offsets into the text at which they begin, separated by blanks.
+
+    >>> join_pages(["one", "", "three"])
+    ('one\n\nthree', {'pages': '3', 'page_starts': '0 5 5'})
+    """
+    text = "\n\n".join(page for page in pages if page)
+    starts = []
+    length = 0
+    for page in pages:
+        starts.append(min(length, len(text)))
+        length += len(page) + 2 if page else 0
+    return text, {"pages": str(len(pages)), "page_starts": " ".join(map(str, starts))}

@@ -9,7 +9,7 @@ import olefile
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import first_line, make_document
-from ingest.loaders.pages import join_pages
+from ingest.loaders.plain_markup import join_pages
 from ingest.loaders.source import Limits, SourceFile
 from rag.schema import Document
 

@@ -50,7 +50,7 @@ LOADERS: dict[str, Loader] = {
     ".ppt": _later("powerpoint_binary", "load_ppt"),
     ".xlsx": _later("excel", "load_xlsx"),
     ".xlsm": _later("excel", "load_xlsx"),
-    ".xls": _later("excel_binary", "load_xls"),
+    ".xls": _later("excel", "load_xls"),
     ".odt": _later("opendocument", "load_opendocument"),
     ".ods": _later("opendocument", "load_opendocument"),
     ".odp": _later("opendocument", "load_opendocument"),

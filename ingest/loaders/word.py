@@ -10,8 +10,7 @@ from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package
-from ingest.loaders.pages import join_pages
-from ingest.loaders.plain_markup import bullet, heading, join_lines, link, table
+from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 
 _TRANSPARENT = ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "hyperlink", "fldSimple", "dir", "bdo")

@@ -6,12 +6,18 @@ nothing supports are marked; beside a passage that gives orders to the machine t
 others out of any reply.  A part of the question that no supported sentence answers is named (``answered_parts.py``).
 
 A reply that nothing supports at all is made up, or obeys somebody else's instruction, and is never passed on, nor is
-the question asked back.  The model is asked once more, to quote the documents before it concludes (``opening.py``),
-and a conclusion that they support stands.  A quotation alone never stands in a reply's place: of 23 customers' texts
-where it did 6 were right, and it stood where a refusal belongs in 10 of 25.
+the question asked back.  The model is asked once more, to quote the documents before it concludes, and a conclusion
+that they support stands.  A quotation alone never stands in a reply's place: of 23 customers' texts where it did 6
+were right, and it stood where a refusal belongs in 10 of 25.
+
+The second way to a reply begins with the documents' own words, so that a small model copies what decides before it
+judges.  Asked "Can I ...?", a model of 1.5 billion weights tends to say yes and to make up the reason.  With the first
+words of its reply written for it, it copies a sentence, and what it concludes follows from that one.  As the first way
+to a reply this was no better (of 24 customers' texts 13 right instead of 12, with half as many words again).
 """
 
 import threading
+import time
 from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,26 +25,69 @@ from dataclasses import dataclass, replace
 from rag.errors import AnswerCancelled
 from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
-from rag.generation.generation_clock import GenerationClock
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.opening import begun_conclusion, conclusion, is_closed, opening_of
-from rag.generation.output_filter import filter_output
-from rag.generation.preamble import without_preamble
+from rag.generation.output_filter import filter_output, without_preamble
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
-from rag.grounding.answered_parts import lacks_asked_value, unanswered_parts
+from rag.grounding.answered_parts import lacks_asked_value, says_not_found, unanswered_parts
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
-from rag.grounding.not_found import says_not_found
 from rag.grounding.prompt_injection import injection_spans
-from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
-from rag.retrieval.customer_message import read_message
-from rag.retrieval.parts import asked_parts
-from rag.schema import Answer, Citation, Completed, Event, Evidence, Guard, Lane, Language, TextSpan
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
+from rag.retrieval.question import asked_parts, read_message
+from rag.schema import (
+    Answer,
+    AnswerDelta,
+    Citation,
+    Completed,
+    Event,
+    Evidence,
+    Guard,
+    Lane,
+    Language,
+    TextSpan,
+    ThinkingDelta,
+)
 from rag.settings import Settings
 from rag.streams import closing_if_generator
 from rag.tracing import Trace
+
+
+class GenerationClock:
+    """Tells when the model began to think and to answer, in seconds of ``perf_counter``."""
+
+    def __init__(self) -> None:
+        self._began_at = time.perf_counter()
+        self._thought_at: float | None = None
+        self._answered_at: float | None = None
+        self._load_ms = 0.0
+
+    def loaded(self, finished: GenerationFinished) -> None:
+        """Count the time in which the server loaded the model."""
+        self._load_ms += finished.load_ms
+
+    def saw(self, part: GeneratedThinking | GeneratedText) -> Event:
+        """Note the time of a part and return the event that passes it on."""
+        if isinstance(part, GeneratedThinking):
+            self._thought_at = self._thought_at or time.perf_counter()
+            return ThinkingDelta(part.text)
+        self._answered_at = self._answered_at or time.perf_counter()
+        return AnswerDelta(part.text)
+
+    def record(self, trace: Trace) -> None:
+        """Divide the time up to now, without that of the citations, into load, prompt, thinking and answer."""
+        ended_at = time.perf_counter()
+        answered_at = self._answered_at or ended_at
+        first_at = self._thought_at or answered_at
+        until_first_ms = (first_at - self._began_at) * 1000
+        load_ms = min(self._load_ms, until_first_ms)
+        trace.record("load", load_ms)
+        trace.record("prompt", until_first_ms - load_ms)
+        if self._thought_at is not None:
+            trace.record("thinking", (answered_at - self._thought_at) * 1000)
+        writing_ms = (ended_at - answered_at) * 1000 - trace.recorded_ms("citations")
+        trace.record("answer", max(0.0, writing_ms))  # nothing at all may have been written before the check
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,3 +397,66 @@ def _answer(
         lane=lane,
         unconfirmed=unconfirmed,
     )
+
+
+_OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}
+"""The opening, and the marks that may end the quotation."""
+
+_CONCLUSIONS: dict[Language, str] = {"en": " So", "zh": "所以，"}
+
+
+def opening_of(evidence: Sequence[Evidence], language: Language) -> str:
+    """Return what a reply begins with; empty where the best passage is in the other language, for it is not copied."""
+    best = next((passage for passage in evidence if passage.sent), None)
+    return _OPENINGS[language][0] if best is not None and best.language == language else ""
+
+
+def is_closed(text: str) -> bool:
+    """Tell whether a reply has a quotation at its beginning that is at its end.
+
+    >>> is_closed('Our documents say: "Rust is'), is_closed('Our documents say: "Rust is not covered." So')
+    (False, True)
+    """
+    quoted = _quotation(text)
+    return quoted is not None and quoted.end < len(text)
+
+
+def begun_conclusion(text: str, evidence: Sequence[Evidence], language: Language) -> str:
+    """Return the quotation that a reply begins with and the first word of a conclusion from it.
+
+    Empty where the quotation is not closed, or no passage has it word for word.
+    """
+    quoted = _quotation(text)
+    if quoted is None or quoted.end == len(text) or not is_word_for_word(text[quoted.start : quoted.end], evidence):
+        return ""
+    return text[: quoted.end + 1] + _CONCLUSIONS[language]
+
+
+def conclusion(text: str) -> str:
+    """Return what a reply says behind the quotation that it begins with; empty where there is none.
+
+    >>> conclusion('Our documents say: "Rust is not covered." So it is not.'), conclusion("It is not.")
+    ('So it is not.', '')
+    """
+    quoted = _quotation(text)
+    return "" if quoted is None else text[quoted.end + 1 :].strip()
+
+
+def is_word_for_word(words: str, evidence: Sequence[Evidence]) -> bool:
+    """Tell whether the model read these words in a row in one passage; marks, cases and blanks are layout."""
+    wanted = _letters(words)
+    sent = ("\n".join(passage.words(span) for span in passage.sent) for passage in evidence)
+    return bool(wanted) and any(wanted in _letters(text) for text in sent)
+
+
+def _quotation(text: str) -> TextSpan | None:
+    """Return the words between the marks that a reply begins with, up to its end while they are not closed."""
+    for opening, closing in _OPENINGS.values():
+        if text.startswith(opening):
+            ends = (place for place in range(len(opening), len(text)) if text[place] in closing)
+            return TextSpan(len(opening), next(ends, len(text)))
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()

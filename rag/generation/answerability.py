@@ -15,10 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from rag.logits import logistic, logit_of
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
-from rag.storage.calibration import read_calibration
+from rag.storage.calibration import logistic, logit_of, read_calibration
 from rag.streams import closing_if_generator
 
 ANSWERABILITY_PATH = Path(__file__).with_name("answerability.json")

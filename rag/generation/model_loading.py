@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AnswerCancelled
 from rag.ollama.client import OllamaClient
-from rag.ollama.options import load_options
+from rag.ollama.models import load_options
 from rag.queue.admission import Admission
 from rag.queue.ticket_queue import TicketRequest
 from rag.settings import Settings

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from rag.errors import AnswerCancelled, ModelSaidNothing, ModelTooSlow
 from rag.generation.gateway import GenerationRequest, ModelGateway
+from rag.generation.guard import repetition_start
 from rag.generation.prompt import as_data
 from rag.generation.queued_answer import Asker
-from rag.generation.repetition import repetition_start
 from rag.grounding.plain_reading import in_one_script
 from rag.pictures import Picture
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Generator, Message
@@ -26,7 +26,7 @@ from rag.queue.estimate import Work
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.streams import closing_if_generator
-from rag.text.invisible import one_line
+from rag.text.characters import one_line
 from rag.text.language import text_language
 from rag.text.sentences import split_sentences
 from rag.translate import translate

@@ -8,8 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.grounding.claims import Claim, Context
-from rag.grounding.quotable_spans import QuotableSpan, quotable_spans
+from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
 from rag.grounding.support import supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
 from rag.text.sentences import split_sentences

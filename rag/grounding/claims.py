@@ -1,14 +1,119 @@
-"""What a sentence of an answer is held against the evidence with, and that evidence."""
+"""A claim of an answer, and the stretches of the evidence that it is held against.
+
+A stretch can be quoted, and carries the words above it that say what it is about.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
-from rag.grounding.quotable_spans import QuotableSpan
+from rag.grounding.confirmation import supporting_sentences
+from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.schema import Evidence, Language
 from rag.text.language import text_language
+from rag.text.parsed import ParsedText, Sentence, parse_text
+from rag.text.quantities import Quantity, read_figures
 from rag.text.statements import Statement, content_words, read_statement, says_no
+
+_BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table row: what its column's header and it itself say.
+
+    ``header`` are the header's content words, and ``units`` what it gives figures without a unit: "CNY", "Weight (kg)".
+    ``denies`` tells whether the cell says no.
+    """
+
+    header: frozenset[str]
+    units: frozenset[str]
+    quantities: frozenset[Quantity]
+    denies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuotableSpan:
+    """One sentence, list item or table row: ``document.text[start:end]``, of the passage at ``passage_index``.
+
+    ``own`` is what it states; ``around`` is what title, headings, a table's header or a list's first line add to it.
+    ``cells`` are a row's cells but for the first, which says what the row is about.
+    """
+
+    passage_index: int
+    start: int
+    end: int
+    text: str
+    own: Statement
+    around: Statement
+    is_row: bool = False
+    cells: tuple[Cell, ...] = ()
+
+
+def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
+    """Yield the passage's sentences in order; headings and rules of tables are context only.
+
+    Orders to the model (``prompt_injection.py``) are not among them: they support nothing.
+    """
+    title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
+    for one in _spans_of(passage.text, title):
+        yield QuotableSpan(
+            passage_index,
+            passage.start + one.start,
+            passage.start + one.end,
+            one.text,
+            one.own,
+            one.around,
+            one.is_row,
+            one.cells,
+        )
+
+
+@lru_cache(maxsize=512)
+def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
+    """Return the spans of a passage by itself, of number 0, with offsets in its text; the last passages are kept."""
+    parsed = parse_text(text)
+    supporting = frozenset(supporting_sentences(text))
+    spans: list[QuotableSpan] = []
+    for place, sentence in enumerate(parsed.sentences):
+        if sentence.span not in supporting or sentence.kind in ("heading", "rule"):
+            continue
+        above = [one for one in _above(sentence, place) if parsed.sentences[one].span in supporting]
+        around = read_statement("\n".join((title, *map(parsed.words, above))))
+        is_row = sentence.kind in ("header", "row")
+        start, end = sentence.span.start, sentence.span.end
+        own = parsed.statements[place]
+        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, _cells(parsed, place)))
+    return tuple(spans)
+
+
+def _above(sentence: Sentence, place: int) -> tuple[int, ...]:
+    """Return the sentences that say what a sentence is about; a table's header is its own."""
+    header = (place,) if sentence.kind == "header" else sentence.header[:1]
+    return (*sentence.headings[-1:], *header, *sentence.introductions)
+
+
+def _cells(parsed: ParsedText, place: int) -> tuple[Cell, ...]:
+    cells = parsed.cells(place)
+    header = cells if parsed.sentences[place].kind == "header" else parsed.header_cells(place)
+    return tuple(
+        Cell(content_words(name), _units_of(name), read_statement(cell).quantities, says_no(cell))
+        for name, cell in list(zip(header, cells, strict=False))[1:]
+    )
+
+
+@lru_cache(maxsize=1024)
+def _units_of(header: str) -> frozenset[str]:
+    """Return the units that a header names alone or in brackets.
+
+    >>> _units_of("CNY"), _units_of("Weight (kg)"), _units_of("Price")
+    (frozenset({'CNY'}), frozenset({'kg'}), frozenset())
+    """
+    written = [header, *_BRACKETS.findall(header)]
+    return frozenset(quantity.unit for name in written for quantity in read_figures(f"1 {name}").quantities) - {""}
+
 
 _FEW_WORDS = 4
 _QUESTION_WORD_WEIGHT = 0.35

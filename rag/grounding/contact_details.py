@@ -17,7 +17,7 @@ from typing import Literal
 
 from rag.grounding.plain_reading import plain
 from rag.grounding.prompt_injection import is_directive
-from rag.text.invisible import INVISIBLE
+from rag.text.characters import INVISIBLE
 from rag.text.sentences import split_sentences
 
 DetailKind = Literal["host", "mail", "phone", "account", "number", "directive"]

@@ -15,8 +15,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import pairwise
 
+from rag.text.characters import IDEOGRAPHS
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
-from rag.text.scripts import IDEOGRAPHS
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
 _DENIAL = "¬"

@@ -19,8 +19,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
-from rag.text.characters import simplified
-from rag.text.invisible import INVISIBLE
+from rag.text.characters import INVISIBLE, simplified
 
 _CONFUSABLES_PATH = Path(__file__).with_name("confusables.json")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")

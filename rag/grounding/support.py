@@ -9,9 +9,8 @@ no clause of the place (``statements.contradicts``), no number or denial in the 
 import re
 from collections.abc import Sequence
 
-from rag.grounding.claims import Claim, Context
+from rag.grounding.claims import Claim, Context, QuotableSpan
 from rag.grounding.contradiction import has_mismatch
-from rag.grounding.quotable_spans import QuotableSpan
 from rag.grounding.topic_match import is_same_subject
 from rag.schema import Language
 from rag.text.quantities import MEASURES, Quantity, counted_numbers, units_named

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.grounding.claims import Claim, Context
-from rag.grounding.quotable_spans import Cell, QuotableSpan
+from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
 from rag.schema import Evidence
 from rag.text.characters import simplified
 from rag.text.places import spellings

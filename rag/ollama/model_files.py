@@ -52,7 +52,7 @@ def _gguf(path: Path, template: str) -> ModelSource:
     if f"{header.metadata.get('general.architecture')}.pooling_type" in header.metadata:
         raise ModelUnfit(model=path, reason="is_embedder")
     chat_format = _chat_format(path, template, str(header.metadata.get(CHAT_TEMPLATE, "")))
-    return ModelSource(path, {_safe_name(path, ".gguf"): path}, header.file_type, chat_format)
+    return ModelSource(path, {_safe_name(path): path}, header.file_type, chat_format)
 
 
 def _folder(path: Path, template: str) -> ModelSource:
@@ -99,7 +99,7 @@ def adapter_files(path: Path, architecture: str) -> Mapping[str, Path]:
     made_for = str(header.metadata.get("general.architecture", ""))
     if made_for != architecture:
         raise ModelUnfit(model=path, reason="other_architecture", what=made_for)
-    return {_safe_name(path, ".gguf"): path}
+    return {_safe_name(path): path}
 
 
 def require_unquantized(name: str | Path, quantization: str) -> None:
@@ -113,6 +113,6 @@ def require_unquantized(name: str | Path, quantization: str) -> None:
         raise ModelUnfit(model=name, reason="quantized", what=quantization or "?")
 
 
-def _safe_name(path: Path, ending: str) -> str:
+def _safe_name(path: Path) -> str:
     """Name a file as Ollama wants it: relative, and with the ending by which it knows the kind."""
-    return path.name if path.name.endswith(ending) else f"model{ending}"
+    return path.name if path.name.endswith(".gguf") else "model.gguf"

@@ -1,4 +1,8 @@
-"""Chooses the model: the configured one, else DeepSeek-R1, else the fallback model."""
+"""Chooses the model, and the options with which it is loaded.
+
+The model is the configured one, else DeepSeek-R1, else the fallback model.  A request with other options makes Ollama
+load the model anew.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from rag.errors import ModelMissing
 from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.hardware import BIG_GPU_BYTES, gpu_memory_bytes, memory_bytes
+from rag.ollama.state import read_living_state
 from rag.settings import Settings
 
 STAND_IN_PREFIX = "stand-in:"
@@ -64,3 +69,26 @@ def choose_among(installed: Sequence[InstalledModel], wanted: str) -> ChosenMode
         if found is not None:
             return ChosenModel(found.name, is_stand_in(found.name))
     raise ModelMissing(model=candidates[0])
+
+
+def load_options(settings: Settings) -> dict[str, int]:
+    """Return Ollama's options for loading a model: its context, batch, layers and threads, each only where it is set.
+
+    Beside programs that keep the processor busy a model of the managed server has fewer threads than cores.
+    """
+    options = {"num_ctx": settings.context_tokens}
+    if settings.batch_tokens is not None:
+        options["num_batch"] = settings.batch_tokens
+    if settings.gpu_layers is not None:
+        options["num_gpu"] = settings.gpu_layers
+    if threads := [count for count in (settings.model_threads, _threads(settings)) if count]:
+        options["num_thread"] = min(threads)
+    return options
+
+
+def _threads(settings: Settings) -> int | None:
+    uses_gpu = settings.gpu_layers != 0 and gpu_memory_bytes() > 0  # where the processor does not set the pace
+    if uses_gpu or len(settings.ollama_urls) > 1:
+        return None
+    state = read_living_state(settings)
+    return None if state is None else state.threads

@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,8 @@ from pathlib import Path
 from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
 from rag.people.audit import Change, Detail, write_change
 from rag.people.tables import PEOPLE_MIGRATIONS
-from rag.storage.access import LOCAL_USER, Role, User
+from rag.settings import Settings
+from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
 from rag.storage.connection import Database, Store
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
@@ -34,6 +35,15 @@ class Person:
     def user(self) -> User:
         """Return what pages and services ask about."""
         return User(self.name, self.role, self.scopes)
+
+
+def known_scopes(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the scopes, each the name of a knowledge base or what one asks for.  Raises ``PersonUnusable``."""
+    known = {settings.knowledge_base, *KnowledgeBases(settings.knowledge_folder).scopes()}
+    for name in names:
+        if name not in known:
+            raise PersonUnusable(reason="scope", name=name)
+    return tuple(names)
 
 
 class People(Store):

@@ -6,9 +6,16 @@ import threading
 
 from rag.errors import EmbedderMismatch, EmbedderMissing
 from rag.protocols import Embedder, Reranker
-from rag.retrieval.embedder_folder import openvino_folder, read_identity, reference_folder
+from rag.retrieval.model_folders import (
+    embedding_model_folder,
+    known_name,
+    model_id_of,
+    openvino_folder,
+    read_identity,
+    reference_folder,
+    remember,
+)
 from rag.retrieval.reranker import open_reranker
-from rag.retrieval.search_models import embedding_model_folder, known_name, model_id_of, remember
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 

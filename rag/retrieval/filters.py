@@ -1,14 +1,17 @@
-"""Document filters: language, product, earliest date, excluded documents, audience."""
+"""What a search goes by beside the question: filters of documents, and the conversation.
+
+Documents are filtered by language, product, earliest date and audience, and by their ids.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.retrieval.glossary import folded
+from rag.retrieval.wording import folded
 from rag.schema import Audience, Language
 from rag.storage.store import VISIBLE, KnowledgeStore
 
@@ -38,6 +41,17 @@ class Filters:
 
 
 EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What a search goes by beside the question: the conversation's ``earlier`` ones, oldest first, and ``filters``."""
+
+    earlier: Sequence[str] = ()
+    filters: Filters = EVERYTHING
+
+
+PLAIN_SEARCH = SearchOptions()
 
 
 def permitted_chunks(store: KnowledgeStore, generation: int, filters: Filters) -> NDArray[np.int64]:

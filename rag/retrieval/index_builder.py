@@ -8,11 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import EmbedderMismatch, IndexDamaged
-from rag.retrieval.generation_index import AnyPart, GenerationIndex, LanguageIndex, Moments, empty_part
+from rag.retrieval.generation_index import (
+    AnyPart,
+    GenerationIndex,
+    LanguageIndex,
+    Moments,
+    Part,
+    StoredPart,
+    empty_part,
+    write_postings,
+    write_vectors,
+)
 from rag.retrieval.index_files import PartEntry
-from rag.retrieval.index_part import Part, StoredPart, write_postings, write_vectors
+from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.postings import Postings, PostingsBuilder
-from rag.retrieval.token_weights import TokenWeights
 from rag.retrieval.vector_index import FaissVectorIndex, VectorIndexBuilder, sample_size
 from rag.schema import Language
 from rag.settings import Settings

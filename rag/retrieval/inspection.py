@@ -6,12 +6,11 @@ The search itself is ``retriever.py``'s; here it is only asked to show what it h
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.retrieval.candidates import fuse
-from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import similarities
 from rag.retrieval.query import Query
+from rag.retrieval.ranking import fuse
 from rag.retrieval.retriever import SearchPlan, rank, tokens_of
-from rag.retrieval.search import LanguageCandidates, Search
 from rag.schema import Chunk, Language
 from rag.storage.store import KnowledgeStore
 from rag.text.terms import is_code, terms

@@ -1,22 +1,66 @@
-"""Late-interaction scoring of passages against a question's token vectors: pure functions.
+"""Late interaction: compares a question's tokens with those of passages and of their sentences.
 
-Late interaction as in O. Khattab and M. Zaharia, https://arxiv.org/abs/2004.12832, with the embedder's own tokens: each
+As in O. Khattab and M. Zaharia, https://arxiv.org/abs/2004.12832, with the embedder's own tokens: each
 token of the question looks for the token of the passage that is most like it, and the likenesses are averaged by how
 rare the question's tokens are in the knowledge base.  Half of the score is the same within the passage's best stretch:
 words that stand together answer better than words spread over a page.  A passage's tokens are signs, so their cosine
 with a question's token is the sum of its numbers with those signs, over the square root of the dimension.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rag.protocols import FloatMatrix, QueryTokens
-from rag.schema import QuestionTokens
+from rag.errors import IndexDamaged
+from rag.protocols import Embedder, FloatMatrix, QueryTokens
+from rag.schema import Chunk, QuestionTokens, Retrieval
+from rag.storage.embeddings import EmbeddingTable
+from rag.storage.store import KnowledgeStore
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenWeights:
+    """In how many of ``passages`` passages each token is: ``numbers``, ascending, and ``frequencies``, int64 [v]."""
+
+    numbers: NDArray[np.int32]
+    frequencies: NDArray[np.int64]
+    passages: int
+
+    @classmethod
+    def count(cls, numbers: NDArray[np.int32], passages: int) -> Self:
+        """Count the distinct tokens of each of ``passages`` passages, one passage after another."""
+        return cls.none().changed(numbers, passages)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the weights where there are no passages."""
+        return cls(np.empty(0, np.int32), np.empty(0, np.int64), 0)
+
+    def changed(self, numbers: NDArray[np.int32], passages: int, sign: int = 1) -> Self:
+        """Count further passages' tokens as well, or, where ``sign`` is -1, those of passages that are gone no more."""
+        found, times = np.unique(numbers, return_counts=True)
+        every = np.union1d(self.numbers, found)
+        frequencies = np.zeros(len(every), dtype=np.int64)
+        frequencies[np.searchsorted(every, self.numbers)] = self.frequencies
+        frequencies[np.searchsorted(every, found)] += sign * times
+        held = frequencies > 0
+        return type(self)(every[held].astype(np.int32), frequencies[held], self.passages + sign * passages)
+
+    def of(self, numbers: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the inverse document frequency of each token, ln(1 + (N - df + .5) / (df + .5)), float64 [n]."""
+        places = np.searchsorted(self.numbers, numbers)
+        inside = np.minimum(places, max(0, len(self.numbers) - 1))
+        if len(self.numbers):
+            frequencies = np.where(self.numbers[inside] == numbers, self.frequencies[inside], 0)
+        else:
+            frequencies = np.zeros(len(numbers), dtype=np.int64)
+        return np.asarray(np.log1p((self.passages - frequencies + 0.5) / (frequencies + 0.5)), dtype=np.float64)
+
 
 Signs = NDArray[np.uint8]
 Span = tuple[int, int]
@@ -132,3 +176,98 @@ def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:
     dimension = query.shape[1]
     rows = np.take(_SIGNS_OF_BYTE, signs, axis=0).reshape(len(signs), -1)[:, :dimension]
     return np.asarray(rows @ (query.T / np.sqrt(np.float32(dimension))), dtype=np.float32)
+
+
+_REMEMBERED_CHUNKS = 2_048
+"""What is found for a question was mostly found for others before: 4 MB at most."""
+
+
+class SentenceSimilarity:
+    """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are kept.
+
+    What the ranking has compared already is not compared again; of the last ``_REMEMBERED_CHUNKS`` texts it is
+    remembered where their tokens end, which the text and the embedder of its generation decide.
+
+    ``other_embedder`` is that of ``Retriever``.  Safe to call from several threads.
+    """
+
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        embedder: Embedder,
+        *,
+        other_embedder: Callable[[str], Embedder] | None = None,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._other_embedder = other_embedder
+        self._of_generation: tuple[int, Embedder] | None = None
+        self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(self._token_ends)
+
+    def likeness(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Likeness | None:
+        """Return how well each sentence answers, comparable within one question also between documents.
+
+        A sentence is [start, end) in the document's text; one that no chunk holds whole is judged by the chunk that
+        holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known, or a sentence
+        is in no chunk that was found.
+        """
+        if retrieval.tokens is None or not len(retrieval.tokens.vectors):
+            return None
+        chunks = [found.chunk for found in retrieval.chunks if found.chunk.document_id == document_id]
+        homes = [home for home in (_home(sentence, chunks) for sentence in sentences) if home is not None]
+        if len(homes) < len(sentences):
+            return None
+        embedder = self._embedder_of(retrieval.generation)
+        cosines = self._cosines(retrieval.tokens, [chunks[home].chunk_id for home in sorted(set(homes))], embedder)
+        found = Likeness(np.zeros(len(sentences)), np.zeros((len(sentences), len(retrieval.tokens.weights))))
+        for home in sorted(set(homes)):
+            chunk = chunks[home]
+            if not len(cosines.get(chunk.chunk_id, ())):
+                return None
+            mine = [place for place, other in enumerate(homes) if other == home]
+            spans = [sentences[place] for place in mine]
+            ends = self._remembered_ends(retrieval.generation, chunk.embedded_text)
+            here = _likeness_in(retrieval.tokens, chunk, cosines[chunk.chunk_id], ends, spans)
+            found.scores[mine], found.shares[mine] = here.scores, here.shares
+        return found
+
+    def _cosines(self, tokens: QuestionTokens, chunk_ids: Sequence[int], embedder: Embedder) -> dict[int, FloatMatrix]:
+        """Return the cosines with the tokens of chunks; a chunk whose tokens are not kept is left out."""
+        known = {chunk_id: tokens.cosines[chunk_id] for chunk_id in chunk_ids if chunk_id in tokens.cosines}
+        unknown = [chunk_id for chunk_id in chunk_ids if chunk_id not in known]
+        if not unknown:
+            return known
+        table = EmbeddingTable(self._store, embedder.model_id, embedder.dimension)
+        signs = table.token_signs(unknown)
+        return known | {chunk_id: token_cosines(tokens.vectors, one) for chunk_id, one in signs.items()}
+
+    def _token_ends(self, generation: int, text: str) -> NDArray[np.int64]:
+        return np.array([end for _, end in self._embedder_of(generation).token_spans(text)], dtype=np.int64)
+
+    def _embedder_of(self, generation: int) -> Embedder:
+        """Return that of a generation; the last one asked for is kept, as it is asked for passage by passage."""
+        if self._other_embedder is None:
+            return self._embedder
+        kept = self._of_generation
+        if kept is not None and kept[0] == generation:
+            return kept[1]
+        model_id = self._store.generation_info(generation).embedder_model
+        embedder = self._embedder if model_id == self._embedder.model_id else self._other_embedder(model_id)
+        self._of_generation = generation, embedder
+        return embedder
+
+
+def _likeness_in(
+    question: QuestionTokens, chunk: Chunk, cosines: FloatMatrix, ends: NDArray[np.int64], sentences: Sequence[Span]
+) -> Likeness:
+    before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
+    if len(ends) != len(cosines):
+        raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(ends)} tokens, {len(cosines)} are kept")
+    return span_likeness(question, cosines, ends - before, sentences)
+
+
+def _home(sentence: Span, chunks: Sequence[Chunk]) -> int | None:
+    start, end = sentence
+    held = [min(end, chunk.end) - max(start, chunk.start) for chunk in chunks]
+    best = max(range(len(chunks)), key=held.__getitem__, default=None)
+    return best if best is not None and held[best] > 0 else None

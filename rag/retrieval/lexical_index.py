@@ -9,8 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.retrieval.generation_index import LanguageIndex
-from rag.retrieval.index_part import Part
+from rag.retrieval.generation_index import LanguageIndex, Part
 from rag.retrieval.postings import term_number
 from rag.schema import Chunk, Hit, Language
 from rag.text.terms import terms

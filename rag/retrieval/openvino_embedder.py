@@ -1,18 +1,22 @@
 """The embedder on CPUs: OpenVINO with 8-bit weights and activations, tokens from ``tokenizers``.
 
-Neither torch nor transformers is imported: both together take ten seconds of a cold start.
+Neither torch nor transformers is imported: both together take ten seconds of a cold start.  Texts of similar length
+are embedded together, to minimize padding.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.priority import usable_cores
 from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
-from rag.retrieval.embedder_folder import (
+from rag.retrieval.embedder_tokens import PAD_TOKEN, EmbedderTokens, TokenKeeper, passage_spans
+from rag.retrieval.micro_batching import MicroBatcher
+from rag.retrieval.model_folders import (
     ATTENTION_MASK,
     EMBEDDING,
     INPUT_IDS,
@@ -22,11 +26,54 @@ from rag.retrieval.embedder_folder import (
     TOKEN_VECTORS,
     read_identity,
 )
-from rag.retrieval.length_batches import BATCH_TOKENS, length_batches, padded
-from rag.retrieval.micro_batching import MicroBatcher
 from rag.retrieval.openvino_runtime import ov
-from rag.retrieval.token_vectors import TokenKeeper, passage_spans
-from rag.retrieval.tokens import PAD_TOKEN, EmbedderTokens
+
+BATCH_TOKENS = 2048
+"""Tokens of a batch with its padding: eight passages of the usual kind at their longest."""
+
+_ROUND_UP_TOKENS = 8  # few different shapes: the engine prepares each one anew
+
+
+def length_batches(lengths: Sequence[int], batch_tokens: int = BATCH_TOKENS) -> Iterator[list[int]]:
+    """Yield the positions of all texts, longest texts first, in batches of ``batch_tokens`` padded tokens at the most.
+
+    A text longer than that has a batch of its own.
+
+    >>> list(length_batches([3, 100, 4, 90], batch_tokens=200))
+    [[1], [3, 2], [0]]
+    """
+    batch: list[int] = []
+    width = 0
+    for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
+        if batch and width * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        if not batch:
+            width = rounded_up(lengths[position])
+        batch.append(position)
+    if batch:
+        yield batch
+
+
+def rounded_up(length: int) -> int:
+    """Return the width of the matrix that holds a row of this length.
+
+    >>> rounded_up(9)
+    16
+    """
+    return -(-length // _ROUND_UP_TOKENS) * _ROUND_UP_TOKENS
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows as one matrix [n, width] filled up with ``pad``, and its mask: 1 where a row has a token."""
+    width = rounded_up(max(len(row) for row in rows))
+    numbers = np.full((len(rows), width), pad, dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    for target, kept, row in zip(numbers, mask, rows, strict=True):
+        target[: len(row)] = row
+        kept[: len(row)] = 1
+    return numbers, mask
+
 
 _Tokens = TypeVar("_Tokens")
 

@@ -1,15 +1,36 @@
-"""Validates and cleans a question before any other step, preserving the user's own characters."""
+"""Reads a customer's question as text: cleans it, and tells what it asks, in which parts, and what it leans on.
+
+No model is asked.  A mail of ten lines holds one or two questions.  Searched as one text, its story outweighs them:
+names and numbers are rare, so they weigh most.  So what a message asks is separated from what it tells (greeting,
+story, signature, personal data); sentences are told apart by their words.
+
+A compound question ("How long is the warranty, and how do I return it?") is cut where one clause ends and another one
+that asks for something begins.  What does not ask ("I bought a kettle") stays with the part behind it.
+"""
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
-from rag.retrieval.follow_up import last_said, leans
-from rag.text.bounds import squeezed
-from rag.text.invisible import without_invisible
-from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_QUESTION_WORDS
+from rag.schema import TextSpan
+from rag.text.characters import IDEOGRAPHS, ideographs, squeezed, without_invisible
+from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
+from rag.text.sentences import split_sentences
+from rag.text.terms import terms
 
+_LONGEST_EARLIER_CHARACTERS = 400
+_ONLY_COURTESY = re.compile(
+    r"(?:(?:thank you|thanks?|thx|okay|ok|yes|no|great|hello|hi|hey|please|help|sure|good|very|much|so|a lot"
+    r"|那|好的?|谢谢|多谢|你|是的?|嗯|哦|您?好|在吗|明白|知道|了)[\W_]*)*",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"\b(?:it|its|they|them|their|this|that|these|those|there|he|she|him|his|her|then|else|too|instead|same|one|ones)\b"
+    r"|^(?:and|but|so|or|what about|how about|why)\b|它|他|她|这|那|此|该|其中|呢|还有|上述|刚才|前面|同样|为什么|为何",
+    re.IGNORECASE,
+)
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
 
 
@@ -42,6 +63,35 @@ def visible(text: str) -> str:
     return "".join(map(_kept, without_invisible(text.replace("\r\n", "\n")))).strip()
 
 
+def in_context(question: str, previous: str = "") -> str:
+    r"""Return the question behind the user's last turn, as one text.
+
+    >>> in_context("Which is more important?", "What is market cap, what is NAV?")
+    'What is market cap, what is NAV?\nWhich is more important?'
+    """
+    return f"{previous}\n{question}" if previous else question
+
+
+def last_said(earlier: Sequence[str]) -> str:
+    """Return the latest of the earlier questions, oldest first, that says more than thanks; empty where none does.
+
+    >>> last_said(["Can I see Mars?", "Thank you!"])
+    'Can I see Mars?'
+    """
+    for text in reversed(earlier):
+        if not _ONLY_COURTESY.fullmatch(text.strip(" \t\n?!.,？！。，")):
+            return text[-_LONGEST_EARLIER_CHARACTERS:].strip()
+    return ""
+
+
+def leans(question: str) -> bool:
+    """Tell whether a question by its words may lean on what was said before it: "How long does it take?", "那邮费呢".
+
+    Its reader then needs the earlier question as well.
+    """
+    return _LEANS.search(question) is not None or len(set(terms(question))) <= 3
+
+
 def question_before(text: str, earlier: Sequence[str]) -> str:
     """Return the question before, of the ``earlier`` ones, where this one may lean on it; else nothing."""
     return last_said([visible(one) for one in earlier]) if leans(text) else ""
@@ -62,7 +112,7 @@ def _comparable(text: str) -> str:
 
 
 _CLAUSE = re.compile(r"[,;.?!\n，。？！；、]|\b(?:and|or|but)\b|还有|以及|和|另外|然后")
-_ASKS = re.compile(rf"\b(?:{ENGLISH_QUESTION_WORDS})\b|{CHINESE_QUESTION_WORDS}")
+_QUESTION_WORD = re.compile(rf"\b(?:{ENGLISH_QUESTION_WORDS})\b|{CHINESE_QUESTION_WORDS}")
 _WEIGHS = re.compile(
     r"\b(?:cheaper|better|difference|compared?|versus|vs|altogether|in total|instead of|rather than)\b"
     r"|区别|划算|对比|比较|一共|总共|合计|还是"
@@ -76,4 +126,151 @@ def needs_thought(question: str) -> bool:
     (False, True)
     """
     text = question.lower()
-    return _WEIGHS.search(text) is not None or sum(bool(_ASKS.search(clause)) for clause in _CLAUSE.split(text)) > 1
+    return (
+        _WEIGHS.search(text) is not None
+        or sum(bool(_QUESTION_WORD.search(clause)) for clause in _CLAUSE.split(text)) > 1
+    )
+
+
+_LONG_CHARACTERS = 160
+"""From this length on a message is taken apart; an ideograph counts for ``_IDEOGRAPH_LENGTH`` letters."""
+_IDEOGRAPH_LENGTH = 2.7
+_SHORTEST_SENTENCE = 6
+_LONGEST_BACKGROUND_CHARACTERS = 1200
+_AUXILIARIES = (
+    r"(?:can|could|do|does|did|is|are|was|were|will|would|should|may|must|have|has)"
+    r"\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|any)\b"
+)
+_SENTENCE_ASKS = re.compile(
+    rf"[?？]\W*$|请问|想问|请教|麻烦(?:问|告诉|说)|告诉我|{CHINESE_QUESTION_WORDS}"
+    rf"|\b(?:{ENGLISH_QUESTION_WORDS})\b.{{0,80}}[?:]"
+    rf"|^\W*(?:and |so |but )?{_AUXILIARIES}"
+    r"|\b(?:tell me|let me know|i(?: need|'d like| would like| want) to know"
+    r"|please (?:explain|advise|confirm|check|help))\b",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"\W*(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening)|to whom"
+    r"|(?:(?:with )?(?:kind|best|warm) )?regards|yours|thanks?|thank you|many thanks|cheers|respectfully"
+    r"|sincerely|subject:"
+    r"|您好|你好|你们好|大家好|老师|客服|各位|尊敬|谢谢|多谢|感谢|此致|敬礼|祝|打扰)[^.?!。？！\n]{0,40}\W*",
+    re.IGNORECASE,
+)
+_ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}+\.[\w.-]{1,64}+"
+_NUMBER = r"(?<![\w.+])\+?\d(?:[ -]?\d){7,17}+(?![\w.])"  # a telephone, an order
+_PERSONAL = re.compile(f"{_ADDRESS}|{_NUMBER}")
+_IN_BRACKETS = re.compile(r"[（(][^()（）\n]{1,120}+[)）]")
+_IDENTIFIES = re.compile(r"@|\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerMessage:
+    """``question`` is what is asked, in the customer's words; ``background`` what is told about it, maybe empty."""
+
+    question: str
+    background: str = ""
+
+
+def read_message(text: str) -> CustomerMessage:
+    r"""Take a message apart; a short one, or one in which no sentence asks, is its own question.
+
+    >>> story = "I am Ann, of a glass shop in Bath (ann@example.org, 07700 900417). Our card ran out while I was away."
+    >>> read_message(f"Hi,\n{story} The service was suspended.\n\nIs everything deleted now?\n\nThanks, Ann").question
+    'Is everything deleted now?'
+    >>> read_message("How long is the warranty?").background
+    ''
+    """
+    if not _is_long(text):
+        return CustomerMessage(text)
+    sentences = [
+        line[span.start : span.end]
+        for line in _without_personal_data(text).split("\n")
+        for span in split_sentences(line)
+        if span.end - span.start >= _SHORTEST_SENTENCE
+    ]
+    told = [sentence for sentence in sentences if not _COURTESY.fullmatch(sentence)]
+    asking = [sentence for sentence in told if _SENTENCE_ASKS.search(sentence)]
+    if not asking:
+        return CustomerMessage(text)
+    background = "\n".join(sentence for sentence in told if sentence not in asking)
+    return CustomerMessage("\n".join(asking), background[-_LONGEST_BACKGROUND_CHARACTERS:])
+
+
+def _without_personal_data(text: str) -> str:
+    """Return the text without addresses, long numbers, and brackets that hold one: they say who writes."""
+    bracketless = _IN_BRACKETS.sub(lambda found: " " if _IDENTIFIES.search(found[0]) else found[0], text)
+    return _PERSONAL.sub(" ", bracketless)
+
+
+def _is_long(text: str) -> bool:
+    count = len(ideographs(text))
+    return len(text) - count + _IDEOGRAPH_LENGTH * count > _LONG_CHARACTERS
+
+
+MOST_PARTS = 3
+_SHORTEST_CHARACTERS = 4
+_AROUND = " \t,，。"
+_ENGLISH_ASKS = (
+    r"(?:(?:(?:after|at|by|for|from|in|of|on|through|to|under|until|up to|with|within)\s++)?+"
+    rf"(?:{ENGLISH_QUESTION_WORDS})\b(?<!\bwhen)|(?:when\s++)?+(?:{ENGLISH_ASKING_VERBS})\s+"
+    r"(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
+)
+_CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
+_ENDS = re.compile(
+    r"[?？;；\n]+|(?<=[a-z0-9)])[.!][^\S\n]++(?=[A-Z])"
+    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?i:and|but)\s++(?i:also\s++|then\s++)?+(?i:(?=if\b|when\b|once\b|{_ENGLISH_ASKS}))"
+    rf"|,\s++(?i:(?={_ENGLISH_ASKS}))"
+    r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|同时|而且)\s*+)++"
+    rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",
+)
+_TOPIC = r"(?:[^:\n]{1,80}+:[^\S\n]++)?+"
+"""What a clause may begin with: "Video snapshots: which codecs can you read"."""
+_CLAUSE_ASKS = re.compile(rf"{_TOPIC}(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)
+
+
+def parts_of(question: str) -> tuple[str, ...]:
+    """Return the parts, three at the most; none where the question asks for one thing.
+
+    >>> parts_of("How long is the warranty and how do I return it?")
+    ('How long is the warranty', 'how do I return it')
+    >>> parts_of("Do you sell kettles and toasters?"), parts_of("我买的门锁，保修多久，修一次多少钱？")
+    ((), ('我买的门锁，保修多久', '修一次多少钱'))
+    """
+    parts: list[TextSpan] = []
+    begun: TextSpan | None = None
+    for clause in _clauses(question):
+        begun = TextSpan(begun.start if begun else clause.start, clause.end)
+        if _asks(question[clause.start : clause.end]) and begun.end - begun.start >= _SHORTEST_CHARACTERS:
+            parts.append(begun)
+            begun = None
+    if begun and parts:
+        parts[-1] = TextSpan(parts[-1].start, begun.end)
+    return tuple(question[part.start : part.end] for part in parts) if 1 < len(parts) <= MOST_PARTS else ()
+
+
+def asked_parts(question: str) -> tuple[str, ...]:
+    r"""Return what a customer's message asks, one by one, three at the most; none where it asks for one thing.
+
+    >>> asked_parts("How many tags can an object carry? What is the price of a tag?")
+    ('How many tags can an object carry', 'What is the price of a tag')
+    >>> asked_parts("503\nDownloadTrafficRateLimitExceeded")
+    ()
+    """
+    asked = read_message(question).question
+    sentences = tuple(asked.splitlines()) if asked != question else ()
+    return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(asked)
+
+
+def _clauses(question: str) -> Iterator[TextSpan]:
+    """Yield the stretches between separators that hold anything, without what surrounds their words."""
+    start = 0
+    for end, following in [*((one.start(), one.end()) for one in _ENDS.finditer(question)), (len(question), 0)]:
+        text = question[start:end]
+        if words := text.strip(_AROUND):
+            begin = start + len(text) - len(text.lstrip(_AROUND))
+            yield TextSpan(begin, begin + len(words))
+        start = following
+
+
+def _asks(clause: str) -> bool:
+    return _CHINESE_ASKS.search(clause) is not None or _CLAUSE_ASKS.match(clause) is not None

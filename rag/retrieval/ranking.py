@@ -1,14 +1,95 @@
-"""Reranks the candidates by three scores each: pure functions on arrays.
+"""Ranks what dense and lexical search found in both languages: fused first, then scored by three views.
 
     score = z(dense) + 0.5 z(words) + 2 z(late interaction)
 
-z is the standard score over the candidates of one question.  Ranks alone would forget by how much the first is ahead.
+z is the standard score over the candidates of one question.  Ranks alone would forget by how much the first is ahead;
+they only choose, by reciprocal rank fusion, which candidates are compared token by token.  Pure functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag.schema import Language
+
+KEPT_CHUNKS = 24
+"""Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
+
+FOREIGN_HANDICAP = 0.5
+"""Standard deviations by which a passage in the other language must stand out more: a reader wants their own language.
+Late interaction prefers that by itself, so little is needed.  Of 0, 0.5, 1 and 1.5, measured on XQuAD's passages with a
+third in English only and a third in Chinese only: the own passage is first as often as with the own language alone, and
+8 in 10 passages that only the other language has are among the first 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenseHit:
+    """A chunk seen by meaning.
+
+    ``standardized`` is its cosine among the question's cosines to all chunks of its language; ``gain`` what the cosine
+    has over the mean one between two of those chunks.
+    """
+
+    chunk_id: int
+    cosine: float
+    standardized: float
+    gain: float
+    language: Language
+    foreign: bool
+
+    @property
+    def standout(self) -> float:
+        """By how many standard deviations it stands out, less the handicap of another language.
+
+        Cosines of two languages cannot be compared (each language lies in a place of its own in the vector space).
+        """
+        return self.standardized - FOREIGN_HANDICAP * self.foreign
+
+
+def by_standout(hits: Iterable[DenseHit]) -> list[DenseHit]:
+    """Return the hits of all languages, best first.  Equal ones keep their order."""
+    return sorted(hits, key=lambda hit: -hit.standout)
+
+
+def fuse(ranked: Sequence[DenseHit], bm25: Mapping[int, float]) -> list[int]:
+    """Return the chunks of both legs, most promising first; ``ranked`` is best first, ``bm25`` the scores by chunk.
+
+    The ranking by words cannot see passages in the other language; for those the dense rank counts for both, lest two
+    legs always beat one.
+    """
+    lexical = sorted(bm25, key=lambda chunk_id: -bm25[chunk_id])
+    one_leg = {hit.chunk_id for hit in ranked if hit.foreign and hit.chunk_id not in bm25}
+    fused = reciprocal_rank_fusion([[hit.chunk_id for hit in ranked], lexical])
+    doubled = [(chunk_id, score * (2 if chunk_id in one_leg else 1)) for chunk_id, score in fused]
+    return [chunk_id for chunk_id, _ in sorted(doubled, key=lambda pair: -pair[1])]
+
+
+RANK_CONSTANT = 10
+"""Measured best with e5 and BM25 on support questions; the literature's 60 suits longer lists."""
+
+
+def reciprocal_rank_fusion(
+    rankings: Sequence[Sequence[int]], rank_constant: int = RANK_CONSTANT
+) -> list[tuple[int, float]]:
+    """Return (id, score) of every id in ``rankings``, best first.
+
+    Each ranking holds distinct ids, best first; the id at rank r, counted from 1, earns ``1 / (rank_constant + r)``.
+    Equal scores keep the order in which the ids are met, reading all first places, then all second places, and so on.
+
+    >>> [identifier for identifier, _ in reciprocal_rank_fusion([[1, 2, 3], [3, 1]])]
+    [1, 3, 2]
+    """
+    if rank_constant < 0:
+        raise ValueError(f"rank_constant must not be negative, not {rank_constant}")
+    scores: dict[int, float] = {}
+    for place in range(max((len(ranking) for ranking in rankings), default=0)):
+        for ranking in rankings:
+            if place < len(ranking):
+                scores[ranking[place]] = scores.get(ranking[place], 0.0) + 1.0 / (rank_constant + place + 1)
+    return sorted(scores.items(), key=lambda item: -item[1])
+
 
 Scores = NDArray[np.float64]
 

@@ -8,9 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
-from rag.retrieval.embedder_folder import PASSAGE_PREFIX, QUERY_PREFIX, read_identity
-from rag.retrieval.token_vectors import TokenKeeper, passage_spans
-from rag.retrieval.tokens import EmbedderTokens
+from rag.retrieval.embedder_tokens import EmbedderTokens, TokenKeeper, passage_spans
+from rag.retrieval.model_folders import PASSAGE_PREFIX, QUERY_PREFIX, read_identity
 from rag.retrieval.transformers_runtime import prepare_transformers
 
 _BATCH = 32

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from rag.errors import SearchModelUnusable
 from rag.protocols import Reranker
-from rag.retrieval.candidates import KEPT_CHUNKS
-from rag.retrieval.embedder_folder import MAX_TOKENS
-from rag.retrieval.search_models import search_model_folder
+from rag.retrieval.model_folders import MAX_TOKENS, search_model_folder
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.retrieval.transformers_runtime import LOADING_ERRORS, loading_options, prepare_transformers
 from rag.settings import Settings
 

@@ -7,20 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rag.protocols import Embedder, FloatMatrix, Reranker
-from rag.retrieval.candidates import KEPT_CHUNKS, DenseHit, fuse
-from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence
-from rag.retrieval.customer_message import read_message
-from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.follow_up import SearchRequest, in_context, last_said, leans, queries_of
-from rag.retrieval.generation_view import GenerationView
-from rag.retrieval.glossary import glossary_of
+from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
+from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
-from rag.retrieval.parts import parts_of, with_best_of_parts
-from rag.retrieval.query import Query, Wording
-from rag.retrieval.ranking import final_scores, other_language_place
-from rag.retrieval.search import LanguageCandidates, Search
-from rag.retrieval.signals import read_signals
-from rag.retrieval.spelling import corrected
+from rag.retrieval.query import Query, SearchRequest, queries_of
+from rag.retrieval.question import in_context, last_said, leans, parts_of, read_message
+from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
+from rag.retrieval.wording import Wording, corrected, glossary_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -34,6 +28,8 @@ OTHER_LANGUAGE_CHUNKS = 8
 """Chunks in the other language than the question's that may stand among those returned."""
 
 _KEPT_FILTERS = 16
+_UNTOUCHED, _EARLY = 1, 3
+"""So many first chunks of the whole question stay where they are; among so many a part's document is early enough."""
 _MOST_OF_IT = 0.75
 
 
@@ -99,20 +95,14 @@ class Retriever:
         limit_blas_threads()
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         """Return the best chunks, and how probable it is that they hold the answer.
 
-        ``earlier`` are the conversation's earlier questions, oldest first; ``filters`` say which documents may be found
-        at all.  Raises ``KnowledgeBaseMissing``, ``EmbedderMismatch`` or ``IndexDamaged``.
+        The options' ``filters`` say which documents may be found at all.  Raises ``KnowledgeBaseMissing``,
+        ``EmbedderMismatch`` or ``IndexDamaged``.
         """
-        found = self.find(question, language, trace, earlier=earlier, filters=filters)
+        found = self.find(question, language, trace, options)
         fit = self._fit(found)
         shipped = fit.probability(found.signals)
         search, automatic = calibrations_of(self._store.folder, found.model_id)
@@ -127,19 +117,13 @@ class Retriever:
         return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold)
 
     def find(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> SearchResult:
         """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
         with trace.span("embed"):
-            prepared = self.prepare(question, language, earlier=earlier)
+            prepared = self.prepare(question, language, options.earlier)
         with trace.span("search"):
-            fewer = self._filtered(prepared.view, filters)
+            fewer = self._filtered(prepared.view, options.filters)
             queries = prepared.whole, *prepared.parts
             whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
         if self._reranker is not None:
@@ -147,7 +131,7 @@ class Retriever:
                 whole = reranked(whole, prepared.standalone, self._reranker)
         return self._joined(whole, others) if others else whole
 
-    def prepare(self, question: str, language: Language, *, earlier: Sequence[str] = ()) -> SearchPlan:
+    def prepare(self, question: str, language: Language, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
         message = read_message(question)
@@ -236,6 +220,26 @@ def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchRe
     order = np.argsort(-scores, kind="stable")
     chunks = (replace(found.chunks[best], score=place.score) for best, place in zip(order, found.chunks, strict=True))
     return replace(found, chunks=tuple(chunks))
+
+
+def with_best_of_parts(
+    chunks: Sequence[RetrievedChunk], parts: Sequence[Sequence[RetrievedChunk]]
+) -> tuple[RetrievedChunk, ...]:
+    """Return the chunks with the best one of each part among the first, behind those that answer the whole best.
+
+    A part whose best document stands there already brings nothing new.  Scores go down as before.
+    """
+    merged = list(chunks)
+    place = _UNTOUCHED
+    for found in parts:
+        best = next(iter(found), None)
+        firsts = {one.chunk.document_id for one in merged[: max(place, _EARLY)]}
+        if best is None or best.chunk.document_id in firsts:
+            continue
+        merged = [one for one in merged if one.chunk.chunk_id != best.chunk.chunk_id]
+        merged.insert(place, replace(best, score=merged[min(place, len(merged)) - 1].score if merged else best.score))
+        place += 1
+    return tuple(merged[: len(chunks)]) if chunks else tuple(merged)
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:

@@ -21,11 +21,10 @@ from tokenizers import Tokenizer
 
 from rag.errors import SearchModelUnusable
 from rag.protocols import FloatMatrix, PassageVectors, QueryTokens, QueryVectors
-from rag.retrieval.embedder_folder import MAX_TOKENS, PASSAGE_PREFIX, QUERY_PREFIX
+from rag.retrieval.embedder_tokens import passage_tokens, query_tokens
 from rag.retrieval.late_interaction import Span
 from rag.retrieval.micro_batching import MicroBatcher
-from rag.retrieval.search_models import model_id_of
-from rag.retrieval.token_vectors import passage_tokens, query_tokens
+from rag.retrieval.model_folders import MAX_TOKENS, PASSAGE_PREFIX, QUERY_PREFIX, model_id_of
 from rag.retrieval.transformers_runtime import LOADING_ERRORS, loading_options, prepare_transformers
 
 logger = logging.getLogger(__name__)

@@ -26,10 +26,9 @@ from rag.reuse.question_rules import (
     FUNCTION_WORDS,
     ONE_WORD,
 )
-from rag.text.characters import simplified
+from rag.text.characters import IDEOGRAPHS, simplified
 from rag.text.language import question_language
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, written_out
-from rag.text.scripts import IDEOGRAPHS
 
 _NAMED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(sorted(FUNCTION_WORDS))})(?![A-Za-z0-9])")
 _LETTER_HYPHEN = re.compile(r"(?<=[a-z])[-‐‑](?=[a-z])")

@@ -7,7 +7,7 @@ duty is dropped, no two names are made one, and who acts on whom stays where it 
 import re
 from collections.abc import Mapping
 
-from rag.text.scripts import IDEOGRAPHS
+from rag.text.characters import IDEOGRAPHS
 
 Rule = tuple[re.Pattern[str], str]
 

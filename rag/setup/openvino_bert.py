@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import FloatMatrix
-from rag.retrieval.embedder_folder import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TOKEN_VECTORS
+from rag.retrieval.model_folders import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TOKEN_VECTORS
 from rag.retrieval.openvino_runtime import opset13 as ops
 from rag.retrieval.openvino_runtime import ov
 from rag.setup.packed_weights import ModelShape

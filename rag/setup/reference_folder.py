@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors.numpy import save_file
 
 from rag.protocols import FloatMatrix
-from rag.retrieval.embedder_folder import MAX_TOKENS, WEIGHTS
+from rag.retrieval.model_folders import MAX_TOKENS, WEIGHTS
 from rag.setup.packed_weights import ModelShape
 
 E5_SMALL_SHAPE = ModelShape(

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from rag.errors import DownloadFailed, TorchMissing
-from rag.retrieval.search_models import (
+from rag.retrieval.model_folders import (
     embedding_model_folder,
     hub_model_folder,
     is_hub_name,

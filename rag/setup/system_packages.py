@@ -9,8 +9,7 @@ from pathlib import Path
 
 from rag.errors import ToolMissing
 from rag.settings import Settings
-from rag.setup.console import Console, Outcome
-from rag.setup.log_files import open_log
+from rag.setup.console import Console, Outcome, open_log
 from rag.setup.packages import fetch_code_problems
 
 _LOCK_SECONDS = 300  # another package manager may be at work

@@ -4,6 +4,7 @@ A file of its own: whoever deletes it loses nothing but time, and a damaged one 
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,13 +13,33 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rag.schema import Answer, Evidence
-from rag.storage.answer_tables import CACHE_MIGRATIONS
 from rag.storage.connection import Database, Store
 
 CACHE_NAME = "cached.db"
 
 _ANSWER = TypeAdapter(Answer)
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+
+def _cached_table(connection: sqlite3.Connection) -> None:
+    """Answers that a model gave, to be given again; ``profile`` says how it was asked."""
+    connection.execute(
+        """CREATE TABLE cached (
+            entry INTEGER PRIMARY KEY AUTOINCREMENT,
+            form TEXT NOT NULL,
+            profile TEXT NOT NULL,
+            generation INTEGER NOT NULL,
+            model TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            evidence TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            last_day TEXT,
+            UNIQUE (form, profile)
+        )"""
+    )
+
+
+CACHE_MIGRATIONS = (_cached_table,)
 
 
 @dataclass(frozen=True, slots=True)

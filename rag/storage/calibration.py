@@ -10,9 +10,12 @@ without the file, what was shipped serves.  A running desk sees a new one with t
 
 Both say which ``embedder`` found what they judge, for another one's search they say nothing; where they do not say it,
 they are of the time before there was a choice.
+
+Every calibration goes back and forth between two scales: probabilities and their logits.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,9 @@ from rag.errors import CalibrationDamaged
 from rag.files import read_json, write_whole
 
 CALIBRATION_NAME = "calibration.json"
+
+SMALLEST_PROBABILITY = 1e-6
+"""A probability is kept so far from 0 and 1 before its logit is taken: what said "never" can still be weighed."""
 
 Section = Mapping[str, Mapping[str, object]]
 
@@ -73,3 +79,22 @@ class ExpectedRefusals:
             (float(str(found[f"{kind}_refused"])), int(str(found[f"{kind}_asked"]))) for kind in ("own", "near", "far")
         )
         return cls(float(str(found["threshold"])), own, near, far)
+
+
+def logistic(logit: float) -> float:
+    """Return the probability in [0, 1] of a logit, without overflow.
+
+    >>> logistic(0.0), logistic(-1000.0)
+    (0.5, 0.0)
+    """
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+
+def logit_of(probability: float) -> float:
+    """Return the logit of a probability in [0, 1]; finite for 0 and 1 as well.
+
+    >>> round(logit_of(0.75), 4), round(logit_of(0.0), 1)
+    (1.0986, -13.8)
+    """
+    kept = min(max(probability, SMALLEST_PROBABILITY), 1 - SMALLEST_PROBABILITY)
+    return math.log(kept / (1 - kept))

@@ -12,7 +12,7 @@ from rag.errors import KnowledgeBaseMissing
 from rag.schema import Audience, Chunk, Document, Figure, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.text.invisible import one_line
+from rag.text.characters import one_line
 from rag.text.web_address import web_address
 
 DATABASE_NAME = "knowledge.db"

@@ -1,12 +1,17 @@
-"""A pipeline wrapper that exports a trace of every answer."""
+"""Exports a trace of every answer to the collector in the settings, if one is configured."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from rag.pipeline import AskOptions, Pipeline, PipelineParts
 from rag.schema import Completed, Event, Retrieved
+from rag.settings import Settings
 from rag.streams import closing_if_generator
 from rag.telemetry.answer_spans import AnswerSpan, completed_span, failed_span
+from rag.terminal import terminal_language
+from rag.translate import translate
 
 
 class TracedPipeline(Pipeline):
@@ -38,3 +43,26 @@ class TracedPipeline(Pipeline):
                 name = "AnswerCancelled" if isinstance(error, GeneratorExit) else type(error).__name__
                 self._export(failed_span(started_ns, time.time_ns(), retrieved, name))
             raise
+
+
+logger = logging.getLogger(__name__)
+
+
+def span_export(settings: Settings) -> Callable[[AnswerSpan], None] | None:
+    """Return what sends an answer's spans; None where no collector is named, or the packages for it are missing.
+
+    The latter is said once, in the log.
+    """
+    return _export_to(settings.otlp_endpoint) if settings.otlp_endpoint else None
+
+
+@lru_cache(maxsize=4)
+def _export_to(endpoint: str) -> Callable[[AnswerSpan], None] | None:
+    try:
+        from rag.telemetry.otlp import OtlpExport  # brings OpenTelemetry, for those who ask for it
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("opentelemetry"):
+            raise
+        logger.warning("%s", translate("telemetry.extra_missing", terminal_language()))
+        return None
+    return OtlpExport(endpoint)

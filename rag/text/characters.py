@@ -1,12 +1,49 @@
-"""Traditional Chinese characters as simplified ones, one for one: 訂單 is found by 订单, and offsets stay.
+"""Characters of texts that others wrote: their scripts, simplified forms, the invisible ones, and runs of blanks.
 
-``simplified.json`` holds OpenCC's table of characters, the first choice of each.  Where one traditional character is
-written as two simplified ones, the choice may be wrong for a word; it is the same in question and document.
+    from rag.text.characters import INVISIBLE, without_invisible
+
+``INVISIBLE`` is for patterns that must not be walked around: drop all of it before a pattern sees the text.
+``without_invisible`` is for text that people see, copy and search: it keeps what a script or an emoji is written with.
+
+``simplified`` turns one character into one, so that 訂單 is found by 订单 and offsets stay.  ``simplified.json`` holds
+OpenCC's table of characters, the first choice of each.  Where one traditional character is written as two simplified
+ones, the choice may be wrong for a word; it is the same in question and document.
+
+``re`` holds Python's lock for a whole call and cannot be interrupted: a page of a million blanks in front of one slow
+pattern stops every thread of the desk.  So text is bounded where it comes in (``squeezed``), and patterns take time in
+proportion to their text.
 """
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
+
+IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Chinese characters: the unified ideographs with extension A, the compatibility block and the two upper planes."""
+
+UNSPACED = f"\u3005\u3007\u3040-\u30ff\uac00-\ud7af{IDEOGRAPHS}"
+"""Ideographs, kana and Hangul: scripts without blanks, or whose pairs of characters serve as well as words."""
+
+UNSPACED_PRINT = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+"""What stands in a line of Chinese or Japanese print: ideographs, kana, and the full-width punctuation of both."""
+
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
+
+
+def ideographs(text: str) -> list[str]:
+    """Return the Chinese characters of a text in their order, repeated as often as they occur.
+
+    >>> ideographs("Latch 报 E07")
+    ['报']
+    """
+    return [] if text.isascii() else _IDEOGRAPH.findall(text)
+
+
+def has_ideographs(text: str) -> bool:
+    """Tell whether a text has a Chinese character."""
+    return not text.isascii() and _IDEOGRAPH.search(text) is not None
+
 
 _TABLE_PATH = Path(__file__).with_name("simplified.json")
 
@@ -24,3 +61,80 @@ def simplified(text: str) -> str:
     '订单退款 E07'
     """
     return text if text.isascii() else text.translate(_table())
+
+
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""The inside of a character class for ``re``: Unicode's Default_Ignorable_Code_Point and the marks of annotations.
+
+Source: DerivedCoreProperties.txt of Unicode 15.1; all of Bidi_Control is among them.  U+FFF9 to U+FFFB are not by that
+file, but no program draws them.
+"""
+
+_ANY = re.compile(f"[{INVISIBLE}]")
+# Arabic, Syriac and N'Ko; the scripts of India and South-East Asia; Mongolian: their letters join or part by U+200C and
+# U+200D, and Mongolian chooses its forms by U+180B to U+180F.
+_JOINING = "\u0600-\u061b\u061d-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17ff\u1900-\u1aaf\ua840-\uabff"
+_MONGOLIAN = "\u1820-\u18aa"
+# What emoji are made of: symbols, pictures, skin tones.  A letter or a digit is none, but a keycap's digit.
+_EMOJI = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934-\u2b55"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_FLAGS = "\U0001f3f4(?:{})\U000e007f".format(
+    "|".join(
+        "".join(chr(0xE0000 + ord(letter)) for letter in region) for region in ("gbeng", "gbsct", "gbwls")
+    )  # the only regions that Unicode recommends: England, Scotland, Wales
+)
+_WRITTEN = re.compile(
+    f"(?P<written>{_FLAGS}"
+    f"|(?<=[{_JOINING}{_MONGOLIAN}])[\u200c\u200d](?=[{_JOINING}{_MONGOLIAN}])"
+    f"|(?<=[{_MONGOLIAN}])[\u180b-\u180f]"
+    f"|(?<=[{_EMOJI}])[\ufe0e\ufe0f](?:\u200d(?=[{_EMOJI}]))?"
+    f"|(?<=[{_EMOJI}])\u200d(?=[{_EMOJI}])"
+    "|(?<=[0-9#*])\ufe0f(?=\u20e3))"
+    f"|[{INVISIBLE}]+"
+)
+
+
+def without_invisible(text: str) -> str:
+    r"""Return a text of visible characters alone; the joiners of scripts and of emoji stay where they are needed.
+
+    >>> without_invisible("refu\u200bnd\u202e fees"), without_invisible("\u2764\ufe0f 7\ufe0f") == "\u2764\ufe0f 7"
+    ('refund fees', True)
+    """
+    if text.isascii() or _ANY.search(text) is None:
+        return text
+    return _WRITTEN.sub(lambda found: found["written"] or "", text)
+
+
+def one_line(text: str) -> str:
+    r"""Return a title or a name: visible characters in one line, runs of blanks as one.
+
+    >>> one_line(" Returns\n\u202eand\tfees ")
+    'Returns and fees'
+    """
+    return " ".join(without_invisible(text).split())
+
+
+LONGEST_BLANK_RUN_CHARACTERS = 200
+"""White space in a row.  Indented code and padded tables have less."""
+_LONG_BLANK_RUN = re.compile(rf"(?<!\s)\s{{{LONGEST_BLANK_RUN_CHARACTERS + 1},}}+")
+
+
+def squeezed(text: str) -> str:
+    r"""Return text in which no more than 200 characters of white space stand in a row.
+
+    A longer run becomes at most one empty line and the last line's indentation.
+
+    >>> squeezed("a" + " " * 9000 + "b") == "a" + " " * 200 + "b", squeezed("a" + "\n" * 9000 + "  b")
+    (True, 'a\n\n  b')
+    """
+    return _LONG_BLANK_RUN.sub(_short_run, text)
+
+
+def _short_run(match: re.Match[str]) -> str:
+    *lines, indentation = match.group().split("\n")
+    return "\n" * min(len(lines), 2) + indentation[: LONGEST_BLANK_RUN_CHARACTERS - min(len(lines), 2)]

@@ -4,8 +4,8 @@ import re
 import unicodedata
 
 from rag.schema import Language
+from rag.text.characters import ideographs
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
-from rag.text.scripts import ideographs
 
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
 

@@ -5,7 +5,7 @@ import unicodedata
 
 from rag.errors import SettingsError
 from rag.schema import Language
-from rag.text.invisible import without_invisible
+from rag.text.characters import without_invisible
 
 _SHORTEST = 2
 _LONGEST = 200

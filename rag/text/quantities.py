@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from rag.text.scripts import IDEOGRAPHS
+from rag.text.characters import IDEOGRAPHS
 
 _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chinese forms), each a regular expression
     "working day": (r"(?:working|business)[ -]days?", "个?工作日"),

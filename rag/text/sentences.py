@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from rag.schema import TextSpan
+from rag.text.characters import UNSPACED_PRINT
 from rag.text.markup import LIST_MARK
 from rag.text.quantities import MONTH_NAMES
-from rag.text.scripts import UNSPACED_PRINT
 
 _LINE_STARTS_ANEW = re.compile(
     rf"\s*+(?:{LIST_MARK}|\||#{{1,6}}\s|>|`{{3}})"  # an item, a row of a table, a heading, a quotation, code

@@ -84,6 +84,9 @@ _NO = re.compile(r"\s*+(?:(?:no|not|none|never|unavailable|impossible|unfortunat
 _LIST_MARK = re.compile(rf"\A\s*+(?:{LIST_MARK}\s*+|(?:step|步骤|第)\s?\d{{1,2}}\s?步?[:：.]?\s*+)++", re.IGNORECASE)
 _SUFFIXES = ("ing", "ed", "es", "s", "ly", "e")
 _SHORTEST_STEM = 3
+_SURE_OVERLAP = 0.5
+_AS_NEAR = 0.34
+"""By how much more of the claim's words may recur in one clause than in another that is still as near."""
 _OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"
 """What makes another place of a name: Northern Ireland is not Ireland, nor South Korea Korea."""
 
@@ -146,26 +149,26 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(filter(None, map(_content_stem, terms(text))))
 
 
-def contradicts(claim: Statement, source: Statement, *, sure_overlap: float = 0.5, margin: float = 0.34) -> bool:
+def contradicts(claim: Statement, source: Statement) -> bool:
     """Tell whether a clause of the claim affirms what the nearest clause of the source denies, or the reverse.
 
-    Clauses are near when ``sure_overlap`` of the claim's words recur; where another clause is as near within
-    ``margin`` and agrees, nothing is contradicted.  What a source only denies is contradicted by a claim that denies
-    nothing: "works in the EU, not in China".
+    Clauses are near when half of the claim's words recur; where another clause is as near and agrees, nothing is
+    contradicted.  What a source only denies is contradicted by a claim that denies nothing: "works in the EU, not in
+    China".
     """
-    return any(
-        _is_contradicted(clause, source.clauses, sure_overlap, margin) for clause in claim.clauses
-    ) or _affirms_what_is_only_denied(claim, source)
+    return any(_is_contradicted(clause, source.clauses) for clause in claim.clauses) or _affirms_what_is_only_denied(
+        claim, source
+    )
 
 
-def _is_contradicted(clause: Clause, others: tuple[Clause, ...], sure_overlap: float, margin: float) -> bool:
+def _is_contradicted(clause: Clause, others: tuple[Clause, ...]) -> bool:
     if len(clause.words) < 2:
         return False
     overlaps = [(len(clause.words & other.words) / len(clause.words), other.denies) for other in others if other.words]
     best = max((overlap for overlap, _ in overlaps), default=0.0)
-    if best < sure_overlap:
+    if best < _SURE_OVERLAP:
         return False
-    return all(denies != clause.denies for overlap, denies in overlaps if overlap >= best - margin)
+    return all(denies != clause.denies for overlap, denies in overlaps if overlap >= best - _AS_NEAR)
 
 
 def _affirms_what_is_only_denied(claim: Statement, source: Statement) -> bool:

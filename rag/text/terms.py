@@ -6,8 +6,7 @@ The store keeps a chunk's terms joined by spaces, so a term holds letters, digit
 import re
 import unicodedata
 
-from rag.text.characters import simplified
-from rag.text.scripts import UNSPACED
+from rag.text.characters import UNSPACED, simplified
 
 POINT = "\ue000"
 """Stands for the point in ``3.5`` inside a term: a private-use character, so that no text has it."""

@@ -7,7 +7,7 @@ What a document calls its source leaves the desk in a copied reply, so it must n
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from rag.text.invisible import without_invisible
+from rag.text.characters import without_invisible
 
 LIMIT_CHARACTERS = 500
 _NOT_IN_AN_ADDRESS = frozenset('\\<>"{}|^`')  # RFC 3986, 2: neither reserved nor unreserved

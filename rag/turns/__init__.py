@@ -15,8 +15,7 @@ A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of 
 """
 
 from rag.turns.corrections import PersonalCorrections
-from rag.turns.fair_pool import FairPool, Share, file_pool
-from rag.turns.limits import NO_LIMITS, PersonLimits, Quota
+from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share, file_pool
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.rewritings import PersonalRewritings, Translations
 from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnRequest, TurnService

@@ -32,8 +32,7 @@ from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
 from rag.streams import closing_if_generator, let_go
 from rag.text.language import question_language
-from rag.turns.fair_pool import FairPool, Share
-from rag.turns.limits import NO_LIMITS, PersonLimits, Quota
+from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
 

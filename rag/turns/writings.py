@@ -31,9 +31,9 @@ from rag.errors import (
     TurnFailed,
     TurnMissing,
 )
-from rag.generation.context_fit import ContextFit
 from rag.generation.gateway import Admitted, GenerationRequest
 from rag.generation.guard import Budget, GuardedReply, guard_reply
+from rag.generation.prompt import ContextFit
 from rag.generation.queued_answer import Asker
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
@@ -43,7 +43,7 @@ from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
 from rag.streams import closing_if_generator
-from rag.turns.fair_pool import FairPool, Share
+from rag.turns.fairness import FairPool, Share
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
 from rag.turns.unforeseen import log_unforeseen
@@ -59,7 +59,7 @@ _RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
 _REMEMBERED = 256
 _SPARE_TOKENS = 48
 _MOST_WAITING = 8  # of one owner: a page has five passages to translate, and the reply
-_MODEL_TOKENS_A_TOKEN = 1.4  # see rag/generation/context_fit.py; and a translation has other words
+_MODEL_TOKENS_A_TOKEN = 1.4  # see rag/generation/prompt.py; and a translation has other words
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ import uvicorn
 
 from api.application import api_application
 from api.callers import host_names
+from api.services.attachments import DescriberOf
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
-from api.services.picture_descriptions import DescriberOf
 from api.services.quality import QualityRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
 from rag.errors import KnowledgeBaseMissing

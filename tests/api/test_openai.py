@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openai import APIError, AuthenticationError, BadRequestError, NotFoundError, OpenAI
 
-from api.openai.errands import errand_reply
+from api.openai.routes import errand_reply
 from rag.protocols import PassageVectors
 from rag.testing import HashEmbedder
 from rag.turns import TurnService

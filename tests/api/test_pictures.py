@@ -92,7 +92,7 @@ class Eye:
 @pytest.fixture
 def eye(monkeypatch: pytest.MonkeyPatch) -> Eye:
     made = Eye()
-    monkeypatch.setattr("api.services.attachment_reader.question_of_file", made.read)
+    monkeypatch.setattr("api.services.attachments.question_of_file", made.read)
     return made
 
 

@@ -11,8 +11,8 @@ from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestProgress
 from rag.errors import EmbedderMismatch
 from rag.retrieval.embedder import SearchModels, chosen_model_id, open_embedder
+from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.sentence_similarity import SentenceSimilarity
 from rag.schema import Retrieval
 from rag.settings import Settings
 from rag.storage.calibration import read_calibration, save_calibration

@@ -26,13 +26,13 @@ from rag.evidence import selection
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.gateway import ModelGateway
 from rag.generation.prompt import build_messages
-from rag.grounding import conflicts, prompt_injection, quotable_spans, topic_match
+from rag.grounding import claims, conflicts, prompt_injection, topic_match
 from rag.grounding.citations import ground
 from rag.pipeline import AskKeywords, AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.queue.admission import Admission, Ticket
 from rag.queue.ticket_queue import TicketRequest
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
 from rag.retrieval.late_interaction import Likeness
 from rag.schema import AnswerDelta, Completed, Document, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.settings import Settings
@@ -57,17 +57,11 @@ class ScriptedRanking:
         self.filters: list[Filters] = []
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         self.asked.append((question, language))
-        self.earlier.append(earlier)
-        self.filters.append(filters)
+        self.earlier.append(options.earlier)
+        self.filters.append(options.filters)
         with trace.span("search"):
             return found(self.store, *((name, 0) for name in self.documents), answerable=self.answerable)
 
@@ -596,10 +590,10 @@ def test_instructions_in_a_question_stay_in_the_question(tmp_path: Path) -> None
 
 def test_the_model_is_named_only_once_its_server_runs(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    assert desk.pipeline.start_model() == "scripted"
+    assert desk.pipeline.parts.gateway.start() == "scripted"
     desk.server_error = OllamaUnavailable(host="http://127.0.0.1:1")
     with pytest.raises(OllamaUnavailable):
-        desk.pipeline.start_model()
+        desk.pipeline.parts.gateway.start()
 
 
 def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> None:
@@ -804,7 +798,7 @@ def test_what_was_read_of_one_generation_is_not_taken_for_the_next_one(tmp_path:
         conflicts._topic,
         prompt_injection._is_split_order,
         prompt_injection._judged,
-        quotable_spans._spans_of,
+        claims._spans_of,
         selection._readable_sentences,
         statements.stated_figures,
         topic_match._all_words,

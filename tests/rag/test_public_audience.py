@@ -11,7 +11,7 @@ from rag.errors import AccessDenied, NotPermitted, TurnMissing
 from rag.generation.answer import quotation
 from rag.pipeline import AskOptions, Pipeline
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
-from rag.retrieval.filters import Filters
+from rag.retrieval.filters import Filters, SearchOptions
 from rag.retrieval.retriever import Retriever
 from rag.reuse.cache import AnswerCache
 from rag.reuse.curated import Curation, Place
@@ -109,7 +109,9 @@ def test_the_signals_of_the_probability_are_those_of_what_remains(tmp_path: Path
     retriever = desk.parts.retriever
     assert isinstance(retriever, Retriever)
     whole, rest = (
-        retriever.find(QUESTION, "en", Trace(), filters=AskOptions(audience=audience).found_documents).signals
+        retriever.find(
+            QUESTION, "en", Trace(), SearchOptions(filters=AskOptions(audience=audience).found_documents)
+        ).signals
         for audience in AUDIENCES
     )
     assert rest.late < whole.late

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.generation.generation_clock import GenerationClock
+from rag.generation.answer import GenerationClock
 from rag.protocols import GeneratedText
 from rag.tracing import STAGES, Trace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from rag.text.invisible import INVISIBLE
+from rag.text.characters import INVISIBLE
 from tests.conftest import free_port
 from tests.local_server import LocalServer
 from tests.ui.browser import Desk

@@ -21,7 +21,7 @@ from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.schema import Language, TextSpan
 from rag.terminal import terminal_language
-from rag.text.invisible import without_invisible
+from rag.text.characters import without_invisible
 from rag.text.terms import terms
 from rag.translate import translate
 

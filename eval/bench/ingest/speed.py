@@ -14,7 +14,7 @@ from ingest.pipeline import ingest
 from ingest.summary import IngestSummary
 from rag.priority import usable_cores
 from rag.protocols import Embedder
-from rag.retrieval.embedder_folder import read_identity, reference_folder
+from rag.retrieval.model_folders import read_identity, reference_folder
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 

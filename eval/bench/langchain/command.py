@@ -36,7 +36,7 @@ from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.embedder_folder import reference_folder
+from rag.retrieval.model_folders import reference_folder
 from rag.schema import Answer
 from rag.settings import Settings
 from rag.terminal import terminal_language

@@ -8,7 +8,7 @@ from eval.bench.langchain.command import chat_model, require_extra, stock_pipeli
 from eval.desk.asking import plain_answer
 from eval.desk.cases import DeskCase
 from eval.desk.records import Passages, Record, Seconds
-from rag.grounding.not_found import says_not_found
+from rag.grounding.answered_parts import says_not_found
 from rag.pipeline import PipelineParts
 from rag.schema import Answer
 

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from api.access import Access
+from api.addresses import GrpcAddress
 from api.callers import Callers
-from api.grpc.addresses import GrpcAddress
 from api.grpc.server import serving
 from api.idempotency import IdempotentRequests
 from tests.api.grpc.channel import GrpcFace

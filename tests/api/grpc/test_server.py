@@ -15,11 +15,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import rag.errors
 from api.access import Access
+from api.addresses import GrpcAddress
 from api.callers import Callers
 from api.grpc import answerdesk_pb2 as wire
-from api.grpc.addresses import GrpcAddress
 from api.grpc.answerdesk_pb2_grpc import AnswersStub
-from api.grpc.problems import code_of
+from api.grpc.calls import code_of
 from api.grpc.server import serving
 from api.idempotency import IdempotentRequests
 from api.services.shared import PeopleServices
@@ -160,7 +160,7 @@ def test_a_certificate_without_its_key_or_that_is_none_is_refused(tmp_path: Path
 
 def test_without_the_packages_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     find = util.find_spec
-    monkeypatch.setattr("api.grpc.addresses.find_spec", lambda name: None if name == "grpc_status" else find(name))
+    monkeypatch.setattr("api.addresses.find_spec", lambda name: None if name == "grpc_status" else find(name))
     with pytest.raises(ExtraMissing) as refused:
         GrpcAddress("127.0.0.1", 8601).require_usable()
     assert "pip install 'answerdesk[grpc]'" in refused.value.text("en")

@@ -10,7 +10,7 @@ from eval.answers.runner import NO_PASSAGE, Instruments, Record, ask, run
 from ingest.golden import GoldenQuestion
 from rag.errors import ModelStoppedHalfway, OllamaUnavailable, SettingsError
 from rag.protocols import GenerationFinished, GenerationPart, Message
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import PLAIN_SEARCH, SearchOptions
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -43,13 +43,7 @@ class Nothing:
     """Finds nothing."""
 
     def retrieve(
-        self,
-        question: str,
-        language: Language,
-        trace: Trace,
-        *,
-        earlier: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
+        self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> Retrieval:
         return Retrieval((), 0.0, False, 1)
 

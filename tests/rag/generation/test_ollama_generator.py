@@ -5,9 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.errors import (
     ModelMissing,
@@ -18,7 +21,7 @@ from rag.errors import (
     OllamaUnavailable,
     ServingError,
 )
-from rag.generation.ollama_generator import OllamaGenerator
+from rag.generation.ollama_generator import OllamaGenerator, ThoughtTags
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.settings import Settings
 from tests.rag.command import CHECKOUT
@@ -290,3 +293,42 @@ def test_a_text_model_is_shown_no_picture(ollama: FakeOllama) -> None:
     with pytest.raises(ModelMissing):
         _shown(ollama)
     assert ollama.requests == []
+
+
+def _sorted(pieces: list[str]) -> tuple[str, str]:
+    tags = ThoughtTags()
+    parts = [part for piece in pieces for part in tags.feed(piece)] + tags.finish()
+    thinking = "".join(part.text for part in parts if isinstance(part, GeneratedThinking))
+    return thinking, "".join(part.text for part in parts if isinstance(part, GeneratedText))
+
+
+@pytest.mark.parametrize(
+    ("reply", "thinking", "text"),
+    [
+        ("7 days", "", "7 days"),
+        ("<think>hm</think>7 days", "hm", "7 days"),
+        ("</think>\n\n7 days", "", "\n\n7 days"),
+        ("<think>never closed", "never closed", ""),
+        ("a<think>b</think>c<think>d</think>e", "bd", "ace"),
+        ("x < y and <b>bold</b> <thin", "", "x < y and <b>bold</b> <thin"),
+        ("<<think>>a</</think>b", ">a</", "<b"),
+    ],
+)
+def test_whole_replies(reply: str, thinking: str, text: str) -> None:
+    assert _sorted([reply]) == (thinking, text)
+
+
+@given(
+    st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "think", ">", "a", "思考", "</", "<th"]), max_size=12),
+    st.data(),
+)
+def test_where_the_pieces_are_cut_makes_no_difference(tokens: list[str], data: st.DataObject) -> None:
+    reply = "".join(tokens)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(reply)), max_size=8)))
+    edges = [0, *cuts, len(reply)]
+    pieces = [reply[start:end] for start, end in pairwise(edges)]
+    thinking, text = _sorted(pieces)
+    assert (thinking, text) == _sorted([reply])
+    for tag in ("<think>", "</think>"):
+        reply = reply.replace(tag, "")
+    assert len(thinking) + len(text) <= len("".join(tokens))

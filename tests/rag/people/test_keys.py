@@ -20,9 +20,9 @@ from rag.errors import (
     PersonUnusable,
     ScopeNotHeld,
 )
+from rag.people.administration import KeyAdministration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
-from rag.people.key_administration import KeyAdministration
 from rag.people.keys import PUBLIC_RIGHTS, RIGHTS, ApiKey, ApiKeys, Right, in_order, least_role
 from rag.schema import Audience
 from rag.storage.access import LOCAL_USER, Role, User

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rag.errors import EmbedderMissing
 from rag.protocols import Embedder, FloatMatrix
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.embedder_folder import OPENVINO_MODEL, Identity, openvino_folder, read_identity, write_identity
+from rag.retrieval.model_folders import OPENVINO_MODEL, Identity, openvino_folder, read_identity, write_identity
 from rag.settings import Settings
 
 QUESTIONS = [

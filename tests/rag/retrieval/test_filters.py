@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.retrieval.candidates import KEPT_CHUNKS
-from rag.retrieval.filters import EVERYTHING, Filters
+from rag.retrieval.filters import EVERYTHING, Filters, SearchOptions
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.vector_index import FaissVectorIndex, Selection, VectorIndexBuilder
 from rag.schema import Document, Language
@@ -41,7 +41,9 @@ def retriever(tmp_path: Path) -> Retriever:
 
 
 def found(retriever: Retriever, filters: Filters) -> set[str]:
-    return {one.chunk.document_id for one in retriever.find(QUESTION, "en", Trace(), filters=filters).chunks}
+    return {
+        one.chunk.document_id for one in retriever.find(QUESTION, "en", Trace(), SearchOptions(filters=filters)).chunks
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.protocols import FloatMatrix
-from rag.retrieval.generation_index import LanguageIndex, Moments, empty_part
+from rag.retrieval.generation_index import LanguageIndex, Moments, Part, empty_part
 from rag.retrieval.generation_view import LanguageVectors, Similarities
-from rag.retrieval.index_part import Part
 from rag.retrieval.postings import Postings
 from rag.retrieval.vector_index import FaissVectorIndex
 

@@ -1,4 +1,4 @@
-"""The final order: by hand, and what must hold for any scores."""
+"""The candidates of both legs and both languages, and how they are ranked."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rag.retrieval.ranking import Scores, final_scores, other_language_place, z_scores
+from rag.retrieval.ranking import (
+    FOREIGN_HANDICAP,
+    DenseHit,
+    Scores,
+    by_standout,
+    final_scores,
+    fuse,
+    other_language_place,
+    reciprocal_rank_fusion,
+    z_scores,
+)
 
 NOBODY = np.zeros(3, dtype=np.bool_)
 VALUES = arrays(np.float64, 6, elements=st.floats(-50, 50, width=32))
@@ -72,3 +82,90 @@ def test_the_other_language_comes_the_earlier_the_more_it_stands_out(
     own: list[float | None], other: list[float | None], place: int
 ) -> None:
     assert other_language_place(own, other) == place
+
+
+rankings_strategy = st.lists(st.lists(st.integers(1, 30), unique=True, max_size=12), max_size=4)
+
+
+def test_scores_are_sums_of_reciprocal_ranks() -> None:
+    fused = reciprocal_rank_fusion([[7, 8], [8, 9]], rank_constant=10)
+    assert [identifier for identifier, _ in fused] == [8, 7, 9]
+    assert [score for _, score in fused] == pytest.approx([1 / 12 + 1 / 11, 1 / 11, 1 / 12])
+
+
+def test_ties_keep_the_order_of_the_first_ranking() -> None:
+    assert [identifier for identifier, _ in reciprocal_rank_fusion([[1, 2], [2, 1]])] == [1, 2]
+    assert [identifier for identifier, _ in reciprocal_rank_fusion([[5], [4]])] == [5, 4]
+
+
+def test_nothing_found_is_nothing_fused() -> None:
+    assert reciprocal_rank_fusion([]) == []
+    assert reciprocal_rank_fusion([[], []]) == []
+
+
+def test_a_negative_constant_is_refused() -> None:
+    with pytest.raises(ValueError, match="-1"):
+        reciprocal_rank_fusion([[1]], rank_constant=-1)
+
+
+@given(rankings_strategy)
+def test_every_id_comes_once_and_scores_fall(rankings: list[list[int]]) -> None:
+    fused = reciprocal_rank_fusion(rankings)
+    identifiers = [identifier for identifier, _ in fused]
+    scores = [score for _, score in fused]
+    assert sorted(identifiers) == sorted({identifier for ranking in rankings for identifier in ranking})
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score <= len(rankings) / 11 for score in scores)
+
+
+@given(st.lists(st.integers(1, 30), unique=True, max_size=12), st.integers(1, 3))
+def test_agreeing_rankings_keep_their_order(ranking: list[int], copies: int) -> None:
+    assert [identifier for identifier, _ in reciprocal_rank_fusion([ranking] * copies)] == ranking
+
+
+@given(rankings_strategy, st.integers(0, 11))
+def test_moving_an_id_up_never_lowers_its_place(rankings: list[list[int]], place: int) -> None:
+    candidates = [ranking for ranking in rankings if len(ranking) > place > 0]
+    if not candidates:
+        return
+    moved = candidates[0][place]
+    better = [
+        [*ranking[: place - 1], moved, ranking[place - 1], *ranking[place + 1 :]]
+        if ranking is candidates[0]
+        else ranking
+        for ranking in rankings
+    ]
+    assert dict(reciprocal_rank_fusion(better))[moved] > dict(reciprocal_rank_fusion(rankings))[moved]
+
+
+def hit(chunk_id: int, standardized: float, *, foreign: bool = False) -> DenseHit:
+    return DenseHit(chunk_id, 0.8, standardized, 0.0, "zh" if foreign else "en", foreign)
+
+
+def test_fusion_by_hand() -> None:
+    # 2 has 1/12 + 1/11, 1 has 1/11, 3 has 1/12
+    assert fuse([hit(1, 3.0), hit(2, 2.0)], {2: 9.0, 3: 4.0}) == [2, 1, 3]
+
+
+def test_a_foreign_passage_must_stand_out_more() -> None:
+    near = by_standout([hit(1, 3.0), hit(2, 3.0 + FOREIGN_HANDICAP / 2, foreign=True)])
+    far = by_standout([hit(1, 3.0), hit(2, 3.0 + FOREIGN_HANDICAP * 2, foreign=True)])
+    assert [one.chunk_id for one in near] == [1, 2]
+    assert [one.chunk_id for one in far] == [2, 1]
+
+
+def test_a_foreign_passage_is_not_punished_for_the_leg_that_cannot_see_it() -> None:
+    ranked = by_standout([hit(1, 2.0), hit(2, 5.0, foreign=True)])
+    assert fuse(ranked, {3: 3.0}) == [2, 3, 1]  # 2/11, 1/11, 1/12
+    assert fuse(ranked, {1: 3.0, 2: 1.0}) == [2, 1]  # a code that both have: two real ranks, 1/11 + 1/12 each
+
+
+HITS = st.lists(
+    st.builds(hit, st.integers(1, 30), st.floats(-5, 5), foreign=st.booleans()), unique_by=lambda one: one.chunk_id
+)
+
+
+@given(HITS, st.dictionaries(st.integers(1, 40), st.floats(0, 50)))
+def test_each_candidate_once(hits: list[DenseHit], bm25: dict[int, float]) -> None:
+    fused = fuse(by_standout(hits), bm25)
+    assert sorted(fused) == sorted({one.chunk_id for one in hits} | bm25.keys())

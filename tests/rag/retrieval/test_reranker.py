@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rag.errors import SearchModelMissing, SearchModelUnusable
 from rag.factory import build_parts, build_pipeline
 from rag.protocols import Reranker
-from rag.retrieval.candidates import KEPT_CHUNKS
+from rag.retrieval.filters import SearchOptions
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.retrieval.reranker import CrossEncoderReranker, open_reranker
 from rag.retrieval.retriever import Retriever
 from rag.schema import Document
@@ -66,8 +67,8 @@ def test_it_reads_no_more_than_is_kept_and_a_follow_up_behind_its_question(setti
     reranker = Recording()
     asked = retriever(settings, reranker)
     asked.find(QUESTION, "en", Trace())
-    asked.find("How long does it take?", "en", Trace(), earlier=["Is the kettle sent within days?"])
-    asked.find("Which lamp has the longest warranty period anywhere?", "en", Trace(), earlier=[QUESTION])
+    asked.find("How long does it take?", "en", Trace(), SearchOptions(["Is the kettle sent within days?"]))
+    asked.find("Which lamp has the longest warranty period anywhere?", "en", Trace(), SearchOptions([QUESTION]))
     assert [question for question, _ in reranker.asked] == [
         QUESTION,
         "Is the kettle sent within days?\nHow long does it take?",

@@ -11,9 +11,9 @@ import pytest
 from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
 from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
-from rag.retrieval.generation_view import GenerationView
+from rag.retrieval.filters import SearchOptions
+from rag.retrieval.generation_view import GenerationView, Search
 from rag.retrieval.retriever import Retriever
-from rag.retrieval.search import Search
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -113,13 +113,13 @@ def test_nothing_but_punctuation_finds_something_and_breaks_nothing(retriever: R
 def test_a_follow_up_leans_on_the_question_before_and_a_new_topic_does_not(
     retriever: Retriever, earlier: list[str], question: str, language: Language, expected: str
 ) -> None:
-    found = retriever.retrieve(question, language, Trace(), earlier=earlier)
+    found = retriever.retrieve(question, language, Trace(), SearchOptions(earlier))
     assert found.chunks[0].chunk.document_id == expected
 
 
 def test_parts_are_searched_but_for_one_that_is_most_of_the_question(retriever: Retriever) -> None:
     def parts(question: str) -> list[tuple[str, bool]]:
-        prepared = retriever.prepare(question, "en", earlier=["is the battery recalled?"])
+        prepared = retriever.prepare(question, "en", ["is the battery recalled?"])
         return [(part.question, part.wider is not None) for part in prepared.parts]
 
     # the first goes on from the conversation; of the others only one that leans on the part before it

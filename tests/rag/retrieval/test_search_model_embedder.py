@@ -13,9 +13,9 @@ import pytest
 from rag.errors import SearchModelUnusable, TorchMissing
 from rag.protocols import FloatMatrix
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.embedder_folder import reference_folder
+from rag.retrieval.embedder_tokens import CENTRE_PATH
+from rag.retrieval.model_folders import reference_folder
 from rag.retrieval.search_model_embedder import SearchModelEmbedder, prompts_of
-from rag.retrieval.token_vectors import CENTRE_PATH
 from rag.retrieval.transformers_runtime import prepare_transformers
 from rag.settings import Settings
 from tests.support.search_models import QUERY_PROMPT, save_embedding_model
@@ -173,7 +173,7 @@ def test_the_settings_choose_it_and_the_built_in_one_needs_no_torch(folder: Path
     chosen = open_embedder(Settings(cache_dir=tmp_path, embedding_model=str(folder)))
     assert chosen.model_id.startswith("tiny@")
     heavy = (
-        "import sys, rag, rag.retrieval.embedder, rag.retrieval.search_models; "
+        "import sys, rag, rag.retrieval.embedder, rag.retrieval.model_folders; "
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import pytest
 
 from rag.errors import BuildFailed, DownloadFailed
 from rag.protocols import FloatMatrix
-from rag.retrieval.embedder_folder import OPENVINO_MODEL, openvino_folder, read_identity, reference_folder
+from rag.retrieval.model_folders import OPENVINO_MODEL, openvino_folder, read_identity, reference_folder
 from rag.retrieval.openvino_runtime import ov
 from rag.settings import Settings
 from rag.setup import embedder

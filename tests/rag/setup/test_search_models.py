@@ -7,7 +7,7 @@ import pytest
 
 from rag.errors import DownloadFailed, SearchModelUnusable
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.search_models import hub_model_folder
+from rag.retrieval.model_folders import hub_model_folder
 from rag.settings import Settings
 from rag.setup import embedder, search_models
 from rag.setup.console import Console, Outcome

@@ -17,10 +17,9 @@ from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished
 from rag.schema import Answer
 from rag.settings import Settings, load_settings
-from rag.telemetry import export as export_module
-from rag.telemetry.export import span_export
+from rag.telemetry import traced_pipeline
 from rag.telemetry.otlp import OtlpExport
-from rag.telemetry.traced_pipeline import TracedPipeline
+from rag.telemetry.traced_pipeline import TracedPipeline, span_export
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, Script, ScriptedGenerator, offline_parts, publish_documents
 from rag.tracing import STAGES
 from tests.conftest import free_port
@@ -35,10 +34,10 @@ LIBRARY = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("ANSWERDESK_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"):
         monkeypatch.delenv(name, raising=False)
-    export_module._export_to.cache_clear()
+    traced_pipeline._export_to.cache_clear()
     load_settings.cache_clear()
     yield
-    export_module._export_to.cache_clear()
+    traced_pipeline._export_to.cache_clear()
     load_settings.cache_clear()
 
 
@@ -263,7 +262,7 @@ def test_a_missing_extra_is_said_once_and_stops_no_answer(
 def test_without_a_collector_nothing_of_it_is_imported() -> None:
     code = (
         "import sys; from rag.factory import build_pipeline; from rag.settings import load_settings; "
-        "from rag.telemetry.export import span_export; assert span_export(load_settings()) is None; "
+        "from rag.telemetry.traced_pipeline import span_export; assert span_export(load_settings()) is None; "
         "print([name for name in sys.modules if name.startswith('opentelemetry')], 'rag.telemetry.otlp' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
@@ -273,8 +272,9 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
 @pytest.mark.slow
 def test_a_command_that_ends_sends_what_is_left(tmp_path: Path, collector: Collector) -> None:
     code = (
-        "import sys; from rag.telemetry.answer_spans import AnswerSpan; from rag.telemetry.export import span_export; "
-        "from rag.settings import load_settings; span_export(load_settings())(AnswerSpan('answer', 1, 2))"
+        "import sys; from rag.telemetry.answer_spans import AnswerSpan; from rag.settings import load_settings; "
+        "from rag.telemetry.traced_pipeline import span_export; "
+        "span_export(load_settings())(AnswerSpan('answer', 1, 2))"
     )
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "ANSWERDESK_DATA_DIR": str(tmp_path), "PATH": ""}
     done = subprocess.run(

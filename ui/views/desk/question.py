@@ -11,7 +11,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from api.services.attachment_reader import Attachments, ReadFile
+from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
 from api.services.turn_feeds import Followed
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail

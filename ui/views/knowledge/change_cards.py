@@ -10,7 +10,7 @@ from rag.errors import AnswerdeskError, DocumentUnreadable
 from rag.schema import Language
 from rag.storage.contact_details import NewDetail
 from rag.storage.store import GenerationChange
-from rag.text.scripts import has_ideographs
+from rag.text.characters import has_ideographs
 from rag.translate import translate
 from ui.components.plain_table import lang_of
 from ui.components.text_cards import Card, Note, TextLine

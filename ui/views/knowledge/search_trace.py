@@ -5,8 +5,8 @@ import streamlit as st
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
 from rag.explanation import Explained, Explanation
-from rag.retrieval.candidates import KEPT_CHUNKS
 from rag.retrieval.inspection import TermUse
+from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.job_view import attempt, follow, say_refusal

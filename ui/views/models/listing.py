@@ -12,7 +12,7 @@ from rag.cli.model_size import arithmetic
 from rag.cli.models import ListedModel
 from rag.ollama.advice import Advice
 from rag.schema import Language
-from rag.text.invisible import one_line
+from rag.text.characters import one_line
 from rag.translate import translate
 from ui.components.job_view import attempt, say_failure
 from ui.components.page_views import draw_heading, two_panes

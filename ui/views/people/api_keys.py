@@ -8,11 +8,10 @@ from typing import get_args
 
 import streamlit as st
 
-from rag.people.administration import Administration
-from rag.people.key_administration import KeyAdministration
+from rag.people.administration import Administration, KeyAdministration
 from rag.people.keys import LONGEST_NAME, RIGHTS, ApiKey, in_order
 from rag.schema import Audience, Language
-from rag.text.invisible import one_line
+from rag.text.characters import one_line
 from rag.translate import translate
 from ui.formats import format_clock, format_date, markdown_word, plain_rows
 from ui.session import PageContext

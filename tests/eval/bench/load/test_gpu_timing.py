@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.bench.load.gpu_timing import NOT_A_MODEL, GpuTiming, answer_pieces, cut, thought_pieces, token_count
+from rag.generation.guard import repetition_start
 from rag.generation.prompt import build_messages
-from rag.generation.repetition import repetition_start
 from rag.schema import Evidence, Language, TextSpan
 
 TEXT = {

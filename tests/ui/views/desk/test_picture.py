@@ -73,7 +73,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SeeingHarn
             raise DocumentUnreadable(path=name, reason="picture")
         return WORDS
 
-    monkeypatch.setattr("api.services.attachment_reader.question_of_file", words)
+    monkeypatch.setattr("api.services.attachments.question_of_file", words)
     yield made
     for gate in made.model_gates.values():
         gate.set()

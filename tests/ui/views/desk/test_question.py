@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from api.services.attachment_reader import Attachments
+from api.services.attachments import Attachments
 from api.services.jobs import Jobs
 from ingest.reader import FileReader
 from rag.errors import DocumentUnreadable, OwnFilesWaiting
@@ -124,7 +124,7 @@ def test_while_it_is_read_the_page_says_so_and_stop_ends_it(
             raise DocumentUnreadable(path=name, reason="malformed")
         return "How long?"
 
-    monkeypatch.setattr("api.services.attachment_reader.question_of_file", slowly)
+    monkeypatch.setattr("api.services.attachments.question_of_file", slowly)
     test = page(desk)
     test.chat_input(key="question").upload("question.eml", mail())
     test.run()
@@ -146,7 +146,7 @@ def test_a_second_file_takes_the_place_of_the_first(desk: FileHarness, monkeypat
         assert name == "second.txt" or held.wait(timeout=120)
         return name
 
-    monkeypatch.setattr("api.services.attachment_reader.question_of_file", slowly)
+    monkeypatch.setattr("api.services.attachments.question_of_file", slowly)
     test = page(desk)
     test.chat_input(key="question").upload("first.txt", b"first")
     test.run()
@@ -199,7 +199,7 @@ def test_two_files_of_a_person_are_read_at_once_and_four_wait(
         assert held.wait(timeout=120)
         return name
 
-    monkeypatch.setattr("api.services.attachment_reader.question_of_file", slowly)
+    monkeypatch.setattr("api.services.attachments.question_of_file", slowly)
     lin, anna = (_files_of(desk, name) for name in ("lin", "anna"))
     for number in range(6):
         lin.start(f"file {number}", f"{number}.txt", b"", "", tab=f"tab {number}")
@@ -225,7 +225,7 @@ def test_a_publication_does_not_wait_for_files_that_are_read(
     desk: FileHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = threading.Event()
-    monkeypatch.setattr("api.services.attachment_reader.question_of_file", lambda *_: str(held.wait(timeout=120)))
+    monkeypatch.setattr("api.services.attachments.question_of_file", lambda *_: str(held.wait(timeout=120)))
     for number in range(12):
         for name in ("lin", "anna", "ben", "carl"):
             with suppress(OwnFilesWaiting):

@@ -1,0 +1,142 @@
+"""What customers sent along: files read in a process of their own, pictures described by the model that sees.
+
+Each is a job; the page asks what became of it.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from api.services.jobs import Job, JobControl, Jobs
+from ingest.customer_files import copy_picture_of_file, is_picture, question_of_file
+from ingest.reader import FileReader
+from rag.errors import AnswerCancelled, DocumentUnreadable
+from rag.generation.picture_description import PictureDescriber, PictureDescription
+from rag.generation.queued_answer import Asker
+from rag.pictures import Picture
+from rag.schema import Language
+from rag.settings import Settings
+from rag.storage.access import User
+from rag.turns import PersonLimits, owner_of
+
+_WORDLESS = ("picture", "unsupported")  # no words in it, and OCR turned off
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """What was typed and a file's words as a ``question``, empty where there are none; and the picture that it is.
+
+    ``picture`` is None where the file is none, or no model is there to be shown it.
+    """
+
+    question: str
+    picture: Picture | None = None
+
+
+class Attachments:
+    """Reads files for one person.  ``who`` is asked anew at each call; a file's id is known to its own tab alone."""
+
+    def __init__(self, jobs: Jobs, settings: Settings, who: Callable[[], User]) -> None:
+        self._jobs = jobs
+        self._settings = settings
+        self._who = who
+
+    def start(self, file_id: str, name: str, content: bytes, typed: str, *, tab: str = "") -> None:
+        """Begin to read a file; the job's result is a ``ReadFile`` of what was ``typed`` and the file's words.
+
+        The job fails with ``QuestionTooLong`` where that is no question's length any more.  Raises ``OwnFilesWaiting``
+        where too many files of the same person wait, of the same ``tab`` where nobody signs in.
+        """
+        user = self._who()
+        limits = PersonLimits.of(self._settings)
+
+        def work(control: JobControl) -> ReadFile:
+            control.tell(None)  # ends it here where it was stopped before its turn came
+            with FileReader.of(self._settings) as reader:
+                control.when_stopped(reader.interrupt)
+                try:
+                    words, picture = self._read(name, content, reader)
+                except DocumentUnreadable:
+                    control.tell(None)  # ends it here where it was stopped, for the reader was ended, too
+                    raise
+                control.tell(None)
+            question = "\n\n".join(filter(None, (typed.strip(), words)))
+            return ReadFile(limits.require_short(question) if question else "", picture)
+
+        self._jobs.start(self._lane(file_id), "attachment", work, owner_of(user, tab))
+
+    def job(self, file_id: str) -> Job | None:
+        """Return a file as far as it is read; None where there is none."""
+        return self._jobs.latest(self._lane(file_id))
+
+    def stop(self, file_id: str) -> None:
+        """Stop reading."""
+        self._jobs.stop(self._lane(file_id))
+
+    def forget(self, file_id: str) -> None:
+        """Forget a file that was read, with its words."""
+        self._jobs.forget(self._lane(file_id))
+
+    def _read(self, name: str, content: bytes, reader: FileReader) -> tuple[str, Picture | None]:
+        """Return a file's words, and the picture that it is where a model can be shown it, with or without words."""
+        if not self._settings.vision_model or not is_picture(name):
+            return question_of_file(name, content, reader), None
+        try:
+            words = question_of_file(name, content, reader)
+        except DocumentUnreadable as error:
+            if error.details["reason"] not in _WORDLESS:
+                raise
+            words = ""
+        kept: list[Picture] = []
+        copy_picture_of_file(name, content, reader, lambda png: kept.append(Picture(png)))
+        return words, kept[0]
+
+    def _lane(self, file_id: str) -> str:
+        return f"attachment {self._who().name} {file_id}"
+
+
+DescriberOf = Callable[[], PictureDescriber]
+"""Returns what describes pictures; it is made at the first call, for it brings libraries."""
+
+
+class PictureDescriptions:
+    """Descriptions for one person.  ``who`` is asked anew at each call; only its own tab knows a picture's id."""
+
+    def __init__(self, jobs: Jobs, describer: DescriberOf, who: Callable[[], User]) -> None:
+        self._jobs = jobs
+        self._describer = describer
+        self._who = who
+
+    def start(self, picture_id: str, picture: Picture, language: Language, *, tab: str = "") -> None:
+        """Begin to describe a picture; the job's result is a ``PictureDescription``.
+
+        The job fails with a ``ServingError``.  Raises ``OwnFilesWaiting`` as ``Attachments.start`` does.
+        """
+        owner = owner_of(self._who(), tab)
+
+        def work(control: JobControl) -> PictureDescription:
+            control.tell(None)  # ends it here where it was stopped before its turn came
+            cancelled = threading.Event()
+            control.when_stopped(cancelled.set)
+            try:
+                return self._describer().describe(picture, language, Asker(owner, tab), cancelled)
+            except AnswerCancelled:
+                control.tell(None)
+                raise
+
+        self._jobs.start(self._lane(picture_id), "picture", work, owner)
+
+    def job(self, picture_id: str) -> Job | None:
+        """Return a description as far as it is made; None where there is none."""
+        return self._jobs.latest(self._lane(picture_id))
+
+    def stop(self, picture_id: str) -> None:
+        """Stop it; the model is free within a quarter of a second."""
+        self._jobs.stop(self._lane(picture_id))
+
+    def forget(self, picture_id: str) -> None:
+        """Forget a description that was made."""
+        self._jobs.forget(self._lane(picture_id))
+
+    def _lane(self, picture_id: str) -> str:
+        return f"picture {self._who().name} {picture_id}"

@@ -1,0 +1,111 @@
+"""The embedder's tokens of a text: their numbers, without importing torch or transformers, and their vectors.
+
+Of the vectors those of the tokens that count are kept, a passage's at one bit a dimension.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from rag.protocols import FloatMatrix, PassageTokens, QueryTokens
+from rag.retrieval.model_folders import MAX_TOKENS, PASSAGE_PREFIX, TOKENIZER
+
+_Token = TypeVar("_Token")
+
+PAD_TOKEN = 1
+_LONGEST_TEXT_CHARACTERS = 20_000  # far more than MAX_TOKENS can hold, in any language
+_REMEMBERED_SENTENCES, _LONGEST_SENTENCE_CHARACTERS = 8_192, 500
+"""What is found for a question was mostly found for others before, so its sentences are remembered: 10 MB at most."""
+
+
+class EmbedderTokens:
+    """Turns text into token numbers.  Safe to call from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        # Cutting is done here: the library's truncation is a state that counting and encoding would share.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._remembered_count = lru_cache(maxsize=_REMEMBERED_SENTENCES)(self._count)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the numbers of each text with ``<s>`` before and ``</s>`` behind, ``MAX_TOKENS`` at the most."""
+        encodings = self._tokenizer.encode_batch_fast([text[:_LONGEST_TEXT_CHARACTERS] for text in texts])
+        return [_cut(encoding.ids) for encoding in encodings]
+
+    def spans(self, text: str) -> tuple[tuple[int, int], ...]:
+        """Return where each token of ``encode`` stands in the text, [start, end); special ones are empty."""
+        return tuple(_cut(self._tokenizer.encode(text[:_LONGEST_TEXT_CHARACTERS]).offsets))
+
+    def count(self, text: str) -> int:
+        """Return how many tokens the text has, without special ones and however long it is."""
+        return self._count(text) if len(text) > _LONGEST_SENTENCE_CHARACTERS else self._remembered_count(text)
+
+    def _count(self, text: str) -> int:
+        (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)  # fast: without offsets
+        return len(encoding)
+
+
+def _cut(tokens: list[_Token]) -> list[_Token]:
+    return tokens if len(tokens) <= MAX_TOKENS else [*tokens[: MAX_TOKENS - 1], tokens[-1]]
+
+
+CENTRE_PATH = Path(__file__).with_name("token_centre.json")
+"""The mean token of multilingual-e5-small; ``python -m eval.commands.retrieval_centre`` computes and writes it."""
+
+_BEFORE_QUERY = 4  # <s> and the three tokens of "query:"
+_BEFORE_PASSAGE = 3  # <s> and the two tokens of "passage:"
+_BEHIND_TEXT = 1  # </s>
+_SMALLEST_LENGTH = 1e-9
+
+
+class TokenKeeper:
+    """Makes what is kept of a text's tokens.  ``centre`` is the mean token, float32 [dimension]."""
+
+    def __init__(self, centre: FloatMatrix) -> None:
+        self._centre = centre
+
+    @classmethod
+    def shipped(cls) -> "TokenKeeper":
+        """Return one with the centre that comes with the program."""
+        return cls(np.array(json.loads(CENTRE_PATH.read_text(encoding="utf-8"))["centre"], dtype=np.float32))
+
+    def of_query(self, numbers: Sequence[int], states: FloatMatrix) -> QueryTokens:
+        """Return a question's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
+        own = own_tokens(len(numbers), _BEFORE_QUERY)
+        return query_tokens(numbers[own], states[own], self._centre)
+
+    def of_passage(self, numbers: Sequence[int], states: FloatMatrix) -> PassageTokens:
+        """Return a passage's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
+        own = own_tokens(len(numbers))
+        return passage_tokens(numbers[own], states[own], self._centre)
+
+
+def query_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> QueryTokens:
+    """Return what is kept of a question's own tokens, ``numbers`` [n] and ``states`` [n, dimension]."""
+    rows = states - centre
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
+    return QueryTokens(np.array(numbers, dtype=np.int32), unit)
+
+
+def passage_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> PassageTokens:
+    """Return what is kept of a passage's own tokens, ``numbers`` [n] and ``states`` [n, dimension]."""
+    return PassageTokens(np.array(numbers, dtype=np.int32), np.packbits(states > centre, axis=1))
+
+
+def passage_spans(tokens: EmbedderTokens, passage: str) -> list[tuple[int, int]]:
+    """Return where in the passage, [start, end) in characters, each of its own tokens stands."""
+    spans = tokens.spans(PASSAGE_PREFIX + passage)
+    before = len(PASSAGE_PREFIX)
+    return [(max(0, start - before), max(0, end - before)) for start, end in spans[own_tokens(len(spans))]]
+
+
+def own_tokens(count: int, before: int = _BEFORE_PASSAGE) -> slice:
+    """Return which of a passage's ``count`` tokens are its own: without prefix and special ones."""
+    return slice(before, max(before, count - _BEHIND_TEXT))
