@@ -24,7 +24,10 @@ LARGEST_WINDOW = 2048
 
 _BATCH = 32  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
 _MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
-_LONGEST_WAIT_SECONDS = 5.0  # at an end before the time, for a batch that is being embedded
+_LONGEST_WAIT_SECONDS = 60.0
+"""How long an early end waits for the batches that are being embedded: 2 s each on two idle cores, 16 s beside four
+busy processes.  The interpreter aborts where one is left."""
+
 _SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
 

@@ -73,7 +73,7 @@ def test_ctrl_c_while_the_embedder_works_is_no_crash(tmp_path: Path) -> None:
         for _ in range(5):  # the model is ready by then, and at it when the process ends
             assert process.stdout.readline() == "embedding\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     told = [line for line in err.splitlines() if not line.startswith("You are root")]
     assert told == ["Stopped; nothing was published, and the former knowledge base serves on."]

@@ -18,7 +18,8 @@ from websockets.sync.client import ClientConnection, connect
 from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
-from tests.ui.browser import Desk
+from tests.support.waiting import until
+from tests.ui.browser import PATIENCE_MS, Desk
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, new_page, signed_in
 from tests.ui.recorded_desk import furnish, record
@@ -31,6 +32,8 @@ MEGABYTE = 1024 * 1024
 _WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation",
   (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
+
+_HAS_DRAFT = "() => Object.keys(sessionStorage).some((key) => key.startsWith('answerdesk:reply'))"
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +194,7 @@ def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> Non
     page.locator(".st-key-sign_out button").click()
     expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
     for tab in (page, other):
-        tab.wait_for_function("!Object.keys(sessionStorage).some((key) => key.startsWith('answerdesk:reply'))")
+        until(lambda tab=tab: not tab.evaluate(_HAS_DRAFT), PATIENCE_MS / 1000)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -212,7 +215,7 @@ def test_no_page_needs_what_the_policy_forbids(address: str, browser: Browser, l
     assert found == {key: [] for key in found}
     assert [text for text in said if "Content Security Policy" in text or "Content-Security-Policy" in text] == []
     page.evaluate("new Image().src = 'http://127.0.0.1:9/leak.png'")
-    page.wait_for_function("window.violations.length === 1")
+    until(lambda: page.evaluate("window.violations.length") == 1, PATIENCE_MS / 1000)
     assert page.evaluate("window.violations")[0].startswith("img-src http://127.0.0.1:9")
     page.context.close()
 
@@ -223,6 +226,6 @@ def test_no_other_page_can_frame_the_desk(address: str, page: Page) -> None:
     for path in ("/", "/sign-in", "/media/x", "/_stcore/health"):
         page.goto("http://elsewhere.test/")
         page.evaluate("(url) => { document.body.innerHTML = `<iframe src='${url}'></iframe>`; }", address + path)
-        page.wait_for_function("document.querySelector('iframe').contentDocument === null")
+        until(lambda: page.evaluate("document.querySelector('iframe').contentDocument === null"), PATIENCE_MS / 1000)
         page.wait_for_timeout(300)
         assert page.frames[1].url.startswith("chrome-error:"), path
