@@ -65,6 +65,25 @@ def test_each_language_is_compared_with_itself() -> None:
     assert [sent(one) for one in chosen] == [["The fee is 5."], ["费用为五元。"]]
 
 
+def test_what_others_have_said_counts_less_than_what_nobody_has_said() -> None:
+    """Each of the first two answers more by itself; together with the first, the third answers more."""
+    known = ["The fee by card is 5.", "For the fee a card is wanted."]
+    text = LONG + " ".join([*known, "Returns abroad are free."])
+    budget = count_tokens(known[0]) + count_tokens("Returns abroad are free.")
+    (chosen,) = to_send([passage(text)], "?", by_words("fee", "card", "free"), budget)
+    assert sent(chosen) == [known[0], "Returns abroad are free."]
+
+
+def test_a_sentence_that_another_version_repeats_is_left_out_unless_a_figure_differs() -> None:
+    now, before = "The return window for a kettle is 30 days.", "The return window for a kettle is 14 days."
+    other = "A kettle is returned by parcel."
+    budget = count_tokens(now) + count_tokens(before)
+    copies = to_send([passage(LONG + now), passage(LONG + now), passage(LONG + other)], "?", by_words("kettle"), budget)
+    assert [sent(one) for one in copies] == [[now], [], [other]]
+    differing = to_send([passage(LONG + now), passage(LONG + before)], "?", by_words("kettle"), budget)
+    assert [sent(one) for one in differing] == [[now], [before]]
+
+
 def test_a_short_first_passage_goes_whole() -> None:
     first, second = passage("One thing. Another thing."), passage(LONG + "The best of all.")
     chosen = to_send([first, second], "best?", by_words("best"), 60)
