@@ -5,6 +5,7 @@ import json
 import pytest
 
 import ingest.__main__
+from ingest import console
 from ingest.__main__ import SHUT_OUT, main
 from ingest.commands import current_lines, gate_lines
 from ingest.gate_report import GateReport, QuestionChange
@@ -20,6 +21,7 @@ def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
     monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
     monkeypatch.setattr(ingest.__main__, "open_embedder", lambda settings: desk.embedder)
+    monkeypatch.setattr(console, "_LINE_EVERY_SECONDS", float("inf"))  # a busy machine takes long enough for a line
     load_settings.cache_clear()
     for name, text in TOPICS.items():
         desk.write(name, text)
