@@ -2,7 +2,6 @@
 
 import functools
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +17,8 @@ from rag.schema import Language
 from rag.setup.system_packages import find_chromium
 from tests.conftest import free_port
 from tests.ui.browser import PATIENCE_MS, Desk, WindowOptions
+from tests.ui.desk_process import DeskProcess
 from tests.ui.scripted_desk import OTHER_HOST
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -49,13 +47,7 @@ def installed_components() -> Iterator[None]:
 def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk", *more: str) -> Iterator[str]:
     """Serve a desk in a process of its own until the block is left; ``more`` follows on its command line."""
     log = folder / "desk.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, str(folder), str(port), *more],
-            cwd=CHECKOUT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    process = DeskProcess(module, [str(folder), str(port), *more], log)
     try:
         address = f"http://127.0.0.1:{port}"
         wait_until_up(address, process, log)
@@ -67,7 +59,7 @@ def served(folder: Path, port: int, module: str = "tests.ui.scripted_desk", *mor
 
 def wait_until_up(
     address: str,
-    process: "subprocess.Popen[bytes]",
+    process: "DeskProcess | subprocess.Popen[bytes]",
     log: Path,
     *,
     seconds: float = 180,

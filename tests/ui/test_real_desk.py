@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, expect
 from rag.translate import translate
 from tests.conftest import REAL_MODEL, free_port
 from tests.ui.browser import Desk
-from tests.ui.conftest import CHECKOUT, wait_until_up
+from tests.ui.conftest import wait_until_up
+from tests.ui.desk_process import CHECKOUT
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 A_SLOW_MACHINES_ANSWER_MS = 300_000

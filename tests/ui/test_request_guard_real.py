@@ -86,9 +86,10 @@ def opened(address: str, client: httpx.Client, path: str = "/_stcore/stream", **
 
 def server_memory(address: str) -> int:
     """Return the resident bytes of the process that serves this address."""
-    port = address.rpartition(":")[2]
-    (serving,) = [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-1:] == [port]]
-    return int(serving.memory_info().rss)
+    port = int(address.rpartition(":")[2])
+    listening = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    (serving,) = {one.pid for one in listening if one.laddr.port == port}
+    return int(psutil.Process(serving).memory_info().rss)
 
 
 def test_a_foreign_page_opens_no_socket_and_stalls_nobody(

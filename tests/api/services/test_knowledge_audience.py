@@ -22,9 +22,20 @@ TEXTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """For tests that publish nothing."""
+    yield from published(tmp_path_factory.mktemp("library"))
+
+
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    made = Library(tmp_path)
+def own_library(tmp_path: Path) -> Iterator[Library]:
+    """For a test that publishes more."""
+    yield from published(tmp_path)
+
+
+def published(folder: Path) -> Iterator[Library]:
+    made = Library(folder)
     made.publish(TEXTS)
     yield made
     made.close()
@@ -45,26 +56,26 @@ def test_internal_articles_are_neither_listed_nor_opened(library: Library) -> No
 
 
 def test_an_article_that_became_internal_a_moment_ago_is_not_opened(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    own_library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list was read before the document."""
-    rows = library.shelf.articles("default")
-    library.publish({"late.md": f"---\naudience: internal\n---\n{TEXTS['late.md']}"})
-    monkeypatch.setattr(library.shelf, "articles", lambda name: rows)
-    assert by(library, SHOP).article("late.md") is None
+    rows = own_library.shelf.articles("default")
+    own_library.publish({"late.md": f"---\naudience: internal\n---\n{TEXTS['late.md']}"})
+    monkeypatch.setattr(own_library.shelf, "articles", lambda name: rows)
+    assert by(own_library, SHOP).article("late.md") is None
 
 
-def test_an_article_has_blanks_for_customers_where_nobody_has_confirmed_an_address(library: Library) -> None:
-    library.publish({"late.md": f"{TEXTS['late.md']} Write to pay@evil.example. We answer at once."})
+def test_an_article_has_blanks_for_customers_where_nobody_has_confirmed_an_address(own_library: Library) -> None:
+    own_library.publish({"late.md": f"{TEXTS['late.md']} Write to pay@evil.example. We answer at once."})
     for user, shown in (
         (LIN, " Write to pay@evil.example. We answer at once."),
         (SHOP, f"{' ' * len(' Write to pay@evil.example.')} We answer at once."),
     ):
-        opened = by(library, user).article("late.md")
+        opened = by(own_library, user).article("late.md")
         assert opened is not None
         assert opened.document.text.endswith(f"is paid back.{shown}")
-    by(library, User("bo", "lead")).confirm_details(["mail pay@evil.example"])
-    opened = by(library, SHOP).article("late.md")
+    by(own_library, User("bo", "lead")).confirm_details(["mail pay@evil.example"])
+    opened = by(own_library, SHOP).article("late.md")
     assert opened is not None
     assert "pay@evil.example" in opened.document.text
 
