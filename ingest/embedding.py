@@ -7,6 +7,7 @@ alone, never on who was quicker.
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -24,9 +25,9 @@ LARGEST_WINDOW = 2048
 
 _BATCH = 32  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
 _MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
-_LONGEST_WAIT_SECONDS = 60.0
-"""How long an early end waits for the batches that are being embedded: 2 s each on two idle cores, 16 s beside four
-busy processes.  The interpreter aborts where one is left."""
+_LONGEST_WAIT_SECONDS = 20.0
+"""How long an early end waits for the batches that are being embedded: 2 s on two idle cores, 16 s beside four busy
+processes.  The interpreter aborts where OpenVINO is still at work."""
 
 _SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
@@ -85,8 +86,9 @@ class PassageEmbedding:
             vectors.cancel()
         for _ in self._threads:
             self._given.put(None)
-        for thread in self._threads:  # a thread that is inside OpenVINO at the interpreter's end aborts the process
-            thread.join(_LONGEST_WAIT_SECONDS)
+        latest = time.monotonic() + _LONGEST_WAIT_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, latest - time.monotonic()))
 
     def offer(self, passages: Mapping[bytes, str]) -> None:
         """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""

@@ -75,5 +75,6 @@ def test_ctrl_c_while_the_embedder_works_is_no_crash(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    told = [line for line in err.splitlines() if not line.startswith("You are root")]
+    # how far it has come is told after ten seconds, which a busy machine takes
+    told = [line for line in err.splitlines() if not line.startswith(("You are root", "Reading ", "Embedding "))]
     assert told == ["Stopped; nothing was published, and the former knowledge base serves on."]
