@@ -32,12 +32,13 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ending_with_parent(signal_number: signal.Signals) -> Callable[[], None]:
+def ending_with_parent(signal_number: signal.Signals, parent: int | None = None) -> Callable[[], None]:
     """Return what a child calls after it was forked, to be sent this signal as soon as we end, however we do.
 
-    Call it before the fork: afterwards as little as possible may happen.
+    Call it before the fork: afterwards as little as possible may happen.  A child that was forked by another program
+    says by itself which process its ``parent`` is.
     """
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+    prctl, parent = ctypes.CDLL(None).prctl, parent or os.getpid()
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, signal_number)

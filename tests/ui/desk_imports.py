@@ -2,7 +2,9 @@
 
 import functools
 import importlib
+import os
 import pkgutil
+import signal
 
 import streamlit.components.v2.manifest_scanner
 from PIL import Image
@@ -12,7 +14,7 @@ import tests.ui.views.knowledge.served
 import tests.ui.views.models.served
 import tests.ui.views.quality.served  # noqa: F401
 import ui.views
-from tests.ui.desk_process import end_with_parent
+from rag.priority import ending_with_parent
 
 # imported late, by Streamlit, uvicorn and the product
 _LATE = (
@@ -44,4 +46,4 @@ _scanner = streamlit.components.v2.manifest_scanner
 _scanner.scan_component_manifests = functools.cache(_scanner.scan_component_manifests)
 _scanner.scan_component_manifests()
 
-end_with_parent()
+ending_with_parent(signal.SIGKILL, os.getppid())()

@@ -5,7 +5,6 @@ take three seconds of processor time, and a file may start a desk for each of it
 process that started it, however that ends, and the desks end with the server.
 """
 
-import ctypes
 import multiprocessing
 import os
 import runpy
@@ -14,9 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rag.priority import ending_with_parent
+
 CHECKOUT = Path(__file__).parents[2]
 _IMPORTED = "tests.ui.desk_imports"
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class DeskProcess:
@@ -52,14 +52,9 @@ class DeskProcess:
         return code
 
 
-def end_with_parent() -> None:
-    """Have this process killed when the thread that started it ends, however it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _serve(module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
     """Become what ``python -m module`` would be."""
-    end_with_parent()
+    ending_with_parent(signal.SIGKILL, os.getppid())()
     with log.open("ab", buffering=0) as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
