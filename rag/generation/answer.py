@@ -27,9 +27,15 @@ from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output, without_preamble
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import LEAD_INS, build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
-from rag.grounding.answered_parts import lacks_asked_value, says_not_found, unanswered_parts
+from rag.grounding.answered_parts import (
+    invented_spans,
+    lacks_asked_value,
+    names_the_unread,
+    says_not_found,
+    unanswered_parts,
+)
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
@@ -51,6 +57,7 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.streams import closing_if_generator
+from rag.text.sentences import split_sentences
 from rag.tracing import Trace
 
 
@@ -116,8 +123,15 @@ class AnswerRequest:
 
     def opening_for(self, generator: Generator) -> str:
         """Return what a second attempt begins with; empty where the model thinks first, or begins anew anyway."""
-        is_continued = generator.continues_replies and not self.think
-        return opening_of(self.evidence, self.language) if is_continued else ""
+        return opening_of(self.evidence, self.language) if self._is_continued_by(generator) else ""
+
+    def to_reply_by(self, generator: Generator, messages: list[Message]) -> list[Message]:
+        """Return the messages with the wish for a reply, whose first words stand there where the model goes on."""
+        lead_in = LEAD_INS[self.language] if self._is_continued_by(generator) else ""
+        return to_reply(messages, self.question, self.language, lead_in)
+
+    def _is_continued_by(self, generator: Generator) -> bool:
+        return generator.continues_replies and not self.think
 
     def is_supported(self, sentence: str) -> bool:
         """Tell whether the passages say what a sentence says, or hold its figures together."""
@@ -140,6 +154,20 @@ class _Author:
     model: str = ""
     stand_in: bool = False
     thinking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter.
+
+    ``unanswered`` are the parts of the question that it does not answer.
+    """
+
+    text: str
+    grounding: Grounding
+    unanswered: tuple[str, ...]
+    refused: bool
+    stopped_by: Guard
 
 
 def generate_answer(
@@ -166,6 +194,7 @@ def generate_answer(
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
+    reply = _with_open_parts(request, generator, reply, budget, not_said)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
     left_open = tuple(part for part in _asked(request) if part in reply.unanswered or part in not_said)
@@ -232,7 +261,7 @@ def _written(
     request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget, clock: GenerationClock
 ) -> GeneratorObject[Event, None, GuardedReply]:
     """Yield the model's reply as it comes, and return it."""
-    asked = to_reply(messages, request.question, request.language)
+    asked = request.to_reply_by(generator, messages)
     reply = guard_reply(generator, asked, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
@@ -264,12 +293,60 @@ def _quoting_reply(
     if not begun:
         return None
     asked = to_reply(messages, request.question, language, begun)
-    governed: GuardedReply | None = None
-    for part in guard_reply(generator, asked, think=False, language=language, budget=budget):
-        governed = part if isinstance(part, GuardedReply) else governed
-    assert governed is not None  # it ends with one or raises
+    governed = _last(guard_reply(generator, asked, think=False, language=language, budget=budget))
     said = conclusion(governed.text)
     return governed if request.is_supported(said) and not says_not_found(said) else None
+
+
+def _with_open_parts(
+    request: AnswerRequest, generator: Generator, reply: _Reply, budget: Budget, not_said: Sequence[str]
+) -> _Reply:
+    """Ask the model for each part of the question that its reply leaves open, and add what the passages support.
+
+    Of two questions a small model answers one, and would be said to have found nothing on the other.  ``not_said`` are
+    parts that the passages do not hold.  All but the part itself is in the model's prefix cache.
+    """
+    parts = _asked(request)
+    if reply.refused or len(reply.unanswered) == len(parts):
+        return reply
+    for part in reply.unanswered:
+        if part not in not_said:
+            others = "\n".join(other for other in parts if other != part)
+            alone = replace(request, question=part, previous=others, think=False)
+            added = _new_in(_answer_alone(alone, generator, budget), reply.text)
+            more = _checked(request, f"{reply.text}\n\n{added}") if added else reply
+            if added and not more.refused:
+                reply = replace(more, unanswered=tuple(other for other in reply.unanswered if other != part))
+    return reply
+
+
+def _answer_alone(request: AnswerRequest, generator: Generator, budget: Budget) -> str:
+    """Return the sentences of the model's reply that the passages support; empty where they do not answer."""
+    messages = build_messages(request.question, request.evidence, request.language, request.previous)
+    asked = request.to_reply_by(generator, messages)
+    governed = _last(guard_reply(generator, asked, think=False, language=request.language, budget=budget))
+    request.check_cancelled()
+    reply = _checked(request, governed.text)
+    if reply.refused or reply.unanswered:
+        return ""
+    if names_the_unread(request.question, reply.text, reply.grounding, request.evidence):
+        return ""
+    return _without(reply.text, reply.grounding.unsupported)
+
+
+def _new_in(text: str, said: str) -> str:
+    """Return the sentences of a text that have not been said yet, word for word."""
+    known = _letters(said)
+    return _without(text, [span for span in split_sentences(text) if _letters(text[span.start : span.end]) in known])
+
+
+def _last(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> GuardedReply:
+    """Read a reply that nobody watches to its end."""
+    governed: GuardedReply | None = None
+    for part in reply:
+        governed = part if isinstance(part, GuardedReply) else governed
+    assert governed is not None  # it ends with one or raises
+    return governed
 
 
 def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
@@ -281,20 +358,6 @@ def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedRep
             yield part.text
         if is_closed(text):
             return
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter.
-
-    ``unanswered`` are the parts of the question that it does not answer.
-    """
-
-    text: str
-    grounding: Grounding
-    unanswered: tuple[str, ...]
-    refused: bool
-    stopped_by: Guard
 
 
 def _checked(request: AnswerRequest, written: str) -> _Reply:
@@ -310,7 +373,13 @@ def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
     if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
         text = _without(text, grounding.unsupported)
         grounding = ground(text, request.evidence, request.in_context)
-    unanswered = unanswered_parts(text, grounding, request.evidence, request.in_context, _asked(request))
+    asked = _asked(request)
+    unanswered = unanswered_parts(text, grounding, request.evidence, request.in_context, asked)
+    if unanswered and len(unanswered) < len(asked):
+        invented = invented_spans(text, grounding, request.evidence, request.in_context, asked, unanswered)
+        if invented:
+            text = _without(text, invented)
+            grounding = ground(text, request.evidence, request.in_context)
     guard = _guard_against(request, text, grounding, unanswered)
     return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
 from rag.grounding.claims import quotable_spans
 from rag.grounding.topic_match import known_names
-from rag.schema import Evidence
+from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
 from rag.text.quantities import Quantity
 from rag.text.questions import AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
@@ -75,6 +75,40 @@ def unanswered_parts(
         if not answers and not own & told:
             unanswered.append(part)
     return tuple(unanswered)
+
+
+def invented_spans(
+    text: str,
+    grounding: Grounding,
+    evidence: Sequence[Evidence],
+    question: str,
+    parts: Sequence[str],
+    left_open: Sequence[str],
+) -> tuple[TextSpan, ...]:
+    """Return the sentences of ``text`` that answer a part that is ``left_open``, with what no passage says.
+
+    Such a one gives a figure of the kind that the part asks for, and none that a passage has; or nothing supports it,
+    and it has a word of the part's own.  Beside the words that the documents do not say it, it would say it all the
+    same.
+    """
+    asked, read = read_statement(question).quantities, _quantities_read(evidence)
+    own = frozenset(word for part in left_open for word in _own_words(part, parts))
+    values = [value for part in left_open if (value := asked_value(part)) is not None]
+
+    def is_invented(span: TextSpan) -> bool:
+        sentence = text[span.start : span.end]
+        figures = frozenset(one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, asked)))
+        if figures and not figures & read and any(value.among(figures) for value in values):
+            return True
+        speaks_of_it = span in grounding.unsupported and bool(own & content_words(sentence))
+        return speaks_of_it and not has_its_figures_from(sentence, evidence, question)
+
+    return tuple(filter(is_invented, split_sentences(text)))
+
+
+def names_the_unread(part: str, text: str, grounding: Grounding, evidence: Sequence[Evidence]) -> bool:
+    """Tell whether a part names what neither a passage nor a supported sentence of ``text``, its answer, speaks of."""
+    return _names_the_unread(part, evidence, _supported_sentences(text, grounding, evidence, part))
 
 
 def _own_words(part: str, parts: Sequence[str]) -> frozenset[str]:
@@ -152,6 +186,8 @@ _NOT_SAID = re.compile(
     rf"{_SOURCE}\b.{{0,40}}?\b(?:do|does|did)(?: not|n['’]t) (?:\w+ )?{_SAYS}"
     rf"|\b(?:not|n['’]t) (?:\w+ )?(?:mentioned|specified|stated|provided|given|covered|included|available)"
     rf" (?:in|by|within) (?:\w+ ){{0,3}}{_SOURCE}"
+    rf"|\baccording to (?:\w+ ){{0,2}}{_SOURCE}, .{{0,80}}?\b(?:(?:is|are)(?: not|n['’]t) (?:\w+ )?"
+    r"(?:mentioned|specified|stated|provided|given|covered|included)|there (?:is|are) no (?:mention|details?))\b"
     rf"|\b(?:there is|there[’']s|i have|i could find|contains?|provides?) no (?:\w+ )?{_SOURCE}"
     r" (?:about|on|regarding|in|for|that|to)"
     r"|\b(?:leaves?|left) (?:\w+ ){0,3}open\b"

@@ -120,8 +120,8 @@ _QUESTION_WORD_WEIGHT = 0.35
 """Words that the answer took over from the question need less support than those it brings itself."""
 
 _SOURCE = re.compile(
-    r"\A\s*+(?:(?:根据|依据|按照)(?:以上|所给|提供的|您提供的|现有)?(?:资料|文档|知识库|文章|信息)(?:中的信息|显示|所述)?[，,：:]"
-    r"|(?:based on|according to) (?:the )?(?:provided |given |available )?"
+    r"\A\s*+(?:(?:根据|依据|按照)(?:以上|所给|提供的|您提供的|现有|我们的)?(?:资料|文档|知识库|文章|信息)(?:中的信息|显示|所述)?[，,：:]"
+    r"|(?:based on|according to) (?:the |our )?(?:provided |given |available )?"
     r"(?:documents?|documentation|information|passages?|sources?|articles?)(?: provided| given)?,)\s*+",
     re.IGNORECASE,
 )
