@@ -23,6 +23,9 @@ _CHARACTERS_A_WORD = 1.6
 
 _GRAMMAR_WEIGHT = 0.5
 
+_NOTES = re.compile(r"[\n()]")
+_FEWEST_CHARACTERS = 3
+
 _QUOTED = re.compile(r"《[^《》]{0,80}》|“[^“”]{0,80}”|「[^「」]{0,80}」|\"[^\"]{0,80}\"")
 _ASKS_IN_CHINESE = re.compile(rf"{CHINESE_QUESTION_WORDS}|请问|为何|能否|是不是|怎么办|咋")
 _ASKS_IN_ENGLISH = re.compile(
@@ -36,7 +39,7 @@ _ASKS_IN_ENGLISH = re.compile(
 def question_language(text: str) -> Language:
     """Return the language in which is asked; where both ask or none does, that of the text as a whole.
 
-    A pasted error message may be longer than the question about it.
+    A pasted error message may be longer than the question about it, or than a note beside it.
 
     >>> question_language("Access denied for user 'root' (using password: yes) 怎么解决？")
     'zh'
@@ -45,9 +48,13 @@ def question_language(text: str) -> Language:
     """
     plain = _QUOTED.sub(" ", unicodedata.normalize("NFKC", text))
     asks_in_chinese = _ASKS_IN_CHINESE.search(plain) is not None
-    if asks_in_chinese and _ASKS_IN_ENGLISH.search(plain) is None:
+    if _ASKS_IN_ENGLISH.search(plain) is None and (asks_in_chinese or any(map(_is_chinese_note, _NOTES.split(plain)))):
         return "zh"
     return text_language(text)
+
+
+def _is_chinese_note(text: str) -> bool:
+    return len(ideographs(text)) >= _FEWEST_CHARACTERS and text_language(text) == "zh"
 
 
 def text_language(text: str) -> Language:

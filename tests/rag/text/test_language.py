@@ -20,6 +20,8 @@ from rag.text.language import question_language, text_language
         "报错 Access denied for user 'root'@'localhost' (using password: yes) 怎么解决",
         "fusermount: failed to open current directory: Permission denied，这是什么意思",
         "the object you specified is immutable 是啥原因呢",
+        "fusermount: failed to open current directory: Permission denied （挂载ossfs时）",
+        "The difference between the request time and the current time is too large.\n上传文件报错",
     ],
 )
 def test_chinese(text: str) -> None:
@@ -37,6 +39,8 @@ def test_chinese(text: str) -> None:
         "The page says 怎么退货 and nothing else, please tell me more",
         "My app shows 如何登录 instead of the form",
         'The article "如何开通" was deleted',
+        "The upload fails and I get this message:\n请求失败，请重试",
+        "Error 请求失败 is shown by the console.",
         "E07",
         "¿Dónde está mi pedido?",
         "",
