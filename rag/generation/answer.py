@@ -27,7 +27,7 @@ from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output, without_preamble
-from rag.generation.prompt import LEAD_INS, build_messages, to_reply
+from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
 from rag.grounding.answered_parts import (
     invented_spans,
@@ -123,15 +123,8 @@ class AnswerRequest:
 
     def opening_for(self, generator: Generator) -> str:
         """Return what a second attempt begins with; empty where the model thinks first, or begins anew anyway."""
-        return opening_of(self.evidence, self.language) if self._is_continued_by(generator) else ""
-
-    def to_reply_by(self, generator: Generator, messages: list[Message]) -> list[Message]:
-        """Return the messages with the wish for a reply, whose first words stand there where the model goes on."""
-        lead_in = LEAD_INS[self.language] if self._is_continued_by(generator) else ""
-        return to_reply(messages, self.question, self.language, lead_in)
-
-    def _is_continued_by(self, generator: Generator) -> bool:
-        return generator.continues_replies and not self.think
+        is_continued = generator.continues_replies and not self.think
+        return opening_of(self.evidence, self.language) if is_continued else ""
 
     def is_supported(self, sentence: str) -> bool:
         """Tell whether the passages say what a sentence says, or hold its figures together."""
@@ -261,7 +254,7 @@ def _written(
     request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget, clock: GenerationClock
 ) -> GeneratorObject[Event, None, GuardedReply]:
     """Yield the model's reply as it comes, and return it."""
-    asked = request.to_reply_by(generator, messages)
+    asked = to_reply(messages, request.question, request.language)
     reply = guard_reply(generator, asked, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
     with closing_if_generator(reply):
@@ -323,7 +316,7 @@ def _with_open_parts(
 def _answer_alone(request: AnswerRequest, generator: Generator, budget: Budget) -> str:
     """Return the sentences of the model's reply that the passages support; empty where they do not answer."""
     messages = build_messages(request.question, request.evidence, request.language, request.previous)
-    asked = request.to_reply_by(generator, messages)
+    asked = to_reply(messages, request.question, request.language)
     governed = _last(guard_reply(generator, asked, think=False, language=request.language, budget=budget))
     request.check_cancelled()
     reply = _checked(request, governed.text)

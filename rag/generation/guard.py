@@ -163,7 +163,7 @@ class _Call:
         elif not part.text:
             yield part
         else:
-            is_within_words = bool(self._text) or _goes_on(self._opening)
+            is_within_words = bool(self._text) or self._opening[-1:].isalnum()
             self._text.append(part.text if is_within_words else part.text.lstrip())
             if not self._text[0]:
                 self._text.clear()
@@ -195,11 +195,6 @@ class _Call:
             return _End.LOOPED if _is_looping(self._text) else _End.DONE
         over_budget = len(self._thinking) >= self._budget.thinking_tokens  # a part is a token, as Ollama streams
         return _End.THOUGHT_STOPPED if over_budget or _is_looping(self._thinking) else _End.DONE
-
-
-def _goes_on(opening: str) -> bool:
-    """Tell whether a blank may follow: behind a word or a comma, and not where a quotation has just begun."""
-    return opening[-1:].isalnum() or opening.endswith(",")
 
 
 def _is_looping(parts: Sequence[str]) -> bool:

@@ -11,9 +11,8 @@ oldest messages, and then the prompt's beginning, without a word in its reply.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 
 from rag.errors import PromptTooLong
 from rag.grounding.prompt_injection import harmless_title, is_name
@@ -64,12 +63,6 @@ _WORDS: dict[Language, dict[str, str]] = {
         "insist": "请用中文回答。Answer in Chinese.",
     },
 }
-
-LEAD_INS: Mapping[Language, str] = MappingProxyType({"en": "According to our documents,", "zh": ""})
-"""The first words of a reply, written for the model.  A small one begins an English reply with a form's tag, with the
-customer's part, or with a yes that it then defends: of 26 English texts whose facts were read 4 were answered right
-without these words and 11 with them (``stand-in:1.5b``, temperature 0).  Chinese replies begin with their yes or no,
-which is more often right: of 17 texts 11 were, and 7 with such words before them."""
 
 _CHAT_MARKS = re.compile(
     r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:think|documents|资料|s|bos|eos|pad|unk|(?:start|end)_of_turn|im_(?:start|end))>)"

@@ -15,7 +15,6 @@ from rag.generation.answer import (
     is_word_for_word,
     opening_of,
 )
-from rag.generation.prompt import LEAD_INS
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.schema import Completed, Evidence, Language, TextSpan
 from rag.settings import Settings
@@ -41,13 +40,11 @@ def saying(*in_turn: str) -> Continuing:
     waiting = list(in_turn)
 
     def script(messages: Sequence[Message]) -> list[GenerationPart | Exception]:
-        blank = " " if messages[-1].content == LEAD_IN else ""
-        return [GeneratedText(piece) for piece in (blank + waiting.pop(0)).partition(" ") if piece]
+        return [GeneratedText(piece) for piece in waiting.pop(0).partition(" ") if piece]
 
     return Continuing(script)
 
 
-LEAD_IN = LEAD_INS["en"]
 QUESTION = "Can I send back a kettle from the sale?"
 
 
@@ -80,11 +77,10 @@ BOTH = "How many years of warranty does a kettle have? Can I send back items tha
 def test_a_part_that_the_reply_leaves_open_is_asked_alone_and_its_answer_added() -> None:
     generator = saying(OTHER, f"{OTHER} No, items that were reduced in a sale cannot be sent back. We are sorry.")
     answer = answered(generator, BOTH).answer
-    assert answer.text == f"{LEAD_IN} {OTHER}\n\nNo, items that were reduced in a sale cannot be sent back."
+    assert answer.text == f"{OTHER}\n\nNo, items that were reduced in a sale cannot be sent back."
     assert (answer.left_open, answer.unsupported) == ((), ())
     assert [citation.quote for citation in answer.citations] == [OTHER, RULE]
-    first, second = (messages[-2].content.partition("(end of documents)") for messages in generator.calls)
-    assert [messages[-1] for messages in generator.calls] == [Message("assistant", LEAD_IN)] * 2
+    first, second = (messages[-1].content.partition("(end of documents)") for messages in generator.calls)
     assert first[0] == second[0]  # the model's prefix cache has it
     assert "Question: Can I send back items that were reduced in a sale" in second[2]
     assert "already answered: How many years of warranty does a kettle have" in second[2]
@@ -95,14 +91,14 @@ def test_a_part_that_the_reply_leaves_open_is_asked_alone_and_its_answer_added()
 )
 def test_a_part_that_the_passages_do_not_answer_stays_open(alone: str) -> None:
     answer = answered(saying(OTHER, alone), BOTH).answer
-    assert answer.text.startswith(f"{LEAD_IN} {OTHER} Not found in the documents: “Can I send back items")
+    assert answer.text.startswith(f"{OTHER} Not found in the documents: “Can I send back items")
     assert answer.left_open == ("Can I send back items that were reduced in a sale",)
 
 
 def test_what_is_said_not_to_be_found_is_not_made_up_beside_it() -> None:
     said = f"{OTHER} The courier to you costs USD 12."
     answer = answered(saying(said, said), "How many years of warranty does a kettle have? What does the courier cost?")
-    assert answer.answer.text.startswith(f"{LEAD_IN} {OTHER} Not found in the documents: “What does the courier cost”.")
+    assert answer.answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
     assert "12" not in answer.answer.text
 
 
@@ -113,8 +109,7 @@ def test_a_conclusion_from_a_true_quotation_stands() -> None:
     assert (completed.answer.refused, completed.stopped_by) == (False, "")
     assert [citation.quote for citation in completed.answer.citations] == [RULE, RULE]
     begun = [messages[-1] for messages in generator.calls]
-    assert [message.role for message in begun] == ["assistant"] * 3
-    assert begun[0].content == LEAD_IN
+    assert [message.role for message in begun] == ["user", "assistant", "assistant"]
     assert begun[1].content == 'Our documents say: "'
     assert begun[2].content == f'Our documents say: "{RULE}" So'
     assert generator.closed == 3
@@ -139,7 +134,7 @@ def test_else_it_is_refused(further: list[str]) -> None:
     generator = saying(MADE_UP, *further)
     completed = answered(generator)
     assert (completed.answer.refused, completed.stopped_by) == (True, "unsupported")
-    assert completed.draft == f"{LEAD_IN} {MADE_UP}"
+    assert completed.draft == MADE_UP
     assert len(generator.calls) == 1 + len(further)
 
 
