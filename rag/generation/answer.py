@@ -32,7 +32,6 @@ from rag.generation.refusal import not_said_text, refusal_text
 from rag.grounding.answered_parts import (
     invented_spans,
     lacks_asked_value,
-    names_the_unread,
     says_not_found,
     unanswered_parts,
 )
@@ -57,7 +56,6 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.streams import closing_if_generator
-from rag.text.sentences import split_sentences
 from rag.tracing import Trace
 
 
@@ -149,20 +147,6 @@ class _Author:
     thinking: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter.
-
-    ``unanswered`` are the parts of the question that it does not answer.
-    """
-
-    text: str
-    grounding: Grounding
-    unanswered: tuple[str, ...]
-    refused: bool
-    stopped_by: Guard
-
-
 def generate_answer(
     request: AnswerRequest, generator: Generator, settings: Settings, fit: AnswerabilityFit | None
 ) -> GeneratorObject[Event, None, Completed]:
@@ -187,7 +171,6 @@ def generate_answer(
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
-    reply = _with_open_parts(request, generator, reply, budget, not_said)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
     left_open = tuple(part for part in _asked(request) if part in reply.unanswered or part in not_said)
@@ -286,60 +269,12 @@ def _quoting_reply(
     if not begun:
         return None
     asked = to_reply(messages, request.question, language, begun)
-    governed = _last(guard_reply(generator, asked, think=False, language=language, budget=budget))
-    said = conclusion(governed.text)
-    return governed if request.is_supported(said) and not says_not_found(said) else None
-
-
-def _with_open_parts(
-    request: AnswerRequest, generator: Generator, reply: _Reply, budget: Budget, not_said: Sequence[str]
-) -> _Reply:
-    """Ask the model for each part of the question that its reply leaves open, and add what the passages support.
-
-    Of two questions a small model answers one, and would be said to have found nothing on the other.  ``not_said`` are
-    parts that the passages do not hold.  All but the part itself is in the model's prefix cache.
-    """
-    parts = _asked(request)
-    if reply.refused or len(reply.unanswered) == len(parts):
-        return reply
-    for part in reply.unanswered:
-        if part not in not_said:
-            others = "\n".join(other for other in parts if other != part)
-            alone = replace(request, question=part, previous=others, think=False)
-            added = _new_in(_answer_alone(alone, generator, budget), reply.text)
-            more = _checked(request, f"{reply.text}\n\n{added}") if added else reply
-            if added and not more.refused:
-                reply = replace(more, unanswered=tuple(other for other in reply.unanswered if other != part))
-    return reply
-
-
-def _answer_alone(request: AnswerRequest, generator: Generator, budget: Budget) -> str:
-    """Return the sentences of the model's reply that the passages support; empty where they do not answer."""
-    messages = build_messages(request.question, request.evidence, request.language, request.previous)
-    asked = to_reply(messages, request.question, request.language)
-    governed = _last(guard_reply(generator, asked, think=False, language=request.language, budget=budget))
-    request.check_cancelled()
-    reply = _checked(request, governed.text)
-    if reply.refused or reply.unanswered:
-        return ""
-    if names_the_unread(request.question, reply.text, reply.grounding, request.evidence):
-        return ""
-    return _without(reply.text, reply.grounding.unsupported)
-
-
-def _new_in(text: str, said: str) -> str:
-    """Return the sentences of a text that have not been said yet, word for word."""
-    known = _letters(said)
-    return _without(text, [span for span in split_sentences(text) if _letters(text[span.start : span.end]) in known])
-
-
-def _last(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> GuardedReply:
-    """Read a reply that nobody watches to its end."""
     governed: GuardedReply | None = None
-    for part in reply:
+    for part in guard_reply(generator, asked, think=False, language=language, budget=budget):
         governed = part if isinstance(part, GuardedReply) else governed
     assert governed is not None  # it ends with one or raises
-    return governed
+    said = conclusion(governed.text)
+    return governed if request.is_supported(said) and not says_not_found(said) else None
 
 
 def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
@@ -351,6 +286,20 @@ def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedRep
             yield part.text
         if is_closed(text):
             return
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter.
+
+    ``unanswered`` are the parts of the question that it does not answer.
+    """
+
+    text: str
+    grounding: Grounding
+    unanswered: tuple[str, ...]
+    refused: bool
+    stopped_by: Guard
 
 
 def _checked(request: AnswerRequest, written: str) -> _Reply:

@@ -1,4 +1,4 @@
-"""Which parts of a question a reply answers, or that it says itself that it answers none; no model is asked.
+"""Which parts of a question a reply answers, and what it makes up about the others; no model is asked.
 
 A customer asks two things and the documents hold one; a small model then answers one in silence, or makes up the other.
 A part that asks for a figure is answered by a supported sentence with a figure of that kind, which no other part has
@@ -18,7 +18,7 @@ from rag.grounding.topic_match import known_names
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
 from rag.text.quantities import Quantity
-from rag.text.questions import AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
+from rag.text.questions import CHINESE_QUESTION_WORDS, AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
 
@@ -87,12 +87,12 @@ def invented_spans(
 ) -> tuple[TextSpan, ...]:
     """Return the sentences of ``text`` that answer a part that is ``left_open``, with what no passage says.
 
-    Such a one gives a figure of the kind that the part asks for, and none that a passage has; or nothing supports it,
-    and it has a word of the part's own.  Beside the words that the documents do not say it, it would say it all the
-    same.
+    Such a one gives a figure of the kind that the part asks for, and none that a passage has; or the part asks for yes
+    or no, and nothing supports the sentence, which has a word of the part's own.  Beside the words that the documents
+    do not say it, it would say it all the same.
     """
     asked, read = read_statement(question).quantities, _quantities_read(evidence)
-    own = frozenset(word for part in left_open for word in _own_words(part, parts))
+    own = frozenset(word for part in left_open if asks_yes_or_no(part) for word in _own_words(part, parts))
     values = [value for part in left_open if (value := asked_value(part)) is not None]
 
     def is_invented(span: TextSpan) -> bool:
@@ -106,14 +106,10 @@ def invented_spans(
     return tuple(filter(is_invented, split_sentences(text)))
 
 
-def names_the_unread(part: str, text: str, grounding: Grounding, evidence: Sequence[Evidence]) -> bool:
-    """Tell whether a part names what neither a passage nor a supported sentence of ``text``, its answer, speaks of."""
-    return _names_the_unread(part, evidence, _supported_sentences(text, grounding, evidence, part))
-
-
 def _own_words(part: str, parts: Sequence[str]) -> frozenset[str]:
+    """Return the words that only this part has; in Chinese a question word is none, nor what is read across it."""
     others = frozenset(word for other in parts if other != part for word in content_words(other))
-    return content_words(part) - others
+    return content_words(_CHINESE_ASKS.sub(" ", part)) - others
 
 
 def _says(own: frozenset[str], supported: Sequence[_Supported]) -> bool:
@@ -179,6 +175,8 @@ def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
     }
     return frozenset(stated | in_cells)
 
+
+_CHINESE_ASKS = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")
 
 _SOURCE = r"(?:documents?|passages?|information|text|articles?|knowledge base|materials?)"
 _SAYS = r"(?:say|tell|mention|specif(?:y|ied)|state|contain|provide|include|cover|address|give|indicate|describe|list)"

@@ -71,33 +71,9 @@ def test_what_is_supported_is_not_asked_for_again() -> None:
     assert len(generator.calls) == 1
 
 
-BOTH = "How many years of warranty does a kettle have? Can I send back items that were reduced in a sale?"
-
-
-def test_a_part_that_the_reply_leaves_open_is_asked_alone_and_its_answer_added() -> None:
-    generator = saying(OTHER, f"{OTHER} No, items that were reduced in a sale cannot be sent back. We are sorry.")
-    answer = answered(generator, BOTH).answer
-    assert answer.text == f"{OTHER}\n\nNo, items that were reduced in a sale cannot be sent back."
-    assert (answer.left_open, answer.unsupported) == ((), ())
-    assert [citation.quote for citation in answer.citations] == [OTHER, RULE]
-    first, second = (messages[-1].content.partition("(end of documents)") for messages in generator.calls)
-    assert first[0] == second[0]  # the model's prefix cache has it
-    assert "Question: Can I send back items that were reduced in a sale" in second[2]
-    assert "already answered: How many years of warranty does a kettle have" in second[2]
-
-
-@pytest.mark.parametrize(
-    "alone", [OTHER, MADE_UP, "The documents do not say.", "You can send it back to Norway for USD 12."]
-)
-def test_a_part_that_the_passages_do_not_answer_stays_open(alone: str) -> None:
-    answer = answered(saying(OTHER, alone), BOTH).answer
-    assert answer.text.startswith(f"{OTHER} Not found in the documents: “Can I send back items")
-    assert answer.left_open == ("Can I send back items that were reduced in a sale",)
-
-
 def test_what_is_said_not_to_be_found_is_not_made_up_beside_it() -> None:
     said = f"{OTHER} The courier to you costs USD 12."
-    answer = answered(saying(said, said), "How many years of warranty does a kettle have? What does the courier cost?")
+    answer = answered(saying(said), "How many years of warranty does a kettle have? What does the courier cost?")
     assert answer.answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
     assert "12" not in answer.answer.text
 
