@@ -87,21 +87,27 @@ def invented_spans(
 ) -> tuple[TextSpan, ...]:
     """Return the sentences of ``text`` that answer a part that is ``left_open``, with what no passage says.
 
-    Such a one gives a figure of the kind that the part asks for, and none that a passage has; or the part asks for yes
-    or no, and nothing supports the sentence, which has a word of the part's own.  Beside the words that the documents
-    do not say it, it would say it all the same.
+    Such a one gives a figure of the kind that the part asks for, and none that a passage has.  Or nothing supports it,
+    and it has a word of the part's own, where that asks for yes or no or names what no passage names.  Beside the words
+    that the documents do not say it, it would say it all the same.
     """
     asked, read = read_statement(question).quantities, _quantities_read(evidence)
-    own = frozenset(word for part in left_open if asks_yes_or_no(part) for word in _own_words(part, parts))
+    supported = _supported_sentences(text, grounding, evidence, question)
     values = [value for part in left_open if (value := asked_value(part)) is not None]
+    yes_or_no = frozenset(word for part in left_open if asks_yes_or_no(part) for word in _own_words(part, parts))
+    unread = frozenset(
+        word for part in left_open if _names_the_unread(part, evidence, supported) for word in _own_words(part, parts)
+    )
 
     def is_invented(span: TextSpan) -> bool:
         sentence = text[span.start : span.end]
         figures = frozenset(one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, asked)))
         if figures and not figures & read and any(value.among(figures) for value in values):
             return True
-        speaks_of_it = span in grounding.unsupported and bool(own & content_words(sentence))
-        return speaks_of_it and not has_its_figures_from(sentence, evidence, question)
+        words = content_words(sentence) if span in grounding.unsupported else frozenset()
+        if unread & words:  # its figures may be those of something that is named
+            return True
+        return bool(yes_or_no & words) and not has_its_figures_from(sentence, evidence, question)
 
     return tuple(filter(is_invented, split_sentences(text)))
 

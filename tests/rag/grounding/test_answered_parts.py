@@ -74,6 +74,9 @@ def test_a_part_is_answered_by_what_is_supported(
          "The free trial lasts 30 days. A recovery takes 10 hours.", TRIAL, "The free trial lasts 30 days. "),
         ("免费试用几天？恢复 1TB 要几个小时？", "免费试用期为 30 天。恢复 1TB 大约要 12 小时。", ZH,
          "免费试用期为 30 天。"),
+        # another place's figure
+        ("How long is the free trial? How many hours does a recovery in Iceland take?",
+         "The free trial lasts 30 days. In Iceland it takes one hour.", TRIAL, "The free trial lasts 30 days. "),
         # a made-up yes
         ("How long is the free trial, and is there a connector to Splunk?",
          "The free trial lasts 30 days. There is a connector to Splunk.", TRIAL, "The free trial lasts 30 days. "),
