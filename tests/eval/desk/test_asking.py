@@ -116,7 +116,7 @@ def test_the_model_alone_reads_what_the_product_sent_it_and_nothing_stops_it(tmp
     assert (record.arm, record.answer.text, record.answer.refused) == ("ceiling", "It costs EUR 77.", False)
     system, user = _calls(parts)[-1]
     assert user.content == own.prompt
-    assert len(system.content.splitlines()) == 5
+    assert len(system.content.splitlines()) == 4
     assert record.sent == own.sent
 
 
