@@ -29,12 +29,7 @@ from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output, without_preamble
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
-from rag.grounding.answered_parts import (
-    invented_spans,
-    lacks_asked_value,
-    says_not_found,
-    unanswered_parts,
-)
+from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
@@ -316,12 +311,11 @@ def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
         text = _without(text, grounding.unsupported)
         grounding = ground(text, request.evidence, request.in_context)
     asked = _asked(request)
-    unanswered = unanswered_parts(text, grounding, request.evidence, request.in_context, asked)
-    if unanswered and len(unanswered) < len(asked):
-        invented = invented_spans(text, grounding, request.evidence, request.in_context, asked, unanswered)
-        if invented:
-            text = _without(text, invented)
-            grounding = ground(text, request.evidence, request.in_context)
+    parts = PartsOfReply(text, grounding, request.evidence, request.in_context, asked)
+    unanswered = parts.unanswered
+    if 0 < len(unanswered) < len(asked) and (invented := parts.invented()):
+        text = _without(text, invented)
+        grounding = ground(text, request.evidence, request.in_context)
     guard = _guard_against(request, text, grounding, unanswered)
     return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
 

@@ -9,7 +9,7 @@ is named.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
@@ -26,8 +26,8 @@ from rag.text.statements import content_words, read_statement
 def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
     """Tell whether a reply answers no part of the question, of which one asks for a figure.
 
-    ``unanswered`` are its ``unanswered_parts``.  A reply that says on what the figure depends answers; and where yes or
-    no answers as well, the figure may be asked for by the way only.
+    ``unanswered`` are those that it leaves open (``PartsOfReply``).  A reply that says on what the figure depends
+    answers; and where yes or no answers as well, the figure may be asked for by the way only.
     """
     wants_figure = any(asked_value(part) is not None and not asks_yes_or_no(part) for part in parts)
     return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
@@ -46,76 +46,113 @@ class _Supported:
     figures: frozenset[Quantity]
 
 
-def unanswered_parts(
-    text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, parts: Sequence[str]
-) -> tuple[str, ...]:
-    """Return those of the ``parts`` of the question that no supported sentence of ``text`` answers, in their order.
+class PartsOfReply:
+    """What a reply says to each of the ``parts`` of the ``question``; what supports its sentences is read once.
 
-    Where the reply itself says that a part is not in the documents, it has been told.  Figures of the question count
-    for nothing: a customer who writes of 3 TB is not told a size by hearing it again.
+    Figures of the question count for nothing: a customer who writes of 3 TB is not told a size by hearing it again.
     """
-    supported = _supported_sentences(text, grounding, evidence, question)
-    told = frozenset(
-        word
-        for span in split_sentences(text)
-        if says_not_found(sentence := text[span.start : span.end])
-        for word in content_words(sentence)
-    )
-    taken: set[tuple[int, Quantity]] = set()
-    unanswered = []
-    for part in parts:
-        own = _own_words(part, parts)
-        value = asked_value(part)
-        if value is None:
-            answers = _says(own, supported)
-        elif len(parts) > 1 and _names_the_unread(part, evidence, supported):
-            answers = False  # before a figure is taken, which may be another part's
-        else:
-            answers = _gives(value, own, supported, taken)
-        if not answers and not own & told:
-            unanswered.append(part)
-    return tuple(unanswered)
 
+    def __init__(
+        self, text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str, parts: Sequence[str]
+    ) -> None:
+        self._text = text
+        self._grounding = grounding
+        self._evidence = evidence
+        self._question = question
+        self._parts = parts
+        self._asked = read_statement(question).quantities
+        self._read = _quantities_read(evidence)
+        self._supported = self._supported_sentences()
+        self.unanswered = self._unanswered()
+        """The parts that no supported sentence answers, in their order.
 
-def invented_spans(
-    text: str,
-    grounding: Grounding,
-    evidence: Sequence[Evidence],
-    question: str,
-    parts: Sequence[str],
-    left_open: Sequence[str],
-) -> tuple[TextSpan, ...]:
-    """Return the sentences of ``text`` that answer a part that is ``left_open``, with what no passage says.
+        Where the reply itself says that one is not in the documents, it has been told.
+        """
 
-    Such a one gives a figure of the kind that the part asks for, and none that a passage has.  Or nothing supports it,
-    and it has a word of the part's own, where that asks for yes or no or names what no passage names.  Beside the words
-    that the documents do not say it, it would say it all the same.
-    """
-    asked, read = read_statement(question).quantities, _quantities_read(evidence)
-    supported = _supported_sentences(text, grounding, evidence, question)
-    values = [value for part in left_open if (value := asked_value(part)) is not None]
-    yes_or_no = frozenset(word for part in left_open if asks_yes_or_no(part) for word in _own_words(part, parts))
-    unread = frozenset(
-        word for part in left_open if _names_the_unread(part, evidence, supported) for word in _own_words(part, parts)
-    )
+    def invented(self) -> tuple[TextSpan, ...]:
+        """Return the sentences that answer a part which is ``unanswered``, with what no passage says.
 
-    def is_invented(span: TextSpan) -> bool:
-        sentence = text[span.start : span.end]
-        figures = frozenset(one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, asked)))
-        if figures and not figures & read and any(value.among(figures) for value in values):
-            return True
-        words = content_words(sentence) if span in grounding.unsupported else frozenset()
-        if unread & words:  # its figures may be those of something that is named
-            return True
-        return bool(yes_or_no & words) and not has_its_figures_from(sentence, evidence, question)
+        Such a one gives a figure of the kind that the part asks for, and none that a passage has.  Or nothing supports
+        it, and it has a word of the part's own, where that asks for yes or no or names what no passage names.  Beside
+        the words that the documents do not say it, it would say it all the same.
+        """
+        values = [value for part in self.unanswered if (value := asked_value(part)) is not None]
+        yes_or_no = self._own_words(filter(asks_yes_or_no, self.unanswered))
+        unread = self._own_words(filter(self._names_the_unread, self.unanswered))
 
-    return tuple(filter(is_invented, split_sentences(text)))
+        def is_invented(span: TextSpan) -> bool:
+            sentence = self._text[span.start : span.end]
+            figures = self._own_figures(sentence)
+            if figures and not figures & self._read and any(value.among(figures) for value in values):
+                return True
+            words = content_words(sentence) if span in self._grounding.unsupported else frozenset()
+            if unread & words:  # its figures may be those of something that is named
+                return True
+            return bool(yes_or_no & words) and not has_its_figures_from(sentence, self._evidence, self._question)
 
+        return tuple(filter(is_invented, split_sentences(self._text)))
 
-def _own_words(part: str, parts: Sequence[str]) -> frozenset[str]:
-    """Return the words that only this part has; in Chinese a question word is none, nor what is read across it."""
-    others = frozenset(word for other in parts if other != part for word in content_words(other))
-    return content_words(_CHINESE_ASKS.sub(" ", part)) - others
+    def _unanswered(self) -> tuple[str, ...]:
+        told = frozenset(
+            word
+            for span in split_sentences(self._text)
+            if says_not_found(sentence := self._text[span.start : span.end])
+            for word in content_words(sentence)
+        )
+        taken: set[tuple[int, Quantity]] = set()
+        unanswered = []
+        for part in self._parts:
+            own = self._own_words([part])
+            value = asked_value(part)
+            if value is None:
+                answers = _says(own, self._supported)
+            elif len(self._parts) > 1 and self._names_the_unread(part):
+                answers = False  # before a figure is taken, which may be another part's
+            else:
+                answers = _gives(value, own, self._supported, taken)
+            if not answers and not own & told:
+                unanswered.append(part)
+        return tuple(unanswered)
+
+    def _own_words(self, some: Iterable[str]) -> frozenset[str]:
+        """Return the words that only one part has, of each of some parts.
+
+        In Chinese a question word is none, nor what is read across it.
+        """
+        own: frozenset[str] = frozenset()
+        for part in some:
+            others = frozenset(word for other in self._parts if other != part for word in content_words(other))
+            own |= content_words(_CHINESE_QUESTION_WORD.sub(" ", part)) - others
+        return own
+
+    def _own_figures(self, sentence: str) -> frozenset[Quantity]:
+        return frozenset(
+            one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, self._asked))
+        )
+
+    def _names_the_unread(self, part: str) -> bool:
+        """Tell whether a part has the name of something of which neither a passage nor a cited sentence says anything.
+
+        Where the best passage is in the other language, it may call it otherwise.
+        """
+        if not self._evidence or self._evidence[0].language != text_language(part):
+            return False
+        names = read_statement(part).names
+        told = frozenset(name for one in self._supported if one.cited for name in read_statement(one.text).names)
+        return not names - told <= known_names(names, self._evidence)
+
+    def _supported_sentences(self) -> list[_Supported]:
+        found = []
+        for span in split_sentences(self._text):
+            sentence = self._text[span.start : span.end]
+            cited = self._grounding.citations
+            quotes = [one.quote for one in cited if (one.start, one.end) == (span.start, span.end)]
+            has_figures = quotes or has_its_figures_from(sentence, self._evidence, self._question)
+            if states_nothing(sentence) or not has_figures:
+                continue
+            words = frozenset(word for written in (sentence, *quotes) for word in content_words(written))
+            found.append(_Supported(sentence, bool(quotes), words, self._own_figures(sentence) & self._read))
+        return found
 
 
 def _says(own: frozenset[str], supported: Sequence[_Supported]) -> bool:
@@ -136,37 +173,6 @@ def _gives(
     return False
 
 
-def _names_the_unread(part: str, evidence: Sequence[Evidence], supported: Sequence[_Supported]) -> bool:
-    """Tell whether a part has the name of something of which neither a passage nor a cited sentence says anything.
-
-    Where the best passage is in the other language, it may call it otherwise.
-    """
-    if not evidence or evidence[0].language != text_language(part):
-        return False
-    names = read_statement(part).names
-    told = frozenset(name for one in supported if one.cited for name in read_statement(one.text).names)
-    return not names - told <= known_names(names, evidence)
-
-
-def _supported_sentences(
-    text: str, grounding: Grounding, evidence: Sequence[Evidence], question: str
-) -> list[_Supported]:
-    asked = read_statement(question).quantities
-    read = _quantities_read(evidence)
-    found = []
-    for span in split_sentences(text):
-        sentence = text[span.start : span.end]
-        quotes = [one.quote for one in grounding.citations if (one.start, one.end) == (span.start, span.end)]
-        if states_nothing(sentence) or not (quotes or has_its_figures_from(sentence, evidence, question)):
-            continue
-        figures = frozenset(
-            one for one in read_statement(sentence).quantities if one in read and not any(map(one.agrees_with, asked))
-        )
-        words = frozenset(word for written in (sentence, *quotes) for word in content_words(written))
-        found.append(_Supported(sentence, bool(quotes), words, figures))
-    return found
-
-
 def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
     """Return the quantities of the passages, those of a table's cells with the units of their header too."""
     spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
@@ -182,16 +188,17 @@ def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
     return frozenset(stated | in_cells)
 
 
-_CHINESE_ASKS = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")
+_CHINESE_QUESTION_WORD = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")
 
 _SOURCE = r"(?:documents?|passages?|information|text|articles?|knowledge base|materials?)"
 _SAYS = r"(?:say|tell|mention|specif(?:y|ied)|state|contain|provide|include|cover|address|give|indicate|describe|list)"
+_STATED = "mentioned|specified|stated|provided|given|covered|included"
 _NOT_SAID = re.compile(
     rf"{_SOURCE}\b.{{0,40}}?\b(?:do|does|did)(?: not|n['’]t) (?:\w+ )?{_SAYS}"
-    rf"|\b(?:not|n['’]t) (?:\w+ )?(?:mentioned|specified|stated|provided|given|covered|included|available)"
+    rf"|\b(?:not|n['’]t) (?:\w+ )?(?:{_STATED}|available)"
     rf" (?:in|by|within) (?:\w+ ){{0,3}}{_SOURCE}"
     rf"|\baccording to (?:\w+ ){{0,2}}{_SOURCE}, .{{0,80}}?\b(?:(?:is|are)(?: not|n['’]t) (?:\w+ )?"
-    r"(?:mentioned|specified|stated|provided|given|covered|included)|there (?:is|are) no (?:mention|details?))\b"
+    rf"(?:{_STATED})|there (?:is|are) no (?:mention|details?))\b"
     rf"|\b(?:there is|there[’']s|i have|i could find|contains?|provides?) no (?:\w+ )?{_SOURCE}"
     r" (?:about|on|regarding|in|for|that|to)"
     r"|\b(?:leaves?|left) (?:\w+ ){0,3}open\b"
