@@ -1,10 +1,12 @@
 """Lines of set-up, on a terminal and elsewhere."""
 
 import io
-import time
+from types import SimpleNamespace
 
 import pytest
 
+import rag.progress
+from rag.setup import console
 from rag.setup.console import Console, Outcome
 
 
@@ -15,8 +17,7 @@ class Terminal(io.StringIO):
 
 def test_a_step_prints_one_line_with_its_way_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
-    moments = iter([10.0, 12.34])
-    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=iter([10.0, 12.34]).__next__))
     Console("en", out).step(lambda: Outcome("Ollama", "built", {"variant": "haswell"}))
     assert out.getvalue() == "Ollama: built from source for this CPU (haswell), 2.3 s\n"
 
@@ -29,8 +30,7 @@ def test_the_same_in_chinese() -> None:
 
 def test_without_a_terminal_progress_is_a_word_every_15_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
-    moments = iter([0.0, 5.0, 15.0, 20.0, 31.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(rag.progress, "time", SimpleNamespace(monotonic=iter([0.0, 5.0, 15.0, 20.0, 31.0]).__next__))
     with Console("en", out).progress("downloading", "x.bin") as update:
         for done in (1_000_000, 2_000_000, 3_000_000, 4_000_000):
             update(done, 10_000_000)
