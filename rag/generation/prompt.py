@@ -45,7 +45,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "previous": "Earlier question, already answered: {question}",
         "background": "The customer writes: {question}",
         "reply": 'Reply to the customer in English, speaking to them as "you", in one to four plain sentences.',
-        "yes_or_no": " Begin with yes or no, then say under which conditions and why.",
+        "yes_or_no": " Say first what the documents say about it, and then whether that is a yes or a no.",
         "insist": "Answer in English. 请用英文回答。",
     },
     "zh": {
@@ -59,7 +59,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "previous": "之前的问题（已回答）：{question}",
         "background": "顾客说明：{question}",
         "reply": "请直接用中文回复顾客，用一到四句平实的话，不加小标题。",
-        "yes_or_no": "先回答能或不能、是或不是，再说明条件和原因。",
+        "yes_or_no": "先说资料对此是怎么写的，再说能还是不能、是还是不是。",
         "insist": "请用中文回答。Answer in Chinese.",
     },
 }
@@ -106,7 +106,9 @@ def to_reply(messages: Sequence[Message], question: str, language: Language, ope
 
     Without a wish, a small model writes a form with headings, or the tags of one; to be asked whether the answer is
     there at all, it must not stand there yet.  Yes or no is wished for only where the question asks for it: told that
-    it is to say so "where that is asked", a small model begins every reply with it.
+    it is to say so "where that is asked", a small model begins every reply with it.  It is wished for last: told to
+    begin with it, the stand-in of 1.5B weights said no to every Chinese question and yes to nearly every English one,
+    and found reasons (docs/quality.md).
     """
     *before, last = messages
     words = _WORDS[language]

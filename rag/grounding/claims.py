@@ -121,8 +121,11 @@ _QUESTION_WORD_WEIGHT = 0.35
 
 _SOURCE = re.compile(
     r"\A\s*+(?:(?:根据|依据|按照)(?:以上|所给|提供的|您提供的|现有|我们的)?(?:资料|文档|知识库|文章|信息)(?:中的信息|显示|所述)?[，,：:]"
+    r"|(?:资料|文档)(?:中|里)?(?:已经|已|明确|清楚)*(?:说明|说|指出|写道|写明|写|提到|规定|表示|显示)(?:了|的是)?[，,：:]?"
     r"|(?:based on|according to) (?:the |our )?(?:provided |given |available )?"
-    r"(?:documents?|documentation|information|passages?|sources?|articles?)(?: provided| given)?,)\s*+",
+    r"(?:documents?|documentation|information|passages?|sources?|articles?)(?: provided| given)?,"
+    r"|(?:the|our) (?:provided |given )?(?:documents?|documentation) (?:clearly |explicitly |also )?"
+    r"(?:says?|states?|specif(?:y|ies)|mentions?|indicates?)(?: that\b)?[,:]?(?! (?:nothing|no)\b))\s*+",
     re.IGNORECASE,
 )
 """Where a model says that it has it from: no part of what it states."""

@@ -22,6 +22,7 @@ _WORDS_ENOUGH_WITH_FACTS = 0.25
 _OWN_WORDS_ENOUGH = 0.35
 _ECHO_ENOUGH = 0.75
 """Of a sentence that has only words of the question: "北京有门店" says nothing but what was asked."""
+_WORDS_OF_WHOLE = 0.85
 _SAME_TOPIC = 0.3
 _ALIKE_WORDS = 2
 _SAME_CLAUSE = 0.5
@@ -49,7 +50,8 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
     """
     near = [span for span in context.spans if _has_something_of(claim, span)]
-    if has_mismatch(claim.text, [span.text for span in near if _is_alike(claim, span)]):
+    alike = [span for span in near if _is_alike(claim, span)]
+    if has_mismatch(claim.text, [span.text for span in alike]) and not _is_said_whole(claim, alike, context):
         return []
     fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
@@ -71,6 +73,21 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     if _is_said_otherwise(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
     return chosen if _is_enough(claim, chosen, context) else []
+
+
+def _is_said_whole(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether one place says nearly all of the claim and nothing else than it.
+
+    Then what another place says in like words is said of something else.
+    """
+    return any(
+        _coverage(claim, [span]) >= _WORDS_OF_WHOLE
+        and not _missing_quantities(claim, [span], context)
+        and is_same_subject(claim, span, context)
+        and not contradicts(claim.statement, span.own)
+        and not has_mismatch(claim.text, [span.text])
+        for span in spans
+    )
 
 
 def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:

@@ -64,6 +64,7 @@ _SAME_SENSE = (
         "免费",
     ),
     (re.compile(r"\b(?:isn['’]t|is not|are not|aren['’]t) (?:possible|allowed|permitted)\b"), " cannot "),
+    (re.compile(r"\b(?:no one|nobody) (can|may|could)\b"), r"\1 not"),
 )
 _CLAUSE_ENDS = re.compile(
     r"(?<!\d)[,.](?!\d)|[;:!?()|\n，。；：！？（）]| (?:but|however|although|unless|while) |但是?|而是?|除非|否则"

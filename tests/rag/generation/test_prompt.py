@@ -105,7 +105,16 @@ def test_the_wish_for_a_reply_comes_last(language: Language) -> None:
 )
 def test_yes_or_no_is_wished_for_where_it_is_asked_for(question: str, language: Language, *, is_asked: bool) -> None:
     wish = to_reply(build_messages(question, [PASSAGE], language), question, language)[-1].content.rsplit("\n\n", 1)[1]
-    assert ("yes or no" in wish or "能或不能" in wish) is is_asked
+    assert ("a yes or a no" in wish or "能还是不能" in wish) is is_asked
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "last"), [("en", "what the documents say", "no."), ("zh", "资料", "不是。")]
+)
+def test_the_documents_come_before_the_verdict(language: Language, first: str, last: str) -> None:
+    wish = to_reply(build_messages("能退吗？Can I?", [PASSAGE], language), "能退吗？Can I?", language)[-1].content
+    assert wish.endswith(last)
+    assert first in wish.rsplit("\n\n", 1)[1]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

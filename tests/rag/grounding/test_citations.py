@@ -218,6 +218,48 @@ def test_a_limit_is_the_same_however_it_is_put(answer: str, source: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        ("Custom domains containing wildcards are not supported.", True),
+        ("Custom domains containing wildcards are supported.", False),
+        ("Once the retention policy is locked, you cannot delete this policy.", True),
+        ("Once the retention policy is locked, you can delete this policy.", False),
+    ],
+)
+def test_a_sentence_that_says_it_all_settles_what_another_says_in_like_words(
+    answer: str, *, is_supported: bool
+) -> None:
+    text = (
+        "Domain names that contain wildcards are not supported. When you map a custom domain name to a bucket, the "
+        "domain name cannot contain wildcards. If the retention policy is locked, no one can delete this policy."
+    )
+    passage = Evidence(1, "a.md", "a.md", "Limits", (), text, 0, len(text), 0, len(text), "en")
+    assert bool(ground(answer, [passage], "Custom domains: can I map *.example.com?").citations) is is_supported
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The documents clearly state that styles are limited to 50.",
+        'Our documents say: "Styles are limited to 50."',
+        "资料中明确说明，最多50个样式。",
+    ],
+)
+def test_where_a_model_has_it_from_is_no_part_of_what_it_states(answer: str) -> None:
+    source = "Styles are limited to 50." if answer.isascii() else "最多 50 个样式。"
+    passage = Evidence(
+        1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "en" if answer.isascii() else "zh"
+    )
+    assert ground(answer, [passage]).citations
+
+
+def test_that_the_documents_say_nothing_is_not_what_they_say() -> None:
+    source = "Nothing about styles is limited."
+    passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "en")
+    assert not ground("The documents say nothing about colours.", [passage]).citations
+
+
+@pytest.mark.parametrize(
     ("reply", "question", "has_them"),
     [
         ("You may make as many as 50 of them.", "How many styles?", True),
