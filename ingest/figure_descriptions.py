@@ -32,6 +32,7 @@ from rag.storage.connection import Database
 from rag.storage.figures import FigureDescriptionTable, FigureFolder
 from rag.text.described_pictures import marked_description
 from rag.text.markup import Line, LineKind, read_lines
+from rag.translate import translate
 
 if TYPE_CHECKING:
     from rag.generation.picture_description import PictureDescriber
@@ -53,6 +54,13 @@ _GOES_ON_IN: dict[LineKind, frozenset[LineKind]] = {
 }
 _FILE_NAME = "figure.webp"
 _INDENT = 2  # of a line that belongs to the list item above it
+
+_REASONS: dict[type[AnswerdeskError], str] = {
+    DocumentUnreadable: "picture_damaged",
+    ModelSaidNothing: "picture_without_words",
+    ModelTooSlow: "picture_too_slow",
+}
+"""Sentences of their own, where the error's speaks to somebody who waits for an answer."""
 
 Descriptions = dict[str, str]
 """What is said of pictures, by their digests."""
@@ -178,7 +186,7 @@ class FigureDescribing:
                     break
         report(len(paths) - left, len(paths))
         if reason is not None:
-            self.undescribed = Undescribed(left, {"en": reason.text("en"), "zh": reason.text("zh")})
+            self.undescribed = Undescribed(left, {"en": _reason(reason, "en"), "zh": _reason(reason, "zh")})
 
     def _new(self, document: Document) -> list[str]:
         known = known_descriptions(self._database, self._settings.vision_model, document)
@@ -211,3 +219,8 @@ class FigureDescribing:
         if made is None:
             raise AssertionError("a model for pictures is set")
         return made
+
+
+def _reason(error: AnswerdeskError, language: Language) -> str:
+    key = _REASONS.get(type(error))
+    return error.text(language) if key is None else translate(f"ingest.{key}", language, **error.details)
