@@ -41,7 +41,7 @@ from ingest.options import asks, contradiction, needs_no_paths
 from ingest.options import parser as make_parser
 from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
-from ingest.summary import IngestSummary
+from ingest.summary import IngestSummary, undescribed_sentence
 from ingest.watch import watch
 from rag.errors import AnswerdeskError, KnowledgeError, SettingsError
 from rag.priority import run_as_batch_work
@@ -243,6 +243,8 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     lines += summary_line(summary.duplicates, language)
     lines += links_out_lines(summary.links_out, language, verbose=verbose)
     lines += detail_lines(summary.new_details, language)
+    if summary.undescribed.pictures:
+        lines.append(undescribed_sentence(summary.undescribed, language))
     if summary.unsupported:
         lines.append(translate("ingest.unsupported", language, kinds=_kinds(summary.unsupported, language)))
         if verbose:

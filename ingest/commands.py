@@ -108,7 +108,14 @@ def report_json(report: Difference | IngestSummary, language: Language) -> dict[
     if isinstance(report, Difference):
         return values
     del values["changes"]  # of a rehearsal, which no command makes
-    return {**values, "gate": gate_json(report.gate), "duplicates": duplicates_json(report.duplicates)}
+    missing = report.undescribed
+    undescribed = {"pictures": missing.pictures, "reason": missing.reason.get(language, "")}
+    return {
+        **values,
+        "gate": gate_json(report.gate),
+        "duplicates": duplicates_json(report.duplicates),
+        "undescribed": undescribed,
+    }
 
 
 def _difference_lines(found: Difference, language: Language) -> list[str]:

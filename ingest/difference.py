@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ingest.chunking import chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
+from ingest.figure_descriptions import known_descriptions, with_descriptions
 from ingest.identity import CollectionMember, DocumentIds, DocumentMatch, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
 from ingest.loaders.source import Limits, SourceFile
@@ -18,6 +19,8 @@ from rag.schema import Document
 from rag.settings import Settings
 from rag.storage.contact_details import NewDetail
 from rag.storage.store import KnowledgeStore
+
+_TO_BE_DESCRIBED = "..."  # a letter less than any description
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,15 @@ class _Comparison:
         self._known = store.origins(self._generation)
         self._ids = DocumentIds(self._known)
         limits, version = Limits.of(settings), chunker_version(settings.chunk_tokens)
-        self._files = KnownFiles(store, self._known, limits, version, reread=reread or self._generation == 0)
+        self._vision_model = settings.vision_model
+        self._files = KnownFiles(
+            store,
+            self._known,
+            limits,
+            version,
+            reread=reread or self._generation == 0,
+            vision_model=settings.vision_model,
+        )
         self._bodies: dict[bytes, str] = {}
         self._added: set[str] = set()
         self._changed: list[str] = []
@@ -123,7 +134,13 @@ class _Comparison:
         if isinstance(found, DocumentUnreadable):
             self._failures.append(found)
             return
-        self._sort(self._ids.classify(found, source))
+        match = self._ids.classify(found, source)
+        self._sort(match.of_text(self._described(match.document)) if found.figures and self._vision_model else match)
+
+    def _described(self, document: Document) -> Document:
+        """Return a document with what is known of its pictures, and a mark that changes its text where nothing is."""
+        known = known_descriptions(self._store, self._vision_model, document) if self._generation else {}
+        return with_descriptions(document, {figure.digest: _TO_BE_DESCRIBED for figure in document.figures} | known)
 
     def take_member(self, member: CollectionMember, root: str) -> None:
         """Compare one document of a collection with the one of its id."""

@@ -49,6 +49,10 @@ class DocumentMatch:
     digest: bytes
     known: StoredDocument | None
 
+    def of_text(self, document: Document) -> "DocumentMatch":
+        """Return the match of the same document with another text."""
+        return DocumentMatch(document, content_hash(document), self.known)
+
     @property
     def kind(self) -> Literal["added", "changed", "unchanged"]:
         """What an ingest makes of it."""

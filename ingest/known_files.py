@@ -17,6 +17,9 @@ from rag.storage.store import StoredDocument
 from rag.text import characters, web_address
 
 _FILES_A_TRANSACTION = 1000
+_ILLUSTRATED = (
+    "SELECT DISTINCT document_id FROM document JOIN figure USING (document_key) WHERE last_generation IS NULL"
+)
 _SETTLED_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every two seconds
 _PARSERS = (
     "beautifulsoup4", "charset-normalizer", "lxml", "markdown-it-py", "olefile", "openpyxl", "pillow", "pypdfium2",
@@ -118,7 +121,8 @@ def _version(name: str) -> str:
 class KnownFiles:
     """Files that were read without a failure, against ``live``, the documents of the store by their id.
 
-    ``chunker_version`` is how documents are cut now: what was cut in another way is read again.
+    ``chunker_version`` is how documents are cut now: what was cut in another way is read again.  ``vision_model``
+    describes pictures, empty for none: files with pictures that another one described are read again.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class KnownFiles:
         chunker_version: str,
         *,
         reread: bool,
+        vision_model: str = "",
     ) -> None:
         self._table = SourceFileTable(database)
         self._live = live
@@ -138,6 +143,12 @@ class KnownFiles:
         for known in [] if reread or self._table.is_empty() else live.values():
             self._ids_by_path.setdefault(known.path, []).append(known.document_id)
         self._noted: dict[str, bytes] = {}
+        self._reading_of_figures = self._reading
+        self._illustrated: frozenset[str] = frozenset()
+        if vision_model:
+            self._reading_of_figures = hashlib.sha256(self._reading + vision_model.encode()).digest()
+            rows = database.rows(_ILLUSTRATED) if self._ids_by_path else []
+            self._illustrated = frozenset(row["document_id"] for row in rows)
 
     def unchanged(self, source: SourceFile) -> list[str]:
         """Return the ids of a file's documents if reading it would give the same ones; else none."""
@@ -148,17 +159,28 @@ class KnownFiles:
         documents = [self._live[document_id] for document_id in ids]
         if state is None or any(document.chunker_version != self._chunker_version for document in documents):
             return []
-        return ids if state.fingerprint(source, self._reading, documents) == kept else []
+        reading = self._reading if self._illustrated.isdisjoint(ids) else self._reading_of_figures
+        return ids if state.fingerprint(source, reading, documents) == kept else []
 
-    def note(self, source: SourceFile, state: FileState | None, documents: Sequence[StoredDocument]) -> None:
+    def note(
+        self,
+        source: SourceFile,
+        state: FileState | None,
+        documents: Sequence[StoredDocument],
+        *,
+        illustrated: bool = False,
+    ) -> None:
         """Remember a file that was just read; ``state`` None where it cannot be trusted, no documents where it failed.
+
+        ``illustrated`` tells that a document of it has pictures, all of which are described where a model is set.
 
         It is written to the store by and by, and by ``save``.
         """
         path = str(source.path)
         if state is None or not documents or not _is_storable(path):
             return
-        self._noted[path] = state.fingerprint(source, self._reading, documents)
+        reading = self._reading_of_figures if illustrated else self._reading
+        self._noted[path] = state.fingerprint(source, reading, documents)
         if len(self._noted) >= _FILES_A_TRANSACTION:
             self.save()
 

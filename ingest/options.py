@@ -37,7 +37,8 @@ exit codes: 0 everything was read, or is sound; 1 published, but some files coul
   7 built and not published: the regression questions are answered worse (--force publishes all the same);
   130 stopped with Ctrl-C.
 
-ANSWERDESK_DATA_DIR says where the knowledge bases are, ANSWERDESK_CHUNK_TOKENS how large a passage is."""
+ANSWERDESK_DATA_DIR says where the knowledge bases are, ANSWERDESK_CHUNK_TOKENS how large a passage is, and
+ANSWERDESK_VISION_MODEL which model describes the documents' pictures, if any."""
 
 
 def parser() -> argparse.ArgumentParser:

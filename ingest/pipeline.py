@@ -8,7 +8,7 @@ again, which took minutes.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from ingest.chunking import chunk_document, chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.duplicates import sketch_new
 from ingest.embedding import FIRST_WINDOW, PassageEmbedding, embedder_before, require_same_embedder
+from ingest.figure_descriptions import FigureDescribing
 from ingest.gate import Gate
 from ingest.identity import (
     CollectionMember,
@@ -26,7 +27,7 @@ from ingest.identity import (
     missing_documents,
     moves,
 )
-from ingest.known_files import KnownFiles
+from ingest.known_files import FileState, KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.new_details import note_details
@@ -34,7 +35,7 @@ from ingest.publish import Candidate, as_before
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.self_calibration import calibrate_itself
-from ingest.summary import IngestProgress, IngestSummary, Publication, ReportProgress, Stage
+from ingest.summary import NONE_UNDESCRIBED, IngestProgress, IngestSummary, Publication, ReportProgress, Stage
 from rag.errors import DocumentUnreadable, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
 from rag.priority import usable_cores
 from rag.protocols import Embedder
@@ -95,9 +96,9 @@ def ingest(
     knowledge base's regression questions worse than the current one (``ingest.gate``) is built and not published,
     unless ``force`` is given.  ``paths`` may be empty with ``rebuild``.
 
-    Files are read and passages embedded at the same time; documents are taken, numbered and written in the order of
-    their files.  ``progress`` is called in this thread.  ``reader`` is for callers that ingest often: it reads alone,
-    and is left open.
+    Files are read and passages embedded at the same time; documents are numbered and written in the order of their
+    files, those with pictures that the vision model has yet to describe after all others.  ``progress`` is called in
+    this thread.  ``reader`` is for callers that ingest often: it reads alone, and is left open.
 
     Raises ``SourceMissing``, ``NothingToIngest``, ``IngestRunning``, ``EmbedderMismatch`` (unless rebuilding),
     ``IndexDamaged`` and ``StorageFull``; whatever is raised, the former generation serves on.
@@ -208,7 +209,11 @@ class _Run:
             Limits.of(settings),
             self._chunker_version,
             reread=options.reread or options.rebuild,
+            vision_model=settings.vision_model,
         )
+        self._describing = FigureDescribing(settings, writer.database, self._figures) if settings.vision_model else None
+        self._undescribed: list[_FileTaken] = []
+        self._pictures_done = self._pictures_total = 0
         self._gate = Gate(writer, embedder, settings, force=options.force)
         self._files_done = self._files_total = 0
         self._writing = DocumentWriting(
@@ -241,6 +246,9 @@ class _Run:
                 else:
                     self._take_file(source, ahead)
         self._files_done = self._files_total
+        self._writing.flush()
+        if self._undescribed and self._describing is not None:
+            self._describe_figures(self._describing, reader)
         self._files.save()
         self._writing.flush()
         self._report("reading")
@@ -277,23 +285,61 @@ class _Run:
         self._unchanged += len(document_ids)
 
     def _take_file(self, source: SourceFile, ahead: ReadAhead) -> None:
-        documents: list[StoredDocument] = []
+        file = _FileTaken(source)
         failures_before = len(self._failures)
         contents = ahead.next_file()
         while True:
             try:
                 found = next(contents)
             except StopIteration as end:
-                is_whole = len(self._failures) == failures_before
-                self._files.note(source, end.value if is_whole else None, documents)
+                file.state = end.value if len(self._failures) == failures_before else None
+                if file.undescribed:
+                    self._undescribed.append(file)
+                else:
+                    self._note(file)
                 return
             if isinstance(found, DocumentUnreadable):
                 self._fail(found)
-                continue
-            try:
-                documents.append(self._take(self._ids.classify(found, source), str(source.root), source.document_id))
-            except DocumentUnreadable as failure:
-                self._fail(failure)
+            else:
+                self._take_from(file, self._ids.classify(found, source))
+
+    def _take_from(self, file: "_FileTaken", match: DocumentMatch) -> None:
+        """Take a document of a file, with what is known of its pictures; or later, where something is to be asked."""
+        if match.document.figures:
+            file.illustrated = True
+            if self._describing is not None and self._describing.lacks_some(match.document):
+                file.undescribed.append(match)
+                return
+        self._take_described(file, match)
+
+    def _take_described(self, file: "_FileTaken", match: DocumentMatch) -> None:
+        if match.document.figures and self._describing is not None:
+            match = match.of_text(self._describing.described(match.document))
+        try:
+            file.documents.append(self._take(match, str(file.source.root), file.source.document_id))
+        except DocumentUnreadable as failure:
+            file.state = None
+            self._fail(failure)
+
+    def _describe_figures(self, describing: FigureDescribing, reader: FileReader | None) -> None:
+        """Let pictures be described, and take the documents that waited for it."""
+        waiting = [match for file in self._undescribed for match in file.undescribed]
+        describing.ask([match.document for match in waiting], self._report_pictures, reader)
+        for file in self._undescribed:
+            for match in file.undescribed:
+                if describing.lacks_some(match.document):
+                    file.state = None  # the next ingest reads it again, and asks again
+                self._take_described(file, match)
+            self._note(file)
+        self._undescribed = []
+
+    def _report_pictures(self, done: int, total: int) -> None:
+        self._pictures_done, self._pictures_total = done, total
+        self._report("describing")
+        self._keep_arrived_vectors("describing")
+
+    def _note(self, file: "_FileTaken") -> None:
+        self._files.note(file.source, file.state, file.documents, illustrated=file.illustrated)
 
     def cut_the_others_again(self) -> None:
         """Write the documents outside this run's files anew that were cut in another way, from the store's texts."""
@@ -353,6 +399,7 @@ class _Run:
             failures=tuple(self._failures),
             embedded=embedded,
             seconds=time.monotonic() - started_at,
+            undescribed=NONE_UNDESCRIBED if self._describing is None else self._describing.undescribed,
         )
 
     def _embed_and_publish(self) -> Publication:
@@ -376,7 +423,7 @@ class _Run:
 
     def _report(self, stage: Stage, failure: DocumentUnreadable | None = None) -> None:
         counts = self._files_done, self._files_total, self._embedding.done, self._embedding.found
-        self._progress(IngestProgress(stage, *counts, failure))
+        self._progress(IngestProgress(stage, *counts, failure, self._pictures_done, self._pictures_total))
 
     def _keep_arrived_vectors(self, stage: Stage = "reading") -> None:
         for _ in self._embedding.collect():
@@ -405,6 +452,17 @@ class _Run:
         else:
             self._unchanged += 1
         return origin
+
+
+@dataclass(slots=True)
+class _FileTaken:
+    """A file that was read: its documents, and those that wait for descriptions of their pictures."""
+
+    source: SourceFile
+    state: FileState | None = None
+    illustrated: bool = False
+    documents: list[StoredDocument] = field(default_factory=list)
+    undescribed: list[DocumentMatch] = field(default_factory=list)
 
 
 class DocumentWriting:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rag.text.described_pictures import is_description
 from rag.text.markup import Line, LineKind, is_row_rule, read_lines, row_cells
 from rag.text.sentences import split_sentences
 
@@ -56,9 +57,11 @@ def units(text: str, *, structured: bool) -> Iterator[Unit]:
 def pieces(text: str, unit: Unit, count_tokens: Callable[[str], int], limit: float) -> list[Unit]:
     """Cut a unit of more than ``limit`` tokens in halves until no piece has more.
 
-    A cut is made near the middle, at a line's end, else after a clause, else at a blank, else anywhere.
+    A cut is made near the middle, at a line's end, else after a clause, else at a blank, else anywhere.  A picture's
+    description by a model, which is short, stays whole: its second half would look like the document's own words.
     """
-    if unit.end - unit.start < 2 or count_tokens(text[unit.start : unit.end]) <= limit:
+    words = text[unit.start : unit.end]
+    if len(words) < 2 or count_tokens(words) <= limit or is_description(words):
         return [unit]
     cut = _cut(text, unit)
     left, right = _trimmed(text, unit, unit.start, cut), _trimmed(text, unit, cut, unit.end)
@@ -125,6 +128,9 @@ def _stretches(text: str, block: _Block) -> Iterator[tuple[int, int]]:
         limit = start + _LONGEST_STRETCH_CHARACTERS
         ends = [match.end() for match in _STRETCH_END.finditer(text, limit - _LONGEST_STRETCH_CHARACTERS // 4, limit)]
         end = ends[-1] if ends else limit
+        line_start = text.rfind("\n", start, end) + 1
+        if line_start > start and is_description(text[line_start:end].lstrip()):
+            end = line_start
         yield start, end
         start = end
     yield start, block.end

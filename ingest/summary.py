@@ -1,7 +1,7 @@
 """What an ingest tells while it runs, and when it is done."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,9 +11,11 @@ from ingest.changes import NO_CHANGES, Changes
 from ingest.duplicates import NO_DUPLICATES, Duplicates
 from ingest.gate_report import GateReport
 from rag.errors import DocumentUnreadable
+from rag.schema import Language
 from rag.storage.contact_details import NewDetail
+from rag.translate import translate
 
-Stage = Literal["reading", "embedding", "publishing"]
+Stage = Literal["reading", "describing", "embedding", "publishing"]
 
 Unreadable = Annotated[
     DocumentUnreadable,
@@ -28,7 +30,7 @@ class IngestProgress:
     """How far it has come.  Passages are those without a vector: embedded, and found so far; ``failure`` is news.
 
     In the stage ``reading`` both files and passages are under way; in ``embedding`` all files are read, and
-    ``passages_total`` is all there is to do.
+    ``passages_total`` is all there is to do.  In between, in ``describing``, a model is shown pictures.
     """
 
     stage: Stage
@@ -37,9 +39,27 @@ class IngestProgress:
     passages_done: int = 0
     passages_total: int = 0
     failure: Unreadable | None = None
+    pictures_done: int = 0
+    pictures_total: int = 0
 
 
 ReportProgress = Callable[[IngestProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Undescribed:
+    """How many pictures the vision model that is set has not described, and the first reason in both languages."""
+
+    pictures: int = 0
+    reason: Mapping[Language, str] = field(default_factory=dict)
+
+
+NONE_UNDESCRIBED = Undescribed()
+
+
+def undescribed_sentence(found: Undescribed, language: Language) -> str:
+    """Return the sentence that says so."""
+    return translate("ingest.undescribed", language, count=found.pictures, reason=found.reason[language])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +96,8 @@ class IngestSummary(Publication):
     ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
     ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``
     documents are known and were not found; they are retired only when that is asked for.  ``embedded`` counts the
-    passages that went through the embedder.  Left out are ``unsupported`` files, for their kind, and ``links_out``,
-    which lead out of the folders.
+    passages that went through the embedder.  ``undescribed`` are pictures of documents that were read.  Left out are
+    ``unsupported`` files, for their kind, and ``links_out``, which lead out of the folders.
     """
 
     added: int
@@ -89,6 +109,7 @@ class IngestSummary(Publication):
     failures: tuple[Unreadable, ...]
     embedded: int
     seconds: float
+    undescribed: Undescribed = NONE_UNDESCRIBED
     unsupported: tuple[Path, ...] = ()
     links_out: tuple[Path, ...] = ()
 

@@ -58,7 +58,9 @@ class Settings(BaseSettings):
         description="where Ollama answers; several, separated by commas, share the questions (docs/serving.md)",
     )
     model: str = Field(default="", description="empty: DeepSeek-R1 where it is installed, else the stand-in")
-    vision_model: str = Field(default="", description="describes pictures (docs/serving.md); empty: none does")
+    vision_model: str = Field(
+        default="", description="describes customers' and documents' pictures (docs/serving.md); empty: none does"
+    )
     parallel_slots: int = Field(
         default=2, ge=1, le=64, description="answers that a host generates at once (OLLAMA_NUM_PARALLEL)"
     )

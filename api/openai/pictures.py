@@ -16,9 +16,10 @@ from api.services.jobs import Job
 from api.services.shared import DeskServices
 from api.wire import Plain
 from rag.errors import AnswerInterrupted, RequestUnusable, TurnFailed
-from rag.generation.picture_description import PictureDescription, marked_description
+from rag.generation.picture_description import PictureDescription
 from rag.pictures import Picture
 from rag.schema import Language
+from rag.text.described_pictures import marked_description
 from rag.text.language import text_language
 from rag.turns import Failure
 

@@ -117,6 +117,8 @@ def _progress(progress: object) -> tuple[str, int, int]:
     if isinstance(progress, IngestProgress):
         if progress.stage == "embedding":
             return progress.stage, progress.passages_done, progress.passages_total
+        if progress.stage == "describing":
+            return progress.stage, progress.pictures_done, progress.pictures_total
         return progress.stage, progress.files_done, progress.files_total
     done, total = getattr(progress, "done", 0), getattr(progress, "total", 0)
     return "", int(done), int(total)

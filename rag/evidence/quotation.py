@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.schema import Citation, Evidence, Language, TextSpan
+from rag.text.described_pictures import is_description
 from rag.text.markup import row_cells, without_heading_signs
 from rag.text.parsed import BlockKind, parse_text
 
@@ -78,13 +79,13 @@ def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
 
 
 def _lines(passage: Evidence, span: TextSpan) -> Iterator[tuple[BlockKind, QuotedLine]]:
-    """Yield the lines of a span that have words, each with the kind of its block."""
+    """Yield the lines of a span that have words and are the document's own, each with the kind of its block."""
     for block in parse_text(passage.text).blocks:
         position = max(passage.start + block.start, span.start)
         end = min(passage.start + block.end, span.end)
         for line in passage.words(TextSpan(position, end)).splitlines(keepends=True) if position < end else ():
             words = line.strip()
-            if words:
+            if words and not is_description(words):
                 start = position + len(line) - len(line.lstrip())
                 yield block.kind, QuotedLine(words, TextSpan(start, start + len(words)))
             position += len(line)

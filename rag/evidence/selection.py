@@ -19,10 +19,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.grounding.confirmation import supporting_sentences
+from rag.grounding.prompt_injection import spans_without_injection
 from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
+from rag.text.described_pictures import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
 from rag.text.statements import content_words, stated_figures
@@ -65,7 +66,8 @@ _SHORT_TOKENS = 100
 class _Sentence:
     """``span`` counts in the document.  ``needs`` are places in the list of all sentences of all passages.
 
-    ``is_context`` tells headings and a table's header, which are taken only where a sentence needs them.
+    ``is_context`` tells headings and a table's header, which are taken only where a sentence needs them;
+    ``is_description`` what a model sees in a picture, which is read and never quoted.
     """
 
     passage: int
@@ -73,6 +75,7 @@ class _Sentence:
     text: str
     needs: tuple[int, ...]
     is_context: bool
+    is_description: bool
 
 
 class RankedSentences:
@@ -109,8 +112,9 @@ class RankedSentences:
         first one that is quoted is shown as the best match.  Where the question names a code and a sentence has it,
         others are about something else: then only sentences with the code are taken.
         """
-        named = [place for place in self._order if self._codes and self._codes & self._codes_of(place)]
-        order = named or self._order
+        quotable = [place for place in self._order if not self._sentences[place].is_description]
+        named = [place for place in quotable if self._codes and self._codes & self._codes_of(place)]
+        order = named or quotable
         if not order:
             return self._spans(set())
         stretch = set() if named else self._best_stretch()
@@ -144,11 +148,11 @@ class RankedSentences:
         """Return the sentences from ``first`` on that fit, with what they need; none where they would begin mid-way."""
         stretch: set[int] = set()
         cost = 0
-        passage = self._sentences[first].passage
-        for place in range(first, len(self._sentences)) if not self._sentences[first].is_context else ():
-            more = self._needed[place] - stretch
+        begins = self._sentences[first]
+        for place in range(first, len(self._sentences)) if not (begins.is_context or begins.is_description) else ():
+            more = set() if self._sentences[place].is_description else self._needed[place] - stretch
             cost += self._cost(more)
-            if self._sentences[place].passage != passage or cost > _QUOTED_TOKENS:
+            if self._sentences[place].passage != begins.passage or cost > _QUOTED_TOKENS:
                 break
             stretch |= more
         return stretch
@@ -228,6 +232,7 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentenc
             text=one.text,
             needs=tuple(first_place + needed for needed in one.needs),
             is_context=one.is_context,
+            is_description=one.is_description,
         )
         for one in _readable_sentences(passage.text)
     ]
@@ -237,8 +242,8 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentenc
 def _readable_sentences(text: str) -> tuple[_Sentence, ...]:
     """Return the sentences of a passage by itself, without orders to the model: offsets and places count from 0."""
     parsed = parse_text(text)
-    supporting = frozenset(supporting_sentences(text))
-    kept = [place for place, sentence in enumerate(parsed.sentences) if sentence.span in supporting]
+    readable = frozenset(spans_without_injection(text))
+    kept = [place for place, sentence in enumerate(parsed.sentences) if sentence.span in readable]
     place_among_kept = {place: number for number, place in enumerate(kept)}
     return tuple(
         _Sentence(
@@ -247,6 +252,7 @@ def _readable_sentences(text: str) -> tuple[_Sentence, ...]:
             text=parsed.words(place),
             needs=tuple(place_among_kept[needed] for needed in sentence.needs if needed in place_among_kept),
             is_context=sentence.is_context,
+            is_description=is_description(parsed.words(place)),
         )
         for place, sentence in ((place, parsed.sentences[place]) for place in kept)
     )

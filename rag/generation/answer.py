@@ -51,6 +51,7 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.streams import closing_if_generator
+from rag.text.described_pictures import without_descriptions
 from rag.tracing import Trace
 
 
@@ -448,9 +449,9 @@ def conclusion(text: str) -> str:
 
 
 def is_word_for_word(words: str, evidence: Sequence[Evidence]) -> bool:
-    """Tell whether the model read these words in a row in one passage; marks, cases and blanks are layout."""
+    """Tell whether the model read these words of a document in a row; marks, cases and blanks are layout."""
     wanted = _letters(words)
-    sent = ("\n".join(passage.words(span) for span in passage.sent) for passage in evidence)
+    sent = ("\n".join(without_descriptions(passage.words(span)) for span in passage.sent) for passage in evidence)
     return bool(wanted) and any(wanted in _letters(text) for text in sent)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
 from rag.grounding.support import supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
+from rag.text.described_pictures import without_descriptions
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, without_verdict
 
@@ -78,8 +79,9 @@ def states_nothing(sentence: str) -> bool:
 def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str) -> bool:
     """Tell whether the figures of each sentence stand together in one sentence that the model read, and there is one.
 
-    Figures of the question do not count.  Such a reply may be put too freely for its words to be found again, and
-    something else with figures of its own may stand near: it is marked, but it is hardly made up.
+    Figures of the question and of pictures' descriptions do not count.  Such a reply may be put too freely for its
+    words to be found again, and something else with figures of its own may stand near: it is marked, but it is hardly
+    made up.
     """
     asked = read_statement(question).quantities
     sentences = [text[span.start : span.end] for span in split_sentences(text)]
@@ -88,7 +90,7 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
         for sentence in sentences
         if (own := [one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, asked))])
     ]
-    sent = [passage.words(span) for passage in evidence for span in passage.sent]
+    sent = [without_descriptions(passage.words(span)) for passage in evidence for span in passage.sent]
     read = [
         read_statement(words[span.start : span.end]).quantities for words in sent for span in split_sentences(words)
     ]

@@ -1,11 +1,12 @@
 """One rule for what may support an answer.
 
-A sentence of a passage is in one of three states.  It is an order to the model: then it supports nothing, is not read,
+A sentence of a passage is in one of four states.  It is an order to the model: then it supports nothing, is not read,
 quoted, cited or linked to (``supporting_sentences``).  It sends customers to an address, or says what they are to hear,
 and nobody has confirmed that: then it supports an answer, and the answer says so (``unconfirmed_sentences``) and is not
 kept for others; but a customer who asks a program has nobody who would look at that mark, and for them such a sentence
-is not there (``confirmed_only``).  Or it is about the matter.  What is confirmed is said by the knowledge base
-(``rag/storage/contact_details.py``) when passages are packed, and travels with them.
+is not there (``confirmed_only``).  It says what a model sees in a picture, and no document says that: then the model
+that answers reads it, with its mark, and it supports nothing.  Or it is about the matter.  What is confirmed is said by
+the knowledge base (``rag/storage/contact_details.py``) when passages are packed, and travels with them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,12 +15,14 @@ from dataclasses import replace
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import spans_without_injection
 from rag.schema import Audience, Citation, Evidence, TextSpan
+from rag.text.described_pictures import is_description
 from rag.text.sentences import split_sentences
 
 
 def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
     """Return the sentences of a passage's text that may support an answer, as offsets into it."""
-    return spans_without_injection(passage)
+    spans = spans_without_injection(passage)
+    return tuple(span for span in spans if not is_description(passage[span.start : span.end]))
 
 
 def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:

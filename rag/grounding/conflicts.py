@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Self
 
 from rag.schema import Conflict, Evidence
+from rag.text.described_pictures import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import MONTH_NAMES, Quantity
 from rag.text.statements import Statement, content_words, contradicts, read_statement
@@ -78,7 +79,7 @@ def _sentences(passage: str) -> tuple[_Sentence, ...]:
     return tuple(
         _Sentence.of(parsed.words(place), parsed.statements[place])
         for place, sentence in enumerate(parsed.sentences)
-        if not sentence.is_context and not _asks(parsed.words(place))
+        if not sentence.is_context and not _asks(parsed.words(place)) and not is_description(parsed.words(place))
     )
 
 

@@ -1,18 +1,21 @@
-"""The pictures of a knowledge base's documents: files below ``figures/``, each named by the SHA-256 of what it holds.
+"""The pictures of a knowledge base's documents, and what a model says of them.
 
-They are written before the rows that name them, and deleted after those are gone: whatever is killed in between leaves
-files too many, which the next writer deletes.  Generations share them.  Whoever has a name has no right yet: who may
-see a picture is asked of the documents in which it stands (``KnowledgeStore.figure_audiences``).
+Pictures are files below ``figures/``, each named by the SHA-256 of what it holds.  They are written before the rows
+that name them, and deleted after those are gone: whatever is killed in between leaves files too many, which the next
+writer deletes.  Generations share them.  Whoever has a name has no right yet: who may see a picture is asked of the
+documents in which it stands (``KnowledgeStore.figure_audiences``).
 """
 
+import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from rag.files import write_whole
-from rag.storage.connection import storage_errors
+from rag.schema import Language
+from rag.storage.connection import Database, storage_errors
 
 FIGURE_MEDIA_TYPE = "image/webp"
 LARGEST_FIGURE_BYTES = 500_000
@@ -71,3 +74,29 @@ class FigureFolder:
     def _path(self, digest: str) -> Path:
         """Return ``figures/3f/3f0c....webp``: a folder of a hundred thousand names is slow to look through."""
         return self._folder / digest[:2] / f"{digest}.webp"
+
+
+class FigureDescriptionTable:
+    """The table ``figure_description``: what a vision model said of a picture in a language, so that it is asked once.
+
+    A row is kept when it comes, whatever becomes of the ingest, and goes with the last document that shows the picture.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, digests: Sequence[str], model: str, language: Language) -> dict[str, str]:
+        """Return what is known of these pictures, by their digests."""
+        rows = self._database.rows(
+            "SELECT digest, text FROM figure_description WHERE model = ? AND language = ? "
+            "AND digest IN (SELECT value FROM json_each(?))",
+            (model, language, json.dumps(list(digests))),
+        )
+        return {row["digest"]: row["text"] for row in rows}
+
+    def keep(self, digest: str, model: str, language: Language, text: str) -> None:
+        """Keep what the model said, in a transaction of its own.  Raises ``StorageFull``."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO figure_description VALUES (?, ?, ?, ?)", (digest, model, language, text)
+            )

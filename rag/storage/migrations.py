@@ -220,6 +220,14 @@ def _figures(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX figure_digest ON figure (digest)")
 
 
+def _figure_descriptions(connection: sqlite3.Connection) -> None:
+    """Keep what vision models say of pictures, see ``figures.py``."""
+    connection.execute(
+        "CREATE TABLE figure_description (digest TEXT NOT NULL, model TEXT NOT NULL, language TEXT NOT NULL, "
+        "text TEXT NOT NULL, PRIMARY KEY (digest, model, language)) WITHOUT ROWID"
+    )
+
+
 KNOWLEDGE_MIGRATIONS = (
     _knowledge_tables,
     _token_signs,
@@ -231,6 +239,7 @@ KNOWLEDGE_MIGRATIONS = (
     _contact_details,
     _plain_terms,
     _figures,
+    _figure_descriptions,
 )
 
 

@@ -183,6 +183,8 @@ class KnowledgeWriter(Store):
                 "AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.embedding_hash = embedding.content_hash)"
             )
             connection.execute("DELETE FROM gone")
+            # not at the beginning of an ingest: one that was interrupted finds here what it has asked for
+            connection.execute("DELETE FROM figure_description WHERE digest NOT IN (SELECT digest FROM figure)")
         with storage_errors(self.folder):
             self._delete_folders(lambda number: number is not None and number < oldest)
         self._delete_figures()

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from rag.schema import TextSpan
+from rag.text.described_pictures import is_description
 from rag.text.markup import BULLETS, Line, introduces, read_lines, row_cells
 from rag.text.sentences import split_sentences
 from rag.text.statements import Statement, read_statement
@@ -245,11 +246,14 @@ def _reaches(introduction: _Introduction, item: Block) -> bool:
 
 def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSpan, int]]) -> Iterator[Sentence]:
     above = _Above()
-    last_block = -1
+    last_block = last_place = -1
     for place, (span, number) in enumerate(spans):
         block, words = blocks[number], text[span.start : span.end]
+        if is_description(words):  # it stands behind its picture, in whatever goes on there, and is no part of that
+            yield Sentence(span, block.kind, number, tuple(heading for _, heading in above.headings))
+            continue
         above.enter(block, is_first=number != last_block)
-        leans = place > 0 and block.kind in ("paragraph", "item") and _LEANS_BACK.match(words) is not None
+        leans = last_place >= 0 and block.kind in ("paragraph", "item") and _LEANS_BACK.match(words) is not None
         yield Sentence(
             span,
             block.kind,
@@ -257,7 +261,7 @@ def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSp
             tuple(heading for _, heading in above.headings),
             above.header,
             tuple(one.place for one in above.introductions),
-            (place - 1,) if leans else (),
+            (last_place,) if leans else (),
         )
         above.add(block, place, words)
-        last_block = number
+        last_block, last_place = number, place

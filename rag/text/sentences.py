@@ -1,7 +1,8 @@
 """Splits text into sentences with their offsets, in both languages.
 
 A point does not end a sentence in ``3.5``, ``v2.1``, ``e.g.``, ``No. 5``, an address or a list's ``1.``; a list item,
-a heading and a row of a table are sentences of their own; a line that merely wraps goes on.
+a heading, a row of a table and a picture's description by a model are sentences of their own; a line that merely wraps
+goes on.
 """
 
 import re
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 from rag.schema import TextSpan
 from rag.text.characters import UNSPACED_PRINT
+from rag.text.described_pictures import is_description
 from rag.text.markup import LIST_MARK
 from rag.text.quantities import MONTH_NAMES
 
@@ -46,7 +48,8 @@ def split_sentences(text: str) -> tuple[TextSpan, ...]:
     spans: list[TextSpan] = []
     for start, end in _blocks(text):
         cut = start
-        for stop in _stops(text, start, end):
+        is_whole = is_description(text[start:end].lstrip())
+        for stop in () if is_whole else _stops(text, start, end):
             spans.extend(_trimmed(text, cut, stop))
             cut = stop
         spans.extend(_trimmed(text, cut, end))
@@ -76,6 +79,8 @@ def _goes_on(line: str, following: str) -> bool:
     """Tell whether the sentence of a line may go on in the following one."""
     first = line.lstrip()[:1]
     if not first or not following.strip() or first in "#|" or _LINE_STARTS_ANEW.match(following):
+        return False
+    if is_description(line.lstrip()) or is_description(following.lstrip()):
         return False
     unspaced = len(_UNSPACED.findall(line))
     if unspaced * 2 >= len(line):

@@ -68,6 +68,11 @@ def test_while_files_are_read_the_passages_are_counted(monkeypatch: pytest.Monke
             IngestProgress("reading", 10, 40, 64, 200),
             ("passages", "10/40 files, 64 passages embedded, 8.0/s", 64, 800),
         ),
+        (
+            9.0,
+            IngestProgress("describing", 40, 40, 64, 200, pictures_done=3, pictures_total=7),
+            ("pictures", "3/7 pictures", 3, 7),
+        ),
         (12.0, IngestProgress("embedding", 40, 40, 600, 750), ("passages", "600/750 passages, 50.0/s", 600, 750)),
     ):
         assert show._figures(progress, now) == figures

@@ -11,12 +11,12 @@ from rag.generation.picture_description import (
     LONGEST_CHARACTERS,
     PictureDescriber,
     cleaned,
-    marked_description,
 )
 from rag.pictures import Picture
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart
 from rag.queue.admission import Admission
 from rag.testing import ScriptedGenerator
+from rag.text.described_pictures import marked_description
 from tests.support.pictures import as_file, drawn
 
 PICTURE = Picture(as_file(drawn("E-42")))

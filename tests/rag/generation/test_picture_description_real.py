@@ -11,11 +11,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from ingest.customer_files import copy_picture_of_file
+from ingest.pipeline import ingest
 from ingest.reader import FileReader
+from ingest.summary import IngestSummary
 from rag.errors import AnswerCancelled, DocumentUnreadable, NotAVisionModel, OllamaRefused
 from rag.factory import build_gateway, picture_describer
 from rag.generation.gateway import ModelGateway
@@ -29,7 +32,11 @@ from rag.pictures import Picture
 from rag.progress import Update
 from rag.protocols import GenerationFinished, GenerationPart, Generator, Message
 from rag.settings import Settings
+from rag.storage.store import KnowledgeStore
+from rag.testing import HashEmbedder
+from rag.text.described_pictures import is_description
 from tests.conftest import free_port
+from tests.ingest.loaders.test_figures import word
 from tests.rag.ollama.conftest import gone, serving_leader, until
 from tests.support.pictures import as_file, drawn
 from tests.support.small_models import VISION_TEMPLATE, write_safetensors_folder, write_vision_model
@@ -159,6 +166,29 @@ def test_junk_is_refused_in_words(reader: FileReader, settings: Settings) -> Non
     generator = build_gateway(settings_of_vision(settings)).generator
     with pytest.raises(OllamaRefused, match="unknown format"):
         list(generator.generate([Message("user", "What is it?", pictures=(b"junk",))], think=False, max_tokens=4))
+
+
+def test_a_figure_of_a_document_is_described_at_ingest(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.factory.picture_describer", lambda s: patient(build_gateway(settings_of_vision(s))))
+    (tmp_path / "lamp.docx").write_bytes(word("Press it.", as_file(drawn("E-42", size=(112, 112))), "It starts."))
+    embedder = HashEmbedder()
+
+    def ingested(name: str) -> tuple[IngestSummary, str]:
+        summary = ingest([tmp_path], settings.changed(vision_model=name, ocr_limit_pages=0), embedder)
+        with KnowledgeStore(settings.knowledge_dir) as store:
+            return summary, store.document("lamp.docx", summary.generation).text
+
+    blind, text = ingested(BLIND)
+    assert blind.published and "described" not in text
+    assert (blind.undescribed.pictures, BLIND in blind.undescribed.reason["en"]) == (1, True)
+    seeing, text = ingested(EYE)
+    assert (seeing.changed, seeing.undescribed.pictures) == (1, 0)
+    (line,) = [line for line in text.splitlines() if is_description(line)]
+    assert text.split(line)[1].strip() == "It starts."
+    again, same = ingested(EYE)
+    assert (again.published, same) == (False, text)
 
 
 class _SetAtTheCall(threading.Event):

@@ -12,8 +12,9 @@ import streamlit as st
 
 from api.services.jobs import Job
 from rag.errors import AnswerdeskError
-from rag.generation.picture_description import LONGEST_CHARACTERS, PictureDescription, marked_description
+from rag.generation.picture_description import LONGEST_CHARACTERS, PictureDescription
 from rag.pictures import Picture
+from rag.text.described_pictures import marked_description
 from rag.text.language import text_language
 from rag.translate import translate
 from rag.turns import Failure

@@ -4,7 +4,7 @@ import streamlit as st
 
 from api.services.jobs import Job
 from api.services.knowledge import Checked, KnowledgeService
-from ingest.summary import IngestProgress, IngestSummary
+from ingest.summary import IngestProgress, IngestSummary, undescribed_sentence
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
@@ -67,6 +67,8 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
         return None, translate("ui.kb_publishing", language)
     if progress.stage == "reading":
         done, total, key = progress.files_done, progress.files_total, "kb_reading"
+    elif progress.stage == "describing":
+        done, total, key = progress.pictures_done, progress.pictures_total, "kb_describing"
     else:
         done, total, key = progress.passages_done, progress.passages_total, "kb_embedding"
     return (min(1.0, done / total) if total else None), translate(f"ui.{key}", language, done=done, total=total)
@@ -100,6 +102,13 @@ def _draw_published(summary: IngestSummary, language: Language) -> None:
     else:
         st.info(markdown_word("ui.kb_unchanged", language, generation=summary.generation))
     _draw_refused("kb_refused", summary.failures, language)
+    _draw_undescribed(summary, language)
+
+
+def _draw_undescribed(summary: IngestSummary, language: Language) -> None:
+    """Say that pictures have no description by the model that is set for that, and why."""
+    if summary.undescribed.pictures:
+        st.caption(as_markdown(undescribed_sentence(summary.undescribed, language)))
 
 
 def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: Checked) -> None:
@@ -182,6 +191,7 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         notes.append(translate("ui.kb_links_out", language, count=len(summary.links_out)))
     for note in notes:
         st.caption(note)
+    _draw_undescribed(summary, language)
     cards = [
         *refused_cards(summary.failures, language),
         *(Card(line, mark="=", tone="warning") for line in duplicate_lines(summary.duplicates, language)),

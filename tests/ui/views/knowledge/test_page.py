@@ -287,4 +287,6 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     assert (share, said) == (0.25, translate("ui.kb_reading", "zh", done=1, total=4))
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 0), "en")[0] is None
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 6), "en")[0] == 0.5
+    describing = IngestProgress("describing", 4, 4, pictures_done=1, pictures_total=2)
+    assert progress_words(describing, "en") == (0.5, translate("ui.kb_describing", "en", done=1, total=2))
     assert progress_words(IngestProgress("publishing"), "en") == (None, translate("ui.kb_publishing", "en"))
