@@ -337,7 +337,7 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
     if says_not_found(text):
         return "not_found"
     if not (grounding.citations or grounding.unsupported):
-        return "unsupported" if _asks_back(request, text) else ""
+        return "unsupported" if _asks_back(request, text) or _says_nothing(text) else ""
     if not grounding.citations and _is_comparable(request) and not request.holds_figures_of(text):
         return "unsupported"
     return "no_value" if lacks_asked_value(text, _asked(request), unanswered) else ""
@@ -346,6 +346,14 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
 def _asks_back(request: AnswerRequest, text: str) -> bool:
     """Tell whether a reply only asks what was asked: all of it, or the question of a mail."""
     return any(repeats_question(text, asked) for asked in (request.in_context, read_message(request.question).question))
+
+
+def _says_nothing(text: str) -> bool:
+    """Tell whether a reply of which no sentence states anything is neither a question nor yes or no.
+
+    "Sorry, but I can't assist with that."
+    """
+    return not is_bare_verdict(text) and not text.rstrip().endswith(("?", "？"))
 
 
 def _asked(request: AnswerRequest) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ The last of three guardrails around documents and questions as data (``prompt_in
 never touched: what a passage says, a reply may say.
 
 Before that goes what small models put in front of an answer: the question, a label such as "Final Answer:" or "You:",
-tags.  Only what is certain goes: the question in its own words, a line that ends as a label does, a tag.  What is left
-is the answer; a reply that is nothing else stays as it is, and is judged as it is.
+tags, "the documents state that".  Only what is certain goes: the question in its own words, a line that ends as a label
+does, a tag.  What is left is the answer; a reply that is nothing else stays as it is, and is judged as it is.
 """
 
 import re
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from rag.generation.prompt import prompt_texts
+from rag.grounding.answered_parts import says_not_found
+from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
 from rag.schema import Evidence
@@ -123,6 +125,9 @@ _LABEL_WORDS = ("answer", "reply", "response", "question", "答案", "回答", "
 _SPEAKERS = frozenset({"you", "agent", "assistant", "客服", "助手"})
 _TAG = re.compile(r"</?[a-z_]{1,20}>")
 _ORNAMENTS = "*#_>` \t\r\n"
+_COMMAS = ("，", ",", "：", ":")
+_QUOTES = tuple("\"'“‘「『")
+_PLAIN_WORD = re.compile(r"[a-z]+(?![\w.-])")
 
 
 def without_preamble(reply: str, question: str) -> str:
@@ -142,11 +147,16 @@ def without_preamble(reply: str, question: str) -> str:
     'How long can I return it?'
     >>> without_preamble("The answer depends on the item: shoes have 60 days.", "How long?")
     'The answer depends on the item: shoes have 60 days.'
+    >>> without_preamble("The documents state that it is free. So, no.", "Does it cost anything?")
+    'It is free. So, no.'
+    >>> without_preamble("资料中写道：“最多 50 个。”所以不能。", "能开60个吗？")
+    '资料中写道：“最多 50 个。”所以不能。'
     """
     asked = question.strip()
     rest = _without_label(_without_tags(reply))
     if asked and rest.startswith(asked):
         rest = _without_label(_after(rest[len(asked) :]))
+    rest = _without_source(rest)
     return rest if any(character.isalnum() for character in rest) else reply
 
 
@@ -163,6 +173,16 @@ def _without_tags(text: str) -> str:
     text = text[opening.end() :].strip()
     closing = text.rfind("</")
     return text[:closing].strip() if closing >= 0 and _TAG.fullmatch(text[closing:]) else text
+
+
+def _without_source(text: str) -> str:
+    """Return a text that does not begin by saying where the model has it from; a quotation keeps its introduction."""
+    stated = without_source(text)
+    named = text[: len(text) - len(stated)].rstrip()
+    is_certain = named.isascii() or named.endswith(_COMMAS)
+    if not named or not is_certain or stated.startswith(_QUOTES) or says_not_found(text):
+        return text
+    return stated[0].upper() + stated[1:] if _PLAIN_WORD.match(stated) else stated
 
 
 def _without_label(text: str) -> str:

@@ -131,6 +131,17 @@ _SOURCE = re.compile(
 """Where a model says that it has it from: no part of what it states."""
 
 
+def without_source(sentence: str) -> str:
+    """Return a sentence without the words at its beginning that say where a model has it from.
+
+    >>> without_source("The documents clearly state that it is free."), without_source("资料中提到，可以退。")
+    ('it is free.', '可以退。')
+    >>> without_source("The documents say nothing about it.")
+    'The documents say nothing about it.'
+    """
+    return _SOURCE.sub("", sentence, count=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A sentence of the answer as it is compared: its statement and the weight of each of its words.
@@ -157,7 +168,7 @@ class Claim:
     @classmethod
     def read(cls, sentence: str, question: str) -> Self:
         """Read a sentence of an answer to the question."""
-        sentence = _SOURCE.sub("", sentence, count=1)
+        sentence = without_source(sentence)
         statement = read_statement(sentence)
         asked = content_words(question)
         weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}

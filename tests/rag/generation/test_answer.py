@@ -128,6 +128,27 @@ def test_a_reply_that_only_asks_back_is_asked_for_again(question: str) -> None:
     assert answered(saying(QUESTION, RULE), question).answer.refused
 
 
+@pytest.mark.parametrize(
+    ("reply", "is_asked_again"),
+    [
+        ("Sorry, but I can't assist with that.", True),
+        ("Hello! Thank you for your question.", True),
+        ("Which kettle do you have?", False),
+        ("No.", False),
+    ],
+)
+def test_a_reply_that_states_nothing_is_asked_for_again(reply: str, *, is_asked_again: bool) -> None:
+    completed = answered(saying(reply, f'{RULE}" And', " items of the sale cannot be sent back."))
+    assert completed.answer.text.startswith("Our documents say:") is is_asked_again
+    assert not completed.answer.refused
+
+
+def test_a_reply_says_what_the_documents_state_and_not_that_they_do() -> None:
+    completed = answered(saying(f"The documents clearly state that items{RULE.removeprefix('Items')}"))
+    assert completed.answer.text == RULE
+    assert completed.answer.citations
+
+
 def test_a_model_that_does_not_go_on_from_a_beginning_is_not_asked_again() -> None:
     generator = ScriptedGenerator(lambda messages: [GeneratedText(MADE_UP)])
     assert answered(generator).answer.refused
