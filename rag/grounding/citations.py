@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
-from rag.grounding.support import supporting_spans
+from rag.grounding.support import restricts, supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
 from rag.text.described_pictures import without_descriptions
 from rag.text.sentences import split_sentences
-from rag.text.statements import content_words, read_statement, without_verdict
+from rag.text.statements import content_words, read_statement, says_no, without_verdict
 
 _STATES_NOTHING = re.compile(
     r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
@@ -44,22 +44,45 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
 
     A rule that holds at another time than is asked about, so that it was not read, supports nothing.  Citations carry
     offsets into ``text`` and into the documents, in reading order; a sentence that rests on two places has two.
-    ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.
+    ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.  A bare yes or
+    no behind a sentence that it does not follow from is unsupported.
     """
     holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
     spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
     context = Context(evidence, spans, read_statement(question))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
+    stated: _Stated | None = None
     for sentence in split_sentences(text):
         written = text[sentence.start : sentence.end]
         if states_nothing(written):
+            if stated is not None and is_bare_verdict(written) and not stated.leads_to(written):
+                unsupported.append(sentence)
             continue
-        support = supporting_spans(Claim.read(written, question), context)
+        claim = Claim.read(written, question)
+        support = supporting_spans(claim, context)
+        stated = _Stated(claim, support)
         citations.extend(_citation(sentence, span, evidence[span.passage_index]) for span in support)
         if not support:
             unsupported.append(sentence)
     return Grounding(tuple(citations), tuple(unsupported))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """What a sentence of the reply states, and what supports it."""
+
+    claim: Claim
+    support: Sequence[QuotableSpan]
+
+    def leads_to(self, verdict: str) -> bool:
+        """Tell whether the yes or no behind the sentence may follow from it: no yes from a denial, no no without one.
+
+        "A restore takes an hour. No." but "It must be restored first. No."
+        """
+        if not self.support:
+            return False
+        return self.claim.denies or any(map(restricts, self.support)) if says_no(verdict) else not self.claim.denies
 
 
 def states_nothing(sentence: str) -> bool:

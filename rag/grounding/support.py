@@ -261,7 +261,7 @@ def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) ->
     across_languages = any(_language(span, context) != claim.language for span in spans)
     if across_languages:
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
-    if not any(_restricts(span) for span in spans) and _denies_by_itself(claim, context):
+    if not any(restricts(span) for span in spans) and _denies_by_itself(claim, context):
         return False
     shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
     if found:
@@ -279,14 +279,15 @@ def _denies_by_itself(claim: Claim, context: Context) -> bool:
         clause.denies
         and len(clause.words) > 1
         and not any(
-            len(clause.words & span.own.words) >= _SAME_CLAUSE * len(clause.words) and _restricts(span)
+            len(clause.words & span.own.words) >= _SAME_CLAUSE * len(clause.words) and restricts(span)
             for span in context.spans
         )
         for clause in claim.statement.clauses
     )
 
 
-def _restricts(span: QuotableSpan) -> bool:
+def restricts(span: QuotableSpan) -> bool:
+    """Tell whether a place denies something, or restricts it in a way that can be put as a denial."""
     return _RESTRICTS.search(span.text.lower()) is not None or any(
         clause.denies for clause in (*span.own.clauses, *span.around.clauses)
     )

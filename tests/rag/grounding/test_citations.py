@@ -253,6 +253,25 @@ def test_where_a_model_has_it_from_is_no_part_of_what_it_states(answer: str) -> 
     assert ground(answer, [passage]).citations
 
 
+@pytest.mark.parametrize(
+    ("reply", "is_marked"),
+    [
+        ("标签不能重复。不能。", False),
+        ("标签不能重复。\n\n能。", True),
+        ("归档文件需要先解冻才能修改。不能。", False),
+        ("最多 50 个样式。不能。", True),
+        ("最多 50 个样式。能。", False),
+        ("You get a free box. Yes.", True),
+        ("能。最多 50 个样式。", False),
+    ],
+)
+def test_a_verdict_that_does_not_follow_from_the_sentence_before_it_is_marked(reply: str, *, is_marked: bool) -> None:
+    source = "标签不能重复。归档文件需要先解冻才能修改。最多 50 个样式。"
+    passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "zh")
+    marked = [reply[span.start : span.end] for span in ground(reply, [passage], "能吗").unsupported]
+    assert any(one.rstrip("。.") in ("能", "不能", "Yes") for one in marked) is is_marked
+
+
 def test_that_the_documents_say_nothing_is_not_what_they_say() -> None:
     source = "Nothing about styles is limited."
     passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "en")
