@@ -15,6 +15,9 @@ from rag.translate import translate
 
 _BRACKETS = str.maketrans("[]", "()")
 _END = "]"
+_LONGEST_LINE = 500
+"""Characters: a description has at most 400 (``picture_description.py``).  A longer line was typed into a document, and
+is cut and read as one: else it could be as long as it likes and never be cut."""
 
 
 def marked_description(text: str) -> str:
@@ -27,12 +30,12 @@ def marked_description(text: str) -> str:
 
 
 def is_description(sentence: str) -> bool:
-    """Tell whether a sentence begins with the mark of a description, in either language.
+    """Tell whether a sentence begins with the mark of a description, in either language, and is as short as one.
 
     >>> is_description(marked_description("Error E-42.")), is_description("[Figure: Error E-42]")
     (True, False)
     """
-    return sentence.startswith(_beginnings())
+    return len(sentence) <= _LONGEST_LINE and sentence.startswith(_beginnings())
 
 
 def without_descriptions(text: str) -> str:

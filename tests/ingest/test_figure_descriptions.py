@@ -99,6 +99,12 @@ def test_no_unit_of_a_document_begins_inside_a_description(before: int) -> None:
     assert text[own.start : own.end] == line
 
 
+def test_a_long_line_with_the_mark_that_was_typed_into_a_document_is_cut() -> None:
+    line = marked_description("It takes 30 days. " * 100)
+    cut = [piece for unit in units(line, structured=True) for piece in pieces(line, unit, len, 200)]
+    assert max(one.end - one.start for one in cut) <= 200
+
+
 @dataclass
 class Eye:
     """A scripted vision model: says ``SEEN``, or raises the errors that it is given, one a call."""
