@@ -38,6 +38,7 @@ from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import Outcomes, TurnTimesTable
 from rag.testing import ScriptedGenerator, offline_parts
 from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, PersonLimits, TurnRequest, TurnService, TurnSnapshot
+from tests.support.waiting import until
 
 PASSAGE = "Refunds are open for 7 days after signing."
 EVIDENCE = (
@@ -560,12 +561,21 @@ def test_answers_that_wait_for_the_model_leave_the_others_their_searches(start: 
     assert {turns.wait(turn_id, lambda _: False, timeout_seconds=10).state for turn_id in held} == {"done"}
 
 
+def _come_to_the_line(turns: TurnService, turn_id: str, generator: ScriptedGenerator) -> None:
+    """Wait until a question has its place, so that the next one comes behind it: the first is asked, others wait."""
+    if not generator.calls:
+        until(lambda: bool(generator.calls))
+    else:
+        turns.wait(turn_id, lambda turn: turn.state == "queued" or turn.final, timeout_seconds=10)
+
+
 def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wait(
     start: Start, tmp_path: Path
 ) -> None:
     """The line itself refuses it, so it must come to the line."""
     gate = threading.Event()
-    parts = offline_parts(tmp_path / "kb", generator=ScriptedGenerator(gates={0: gate}), slots=1)
+    generator = ScriptedGenerator(gates={0: gate})
+    parts = offline_parts(tmp_path / "kb", generator=generator, slots=1)
     limits = PersonLimits.of(parts.settings.changed(parallel_slots=1))
     turns = start(Pipeline(parts), workers=70, limits=limits)
     asked = []
@@ -573,7 +583,7 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
         asked.append(
             turns.submit(f"token-{number}", TurnRequest(f"How long can I return order {number}?", session="anna"))
         )
-        turns.wait(asked[-1], lambda turn: bool(turn.evidence), timeout_seconds=10)
+        _come_to_the_line(turns, asked[-1], generator)
     for turn_id in asked[5:]:
         refused = turns.wait(turn_id, lambda _: False, timeout_seconds=10)
         assert refused.evidence
@@ -590,13 +600,14 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
 
 def test_however_many_users_a_key_names_it_has_a_quarter_of_the_queue(start: Start, tmp_path: Path) -> None:
     gate = threading.Event()
-    parts = offline_parts(tmp_path / "kb", generator=ScriptedGenerator(gates={0: gate}), slots=1)
+    generator = ScriptedGenerator(gates={0: gate})
+    parts = offline_parts(tmp_path / "kb", generator=generator, slots=1)
     turns = start(Pipeline(parts), workers=70, limits=PersonLimits.of(parts.settings.changed(parallel_slots=1)))
 
     def ask(session: str, user: int) -> str:
         request = TurnRequest(f"How long can I return order {user}?", session=session, owner=f"{session}/{user}")
         turn_id = turns.submit(f"{session} {user}", request)
-        turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
+        _come_to_the_line(turns, turn_id, generator)
         return turn_id
 
     asked = [ask("key:shop", user) for user in range(100)]
