@@ -82,9 +82,8 @@ class ProgressConsole:
                 found,
             )
         if progress.stage == "describing":
-            pictures = progress.pictures_done, progress.pictures_total
-            figures = translate("ingest.pictures", self._language, done=pictures[0], total=pictures[1])
-            return ("pictures", figures, *pictures)
+            shown, total = progress.counts
+            return "pictures", translate("ingest.pictures", self._language, done=shown, total=total), shown, total
         if progress.stage == "publishing":
             return "nothing", "", 0, 0
         if progress.files_total == 0:  # a loader does not tell how many will come

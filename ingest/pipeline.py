@@ -246,8 +246,8 @@ class _Run:
                 else:
                     self._take_file(source, ahead)
         self._files_done = self._files_total
-        self._writing.flush()
         if self._undescribed and self._describing is not None:
+            self._writing.flush()
             self._describe_figures(self._describing, reader)
         self._files.save()
         self._writing.flush()

@@ -42,6 +42,15 @@ class IngestProgress:
     pictures_done: int = 0
     pictures_total: int = 0
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many of what its stage counts are done, and how many there are; ``publishing`` counts files, all done."""
+        if self.stage == "embedding":
+            return self.passages_done, self.passages_total
+        if self.stage == "describing":
+            return self.pictures_done, self.pictures_total
+        return self.files_done, self.files_total
+
 
 ReportProgress = Callable[[IngestProgress], None]
 

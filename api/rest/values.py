@@ -115,11 +115,7 @@ def job_body(job: Job, language: Language) -> JobBody:
 
 def _progress(progress: object) -> tuple[str, int, int]:
     if isinstance(progress, IngestProgress):
-        if progress.stage == "embedding":
-            return progress.stage, progress.passages_done, progress.passages_total
-        if progress.stage == "describing":
-            return progress.stage, progress.pictures_done, progress.pictures_total
-        return progress.stage, progress.files_done, progress.files_total
+        return progress.stage, *progress.counts
     done, total = getattr(progress, "done", 0), getattr(progress, "total", 0)
     return "", int(done), int(total)
 

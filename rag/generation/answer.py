@@ -26,7 +26,7 @@ from rag.errors import AnswerCancelled
 from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.output_filter import filter_output, without_preamble
+from rag.generation.output_filter import filter_output, without_preamble, without_spans
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
 from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
@@ -309,13 +309,13 @@ def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
     text = filter_output(reply, request.question, request.evidence, request.is_supported)
     grounding = ground(text, request.evidence, request.in_context)
     if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
-        text = _without(text, grounding.unsupported)
+        text = without_spans(text, grounding.unsupported)
         grounding = ground(text, request.evidence, request.in_context)
     asked = _asked(request)
     parts = PartsOfReply(text, grounding, request.evidence, request.in_context, asked)
     unanswered = parts.unanswered
     if 0 < len(unanswered) < len(asked) and (invented := parts.invented()):
-        text = _without(text, invented)
+        text = without_spans(text, invented)
         grounding = ground(text, request.evidence, request.in_context)
     guard = _guard_against(request, text, grounding, unanswered)
     return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
@@ -364,14 +364,6 @@ def _asked(request: AnswerRequest) -> tuple[str, ...]:
 def _gives_orders(passage: Evidence) -> bool:
     """Tell whether a passage speaks to the machine: beside it, what nothing supports may be somebody's order."""
     return bool(injection_spans(passage.text))
-
-
-def _without(text: str, spans: Sequence[TextSpan]) -> str:
-    kept, start = [], 0
-    for span in spans:
-        kept.append(text[start : span.start])
-        start = span.end
-    return "".join([*kept, text[start:]]).strip()
 
 
 def _is_comparable(request: AnswerRequest) -> bool:

@@ -17,7 +17,7 @@ from rag.grounding.answered_parts import says_not_found
 from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
-from rag.schema import Evidence
+from rag.schema import Evidence, TextSpan
 from rag.text.sentences import split_sentences
 from rag.text.terms import terms
 
@@ -53,11 +53,20 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
         if _has_strange_link(sentence := text[span.start : span.end], said)
         or ((_is_prompt_leak(sentence) or _is_dictated(sentence, question)) and not is_supported(sentence))
     ]
+    return without_spans(text, dropped) if dropped else text
+
+
+def without_spans(text: str, spans: Sequence[TextSpan]) -> str:
+    """Return a text without some stretches of it, in ascending order, and without blanks at its ends.
+
+    >>> without_spans("One. Two. Three.", [TextSpan(5, 9)])
+    'One.  Three.'
+    """
     kept, position = [], 0
-    for span in dropped:
+    for span in spans:
         kept.append(text[position : span.start])
         position = span.end
-    return "".join((*kept, text[position:])).strip() if dropped else text
+    return "".join((*kept, text[position:])).strip()
 
 
 def links_in(text: str) -> frozenset[str]:

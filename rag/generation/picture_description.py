@@ -27,11 +27,10 @@ from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.streams import closing_if_generator
 from rag.text.characters import one_line
-from rag.text.described_pictures import without_brackets
+from rag.text.described_pictures import LONGEST_CHARACTERS, without_brackets
 from rag.text.sentences import split_sentences
 
 MOST_TOKENS = 60
-LONGEST_CHARACTERS = 400
 DEADLINE_SECONDS = 120.0
 
 _ANYBODY = Asker()

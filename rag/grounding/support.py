@@ -76,9 +76,9 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
 
 
 def _is_said_whole(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
-    """Tell whether one place says nearly all of the claim and nothing else than it.
+    """Tell whether one place says nearly all of the claim and contradicts none of it.
 
-    Then what another place says in like words is said of something else.
+    Then what another place says in like words is about something else.
     """
     return any(
         _coverage(claim, [span]) >= _WORDS_OF_WHOLE

@@ -15,9 +15,11 @@ from rag.translate import translate
 
 _BRACKETS = str.maketrans("[]", "()")
 _END = "]"
-_LONGEST_LINE = 500
-"""Characters: a description has at most 400 (``picture_description.py``).  A longer line was typed into a document, and
-is cut and read as one: else it could be as long as it likes and never be cut."""
+LONGEST_CHARACTERS = 400
+"""Of a description, without its mark."""
+_LONGEST_LINE = LONGEST_CHARACTERS + 100
+"""With its mark.  A longer line was typed into a document, and is cut and read as one: else it could be as long as it
+likes and never be cut."""
 
 
 def marked_description(text: str) -> str:

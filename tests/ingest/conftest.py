@@ -22,6 +22,13 @@ def ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
 
+@pytest.fixture(scope="module")
+def reader_of_figures() -> Iterator[FileReader]:
+    """A worker that keeps pictures and reads no words in them, which takes seconds."""
+    with FileReader(Limits(1_000_000, ocr_pages=0, figures=5)) as reader:
+        yield reader
+
+
 class CountingEmbedder(HashEmbedder):
     """Remembers what it was asked to embed."""
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +15,6 @@ from ingest.difference import difference
 from ingest.figure_descriptions import with_descriptions
 from ingest.identity import content_hash
 from ingest.job import PROGRESSES, SUMMARIES
-from ingest.loaders.source import Limits
 from ingest.reader import FileReader
 from ingest.structure import pieces, units
 from rag.errors import AnswerdeskError, ModelSaidNothing, ModelTooSlow, NotAVisionModel, OllamaUnavailable
@@ -132,13 +130,6 @@ def eye(monkeypatch: pytest.MonkeyPatch) -> Eye:
     monkeypatch.setattr("rag.factory.picture_describer", made.describer)
     monkeypatch.setattr(known_files, "_SETTLED_NS", -(10**18))
     return made
-
-
-@pytest.fixture(scope="module")
-def reader_of_figures() -> Iterator[FileReader]:
-    """A worker that keeps pictures and reads no words in them, which takes seconds."""
-    with FileReader(Limits(1_000_000, ocr_pages=0, figures=5)) as reader:
-        yield reader
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Figures through an ingest: from the reading process to the passage that a question finds."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +8,6 @@ import pytest
 
 from ingest.check import check
 from ingest.difference import difference
-from ingest.loaders.source import Limits
 from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader, _checked, _WorkerLostError
 from rag.schema import Document, Figure
@@ -18,13 +16,6 @@ from tests.ingest.conftest import Desk
 from tests.ingest.loaders.test_figures import picture, word
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def reader_of_figures() -> Iterator[FileReader]:
-    """A worker that keeps pictures and reads no words in them, which takes seconds."""
-    with FileReader(Limits(1_000_000, ocr_pages=0, figures=5)) as reader:
-        yield reader
 
 
 @pytest.fixture

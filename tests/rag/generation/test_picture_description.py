@@ -8,7 +8,6 @@ import pytest
 from rag.errors import AnswerCancelled, ModelSaidNothing, ModelTooSlow, NotAVisionModel
 from rag.generation.gateway import ModelGateway
 from rag.generation.picture_description import (
-    LONGEST_CHARACTERS,
     PictureDescriber,
     cleaned,
 )
@@ -16,7 +15,7 @@ from rag.pictures import Picture
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart
 from rag.queue.admission import Admission
 from rag.testing import ScriptedGenerator
-from rag.text.described_pictures import marked_description
+from rag.text.described_pictures import LONGEST_CHARACTERS, marked_description
 from tests.support.pictures import as_file, drawn
 
 PICTURE = Picture(as_file(drawn("E-42")))

@@ -22,7 +22,7 @@ from ingest.summary import IngestSummary
 from rag.errors import AnswerCancelled, DocumentUnreadable, NotAVisionModel, OllamaRefused
 from rag.factory import build_gateway, picture_describer
 from rag.generation.gateway import ModelGateway
-from rag.generation.picture_description import LONGEST_CHARACTERS, PictureDescriber
+from rag.generation.picture_description import PictureDescriber
 from rag.ollama.client import ModelRecipe, OllamaClient
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_files import model_source
@@ -34,7 +34,7 @@ from rag.protocols import GenerationFinished, GenerationPart, Generator, Message
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
-from rag.text.described_pictures import is_description
+from rag.text.described_pictures import LONGEST_CHARACTERS, is_description
 from tests.conftest import free_port
 from tests.ingest.loaders.test_figures import word
 from tests.rag.ollama.conftest import gone, serving_leader, until

@@ -12,9 +12,9 @@ import streamlit as st
 
 from api.services.jobs import Job
 from rag.errors import AnswerdeskError
-from rag.generation.picture_description import LONGEST_CHARACTERS, PictureDescription
+from rag.generation.picture_description import PictureDescription
 from rag.pictures import Picture
-from rag.text.described_pictures import marked_description
+from rag.text.described_pictures import LONGEST_CHARACTERS, marked_description
 from rag.text.language import text_language
 from rag.translate import translate
 from rag.turns import Failure

@@ -65,13 +65,9 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
         return None, translate("ui.job_starting", language)
     if progress.stage == "publishing":
         return None, translate("ui.kb_publishing", language)
-    if progress.stage == "reading":
-        done, total, key = progress.files_done, progress.files_total, "kb_reading"
-    elif progress.stage == "describing":
-        done, total, key = progress.pictures_done, progress.pictures_total, "kb_describing"
-    else:
-        done, total, key = progress.passages_done, progress.passages_total, "kb_embedding"
-    return (min(1.0, done / total) if total else None), translate(f"ui.{key}", language, done=done, total=total)
+    done, total = progress.counts
+    words = translate(f"ui.kb_{progress.stage}", language, done=done, total=total)
+    return (min(1.0, done / total) if total else None), words
 
 
 def draw_ended(job: Job, language: Language) -> None:
