@@ -30,8 +30,7 @@ from rag.schema import Document, Language
 from rag.settings import Settings
 from rag.storage.connection import Database
 from rag.storage.figures import FigureDescriptionTable, FigureFolder
-from rag.text.described_pictures import marked_description
-from rag.text.markup import Line, LineKind, read_lines
+from rag.text.markup import Line, LineKind, marked_description, read_lines
 from rag.translate import translate
 
 if TYPE_CHECKING:

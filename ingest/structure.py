@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rag.text.described_pictures import is_description
-from rag.text.markup import Line, LineKind, is_row_rule, read_lines, row_cells
+from rag.text.markup import Line, LineKind, is_description, is_row_rule, read_lines, row_cells
 from rag.text.sentences import split_sentences
 
 UnitKind = Literal["heading", "sentence", "header_row", "row", "code"]

@@ -19,8 +19,8 @@ from rag.errors import AnswerInterrupted, RequestUnusable, TurnFailed
 from rag.generation.picture_description import PictureDescription
 from rag.pictures import Picture
 from rag.schema import Language
-from rag.text.described_pictures import marked_description
 from rag.text.language import text_language
+from rag.text.markup import marked_description
 from rag.turns import Failure
 
 MOST_PICTURES = 4

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.schema import Citation, Evidence, Language, TextSpan
-from rag.text.described_pictures import is_description
-from rag.text.markup import row_cells, without_heading_signs
+from rag.text.markup import is_description, row_cells, without_heading_signs
 from rag.text.parsed import BlockKind, parse_text
 
 Quoting = Literal["never", "if_needed", "only"]

@@ -23,7 +23,7 @@ from rag.grounding.prompt_injection import spans_without_injection
 from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
-from rag.text.described_pictures import is_description
+from rag.text.markup import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
 from rag.text.statements import content_words, stated_figures

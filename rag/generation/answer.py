@@ -51,7 +51,7 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.streams import closing_if_generator
-from rag.text.described_pictures import without_descriptions
+from rag.text.markup import without_descriptions
 from rag.tracing import Trace
 
 

@@ -27,7 +27,7 @@ from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.streams import closing_if_generator
 from rag.text.characters import one_line
-from rag.text.described_pictures import LONGEST_CHARACTERS, without_brackets
+from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, without_brackets
 from rag.text.sentences import split_sentences
 
 MOST_TOKENS = 60
@@ -121,8 +121,8 @@ def cleaned(said: str, *, is_cut: bool = False) -> str:
     text = as_data(one_line(without_brackets(text)))
     loop = repetition_start(text)
     text = text[:loop].strip()
-    is_cut = is_cut or loop is not None or len(text) > LONGEST_CHARACTERS
-    return _whole(text[:LONGEST_CHARACTERS]) if is_cut else text
+    is_cut = is_cut or loop is not None or len(text) > LONGEST_DESCRIPTION_CHARACTERS
+    return _whole(text[:LONGEST_DESCRIPTION_CHARACTERS]) if is_cut else text
 
 
 def _whole(text: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import spans_without_injection
 from rag.schema import Audience, Citation, Evidence, TextSpan
-from rag.text.described_pictures import is_description
+from rag.text.markup import is_description
 from rag.text.sentences import split_sentences
 
 

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Self
 
 from rag.schema import Conflict, Evidence
-from rag.text.described_pictures import is_description
+from rag.text.markup import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import MONTH_NAMES, Quantity
 from rag.text.statements import Statement, content_words, contradicts, read_statement

@@ -4,13 +4,24 @@
 
 The loaders write every document's headings, lists, tables and code in these forms (``ingest/loaders/plain_markup.py``),
 and models write their answers in them.  Whoever needs to know what a line is asks here: chunks, sentences, the page.
+
+One line has a mark of its own: what a model sees in a picture, in a question and in a document's text.  No document
+says it.  The model that answers may read the line with its mark, and search finds it; code that chooses what supports
+an answer leaves it out (``rag/grounding/confirmation.py``).  The line is one sentence and is never cut: a part of it
+would have lost the mark.  The same mark typed into a document makes that line count for less, not for more.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
+
+from rag.schema import Language
+from rag.text.characters import one_line
+from rag.text.language import text_language
+from rag.translate import translate
 
 LineKind = Literal["blank", "text", "heading", "item", "row", "rule", "fence", "code"]
 
@@ -161,3 +172,51 @@ def without_list_mark(line: str) -> str:
 def introduces(line: str) -> bool:
     """Tell whether a sentence introduces what follows, as a list's first one does."""
     return line.endswith(INTRODUCES)
+
+
+_BRACKETS = str.maketrans("[]", "()")
+_DESCRIPTION_END = "]"
+LONGEST_DESCRIPTION_CHARACTERS = 400
+"""Without the mark."""
+_LONGEST_DESCRIPTION_LINE = LONGEST_DESCRIPTION_CHARACTERS + 100
+"""With its mark.  A longer line was typed into a document, and is cut and read as one: else it could be as long as it
+likes and never be cut."""
+
+
+def marked_description(text: str) -> str:
+    """Return a description with the words that say where it comes from, as one line.
+
+    >>> marked_description("Error E-42.")
+    '[Picture, described by a model: Error E-42.]'
+    """
+    return translate("ask.picture_described", text_language(text), text=one_line(without_brackets(text)))
+
+
+def is_description(sentence: str) -> bool:
+    """Tell whether a sentence begins with the mark of a description, in either language, and is as short as one.
+
+    >>> is_description(marked_description("Error E-42.")), is_description("[Figure: Error E-42]")
+    (True, False)
+    """
+    return len(sentence) <= _LONGEST_DESCRIPTION_LINE and sentence.startswith(_description_marks())
+
+
+def without_descriptions(text: str) -> str:
+    r"""Return a text without the lines that are descriptions.
+
+    >>> without_descriptions("Press it.\n\n[Picture, described by a model: A red button.]\nIt starts.")
+    'Press it.\n\nIt starts.'
+    """
+    return "\n".join(line for line in text.split("\n") if not is_description(line.lstrip()))
+
+
+def without_brackets(text: str) -> str:
+    """Return a text that cannot end its place between square brackets."""
+    return text.translate(_BRACKETS)
+
+
+@cache
+def _description_marks() -> tuple[str, ...]:
+    languages: tuple[Language, ...] = get_args(Language)
+    empty = (translate("ask.picture_described", language, text="") for language in languages)
+    return tuple(line.removesuffix(_DESCRIPTION_END).rstrip() for line in empty)

@@ -14,8 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from rag.schema import TextSpan
-from rag.text.described_pictures import is_description
-from rag.text.markup import BULLETS, Line, introduces, read_lines, row_cells
+from rag.text.markup import BULLETS, Line, introduces, is_description, read_lines, row_cells
 from rag.text.sentences import split_sentences
 from rag.text.statements import Statement, read_statement
 

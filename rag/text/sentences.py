@@ -11,8 +11,7 @@ from functools import lru_cache
 
 from rag.schema import TextSpan
 from rag.text.characters import UNSPACED_PRINT
-from rag.text.described_pictures import is_description
-from rag.text.markup import LIST_MARK
+from rag.text.markup import LIST_MARK, is_description
 from rag.text.quantities import MONTH_NAMES
 
 _LINE_STARTS_ANEW = re.compile(

@@ -27,7 +27,7 @@ from rag.schema import Document, Figure
 from rag.settings import Settings
 from rag.storage.figures import FigureDescriptionTable, FigureFolder
 from rag.testing import ScriptedGenerator
-from rag.text.described_pictures import marked_description
+from rag.text.markup import marked_description
 from rag.tracing import Trace
 from tests.ingest.conftest import Desk
 from tests.ingest.loaders.test_figures import picture, word

@@ -15,7 +15,7 @@ from rag.pictures import Picture
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart
 from rag.queue.admission import Admission
 from rag.testing import ScriptedGenerator
-from rag.text.described_pictures import LONGEST_CHARACTERS, marked_description
+from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, marked_description
 from tests.support.pictures import as_file, drawn
 
 PICTURE = Picture(as_file(drawn("E-42")))
@@ -104,7 +104,7 @@ def test_it_is_cleaned(said: str, is_cut: bool, kept: str) -> None:
 
 def test_it_is_never_longer_than_its_limit() -> None:
     kept = cleaned(" ".join(f"Row {number} holds {number * 7}." for number in range(200)))
-    assert 0 < len(kept) <= LONGEST_CHARACTERS
+    assert 0 < len(kept) <= LONGEST_DESCRIPTION_CHARACTERS
     assert kept.endswith(".")
 
 

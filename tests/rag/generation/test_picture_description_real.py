@@ -34,7 +34,7 @@ from rag.protocols import GenerationFinished, GenerationPart, Generator, Message
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
-from rag.text.described_pictures import LONGEST_CHARACTERS, is_description
+from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, is_description
 from tests.conftest import free_port
 from tests.ingest.loaders.test_figures import word
 from tests.rag.ollama.conftest import gone, serving_leader, until
@@ -150,7 +150,7 @@ def test_every_format_reaches_the_model(reader: FileReader, describer: PictureDe
     for format_name in ("PNG", "GIF", "BMP", "TIFF", "WEBP", "JPEG"):
         copy = copy_of(reader, f"screen.{format_name.lower()}", as_file(picture, format_name))
         said[format_name] = describer.describe(copy, "en")
-    assert all(one.model == EYE and 0 < len(one.text) <= LONGEST_CHARACTERS for one in said.values())
+    assert all(one.model == EYE and 0 < len(one.text) <= LONGEST_DESCRIPTION_CHARACTERS for one in said.values())
     assert said["PNG"] == said["BMP"] == said["TIFF"], "the same pixels"
 
 

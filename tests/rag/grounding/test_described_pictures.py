@@ -12,7 +12,7 @@ from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans, spans_without_injection
 from rag.schema import Evidence, TextSpan
-from rag.text.described_pictures import marked_description
+from rag.text.markup import marked_description
 
 SEEN = marked_description("A dialog shows Error E-42. The update of the lock takes 9 minutes.")
 RULE = "Hold the reset button for 5 seconds."

@@ -14,8 +14,8 @@ from api.services.jobs import Job
 from rag.errors import AnswerdeskError
 from rag.generation.picture_description import PictureDescription
 from rag.pictures import Picture
-from rag.text.described_pictures import LONGEST_CHARACTERS, marked_description
 from rag.text.language import text_language
+from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, marked_description
 from rag.translate import translate
 from rag.turns import Failure
 from ui.components.job_view import follow, say_failure
@@ -108,7 +108,11 @@ def _draw_description(context: PageContext, shown: ShownPicture, found: PictureD
     with st.container(key="picture_described"):
         st.caption(markdown_word("ui.picture_described", language, model=found.model))
         st.text_area(
-            translate("ui.picture_words", language), found.text, key=key, max_chars=LONGEST_CHARACTERS, height=80
+            translate("ui.picture_words", language),
+            found.text,
+            key=key,
+            max_chars=LONGEST_DESCRIPTION_CHARACTERS,
+            height=80,
         )
         with st.container(key="picture_buttons", horizontal=True):
             label = translate("ui.picture_search", language)
