@@ -13,10 +13,9 @@ from datetime import date
 from typing import Protocol, TypedDict, Unpack
 
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
-from rag.evidence.packing import PackingLimits, pack
+from rag.evidence.packing import PackingLimits, is_valid_for, pack
 from rag.evidence.quotation import Quoting
 from rag.evidence.selection import RankedSentences
-from rag.evidence.temporal_intent import is_valid_for
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking

@@ -11,9 +11,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
-from rag.evidence.temporal_intent import is_valid_for
 from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
+from rag.text.questions import refers_to_future, refers_to_past
 from rag.text.sentences import split_sentences
 from rag.text.statements import stated_figures
 from rag.text.terms import terms
@@ -97,6 +97,16 @@ def pack(
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
     passages.sort(key=lambda pair: (not is_valid_for(question, pair[1], limits.today), pair[0]))
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
+
+
+def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
+    """Tell whether the passage's rule holds now, or the question is about a time at which it did or will.
+
+    The model is not to read other rules: asked what holds today, a small model repeats them as if they did.
+    """
+    if passage.expired_on is not None:
+        return refers_to_past(question, passage.expired_on, today)
+    return passage.starts_on is None or refers_to_future(question, passage.starts_on, today)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from rag.evidence.temporal_intent import refers_to_future, refers_to_past
+from rag.text.questions import refers_to_future, refers_to_past
 
 THURSDAY = date(2026, 11, 26)
 
