@@ -4,40 +4,73 @@ A part is immutable: chunks of one language with their vectors and postings.  Ea
 shared by many generations, a fresh part that is small, and the rows of the base that are retired.  What the search
 needs to know of all chunks together (moments of the vectors, frequencies of the tokens) is kept, and changed by what
 came and went.
+
+On the disk it is a folder: a manifest with checksums, arrays, and FAISS's own format, without pickle.  Files are never
+changed once their folder has its name.  A generation that shares a part with the one before has a hard link to the same
+file, so a part lives as long as any generation has it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from rag.errors import IndexDamaged
+from rag.errors import EmbedderMismatch, IndexDamaged
 from rag.protocols import FloatMatrix
-from rag.retrieval.index_files import (
-    FORMER_MANIFEST_NAME,
-    MANIFEST_NAME,
-    STATE_NAME,
-    IndexManifest,
-    LanguageEntry,
-    PartEntry,
-    load_arrays,
-    read_manifest,
-    save_arrays,
-    share_file,
-    verify,
-    write_file,
-    write_manifest,
-)
 from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.postings import Postings
 from rag.retrieval.vector_index import FaissVectorIndex
 from rag.schema import Language
 from rag.storage.index_source import IndexRows
 
+MANIFEST_NAME = "index.json"
+STATE_NAME = "state.npz"
+FORMER_MANIFEST_NAME = "vectors.json"
+"""In the folders that were written before an index had parts."""
+
 _ARRAYS = ("terms", "offsets", "rows", "impacts")
+"""Those of postings."""
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class PartEntry:
+    """A part in the manifest: how many chunks, how many clusters a search looks into (0: all), and sha256 by file."""
+
+    count: int
+    probes: int
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageEntry:
+    """Of one language, the part that many generations share and the part that is this one's; None: nothing in it."""
+
+    base: PartEntry | None
+    fresh: PartEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexManifest:
+    """What a generation's index holds.  ``mean_length`` counts a chunk's terms, ``state`` is that file's sha256."""
+
+    model_id: str
+    dimension: int
+    metric: Literal["inner_product"]
+    count: int
+    mean_length: float
+    passages: int
+    state: str
+    languages: dict[Language, LanguageEntry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +138,7 @@ class StoredPart:
         if set(postings) != set(_ARRAYS):
             raise IndexDamaged(reason=f"{self.folder / self.name} has the arrays {sorted(postings)}")
         index = self.folder / f"{self.name}.faiss"
-        verify(index, self.entry.files.get(index.name, ""))
+        _verify(index, self.entry.files.get(index.name, ""))
         return Part(
             FaissVectorIndex.read(index, self.chunk_ids, self.entry.probes),
             Postings(**postings, count=self.count),  # type: ignore[arg-type]  # verified: what was saved
@@ -118,7 +151,7 @@ class StoredPart:
         files = {}
         for file, sha256 in self.entry.files.items():
             shared = name + file.removeprefix(self.name)
-            share_file(self.folder / file, folder / shared)
+            _share_file(self.folder / file, folder / shared)
             files[shared] = sha256
         return PartEntry(self.count, self.entry.probes, files)
 
@@ -126,19 +159,19 @@ class StoredPart:
 def write_vectors(folder: Path, name: str, vectors: FaissVectorIndex) -> dict[str, str]:
     """Write a part's vectors and chunk numbers; return each file's sha256 once it has reached the disk."""
     return {
-        f"{name}.faiss": write_file(folder / f"{name}.faiss", vectors.write),
-        f"{name}.chunks.npz": save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": vectors.chunk_ids}),
+        f"{name}.faiss": _write_file(folder / f"{name}.faiss", vectors.write),
+        f"{name}.chunks.npz": _save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": vectors.chunk_ids}),
     }
 
 
 def write_postings(folder: Path, name: str, postings: Postings) -> dict[str, str]:
     """Write a part's postings; return the file's sha256 once it has reached the disk."""
     arrays = {key: getattr(postings, key) for key in _ARRAYS}
-    return {f"{name}.postings.npz": save_arrays(folder / f"{name}.postings.npz", arrays)}
+    return {f"{name}.postings.npz": _save_arrays(folder / f"{name}.postings.npz", arrays)}
 
 
-def _arrays(folder: Path, name: str, entry: PartEntry) -> dict[str, NDArray[np.generic]]:
-    return load_arrays(folder / name, entry.files.get(name, ""))
+def _arrays(folder: Path, name: str, entry: PartEntry) -> dict[str, Array]:
+    return _load_arrays(folder / name, entry.files.get(name, ""))
 
 
 AnyPart = Part | StoredPart
@@ -265,7 +298,7 @@ class GenerationIndex:
 
         All has reached the disk on return.  Raises ``OSError``.
         """
-        state: dict[str, NDArray[np.generic]] = {
+        state: dict[str, Array] = {
             "tokens": self.weights.numbers,
             "frequencies": self.weights.frequencies,
         }
@@ -277,8 +310,8 @@ class GenerationIndex:
             entries[language] = LanguageEntry(
                 one.base.write(folder, f"{language}-base"), one.fresh.write(folder, f"{language}-fresh")
             )
-        sha256 = save_arrays(folder / STATE_NAME, state)
-        write_manifest(
+        sha256 = _save_arrays(folder / STATE_NAME, state)
+        _write_manifest(
             folder,
             IndexManifest(
                 model_id=self.model_id,
@@ -299,8 +332,8 @@ class GenerationIndex:
         Raises ``EmbedderMismatch`` when it was built by another model than ``model_id``, and ``IndexDamaged`` when a
         file is missing, fails its checksum, or is not what the manifest says.
         """
-        manifest = read_manifest(folder, model_id)
-        state = load_arrays(folder / STATE_NAME, manifest.state)
+        manifest = _read_manifest(folder, model_id)
+        state = _load_arrays(folder / STATE_NAME, manifest.state)
         try:
             languages = {
                 language: _opened(folder, language, entry, state, manifest.dimension)
@@ -360,7 +393,7 @@ def _changed_language(
 
 
 def _opened(
-    folder: Path, language: Language, entry: LanguageEntry, state: Mapping[str, NDArray[np.generic]], dimension: int
+    folder: Path, language: Language, entry: LanguageEntry, state: Mapping[str, Array], dimension: int
 ) -> LanguageIndex:
     base, fresh = (
         _part(folder, f"{language}-{name}", part, dimension)
@@ -376,3 +409,67 @@ def _opened(
 
 def _part(folder: Path, name: str, entry: PartEntry | None, dimension: int) -> AnyPart:
     return StoredPart.open(folder, name, entry) if entry is not None else empty_part(dimension)
+
+
+def _write_manifest(folder: Path, manifest: IndexManifest) -> None:
+    """Write the manifest; it has reached the disk on return.  Raises ``OSError``."""
+    content = TypeAdapter(IndexManifest).dump_json(manifest, indent=1) + b"\n"
+    _write_file(folder / MANIFEST_NAME, lambda path: path.write_bytes(content))
+
+
+def _read_manifest(folder: Path, model_id: str) -> IndexManifest:
+    """Read it.  Raises ``EmbedderMismatch`` where it is of another model, ``IndexDamaged`` where it is not there."""
+    path = folder / MANIFEST_NAME
+    try:
+        manifest = TypeAdapter(IndexManifest).validate_json(path.read_bytes())
+    except OSError as error:
+        raise IndexDamaged(reason=f"{error.filename}: {error.strerror}") from error
+    except ValidationError as error:
+        raise IndexDamaged(reason=f"{path} is not a manifest") from error
+    if manifest.model_id != model_id:
+        raise EmbedderMismatch(found=manifest.model_id, expected=model_id)
+    return manifest
+
+
+def _write_file(path: Path, write: Callable[[Path], object]) -> str:
+    """Let ``write`` make the file, bring it to the disk, and return its sha256 in hexadecimal digits."""
+    write(path)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verify(path: Path, sha256: str) -> None:
+    """Raise ``IndexDamaged`` unless the file is there and has the checksum."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise IndexDamaged(reason=f"{error.filename}: {error.strerror}") from error
+    if found != sha256:
+        raise IndexDamaged(reason=f"{path} has sha256 {found[:12]}…, not {sha256[:12]}…")
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, Array]) -> str:
+    """Write arrays to one file, uncompressed; return its sha256."""
+    return _write_file(path, lambda place: np.savez(place, allow_pickle=False, **arrays))
+
+
+def _load_arrays(path: Path, sha256: str) -> dict[str, Array]:
+    """Read what ``_save_arrays`` wrote.  Raises ``IndexDamaged``."""
+    _verify(path, sha256)
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return dict(content)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise IndexDamaged(reason=f"{path} does not hold arrays") from error
+
+
+def _share_file(source: Path, target: Path) -> None:
+    """Give a file a second name; where the file system has no hard links, copy it.  Raises ``OSError``."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        _write_file(target, lambda path: shutil.copyfile(source, path))

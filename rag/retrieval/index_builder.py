@@ -14,12 +14,12 @@ from rag.retrieval.generation_index import (
     LanguageIndex,
     Moments,
     Part,
+    PartEntry,
     StoredPart,
     empty_part,
     write_postings,
     write_vectors,
 )
-from rag.retrieval.index_files import PartEntry
 from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.postings import Postings, PostingsBuilder
 from rag.retrieval.vector_index import FaissVectorIndex, VectorIndexBuilder, sample_size

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from rag.errors import EmbedderMismatch, IndexDamaged
-from rag.retrieval.generation_index import GenerationIndex, StoredPart
+from rag.retrieval.generation_index import MANIFEST_NAME, STATE_NAME, GenerationIndex, StoredPart
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits, build_index, next_index
-from rag.retrieval.index_files import MANIFEST_NAME, STATE_NAME
 from rag.schema import Language
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
