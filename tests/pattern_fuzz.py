@@ -131,7 +131,7 @@ def _exercise() -> None:
             "How do I buy it from the shop?", random.Random(0), ["Latch"]
         )
     )
-    product("rag.retrieval.wording").Glossary.of([("sign in", "log on")]).alternatives("How do I sign in?")
+    product("rag.retrieval.query").Glossary.of([("sign in", "log on")]).alternatives("How do I sign in?")
 
 
 def _read_functions(trees: dict[str, ast.Module], found: dict[re.Pattern[Any], Found], root: Path) -> list[Place]:

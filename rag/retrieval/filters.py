@@ -11,7 +11,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.retrieval.wording import folded
+from rag.retrieval.query import folded
 from rag.schema import Audience, Language
 from rag.storage.store import VISIBLE, KnowledgeStore
 

@@ -1,4 +1,14 @@
-"""Builds the query of a question: its vector, terms and token vectors, each with its weight.
+"""What a question is searched with: its wording, and the query of it: a vector, terms and token vectors with weights.
+
+A question is worded for the search: typing errors are mended, and a team's own synonyms stand beside.  Typing errors in
+Latin words are corrected to index words one keystroke away.  The index knows its terms by hashes only, so the words
+that are one keystroke away are made and looked up: some hundred hashes for a word, whatever the size of the vocabulary.
+Figures are never changed: E-1025 is another error than E-1024.  A glossary is a file of sets, one a line, its words
+separated by commas, in both languages if need be:
+
+    # what our customers say, what our articles say
+    robo, vacuum robot, 扫地机器人
+    快递, 包裹, parcel
 
 A follow-up leans on the question before ("Was he a communist?"), and a new topic must not be dragged back to the old
 one.  Nothing has to tell the two apart, and no model is called: the earlier question takes part in everything, by a
@@ -11,19 +21,178 @@ nothing to do with them:
     with a share of the one before  90.4 / 97.9        74.5 / 90.4
 """
 
-from collections.abc import Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from string import ascii_lowercase
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.errors import GlossaryUnusable
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
 from rag.retrieval.question import in_context
-from rag.retrieval.wording import Wording
 from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.terms import terms
+
+ALTERNATIVE_SHARE = 1.0
+"""How much a glossary's other words count by words, beside the question's own."""
+
+GLOSSARY_NAMES = ("glossary.csv", "glossary.txt")
+_SEPARATORS = re.compile(r"[,，、;；|\t]")
+_LONGEST_WORD_CHARACTERS = 64
+_MOST_LINES = 10_000
+_MOST_ALTERNATIVES = 8
+"""For one question: beyond that its own words would be lost among others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A question as it is searched: mended, and the other words for what it names, of a team's own glossary."""
+
+    question: str
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def embedded(self) -> str:
+        """The question with the other words behind it, in simplified characters, as the embedder is to read it."""
+        return simplified(" ".join([self.question, *self.alternatives]))
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """The question's terms, and by their share those of the other words."""
+        others = dict.fromkeys((term for word in self.alternatives for term in terms(word)), ALTERNATIVE_SHARE)
+        return others | dict.fromkeys(terms(self.question), 1.0)
+
+
+def folded(text: str) -> str:
+    """Return text of one width, in small letters and simplified characters."""
+    return simplified(unicodedata.normalize("NFKC", text).lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Glossary:
+    """Sets of words, as they were written.  ``alternatives`` is what it is for.
+
+    >>> Glossary.of([("robo", "vacuum robot")]).alternatives("My Robo beeps")
+    ('vacuum robot',)
+    """
+
+    sets: tuple[tuple[str, ...], ...] = ()
+    _patterns: tuple[re.Pattern[str], ...] = ()
+
+    @classmethod
+    def of(cls, sets: Sequence[Sequence[str]]) -> Self:
+        """Return the glossary of some sets, each of two words and more."""
+        return cls(tuple(map(tuple, sets)), tuple(_pattern(words) for words in sets))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file.  Raises ``GlossaryUnusable`` naming the line and what is wrong with it."""
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise GlossaryUnusable(path=path, line=1, reason="unreadable") from error
+        if len(lines) > _MOST_LINES:
+            raise GlossaryUnusable(path=path, line=_MOST_LINES + 1, reason="long")
+        sets = []
+        for number, line in enumerate(lines, start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            words = tuple(dict.fromkeys(word.strip() for word in _SEPARATORS.split(line) if word.strip(' "')))
+            words = tuple(word.strip('" ') for word in words)
+            if len(words) < 2:
+                raise GlossaryUnusable(path=path, line=number, reason="single")
+            if any(len(word) > _LONGEST_WORD_CHARACTERS for word in words):
+                raise GlossaryUnusable(path=path, line=number, reason="wordy")
+            if not all(any(character.isalnum() for character in word) for word in words):
+                raise GlossaryUnusable(path=path, line=number, reason="signs")
+            sets.append(words)
+        return cls.of(sets)
+
+    def alternatives(self, text: str) -> tuple[str, ...]:
+        """Return the other words of every set of which the text has one, eight at the most."""
+        plain = folded(text)
+        found: dict[str, None] = {}
+        for words, pattern in zip(self.sets, self._patterns, strict=True):
+            if pattern.search(plain):
+                found.update((word, None) for word in words if not _pattern((word,)).search(plain))
+        return tuple(found)[:_MOST_ALTERNATIVES]
+
+
+def glossary_of(setting: Path | None, folder: Path) -> Glossary:
+    """Return the glossary that a setting names, else the one in the knowledge base's folder, else an empty one.
+
+    Raises ``GlossaryUnusable``.
+    """
+    if setting is not None:
+        return Glossary.read(setting)
+    path = next((folder / name for name in GLOSSARY_NAMES if (folder / name).is_file()), None)
+    return Glossary() if path is None else Glossary.read(path)
+
+
+def _pattern(words: Sequence[str]) -> re.Pattern[str]:
+    """Match any of the words: Latin ones as whole words, Chinese ones wherever they stand."""
+    alternatives = []
+    for word in map(folded, words):
+        before = r"(?<![a-z0-9])" if word[0].isascii() else ""
+        after = r"(?![a-z0-9])" if word[-1].isascii() else ""
+        alternatives.append(before + r"\s+".join(map(re.escape, word.split())) + after)
+    return re.compile("|".join(alternatives))
+
+
+_WORD = re.compile(r"[A-Za-z]{5,32}+(?![A-Za-z0-9'’])")
+
+Frequencies = Callable[[Sequence[str]], Sequence[int]]
+"""In how many passages each of some terms is.  All of a word's are asked for at once: some hundred searches."""
+
+
+def corrected(text: str, frequencies: Frequencies) -> str:
+    """Return the text with each unknown word of five letters and more as the known word that is nearest, if one is.
+
+    Of several known ones the most frequent is taken; a swap of neighbours goes before another keystroke.
+
+    >>> known = {"refund": 3, "kettle": 1}
+    >>> corrected("Refudn for the ketle", lambda terms: [known.get(term, 0) for term in terms])
+    'refund for the kettle'
+    """
+    words = [*dict.fromkeys(match.group().lower() for match in _WORD.finditer(text))]
+    known = dict(zip(words, frequencies(words), strict=True)) if words else {}
+
+    def nearest(match: re.Match[str]) -> str:
+        word = match.group().lower()
+        before = text[match.start() - 1 : match.start()]
+        if (before.isalnum() and before.isascii()) or known[word] or terms(word) != [word]:
+            return match.group()
+        return most_frequent([*_swaps(word)]) or most_frequent([*_edits(word)]) or match.group()
+
+    def most_frequent(candidates: Sequence[str]) -> str:
+        count, best = max(zip(frequencies(candidates), candidates, strict=True), key=itemgetter(0))
+        return best if count else ""
+
+    return _WORD.sub(nearest, text)
+
+
+def _swaps(word: str) -> Iterator[str]:
+    for place in range(len(word) - 1):
+        yield word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+
+
+def _edits(word: str) -> Iterator[str]:
+    """Yield the words that one letter left out, put in, or taken for another one makes, the first letter kept."""
+    for place in range(1, len(word) + 1):
+        before, after = word[:place], word[place:]
+        for letter in ascii_lowercase:
+            yield before + letter + after
+            if after:
+                yield before + letter + after[1:]
+        if after:
+            yield before + after[1:]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,10 +11,9 @@ from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibr
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
-from rag.retrieval.query import Query, SearchRequest, queries_of
+from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, queries_of
 from rag.retrieval.question import in_context, last_said, leans, parts_of, read_message
 from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
-from rag.retrieval.wording import Wording, corrected, glossary_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore

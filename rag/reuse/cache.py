@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from rag.evidence.packing import last_day_of
 from rag.generation.prompt import prompt_texts
-from rag.retrieval.wording import glossary_of
+from rag.retrieval.query import glossary_of
 from rag.reuse.curated import Served
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Citation, Completed, Evidence, Origin, Retrieved
