@@ -24,7 +24,7 @@ from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.store import KnowledgeStore
 from rag.telemetry.traced_pipeline import TracedPipeline, span_export
-from rag.text.places import chinese_places
+from rag.text.statements import chinese_places
 
 
 def build_pipeline(

@@ -8,8 +8,7 @@ from functools import lru_cache
 from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
 from rag.schema import Evidence
 from rag.text.characters import simplified
-from rag.text.places import spellings
-from rag.text.statements import Statement, name_another_place, read_statement, stated_figures, stem
+from rag.text.statements import Statement, name_another_place, read_statement, spellings, stated_figures, stem
 from rag.text.terms import terms
 
 _CODE_PARTS = re.compile(r"(\D+)(\d+.*)")

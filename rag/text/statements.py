@@ -1,12 +1,20 @@
-"""What a sentence states, as far as words alone can tell: its content words, names, quantities, and what it denies."""
+"""What a sentence states, as far as words alone can tell: its content words, names, quantities, and what it denies.
 
+In Chinese no capital letter tells a name from a word, so places are known by a list.  ``places.json`` gives the English
+name of each, in small letters: territories and the cities of time zones from Unicode's CLDR (by way of Babel 2.19),
+China's provinces, and cities that customers write from.  A name counts where the words are divided so (jieba's
+dictionary and model): 成都 stands in 完成都需要, and is not named there.
+"""
+
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
+from rag.text.characters import simplified
 from rag.text.markup import LIST_MARK
-from rag.text.places import chinese_places
 from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
 
@@ -266,3 +274,80 @@ def stem(term: str) -> str:
             stem = term[: -len(suffix)]
             return stem[:-1] if len(stem) > _SHORTEST_STEM and stem[-1] == stem[-2] else stem.removesuffix("i")
     return term.removesuffix("y") if len(term) > _SHORTEST_STEM else term
+
+
+_PLACES_PATH = Path(__file__).with_name("places.json")
+_AROUND_A_NAME = 10
+"""Characters on each side of a name by which it is told whether the words are divided so."""
+
+_ALSO_CALLED = {
+    "united kingdom": (" uk", "(uk", "britain"),
+    "united states": ("usa", "u.s.", "america"),
+    "united arab emirates": ("uae",),
+}
+"""In small letters, as a part of a text that has them."""
+
+
+@lru_cache(maxsize=1)
+def _english_place_names() -> dict[str, str]:
+    return dict(json.loads(_PLACES_PATH.read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=1)
+def _chinese_place_names() -> dict[str, tuple[str, ...]]:
+    names: dict[str, tuple[str, ...]] = {}
+    for chinese, english in _english_place_names().items():
+        names[english] = (*names.get(english, ()), chinese)
+    return names
+
+
+@lru_cache(maxsize=1)
+def _place_beginnings() -> dict[str, tuple[str, ...]]:
+    """Return the names by their first two characters, the longest first."""
+    names: dict[str, tuple[str, ...]] = {}
+    for name in sorted(_english_place_names(), key=len, reverse=True):
+        names[name[:2]] = (*names.get(name[:2], ()), name)
+    return names
+
+
+def chinese_places(text: str) -> frozenset[str]:
+    """Return the places that a text names in Chinese, by their English names in small letters.
+
+    >>> sorted(chinese_places("寄到冰島的運費是多少？纽约呢？")), chinese_places("完成都需要几天？")
+    (['iceland', 'new york'], frozenset())
+    """
+    if text.isascii():
+        return frozenset()
+    plain = simplified(text)
+    return frozenset(
+        _english_place_names()[name] for start, name in _place_candidates(plain) if _is_a_word(plain, start, name)
+    )
+
+
+def _place_candidates(text: str) -> Iterator[tuple[int, str]]:
+    beginnings = _place_beginnings()
+    for start in range(len(text) - 1):
+        for name in beginnings.get(text[start : start + 2], ()):
+            if text.startswith(name, start):
+                yield start, name
+
+
+def _is_a_word(text: str, start: int, name: str) -> bool:
+    """Tell whether a word begins and ends where the name does, but for what makes 北京市 and 中国香港 of it."""
+    import rjieba  # here: it reads its dictionary for a tenth of a second, and few texts name a place
+
+    end = max(0, start - _AROUND_A_NAME)
+    for word in rjieba.cut(text[end : start + len(name) + _AROUND_A_NAME]):
+        end += len(word)
+        if end > start:
+            return name in (word, word.removeprefix("中国").rstrip("市省州"))
+    return False
+
+
+def spellings(place: str) -> tuple[str, ...]:
+    """Return what a text in small letters and simplified characters has that names a place, or something else.
+
+    >>> spellings("iceland"), spellings("ollama")
+    (('iceland', '冰岛'), ('ollama',))
+    """
+    return (place, *_ALSO_CALLED.get(place, ()), *_chinese_place_names().get(place, ()))
