@@ -14,7 +14,7 @@ from typing import Self
 from ingest.loaders.source import Limits, SourceFile
 from rag.storage.connection import Database
 from rag.storage.store import StoredDocument
-from rag.text import characters, web_address
+from rag.text import characters
 
 _FILES_A_TRANSACTION = 1000
 _ILLUSTRATED = (
@@ -103,8 +103,7 @@ def reader_version(limits: Limits) -> bytes:
 @cache
 def _loaders() -> bytes:
     digest = hashlib.sha256(platform.python_version().encode())
-    beside = [Path(str(module.__file__)) for module in (characters, web_address)]
-    for path in (*sorted((Path(__file__).parent / "loaders").glob("*.py")), *beside):
+    for path in (*sorted((Path(__file__).parent / "loaders").glob("*.py")), Path(str(characters.__file__))):
         digest.update(path.read_bytes())
     for name in _PARSERS:
         digest.update(f"{name} {_version(name)}\n".encode())

@@ -33,8 +33,7 @@ from rag.errors import AnswerdeskError, DocumentUnreadable, LoaderFailed, Loader
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings, load_settings
-from rag.text.characters import one_line
-from rag.text.web_address import web_address
+from rag.text.characters import one_line, web_address
 
 _IDS = ("id", "doc_id", "document_id", "uuid")
 _ORIGINS = ("source", "file_path", "url", "link", "loc")

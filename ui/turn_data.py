@@ -9,9 +9,8 @@ from types import MappingProxyType
 from rag.evidence.quotation import quoted_lines
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Figure, Language, SpanTime
-from rag.text.characters import one_line, without_invisible
+from rag.text.characters import one_line, web_address, without_invisible
 from rag.text.markup import without_list_mark
-from rag.text.web_address import web_address
 from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.blocks import (

@@ -7,9 +7,8 @@ from datetime import date
 
 from ingest.loaders.source import SourceFile
 from rag.schema import Audience, Document, Language
-from rag.text.characters import ideographs, one_line, without_invisible
+from rag.text.characters import ideographs, one_line, web_address, without_invisible
 from rag.text.quantities import MONTH_NAMES
-from rag.text.web_address import web_address
 
 TITLE_LIMIT_CHARACTERS = 200
 _FIRST_LINE_LIMIT_CHARACTERS = 100

@@ -12,8 +12,7 @@ from rag.errors import KnowledgeBaseMissing
 from rag.schema import Audience, Chunk, Document, Figure, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.text.characters import one_line
-from rag.text.web_address import web_address
+from rag.text.characters import one_line, web_address
 
 DATABASE_NAME = "knowledge.db"
 VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > :generation, 1)"

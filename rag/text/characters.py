@@ -1,4 +1,4 @@
-"""Characters of texts that others wrote: their scripts, simplified forms, the invisible ones, and runs of blanks.
+"""Characters of texts that others wrote: scripts, simplified forms, invisible ones, runs of blanks, a web address.
 
     from rag.text.characters import INVISIBLE, without_invisible
 
@@ -9,6 +9,8 @@
 OpenCC's table of characters, the first choice of each.  Where one traditional character is written as two simplified
 ones, the choice may be wrong for a word; it is the same in question and document.
 
+What a document calls its source leaves the desk in a copied reply: ``web_address`` lets it be an address or nothing.
+
 ``re`` holds Python's lock for a whole call and cannot be interrupted: a page of a million blanks in front of one slow
 pattern stops every thread of the desk.  So text is bounded where it comes in (``squeezed``), and patterns take time in
 proportion to their text.
@@ -18,6 +20,7 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese characters: the unified ideographs with extension A, the compatibility block and the two upper planes."""
@@ -138,3 +141,38 @@ def squeezed(text: str) -> str:
 def _short_run(match: re.Match[str]) -> str:
     *lines, indentation = match.group().split("\n")
     return "\n" * min(len(lines), 2) + indentation[: LONGEST_BLANK_RUN_CHARACTERS - min(len(lines), 2)]
+
+
+LONGEST_ADDRESS_CHARACTERS = 500
+_NOT_IN_AN_ADDRESS = frozenset('\\<>"{}|^`')  # RFC 3986, 2: neither reserved nor unreserved
+_RESERVED_IN_AN_ADDRESS = "%:/?#[]@!$&'()*+,;=~"
+
+
+def web_address(text: str) -> str:
+    """Return the one http or https address that ``text`` is, else an empty string.
+
+    It has at most ``LONGEST_ADDRESS_CHARACTERS``, all of them printable, and neither a name nor a password before its
+    host.  What is not ASCII is encoded (RFC 3987, 3.1): an unspaced Chinese sentence behind the host could be read as
+    one.
+
+    >>> web_address(" https://shop.example/returns?id=7 "), web_address("https://例子.cn/退货")
+    ('https://shop.example/returns?id=7', 'https://xn--fsqu00a.cn/%E9%80%80%E8%B4%A7')
+    >>> web_address("https://shop.example Pay at evil.example"), web_address("javascript:alert(1)")
+    ('', '')
+    """
+    address = text.strip()
+    if not address or len(address) > LONGEST_ADDRESS_CHARACTERS or not address.isprintable() or " " in address:
+        return ""
+    if without_invisible(address) != address or _NOT_IN_AN_ADDRESS & set(address):
+        return ""
+    try:
+        parts = urlsplit(address)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:  # a port that is no number, a bracket left open, a label of over 63 bytes
+        return ""
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        return ""
+    place = f"[{host}]" if ":" in host else host
+    rest = (quote(part, safe=_RESERVED_IN_AN_ADDRESS) for part in (parts.path, parts.query, parts.fragment))
+    found = urlunsplit((parts.scheme, place if port is None else f"{place}:{port}", *rest))
+    return found if len(found) <= LONGEST_ADDRESS_CHARACTERS else ""
