@@ -10,7 +10,8 @@ documents = EvidenceRetriever(pipeline=pipeline).invoke("How long can I return a
 Document loaders go the other way, into the knowledge base: ``ingest.ingest_documents``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -23,13 +24,12 @@ from pydantic import ConfigDict
 
 from rag.pipeline import AskOptions
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
-from rag.streams import closing_if_generator
 
 
 class Streams(Protocol):
     """What both faces need of ``rag.pipeline.Pipeline``."""
 
-    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         """Yield the events of one answer."""
 
 
@@ -52,7 +52,7 @@ class EvidenceRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
         del run_manager
-        with closing_if_generator(self.pipeline.stream(query, AskOptions(top_k=self.top_k, fresh=True))) as events:
+        with closing(self.pipeline.stream(query, AskOptions(top_k=self.top_k, fresh=True))) as events:
             first = next(event for event in events if isinstance(event, Retrieved))
         return [_document(passage) for passage in first.evidence]
 
@@ -96,7 +96,7 @@ class AnswerRunnable(Runnable[str, AIMessage]):
                     metadata = {"answer": answer.to_json()}
                     yield AIMessageChunk(content="" if is_streamed else answer.text, response_metadata=metadata)
 
-    def _events(self, question: str) -> Iterator[Event]:
+    def _events(self, question: str) -> Generator[Event, None, None]:
         return self._pipeline.stream(question, self._options)
 
 

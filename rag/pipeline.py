@@ -6,7 +6,7 @@ Below the calibrated probability the answer is a refusal, and no model is called
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -193,7 +193,7 @@ class Pipeline:
 
     def stream(
         self, question: str, options: AskOptions | None = None, **keywords: Unpack[AskKeywords]
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
         ``keywords`` are fields of ``AskOptions`` and replace those of ``options``.  Closing the iterator frees the
@@ -202,7 +202,7 @@ class Pipeline:
         """
         return self._events(question, replace(options or AskOptions(), **keywords))
 
-    def _events(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def _events(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         trace, text = Trace(), self._cleaned(question)
         standalone_question = in_context(text, question_before(text, options.earlier))
         lanes = None if options.is_selective else self.parts.lanes

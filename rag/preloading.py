@@ -8,6 +8,7 @@ first.  Whoever asks meanwhile does not wait for the rest of it.
 
 import threading
 from collections.abc import Generator as GeneratorObject
+from contextlib import closing
 
 from rag.errors import AnswerdeskError
 from rag.generation.gateway import GenerationRequest, ModelGateway
@@ -15,7 +16,6 @@ from rag.generation.prompt import beginning
 from rag.pipeline import PipelineParts
 from rag.protocols import GenerationPart, Generator, Message
 from rag.queue.ticket_queue import TicketRequest
-from rag.streams import closing_if_generator
 
 _OWNER = "preload"  # whose turn it is in the model's line
 
@@ -52,7 +52,7 @@ def _read(gateway: ModelGateway) -> None:
 
     def run(generator: Generator) -> GeneratorObject[GenerationPart, None, None]:
         parts = generator.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)
-        with closing_if_generator(parts):
+        with closing(parts):
             for part in parts:  # something comes four times a second
                 if gateway.admission.occupancy().waiting:
                     return

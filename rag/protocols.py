@@ -1,6 +1,7 @@
 """The seams that have two implementations: a real one and a shipped, deterministic fake (``rag/testing.py``)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -146,7 +147,7 @@ class Generator(Protocol):
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield thinking and text as they come, then one ``GenerationFinished``; raise a ``ServingError``.
 
         ``candidates``: so many for the first token are returned with their probabilities.

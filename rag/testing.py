@@ -7,6 +7,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -154,7 +155,7 @@ class ScriptedGenerator:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield the script's parts and a ``GenerationFinished``, if the script has none of its own."""
         self.calls.append(list(messages))
         finished = False

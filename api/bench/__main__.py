@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -54,7 +54,7 @@ class PacedGenerator(ScriptedGenerator):
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> Generator[GenerationPart, None, None]:
         """Yield the tokens at their pace, and the end."""
         words = random.Random(self.tokens)
         yield GeneratedText(_SENTENCE)

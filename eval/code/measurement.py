@@ -8,6 +8,7 @@ the prompt's own imports and helpers.
 import re
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +23,6 @@ from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, Oll
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.settings import Settings
-from rag.streams import closing_if_generator
 
 Sampling = Literal["greedy", "profile"]
 SAMPLINGS: tuple[Sampling, ...] = ("greedy", "profile")
@@ -154,7 +154,7 @@ class _Asking:
         parts = generator.generate(
             messages_of(problem), think=self.options.think, max_tokens=self.options.answer_tokens
         )
-        with closing_if_generator(parts):
+        with closing(parts):
             for part in parts:
                 match part:
                     case GeneratedText():

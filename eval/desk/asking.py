@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 from eval.desk.cases import DeskCase
@@ -18,7 +18,6 @@ from rag.pipeline import AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, Generator, Message
 from rag.retrieval.question import question_before, visible
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieved
-from rag.streams import closing_if_generator
 from rag.text.language import question_language
 
 # These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
@@ -57,7 +56,7 @@ class Desk:
         """
         options = AskOptions(earlier=case.turns[:-1], think=self.think, fresh=True)
         asking = _Asking(case, Record(case.case_id, "own"))
-        with asking.errors_recorded(), closing_if_generator(self.pipeline.stream(case.question, options)) as events:
+        with asking.errors_recorded(), closing(self.pipeline.stream(case.question, options)) as events:
             for event in events:
                 asking.take(event, self.pipeline.parts.count_tokens)
                 if isinstance(event, Retrieved) and event.answerable and not self.with_model:
@@ -101,7 +100,7 @@ class ModelAlone:
         tokens = self.parts.settings.answer_budget_tokens
 
         def write(generator: Generator) -> str:
-            with closing_if_generator(generator.generate(messages, think=False, max_tokens=tokens)) as parts:
+            with closing(generator.generate(messages, think=False, max_tokens=tokens)) as parts:
                 return "".join(part.text for part in parts if isinstance(part, GeneratedText)).strip()
 
         asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from rag.errors import AnswerCancelled
@@ -50,7 +51,6 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.settings import Settings
-from rag.streams import closing_if_generator
 from rag.text.markup import without_descriptions
 from rag.tracing import Trace
 
@@ -236,7 +236,7 @@ def _written(
     asked = to_reply(messages, request.question, request.language)
     reply = guard_reply(generator, asked, think=request.think, language=request.language, budget=budget)
     governed: GuardedReply | None = None
-    with closing_if_generator(reply):
+    with closing(reply):
         for part in reply:
             if isinstance(part, GuardedReply):
                 governed = part
@@ -259,7 +259,7 @@ def _quoting_reply(
         return None
     asked = to_reply(messages, request.question, language, opening)
     copying = guard_reply(generator, asked, think=False, language=language, budget=budget)
-    with closing_if_generator(copying):
+    with closing(copying):
         copied = "".join(_until_closed(copying))
     begun = begun_conclusion(copied, request.evidence, language)
     if not begun:
@@ -457,9 +457,9 @@ def is_word_for_word(words: str, evidence: Sequence[Evidence]) -> bool:
 
 def _quotation(text: str) -> TextSpan | None:
     """Return the words between the marks that a reply begins with, up to its end while they are not closed."""
-    for opening, closing in _OPENINGS.values():
+    for opening, ending in _OPENINGS.values():
         if text.startswith(opening):
-            ends = (place for place in range(len(opening), len(text)) if text[place] in closing)
+            ends = (place for place in range(len(opening), len(text)) if text[place] in ending)
             return TextSpan(len(opening), next(ends, len(text)))
     return None
 

@@ -10,6 +10,7 @@ texts one of the 1.5B stand-in refused, held out, .26 of 18 without an answer an
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,6 @@ from typing import Self
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
 from rag.storage.calibration import logistic, logit_of, read_calibration
-from rag.streams import closing_if_generator
 
 ANSWERABILITY_PATH = Path(__file__).with_name("answerability.json")
 
@@ -114,7 +114,7 @@ def judge_answerable(
     wording = _ASKED_OF_PART[language].format(part=part) if part else _ASKED[language]
     asked = [*before, replace(last, content=f"{last.content}\n\n{wording}")]
     finished = GenerationFinished()
-    with closing_if_generator(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
+    with closing(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
         for one in parts:
             if isinstance(one, GenerationFinished):
                 finished = one

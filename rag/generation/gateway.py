@@ -30,7 +30,6 @@ from rag.protocols import GenerationPart, Generator, Message
 from rag.queue.admission import Admission, Ticket, Wait
 from rag.queue.ticket_queue import TicketRequest
 from rag.settings import Settings
-from rag.streams import closing_if_generator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -205,10 +204,10 @@ class WatchedGenerator:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield what the generator yields; something comes four times a second."""
         parts = self._generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
-        with closing_if_generator(parts):
+        with closing(parts):
             for part in parts:
                 self._watch(part)
                 yield part

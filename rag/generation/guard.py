@@ -14,6 +14,7 @@ What is decided here, and why:
 import re
 from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -28,7 +29,6 @@ from rag.protocols import (
     Message,
 )
 from rag.schema import Language
-from rag.streams import closing_if_generator
 from rag.text.characters import ideographs, without_invisible
 from rag.text.language import text_language
 from rag.text.sentences import split_sentences
@@ -83,7 +83,7 @@ class _RawReply:
 
 def guard_reply(
     generator: Generator, messages: Sequence[Message], *, think: bool, language: Language, budget: Budget
-) -> Iterator[GeneratedThinking | GeneratedText | GuardedReply]:
+) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
     """Yield the reply as it comes and ``GuardedReply`` last.
 
     A last message of the assistant is the beginning of the reply: it is part of what is yielded, and left out where the
@@ -139,7 +139,7 @@ class _Call:
         tokens = self._budget.answer_tokens + (self._budget.thinking_tokens if self._think else 0)
         parts = self._generator.generate(self._prompt, think=self._think, max_tokens=tokens)
         end = _End.DONE
-        with closing_if_generator(parts):
+        with closing(parts):
             for part in parts:
                 yield from self._take(part)
                 end = self._verdict()

@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Sequence
 
 from rag.generation.oom_fallback import FallbackGenerator
 from rag.ollama.hosts import Hosts, choose_model
@@ -60,7 +61,7 @@ class HostedGenerator:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield what the generator of the usable host that is least used from here yields."""
         self._hosts.require()
         with self._lock:

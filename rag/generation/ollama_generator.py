@@ -16,7 +16,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator as GeneratorObject
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -205,7 +206,7 @@ class OllamaGenerator:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield parts as they come and ``GenerationFinished`` last.
 
         A last assistant message is continued: after its closed ``thinking``, or after its ``content``.  Closing the
@@ -239,7 +240,7 @@ class OllamaGenerator:
         finally:
             connection.abort()
 
-    def _received(self, items: "queue.SimpleQueue[_Item]", model: str) -> Iterator[GenerationPart]:
+    def _received(self, items: "queue.SimpleQueue[_Item]", model: str) -> GeneratorObject[GenerationPart, None, None]:
         text: list[str] = []
         begun = False
         waiting_since = time.monotonic()

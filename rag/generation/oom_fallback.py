@@ -8,6 +8,8 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
+from contextlib import closing
 from dataclasses import dataclass
 
 from rag.errors import ModelTooLarge, OllamaRefused
@@ -18,7 +20,6 @@ from rag.ollama.model_details import ModelDetails
 from rag.ollama.models import ChosenModel, find_installed, is_stand_in
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.settings import Settings
-from rag.streams import closing_if_generator
 
 logger = logging.getLogger(__name__)
 
@@ -121,14 +122,14 @@ class FallbackGenerator:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield what ``OllamaGenerator.generate`` yields; raise what it raises, and ``ModelTooLarge``."""
         while True:
             generator = self._generator
             parts = generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
             has_spoken = False
             try:
-                with closing_if_generator(parts):
+                with closing(parts):
                     for part in parts:
                         has_spoken = has_spoken or part != GeneratedText("")
                         yield part

@@ -12,6 +12,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Generator as GeneratorObject
+from contextlib import closing
 from dataclasses import dataclass
 
 from rag.errors import AnswerCancelled, ModelSaidNothing, ModelTooSlow
@@ -25,7 +26,6 @@ from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Gen
 from rag.queue.estimate import Work
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
-from rag.streams import closing_if_generator
 from rag.text.characters import one_line
 from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, without_brackets
 from rag.text.sentences import split_sentences
@@ -90,7 +90,7 @@ class PictureDescriber:
             written: list[str] = []
             is_cut = True
             parts = generator.generate(messages, think=False, max_tokens=MOST_TOKENS)
-            with closing_if_generator(parts):
+            with closing(parts):
                 for part in parts:
                     if isinstance(part, GeneratedText):
                         written.append(part.text)

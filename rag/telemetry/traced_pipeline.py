@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from functools import lru_cache
 
 from rag.pipeline import AskOptions, Pipeline, PipelineParts
 from rag.schema import Completed, Event, Retrieved
 from rag.settings import Settings
-from rag.streams import closing_if_generator
 from rag.telemetry.answer_spans import AnswerSpan, completed_span, failed_span
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -24,13 +24,13 @@ class TracedPipeline(Pipeline):
         super().__init__(parts)
         self._export = export
 
-    def _events(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def _events(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         started_ns = time.time_ns()
         retrieved: Retrieved | None = None
         is_told = False
         events = super()._events(question, options)
         try:
-            with closing_if_generator(events):
+            with closing(events):
                 for event in events:
                     if isinstance(event, Retrieved):
                         retrieved = event

@@ -9,9 +9,9 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -30,7 +30,6 @@ from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
-from rag.streams import closing_if_generator, let_go
 from rag.text.language import question_language
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
@@ -53,7 +52,7 @@ _MINUTE_SECONDS = 60.0
 class AnswerPipeline(Protocol):
     """What a worker needs of ``rag.pipeline.Pipeline``."""
 
-    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
 
 
@@ -199,7 +198,7 @@ class TurnService:
                 question,
                 AskOptions(owner=owner, fresh=True, earlier=request.earlier, audience=request.user.audience),
             )
-            with closing_if_generator(events):
+            with closing(events):
                 return next(event for event in events if isinstance(event, Retrieved))
 
         return self._searchers.submit(owner, search)
@@ -333,7 +332,7 @@ class TurnService:
         else:
             future.add_done_callback(partial(self._searched, work))
 
-    def _search(self, work: _Work) -> Iterator[Event] | None:
+    def _search(self, work: _Work) -> Generator[Event, None, None] | None:
         """Find the passages, and return the events that follow; None where the turn has ended."""
         live = work.live
         if live.snapshot.final:
@@ -347,7 +346,7 @@ class TurnService:
             self.searches.end(live.record.turn_id)
         return None
 
-    def _is_found(self, live: LiveTurn, events: Iterator[Event]) -> bool:
+    def _is_found(self, live: LiveTurn, events: Generator[Event, None, None]) -> bool:
         """Take in the events until the passages; False, and the events are closed, where the turn ended without."""
         is_found = False
         try:
@@ -361,16 +360,16 @@ class TurnService:
                     break
         finally:
             if not is_found:
-                let_go(events)
+                events.close()
         return is_found
 
-    def _events(self, work: _Work) -> Iterator[Event]:
+    def _events(self, work: _Work) -> Generator[Event, None, None]:
         record = work.live.record
         pipeline = self._pipeline(record.knowledge_base, work.user)
         earlier = self._store.questions_before(record, _EARLIER_QUESTIONS) or work.options.earlier
         return pipeline.stream(record.question, replace(work.options, earlier=earlier))
 
-    def _searched(self, work: _Work, search: "Future[Iterator[Event] | None]") -> None:
+    def _searched(self, work: _Work, search: "Future[Generator[Event, None, None] | None]") -> None:
         """Hand what follows the passages to a thread that may wait for the model."""
         events = search.result() if search.exception() is None else None
         if events is None:
@@ -382,9 +381,9 @@ class TurnService:
         answer = self._answerers.submit(work.options.owner, partial(self._answer, work.live, events))
         answer.add_done_callback(partial(self._settle, work.live))
 
-    def _answer(self, live: LiveTurn, events: Iterator[Event]) -> None:
+    def _answer(self, live: LiveTurn, events: Generator[Event, None, None]) -> None:
         gave_way_at = 0.0
-        with _ending_in_words(live), closing_if_generator(events):
+        with _ending_in_words(live), closing(events):
             for event in events:
                 if not live.apply(event):
                     return

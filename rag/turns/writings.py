@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Generator as GeneratorObject
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from secrets import token_urlsafe
@@ -42,7 +43,6 @@ from rag.queue.estimate import Work
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Language
 from rag.storage.access import LOCAL_USER, User
-from rag.streams import closing_if_generator
 from rag.turns.fairness import FairPool, Share
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure
@@ -229,7 +229,7 @@ class WritingService:
 
         def run(generator: Generator) -> GeneratorObject[_Part, None, GuardedReply]:
             reply = guard_reply(generator, messages, think=False, language=writing.language, budget=budget)
-            with closing_if_generator(reply):
+            with closing(reply):
                 for part in reply:
                     if isinstance(part, GuardedReply):
                         return part

@@ -1,6 +1,6 @@
 """The faces for LangChain, inside real chains."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from langchain_core.output_parsers import StrOutputParser
 
@@ -20,7 +20,7 @@ class FakePipeline:
         self.asked: list[tuple[str, bool | None, int | None]] = []
         self.was_generating = False
 
-    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         self.asked.append((question, options.think, options.top_k))
         yield Retrieved((PASSAGE,), not self.refused, 0.9, 1)
         self.was_generating = True

@@ -500,7 +500,7 @@ def test_an_answer_teaches_how_long_one_takes_also_where_nobody_reads_on_behind_
     turns.close()
     events = broken.pipeline.stream("How long?")
     assert isinstance([next(events), next(events)][-1], AnswerDelta)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     learnt = [desk.admission.occupancy().average_seconds is not None for desk in (whole, left, broken)]
     assert learnt == [True, True, False]
 
@@ -528,7 +528,7 @@ def test_closing_the_stream_frees_the_model(tmp_path: Path) -> None:
     events = desk.pipeline.stream("How long?")
     assert isinstance(next(events), Retrieved)
     assert isinstance(next(events), AnswerDelta)
-    events.close()  # type: ignore[attr-defined]  # a generator, though it is declared as an iterator
+    events.close()
     assert desk.generator.closed == 1
     assert desk.admission.occupancy().running == 0
 
@@ -612,7 +612,7 @@ def test_identical_questions_in_flight_share_one_generation(tmp_path: Path) -> N
     assert desk.admission.occupancy().running == 1
     assert desk.admission.occupancy().waiting == 0
     stop.set()
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     gate.set()
     *_, completed = second
     assert isinstance(completed, Completed)
@@ -628,9 +628,9 @@ def test_the_last_to_leave_frees_the_slot(tmp_path: Path) -> None:
     streams = [desk.pipeline.stream("How long?") for _ in range(2)]
     for stream in streams:
         assert [type(next(stream)) for _ in range(2)] == [Retrieved, AnswerDelta]
-    streams[0].close()  # type: ignore[attr-defined]
+    streams[0].close()
     assert desk.admission.occupancy().running == 1
-    streams[1].close()  # type: ignore[attr-defined]
+    streams[1].close()
     assert (desk.admission.occupancy().running, desk.generator.closed) == (0, 1)
 
 
@@ -675,7 +675,7 @@ def test_beyond_the_questions_that_may_wait_a_person_has_the_passages_and_a_sent
         next(events)
     waits = pipeline.stream("How long?")
     assert isinstance([next(waits) for _ in range(2)][-1], Queued), "a command has no such limit"
-    waits.close()  # type: ignore[attr-defined]
+    waits.close()
     waiting.close()
     running.close()
 

@@ -7,7 +7,8 @@ import json
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -85,7 +86,7 @@ class ScenePipeline:
         for language in WORDS:
             evidence(language)  # read from the disk now, while nobody waits for it
 
-    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> GeneratorObject[Event, None, None]:
         question = clean_question(question, 8000)
         self._gates.earlier[question] = options.earlier
         written = None
@@ -118,7 +119,7 @@ class Writer(ScriptedGenerator):
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         self.calls.append(list(messages))
         yield GeneratedText("")
         while not self.gate.wait(timeout=0.02):

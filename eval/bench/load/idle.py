@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator as GeneratorObject
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class NoModel:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         """Yield one text."""
         yield GeneratedText("".join(answer_pieces(messages[-1].content, _ANSWER_TOKENS)).strip())
         yield GenerationFinished()

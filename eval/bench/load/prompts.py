@@ -1,6 +1,7 @@
 """What the model is sent: the product's own requests, taken down without asking it, and plain ones beside them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.golden import GoldenQuestion
@@ -48,7 +49,7 @@ class _TakesDown:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         self.taken = (tuple(messages), think, max_tokens)
         raise AnswerCancelled
 

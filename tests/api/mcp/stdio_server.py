@@ -7,7 +7,8 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Sequence
 from pathlib import Path
 
 from api.mcp.over_stdio import speak
@@ -27,7 +28,7 @@ class WatchedModel(HeldModel):
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         answering = self._folder / "answering"
         answering.touch()
         sys.stdout.write("what a library prints\n")

@@ -140,7 +140,7 @@ def test_closing_closes_the_call() -> None:
     generator = replies(text("You have thirty days to send anything back to us. It is free."))
     parts = guard_reply(generator, QUESTION, think=False, language="en", budget=Budget(5, 50))
     assert next(parts)
-    parts.close()  # type: ignore[attr-defined]  # a generator, though it is declared as an iterator
+    parts.close()
     assert generator.closed == 1
 
 

@@ -143,7 +143,7 @@ def test_closing_ends_the_request_even_before_the_first_token(ollama: FakeOllama
     assert next(parts) == GeneratedText("")  # the heartbeat
     while not ollama.requests:  # a busy machine needs more than one to send the request
         next(parts)
-    parts.close()  # type: ignore[attr-defined]  # the protocol promises an iterator; this one is a generator
+    parts.close()
     assert ollama.hung_up.wait(timeout=20)  # the pause is longer
 
 
@@ -151,7 +151,7 @@ def test_closing_in_mid_answer_ends_the_request(ollama: FakeOllama) -> None:
     ollama.steps = [content("one"), Pause(30), content("two"), done()]
     parts = _generator(ollama).generate(QUESTION, think=False, max_tokens=9)
     assert next(part for part in parts if part != GeneratedText("")) == GeneratedText("one")
-    parts.close()  # type: ignore[attr-defined]  # see above
+    parts.close()
     assert ollama.hung_up.wait(timeout=20)
 
 

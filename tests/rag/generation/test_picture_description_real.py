@@ -8,6 +8,7 @@ import hashlib
 import os
 import signal
 import threading
+from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -235,7 +236,7 @@ class _Fatal:
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
-    ) -> Iterator[GenerationPart]:
+    ) -> GeneratorObject[GenerationPart, None, None]:
         if not self.killed:
             self.killed = True
             leader = serving_leader(self.settings)

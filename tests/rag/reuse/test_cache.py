@@ -215,7 +215,7 @@ def test_a_stopped_answer_is_not_kept(tmp_path: Path) -> None:
     events = desk.pipeline.stream(QUESTION)
     next(events)
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert not (desk.folder / CACHE_NAME).exists()
 
 

@@ -161,7 +161,7 @@ def test_what_failed_and_what_was_left_is_told_by_its_errors_name(tmp_path: Path
         broken.answer(QUESTION)
     left = pipeline.stream(QUESTION)
     next(left)
-    left.close()  # type: ignore[attr-defined]
+    left.close()
     export.close()
     spans = collector.spans()
     assert [attributes(span) for span in spans] == [

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class StepPipeline:
         self.owners: list[str] = []
         self.closed = 0
 
-    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         cancelled = options.cancelled
         self.asked.append((question, options.think))
         self.earlier.append(options.earlier)
@@ -337,7 +337,7 @@ def test_events_after_a_stop_change_nothing(start: Start) -> None:
     gate = threading.Event()
 
     class Deaf(StepPipeline):
-        def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+        def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
             yield FOUND
             gate.wait(10)
             yield AnswerDelta("late")
@@ -524,7 +524,7 @@ class HeldSearches(StepPipeline):
         super().__init__()
         self.gate = threading.Event()
 
-    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+    def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         if options.owner == "flooder":
             assert self.gate.wait(timeout=10)
         yield from EVENTS
