@@ -107,15 +107,17 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
     answer = snapshot.answer
     if snapshot.state == "refused" or snapshot.answerable is False or (answer is not None and answer.quoted):
         return None
-    for passage in snapshot.evidence:
-        if passage.quoted and not doubt(passage, language):
-            return {
-                "number": passage.number,
-                "passage": f"{passage.number} · {one_line(passage.title)}",
-                "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
-                "lang": passage.language,
-            }
-    return None
+    excerpts: list[Data] = [
+        {
+            "number": passage.number,
+            "passage": f"{passage.number} · {one_line(passage.title)}",
+            "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
+            "lang": passage.language,
+        }
+        for passage in snapshot.evidence
+        if passage.quoted and not doubt(passage, language)
+    ]
+    return {"excerpts": excerpts, "text": "\n\n".join(str(one["text"]) for one in excerpts)} if excerpts else None
 
 
 def evidence_data(

@@ -126,9 +126,9 @@ def plain_answer(text: str, case: DeskCase, parts: PipelineParts, *, refused: bo
     )
 
 
-def best_match(evidence: Sequence[Evidence]) -> Evidence | None:
-    """Return the passage whose sentences stand in the best match box: the first that may be passed on as it is."""
-    return next((one for one in evidence if one.quoted and one.audience == "public" and one.is_in_force), None)
+def best_match(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Return the passages whose sentences stand in the best match box: those that may be passed on as they are."""
+    return [one for one in evidence if one.quoted and one.audience == "public" and one.is_in_force]
 
 
 @dataclass(slots=True)
@@ -176,12 +176,12 @@ class _Asking:
             return Passages(documents, "\n\n".join(texts), sum(map(count_tokens, texts)))
 
         question, evidence = visible(self.case.question), event.evidence
-        best = best_match(evidence) if event.answerable else None
+        best = best_match(evidence) if event.answerable else []
         return replace(
             self.record,
             shown=passages(evidence, lambda one: one.text),
             sent=passages([one for one in evidence if one.sent], _sent),
-            best=passages([best] if best else [], _quoted),
+            best=passages(best, _quoted),
             quoted=passages([one for one in evidence if one.quoted], _quoted),
             answerable=event.answerable,
             probability=event.answerable_probability,

@@ -161,7 +161,7 @@ def _passage(number: int, name: str, first: str, focus: str, last: str) -> Evide
         audience=article.audience,
         source=article.source,
         expired_on=date(2026, 3, 31) if "2025" in name else None,
-        quoted=(TextSpan(focus_start, focus_end),) if number == 1 else (),
+        quoted=(TextSpan(focus_start, focus_end),) if number <= 2 else (),
     )
 
 

@@ -65,7 +65,7 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
 def test_the_best_match_can_be_used_before_the_model_has_spoken(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(until="line"), "queued")
-    best = desk.page.locator(".best-text").inner_text()
+    best = "\n\n".join(desk.page.locator(".excerpt span").all_inner_texts())
     desk.page.get_by_role("button", name=translate("ui.use_this", language)).click()
     expect(desk.editor).to_have_value(best)
     expect(desk.editor).to_be_focused()

@@ -191,8 +191,8 @@ def test_the_best_match_is_there_before_the_answer_and_not_beside_itself() -> No
     best = answer_data(waiting, READING)["best"]
     passage = DONE.evidence[0]
     assert isinstance(best, dict)
-    assert best["number"] == 1
-    assert str(best["text"]) in passage.text
+    assert [one["number"] for one in best["excerpts"]] == [1, 2]
+    assert best["excerpts"][0]["text"] in passage.text
     assert answer_data(DONE, READING)["best"] == best
     reply = reply_data(waiting, READING)
     assert reply is not None
@@ -209,10 +209,21 @@ def test_the_best_match_is_there_before_the_answer_and_not_beside_itself() -> No
     assert quoted["verdict"] == {"kind": "good", "words": "Quoted from the knowledge base"}
 
 
+def test_the_best_match_names_the_place_of_each_excerpt() -> None:
+    best = answer_data(DONE, READING)["best"]
+    assert isinstance(best, dict)
+    assert [one["passage"].partition(" · ")[0] for one in best["excerpts"]] == ["1", "2"]
+    assert best["text"] == "\n\n".join(one["text"] for one in best["excerpts"])
+
+
 def test_nothing_internal_or_outdated_is_offered_as_the_best_match() -> None:
     first, *rest = DONE.evidence
     for changed in (replace(first, audience="internal"), replace(first, expired_on=date(2026, 3, 31))):
-        assert answer_data(replace(DONE, evidence=(changed, *rest)), READING)["best"] is None
+        best = answer_data(replace(DONE, evidence=(changed, *rest)), READING)["best"]
+        assert isinstance(best, dict)
+        assert [one["number"] for one in best["excerpts"]] == [2]
+    alone = replace(DONE, evidence=(replace(first, audience="internal"),))
+    assert answer_data(alone, READING)["best"] is None
     assert answer_data(replace(DONE, state="refused", answer=refusal("en")), READING)["best"] is None
 
 

@@ -82,16 +82,21 @@ class View {
     this.at("best").hidden = !best;
     if (!best) return;
     this.at("best-label").textContent = this.words.best_match;
-    this.at("best-text").textContent = best.text;
-    this.at("best-text").lang = best.lang;
-    const origin = this.at("origin");
-    origin.textContent = best.number;
-    origin.lang = best.lang;
-    origin.title = best.passage;
-    origin.setAttribute("aria-label", best.passage);
-    origin.onclick = () => tell("cite", { turn, number: best.number, sentence: null });
+    this.at("best-text").replaceChildren(...best.excerpts.map((excerpt) => this.excerpt(excerpt, turn)));
     this.at("use").textContent = this.words.use_this;
     this.at("use").onclick = () => tell("use", { turn, text: best.text });
+  }
+
+  excerpt({ number, passage, text, lang }, turn) {
+    const line = element("p", "excerpt");
+    line.append(element("span", "", text));
+    line.lang = lang;
+    const origin = line.appendChild(element("button", "origin", String(number)));
+    origin.type = "button";
+    origin.title = passage;
+    origin.setAttribute("aria-label", passage);
+    origin.onclick = () => tell("cite", { turn, number, sentence: null });
+    return line;
   }
 
   say(feed) {

@@ -132,10 +132,11 @@ def test_sentences_taken_for_orders_are_kept(tmp_path: Path) -> None:
     assert Desk(Pipeline(offline_parts(tmp_path / "b")), with_model=False).ask(ordering).guards.cuts_question
 
 
-def test_the_best_match_is_the_first_passage_that_may_be_passed_on() -> None:
+def test_the_best_match_is_of_the_passages_that_may_be_passed_on() -> None:
     def passage(number: int, **changes: object) -> Evidence:
         given = Evidence(number, "a", "a", "", (), RULE, 0, 9, 0, 9, "en", quoted=(TextSpan(0, 9),))
         return replace(given, **changes)  # type: ignore[arg-type]
 
-    assert best_match([passage(1, audience="internal"), passage(2, quoted=()), passage(3)]) == passage(3)
-    assert best_match([passage(1, audience="internal")]) is None
+    shown = [passage(1, audience="internal"), passage(2, quoted=()), passage(3), passage(4)]
+    assert best_match(shown) == shown[2:]
+    assert best_match([passage(1, audience="internal")]) == []
