@@ -27,6 +27,7 @@ from rag.people.first_admin import FirstAdmin
 from rag.people.keys import ApiKeys
 from rag.people.sign_ins import SignIns
 from rag.performance import PerformanceReports, PersonalPerformance
+from rag.priority import take_short_turns
 from rag.protocols import Embedder
 from rag.reuse.curated import Curation
 from rag.schema import Language
@@ -231,7 +232,11 @@ def performance_reports(settings: Settings) -> PerformanceReports:
 
 
 def open_services(settings: Settings) -> SharedServices:
-    """Make the services for these settings, and begin to warm them in the background."""
+    """Make the services for these settings, and begin to warm them in the background.
+
+    The threads of the process take short turns from then on (``rag.priority.take_short_turns``).
+    """
+    take_short_turns()
     bases = KnowledgeBases(settings.knowledge_folder)
     builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,6 +48,16 @@ def asked(services: SharedServices, question: str) -> TurnSnapshot:
     return services.turns.wait(
         services.turns.submit("token", TurnRequest(question, session="local")), lambda _: False, timeout_seconds=60
     )
+
+
+def test_the_threads_of_a_server_take_short_turns(opened: Open, tmp_path: Path) -> None:
+    """Else whoever reads one row waits up to 5 ms for a search: Python's own value."""
+    before = sys.getswitchinterval()
+    try:
+        opened(Settings(data_dir=tmp_path, ollama_host=f"127.0.0.1:{free_port()}"))
+        assert sys.getswitchinterval() == pytest.approx(0.001)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_without_a_knowledge_base_a_question_ends_in_words(opened: Open, tmp_path: Path) -> None:
