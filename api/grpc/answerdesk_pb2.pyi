@@ -394,7 +394,7 @@ class IngestEvent(_message.Message):
     def __init__(self, job_id: _Optional[int] = ..., stage: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., troubles: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., summary: _Optional[_Union[IngestSummary, _Mapping]] = ...) -> None: ...
 
 class IngestSummary(_message.Message):
-    __slots__ = ("published", "generation", "documents", "passages", "added", "changed", "unchanged", "moved", "retired", "missing", "failures", "seconds")
+    __slots__ = ("published", "generation", "documents", "passages", "added", "changed", "unchanged", "moved", "retired", "missing", "failures", "seconds", "undescribed_pictures")
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -407,6 +407,7 @@ class IngestSummary(_message.Message):
     MISSING_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    UNDESCRIBED_PICTURES_FIELD_NUMBER: _ClassVar[int]
     published: bool
     generation: int
     documents: int
@@ -419,7 +420,8 @@ class IngestSummary(_message.Message):
     missing: int
     failures: int
     seconds: float
-    def __init__(self, published: _Optional[bool] = ..., generation: _Optional[int] = ..., documents: _Optional[int] = ..., passages: _Optional[int] = ..., added: _Optional[int] = ..., changed: _Optional[int] = ..., unchanged: _Optional[int] = ..., moved: _Optional[int] = ..., retired: _Optional[int] = ..., missing: _Optional[int] = ..., failures: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+    undescribed_pictures: int
+    def __init__(self, published: _Optional[bool] = ..., generation: _Optional[int] = ..., documents: _Optional[int] = ..., passages: _Optional[int] = ..., added: _Optional[int] = ..., changed: _Optional[int] = ..., unchanged: _Optional[int] = ..., moved: _Optional[int] = ..., retired: _Optional[int] = ..., missing: _Optional[int] = ..., failures: _Optional[int] = ..., seconds: _Optional[float] = ..., undescribed_pictures: _Optional[int] = ...) -> None: ...
 
 class JudgeRequest(_message.Message):
     __slots__ = ("turn_id", "useful", "reason", "outcome", "changed_share")

@@ -135,6 +135,7 @@ def _result(result: object) -> Figures | None:
             "retired": summary.retired,
             "missing": summary.missing,
             "failures": len(summary.failures),
+            "undescribed_pictures": summary.undescribed.pictures,
             "seconds": round(summary.seconds, 3),
         }
     if isinstance(result, GenerationInfo):

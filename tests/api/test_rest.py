@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from ingest.summary import IngestSummary, Undescribed
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 from tests.support.waiting import until
 
@@ -201,6 +202,23 @@ def test_files_wait_until_they_are_published(api: OfflineServer, http: httpx.Cli
     assert http.get(f"{base}/files").json() == {"files": []}
     generations = http.get(f"{base}/generations").json()["generations"]
     assert generations[0]["can_serve_again"]
+
+
+def test_an_ingest_tells_how_many_pictures_nobody_described(
+    api: OfflineServer, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(*_: object) -> IngestSummary:
+        counts = {"added": 1, "changed": 0, "unchanged": 4, "retired": 0, "moved": 0, "missing": 0, "embedded": 2}
+        left = Undescribed(3, {"en": "it is away", "zh": "不在"})
+        return IngestSummary(2, 5, 8, failures=(), seconds=0.4, undescribed=left, **counts)
+
+    monkeypatch.setattr(api.services.shelf, "run", play)
+    base = "/api/v1/knowledge-bases/default"
+    http.put(f"{base}/files/lamp.md", content=b"# Lamp")
+    begun = http.post(f"{base}/ingests", json={}).json()
+    result = _ended(http, f"{base}/ingests/{begun['job_id']}")["result"]
+    assert (result["added"], result["undescribed_pictures"]) == (1, 3)
+    http.delete(f"{base}/files")
 
 
 def _ended(http: httpx.Client, address: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from api.grpc import answerdesk_pb2 as wire
 from api.services.jobs import JobControl
 from ingest.job import IngestJob
-from ingest.summary import IngestProgress, IngestSummary
+from ingest.summary import IngestProgress, IngestSummary, Undescribed
 from rag.errors import DocumentUnreadable, SourceMissing
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
@@ -169,7 +169,14 @@ def _played(face: GrpcFace, monkeypatch: pytest.MonkeyPatch, _nothing_waits: Non
             raise SourceMissing(path="away")
         counts = {"added": 1, "changed": 0, "unchanged": 4, "retired": 0, "moved": 0, "missing": 0, "embedded": 2}
         return IngestSummary(
-            published=not job.rehearsal, generation=2, documents=5, chunks=8, failures=(trouble,), seconds=0.4, **counts
+            published=not job.rehearsal,
+            generation=2,
+            documents=5,
+            chunks=8,
+            failures=(trouble,),
+            seconds=0.4,
+            undescribed=Undescribed(3, {"en": "it is away", "zh": "不在"}),
+            **counts,
         )
 
     monkeypatch.setattr(face.api.services.shelf, "run", play)
@@ -189,6 +196,7 @@ def test_an_ingest_tells_how_far_it_is_and_what_it_did(face: GrpcFace) -> None:
     summary = events[-1].summary
     assert (summary.published, summary.generation, summary.documents, summary.passages) == (True, 2, 5, 8)
     assert (summary.added, summary.unchanged, summary.failures) == (1, 4, 1)
+    assert summary.undescribed_pictures == 3
 
 
 @pytest.mark.usefixtures("_played")
