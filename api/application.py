@@ -34,6 +34,7 @@ from api.rest.asking import asking_routes
 from api.rest.bodies import ProblemBody
 from api.rest.knowledge import knowledge_routes
 from api.rest.quality import quality_routes
+from api.rest.rewriting import rewriting_routes
 from api.rest.status import status_routes
 from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable
@@ -71,8 +72,8 @@ def api_application(
         responses=problems,
     )
     native = APIRouter(prefix=NATIVE)
-    for routes in (asking_routes(access), knowledge_routes(access), quality_routes(access)):
-        native.include_router(routes)
+    for routes in (asking_routes, rewriting_routes, knowledge_routes, quality_routes):
+        native.include_router(routes(access))
     application.include_router(native)
     openai = openai_routes(access)
     application.include_router(openai, prefix="/v1")

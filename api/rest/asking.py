@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
 from api.callers import Caller, language_of
 from api.event_streams import STILL_HERE, event_stream
 from api.idempotency import LONGEST_KEY
-from api.problems import problem_of_failure
 from api.questions import Questions
 from api.rest.bodies import (
     Ask,
@@ -26,7 +25,7 @@ from api.rest.bodies import (
     TurnLine,
     TurnList,
 )
-from api.rest.values import curated_body, problem_body, turn_body
+from api.rest.values import curated_body, failed_response, problem_body, turn_body
 from api.settled_text import SettledText
 from api.stream_place import NewsName, StreamPlace
 from api.wire import evidence_data
@@ -227,9 +226,7 @@ def _answered(turn: TurnSnapshot, language: Language) -> Response:
     """Return the turn, or, of one that failed, its problem: the status says so too."""
     if turn.failure is None:
         return Response(turn_body(turn, language).model_dump_json(), media_type="application/json")
-    problem = problem_of_failure(turn.failure, language)
-    content = problem.as_problem() | {"turn_id": turn.turn_id}
-    return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
+    return failed_response(turn.failure, turn.turn_id, language)
 
 
 async def turn_events(

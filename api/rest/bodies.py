@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from rag.rewriting.prompts import Wish
 from rag.schema import Audience, Language
 from rag.storage.curated import CuratedState
 from rag.storage.feedback import FeedbackReason, Outcome
@@ -203,6 +204,36 @@ class Judgement(Body):
     reason: FeedbackReason | None = None
     outcome: Outcome | None = None
     changed_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+
+
+class Rewriting(Body):
+    """A draft as it stands, and what is to become of it."""
+
+    text: Annotated[WordedText, Field(description="the reply to the customer; 8,000 characters at most")]
+    wish: Annotated[
+        Wish, Field(description="another tone or length; `translate`: into the language of the turn's question")
+    ]
+
+
+class FindingBody(BaseModel):
+    """What the model changed: ``before`` was there, ``after`` came instead or in addition; either may be empty."""
+
+    reason: Literal["changed", "lost", "added", "denial", "length", "cut", "same"]
+    before: str
+    after: str
+    detail: str
+
+
+class RewrittenBody(BaseModel):
+    """A draft in other words.  ``refused``: the model changed what it says, so there is no text but a finding."""
+
+    turn_id: str
+    wish: Wish
+    state: Literal["done", "refused"]
+    text: str
+    finding: FindingBody | None
+    model: str
+    stand_in: bool
 
 
 class Correction(Body):

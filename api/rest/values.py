@@ -2,15 +2,29 @@
 
 from collections.abc import Sequence
 
+from fastapi.responses import JSONResponse, Response
+
 from api.problems import Problem, problem_of_failure
-from api.rest.bodies import CuratedBody, DocumentLine, JobBody, Passage, ProblemBody, StageTime, Trouble, TurnBody
+from api.rest.bodies import (
+    CuratedBody,
+    DocumentLine,
+    FindingBody,
+    JobBody,
+    Passage,
+    ProblemBody,
+    RewrittenBody,
+    StageTime,
+    Trouble,
+    TurnBody,
+)
 from api.services.jobs import Job
 from api.wire import answer_data, evidence_data
 from ingest.summary import IngestProgress, IngestSummary
+from rag.rewriting.prompts import Wish
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer
 from rag.storage.store import DocumentRow, GenerationInfo
-from rag.turns import TurnSnapshot
+from rag.turns import Failure, TurnSnapshot, WritingSnapshot
 
 Figures = dict[str, int | float | bool | str | None]
 
@@ -60,6 +74,31 @@ def problem_body(turn: TurnSnapshot, language: Language) -> ProblemBody:
 def as_body(problem: Problem) -> ProblemBody:
     """Return a problem as a part of a body."""
     return ProblemBody.model_validate(problem.as_problem())
+
+
+def failed_response(failure: Failure, turn_id: str, language: Language) -> Response:
+    """Return why work beside a turn has no result, as its problem."""
+    problem = problem_of_failure(failure, language)
+    content = problem.as_problem() | {"turn_id": turn_id}
+    return JSONResponse(content, problem.status, problem.headers(), media_type="application/problem+json")
+
+
+def rewritten_body(writing: WritingSnapshot, turn_id: str, wish: Wish, language: Language) -> RewrittenBody:
+    """Return a draft in other words, or what the check found in them."""
+    found = writing.finding
+    finding = None
+    if found is not None:
+        details = {name: str(found.details[name]) for name in ("reason", "before", "after")}
+        finding = FindingBody.model_validate(details | {"detail": found.text(language)})
+    return RewrittenBody(
+        turn_id=turn_id,
+        wish=wish,
+        state="done" if finding is None else "refused",
+        text=writing.text,
+        finding=finding,
+        model=writing.model,
+        stand_in=writing.stand_in,
+    )
 
 
 def curated_body(curated: CuratedAnswer, doubtful: Sequence[str] | None = None) -> CuratedBody:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from rag.errors import FactsChanged, RewritingUnusable, TurnMissing
+from rag.errors import FactsChanged, NotPermitted, RewritingUnusable, TurnMissing
 from rag.rewriting.check import check_rewritten, check_translated
 from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language
@@ -51,7 +51,8 @@ class Translations:
 class PersonalRewritings:
     """Lets the model write for somebody.  Every call asks anew ``who`` is there, and whether the turn is theirs to see.
 
-    What was begun is seen and stopped only by who began it.
+    What was begun is seen and stopped only by who began it.  Drafts are colleagues' work: a user for the public
+    audience is refused with ``NotPermitted``.
     """
 
     def __init__(
@@ -119,6 +120,8 @@ class PersonalRewritings:
         self._writings.cancel(writing_id)
 
     def _seen(self, turn_id: str) -> TurnSnapshot:
+        if self._who().audience == "public":
+            raise NotPermitted(role="agent")
         turn = self._turns.snapshot(turn_id)
         if turn is None:
             raise TurnMissing

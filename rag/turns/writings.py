@@ -84,7 +84,7 @@ class WritingSnapshot:
     """A text at one moment.  ``source`` is what it is made of, ``text`` the new one, whole, once it is ``done``.
 
     ``ahead`` and ``wait_seconds`` are those of ``rag.schema.Queued``, None while nobody is ahead.  ``user`` and
-    ``knowledge_base`` say whose it is.
+    ``knowledge_base`` say whose it is.  ``finding`` is what the check found in a text that is ``refused``.
     """
 
     writing_id: str
@@ -98,6 +98,7 @@ class WritingSnapshot:
     model: str = ""
     stand_in: bool = False
     failure: Failure | None = None
+    finding: FactsChanged | None = None
 
     @property
     def final(self) -> bool:
@@ -210,7 +211,7 @@ class WritingService:
         except AnswerCancelled as error:
             live.snapshot = replace(live.snapshot, state="stopped", failure=Failure.of(error))
         except FactsChanged as error:
-            live.snapshot = replace(live.snapshot, state="refused", failure=Failure.of(error))
+            live.snapshot = replace(live.snapshot, state="refused", failure=Failure.of(error), finding=error)
         except AnswerdeskError as error:
             live.snapshot = replace(live.snapshot, state="failed", failure=Failure.of(error))
         else:

@@ -38,7 +38,7 @@ from rag.storage.access import KnowledgeBases, User
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts
-from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService
+from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService, WritingService, parts_of
 from tests.conftest import free_port
 
 FINANCE = (
@@ -179,6 +179,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         ),
         people=people,
         corrections=corrections,
+        writings=WritingService(parts_of(pipelines)),
     )
 
 

@@ -35,6 +35,7 @@ SMALL_BODIES = {
     "/api/v1/knowledge-bases/{base}/evaluations": {"kind": "retrieval"},
     "/api/v1/turns/{turn_id}/feedback": {"useful": True},
     "/api/v1/turns/{turn_id}/correction": {"answer": "Ada."},
+    "/api/v1/turns/{turn_id}/rewritings": {"text": "Ada allows it.", "wish": "shorter"},
 }
 
 
