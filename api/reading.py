@@ -1,7 +1,7 @@
 """Knowledge bases and documents, as programs read them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -9,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access
 from api.callers import Caller
 from api.services.jobs import Job
-from api.services.knowledge import KnowledgeService
 from api.services.shared import DeskServices
 from rag.errors import DocumentMissing, JobMissing
 from rag.schema import Document
@@ -40,23 +39,27 @@ def desk_of(access: Access, caller: Caller, named: str | None) -> DeskServices:
     return access.desk(caller, access.base_for(caller, named))
 
 
-def latest_job(library: KnowledgeService, number: int) -> Job:
-    """Return the last job that changed a knowledge base; with a ``number`` other than 0, this one.
+JobNow = Callable[[], Job | None]
+"""Returns the last job of a lane as it is now; None where there was none."""
+
+
+def latest_job(now: JobNow, number: int) -> Job:
+    """Return the last job of a lane; with a ``number`` other than 0, this one.
 
     Raises ``JobMissing``.
     """
-    job = library.job()
+    job = now()
     if job is None or number not in (0, job.job_id):
         raise JobMissing(number=number)
     return job
 
 
-async def watched_job(library: KnowledgeService, job: Job) -> AsyncIterator[Job]:
+async def watched_job(now: JobNow, job: Job) -> AsyncIterator[Job]:
     """Yield a job as it is now, and again at each look until it has ended.  Raises ``JobMissing``."""
     yield job
     while job.running:
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
-        job = await run_in_threadpool(latest_job, library, job.job_id)
+        job = await run_in_threadpool(latest_job, now, job.job_id)
         yield job
 
 

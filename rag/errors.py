@@ -26,6 +26,8 @@
     │   ├── RequestTooLarge
     │   ├── TooManyAtOnce
     │   ├── ModelUnknown
+    │   ├── ModelNotInstalled
+    │   ├── ModelsBusy
     │   ├── IdempotencyConflict
     │   └── IdempotencyRunning
     ├── KnowledgeError                      3     the knowledge base
@@ -368,6 +370,14 @@ class TooManyAtOnce(RequestError):
 
 class ModelUnknown(RequestError):
     """No knowledge base that the caller may read is called as ``model`` says, or its ending is unknown."""
+
+
+class ModelNotInstalled(RequestError):
+    """A program named a ``model`` that is not installed."""
+
+
+class ModelsBusy(RequestError):
+    """Another job that makes models, or one that moves them, was begun by ``holder`` and has not ended."""
 
 
 class IdempotencyConflict(RequestError):

@@ -122,7 +122,7 @@ async def _whole(requests: AsyncIterator[wire.PutDocumentRequest], limit: int) -
 def _begun(library: KnowledgeService, request: wire.IngestRequest) -> Job:
     """Begin an ingest, or return the one that is to be followed."""
     if request.follow:
-        return latest_job(library, 0)
+        return latest_job(library.job, 0)
     roots = tuple(request.roots)
     if request.rehearsal:
         return library.check(roots, prune=request.prune)
@@ -132,7 +132,7 @@ def _begun(library: KnowledgeService, request: wire.IngestRequest) -> Job:
 async def _progress(library: KnowledgeService, job: Job) -> AsyncIterator[tuple[Job, wire.IngestEvent]]:
     """Yield a job and how far it is, whenever that is new, and when it has ended."""
     told, last = 0, None
-    async for state in watched_job(library, job):
+    async for state in watched_job(library.job, job):
         event = values.ingest_event(state, state.troubles[told:])
         told = len(state.troubles)
         if event != last or not state.running:

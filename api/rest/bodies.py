@@ -29,6 +29,8 @@ def _require_words(text: str) -> str:
     return text
 
 
+_LONGEST_MODEL_NAME = 120
+ModelName = Annotated[str, Field(min_length=1, max_length=_LONGEST_MODEL_NAME, description="as `GET /models` names it")]
 QuestionText = Annotated[str, _WORDED]
 """A text with a letter or a figure in it; ``clean_question`` says what is missing, so here that is only described."""
 WordedText = Annotated[str, _WORDED, AfterValidator(_require_words)]
@@ -390,7 +392,7 @@ class JobBody(BaseModel):
     done: int
     total: int
     troubles: list[Trouble]
-    result: dict[str, int | float | bool | str | None] | None
+    result: dict[str, int | float | bool | str | list[str] | None] | None
     problem: ProblemBody | None
 
 
@@ -435,6 +437,63 @@ class RunList(BaseModel):
 
     runs: list[RunBody]
     running: JobBody | None
+
+
+class ModelJob(Body):
+    """What is to become of a model: `use` lets it answer from the server's next start on."""
+
+    kind: Literal["pull", "load", "unload", "use", "delete"]
+    name: ModelName
+
+
+class QuantizingJob(Body):
+    """A smaller model is to be made of one; an empty ``new_name`` names it after its source."""
+
+    kind: Literal["quantize"]
+    name: ModelName
+    quantization: Literal["q8_0", "q4_K_M", "q4_K_S", "q4_0"]
+    new_name: Annotated[str, Field(max_length=_LONGEST_MODEL_NAME)] = ""
+
+
+class ModelBody(BaseModel):
+    """An installed model; ``answers_next``: from the server's next start on.
+
+    ``memory_bytes`` and ``context_tokens`` are 0, and ``loaded_until`` is empty, where it is not in memory.
+    ``reconstructed_from`` is the quantization that a larger model was made of, or empty.
+    """
+
+    name: str
+    size_bytes: int
+    parameters: str
+    quantization: str
+    stand_in: bool
+    answers: bool
+    answers_next: bool
+    memory_bytes: int
+    context_tokens: int
+    loaded_until: str
+    has_chat_format: bool
+    thinks: bool
+    reconstructed_from: str
+
+
+class ModelList(BaseModel):
+    """The models of the first host, as seen seconds ago; ``looked`` false: the first look goes on.
+
+    ``problem`` is why the model server does not answer.  ``answers`` are being written now; ``slots`` and
+    ``context_tokens`` are the settings', which a server that is not ``managed`` by this program need not follow.
+    ``jobs`` are the last ones that made and that moved a model.
+    """
+
+    models: list[ModelBody]
+    looked: bool
+    problem: ProblemBody | None
+    answers: int
+    managed: bool
+    slots: int
+    context_tokens: int
+    hosts: int
+    jobs: list[JobBody]
 
 
 class Ready(BaseModel):

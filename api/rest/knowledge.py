@@ -1,6 +1,5 @@
 """Knowledge bases: their documents, files that wait, ingests, generations and new contact details."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -9,8 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
 from api.callers import Caller, language_of
-from api.event_streams import event_stream
-from api.reading import latest_job, read_stretch, watched_job
+from api.reading import latest_job, read_stretch
 from api.rest.bodies import (
     BASE_NAME,
     BaseBody,
@@ -26,20 +24,12 @@ from api.rest.bodies import (
     WaitingFile,
     WaitingList,
 )
+from api.rest.jobs import JOB_EVENTS, job_stream
 from api.rest.values import document_line, job_body
-from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
 from rag.errors import RequestUnusable
-from rag.schema import Language
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
-_FILE = {"type": "string", "format": "binary", "minLength": 1}
-_EVENTS = {
-    "text/event-stream": {
-        "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}},
-        "description": "an event `job` for each change",
-    }
-}
 
 
 def knowledge_routes(access: Access) -> APIRouter:
@@ -175,27 +165,26 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
     def job(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> JobBody:
-        return job_body(latest_job(access.desk(caller, base).library, number), language_of(request.headers))
+        return job_body(latest_job(access.desk(caller, base).library.job, number), language_of(request.headers))
 
     @router.get(
         "/knowledge-bases/{base}/ingests/{number}/events",
         summary="Follow it",
         response_class=Response,
-        responses={200: {"description": "events of the job", "content": _EVENTS}},
+        responses=JOB_EVENTS,
     )
     async def events(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> Response:
         library = access.desk(caller, base).library
-        job = latest_job(library, number)
-        return event_stream(_job_events(library, job, language_of(request.headers)))
+        return job_stream(library.job, latest_job(library.job, number), language_of(request.headers))
 
     @router.post(
         "/knowledge-bases/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published"
     )
     def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
         library = access.desk(caller, base).library
-        latest_job(library, number)
+        latest_job(library.job, number)
         library.stop()
 
 
@@ -246,12 +235,3 @@ def _waiting(library: KnowledgeService) -> WaitingList:
     return WaitingList(
         files=[WaitingFile(name=one.name, size_bytes=one.size_bytes, replaces=one.replaces) for one in found]
     )
-
-
-async def _job_events(library: KnowledgeService, job: Job, language: Language) -> AsyncIterator[str]:
-    told = None
-    async for state in watched_job(library, job):
-        body = job_body(state, language).model_dump_json()
-        if body != told:
-            told = body
-            yield f"event: job\ndata: {body}\n\n"

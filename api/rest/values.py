@@ -18,6 +18,7 @@ from api.rest.bodies import (
     TurnBody,
 )
 from api.services.jobs import Job
+from api.services.models import Outcome, Step
 from api.wire import answer_data, evidence_data
 from ingest.summary import IngestProgress, IngestSummary
 from rag.rewriting.prompts import Wish
@@ -26,7 +27,7 @@ from rag.storage.curated import CuratedAnswer
 from rag.storage.store import DocumentRow, GenerationInfo
 from rag.turns import Failure, TurnSnapshot, WritingSnapshot
 
-Figures = dict[str, int | float | bool | str | None]
+Figures = dict[str, int | float | bool | str | list[str] | None]
 
 
 def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
@@ -155,6 +156,8 @@ def job_body(job: Job, language: Language) -> JobBody:
 def _progress(progress: object) -> tuple[str, int, int]:
     if isinstance(progress, IngestProgress):
         return progress.stage, *progress.counts
+    if isinstance(progress, Step):
+        return progress.name, progress.done_bytes, progress.total_bytes
     done, total = getattr(progress, "done", 0), getattr(progress, "total", 0)
     return "", int(done), int(total)
 
@@ -179,4 +182,12 @@ def _result(result: object) -> Figures | None:
         }
     if isinstance(result, GenerationInfo):
         return {"generation": result.generation, "documents": result.document_count, "passages": result.chunk_count}
+    if isinstance(result, Outcome):
+        return {
+            "name": result.name,
+            "size_bytes": result.size_bytes,
+            "quantization": result.quantization,
+            "has_chat_format": result.speaks,
+            "overridden_by": list(result.variables),
+        }
     return {"run": result} if isinstance(result, str) else None

@@ -1,13 +1,14 @@
 """The models of the program's Ollama, shared by all pages: watched in the background, changed by jobs."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
 from api.services.guarded import Record
-from api.services.jobs import JobControl, Jobs
+from api.services.jobs import Job, JobControl, Jobs, Work
 from api.services.watch import Watch
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
@@ -27,6 +28,7 @@ from rag.settings import Settings
 from rag.turns import Failure
 
 _LOOK_EVERY_SECONDS = 4.0
+_FORMER_JOBS = 64
 
 
 _COMMAND = "calibrate model"
@@ -136,6 +138,25 @@ class ModelRegistry:
         self._machine = machine
         self._lock = threading.Lock()
         self._known: dict[InstalledModel, tuple[ModelDetails, ModelShape | None]] = {}
+        self._former: OrderedDict[int, Job] = OrderedDict()
+
+    def start(self, lane: str, kind: str, work: Work, who: str) -> Job:
+        """Begin a job as ``Jobs.start`` does; what became of the lane's former ones can still be asked."""
+        with self._lock:
+            former = self.jobs.latest(lane)
+            job = self.jobs.start(lane, kind, work, who)
+            if former is not None:
+                self._former[former.job_id] = former
+            while len(self._former) > _FORMER_JOBS:
+                self._former.popitem(last=False)
+        return job
+
+    def job(self, lanes: Collection[str], number: int) -> Job | None:
+        """Return a job of these lanes; None where it is of another lane, or forgotten."""
+        latest = (self.jobs.latest(lane) for lane in lanes)
+        found = next((one for one in latest if one is not None and one.job_id == number), None)
+        with self._lock:
+            return found or self._former.get(number)
 
     def look_again(self) -> None:
         """See what has just been changed; a model that was made anew under an old name is asked about anew."""

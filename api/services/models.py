@@ -336,6 +336,17 @@ class ModelService(GuardedService[ModelRegistry]):
         self._permitted("admin", reads=False)
         self.shelf.jobs.stop(_SERVING)
 
+    def job(self, number: int) -> Job | None:
+        """Return the job of this number that made or moved a model; None where there is none, or it is forgotten."""
+        self._permitted("admin", reads=False)
+        return self.shelf.job((_MAKING, _SERVING), number)
+
+    def stop_job(self, number: int) -> None:
+        """Stop the job of this number, where it runs."""
+        for job, stop in ((self.making(), self.stop_making), (self.serving(), self.stop_serving)):
+            if job is not None and job.job_id == number:
+                stop()
+
     # calibrating
 
     def questions(self) -> int:
@@ -426,4 +437,4 @@ class ModelService(GuardedService[ModelRegistry]):
         def work(control: JobControl) -> Outcome:
             return call(ModelWork(self.shelf, user, control))
 
-        return self.shelf.jobs.start(lane, kind, work, user.name)
+        return self.shelf.start(lane, kind, work, user.name)

@@ -33,6 +33,7 @@ Right = Literal[
     "turns:write",
     "evaluate",
     "metrics",
+    "models",
 ]
 RIGHTS: tuple[Right, ...] = get_args(Right)
 """What a key may do.  What it may read is another matter: ``ApiKey.scopes`` and ``ApiKey.audience``."""
@@ -52,6 +53,7 @@ _LEAST_ROLES: dict[Right, Role] = {
     "turns:write": "lead",
     "evaluate": "lead",
     "metrics": "lead",
+    "models": "admin",
 }
 _ID_SIGNS = string.ascii_lowercase + string.digits
 _SELECT = (

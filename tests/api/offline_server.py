@@ -21,8 +21,10 @@ import uvicorn
 from api.application import api_application
 from api.callers import host_names
 from api.services.attachments import DescriberOf
+from api.services.guarded import recorder
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
+from api.services.model_registry import ModelRegistry
 from api.services.quality import QualityRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
 from rag.errors import KnowledgeBaseMissing
@@ -180,6 +182,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         people=people,
         corrections=corrections,
         writings=WritingService(parts_of(pipelines)),
+        models=ModelRegistry(settings, jobs, record=recorder(people.audit)),
     )
 
 

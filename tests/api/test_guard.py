@@ -33,6 +33,7 @@ SMALL_BODIES = {
     "/api/v1/knowledge-bases/{base}/curated": {"question": "Who?", "answer": "Ada."},
     "/api/v1/knowledge-bases/{base}/curated/{number}": {"question": "Who?", "answer": "Ada.", "language": "en"},
     "/api/v1/knowledge-bases/{base}/evaluations": {"kind": "retrieval"},
+    "/api/v1/models/jobs": {"kind": "delete", "name": "nowhere"},
     "/api/v1/turns/{turn_id}/feedback": {"useful": True},
     "/api/v1/turns/{turn_id}/correction": {"answer": "Ada."},
     "/api/v1/turns/{turn_id}/rewritings": {"text": "Ada allows it.", "wish": "shorter"},

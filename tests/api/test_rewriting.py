@@ -58,7 +58,7 @@ def test_a_text_whose_facts_changed_is_not_given(api: OfflineServer, http: httpx
 def test_what_cannot_be_rewritten_is_said(http: httpx.Client, address: str) -> None:
     for unusable in (body("translate"), body(text="a " * 4001)):
         refused = http.post(address, json=unusable)
-        assert (refused.status_code, refused.json()["code"]) == (422, "RewritingUnusable")
+        assert (refused.status_code, refused.json()["code"]) == (409, "RewritingUnusable")
     assert http.post(address, json=body("sillier")).json()["code"] == "RequestUnusable"
     assert http.post("/api/v1/turns/nothing/rewritings", json=body()).json()["code"] == "TurnMissing"
 

@@ -102,6 +102,8 @@ CALLS: dict[str, Callable[[ModelService], object]] = {
     "use": lambda desk: desk.use(R1),
     "serving": lambda desk: desk.serving(),
     "stop_serving": lambda desk: desk.stop_serving(),
+    "job": lambda desk: desk.job(1),
+    "stop_job": lambda desk: desk.stop_job(1),
     "questions": lambda desk: desk.questions(),
     "calibrations": lambda desk: desk.calibrations(),
     "calibrate": lambda desk: desk.calibrate(R1, (1,), (4096,), limit=0, minutes=1),
