@@ -54,6 +54,10 @@ class Access:
         self._require(caller, knowledge_base)
         return self.services().of(lambda: caller.user, knowledge_base)
 
+    def pages(self, caller: Caller) -> DeskServices:
+        """Return what pages call that is about no knowledge base, for this caller."""
+        return self.services().of(lambda: caller.user, "")
+
     def base_for(self, caller: Caller, named: str | None) -> str:
         """Return the knowledge base that a request names, else the first that the caller may read.
 

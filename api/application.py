@@ -34,6 +34,7 @@ from api.rest.asking import asking_routes
 from api.rest.bodies import ProblemBody
 from api.rest.knowledge import knowledge_routes
 from api.rest.models import model_routes
+from api.rest.people import people_routes
 from api.rest.quality import quality_routes
 from api.rest.rewriting import rewriting_routes
 from api.rest.status import status_routes
@@ -73,7 +74,7 @@ def api_application(
         responses=problems,
     )
     native = APIRouter(prefix=NATIVE)
-    for routes in (asking_routes, rewriting_routes, knowledge_routes, quality_routes, model_routes):
+    for routes in (asking_routes, rewriting_routes, knowledge_routes, quality_routes, model_routes, people_routes):
         native.include_router(routes(access))
     application.include_router(native)
     openai = openai_routes(access)

@@ -66,6 +66,7 @@
     │   ├── PersonUnusable
     │   ├── ScopeNotHeld
     │   ├── PersonOutOfReach
+    │   ├── PersonNeeded
     │   ├── LastAdmin
     │   ├── ApiKeyRefused
     │   ├── ApiKeyUnknown
@@ -568,6 +569,10 @@ class ScopeNotHeld(PeopleError):
 
 class PersonOutOfReach(PeopleError):
     """``name`` may read more than the admin who wanted to change them."""
+
+
+class PersonNeeded(PeopleError):
+    """An API key was to do what only an admin in person may: it would get beyond its rights, or outlive its end."""
 
 
 class LastAdmin(PeopleError):

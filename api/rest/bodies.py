@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from rag.people.keys import Right
 from rag.rewriting.prompts import Wish
 from rag.schema import Audience, Language
+from rag.storage.access import Role
 from rag.storage.curated import CuratedState
 from rag.storage.feedback import FeedbackReason, Outcome
 from rag.turns import TurnState
@@ -29,6 +31,7 @@ def _require_words(text: str) -> str:
     return text
 
 
+Scopes = Annotated[list[Annotated[str, Field(max_length=64)]] | None, Field(max_length=200)]
 _LONGEST_MODEL_NAME = 120
 ModelName = Annotated[str, Field(min_length=1, max_length=_LONGEST_MODEL_NAME, description="as `GET /models` names it")]
 QuestionText = Annotated[str, _WORDED]
@@ -494,6 +497,68 @@ class ModelList(BaseModel):
     context_tokens: int
     hosts: int
     jobs: list[JobBody]
+
+
+class NewPerson(Body):
+    """Somebody to be let in; ``scopes`` null: every knowledge base.  An API key makes no admins."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.@+-]{1,64}$", description="the address that the OIDC provider tells")]
+    role: Role = "agent"
+    scopes: Scopes = []
+
+
+class NewRole(Body):
+    """Another role.  An API key neither makes nor changes admins."""
+
+    role: Role
+
+
+class NewScopes(Body):
+    """What somebody may read; null: every knowledge base."""
+
+    scopes: Scopes
+
+
+class PersonBody(BaseModel):
+    """A user.  ``scopes`` null: every knowledge base; without a password the OIDC provider signs them in."""
+
+    name: str
+    role: Role
+    scopes: list[str] | None
+    disabled: bool
+    has_password: bool
+
+
+class PersonList(BaseModel):
+    """Users, by name, and the ``scopes`` that the caller can give."""
+
+    people: list[PersonBody]
+    scopes: list[str]
+
+
+class ApiKeyBody(BaseModel):
+    """An API key without its secret, as it was made; it does no more than its ``owner`` may.
+
+    ``owner`` is empty for nobody in particular, ``scopes`` null for every knowledge base, ``expires_at`` null for
+    never; ``used_at`` is the hour of its last use.
+    """
+
+    key_id: str
+    name: str
+    owner: str
+    rights: list[Right]
+    scopes: list[str] | None
+    audience: Audience
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+    questions_a_minute: int | None
+
+
+class ApiKeyList(BaseModel):
+    """API keys, oldest first."""
+
+    keys: list[ApiKeyBody]
 
 
 class Ready(BaseModel):

@@ -62,7 +62,7 @@ def model_routes(access: Access) -> APIRouter:
 
 
 def _models(access: Access, caller: Caller) -> ModelService:
-    models = access.services().of(lambda: caller.user, "").models
+    models = access.pages(caller).models
     assert models is not None  # the program's services have them
     return models
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from rag.errors import NotPermitted, PersonOutOfReach, PersonUnusable, ScopeNotHeld
+from rag.errors import NotPermitted, PersonNeeded, PersonOutOfReach, PersonUnusable, ScopeNotHeld
 from rag.people.audit import AuditTrail, Entry
 from rag.people.directory import People, Person
 from rag.people.keys import ApiKey, ApiKeys, Right
 from rag.people.passwords import hash_password, require_good
 from rag.schema import Audience
-from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User, access_to
+from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User, access_to, key_of_owner
 
 EVERYTHING = "*"
 """How an error names what somebody without limits may read."""
@@ -21,6 +21,9 @@ class Administration:
     A scope is given and taken only by an admin who has it, and everything only by one who may read everything.  So an
     admin with limits gets at no more than these by any way: she can change nobody who may read everything, and sets no
     password of somebody who may read more than she does, because she could sign in with it.
+
+    An API key gets at no more than its rights, and at nothing after its end: it makes and changes no admin, and sets no
+    password (``PersonNeeded``).
 
     Every method raises ``NotPermitted`` where they are not an admin (any more), and what ``who`` raises.
     """
@@ -35,6 +38,11 @@ class Administration:
         """Return everybody, by name."""
         self._admin()
         return self._people.list()
+
+    def find(self, name: str) -> Person:
+        """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
+        self._admin()
+        return self._people.find(name)
 
     def scopes(self, of: Person | None = None) -> tuple[str, ...]:
         """Return the scopes that the admin can give, and of those of a person the ones that she can take.
@@ -55,6 +63,8 @@ class Administration:
         admin = self._admin()
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
+        if role == "admin" or password is not None:
+            _require_person(admin)
         name = name.strip()
         if password is not None:
             require_good(password, name)
@@ -63,6 +73,8 @@ class Administration:
     def set_role(self, name: str, role: Role) -> None:
         """Give another role, and leave the scopes as they are.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
         admin = self._admin_over(name)
+        if role == "admin":
+            _require_person(admin)
         if role != self._people.find(name).role:
             self._people.set_role(name, role, by=admin.name)
 
@@ -89,6 +101,7 @@ class Administration:
     def set_password(self, name: str, password: str) -> None:
         """Give a new password.  Raises ``PersonUnusable``, or ``PersonOutOfReach`` for who may read more."""
         admin = self._admin_over(name)
+        _require_person(admin)
         if admin.scopes is not None and not (self._people.find(name).scopes or frozenset()) <= admin.scopes:
             raise PersonOutOfReach(name=name)
         if not password:
@@ -123,7 +136,15 @@ class Administration:
         person = self._people.find(name)
         if admin.scopes is not None and person.scopes is None:
             raise PersonOutOfReach(name=person.name)
+        if person.role == "admin":
+            _require_person(admin)
         return admin
+
+
+def _require_person(admin: User) -> None:
+    """Raise ``PersonNeeded`` for an API key."""
+    if key_of_owner(admin.name):
+        raise PersonNeeded
 
 
 def require_held(scopes: frozenset[str] | None, admin: User) -> None:
@@ -140,7 +161,8 @@ class KeyAdministration:
 
     An admin with limits gets at no more than these: she gives only scopes that she has, ends no key of somebody else
     that may read everything, and replaces no secret of somebody else's key that may read more than she does, because
-    she could use it.  Every method raises ``NotPermitted`` where they are not an admin (any more).
+    she could use it.  An API key lists and ends keys, and makes none (``PersonNeeded``).  Every method raises
+    ``NotPermitted`` where they are not an admin (any more).
     """
 
     def __init__(self, keys: ApiKeys, who: Callable[[], User]) -> None:
@@ -167,6 +189,7 @@ class KeyAdministration:
         Raises ``ScopeNotHeld`` and ``ApiKeyUnusable``.
         """
         admin = self._admin()
+        _require_person(admin)
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
         return self._keys.add(
@@ -190,6 +213,7 @@ class KeyAdministration:
     def roll(self, key_id: str) -> str:
         """Return a new secret for a key; the old one ends.  Raises ``ApiKeyUnknown`` or ``PersonOutOfReach``."""
         admin, key = self._admin(), self._keys.find(key_id)
+        _require_person(admin)
         beyond = admin.scopes is not None and (key.scopes is None or not key.scopes <= admin.scopes)
         if beyond and not _is_own(key, admin):
             raise PersonOutOfReach(name=key.name)

@@ -34,6 +34,7 @@ Right = Literal[
     "evaluate",
     "metrics",
     "models",
+    "people",
 ]
 RIGHTS: tuple[Right, ...] = get_args(Right)
 """What a key may do.  What it may read is another matter: ``ApiKey.scopes`` and ``ApiKey.audience``."""
@@ -54,6 +55,7 @@ _LEAST_ROLES: dict[Right, Role] = {
     "evaluate": "lead",
     "metrics": "lead",
     "models": "admin",
+    "people": "admin",
 }
 _ID_SIGNS = string.ascii_lowercase + string.digits
 _SELECT = (

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import NotPermitted, PersonOutOfReach, PersonUnknown, ScopeNotHeld
+from rag.errors import NotPermitted, PersonNeeded, PersonOutOfReach, PersonUnknown, ScopeNotHeld
 from rag.people import passwords
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
-from rag.storage.access import Access, KnowledgeBases
+from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.writer import KnowledgeWriter
 
 PASSWORD = "long enough, rarely tried"
@@ -123,9 +123,35 @@ def test_who_is_no_admin_does_nothing(office: Office, name: str) -> None:
     for way in WAYS.values():
         with pytest.raises(NotPermitted):
             way(office.by(name), "lin")
+    with pytest.raises(NotPermitted):
+        office.by(name).find(name)
     for read in (office.by(name).people, office.by(name).scopes, office.by(name).entries, office.by(name).has_limits):
         with pytest.raises(NotPermitted):
             read()
+
+
+def test_an_api_key_changes_whoever_is_no_admin_and_sets_no_password(office: Office) -> None:
+    """It would else get beyond its rights by signing in as somebody, and would go on after its end."""
+    key = User("key:k7f2", "admin", None)
+    administration = Administration(office.people, office.audit, office.bases, lambda: key)
+    before = office.people.list(), len(office.audit.entries())
+    for way in WAYS.values():
+        with pytest.raises(PersonNeeded):
+            way(administration, "ann")
+    for act in (
+        lambda: administration.add("new", "admin", ["default"], None),
+        lambda: administration.add("new", "agent", ["default"], PASSWORD),
+        lambda: administration.set_role("bo", "admin"),
+        lambda: administration.set_password("bo", PASSWORD),
+    ):
+        with pytest.raises(PersonNeeded):
+            act()
+    assert (office.people.list(), len(office.audit.entries())) == before
+    for name, way in WAYS.items():
+        if name != "password":
+            way(administration, "lin")
+    assert administration.add("new", "lead", ["default"], None) == office.people.find("new")
+    assert {entry.who for entry in office.audit.entries(5)} == {"key:k7f2"}
 
 
 def test_what_is_as_before_is_not_recorded_again(office: Office) -> None:

@@ -15,6 +15,7 @@ from rag.errors import (
     ApiKeyUnknown,
     ApiKeyUnusable,
     NotPermitted,
+    PersonNeeded,
     PersonOutOfReach,
     PersonUnknown,
     PersonUnusable,
@@ -353,3 +354,16 @@ def test_who_is_no_admin_does_nothing_with_keys(office: Office) -> None:
 def test_where_nobody_signs_in_a_key_is_nobodys(office: Office) -> None:
     secret, key = KeyAdministration(office.keys, lambda: LOCAL_USER).add("all", ["ask"], None, audience="internal")
     assert (key.owner, office.keys.key_of(secret).scopes) == ("", None)
+
+
+def test_an_api_key_ends_keys_and_makes_none(office: Office) -> None:
+    """It could else have a key with rights that it has not, or one that outlives it."""
+    secret, key = office.made("ask")
+    keys = KeyAdministration(office.keys, lambda: User("key:k7f2", "admin", None))
+    for way in (lambda: keys.add("eve", ["publish"], None, audience="internal"), lambda: keys.roll(key.key_id)):
+        with pytest.raises(PersonNeeded):
+            way()
+    assert office.keys.key_of(secret) == key in keys.list()
+    keys.revoke(key.key_id)
+    with pytest.raises(ApiKeyRefused):
+        office.keys.key_of(secret)
