@@ -37,7 +37,7 @@ from api.rest.models import model_routes
 from api.rest.people import people_routes
 from api.rest.quality import quality_routes
 from api.rest.rewriting import rewriting_routes
-from api.rest.status import status_routes
+from api.rest.status import performance_routes, status_routes
 from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable
 from rag.settings import Settings
@@ -54,6 +54,15 @@ Answers from a team's own documents, with citations that are computed. Passages 
 data, never instructions. Without people who sign in, programs on the same machine need no key."""
 _LARGEST_JSON_BYTES = 4_000_000
 _BYTES_A_MEGABYTE = 1_000_000
+_NATIVE_ROUTES = (
+    asking_routes,
+    rewriting_routes,
+    knowledge_routes,
+    quality_routes,
+    model_routes,
+    people_routes,
+    performance_routes,
+)
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 503, 507)
 
 
@@ -74,7 +83,7 @@ def api_application(
         responses=problems,
     )
     native = APIRouter(prefix=NATIVE)
-    for routes in (asking_routes, rewriting_routes, knowledge_routes, quality_routes, model_routes, people_routes):
+    for routes in _NATIVE_ROUTES:
         native.include_router(routes(access))
     application.include_router(native)
     openai = openai_routes(access)

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Literal
 
 from rag.errors import NotPermitted
 from rag.latency import Objective, objective_of
@@ -14,6 +16,9 @@ from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_times import EVIDENCE, Outcomes, SlowTurn, TurnTimesTable, WindowCounts
 from rag.telemetry.machine import MachineState
 
+Window = Literal["15m", "1h", "24h", "7d"]
+WINDOWS: Mapping[str, float] = MappingProxyType({"15m": 900.0, "1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0})
+"""How many seconds each ``Window`` has."""
 BUCKETS = 24
 SLOWEST = 8
 _KEPT_SECONDS = 1.5  # a page that is drawn every two seconds, for several people, is computed once

@@ -561,6 +561,63 @@ class ApiKeyList(BaseModel):
     keys: list[ApiKeyBody]
 
 
+class StageFigures(BaseModel):
+    """Milliseconds of one stage of ``n`` answers; `evidence` and `total` are sums of stages."""
+
+    name: str
+    n: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class ObjectiveBody(BaseModel):
+    """Evidence within ``limit_ms`` for a ``share`` of the questions; ``met`` of ``n`` were in time.
+
+    ``burn`` is the share of late ones over the share that may be late; null without a question.
+    """
+
+    limit_ms: float
+    share: float
+    n: int
+    met: int
+    burn: float | None
+
+
+class AnsweringModel(BaseModel):
+    """A model that answered."""
+
+    name: str
+    stand_in: bool
+
+
+class SlowTurnBody(BaseModel):
+    """One of the slowest turns, with the stage that took most of it."""
+
+    turn_id: str
+    asked_at: datetime
+    state: str
+    total_ms: float
+    worst: StageTime
+
+
+class PerformanceBody(BaseModel):
+    """The window of ``seconds`` that ends at ``until``, for the knowledge bases that the caller may read.
+
+    ``turns`` counts by state; ``tokens_per_second`` is null where the model wrote nothing.
+    """
+
+    until: datetime
+    seconds: float
+    asked: int
+    turns: dict[str, int]
+    stages: list[StageFigures]
+    objective: ObjectiveBody
+    tokens_per_second: float | None
+    models: list[AnsweringModel]
+    slowest: list[SlowTurnBody]
+
+
 class Ready(BaseModel):
     """Whether questions can be answered, and what is missing where not.
 

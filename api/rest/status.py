@@ -1,15 +1,17 @@
-"""Whether the server lives, whether it can answer, and its figures for Prometheus."""
+"""Whether the server lives, whether it can answer, and its figures, for Prometheus and for other programs."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api.access import Access
 from api.callers import Caller
-from api.rest.bodies import Alive, Ready
+from api.rest.bodies import Alive, PerformanceBody, Ready
+from api.rest.values import performance_body
 from rag.errors import PeopleError
+from rag.performance import WINDOWS, Window
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,6 +51,22 @@ def status_routes(access: Access, settings: Settings) -> APIRouter:
         from prometheus_client import generate_latest  # for those who ask for it
 
         return PlainTextResponse(generate_latest(registry()))
+
+    return router
+
+
+def performance_routes(access: Access) -> APIRouter:
+    """Return the route of the figures that the page Performance shows."""
+    router = APIRouter(tags=["status"])
+
+    @router.get("/performance", summary="How quickly questions were answered, stage by stage")
+    def performance(
+        caller: Annotated[Caller, Depends(access.having("metrics"))],
+        window: Annotated[Window, Query(description="how far back from now")] = "1h",
+    ) -> PerformanceBody:
+        figures = access.pages(caller).performance
+        assert figures is not None  # the program's services have them
+        return performance_body(figures.report(WINDOWS[window]))
 
     return router
 

@@ -6,13 +6,18 @@ from fastapi.responses import JSONResponse, Response
 
 from api.problems import Problem, problem_of_failure
 from api.rest.bodies import (
+    AnsweringModel,
     CuratedBody,
     DocumentLine,
     FindingBody,
     JobBody,
+    ObjectiveBody,
     Passage,
+    PerformanceBody,
     ProblemBody,
     RewrittenBody,
+    SlowTurnBody,
+    StageFigures,
     StageTime,
     Trouble,
     TurnBody,
@@ -21,6 +26,7 @@ from api.services.jobs import Job
 from api.services.models import Outcome, Step
 from api.wire import answer_data, evidence_data
 from ingest.summary import IngestProgress, IngestSummary
+from rag.performance import Performance
 from rag.rewriting.prompts import Wish
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer
@@ -129,6 +135,34 @@ def document_line(row: DocumentRow) -> DocumentLine:
         audience=row.audience,
         characters=row.characters,
         passages=row.chunk_count,
+    )
+
+
+def performance_body(report: Performance) -> PerformanceBody:
+    """Return the figures of a window; of its turns ids and times, and no word."""
+    times = [*report.whole.items(), *report.stages]
+    objective = report.objective
+    return PerformanceBody(
+        until=report.until,
+        seconds=report.seconds,
+        asked=report.asked,
+        turns=report.turns,
+        stages=[StageFigures(name=name, n=one.n, p50=one.p50, p95=one.p95, p99=one.p99) for name, one in times],
+        objective=ObjectiveBody(
+            limit_ms=objective.limit_ms, share=objective.share, n=objective.n, met=objective.met, burn=objective.burn
+        ),
+        tokens_per_second=report.tokens_per_second,
+        models=[AnsweringModel(name=name, stand_in=stand_in) for name, stand_in in report.models],
+        slowest=[
+            SlowTurnBody(
+                turn_id=one.turn_id,
+                asked_at=one.asked_at,
+                state=one.state,
+                total_ms=one.total_ms,
+                worst=StageTime(name=one.worst.name, duration_ms=one.worst.duration_ms),
+            )
+            for one in report.slowest
+        ],
     )
 
 

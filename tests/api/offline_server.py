@@ -26,7 +26,7 @@ from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
 from api.services.model_registry import ModelRegistry
 from api.services.quality import QualityRegistry
-from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people
+from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people, performance_reports
 from rag.errors import KnowledgeBaseMissing
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.pipeline import Pipeline
@@ -182,6 +182,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         people=people,
         corrections=corrections,
         writings=WritingService(parts_of(pipelines)),
+        reports=performance_reports(settings),
         models=ModelRegistry(settings, jobs, record=recorder(people.audit)),
     )
 

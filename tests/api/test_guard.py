@@ -137,7 +137,15 @@ def test_a_refused_key_is_refused_everywhere_with_the_same_words(
 
 def test_a_right_that_is_missing_is_named(api: OfflineServer) -> None:
     """A key that may only report figures gets no word of any document, turn or answer."""
-    allowed = {"/metrics", "/openapi.json", "/v1/models", "/models", "/v1/models/{model:path}", "/models/{model:path}"}
+    allowed = {
+        "/metrics",
+        "/api/v1/performance",
+        "/openapi.json",
+        "/v1/models",
+        "/models",
+        "/v1/models/{model:path}",
+        "/models/{model:path}",
+    }
     allowed |= {"/api/v1/turns", "/api/v1/knowledge-bases", "/api/v1/knowledge-bases/{base}"}  # lists of one's own
     with api.client(api.key("metrics")) as http:
         for method, path in routes(api):

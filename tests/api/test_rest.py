@@ -334,6 +334,25 @@ def test_it_tells_whether_it_lives_and_can_answer(http: httpx.Client) -> None:
     assert description["openapi"].startswith("3.1")
 
 
+def test_the_figures_are_of_the_callers_knowledge_bases_and_have_no_words(tmp_path: Path) -> None:
+    with offline_server(tmp_path) as served, served.client(served.key()) as http:
+        turn_id = http.post("/api/v1/ask", json={"question": QUESTION, "fresh": True}).json()["turn_id"]
+        with served.client(served.key("metrics")) as watcher:
+            answer = watcher.get("/api/v1/performance", params={"window": "24h"})
+            assert watcher.get("/api/v1/performance", params={"window": "1y"}).status_code == 422
+        with served.client(served.key("metrics", scopes=("finance",))) as other:
+            assert other.get("/api/v1/performance").json()["asked"] == 0
+    found = answer.json()
+    assert (found["seconds"], found["asked"], found["turns"]) == (86_400.0, 1, {"done": 1})
+    stages = {one["name"]: one for one in found["stages"]}
+    assert {"evidence", "total", "answer"} <= set(stages)
+    total = stages["total"]
+    assert (total["n"], total["p50"]) == (1, total["p99"])
+    assert (found["objective"]["n"], found["models"]) == (1, [{"name": "scripted", "stand_in": True}])
+    assert [one["turn_id"] for one in found["slowest"]] == [turn_id]
+    assert QUESTION not in answer.text
+
+
 def test_too_many_questions_are_told_when_the_next_may_come(api: OfflineServer) -> None:
     with api.client(api.key("ask", pace=2)) as http:
         answers = [http.post("/api/v1/turns", json={"question": QUESTION}) for _ in range(3)]

@@ -1,14 +1,11 @@
 """Performance: whether the desk keeps its promise now, and if not, which stage is why."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import streamlit as st
 
 from rag.errors import AnswerdeskError
 from rag.latency import Objective
 from rag.percentiles import Percentiles
-from rag.performance import Performance, PersonalPerformance
+from rag.performance import WINDOWS, Performance, PersonalPerformance
 from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
 from rag.telemetry.machine import GpuState, MachineState
@@ -18,7 +15,6 @@ from ui.components.job_view import say_failure
 from ui.formats import as_markdown, format_clock, format_duration, plain_rows
 from ui.session import PageContext, want_turn, wants_turn
 
-WINDOWS: Mapping[str, float] = MappingProxyType({"15m": 900.0, "1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0})
 _LIVE_SECONDS = 2.0
 _PERCENTS = (50, 95, 99)
 _COLOURS = {"light": ["#0B5CAD", "#8A5A00", "#B3261E"], "dark": ["#7AB8FF", "#FFD479", "#FF8A80"]}
