@@ -265,10 +265,8 @@ def _quoting_reply(
     if not begun:
         return None
     asked = to_reply(messages, request.question, language, begun)
-    governed: GuardedReply | None = None
-    for part in guard_reply(generator, asked, think=False, language=language, budget=budget):
-        governed = part if isinstance(part, GuardedReply) else governed
-    assert governed is not None  # it ends with one or raises
+    *_, governed = guard_reply(generator, asked, think=False, language=language, budget=budget)
+    assert isinstance(governed, GuardedReply)  # it ends with one or raises
     said = conclusion(governed.text)
     return governed if request.is_supported(said) and not says_not_found(said) else None
 

@@ -26,7 +26,12 @@ ENGLISH_ASKING_VERBS = "can|could|do|does|did|is|are|was|were|will|would|should|
 
 _CHINESE_YES_OR_NO = "吗|是否|能否|可否|是不是|能不能|要不要|可不可以|有没有|会不会|行不行|支不支持|算不算"
 
-CHINESE_QUESTION_WORDS = rf"多少|多久|多长|多大|几|怎么|怎样|如何|什么|啥|哪|谁|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
+_HOW_MANY = "(?<![好十百这那近])(?<!前面)(?<!前(?=几[天日周月年次回]))几(?![乎率])"
+"""Not in "the other day", "a dozen", "almost"."""
+
+CHINESE_QUESTION_WORDS = (
+    rf"多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|如何|什么|啥|哪|谁|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
+)
 
 _ASKS_YES_OR_NO = re.compile(
     r"(?:^|[.,;:!?]\s+|\b(?:and|but|so|then|or)\s+)"
