@@ -32,6 +32,8 @@ MEMORY_NEEDED_BYTES = 2**30
 
 CHOSEN_BY = ("real", "slow", "nightly")
 """The markers by which a run chooses its tests."""
+_WRITTEN = {name: rf"\bmark\.{name}\b" for name in CHOSEN_BY} | {"nightly": r"\bmark\.nightly\b|\bby_day\("}
+"""How a file says that it marks tests so; the variants that ``by_day`` leaves out run at night."""
 
 # Below the ports that Linux gives to outgoing connections (32768 on): between the moment a port is found free and the
 # moment a server listens on it, no browser and no client can be given it.  Each worker has a thousand of its own.
@@ -60,7 +62,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A marker stands in the test's own file, where ``is_left_out`` looks for it."""
     source = _source(item.path)
-    hidden = [name for name in CHOSEN_BY if item.get_closest_marker(name) and f"mark.{name}" not in source]
+    hidden = [name for name in CHOSEN_BY if item.get_closest_marker(name) and not re.search(_WRITTEN[name], source)]
     if hidden:
         raise pytest.UsageError(f"{item.nodeid}: write pytest.mark.{hidden[0]} into the test's own file")
 
@@ -81,7 +83,7 @@ def is_left_out(source: str, chosen: str) -> bool:
         marks_all = whole is not None and re.search(rf"\bmark\.{name}\b", whole[0]) is not None
         if f"not {name}" in conditions and marks_all:
             return True
-        if name in conditions and f"mark.{name}" not in source:
+        if name in conditions and not re.search(_WRITTEN[name], source):
             return True
     return False
 
