@@ -18,6 +18,8 @@ from rag.ollama.server import ServerStatus, ensure_running, stop
 from rag.settings import Settings
 
 REAL_MODEL = "stand-in:0.5b"
+ONE_THREAD = {"num_thread": 1}
+"""An option for Ollama: with a thread on each core a model waits, at each step, for the one whose core is taken."""
 
 # No deadlines: on a busy machine they measure the others.  The gate draws the same examples every time, so that what it
 # says of a commit stays true, and the night draws four times as many; `make test-fast` draws few, and others each time,
@@ -103,7 +105,7 @@ def free_port() -> int:
 def real_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings with a data folder and a port of their own, the shared caches, and the small stand-in."""
     data_dir: Path = tmp_path_factory.mktemp("data")
-    return Settings(data_dir=data_dir, ollama_host=f"127.0.0.1:{free_port()}", model=REAL_MODEL)
+    return Settings(data_dir=data_dir, ollama_host=f"127.0.0.1:{free_port()}", model=REAL_MODEL, model_threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,7 @@ class Workplace:
                 "ANSWERDESK_ANSWER_BUDGET_TOKENS": "24",
                 "ANSWERDESK_PROMPT_EVIDENCE_TOKENS": "32",
                 "ANSWERDESK_PARALLEL_SLOTS": "1",
+                "ANSWERDESK_MODEL_THREADS": "1",
                 "ANSWERDESK_FIRST_TOKEN_TIMEOUT_SECONDS": "300",
                 "ANSWERDESK_TOKEN_TIMEOUT_SECONDS": "300",
                 "OLLAMA_HOST": f"127.0.0.1:{_free_port_beside(network.port)}",
