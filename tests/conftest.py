@@ -37,6 +37,28 @@ CHOSEN_BY = ("real", "slow", "nightly")
 _WRITTEN = {name: rf"\bmark\.{name}\b" for name in CHOSEN_BY} | {"nightly": r"\bmark\.nightly\b|\bby_day\("}
 """How a file says that it marks tests so; the variants that ``by_day`` leaves out run at night."""
 
+LONG_FILES = (
+    "ui/test_nothing_leaves.py",
+    "rag/test_main_real.py",
+    "ui/views/knowledge/test_states.py",
+    "ui/test_browser.py",
+    "eval/calibrate_model/test_calibration_real.py",
+    "ui/views/models/test_states.py",
+    "ui/test_people_browser.py",
+    "rag/ollama/test_model_creation_real.py",
+    "ui/test_every_page.py",
+    "ui/test_real_desk.py",
+    "ui/test_kept_answers.py",
+    "ui/test_states.py",
+    "ingest/test_real.py",
+    "ui/views/quality/test_states.py",
+    "ui/test_request_guard_real.py",
+    "eval/test_main_real.py",
+    "api/test_description.py",
+    "ui/test_hostile_names.py",
+)
+"""The files that take half a minute or more, the longest first."""
+
 # Below the ports that Linux gives to outgoing connections (32768 on): between the moment a port is found free and the
 # moment a server listens on it, no browser and no client can be given it.  Each worker has a thousand of its own.
 _FIRST_PORT, _PORTS_A_WORKER, _MOST_WORKERS = 20_000, 1000, 12
@@ -67,6 +89,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     hidden = [name for name in CHOSEN_BY if item.get_closest_marker(name) and not re.search(_WRITTEN[name], source)]
     if hidden:
         raise pytest.UsageError(f"{item.nodeid}: write pytest.mark.{hidden[0]} into the test's own file")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files: a worker that came to one at the end would keep the others waiting."""
+    turns = {Path(__file__).parent / name: turn for turn, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: turns.get(item.path, len(turns)))
 
 
 @cache

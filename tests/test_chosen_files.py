@@ -1,8 +1,10 @@
 """Files of tests that a run needs not import."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.conftest import free_port, is_left_out
+from tests.conftest import LONG_FILES, free_port, is_left_out
 
 ALL_REAL = "import pytest\n\npytestmark = [pytest.mark.real, pytest.mark.timeout(900)]\n"
 SOME_REAL = "@pytest.mark.real\ndef test_a(): ...\n\ndef test_b(): ...\n"
@@ -28,6 +30,11 @@ FILES = (ALL_REAL, SOME_REAL, ALL_SLOW, SOME_NIGHTLY, PLAIN)
 )
 def test_a_file_is_left_out_where_no_test_of_it_can_be_chosen(chosen: str, left_out: list[str]) -> None:
     assert [source for source in FILES if is_left_out(source, chosen)] == left_out
+
+
+def test_the_long_files_are_there() -> None:
+    here = Path(__file__).parent
+    assert [name for name in LONG_FILES if not (here / name).is_file()] == []
 
 
 def test_ports_are_below_those_of_outgoing_connections_and_none_is_given_twice() -> None:
