@@ -18,6 +18,8 @@ from rag.ollama.server import ServerStatus, ensure_running, stop
 from rag.settings import Settings
 
 REAL_MODEL = "stand-in:0.5b"
+ONE_THREAD = {"num_thread": 1}
+"""An option for Ollama: with a thread on each core a model waits, at each step, for the one whose core is taken."""
 
 # No deadlines: on a busy machine they measure the others.  The gate draws the same examples every time, so that what it
 # says of a commit stays true, and the night draws four times as many; `make test-fast` draws few, and others each time,
@@ -32,6 +34,30 @@ MEMORY_NEEDED_BYTES = 2**30
 
 CHOSEN_BY = ("real", "slow", "nightly")
 """The markers by which a run chooses its tests."""
+_WRITTEN = {name: rf"\bmark\.{name}\b" for name in CHOSEN_BY} | {"nightly": r"\bmark\.nightly\b|\bby_day\("}
+"""How a file says that it marks tests so; the variants that ``by_day`` leaves out run at night."""
+
+LONG_FILES = (
+    "ui/test_nothing_leaves.py",
+    "rag/test_main_real.py",
+    "ui/views/knowledge/test_states.py",
+    "ui/test_browser.py",
+    "eval/calibrate_model/test_calibration_real.py",
+    "ui/views/models/test_states.py",
+    "ui/test_people_browser.py",
+    "rag/ollama/test_model_creation_real.py",
+    "ui/test_every_page.py",
+    "ui/test_real_desk.py",
+    "ui/test_kept_answers.py",
+    "ui/test_states.py",
+    "ingest/test_real.py",
+    "ui/views/quality/test_states.py",
+    "ui/test_request_guard_real.py",
+    "eval/test_main_real.py",
+    "api/test_description.py",
+    "ui/test_hostile_names.py",
+)
+"""The files that take half a minute or more, the longest first."""
 
 # Below the ports that Linux gives to outgoing connections (32768 on): between the moment a port is found free and the
 # moment a server listens on it, no browser and no client can be given it.  Each worker has a thousand of its own.
@@ -60,9 +86,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A marker stands in the test's own file, where ``is_left_out`` looks for it."""
     source = _source(item.path)
-    hidden = [name for name in CHOSEN_BY if item.get_closest_marker(name) and f"mark.{name}" not in source]
+    hidden = [name for name in CHOSEN_BY if item.get_closest_marker(name) and not re.search(_WRITTEN[name], source)]
     if hidden:
         raise pytest.UsageError(f"{item.nodeid}: write pytest.mark.{hidden[0]} into the test's own file")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files: a worker that came to one at the end would keep the others waiting."""
+    turns = {Path(__file__).parent / name: turn for turn, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: turns.get(item.path, len(turns)))
 
 
 @cache
@@ -81,7 +113,7 @@ def is_left_out(source: str, chosen: str) -> bool:
         marks_all = whole is not None and re.search(rf"\bmark\.{name}\b", whole[0]) is not None
         if f"not {name}" in conditions and marks_all:
             return True
-        if name in conditions and f"mark.{name}" not in source:
+        if name in conditions and not re.search(_WRITTEN[name], source):
             return True
     return False
 
@@ -101,7 +133,7 @@ def free_port() -> int:
 def real_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings with a data folder and a port of their own, the shared caches, and the small stand-in."""
     data_dir: Path = tmp_path_factory.mktemp("data")
-    return Settings(data_dir=data_dir, ollama_host=f"127.0.0.1:{free_port()}", model=REAL_MODEL)
+    return Settings(data_dir=data_dir, ollama_host=f"127.0.0.1:{free_port()}", model=REAL_MODEL, model_threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,6 @@ from tests.conftest import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-_KILLS = 5
 _CLIENTS = 4
 WHOLE = ("You can send back any item within 30 days of delivery. " * 4).strip()
 
@@ -33,18 +33,19 @@ class Outcome:
         self.error = ""
 
 
-def test_a_killed_server_leaves_errors_or_whole_answers_and_every_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [(1, 3), pytest.param(range(5), marks=pytest.mark.nightly)], ids=["two", "five"])
+def test_a_killed_server_leaves_errors_or_whole_answers_and_every_turn(tmp_path: Path, rounds: Sequence[int]) -> None:
     keys = ApiKeys(settings_in(tmp_path).people_path)
     secret, _ = keys.add("kill", RIGHTS, None, audience="internal", expires_at=None, owner="", by="test")
     keys.close()
-    outcomes = [outcome for number in range(_KILLS) for outcome in kill_in_mid_stream(tmp_path, secret, number)]
+    outcomes = [outcome for number in rounds for outcome in kill_in_mid_stream(tmp_path, secret, number)]
     assert all(outcome.is_whole != bool(outcome.error) for outcome in outcomes)
     assert {outcome.text for outcome in outcomes if outcome.is_whole} <= {WHOLE}
     assert any(outcome.error for outcome in outcomes)
     store = TurnStore(settings_in(tmp_path).turns_path)
     store.fail_abandoned()
     states = {outcome.turn_id: store.get(outcome.turn_id).state for outcome in outcomes if outcome.turn_id}
-    assert len(states) > _KILLS
+    assert len(states) > len(rounds)
     assert set(states.values()) <= {"done", "failed", "stopped"}
     store.close()
 

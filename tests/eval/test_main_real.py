@@ -10,7 +10,7 @@ import pytest
 from rag.ollama.server import ServerStatus
 from rag.settings import Settings
 from rag.testing import SAMPLE_DOCUMENTS
-from tests.rag.command import CHECKOUT, environment, run_rag
+from tests.rag.command import BESIDE_OTHER_TESTS, CHECKOUT, environment, run_rag
 
 pytestmark = pytest.mark.real
 
@@ -24,8 +24,7 @@ def test_a_corpus_is_asked_in_three_arms_and_a_batch_of_it(
     real_ollama: ServerStatus, real_settings: Settings, tmp_path: Path
 ) -> None:
     host = {"OLLAMA_HOST": real_settings.ollama_url, "ANSWERDESK_MODEL": real_settings.model}
-    patience = {"ANSWERDESK_FIRST_TOKEN_TIMEOUT_SECONDS": "250", "ANSWERDESK_TOKEN_TIMEOUT_SECONDS": "120"}
-    env = environment(tmp_path / "data", **host, **patience)
+    env = environment(tmp_path / "data", **host, **BESIDE_OTHER_TESTS)
     corpus = rows(
         tmp_path / "corpus.jsonl",
         *({"id": one.document_id, "title": one.title, "text": one.text} for one in SAMPLE_DOCUMENTS),

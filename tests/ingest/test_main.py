@@ -189,7 +189,7 @@ from rag.testing import HashEmbedder
 class Slow(HashEmbedder):
     def embed_passages(self, texts):
         print("embedding", flush=True)
-        time.sleep(60)
+        time.sleep(SECONDS)
 ingest.__main__.open_embedder = lambda settings: Slow()
 sys.exit(ingest.__main__.main(sys.argv[1:]))
 """
@@ -197,11 +197,15 @@ sys.exit(ingest.__main__.main(sys.argv[1:]))
 
 @pytest.mark.real
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_with_one_sentence_and_leaves_the_generation(command: Desk, number: signal.Signals) -> None:
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.nightly)], ids=["batch", "long-batch"])
+def test_ctrl_c_ends_with_one_sentence_and_leaves_the_generation(
+    command: Desk, number: signal.Signals, seconds: int
+) -> None:
+    """It waits for the batch that is being embedded, and for none longer than 20 seconds."""
     main([str(command.manual)])
     command.write("new.md", "New.")
     with subprocess.Popen(
-        [sys.executable, "-c", _SLOW, str(command.manual)],
+        [sys.executable, "-c", _SLOW.replace("SECONDS", str(seconds)), str(command.manual)],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

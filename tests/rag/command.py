@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parent.parent.parent
+BESIDE_OTHER_TESTS = {
+    "ANSWERDESK_FIRST_TOKEN_TIMEOUT_SECONDS": "250",
+    "ANSWERDESK_TOKEN_TIMEOUT_SECONDS": "120",
+    "ANSWERDESK_MODEL_THREADS": "1",
+}
+"""Settings of a model on a machine that runs other tests as well: patience, and no thread that waits for their core."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from tests.conftest import free_port
-from tests.rag.command import CHECKOUT, environment, run_rag
+from tests.rag.command import BESIDE_OTHER_TESTS, CHECKOUT, environment, run_rag
 
 pytestmark = pytest.mark.real
 
@@ -45,10 +45,8 @@ def knowledge(real_settings: Settings, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def env(knowledge: Settings) -> dict[str, str]:
-    # Patient, for a machine may run other tests beside this one.
-    patience = {"ANSWERDESK_FIRST_TOKEN_TIMEOUT_SECONDS": "250", "ANSWERDESK_TOKEN_TIMEOUT_SECONDS": "120"}
     host = {"OLLAMA_HOST": knowledge.ollama_url, "ANSWERDESK_MODEL": knowledge.model}
-    return environment(knowledge.data_dir, **host, **patience)
+    return environment(knowledge.data_dir, **host, **BESIDE_OTHER_TESTS)
 
 
 def test_an_answer_with_its_ground(real_ollama: ServerStatus, env: dict[str, str]) -> None:

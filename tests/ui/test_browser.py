@@ -294,6 +294,26 @@ def test_the_language_is_guessed_chosen_and_remembered(open_desk: OpenDesk) -> N
     expect(desk.page.locator("h1")).to_have_text(translate("ui.product", "zh"))
 
 
+# A slow server sends what stands behind the page's head a moment later.
+LATE_BUTTONS = """
+const find = document.querySelectorAll.bind(document);
+let shown = false;
+document.querySelectorAll = (what) => {
+  if (shown || !what.includes("st-key-language")) return find(what);
+  setTimeout(() => { shown = true; document.body.append(document.createElement("i")); }, 300);
+  return [];
+};
+"""
+
+
+def test_the_remembered_language_is_chosen_also_where_its_buttons_come_late(open_desk: OpenDesk) -> None:
+    desk = open_desk("en")
+    desk.page.evaluate("localStorage.setItem('answerdesk:language', 'zh')")
+    desk.page.add_init_script(LATE_BUTTONS)
+    desk.page.goto(desk.address)
+    expect(desk.page.locator("h1")).to_have_text(translate("ui.product", "zh"))
+
+
 def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
     desk = open_desk("en")
     desk.prepare()

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rag.schema import Language
+from tests.support.by_day import LOOKS, by_day
 from tests.ui.accessibility import barriers
 from tests.ui.people_desk import new_page, signed_in
 from tests.ui.recorded_desk import recorded_desk
@@ -23,8 +24,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield served_at
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("language", "dark"), by_day("en-light", "zh-dark", of=LOOKS))
 def test_every_page_lets_everybody_in_at_every_size(
     browser: Browser, address: str, language: Language, dark: bool
 ) -> None:

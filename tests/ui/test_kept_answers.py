@@ -8,13 +8,13 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.by_day import LANGUAGES, by_day, combined
 from tests.support.waiting import until
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 OWN = {
     "en": ("Drift R3 no. {}: is it loud?", "It is as loud as a talk: 60 decibels.", "Lin"),
     "zh": ("Drift R3 第 {} 号声音大吗？", "与说话声相当，60 分贝。", "王"),
@@ -28,9 +28,10 @@ def kept(desk: Desk) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("lane", ["curated", "cached"])
-def test_an_answer_that_was_there_says_where_it_comes_from(open_desk: OpenDesk, language: Language, lane: str) -> None:
+@pytest.mark.parametrize(
+    ("lane", "language"), by_day("curated-en", "cached-zh", of=combined(("curated", "cached"), LANGUAGES))
+)
+def test_an_answer_that_was_there_says_where_it_comes_from(open_desk: OpenDesk, lane: str, language: Language) -> None:
     desk = open_desk(language)
     question = desk.prepare(lane, question=f"{lane}: Drift R3?" if language == "en" else f"退货问题 {lane[:1]}1？")
     desk.ask(question, "done")
@@ -46,9 +47,15 @@ def test_an_answer_that_was_there_says_where_it_comes_from(open_desk: OpenDesk, 
     desk.shoot(f"13-{lane}")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("scene", ["quoted_queue_full", "quoted_ollama_down"])
-def test_where_the_model_cannot_speak_the_passages_do(open_desk: OpenDesk, language: Language, scene: str) -> None:
+@pytest.mark.parametrize(
+    ("scene", "language"),
+    by_day(
+        "quoted_queue_full-zh",
+        "quoted_ollama_down-en",
+        of=combined(("quoted_queue_full", "quoted_ollama_down"), LANGUAGES),
+    ),
+)
+def test_where_the_model_cannot_speak_the_passages_do(open_desk: OpenDesk, scene: str, language: Language) -> None:
     desk = open_desk(language)
     question = desk.prepare(scene, question=f"Drift R3, {len(scene)}?" if language == "en" else f"退货，{len(scene)}？")
     desk.ask(question, "done")
@@ -60,7 +67,7 @@ def test_where_the_model_cannot_speak_the_passages_do(open_desk: OpenDesk, langu
     desk.shoot(f"14-{scene}")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_thumbs_and_their_reason(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(), "done")
@@ -79,7 +86,7 @@ def test_thumbs_and_their_reason(open_desk: OpenDesk, language: Language) -> Non
     desk.shoot("15-not-useful")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_correction_answers_the_next_same_question_in_another_session(
     open_desk: OpenDesk, language: Language
 ) -> None:
@@ -109,7 +116,7 @@ def test_a_correction_answers_the_next_same_question_in_another_session(
     expect(other.page.locator(".answer")).not_to_contain_text(answer)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_correction_without_words_is_one_sentence(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(question=OWN[language][0].format(8)), "done")
@@ -122,7 +129,7 @@ def test_a_correction_without_words_is_one_sentence(open_desk: OpenDesk, languag
     expect(desk.page.get_by_label(translate("ui.correct_answer", language))).to_have_count(0)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_what_became_of_an_answer_is_kept(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -151,7 +158,7 @@ def test_what_became_of_an_answer_is_kept(open_desk: OpenDesk, language: Languag
     assert counts["discarded"] >= 1
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_note_that_was_copied_is_handed_over(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     question = desk.prepare("refused", question=OWN[language][0].format(10))

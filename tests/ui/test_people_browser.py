@@ -12,6 +12,7 @@ from rag.people.keys import ApiKeys
 from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
+from tests.support.by_day import LOOKS, by_day
 from tests.ui.accessibility import barriers
 from tests.ui.browser import NEVER, SCREENSHOTS, Desk, choose
 from tests.ui.conftest import served
@@ -20,8 +21,6 @@ from ui.current_sign_in import COOKIE
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
-THEMES = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 NewPage = Callable[..., Page]
 
 
@@ -74,8 +73,7 @@ def asked(desk: Desk, question: str) -> str:
     return desk.turn_id()
 
 
-@THEMES
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "dark"), by_day("en-light", "zh-dark", of=LOOKS))
 def test_signing_in_leads_to_the_page_that_was_asked_for_and_a_reload_stays(
     opened: NewPage, address: str, language: Language, dark: bool
 ) -> None:
@@ -146,7 +144,7 @@ def test_who_is_put_out_finds_nothing_at_the_next_click(
         desk.settled()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
     opened: NewPage, address: str, people: People, language: Language
 ) -> None:
@@ -192,7 +190,7 @@ def test_a_turn_of_the_same_scope_is_opened_by_its_link_and_a_lead_sees_the_team
     expect(bo.page.locator(".list.rows").get_by_text("Is the heater safe overnight?")).to_be_visible()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_page_of_another_role_is_refused_by_link_and_at_the_click_after_a_withdrawal(
     opened: NewPage, address: str, people: People, language: Language
 ) -> None:
@@ -213,8 +211,7 @@ def test_a_page_of_another_role_is_refused_by_link_and_at_the_click_after_a_with
     expect(admin.page.get_by_text(translate("ui.people_add", language))).to_have_count(0)
 
 
-@THEMES
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "dark"), by_day("en-dark", of=LOOKS))
 def test_an_admin_lets_somebody_in_who_then_signs_in(
     opened: NewPage, address: str, language: Language, dark: bool
 ) -> None:
@@ -245,8 +242,7 @@ def test_an_admin_lets_somebody_in_who_then_signs_in(
     newcomer.shoot("29-no-scope")
 
 
-@THEMES
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "dark"), by_day("zh-light", of=LOOKS))
 def test_an_admin_makes_a_key_whose_secret_is_shown_once_and_revokes_it(
     opened: NewPage, address: str, folder: Path, language: Language, dark: bool
 ) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
+from tests.support.by_day import LOOKS, by_day
 from tests.ui.conftest import served
 from tests.ui.people_desk import furnish, new_page, signed_in
 from tests.ui.recorded_desk import SLOWEST, record, recorded_desk
@@ -21,8 +22,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield served_at
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("language", "dark"), by_day("en-dark", "zh-light", of=LOOKS))
 def test_a_lead_sees_where_the_time_goes_and_opens_the_slowest_turn_of_their_scope(
     browser: Browser, address: str, language: Language, dark: bool
 ) -> None:
@@ -51,7 +51,7 @@ def test_a_lead_sees_where_the_time_goes_and_opens_the_slowest_turn_of_their_sco
     page.context.close()
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", by_day("en"))
 def test_an_agent_does_not_see_it_and_an_empty_window_says_so(
     browser: Browser, address: str, language: Language
 ) -> None:
@@ -62,7 +62,7 @@ def test_an_agent_does_not_see_it_and_an_empty_window_says_so(
     page.context.close()
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_made_up_day_stands_alone_and_is_gone_with_a_click(
     browser: Browser, address: str, language: Language
 ) -> None:

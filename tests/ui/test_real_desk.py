@@ -30,6 +30,7 @@ def real_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         **os.environ,
         "ANSWERDESK_DATA_DIR": str(folder),
         "ANSWERDESK_MODEL": REAL_MODEL,
+        "ANSWERDESK_MODEL_THREADS": "1",  # beside other tests
         "OLLAMA_HOST": f"127.0.0.1:{free_port()}",
     }
     with log.open("ab") as output:

@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
+from tests.support.by_day import by_day
 from tests.support.waiting import until
 from tests.ui.browser import PATIENCE_MS, Desk
 from tests.ui.conftest import served
@@ -198,7 +199,7 @@ def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> Non
         until(lambda tab=tab: not tab.evaluate(_HAS_DRAFT), PATIENCE_MS / 1000)
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_no_page_needs_what_the_policy_forbids(address: str, browser: Browser, language: Language) -> None:
     page = new_page(browser, language)
     page.context.add_init_script(_WATCH)

@@ -7,12 +7,13 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.by_day import LANGUAGES, THEMES, by_day, combined
 from tests.ui.conftest import OpenDesk
 from tests.ui.scenes import FIGURE_WORDS, NEW_ADDRESS
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
+SIZES = {"1280": (1280, 720, 1), "zoom200": (640, 360, 2)}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -61,7 +62,7 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
     desk.shoot("07-done")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_the_best_match_can_be_used_before_the_model_has_spoken(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(until="line"), "queued")
@@ -80,7 +81,7 @@ def test_the_best_match_can_be_used_before_the_model_has_spoken(open_desk: OpenD
     expect(desk.editor).not_to_have_value(best + " +")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     questions = {"en": "Do you sell gift wrap with cats on it?", "zh": "你们有印着猫的礼品包装纸吗？"}
@@ -95,7 +96,7 @@ def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDes
     desk.shoot("08-refused")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     questions = {"en": "Where do I pay the fee to return my Drift R3?", "zh": "退 Drift R3 的运费在哪里付？"}
@@ -112,7 +113,7 @@ def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: 
     assert desk.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_picture_of_the_article_is_shown_beside_its_passage(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     questions = {"en": "My Drift R3 shows error E-42, can I return it?", "zh": "Drift R3 显示错误 E-42，能退吗？"}
@@ -147,7 +148,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     for case, (scene, (key, passages)) in enumerate(FAILURES.items()):
@@ -165,7 +166,7 @@ def test_failures_are_said_in_words_and_keep_what_there_is(open_desk: OpenDesk, 
         assert not [text for _, text in desk.texts() if "/srv/" in text or "11434" in text]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     question = desk.prepare("broken", question="broken?" if language == "en" else "坏了？")
@@ -178,7 +179,7 @@ def test_an_unforeseen_error_has_a_number_and_no_traceback(open_desk: OpenDesk, 
     desk.check()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.box.fill("   ")
@@ -190,7 +191,7 @@ def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, languag
         desk.check()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     expect(desk.page.locator(".stand-in").first).to_be_visible()
@@ -204,12 +205,16 @@ def test_the_head_line_tells_what_is_missing(open_desk: OpenDesk, language: Lang
     desk.shoot("10-nothing-there")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize(("width", "height", "scale"), [(1280, 720, 1), (640, 360, 2)], ids=["1280", "zoom200"])
+@pytest.mark.parametrize(
+    ("size", "dark", "language"),
+    by_day(
+        "1280-light-en", "1280-dark-zh", "zoom200-light-zh", "zoom200-dark-en", of=combined(SIZES, THEMES, LANGUAGES)
+    ),
+)
 def test_nothing_is_cut_or_scrolls_sideways(
-    open_desk: OpenDesk, language: Language, dark: bool, width: int, height: int, scale: int
+    open_desk: OpenDesk, size: tuple[int, int, int], dark: bool, language: Language
 ) -> None:
+    width, height, scale = size
     desk = open_desk(language, dark=dark, width=width, height=height, scale=scale)
     desk.ask(desk.prepare(), "done")
     expect(desk.editor).to_be_visible()

@@ -97,8 +97,9 @@ class Shell {
     if (known) event.preventDefault();
   }
 
-  otherLanguage() {
+  otherLanguage() { // its buttons, too, may be drawn after this part
     const buttons = [...document.querySelectorAll(".st-key-language button")];
+    this.wantsOtherLanguage = buttons.length === 0;
     buttons.find((button) => button.getAttribute("aria-checked") !== "true")?.click();
   }
 
@@ -113,6 +114,7 @@ class Shell {
   // Streamlit's own words: exact matches outside of our parts (they are in shadow roots, where this does not look)
   translateChanges(changes) {
     if (this.wantsFocus) this.focusSoon();
+    if (this.wantsOtherLanguage) this.otherLanguage();
     for (const change of changes) {
       if (change.type === "attributes") this.translateAttribute(change.target, change.attributeName);
       else if (change.type === "characterData") this.translateText(change.target);

@@ -15,6 +15,7 @@ from rag.settings import Settings
 from tests.ollama_stub import OllamaStub
 from tests.rag.ollama.test_main import run
 from tests.rag.ollama.test_sizing import SMALL, TENSORS, deepseek_r1_7b
+from tests.support.by_day import by_day, combined
 from tests.support.gguf_files import F16, QWEN, gguf_bytes
 
 LAPTOP = Machine(cores=4, memory_bytes=16_000_000_000, gpu_bytes=0)
@@ -155,8 +156,14 @@ def test_a_damaged_file_of_rates_is_as_good_as_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("context", [2048, 4096])
-@pytest.mark.parametrize("model", ["stand-in:0.5b", "stand-in:1.5b"])
+@pytest.mark.parametrize(
+    ("model", "context"),
+    by_day(
+        "stand-in:0.5b-4096",
+        "stand-in:1.5b-2048",
+        of=combined(("stand-in:0.5b", "stand-in:1.5b"), {"2048": 2048, "4096": 4096}),
+    ),
+)
 def test_the_real_ps_agrees_within_ten_percent(
     model: str, context: int, real_settings: Settings, real_ollama: object
 ) -> None:

@@ -20,7 +20,7 @@ from rag.setup import models
 from rag.setup.console import Console, Outcome
 from rag.setup.models import provide_model
 from rag.setup.packages import Catalogue, PackagedFile, PackagedPart
-from tests.conftest import REAL_MODEL, free_port
+from tests.conftest import ONE_THREAD, REAL_MODEL, free_port
 from tests.ollama_stub import CUT, SILENCE, OllamaStub, Rows
 from tests.rag.setup.test_models_stored import put_model
 
@@ -216,7 +216,7 @@ EXAMPLES = [
 
 def chat(server: ServerStatus, messages: list[dict[str, str]], *, think: bool) -> list[dict[str, Any]]:
     """Return the streamed messages of the real stand-in."""
-    options = {"num_predict": 64, "temperature": 0}
+    options = {"num_predict": 64, "temperature": 0, **ONE_THREAD}
     body = {"model": REAL_MODEL, "messages": messages, "think": think, "options": options}
     with urlopen(Request(f"{server.url}/api/chat", json.dumps(body).encode())) as response:
         return [json.loads(line)["message"] for line in response]

@@ -73,6 +73,7 @@ def test_not_knowing_is_a_refusal(reply: str, refused: bool, tmp_path: Path, mon
 
 
 @pytest.mark.real
+@pytest.mark.nightly
 def test_what_was_embedded_once_is_not_embedded_again(tmp_path: Path) -> None:
     pytest.importorskip("rank_bm25", reason="the extra [compare] is not installed")
     from rag.retrieval.model_folders import reference_folder

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from tests.ingest.test_customer_files import mail
+from tests.support.by_day import by_day
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 
@@ -26,7 +27,7 @@ def attach(desk: Desk, file: dict[str, Any]) -> None:
     desk.page.locator(".st-key-question input[type=file]").set_input_files([file])  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_mail_becomes_the_question(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.prepare(question=ASKED[language])
@@ -43,7 +44,7 @@ def test_a_mail_becomes_the_question(open_desk: OpenDesk, language: Language) ->
     desk.shoot("22-file-asked")
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_broken_picture_is_said(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     file = {"name": "1.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\nbroken"}
@@ -55,7 +56,7 @@ def test_a_broken_picture_is_said(open_desk: OpenDesk, language: Language) -> No
     desk.shoot("23-file-refused")
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_kind_of_file_that_is_not_read_is_refused_in_the_browser(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     file = {"name": "a.exe", "mimeType": "application/x-msdownload", "buffer": b"MZ"}

@@ -8,13 +8,13 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.by_day import by_day
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
 from ui.blocks import plain_text
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 HELLO = {"en": "Thank you for asking! ", "zh": "感谢您的咨询！"}
 FIGURE = {"en": ("30 days", "14 days"), "zh": ("7 天", "15 天")}
 
@@ -29,7 +29,7 @@ def draft(desk: Desk) -> str:
     return desk.editor.input_value()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
     open_desk: OpenDesk, language: Language
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
     expect(desk.page.locator(".editor .undo")).to_be_hidden()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_changed_fact_is_refused_and_stop_keeps_the_text(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(), "done")
@@ -103,7 +103,7 @@ def test_who_goes_on_writing_meanwhile_keeps_their_words(open_desk: OpenDesk) ->
     expect(desk.editor).to_have_value(before + " One more thing.")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_reply_in_the_other_language_is_put_into_the_customers(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(), "done")
@@ -135,7 +135,7 @@ TRANSLATED: dict[Language, str] = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_passage_is_translated_on_request_and_marked_as_such(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     question = desk.prepare(question={"en": "订单可以退吗？", "zh": "Can I still send it back today?"}[language])

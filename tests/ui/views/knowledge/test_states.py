@@ -7,12 +7,12 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.by_day import LANGUAGES, by_day, combined
 from tests.ui.browser import choose
 from tests.ui.views.knowledge.conftest import OpenPage
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 NEW = "---\nupdated: 2026-11-20\n---\n# Christmas returns\n\nDecember's parcels can be sent back until 31 January.\n"
 ADDRESSES = """# Return fees
 
@@ -31,7 +31,7 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     rows = window.page.locator("tr.can")
@@ -58,7 +58,7 @@ def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Languag
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     rows = window.page.locator("tr.can")
@@ -74,7 +74,7 @@ def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, langua
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_from_a_file_to_a_published_state_and_back(open_own_page: OpenPage, language: Language, tmp_path: Path) -> None:
     good, broken = tmp_path / "christmas-returns.md", tmp_path / "broken.pdf"
     good.write_text(NEW)
@@ -121,7 +121,7 @@ def test_from_a_file_to_a_published_state_and_back(open_own_page: OpenPage, lang
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_new_addresses_are_listed_before_and_after_publication_until_somebody_confirms_them(
     open_own_page: OpenPage, language: Language, tmp_path: Path
 ) -> None:
@@ -152,7 +152,7 @@ def test_new_addresses_are_listed_before_and_after_publication_until_somebody_co
     expect(page.locator(".st-key-kb_confirm")).to_have_count(0)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_state_that_answers_worse_is_held_back_until_somebody_says_how_many_it_loses(
     open_own_page: OpenPage, language: Language, tmp_path: Path
 ) -> None:
@@ -177,7 +177,7 @@ def test_a_state_that_answers_worse_is_held_back_until_somebody_says_how_many_it
     ).to_be_visible()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_it_refuses_in_words_while_another_process_writes_and_stops_when_asked(
     open_page: OpenPage, language: Language, tmp_path: Path
 ) -> None:
@@ -199,7 +199,7 @@ def test_it_refuses_in_words_while_another_process_writes_and_stops_when_asked(
     expect(window.page.locator(".st-key-kb_waiting .empty")).to_be_visible()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_why_something_was_found_and_something_else_was_not(open_page: OpenPage, language: Language) -> None:
     asked = {"en": "How long can I send back an item, and what does the label cost?", "zh": "积分多久会过期？"}
     wanted = {"en": "en/delivery/islands.md", "zh": "zh/returns/bundle-gift.md"}
@@ -219,7 +219,7 @@ def test_why_something_was_found_and_something_else_was_not(open_page: OpenPage,
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_agents_look_and_leads_check(open_page: OpenPage, language: Language, tmp_path: Path) -> None:
     window = open_page(language, "update")
     window.set(role="agent")
@@ -242,11 +242,14 @@ def test_agents_look_and_leads_check(open_page: OpenPage, language: Language, tm
     window.shoot("35-update-lead")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(("width", "height", "scale"), [(1280, 720, 1), (640, 360, 2)], ids=["1280", "zoom200"])
+@pytest.mark.parametrize(
+    ("size", "language"),
+    by_day("1280-zh", "zoom200-en", of=combined({"1280": (1280, 720, 1), "zoom200": (640, 360, 2)}, LANGUAGES)),
+)
 def test_dark_and_narrow_nothing_is_cut_or_scrolls_sideways(
-    open_page: OpenPage, language: Language, width: int, height: int, scale: int
+    open_page: OpenPage, size: tuple[int, int, int], language: Language
 ) -> None:
+    width, height, scale = size
     window = open_page(language, dark=True, width=width, height=height, scale=scale)
     window.page.locator("tr.can").first.click()
     expect(window.page.locator(".st-key-kb_passages .card").first).to_be_visible()

@@ -5,15 +5,14 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.by_day import by_day
 from tests.ui.views.models.conftest import OpenPage
 from tests.ui.views.models.fake_server import R1, STAND_IN
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
-
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     page = window.page
@@ -53,7 +52,7 @@ def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page
     expect(rows).to_have_count(2)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_models_are_downloaded_imported_and_quantized_with_bytes_and_seconds(
     open_page: OpenPage, language: Language
 ) -> None:
@@ -86,7 +85,7 @@ def test_models_are_downloaded_imported_and_quantized_with_bytes_and_seconds(
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_calibration_is_begun_watched_stopped_looked_at_and_used(open_page: OpenPage, language: Language) -> None:
     window = open_page(language, "calibrate")
     page = window.page
@@ -113,7 +112,7 @@ def test_a_calibration_is_begun_watched_stopped_looked_at_and_used(open_page: Op
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_a_profile_is_chosen_for_the_next_start(open_page: OpenPage, language: Language) -> None:
     window = open_page(language, "profile")
     page = window.page
@@ -127,7 +126,7 @@ def test_a_profile_is_chosen_for_the_next_start(open_page: OpenPage, language: L
     expect(page.get_by_text(translate("ui.change_setting", language), exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_a_model_server_that_is_down_and_a_role_that_may_not_are_said(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     window.set(down=True)

@@ -5,11 +5,11 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
+from tests.support.by_day import by_day
 from tests.ui.views.quality.conftest import OpenPage, Window
 
 pytestmark = pytest.mark.real
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 OWN = {"en": "gift", "zh": "积分"}
 OTHER = {"en": 2, "zh": 1}
@@ -25,7 +25,7 @@ def _measure(window: Window) -> None:
     window.settled()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_runs_are_begun_watched_stopped_looked_at_and_compared(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     page = window.page
@@ -58,7 +58,7 @@ def test_runs_are_begun_watched_stopped_looked_at_and_compared(open_page: OpenPa
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_corrections_are_accepted_changed_and_rejected(open_page: OpenPage, language: Language) -> None:
     window = open_page(language, "review")
     page = window.page
@@ -90,7 +90,7 @@ def test_corrections_are_accepted_changed_and_rejected(open_page: OpenPage, lang
     assert window.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("en"))
 def test_gaps_name_topics_articles_and_contradictions(open_page: OpenPage, language: Language) -> None:
     window = open_page(language, "gaps")
     page = window.page
@@ -126,7 +126,7 @@ def test_in_the_dark_and_at_twice_the_size_nothing_is_cut(open_page: OpenPage) -
     assert small.clipped_labels() == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_agents_are_told_that_they_may_not_see_it(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     window.set(role="agent")
