@@ -199,6 +199,11 @@ class Evidence:
         """Whether the document's rule held when the question was asked."""
         return self.expired_on is None and self.starts_on is None
 
+    @property
+    def may_be_passed_on(self) -> bool:
+        """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
+        return self.audience == "public" and self.is_in_force
+
     def words(self, span: TextSpan) -> str:
         """Return the text of a span of the document inside this passage."""
         return self.text[span.start - self.start : span.end - self.start]

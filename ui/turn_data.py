@@ -115,7 +115,7 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
             "lang": passage.language,
         }
         for passage in snapshot.evidence
-        if passage.quoted and not doubt(passage, language)
+        if passage.quoted and passage.may_be_passed_on
     ]
     return {"excerpts": excerpts, "text": "\n\n".join(str(one["text"]) for one in excerpts)} if excerpts else None
 

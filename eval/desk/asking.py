@@ -128,7 +128,7 @@ def plain_answer(text: str, case: DeskCase, parts: PipelineParts, *, refused: bo
 
 def best_match(evidence: Sequence[Evidence]) -> list[Evidence]:
     """Return the passages whose sentences stand in the best match box: those that may be passed on as they are."""
-    return [one for one in evidence if one.quoted and one.audience == "public" and one.is_in_force]
+    return [one for one in evidence if one.quoted and one.may_be_passed_on]
 
 
 @dataclass(slots=True)

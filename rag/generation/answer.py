@@ -195,7 +195,7 @@ def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
     What is for staff only, or holds no longer, is not quoted; the question's own language comes first.  ``instead_of``
     names the error for which the model does not answer.
     """
-    usable = [one for one in request.evidence if one.quoted and one.audience == "public" and one.is_in_force]
+    usable = [one for one in request.evidence if one.quoted and one.may_be_passed_on]
     own = [one for one in usable if one.language == request.language] or usable
     text = quoted_text(own)
     if not text:

@@ -60,7 +60,9 @@ def refusal_text(
     nothing_near, not_in_passages, nearest, handoff = _SENTENCES[language]
     said = not_in_passages if model_tried else nothing_near
     quoted, comma = _QUOTED[language]
-    titles = list(dict.fromkeys(passage.title for passage in evidence if _has_name(passage) and _is_current(passage)))
+    titles = list(
+        dict.fromkeys(passage.title for passage in evidence if _has_name(passage) and passage.may_be_passed_on)
+    )
     said += _of_another_time(evidence, language, nearest_document)
     if not titles:
         return said + handoff
@@ -80,7 +82,3 @@ def _of_another_time(evidence: Sequence[Evidence], language: Language, nearest_d
 
 def _has_name(passage: Evidence) -> bool:
     return bool(passage.title) and is_name(passage.title)
-
-
-def _is_current(passage: Evidence) -> bool:
-    return passage.audience == "public" and passage.is_in_force

@@ -139,7 +139,7 @@ def rewriting_messages(
 
 def usable_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Return what of the passages may be told to a customer: not internal, in force, and confirmed."""
-    told = (without_unconfirmed(one) for one in evidence if one.audience == "public" and one.is_in_force)
+    told = (without_unconfirmed(one) for one in evidence if one.may_be_passed_on)
     return tuple(one for one in told if one.text.strip())
 
 

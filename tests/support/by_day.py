@@ -32,6 +32,8 @@ def combined(*parts: Variants) -> dict[str, tuple[object, ...]]:
 
 
 LOOKS = combined(LANGUAGES, THEMES)
+SIZES = {"1280": (1280, 720, 1), "zoom200": (640, 360, 2)}
+"""Width and height of a window, and how many times as large everything in it is drawn."""
 
 
 def by_day(*chosen: str, of: Variants = LANGUAGES) -> list[ParameterSet]:

@@ -7,13 +7,11 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
-from tests.support.by_day import LANGUAGES, THEMES, by_day, combined
+from tests.support.by_day import LANGUAGES, SIZES, THEMES, by_day, combined
 from tests.ui.conftest import OpenDesk
 from tests.ui.scenes import FIGURE_WORDS, NEW_ADDRESS
 
 pytestmark = pytest.mark.real
-
-SIZES = {"1280": (1280, 720, 1), "zoom200": (640, 360, 2)}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from rag.schema import Language
 from rag.translate import translate
-from tests.support.by_day import LANGUAGES, by_day, combined
+from tests.support.by_day import LANGUAGES, SIZES, by_day, combined
 from tests.ui.browser import choose
 from tests.ui.views.knowledge.conftest import OpenPage
 
@@ -244,7 +244,7 @@ def test_agents_look_and_leads_check(open_page: OpenPage, language: Language, tm
 
 @pytest.mark.parametrize(
     ("size", "language"),
-    by_day("1280-zh", "zoom200-en", of=combined({"1280": (1280, 720, 1), "zoom200": (640, 360, 2)}, LANGUAGES)),
+    by_day("1280-zh", "zoom200-en", of=combined(SIZES, LANGUAGES)),
 )
 def test_dark_and_narrow_nothing_is_cut_or_scrolls_sideways(
     open_page: OpenPage, size: tuple[int, int, int], language: Language
