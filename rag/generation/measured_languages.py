@@ -16,7 +16,7 @@ from rag.translate import translate
 MEASURED_PATH = Path(__file__).with_name("measured_languages.json")
 
 GOOD_SHARE = 0.9
-"""Of a model's replies so many are in the customer's language where nothing has to be said about it."""
+"""Of a model's replies so many are in the customer's language where it is taken to keep to it."""
 
 
 @dataclass(frozen=True, slots=True)
