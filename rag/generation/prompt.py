@@ -98,6 +98,11 @@ def prompt_texts() -> list[str]:
     return [_SYSTEM]
 
 
+def wish_texts() -> list[str]:
+    """Return what the wishes for a reply say: a small model makes headings of their words."""
+    return [words[name] for words in _WORDS.values() for name in ("reply", "yes_or_no")]
+
+
 def to_reply(messages: Sequence[Message], question: str, language: Language, opening: str = "") -> list[Message]:
     """Return the messages with the wish for a reply behind the question: how long, in which language.
 
