@@ -13,9 +13,9 @@ from datetime import date
 from typing import Protocol, TypedDict, Unpack
 
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
-from rag.evidence.packing import PackingLimits, is_valid_for, pack
+from rag.evidence.packing import PackingLimits, found_at, is_valid_for, pack
 from rag.evidence.quotation import Quoting
-from rag.evidence.selection import RankedSentences
+from rag.evidence.selection import AskedPart, RankedSentences, SentenceLikeness
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
@@ -41,7 +41,6 @@ from rag.schema import (
     Language,
     Retrieval,
     Retrieved,
-    TextSpan,
 )
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
@@ -312,13 +311,19 @@ class Pipeline:
     def _packed(self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience) -> _Packed:
         parts = self.parts
 
-        def likeness(passage: Evidence, spans: Sequence[TextSpan]) -> Likeness | None:
-            return parts.sentence_likeness(retrieval, passage.document_id, [(span.start, span.end) for span in spans])
+        def likeness_to(asked: Retrieval) -> SentenceLikeness:
+            return lambda passage, spans: parts.sentence_likeness(
+                asked, passage.document_id, [(span.start, span.end) for span in spans]
+            )
 
         found = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
         passages = self._told(found, retrieval.generation, audience)
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
-        ranked = RankedSentences(relevant, question, likeness, parts.count_tokens)
+        asked = [
+            AskedPart(likeness_to(replace(retrieval, tokens=part.tokens)), found_at(relevant, part.chunks))
+            for part in retrieval.parts
+        ]
+        ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
         return _Packed(passages, [one.number for one in relevant], ranked)
 
     def _fitting(

@@ -127,6 +127,14 @@ class QuestionTokens:
     cosines: "Mapping[int, NDArray[np.float32]]" = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RetrievedPart:
+    """What was found for one part of a question that asks for several things: chunks, best first, and its tokens."""
+
+    chunks: tuple[RetrievedChunk, ...]
+    tokens: QuestionTokens
+
+
 @dataclass(frozen=True, slots=True)
 class Retrieval:
     """What retrieval found for one question, and how sure it is that the answer is in there.
@@ -135,6 +143,7 @@ class Retrieval:
     questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
     on it is answered.  ``generation`` is the
     knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/late_interaction.py``).
+    ``parts`` are those that were searched by themselves.
     """
 
     chunks: tuple[RetrievedChunk, ...]
@@ -144,6 +153,7 @@ class Retrieval:
     tokens: QuestionTokens | None = field(default=None, compare=False, repr=False)
     base_probability: float = 0.0
     threshold: float = 0.0
+    parts: tuple[RetrievedPart, ...] = field(default=(), compare=False, repr=False)
 
 
 # evidence and answers

@@ -99,6 +99,19 @@ def pack(
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
 
 
+def found_at(passages: Sequence[Evidence], found: Sequence[RetrievedChunk]) -> list[int]:
+    """Return at which place, from 0 on, each passage's first chunk was found; behind all for one that was not."""
+
+    def holds(passage: Evidence, chunk: Chunk) -> bool:
+        is_within = chunk.start < passage.end and passage.start < chunk.end
+        return chunk.document_id == passage.document_id and is_within
+
+    return [
+        next((place for place, one in enumerate(found) if holds(passage, one.chunk)), len(found))
+        for passage in passages
+    ]
+
+
 def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
     """Tell whether the passage's rule holds now, or the question is about a time at which it did or will.
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from rag.generation.prompt import prompt_texts
+from rag.generation.prompt import prompt_texts, wish_texts
 from rag.grounding.answered_parts import says_not_found
 from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
@@ -51,6 +51,7 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
         span
         for span in split_sentences(text)
         if _has_strange_link(sentence := text[span.start : span.end], said)
+        or _is_heading_of_wish(sentence)
         or ((_is_prompt_leak(sentence) or _is_dictated(sentence, question)) and not is_supported(sentence))
     ]
     return without_spans(text, dropped) if dropped else text
@@ -107,6 +108,21 @@ def _hosts(text: str) -> frozenset[str]:
 def _is_prompt_leak(sentence: str) -> bool:
     """Tell whether a sentence is taken from the prompt's rules or examples."""
     return any(run in _prompt_runs() for run in _runs([sentence]))
+
+
+_SHORTEST_HEADING_CHARACTERS = 5
+
+
+def _is_heading_of_wish(sentence: str) -> bool:
+    """Tell whether a sentence is a heading made of words of the wish for a reply: "**能还是不能：**"."""
+    words = "".join(filter(str.isalnum, sentence)).lower()
+    is_heading = sentence.strip(_ORNAMENTS).endswith((":", "："))
+    return is_heading and len(words) >= _SHORTEST_HEADING_CHARACTERS and any(words in wish for wish in _wishes())
+
+
+@cache
+def _wishes() -> tuple[str, ...]:
+    return tuple("".join(filter(str.isalnum, wish)).lower() for wish in wish_texts())
 
 
 @cache

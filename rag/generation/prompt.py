@@ -99,6 +99,11 @@ def prompt_texts() -> list[str]:
     return [_SYSTEM]
 
 
+def wish_texts() -> list[str]:
+    """Return what the wishes for a reply say: a small model makes headings of their words."""
+    return [words[name] for words in _WORDS.values() for name in ("reply", "yes_or_no")]
+
+
 def to_reply(
     messages: Sequence[Message], question: str, language: Language, opening: str = "", third_language: str = ""
 ) -> list[Message]:

@@ -207,8 +207,9 @@ def _is_long(text: str) -> bool:
     return len(text) - count + _IDEOGRAPH_LENGTH * count > _LONG_CHARACTERS
 
 
-MOST_PARTS = 3
+MOST_PARTS = 4
 _SHORTEST_CHARACTERS = 4
+_QUESTION_MARKS = "?？"
 _AROUND = " \t,，。"
 _ENGLISH_ASKS = (
     r"(?:(?:(?:after|at|by|for|from|in|of|on|through|to|under|until|up to|with|within)\s++)?+"
@@ -229,7 +230,9 @@ _CLAUSE_ASKS = re.compile(rf"{_TOPIC}(?:(?:and|so|then|also|please|hi|hello|but|
 
 
 def parts_of(question: str) -> tuple[str, ...]:
-    """Return the parts, three at the most; none where the question asks for one thing.
+    """Return the parts, four at the most, of which the last holds the rest; none where the question asks for one thing.
+
+    A clause asks by its words or by the mark at its end.
 
     >>> parts_of("How long is the warranty and how do I return it?")
     ('How long is the warranty', 'how do I return it')
@@ -240,16 +243,18 @@ def parts_of(question: str) -> tuple[str, ...]:
     begun: TextSpan | None = None
     for clause in _clauses(question):
         begun = TextSpan(begun.start if begun else clause.start, clause.end)
-        if _asks(question[clause.start : clause.end]) and begun.end - begun.start >= _SHORTEST_CHARACTERS:
+        if _asks(question, clause) and begun.end - begun.start >= _SHORTEST_CHARACTERS:
             parts.append(begun)
             begun = None
     if begun and parts:
         parts[-1] = TextSpan(parts[-1].start, begun.end)
-    return tuple(question[part.start : part.end] for part in parts) if 1 < len(parts) <= MOST_PARTS else ()
+    if len(parts) > MOST_PARTS:
+        parts[MOST_PARTS - 1 :] = [TextSpan(parts[MOST_PARTS - 1].start, parts[-1].end)]
+    return tuple(question[part.start : part.end] for part in parts) if len(parts) > 1 else ()
 
 
 def asked_parts(question: str) -> tuple[str, ...]:
-    r"""Return what a customer's message asks, one by one, three at the most; none where it asks for one thing.
+    r"""Return what a customer's message asks, one by one, four at the most; none where it asks for one thing.
 
     >>> asked_parts("How many tags can an object carry? What is the price of a tag?")
     ('How many tags can an object carry', 'What is the price of a tag')
@@ -272,5 +277,8 @@ def _clauses(question: str) -> Iterator[TextSpan]:
         start = following
 
 
-def _asks(clause: str) -> bool:
-    return _CHINESE_ASKS.search(clause) is not None or _CLAUSE_ASKS.match(clause) is not None
+def _asks(question: str, clause: TextSpan) -> bool:
+    text = question[clause.start : clause.end]
+    if question[clause.end :].lstrip()[:1] in tuple(_QUESTION_MARKS):
+        return _COURTESY.fullmatch(text) is None
+    return _CHINESE_ASKS.search(text) is not None or _CLAUSE_ASKS.match(text) is not None

@@ -14,7 +14,7 @@ from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_
 from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, queries_of
 from rag.retrieval.question import in_context, last_said, leans, parts_of, read_message
 from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
-from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk
+from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.text.customer_language import third_language
@@ -28,8 +28,10 @@ OTHER_LANGUAGE_CHUNKS = 8
 """Chunks in the other language than the question's that may stand among those returned."""
 
 _KEPT_FILTERS = 16
-_UNTOUCHED, _EARLY = 1, 3
-"""So many first chunks of the whole question stay where they are; among so many a part's document is early enough."""
+_OF_EACH_PART = 3
+"""So many chunks of each part stand in front, behind the best one of the whole.  Of 480 questions of the sample that
+were asked two or three at once, the facts of so many are among what is shown: 411 with 1, 423 with 2, 425 with 3, 427
+with 4, of three parts at the most; 437 with 3, of four."""
 _MOST_OF_IT = 0.75
 
 
@@ -50,7 +52,7 @@ class SearchPlan:
 class SearchResult:
     """The best chunks of one generation, and what they say about whether the answer is among them.
 
-    ``model_id`` is the vector space in which they were found.
+    ``model_id`` is the vector space in which they were found; ``parts`` what was found for each part by itself.
     """
 
     chunks: tuple[RetrievedChunk, ...]
@@ -58,6 +60,7 @@ class SearchResult:
     generation: int
     tokens: QuestionTokens
     model_id: str
+    parts: tuple[RetrievedPart, ...] = ()
 
 
 class Retriever:
@@ -114,7 +117,9 @@ class Retriever:
         if threshold is None:
             threshold = float(str(automatic.get("threshold", fit.threshold)))
         answerable = bool(found.chunks) and probability >= threshold
-        return Retrieval(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold)
+        return Retrieval(
+            found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold, found.parts
+        )
 
     def find(
         self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
@@ -150,13 +155,14 @@ class Retriever:
         return SearchPlan(view, whole, tuple(others), standalone)
 
     def _joined(self, whole: SearchResult, parts: Sequence[SearchResult]) -> SearchResult:
-        """Return what was found for the whole question with each part's best chunk near its beginning.
+        """Return what was found for the whole question with each part's best chunks near its beginning.
 
         The signals are those of the surest: a question is worth an answer where one of its parts is.
         """
         chunks = with_best_of_parts(whole.chunks, [part.chunks for part in parts])
         surest = max([whole, *parts], key=lambda found: self._fit(found).probability(found.signals))
-        return replace(whole, chunks=chunks, signals=surest.signals)
+        found = tuple(RetrievedPart(part.chunks, part.tokens) for part in parts)
+        return replace(whole, chunks=chunks, signals=surest.signals, parts=found)
 
     def _fit(self, found: SearchResult) -> Confidence:
         return self._confidence or load_confidence(found.model_id)
@@ -227,21 +233,15 @@ def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchRe
 def with_best_of_parts(
     chunks: Sequence[RetrievedChunk], parts: Sequence[Sequence[RetrievedChunk]]
 ) -> tuple[RetrievedChunk, ...]:
-    """Return the chunks with the best one of each part among the first, behind those that answer the whole best.
+    """Return the chunks with the best ones of each part, part by part in turns, behind the one best for the whole.
 
-    A part whose best document stands there already brings nothing new.  Scores go down as before.
+    Scores go down as before.
     """
-    merged = list(chunks)
-    place = _UNTOUCHED
-    for found in parts:
-        best = next(iter(found), None)
-        firsts = {one.chunk.document_id for one in merged[: max(place, _EARLY)]}
-        if best is None or best.chunk.document_id in firsts:
-            continue
-        merged = [one for one in merged if one.chunk.chunk_id != best.chunk.chunk_id]
-        merged.insert(place, replace(best, score=merged[min(place, len(merged)) - 1].score if merged else best.score))
-        place += 1
-    return tuple(merged[: len(chunks)]) if chunks else tuple(merged)
+    in_turns = (found[place] for place in range(_OF_EACH_PART) for found in parts if place < len(found))
+    order = {one.chunk.chunk_id: one for one in (*chunks[:1], *in_turns, *chunks)}
+    kept = list(order.values())[: len(chunks) or None]
+    scores = sorted((one.score for one in kept), reverse=True)
+    return tuple(replace(one, score=score) for one, score in zip(kept, scores, strict=True))
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:

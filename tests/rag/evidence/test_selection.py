@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.evidence.selection import RankedSentences, SentenceLikeness
+from rag.evidence.packing import found_at
+from rag.evidence.selection import AskedPart, RankedSentences, SentenceLikeness
 from rag.retrieval.late_interaction import Likeness
-from rag.schema import Evidence, TextSpan
+from rag.schema import Chunk, Evidence, RetrievedChunk, TextSpan
 from rag.testing import HashEmbedder
 
 count_tokens = HashEmbedder().count_tokens
@@ -49,6 +50,31 @@ def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
     (chosen,) = to_send([passage(text, start=40)], "refund?", by_words("efund"), 12)
     assert sent(chosen) == ["Refunds take 5 days.", "A refund by card takes 7."]
     assert chosen.text == text
+
+
+def test_each_part_of_a_question_has_its_sentences() -> None:
+    """The rare words of one part weigh more than all others, and its sentences would take all the room."""
+    leaks = "The iron leaks at its seam. An iron leaks when it is too full. A leaking iron is too hot."
+    passages = [passage(LONG + leaks), passage(LONG + "Refunds take 5 days.")]
+    whole, rare, plain = by_words("iron", "leak", "seam", "full"), by_words("iron", "leak"), by_words("efund")
+    parts = [AskedPart(rare, [0, 1]), AskedPart(plain, [1, 0])]
+
+    def read(parts: Sequence[AskedPart]) -> list[str]:
+        spans = RankedSentences(passages, "?", whole, count_tokens, parts).to_send(14)
+        return [one.words(span) for one, own in zip(passages, spans, strict=True) for span in own]
+
+    assert "Refunds take 5 days." not in read([])
+    assert "Refunds take 5 days." in read(parts)
+    assert any("iron" in sentence for sentence in read(parts))
+
+
+def test_a_passage_is_found_at_the_place_of_its_first_chunk() -> None:
+    def chunk(start: int, end: int, document_id: str = "a.md") -> RetrievedChunk:
+        return RetrievedChunk(Chunk(document_id, "", "", (), "", start, end, 0, "en", start), 0.0)
+
+    passages = [passage("word " * 20), passage("word " * 20, start=500), replace(passage("x"), document_id="b.md")]
+    found = [chunk(0, 600, "c.md"), chunk(500, 520), chunk(520, 540), chunk(99, 120)]
+    assert found_at(passages, found) == [3, 1, 4]
 
 
 def test_each_language_is_compared_with_itself() -> None:

@@ -46,7 +46,11 @@ from tests.rag.retrieval.knowledge import publish
         ("几乎没电了，好几次都这样，怎么充？", ()),
         ("过几天能到，早上几点送？", ("过几天能到", "早上几点送")),
         ("前几单免运费，几号截止", ("前几单免运费", "几号截止")),
-        ("a? b? c? d?", ()),
+        ("a? b? c? d?", ("a? b", "c? d")),
+        ("refund to paypl? W-203?", ("refund to paypl", "W-203")),
+        ("Hello?? my kettle leaks. Refund?", ()),
+        ("Is it red? Is it new? Is it big? Is it old? Is it mine?",
+         ("Is it red", "Is it new", "Is it big", "Is it old? Is it mine")),
         ("", ()),
     ],
 )  # fmt: skip
@@ -74,6 +78,7 @@ def found(*numbers: int) -> list[RetrievedChunk]:
     [
         ((1, 2, 3, 4, 5), ((5,), (9,)), [1, 5, 9, 2, 3]),
         ((1, 2, 3, 4), ((2,), (3,)), [1, 2, 3, 4]),
+        ((1, 2, 3, 4, 5, 6, 7, 8), ((8, 11, 12, 13), (1, 21)), [1, 8, 11, 21, 12, 2, 3, 4]),
         ((1, 2), ((), (1,)), [1, 2]),
         ((), ((), ()), []),
         ((1,), ((2,),), [1]),
