@@ -70,7 +70,7 @@ def answer_data(turn: TurnSnapshot) -> Plain:
         "knowledge_base": turn.knowledge_base,
         "refused": answer.refused,
         "lane": answer.lane,
-        "language": answer.language,
+        "language": answer.text_language,
         "generation": answer.generation,
         "model": answer.model,
         "stand_in": answer.stand_in,

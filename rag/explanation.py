@@ -121,7 +121,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
 
 def _messages(asked: AnswerRequest) -> Sequence[Message]:
     messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-    return to_reply(messages, asked.question, asked.language)
+    return to_reply(messages, asked.question, asked.language, third_language=asked.third_language)
 
 
 def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:

@@ -45,7 +45,7 @@ from rag.schema import (
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
-from rag.text.language import question_language
+from rag.text.customer_language import prompt_language, third_language_after
 from rag.tracing import Trace
 
 _CHUNK_TOKENS = 100
@@ -207,7 +207,7 @@ class Pipeline:
         lanes = None if options.is_selective else self.parts.lanes
         served = None
         if lanes is not None and not options.fresh:
-            language = question_language(text)
+            language = prompt_language(text)
             served = lanes.served(standalone_question, language, options.think, trace, options.audience)
         if served is not None:
             yield served.retrieved
@@ -283,7 +283,8 @@ class Pipeline:
         limit = options.top_k
         if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
             raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
-        language = question_language(text)
+        third = third_language_after(text, options.earlier[-1] if options.earlier else "")
+        language: Language = "en" if third else prompt_language(text)
         earlier = [visible(one) for one in options.earlier]
         retrieval = parts.retriever.retrieve(text, language, trace, SearchOptions(earlier, options.found_documents))
         previous = question_before(text, earlier)
@@ -302,6 +303,7 @@ class Pipeline:
             trace=trace,
             cancelled=options.cancelled or threading.Event(),
             nearest_document=next((one.chunk.document_id for one in retrieval.chunks), ""),
+            third_language=third,
         )
         request.check_cancelled()
         return request, retrieval

@@ -276,6 +276,8 @@ class Answer:
     nobody has confirmed, or that say what such a document wants customers to hear; they may be supported all the same.
     ``origin`` is set in the lanes curated and cached; ``instead_of`` names the error for which passages are quoted.
     ``left_open`` are the parts of the question, in the customer's words, that it does not answer; ``text`` names them.
+    ``third_language`` is the ISO 639-1 code of the text's language where that is neither Chinese nor English;
+    ``language`` is then that of the prompt.
     """
 
     text: str
@@ -294,6 +296,12 @@ class Answer:
     instead_of: str = ""
     unconfirmed: tuple[TextSpan, ...] = ()
     left_open: tuple[str, ...] = ()
+    third_language: str = ""
+
+    @property
+    def text_language(self) -> str:
+        """The ISO 639-1 code of the text's language."""
+        return self.third_language or self.language
 
     @property
     def quoted(self) -> bool:

@@ -7,9 +7,12 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from rag.evidence.quotation import quoted_lines
+from rag.generation.measured_languages import language_note
+from rag.generation.reply_languages import reply_language
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Figure, Language, SpanTime
 from rag.text.characters import one_line, web_address, without_invisible
+from rag.text.customer_language import customer_language, third_language
 from rag.text.markup import without_list_mark
 from rag.translate import translate
 from rag.turns import TurnSnapshot
@@ -58,13 +61,27 @@ def feed_data(snapshot: TurnSnapshot) -> Data:
         "final": snapshot.final,
         "text": snapshot.text,
         "thinking": snapshot.thinking,
-        "lang": snapshot.language,
+        "lang": _text_language(snapshot),
         "ahead": snapshot.ahead,
         "wait": snapshot.wait_seconds,
         "found": len(snapshot.evidence),
         "stages": [[stage.name, round(stage.duration_ms)] for stage in _stages(snapshot)],
         "stage_ms": round(snapshot.stage_ms),
     }
+
+
+def _text_language(snapshot: TurnSnapshot) -> str:
+    """Return the language of the answer; while there is none, that in which it will be."""
+    if snapshot.answer is not None:
+        return snapshot.answer.text_language
+    return third_language(snapshot.question) or snapshot.language
+
+
+def _language_name(snapshot: TurnSnapshot, language: Language) -> str:
+    third = third_language(snapshot.question)
+    if not third:
+        return translate(f"ui.language_{snapshot.language}", language)
+    return reply_language(third).chinese if language == "zh" else reply_language(third).english
 
 
 def _stages(snapshot: TurnSnapshot) -> tuple[SpanTime, ...]:
@@ -83,7 +100,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
     return {
         "feed": feed_data(snapshot),
         "question": snapshot.question,
-        "question_lang": snapshot.language,
+        "question_lang": customer_language(snapshot.question),
         "asked_at": format_clock(asked_at, reading.now, language),
         "said": said(snapshot, language),
         "best": _best_match(snapshot, language),
@@ -93,6 +110,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "sentences": [_sentence_data(sentence, snapshot.evidence, language) for sentence in sentences],
         "times": _times(snapshot, language),
         "made_by": _made_by(snapshot, language),
+        "language_note": language_note(snapshot.answer, language) if snapshot.answer is not None else "",
         "stand_in": translate("ui.stand_in", language)
         if snapshot.answer is not None and snapshot.answer.stand_in
         else "",
@@ -299,7 +317,7 @@ def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
         "turn": snapshot.turn_id,
         "mode": "reply",
         "heading": translate("ui.reply_incomplete" if text and snapshot.answer is None else "ui.reply", language),
-        "lang": snapshot.language,
+        "lang": _text_language(snapshot),
         "text": text,
         "sources": _sources(snapshot),
     }
@@ -311,7 +329,7 @@ def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
     asked_at = snapshot.asked_at.astimezone(reading.zone)
     lines = [
         translate("ui.handoff_question", language, question=without_invisible(snapshot.question)),
-        translate("ui.handoff_language", language, name=translate(f"ui.language_{snapshot.language}", language)),
+        translate("ui.handoff_language", language, name=_language_name(snapshot, language)),
         translate("ui.handoff_asked_at", language, time=f"{asked_at:%Y-%m-%d %H:%M}"),
         translate("ui.handoff_searched", language, generation=snapshot.generation),
     ]

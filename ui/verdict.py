@@ -68,6 +68,8 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return {"kind": "warning", "words": translate("ui.check_marked", language)}
     if snapshot.answer is not None and snapshot.answer.left_open:
         return {"kind": "warning", "words": translate("ui.partly_answered", language)}
+    if snapshot.answer is not None and snapshot.answer.third_language:
+        return {"kind": "warning", "words": translate("ui.figures_compared", language)}
     return {"kind": "good", "words": translate("ui.well_supported", language)}
 
 

@@ -44,7 +44,7 @@ def answer(turn: TurnSnapshot, found: Answer) -> wire.Answer:
         knowledge_base=turn.knowledge_base,
         text=found.text,
         refused=found.refused,
-        language=found.language,
+        language=found.text_language,
         lane=found.lane,
         model=found.model,
         stand_in=found.stand_in,

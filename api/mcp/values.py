@@ -83,7 +83,7 @@ class AskResult(BaseModel):
     knowledge_base: str
     refused: bool
     text: str
-    language: Language
+    language: str = Field(description="of the text, as ISO 639-1 code")
     lane: str
     model: str
     stand_in: bool
@@ -163,7 +163,7 @@ def ask_result(turn: TurnSnapshot, answer: Answer) -> AskResult:
         knowledge_base=turn.knowledge_base,
         refused=answer.refused,
         text=answer.text,
-        language=answer.language,
+        language=answer.text_language,
         lane=answer.lane,
         model=answer.model,
         stand_in=answer.stand_in,

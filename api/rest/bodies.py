@@ -144,12 +144,15 @@ class ProblemBody(BaseModel):
 
 
 class TurnBody(BaseModel):
-    """A question and what became of it.  A refusal is an answer, with ``refused``."""
+    """A question and what became of it.  A refusal is an answer, with ``refused``.
+
+    ``language`` is the text's, as ISO 639-1 code.
+    """
 
     turn_id: str
     state: TurnState
     question: str
-    language: Language
+    language: str
     knowledge_base: str
     asked_at: datetime
     follows: str

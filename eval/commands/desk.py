@@ -13,11 +13,12 @@ from eval.commands.answers import add_answer_options
 from eval.commands.progress_bar import progress_in
 from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
 from eval.core.bootstrap import share_interval
-from eval.core.question_sets import DESK_CASES, KNOWLEDGE_DIR
+from eval.core.question_sets import DESK_CASES, KNOWLEDGE_DIR, LANGUAGE_CASES
 from eval.core.runs import Run
 from eval.core.tables import part_of
-from eval.desk.cases import DeskCase, drawn_by_kind, load_cases
+from eval.desk.cases import DeskCase, drawn_by_kind, in_languages, load_cases
 from eval.desk.checking import check_cases, texts_of
+from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
 from eval.desk.measurement import DeskOptions, files_about, measure_desk, open_desk_parts
 from eval.desk.records import Record
 from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, shown_guards
@@ -31,6 +32,7 @@ from rag.translate import translate
 EXAMPLES = """\
 examples:
   python -m eval desk --no-model                                        the sample cases on the sample documents
+  python -m eval desk --cases data/desk/languages.jsonl --languages de,ja   customers who write in other languages
   python -m eval desk --cases cases.jsonl --docs FOLDER --no-model      before the model: seconds
   python -m eval desk --cases cases.jsonl --docs FOLDER --limit 24      with the model, all kinds in proportion
   python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    go on with a run that was interrupted
@@ -53,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cases", type=Path, default=DESK_CASES, metavar="FILE", help="one a line (default: the sample's)  用例文件"
+    )
+    parser.add_argument(
+        "--languages", default="", metavar="CODES", help="only these, with commas: de,fr (ISO 639-1)  只测这些语言"
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--docs", type=Path, metavar="FOLDER", help="the documents that decide them  文档文件夹")
@@ -93,8 +98,9 @@ def main(argv: Sequence[str]) -> int:
         for option in ("answers", "ceiling"):
             if arguments.no_model and getattr(arguments, option):
                 raise SettingsError(reason=translate("eval_desk.model_needed", language, option=f"--{option}"))
-        cases = drawn_by_kind(load_cases(arguments.cases), arguments.limit, arguments.seed)
-        if arguments.docs is None and not arguments.kb and arguments.cases == DESK_CASES:
+        wanted = in_languages(load_cases(arguments.cases), arguments.languages)
+        cases = drawn_by_kind(wanted, arguments.limit, arguments.seed)
+        if arguments.docs is None and not arguments.kb and arguments.cases in (DESK_CASES, LANGUAGE_CASES):
             arguments.docs = KNOWLEDGE_DIR
         settings = _settings(arguments)
         kept = Run.named(name, settings)
@@ -144,6 +150,8 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     console.print(_guards(summary, language))
     for name in ("by_kind", "by_language"):
         console.print(_groups(summary, name, language))
+    if languages := part_of(summary, "languages"):
+        console.print(_languages(languages, language))
     seconds = part_of(summary, "seconds")
     shown = {name: "-" if value is None else f"{value:.2f}" for name, value in seconds.items()}
     print_line(console, translate("eval_desk.seconds", language, **shown))
@@ -203,6 +211,17 @@ def _groups(summary: Mapping[str, object], name: str, language: Language) -> Tab
     for group in sorted(groups):
         values = part_of(groups, group)
         table.add_row(group, *("-" if values[column] is None else str(values[column]) for column in known))
+    return table
+
+
+def _languages(figures: Mapping[str, object], language: Language) -> Table:
+    """Return a row a language: how many replies are in it, and how many are right."""
+    table = Table(title=translate("eval_desk.languages", language))
+    table.add_column(translate("eval_desk.by_language", language), no_wrap=True)
+    for column in LANGUAGE_COLUMNS:
+        table.add_column(translate(f"eval_desk.languages_{column}", language), justify="right")
+    for name, cells in language_rows({name: part_of(figures, name) for name in figures}):
+        table.add_row(translate("eval_desk.languages_all", language) if name == "all" else name, *cells)
     return table
 
 

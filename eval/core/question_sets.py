@@ -19,6 +19,7 @@ CORPUS_NAME, QUESTIONS_NAME = "corpus.jsonl", "questions.jsonl"
 DATA_DIR = Path(__file__).resolve().parents[2] / "data"
 GOLDEN_DIR = DATA_DIR / "golden"
 DESK_CASES = DATA_DIR / "desk" / "shop.jsonl"
+LANGUAGE_CASES = DATA_DIR / "desk" / "languages.jsonl"
 KNOWLEDGE_DIR = DATA_DIR / "knowledge"
 ATTACKS_DIR = DATA_DIR / "attacks"
 

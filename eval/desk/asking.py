@@ -13,12 +13,13 @@ from rag.evidence.quotation import quoted_lines
 from rag.generation.answer import generate_answer
 from rag.generation.gateway import GenerationRequest, blocking
 from rag.generation.prompt import build_messages
+from rag.generation.reply_languages import reply_language
 from rag.grounding.prompt_injection import injection_spans, without_injection
 from rag.pipeline import AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, Generator, Message
 from rag.retrieval.question import question_before, visible
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieved
-from rag.text.language import question_language
+from rag.text.customer_language import THIRD_LANGUAGES, prompt_language
 
 # These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
 _ONE_CASE_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
@@ -96,7 +97,7 @@ class ModelAlone:
 
     def ask(self, case: DeskCase, own: Record) -> Record:
         """Ask with the evidence of the product's record.  Errors are those of ``Desk.ask``."""
-        messages = [Message("system", _PLAIN_PROMPT[case.language]), Message("user", own.prompt)]
+        messages = [Message("system", _plain_prompt(case.language)), Message("user", own.prompt)]
         tokens = self.parts.settings.answer_budget_tokens
 
         def write(generator: Generator) -> str:
@@ -110,11 +111,17 @@ class ModelAlone:
         return asking.finished()
 
 
+def _plain_prompt(language: str) -> str:
+    if language in THIRD_LANGUAGES:
+        return _PLAIN_PROMPT["en"].replace("English", reply_language(language).english)
+    return _PLAIN_PROMPT["zh" if language == "zh" else "en"]
+
+
 def plain_answer(text: str, case: DeskCase, parts: PipelineParts, *, refused: bool = False) -> Answer:
     """Return a model's bare reply as an answer without citations."""
     return Answer(
         text=text,
-        language=case.language,
+        language=prompt_language(case.question),
         refused=refused,
         thinking="",
         citations=(),
@@ -195,7 +202,7 @@ class _Asking:
 
 def _prompt(case: DeskCase, evidence: Sequence[Evidence]) -> str:
     previous = question_before(case.question, case.turns[:-1])
-    language = question_language(case.question)
+    language = prompt_language(case.question)
     return build_messages(visible(case.question), evidence, language, previous)[-1].content
 
 

@@ -11,9 +11,8 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from rag.errors import SettingsError
-from rag.schema import Language
 from rag.terminal import terminal_language
-from rag.text.language import question_language
+from rag.text.customer_language import THIRD_LANGUAGES, customer_language
 from rag.translate import translate
 
 Answerable = bool | Literal["partly"]
@@ -33,7 +32,7 @@ class DeskCase:
     """
 
     case_id: str
-    language: Language
+    language: str
     kind: str
     turns: tuple[str, ...]
     answerable: Answerable
@@ -77,6 +76,19 @@ def load_cases(path: Path) -> tuple[DeskCase, ...]:
     if not cases:
         raise _unusable("none", path=path)
     return tuple(cases.values())
+
+
+def in_languages(cases: Sequence[DeskCase], languages: str) -> tuple[DeskCase, ...]:
+    """Return the cases in some languages, their codes with commas between; all where it is empty.
+
+    Raises ``SettingsError`` where a language has none.
+    """
+    wanted = [one.strip() for one in languages.split(",") if one.strip()]
+    known = {one.language for one in cases}
+    for language in wanted:
+        if language not in known:
+            raise _unusable("no_language", language=language, known=", ".join(sorted(known)))
+    return tuple(one for one in cases if not wanted or one.language in wanted)
 
 
 def drawn_by_kind(cases: Sequence[DeskCase], limit: int, seed: int) -> tuple[DeskCase, ...]:
@@ -171,11 +183,11 @@ def _turns(value: object, where: _Place) -> Iterator[str]:
         yield text
 
 
-def _language(value: object, question: str, where: _Place) -> Language:
+def _language(value: object, question: str, where: _Place) -> str:
     if value is None:
-        return question_language(question)
-    if value == "zh" or value == "en":
-        return "zh" if value == "zh" else "en"
+        return customer_language(question)
+    if isinstance(value, str) and value in ("zh", "en", *THIRD_LANGUAGES):
+        return value
     raise where.unusable("lang")
 
 

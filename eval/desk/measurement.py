@@ -9,7 +9,8 @@ from eval.core.progress import SILENT, Progress, counted
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.desk.asking import Desk, ModelAlone
 from eval.desk.cases import DeskCase
-from eval.desk.figures import summarise
+from eval.desk.figures import outcomes_of, summarise
+from eval.desk.languages import language_figures
 from eval.desk.records import ARMS, RECORDS, Arm, Record
 from rag.errors import SourceMissing
 from rag.factory import build_parts
@@ -121,6 +122,8 @@ def measure_desk(
         kept.folder / "records.jsonl", RECORDS, items, asking.ask, lambda record: (record.arm, record.case_id), advance
     )
     summary = summarise(cases, records)
+    if options.with_model:
+        summary["languages"] = language_figures(outcomes_of(cases, records))
     kept.save_figures(summary)
     return DeskResult(summary, tuple(cases), tuple(records))
 

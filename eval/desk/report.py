@@ -9,6 +9,7 @@ from eval.core.svg import Bar, bar_chart
 from eval.core.tables import part_of
 from eval.desk.cases import CASES
 from eval.desk.figures import GUARDS, STAGES, Outcome, outcomes_of
+from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
 from eval.desk.records import RECORDS
 from rag.schema import Language
 from rag.translate import translate
@@ -77,6 +78,7 @@ def page_section(figures: Figures, language: Language) -> str:
     title = translate("eval_desk.title", language, n=figures["n"])
     parts = [bar_chart(title, bars, 1.0), _lost_chart(figures, language), _guard_table(figures, language)]
     parts += [_group_table(figures, name, language) for name in ("by_kind", "by_language")]
+    parts.append(_language_table(part_of(figures, "languages"), language))
     return "".join(parts)
 
 
@@ -123,6 +125,15 @@ def _group_table(figures: Figures, name: str, language: Language) -> str:
     titles = [title, *(translate(f"eval_desk.short_{column}", language) for column in columns)]
     rows = [_cells([group, *_values(part_of(groups, group), columns)]) for group in sorted(groups)]
     return _figure(title, _table(titles, rows))
+
+
+def _language_table(figures: Figures, language: Language) -> str:
+    if not figures:
+        return ""
+    titles = [translate("eval_desk.by_language", language)]
+    titles += [translate(f"eval_desk.languages_{column}", language) for column in LANGUAGE_COLUMNS]
+    rows = [_cells([name, *cells]) for name, cells in language_rows({name: part_of(figures, name) for name in figures})]
+    return _figure(translate("eval_desk.languages", language), _table(titles, rows))
 
 
 def _values(values: Figures, columns: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TextIO
 
+from rag.generation.measured_languages import language_note
 from rag.grounding.citations import ground
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import (
@@ -117,6 +118,8 @@ class AnswerPrinter:
         self._line("\n")
         self._show_origin(answer)
         self._show_sources(answer)
+        if note := language_note(answer, self._language):
+            self._line(self._styled(note, _DIM))
         self._line(self._styled(times_line(answer, self._language), _DIM))
         if answer.stand_in:
             self._line(self._styled(translate("ask.stand_in", self._language), _WARN))

@@ -30,6 +30,7 @@ from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output, without_preamble, without_spans
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
+from rag.generation.reply_languages import reply_language, says_not_found_in
 from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
@@ -51,7 +52,10 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.settings import Settings
+from rag.text.customer_language import is_in_other_than_third, third_language_after
 from rag.text.markup import without_descriptions
+from rag.text.statements import read_statement
+from rag.text.translated_figures import figures_in_english
 from rag.tracing import Trace
 
 
@@ -96,7 +100,8 @@ class AnswerRequest:
     """One question on its way: what was found for it, and where its time goes.
 
     ``previous`` is the question before it, where it may lean on that one; else empty.  ``nearest_document`` is the id
-    of the document that was found first, also where its rule holds at another time.
+    of the document that was found first, also where its rule holds at another time.  ``third_language`` is the
+    customer's where that is neither Chinese nor English: the prompt is then English, and the reply in the customer's.
     """
 
     question: str
@@ -109,6 +114,12 @@ class AnswerRequest:
     cancelled: threading.Event
     previous: str = ""
     nearest_document: str = ""
+    third_language: str = ""
+
+    @property
+    def reply_language(self) -> str:
+        """The language of the reply, as an ISO 639-1 code."""
+        return self.third_language or self.language
 
     @property
     def in_context(self) -> str:
@@ -117,7 +128,7 @@ class AnswerRequest:
 
     def opening_for(self, generator: Generator) -> str:
         """Return what a second attempt begins with; empty where the model thinks first, or begins anew anyway."""
-        is_continued = generator.continues_replies and not self.think
+        is_continued = generator.continues_replies and not self.think and not self.third_language
         return opening_of(self.evidence, self.language) if is_continued else ""
 
     def is_supported(self, sentence: str) -> bool:
@@ -233,8 +244,8 @@ def _written(
     request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget, clock: GenerationClock
 ) -> GeneratorObject[Event, None, GuardedReply]:
     """Yield the model's reply as it comes, and return it."""
-    asked = to_reply(messages, request.question, request.language)
-    reply = guard_reply(generator, asked, think=request.think, language=request.language, budget=budget)
+    asked = to_reply(messages, request.question, request.language, third_language=request.third_language)
+    reply = guard_reply(generator, asked, think=request.think, language=request.reply_language, budget=budget)
     governed: GuardedReply | None = None
     with closing(reply):
         for part in reply:
@@ -332,13 +343,19 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
     """Return the guard that refuses a reply; empty where it stands."""
     if not text:
         return "output_filter"
-    if says_not_found(text):
+    if says_not_found(text) or _says_not_found_in_third(request, text, grounding):
         return "not_found"
     if not (grounding.citations or grounding.unsupported):
         return "unsupported" if _asks_back(request, text) or _says_nothing(text) else ""
-    if not grounding.citations and _is_comparable(request) and not request.holds_figures_of(text):
+    if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
     return "no_value" if lacks_asked_value(text, _asked(request), unanswered) else ""
+
+
+def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Grounding) -> bool:
+    """Tell whether a reply in a third language says that the documents lack the answer, and nothing supports it."""
+    third = third_language_after(text, request.question)
+    return bool(third) and not grounding.citations and says_not_found_in(third, text)
 
 
 def _asks_back(request: AnswerRequest, text: str) -> bool:
@@ -355,7 +372,9 @@ def _says_nothing(text: str) -> bool:
 
 
 def _asked(request: AnswerRequest) -> tuple[str, ...]:
-    """Return what is asked, one by one."""
+    """Return what is asked, one by one; in a third language the whole, for its words are not known."""
+    if request.third_language:
+        return (request.question,)
     return asked_parts(request.question) or (read_message(request.question).question,)
 
 
@@ -364,14 +383,26 @@ def _gives_orders(passage: Evidence) -> bool:
     return bool(injection_spans(passage.text))
 
 
-def _is_comparable(request: AnswerRequest) -> bool:
-    """Tell whether words can be compared: where the best passage is in the other language, a reply is only marked."""
+def _is_comparable(request: AnswerRequest, text: str) -> bool:
+    """Tell whether words can be compared: where the best passage is in the other language, a reply is only marked.
+
+    In a third language that is so for a reply without figures; figures that no passage has are made up.
+    """
+    third = third_language_after(text, request.question)
+    if request.third_language or third:
+        return bool(read_statement(figures_in_english(text, third or request.third_language)).quantities)
     return request.evidence[0].language == request.language
 
 
 def _refused(request: AnswerRequest, author: _Author) -> Answer:
     tried, nearest = bool(author.model), request.nearest_document
-    text = refusal_text(request.evidence, request.language, model_tried=tried, nearest_document=nearest)
+    text = refusal_text(
+        request.evidence,
+        request.language,
+        model_tried=tried,
+        nearest_document=nearest,
+        third_language=request.third_language,
+    )
     return _answer(request, author, text, lane="refusal")
 
 
@@ -400,7 +431,18 @@ def _answer(
         conflicts=find_conflicts(request.evidence),
         lane=lane,
         unconfirmed=unconfirmed,
+        third_language=_third_language_of(request, text, lane),
     )
+
+
+def _third_language_of(request: AnswerRequest, text: str, lane: Lane) -> str:
+    """Return the third language of an answer's text; a quotation is in the documents' language."""
+    if lane == "quotation" or not request.third_language:
+        return ""
+    if lane == "refusal":
+        return request.third_language if reply_language(request.third_language).handoff else ""
+    found = third_language_after(text, request.question)
+    return request.third_language if found and not is_in_other_than_third(text, request.third_language) else found
 
 
 _OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}

@@ -28,12 +28,13 @@ from rag.protocols import (
     Generator,
     Message,
 )
-from rag.schema import Language
 from rag.text.characters import ideographs, without_invisible
+from rag.text.customer_language import is_in_other_than_third
 from rag.text.language import text_language
 from rag.text.sentences import split_sentences
 
-HELD_CHARACTERS = {"zh": 12, "en": 32}
+HELD_CHARACTERS = {"zh": 12, "en": 32, "ja": 12, "ko": 12, "th": 12}
+_HELD_OF_OTHERS = 48
 """Length of an answer's beginning by which its language is judged, where no sentence ends before."""
 
 _LOOK_FOR_LOOPS_EVERY_PARTS = 8
@@ -82,7 +83,7 @@ class _RawReply:
 
 
 def guard_reply(
-    generator: Generator, messages: Sequence[Message], *, think: bool, language: Language, budget: Budget
+    generator: Generator, messages: Sequence[Message], *, think: bool, language: str, budget: Budget
 ) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
     """Yield the reply as it comes and ``GuardedReply`` last.
 
@@ -120,7 +121,7 @@ class _Call:
     """One call of the generator, watched while it speaks."""
 
     def __init__(
-        self, generator: Generator, prompt: list[Message], *, think: bool, wanted: Language | None, budget: Budget
+        self, generator: Generator, prompt: list[Message], *, think: bool, wanted: str | None, budget: Budget
     ) -> None:
         self._generator = generator
         self._prompt = prompt
@@ -182,7 +183,9 @@ class _Call:
     def _may_judge(self, text: str) -> bool:
         if self._wanted is None:
             return bool(text)
-        return len(text) >= HELD_CHARACTERS[self._wanted] or any(mark in text for mark in _SENTENCE_ENDS)
+        return len(text) >= HELD_CHARACTERS.get(self._wanted, _HELD_OF_OTHERS) or any(
+            mark in text for mark in _SENTENCE_ENDS
+        )
 
     def _is_wrong_language(self) -> bool:
         text = "".join(self._text)
@@ -202,8 +205,8 @@ def _is_looping(parts: Sequence[str]) -> bool:
     return due and repetition_start("".join(parts)) is not None
 
 
-def is_in_other_language(text: str, wanted: Language) -> bool:
-    """Tell whether a text is surely in the other language; codes, prices and names alone are in neither.
+def is_in_other_language(text: str, wanted: str) -> bool:
+    """Tell whether a text is surely in another language than the wanted one; codes, prices and names alone are in none.
 
     A Chinese sentence with English names and terms in it is Chinese, however many these are.
 
@@ -213,7 +216,11 @@ def is_in_other_language(text: str, wanted: Language) -> bool:
     True
     >>> is_in_other_language("保修 is a warranty", "en")
     False
+    >>> is_in_other_language("You have thirty days to", "de"), is_in_other_language("Drift R3: 30 Tage", "de")
+    (True, False)
     """
+    if wanted not in ("zh", "en"):
+        return is_in_other_than_third(text, wanted)
     if wanted == "en":
         characters = len(ideographs(text))
         words = len(_LATIN_WORD.findall(text))

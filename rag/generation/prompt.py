@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from rag.errors import PromptTooLong
+from rag.generation.reply_languages import reply_language
 from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.protocols import Message
 from rag.retrieval.question import read_message
@@ -103,7 +104,9 @@ def wish_texts() -> list[str]:
     return [words[name] for words in _WORDS.values() for name in ("reply", "yes_or_no")]
 
 
-def to_reply(messages: Sequence[Message], question: str, language: Language, opening: str = "") -> list[Message]:
+def to_reply(
+    messages: Sequence[Message], question: str, language: Language, opening: str = "", third_language: str = ""
+) -> list[Message]:
     """Return the messages with the wish for a reply behind the question: how long, in which language.
 
     An ``opening`` (``answer.py``) is the beginning of the reply, a last message from which the model goes on.  To ask
@@ -113,9 +116,12 @@ def to_reply(messages: Sequence[Message], question: str, language: Language, ope
     there at all, it must not stand there yet.  Yes or no is wished for only where the question asks for it: told that
     it is to say so "where that is asked", a small model begins every reply with it.  It is wished for last: told to
     begin with it, the stand-in of 1.5B weights said no to every Chinese question and yes to nearly every English one,
-    and found reasons (docs/quality.md).
+    and found reasons (docs/quality.md).  A customer who writes in a ``third_language`` is answered in it: the wish is
+    then in that language, and no verdict is wished for.
     """
     *before, last = messages
+    if third_language:
+        return [*before, Message(last.role, f"{last.content}\n\n{reply_language(third_language).wish}")]
     words = _WORDS[language]
     is_yes_or_no = not opening and asks_yes_or_no(read_message(question).question)
     wish = words["reply"] + (words["yes_or_no"] if is_yes_or_no else "")
@@ -123,13 +129,15 @@ def to_reply(messages: Sequence[Message], question: str, language: Language, ope
     return [*before, Message(last.role, f"{last.content}\n\n{wish}"), *begun]
 
 
-def insist_on_language(messages: Sequence[Message], language: Language) -> list[Message]:
-    """Return the messages with the reply's language demanded at the very end, in both languages.
+def insist_on_language(messages: Sequence[Message], language: str) -> list[Message]:
+    """Return the messages with the reply's language demanded at the very end; Chinese and English in both.
 
     The beginning stays the same, so the prefix cache makes the second reading nearly free.
     """
     *before, last = messages
-    return [*before, Message(last.role, f"{last.content}\n\n{_WORDS[language]['insist']}")]
+    words = next((one for code, one in _WORDS.items() if code == language), None)
+    insist = reply_language(language).demand if words is None else words["insist"]
+    return [*before, Message(last.role, f"{last.content}\n\n{insist}")]
 
 
 def as_data(text: str) -> str:

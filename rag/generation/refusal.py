@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rag.generation.reply_languages import ReplyLanguage, reply_language
 from rag.grounding.prompt_injection import is_name
 from rag.schema import Evidence, Language
 
@@ -48,26 +49,40 @@ def not_said_text(parts: Sequence[str], language: Language) -> str:
 
 
 def refusal_text(
-    evidence: Sequence[Evidence], language: Language, *, model_tried: bool = False, nearest_document: str = ""
+    evidence: Sequence[Evidence],
+    language: Language,
+    *,
+    model_tried: bool = False,
+    nearest_document: str = "",
+    third_language: str = "",
 ) -> str:
     """Return the refusal in the question's language, naming up to three of the nearest articles for customers.
 
     A title that gives orders, or says what customers are to hear, is not repeated.
     ``model_tried`` means that the passages were near enough to be read, and did not hold the answer after all.
     ``nearest_document`` is the id of the document that was found first: where its rule has ended or is still to come,
-    that is said, for it may be all that there is to say.
+    that is said, for it may be all that there is to say.  A customer who writes in a ``third_language`` is told so in
+    it where its words are known; what held at another time is then left out.
     """
-    nothing_near, not_in_passages, nearest, handoff = _SENTENCES[language]
+    third = reply_language(third_language) if third_language else None
+    nothing_near, not_in_passages, nearest, handoff = _sentences(language, third)
     said = not_in_passages if model_tried else nothing_near
     quoted, comma = _QUOTED[language]
     titles = list(
         dict.fromkeys(passage.title for passage in evidence if _has_name(passage) and passage.may_be_passed_on)
     )
-    said += _of_another_time(evidence, language, nearest_document)
+    if third is None or not third.handoff:
+        said += _of_another_time(evidence, language, nearest_document)
     if not titles:
         return said + handoff
     names = comma.join(quoted.format(title) for title in titles[:_NEAREST_ARTICLES])
     return said + nearest.format(titles=names) + handoff
+
+
+def _sentences(language: Language, third: ReplyLanguage | None) -> tuple[str, str, str, str]:
+    if third is None or not third.handoff:
+        return _SENTENCES[language]
+    return third.nothing_near, third.not_in_passages, third.nearest, third.handoff
 
 
 def _of_another_time(evidence: Sequence[Evidence], language: Language, nearest_document: str) -> str:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
 from rag.grounding.support import restricts, supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
+from rag.text.customer_language import third_language_after
 from rag.text.markup import without_descriptions
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, says_no, without_verdict
+from rag.text.translated_figures import figures_in_english
 
 _STATES_NOTHING = re.compile(
     r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
@@ -45,21 +47,23 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     A rule that holds at another time than is asked about, so that it was not read, supports nothing.  Citations carry
     offsets into ``text`` and into the documents, in reading order; a sentence that rests on two places has two.
     ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.  A bare yes or
-    no behind a sentence that it does not follow from is unsupported.
+    no behind a sentence that it does not follow from is unsupported.  Of a text in a third language only figures, units
+    and codes can be compared: a sentence with none is unsupported.
     """
     holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
     spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
-    context = Context(evidence, spans, read_statement(question))
+    third = third_language_after(text, question)
+    context = Context(evidence, spans, read_statement(_comparable(question, third)))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
     stated: _Stated | None = None
     for sentence in split_sentences(text):
         written = text[sentence.start : sentence.end]
-        if states_nothing(written):
+        if _only_asks(written) if third else states_nothing(written):
             if stated is not None and is_bare_verdict(written) and not stated.leads_to(written):
                 unsupported.append(sentence)
             continue
-        claim = Claim.read(written, question)
+        claim = Claim.read(written, question, third)
         support = supporting_spans(claim, context)
         stated = _Stated(claim, support)
         citations.extend(_citation(sentence, span, evidence[span.passage_index]) for span in support)
@@ -99,6 +103,16 @@ def states_nothing(sentence: str) -> bool:
     return _STATES_NOTHING.match(sentence) is not None
 
 
+def _only_asks(sentence: str) -> bool:
+    """Tell of a sentence in a third language whether it asks, introduces a list or has no words; courtesy is marked."""
+    return sentence.rstrip().endswith(("?", "？", "؟", ":", "：")) or not any(map(str.isalnum, sentence))
+
+
+def _comparable(text: str, third: str) -> str:
+    """Return what of a text can be compared with the passages: all of it, but in a third language only the figures."""
+    return figures_in_english(text, third) if third else text
+
+
 def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str) -> bool:
     """Tell whether the figures of each sentence stand together in one sentence that the model read, and there is one.
 
@@ -106,8 +120,9 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
     words to be found again, and something else with figures of its own may stand near: it is marked, but it is hardly
     made up.
     """
-    asked = read_statement(question).quantities
-    sentences = [text[span.start : span.end] for span in split_sentences(text)]
+    third = third_language_after(text, question)
+    asked = read_statement(_comparable(question, third)).quantities
+    sentences = [_comparable(text[span.start : span.end], third) for span in split_sentences(text)]
     stated = [
         own
         for sentence in sentences

@@ -11,11 +11,12 @@ from typing import Self
 
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.prompt_injection import harmless_title, is_name
-from rag.schema import Evidence, Language
+from rag.schema import Evidence
 from rag.text.language import text_language
 from rag.text.parsed import ParsedText, Sentence, parse_text
 from rag.text.quantities import Quantity, read_figures
 from rag.text.statements import Statement, content_words, read_statement, says_no
+from rag.text.translated_figures import figures_in_english
 
 _BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
 
@@ -147,13 +148,14 @@ class Claim:
     """A sentence of the answer as it is compared: its statement and the weight of each of its words.
 
     ``topic`` are the question's words where the sentence leaves it to these to say what it is about: "6-9 days."
+    Of a sentence in a ``third_language`` only figures and codes are compared.
     """
 
     text: str
     statement: Statement
     weights: dict[str, float]
     topic: frozenset[str]
-    language: Language
+    language: str
 
     @property
     def is_echo(self) -> bool:
@@ -166,8 +168,11 @@ class Claim:
         return says_no(self.text) or any(clause.denies for clause in self.statement.clauses)
 
     @classmethod
-    def read(cls, sentence: str, question: str) -> Self:
+    def read(cls, sentence: str, question: str, third_language: str = "") -> Self:
         """Read a sentence of an answer to the question."""
+        if third_language:
+            figures = figures_in_english(sentence, third_language)
+            return cls(figures, read_statement(figures), {}, frozenset(), third_language)
         sentence = without_source(sentence)
         statement = read_statement(sentence)
         asked = content_words(question)

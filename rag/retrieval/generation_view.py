@@ -217,7 +217,7 @@ class Search:
     """
 
     view: GenerationView
-    language: Language
+    language: str
     query: FloatMatrix
     wanted: Mapping[str, float]
     wider: FloatMatrix | None = None

@@ -36,7 +36,6 @@ from numpy.typing import NDArray
 from rag.errors import GlossaryUnusable
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
 from rag.retrieval.question import in_context
-from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.terms import terms
 
@@ -204,7 +203,7 @@ class Query:
     """
 
     question: str
-    language: Language
+    language: str
     vector: FloatMatrix
     terms: Mapping[str, float]
     tokens: QueryTokens
@@ -212,12 +211,12 @@ class Query:
     wider: FloatMatrix | None = None
 
     @classmethod
-    def of(cls, question: str, language: Language, vectors: QueryVectors) -> Self:
+    def of(cls, question: str, language: str, vectors: QueryVectors) -> Self:
         """Return the query of a question by itself; ``vectors`` are those of this one question."""
         return cls.worded(Wording(question), language, vectors)
 
     @classmethod
-    def worded(cls, wording: Wording, language: Language, vectors: QueryVectors) -> Self:
+    def worded(cls, wording: Wording, language: str, vectors: QueryVectors) -> Self:
         """Return the query of a question; ``vectors`` are those of what is ``embedded`` of it."""
         tokens = vectors.tokens[0]
         shares = np.ones(len(tokens.numbers))
@@ -256,14 +255,14 @@ class SearchRequest:
         alone = self.wording.embedded
         return (alone, in_context(alone, simplified(self.previous))) if self.previous else (alone,)
 
-    def query(self, language: Language, vectors: QueryVectors) -> Query:
+    def query(self, language: str, vectors: QueryVectors) -> Query:
         """Return the query, of the vectors of the ``texts``."""
         if self.previous:
             return _in_both(self.wording, language, self.previous, vectors)
         return Query.worded(self.wording, language, vectors)
 
 
-def queries_of(asked: Sequence[SearchRequest], language: Language, embedder: Embedder) -> list[Query]:
+def queries_of(asked: Sequence[SearchRequest], language: str, embedder: Embedder) -> list[Query]:
     """Embed several questions at once, each text once, and return their queries in their order."""
     texts = list(dict.fromkeys(text for one in asked for text in one.texts))
     found = embedder.embed_queries(texts)
@@ -274,7 +273,7 @@ def queries_of(asked: Sequence[SearchRequest], language: Language, embedder: Emb
     ]
 
 
-def _in_both(wording: Wording, language: Language, previous: str, both: QueryVectors) -> Query:
+def _in_both(wording: Wording, language: str, previous: str, both: QueryVectors) -> Query:
     """Join the question alone and behind the one before it; alone where together they are too long."""
     alone, behind = both.tokens
     count = len(alone.numbers)

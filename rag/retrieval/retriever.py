@@ -17,6 +17,7 @@ from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, oth
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
+from rag.text.customer_language import third_language
 from rag.text.terms import terms
 from rag.tracing import Trace
 
@@ -138,6 +139,7 @@ class Retriever:
     def prepare(self, question: str, language: Language, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
         view = self._current_view()
+        third = third_language(question)
         message = read_message(question)
         question = message.question
         parts = parts_of(question)
@@ -147,8 +149,8 @@ class Retriever:
         for place, part in enumerate(parts):
             if len(part) < _MOST_OF_IT * len(question):  # what is most of a question is found by the whole of it
                 texts.append((part, before[place] if place == 0 or leans(part) else ""))
-        asked = [SearchRequest(self._wording(view, text), previous) for text, previous in texts]
-        whole, *others = queries_of(asked, language, self._embedder_of(view.model_id))
+        asked = [SearchRequest(self._wording(view, text, third), previous) for text, previous in texts]
+        whole, *others = queries_of(asked, third or language, self._embedder_of(view.model_id))
         standalone = in_context(whole.question, before[0] if leans(whole.question) else "")
         return SearchPlan(view, whole, tuple(others), standalone)
 
@@ -175,8 +177,9 @@ class Retriever:
         self._fewer = dict(list(self._fewer.items())[-_KEPT_FILTERS:])
         return fewer
 
-    def _wording(self, view: GenerationView, question: str) -> Wording:
-        mended = corrected(question, view.lexical.frequencies)
+    def _wording(self, view: GenerationView, question: str, third: str) -> Wording:
+        """Return the wording; in a third language every word is unknown to the index, and none is a typing error."""
+        mended = question if third else corrected(question, view.lexical.frequencies)
         return Wording(mended, self._glossary.alternatives(mended))
 
     def _current_view(self) -> GenerationView:

@@ -176,6 +176,8 @@ def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
         return False
     if answer.unsupported or answer.unconfirmed or answer.left_open or answer.conflicts or not answer.citations:
         return False
+    if answer.third_language:  # only its figures were compared
+        return False
     doubtful = [passage for passage in evidence if not passage.may_be_passed_on]
     return not any(_is_from(citation, passage) for citation in answer.citations for passage in doubtful)
 

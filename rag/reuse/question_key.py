@@ -27,6 +27,7 @@ from rag.reuse.question_rules import (
     ONE_WORD,
 )
 from rag.text.characters import IDEOGRAPHS, simplified
+from rag.text.customer_language import third_language
 from rag.text.language import question_language
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, written_out
 
@@ -40,6 +41,7 @@ _TOKEN = re.compile(
     rf"[A-Za-z0-9\u00c0-\u024f^]+(?:[._'’/:@&-][a-z0-9\u00c0-\u024f]+)*[+#]*|[{IDEOGRAPHS}]"
     r"|[^\s\w,.!?;:\"'’‘“”()\[\]{}<>`…。，！？；：、《》【】「」（）–—~·|*]"
 )
+_KNOWN_LETTER = re.compile(rf"[A-Za-z\u00c0-\u024f{IDEOGRAPHS}]")
 _FRONT_CLAUSE = re.compile(r"\A((?:if|when|once|after|before) [^,]{3,}?),\s*(.+)\Z", re.DOTALL)
 _END_MARKS = " \t\n.!?,;:。！？，；：~～…"
 
@@ -56,6 +58,8 @@ def normalized_question(question: str) -> str:
     Questions that ask different things have different forms; two that ask the same often have, too, and are then simply
     not recognised.
     """
+    if third_language(question) or _has_other_letters(question):  # their ways of asking are not known
+        return f"other: {' '.join(unicodedata.normalize('NFKC', question).lower().strip(_END_MARKS).split())}"
     language = question_language(question)
     text = _NAMED.sub(r"\g<0>^", unicodedata.normalize("NFKC", question)) if not question.isupper() else question
     text = written_out(simplified(unicodedata.normalize("NFKC", text).lower()))
@@ -71,6 +75,11 @@ def normalized_question(question: str) -> str:
     tokens = [_word(token) for token in _TOKEN.findall(_LETTER_HYPHEN.sub(" ", text))]
     form = " ".join(token for token in tokens if token)
     return f"{language}: {form or question.strip()}"
+
+
+def _has_other_letters(text: str) -> bool:
+    """Tell whether letters of a text would be lost: those of other scripts, and Vietnamese ones."""
+    return any(one.isalpha() for one in _KNOWN_LETTER.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def _word(token: str) -> str:

@@ -11,6 +11,7 @@ from rag.rewriting.check import check_rewritten, check_translated
 from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language
 from rag.storage.access import KnowledgeBases, User
+from rag.text.customer_language import third_language
 from rag.text.language import text_language
 from rag.text.sentences import split_sentences
 from rag.turns.personal import PersonalTurns, owner_of
@@ -146,6 +147,8 @@ def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
         raise RewritingUnusable(reason="empty")
     if len(text) > _LONGEST_CHARACTERS or len(split_sentences(text)) > _MOST_SENTENCES:
         raise RewritingUnusable(reason="long")
+    if third_language(text):  # neither its facts nor its language could be checked
+        raise RewritingUnusable(reason="third_language")
     language = text_language(text)
     wanted = turn.language if wish == "translate" else language
     if wish == "translate" and wanted == language:

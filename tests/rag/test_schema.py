@@ -41,6 +41,7 @@ def test_the_names_in_the_json_stay() -> None:
         "instead_of",
         "unconfirmed",
         "left_open",
+        "third_language",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

@@ -295,3 +295,21 @@ def test_what_an_older_version_recorded_leaves_as_one_visible_line_a_source() ->
     note = reply_data(replace(turn, state="refused", answer=refusal("en"), answerable=False), READING)
     assert note is not None
     assert "- Fees of all" in str(note["text"])
+
+
+def test_an_answer_in_a_third_language_says_so_quietly_and_is_never_called_well_supported() -> None:
+    german = replace(complete_answer("en"), third_language="de", unsupported=())
+    turn = replace(DONE, answer=german, question="Wie lange kann ich das zurückgeben?")
+    data = answer_data(turn, READING)
+    assert str(data["language_note"]).startswith("In German")
+    assert str(answer_data(turn, replace(READING, language="zh"))["language_note"]).startswith("回答为德语")
+    assert data["question_lang"] == feed_data(turn)["lang"] == "de"
+    assert data["verdict"] == {"kind": "warning", "words": "Figures compared"}
+    assert answer_data(DONE, READING)["language_note"] == ""
+
+
+def test_whoever_takes_over_hears_in_which_language_the_customer_wrote() -> None:
+    turn = replace(DONE, state="refused", answer=refusal("en"), question="Wie lange kann ich das zurückgeben?")
+    note = reply_data(turn, READING)
+    assert note is not None
+    assert "Language: German" in str(note["text"])

@@ -208,6 +208,9 @@ class View {
       notice.className = "notice " + this.data.notice.kind;
       notice.textContent = this.data.notice.words;
     }
+    const note = this.at("language-note");
+    note.hidden = !feed.final || !this.data.language_note;
+    note.textContent = this.data.language_note || "";
     foot.hidden = !feed.final || !this.data.made_by;
     foot.replaceChildren(this.data.made_by);
     if (this.data.stand_in) foot.append(" · ", element("span", "stand-in", this.data.stand_in));

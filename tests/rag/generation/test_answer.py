@@ -240,3 +240,39 @@ def test_a_conclusion_is_begun_behind_a_true_quotation_alone(
     assert begun_conclusion(copied, [RETURNS_PASSAGE, CHINESE_PASSAGE], language) == (
         quotation + begun if begun else ""
     )
+
+
+GERMAN = "Kann ich den Wasserkocher aus dem Angebot zurückgeben?"
+
+
+def answered_in_german(*replies: str) -> tuple[Completed, ScriptedGenerator]:
+    generator = saying(*replies)
+    request = AnswerRequest(GERMAN, "en", False, (PASSAGE,), 0.9, 1, Trace(), threading.Event(), third_language="de")
+    events = generate_answer(request, generator, Settings(), None)
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value, generator
+
+
+def test_a_german_reply_whose_words_cannot_be_compared_stands_and_is_marked() -> None:
+    completed, generator = answered_in_german("Reduzierte Ware kann nicht zurückgegeben werden.")
+    assert not completed.answer.refused
+    assert completed.answer.unsupported
+    assert (completed.answer.third_language, completed.answer.text_language) == ("de", "de")
+    assert generator.calls[0][-1].content.endswith("in ein bis vier einfachen Sätzen.")
+
+
+def test_figures_that_no_passage_has_are_refused_in_german() -> None:
+    completed, generator = answered_in_german("Ja, innerhalb von 45 Tagen, das kostet 9 Euro.")
+    assert completed.stopped_by == "unsupported"
+    assert completed.answer.text.startswith("Die gefundenen Texte beantworten diese Frage nicht.")
+    assert completed.answer.third_language == "de"
+    assert len(generator.calls) == 1
+
+
+def test_a_german_reply_that_finds_nothing_is_a_refusal() -> None:
+    completed, _ = answered_in_german("Dazu enthalten die Unterlagen leider keine Informationen.")
+    assert completed.stopped_by == "not_found"
+    assert completed.answer.refused

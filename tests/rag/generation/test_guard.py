@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from rag.errors import ModelSaidNothing, ModelStoppedHalfway
 from rag.generation.guard import Budget, GuardedReply, guard_reply, is_in_other_language, repetition_start
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
-from rag.schema import Language
 from rag.testing import ScriptedGenerator
 
 QUESTION = [Message("system", "rules"), Message("user", "How long?")]
@@ -31,7 +30,7 @@ def replies(*in_turn: Reply) -> ScriptedGenerator:
 
 
 def run(
-    generator: ScriptedGenerator, *, think: bool = False, language: Language = "en", thinking_tokens: int = 50
+    generator: ScriptedGenerator, *, think: bool = False, language: str = "en", thinking_tokens: int = 50
 ) -> tuple[str, str, GuardedReply]:
     """Return the text and the thought as they were shown, and what is to be kept."""
     shown, thinking = "", ""
@@ -232,3 +231,27 @@ def test_a_long_run_three_times_with_changes_between() -> None:
 @given(st.text(alphabet="abcdef gh.", min_size=3, max_size=30), st.integers(40, 60))
 def test_every_loop_is_found(unit: str, times: int) -> None:
     assert repetition_start(unit * times) is not None
+
+
+def test_an_english_reply_to_a_german_customer_is_asked_for_again() -> None:
+    generator = replies(
+        text("You have thirty days to send it back, and the label is free."), text("Sie haben dreißig Tage Zeit.")
+    )
+    shown, _, governed = run(generator, language="de")
+    assert shown.strip() == governed.text == "Sie haben dreißig Tage Zeit."
+    assert generator.calls[1][-1].content.endswith("Antworte auf Deutsch.")
+
+
+@pytest.mark.parametrize(
+    ("language", "reply"),
+    [
+        ("de", "Sie haben dreißig Tage Zeit, um die Ware zurückzusenden."),
+        ("ja", "Ember K2 は30日以内に返品できます。"),
+        ("ru", "Вы можете вернуть товар Ember K2 в течение 30 дней."),
+        ("vi", "Bạn có 30 ngày để trả lại hàng."),
+    ],
+)
+def test_a_reply_in_the_customers_language_is_shown_at_once(language: str, reply: str) -> None:
+    generator = replies(text(reply))
+    assert run(generator, language=language)[2].text == reply
+    assert len(generator.calls) == 1

@@ -229,3 +229,21 @@ def test_a_longer_question_never_fits_where_a_shorter_one_does_not(first: int, s
 
     shorter, longer = sorted((first, second))
     assert fits(shorter) or not fits(longer)
+
+
+@pytest.mark.parametrize(
+    ("third", "wish"),
+    [
+        ("de", "Antworte dem Kunden auf Deutsch"),
+        ("ja", "日本語"),
+        ("ar", "أجب العميل باللغة العربية"),
+        ("sv", "Reply to the customer in Swedish (svenska)"),
+    ],
+)
+def test_a_customer_in_a_third_language_is_answered_in_it(third: str, wish: str) -> None:
+    messages = build_messages("Wie lange?", [PASSAGE], "en")
+    asked = to_reply(messages, "Kann ich das?", "en", third_language=third)
+    assert asked[:-1] == messages[:-1]
+    assert asked[-1].content.rsplit("\n\n", 1)[0] == messages[-1].content
+    assert asked[-1].content.rsplit("\n\n", 1)[1].startswith(wish) or wish in asked[-1].content.rsplit("\n\n", 1)[1]
+    assert insist_on_language(asked, third)[-1].content.startswith(asked[-1].content)

@@ -4,7 +4,9 @@ from datetime import date
 import pytest
 
 from rag.generation.refusal import refusal_text
+from rag.generation.reply_languages import reply_language, says_not_found_in
 from rag.schema import Evidence
+from rag.text.customer_language import THIRD_LANGUAGES
 
 PASSAGE = Evidence(1, "a.md", "a.md", "Returns", (), "x", 0, 1, 0, 1, "en")
 
@@ -55,3 +57,47 @@ def test_a_title_that_gives_orders_is_not_repeated(order: str) -> None:
     assert refusal_text([ordered], "zh") == refusal_text([], "zh")
     old = replace(ordered, expired_on=date(2026, 9, 30))
     assert order not in refusal_text([old], "en", nearest_document="b.md")
+
+
+def test_a_customer_in_a_third_language_is_refused_in_it_where_its_words_are_known() -> None:
+    said = refusal_text([PASSAGE], "en", third_language="de")
+    assert said.startswith("Die Wissensdatenbank enthält keine Antwort auf diese Frage.")
+    assert "“Returns”" in said
+    assert refusal_text([PASSAGE], "en", third_language="sv") == refusal_text([PASSAGE], "en")
+
+
+@pytest.mark.parametrize(
+    "code", ["de", "fr", "es", "pt", "it", "nl", "pl", "ru", "ja", "ko", "vi", "id", "ar", "th", "tr"]
+)
+def test_every_worded_language_says_its_own_refusal_and_knows_it_as_one(code: str) -> None:
+    wording = reply_language(code)
+    said = refusal_text([PASSAGE], "en", model_tried=True, third_language=code)
+    assert said == wording.not_in_passages + wording.nearest.format(titles="“Returns”") + wording.handoff
+    assert wording.nothing_near != wording.not_in_passages
+
+
+def test_every_third_language_has_its_names_and_a_wish() -> None:
+    for code in THIRD_LANGUAGES:
+        wording = reply_language(code)
+        assert wording.english and wording.chinese and wording.own
+        assert "{" not in wording.wish + wording.demand
+
+
+@pytest.mark.parametrize(
+    ("code", "missing", "answer"),
+    [
+        ("de", "Die Unterlagen enthalten dazu keine Angaben.", "Das Etikett ist frei."),
+        ("fr", "Je ne peux pas répondre à cette question.", "L'étiquette est gratuite."),
+        ("es", "Lo siento, pero no puedo ayudar con eso.", "La etiqueta es gratuita."),
+        ("pt", "Os documentos não mencionam isso.", "A etiqueta é grátis."),
+        ("ru", "В документах нет такой информации.", "Этикетка бесплатна."),
+        ("ja", "資料には記載されていません。", "ラベルは無料です。"),
+        ("ko", "문서에 그런 정보가 없습니다.", "라벨은 무료입니다."),
+        ("vi", "Tài liệu không đề cập đến điều này.", "Nhãn này miễn phí."),
+        ("id", "Informasi ini tidak tersedia.", "Labelnya gratis."),
+        ("ar", "المستندات لا تذكر ذلك.", "الملصق مجاني."),
+    ],
+)
+def test_a_reply_that_says_the_answer_is_missing_is_known(code: str, missing: str, answer: str) -> None:
+    assert says_not_found_in(code, missing)
+    assert not says_not_found_in(code, answer)

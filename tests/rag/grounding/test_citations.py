@@ -297,3 +297,31 @@ def test_figures_that_were_read_together(reply: str, question: str, *, has_them:
     sent = (TextSpan(0, text.index("There")),)
     passage = Evidence(1, "a", "a.md", "A", (), text, 0, len(text), 0, len(text), "en", sent=sent)
     assert has_its_figures_from(reply, [passage], question) is has_them
+
+
+_IN_GERMAN = "Wie lange kann ich die Ware zurückgeben, und was kostet das Etikett?"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("Sie haben 30 Tage Zeit.", "supported"),
+        ("Sie haben 60 Tage Zeit.", "unsupported"),
+        ("Sie haben 30 Monate Zeit.", "unsupported"),
+        ("Das Etikett kostet 4,95 €.", "supported"),
+        ("Das Etikett kostet 4,95 £.", "unsupported"),
+        ("Die Rückgabe ist immer kostenlos.", "unsupported"),
+        ("Meinen Sie den Wasserkocher?", "nothing"),
+    ],
+)
+def test_of_a_third_language_figures_and_units_are_compared(sentence: str, found: str) -> None:
+    text = "You can send it back within 30 days. The label costs EUR 4.95."
+    passage = Evidence(1, "a", "a.md", "Returns", (), text, 0, len(text), 0, len(text), "en")
+    assert _found(ground(sentence, [passage], _IN_GERMAN)) == found
+
+
+@pytest.mark.parametrize("sentence", ["Возврат всегда бесплатный.", "الإرجاع مجاني دائماً.", "반품은 항상 무료입니다."])
+def test_a_sentence_without_figures_in_another_script_is_not_passed_unchecked(sentence: str) -> None:
+    text = "Returns are free within 30 days."
+    passage = Evidence(1, "a", "a.md", "Returns", (), text, 0, len(text), 0, len(text), "en")
+    assert _found(ground(sentence, [passage])) == "unsupported"

@@ -66,6 +66,15 @@ def test_a_code_is_found_in_both_languages_and_words_only_in_the_own(retriever: 
     assert by_words == {"w203", "报警"}
 
 
+def test_of_a_third_language_only_codes_are_searched_and_no_word_is_mended(retriever: Retriever) -> None:
+    question = "Was bedeutet W-203, und wo ist die baterie zu finden?"
+    by_words = {one.chunk.document_id for one in retriever.retrieve(question, "en", Trace()).chunks if one.bm25}
+    assert by_words == {"w203", "报警"}
+    searched = retriever.prepare(question, "en").whole
+    assert (searched.question, searched.language) == (question, "de")
+    assert retriever.prepare("where is the batery of it?", "en").whole.question == "where is the battery of it?"
+
+
 def test_the_passage_with_the_question_s_own_words_comes_first_by_late_interaction(settings: Settings) -> None:
     texts: dict[str, tuple[Language, str]] = {
         "all": ("en", "reset the vacuum robot by holding home for ten seconds until it speaks"),

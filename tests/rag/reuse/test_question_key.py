@@ -85,3 +85,23 @@ def test_numbers_are_equal_or_the_questions_are_not(one: int, other: int) -> Non
 def test_what_is_courtesy_throughout_stays_apart(text: str) -> None:
     assert normalized_question(text)[4:]
     assert not is_same_question(text, "How long?")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Какая гарантия на Drift R3?", "Какая цена на Drift R3?"),
+        ("Ember K2 的保修", "Ember K2 の保証"),
+        ("무게가 5?", "가격이 5?"),
+        ("كم سعر Drift R3؟", "كم ضمان Drift R3؟"),
+        ("giá là bao nhiêu", "gía là bao nhiêu"),
+        ("Kann ich das zurückgeben?", "Kann ich das nicht zurückgeben?"),
+        ("Η τιμή του R3;", "Η εγγύηση του R3;"),
+    ],
+)
+def test_in_third_languages_other_words_are_another_question(one: str, other: str) -> None:
+    assert not is_same_question(one, other)
+
+
+def test_in_third_languages_the_same_words_are_the_same_question() -> None:
+    assert is_same_question("Какая гарантия на Drift R3?", "какая  гарантия на Drift R3")

@@ -115,7 +115,9 @@ def test_a_reply_is_translated_into_the_customers_language(house: House) -> None
 def test_what_cannot_be_rewritten_is_said_before_a_model_is_asked(house: House) -> None:
     turn, lin = house.asked(), house.of("lin")
     calls = len(house.generator.calls)
-    for text, reason in ((" \n", "no text"), ("…", "no text"), ("a" * 8001, "too long"), ("Yes. " * 401, "too long")):
+    german = "Sie haben dreißig Tage Zeit, um die Ware zurückzusenden."
+    cases = ((" \n", "no text"), ("…", "no text"), ("a" * 8001, "too long"), ("Yes. " * 401, "too long"))
+    for text, reason in (*cases, (german, "only Chinese and English")):
         with pytest.raises(RewritingUnusable, match=reason):
             lin.rewrite(text, turn.turn_id, text, "shorter")
     assert len(house.generator.calls) == calls
