@@ -92,6 +92,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "instead_of",
         "unconfirmed",
         "left_open",
+        "third_language",
     ]
     assert set(row["citations"][0]) == {
         "start",
