@@ -47,6 +47,18 @@ def not_said_text(parts: Sequence[str], language: Language) -> str:
     return said.format(parts=quoted) + handoff
 
 
+def not_found_sentence(language: Language) -> str:
+    """Return the words for passages that were read and do not hold the answer.
+
+    The prompt asks for none (``prompt.py`` tells why); these are what a model is taught to say then, and what the guard
+    of a reply knows (``rag.grounding.answered_parts.says_not_found``).
+
+    >>> not_found_sentence("en")
+    'The passages found do not answer this question.'
+    """
+    return _SENTENCES[language][1]
+
+
 def refusal_text(
     evidence: Sequence[Evidence], language: Language, *, model_tried: bool = False, nearest_document: str = ""
 ) -> str:
