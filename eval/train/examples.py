@@ -9,6 +9,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from eval.desk.cases import DeskCase
@@ -53,6 +54,10 @@ class Examples:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+class NoExampleError(Exception):
+    """A case gives no example; its text is the ``reason``, a key of ``eval_train.left_...`` in the catalogue."""
+
+
 class ExampleMaker:
     """Makes examples of one knowledge base's cases; the documents of ``held_out`` ones are not found for any of them.
 
@@ -73,12 +78,14 @@ class ExampleMaker:
         reasons: Counter[str] = Counter()
         answerable, unanswerable = list[Example](), list[Example]()
         for one in cases:
-            made = self._answerable(one) if one.case.answerable else self._unanswerable(one)
+            try:
+                if one.case.answerable:
+                    answerable.append(self._answerable(one))
+                else:
+                    unanswerable.append(self._unanswerable(one))
+            except NoExampleError as error:
+                reasons[str(error)] += 1
             report(one)
-            if isinstance(made, str):
-                reasons[made] += 1
-            else:
-                (answerable if made.answerable else unanswerable).append(made)
         chance = random.Random(f"{seed}-unanswerable")
         wanted = round(len(answerable) * UNANSWERABLE_SHARE / (1 - UNANSWERABLE_SHARE))
         if len(unanswerable) > wanted:
@@ -90,32 +97,28 @@ class ExampleMaker:
         for one in others:
             if len(unanswerable) >= wanted:
                 break
-            made = self._unanswerable(one)
-            if not isinstance(made, str):
-                unanswerable.append(made)
+            with suppress(NoExampleError):
+                unanswerable.append(self._unanswerable(one))
         return Examples((*answerable, *unanswerable), dict(reasons))
 
-    def _answerable(self, one: TrainingCase) -> Example | str:
-        request, found = self._request(one.case, self._without)
-        if not found:
-            return "not_searched"
-        reply = reply_of(one, request)
-        return reply if reply in _REASONS else self._example(one.case, request, reply, answerable=True)
+    def _answerable(self, one: TrainingCase) -> Example:
+        request = self._request(one.case, self._without)
+        return self._example(one.case, request, reply_of(one, request), answerable=True)
 
-    def _unanswerable(self, one: TrainingCase) -> Example | str:
+    def _unanswerable(self, one: TrainingCase) -> Example:
         """Return an example whose passages do not hold the answer: the case's own documents are taken away."""
-        request, found = self._request(one.case, self._without | self._documents(one.documents))
-        if not found:
-            return "not_searched"
+        request = self._request(one.case, self._without | self._documents(one.documents))
         if one.case.has_facts and holds_facts(one.case, sent_text(request.evidence)):
-            return "said_elsewhere"
+            raise NoExampleError("said_elsewhere")
         return self._example(one.case, request, not_found_sentence(request.language), answerable=False)
 
-    def _request(self, case: DeskCase, without: frozenset[str]) -> tuple[AnswerRequest, bool]:
-        """Return the request, and whether the product would ask a model."""
+    def _request(self, case: DeskCase, without: frozenset[str]) -> AnswerRequest:
+        """Return what the product would send.  Raises ``NoExampleError`` where it would ask no model."""
         filters = Filters(without=without)
         request, retrieval = self._pipeline.prepare(case.question, earlier=case.turns[:-1], filters=filters)
-        return request, retrieval.answerable and any(one.sent for one in request.evidence)
+        if not retrieval.answerable or not any(one.sent for one in request.evidence):
+            raise NoExampleError("not_searched")
+        return request
 
     def _example(self, case: DeskCase, request: AnswerRequest, reply: str, *, answerable: bool) -> Example:
         messages = build_messages(request.question, request.evidence, request.language, request.previous)
@@ -127,29 +130,29 @@ class ExampleMaker:
         return frozenset(name for name, path in self._paths.items() if name in gold or has_gold([path], gold))
 
 
-_REASONS = ("no_reply", "not_read", "other_language", "unsupported")
-
-
 def reply_of(one: TrainingCase, request: AnswerRequest) -> str:
-    """Return the reply to learn, in full sentences; else one of the reasons why there is none.
+    """Return the reply to learn, in full sentences.  Raises ``NoExampleError`` where there is none.
 
-    It is the reference answer; where that is a phrase or missing, the sentences of the passages that hold it.
+    It is the reference answer; where that is a phrase or missing, the sentences of the passages that hold it.  It must
+    have the facts that the case asks for, and the passages must support it, unless a person of the team wrote it.
     """
     case, language = one.case, request.language
-    if one.trusted:
-        return one.answer if text_language(one.answer) == language else "other_language"
-    if not any(has_gold([passage.document_path], case.gold_docs) for passage in request.evidence if passage.sent):
-        return "not_read"
-    reply = one.answer if is_sentence(one.answer, language) else _quoted(case, request)
+    if not one.trusted and not any(has_gold([p.document_path], case.gold_docs) for p in request.evidence if p.sent):
+        raise NoExampleError("not_read")
+    is_whole = one.trusted or is_sentence(one.answer, language)
+    reply = one.answer if is_whole else _quoted(case, request)
     if not reply:
-        return "no_reply"
+        raise NoExampleError("no_reply")
     if text_language(reply) != language:
-        return "other_language"
-    text = normalise(reply)
-    if not holds_facts(case, reply) or any(holds_phrase(text, phrase) for phrase in case.must_not_contain):
-        return "no_reply"
+        raise NoExampleError("other_language")
+    if one.trusted:
+        return reply
+    if not holds_facts(case, reply) or any(holds_phrase(normalise(reply), phrase) for phrase in case.must_not_contain):
+        raise NoExampleError("no_reply")
     found = ground(reply, request.evidence, request.in_context)
-    return reply if found.citations and not found.unsupported else "unsupported"
+    if not found.citations or found.unsupported:
+        raise NoExampleError("unsupported")
+    return reply
 
 
 def is_sentence(text: str, language: Language) -> bool:

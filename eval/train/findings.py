@@ -6,6 +6,7 @@ it.  Nor may it get worse in what customers notice first: answerable questions r
 replies in the wrong language.  One case more is none; beyond it so much as ``MARGIN`` is.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -17,12 +18,16 @@ from eval.core.runs import Run
 from eval.desk.figures import Outcome
 from rag.errors import SettingsError
 from rag.schema import Language
+from rag.settings import Settings
 from rag.text.language import text_language
 from rag.text.sentences import split_sentences
 from rag.translate import translate
 
 ArmName = Literal["base", "requantized", "adapter", "merged"]
 ARM_NAMES: tuple[ArmName, ...] = ("base", "requantized", "adapter", "merged")
+
+COMMAND = "train"
+"""What a training's run says it is."""
 
 MARGIN = 0.02
 """So much may a share get worse, and by one case in any event."""
@@ -112,6 +117,17 @@ def findings_of(run: Run) -> Findings:
         return _FINDINGS.validate_python({name: one for name, one in run.figures().items() if name != "kept"})
     except ValidationError as error:
         raise SettingsError(reason=run.folder.name) from error
+
+
+def finished_tunings(settings: Settings) -> list[Findings]:
+    """Return what the trainings of a data folder found, the newest first; damaged ones are left out."""
+    found: list[tuple[float, Findings]] = []
+    for file in (settings.data_dir / "runs").glob("*/figures.json"):
+        run = Run(file.parent)
+        with contextlib.suppress(SettingsError):
+            if run.identity().get("command") == COMMAND:
+                found.append((file.stat().st_mtime, findings_of(run)))
+    return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
 def as_json(findings: Findings) -> dict[str, object]:

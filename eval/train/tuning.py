@@ -26,7 +26,7 @@ from eval.desk.measurement import DeskOptions, measure_desk, open_desk_parts
 from eval.train.background import EXAMPLES_NAME, Job, read_examples, write_examples
 from eval.train.chat import ChatStyle, ChatText, ModelTokenizer
 from eval.train.examples import Example, ExampleMaker
-from eval.train.findings import Arm, ArmName, Findings, arm_of, as_json, reasons_against, rise_in_right
+from eval.train.findings import COMMAND, Arm, ArmName, Findings, arm_of, as_json, reasons_against, rise_in_right
 from eval.train.lora import BEST, LoraOptions, TokenExample, TrainingState, parameters_in
 from eval.train.questions import Split, TrainingCase, drawn_cases, split_by_document
 from eval.train.weights import low_rank_factors, require_architecture, training_memory_bytes
@@ -352,7 +352,7 @@ def open_tuning(
         measured = drawn_cases(split.held_out, options.measured, options.seed)
         sets.append(_Set(source, parts, split, measured))
     identity: dict[str, object] = {
-        "command": "train",
+        "command": COMMAND,
         "model": base.name,
         "stand_in": is_stand_in(base.name),
         "tuned": options.tuned,

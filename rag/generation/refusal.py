@@ -29,6 +29,8 @@ _OF_ANOTHER_TIME: dict[Language, tuple[str, str]] = {
 }
 _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("《{}》", "、")}
 
+_NOT_FOUND: dict[Language, str] = {"en": "The documents do not say this.", "zh": "资料中没有说明这一点。"}
+
 _NOT_SAID: dict[Language, tuple[str, str]] = {
     "en": (" Not found in the documents: {parts}.", " Please ask a colleague who can find out."),
     "zh": ("资料中没有找到这个问题的答案：{parts}。", "请转交能进一步核实的同事处理。"),
@@ -48,15 +50,15 @@ def not_said_text(parts: Sequence[str], language: Language) -> str:
 
 
 def not_found_sentence(language: Language) -> str:
-    """Return the words for passages that were read and do not hold the answer.
+    """Return what a model is taught to write where the passages that it read do not hold the answer.
 
-    The prompt asks for none (``prompt.py`` tells why); these are what a model is taught to say then, and what the guard
-    of a reply knows (``rag.grounding.answered_parts.says_not_found``).
+    The prompt asks for no such words (``prompt.py`` tells why).  These are known to the guard of replies
+    (``rag.grounding.answered_parts.says_not_found``), which puts the whole refusal in their place.
 
     >>> not_found_sentence("en")
-    'The passages found do not answer this question.'
+    'The documents do not say this.'
     """
-    return _SENTENCES[language][1]
+    return _NOT_FOUND[language]
 
 
 def refusal_text(
