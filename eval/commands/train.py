@@ -21,7 +21,7 @@ from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from eval.train.background import TrainingProcess
-from eval.train.findings import HEADS, ArmName, Findings, cells, remarks
+from eval.train.findings import HEADS, ArmName, Findings, cells, findings_of, remarks
 from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_state
 from eval.train.questions import drawn_cases, kept_cases, load_training_cases
 from eval.train.tuning import Prepared, Source, Tuning, TuningOptions, open_tuning
@@ -121,14 +121,19 @@ def main(argv: Sequence[str]) -> int:
     def work(name: str) -> None:
         if not arguments.tuned:
             raise _unusable("no_name")
+        if arguments.attacks:
+            benchmark_main("attacks")  # told before hours of training where it is not installed
         changes = {"model": arguments.model, "knowledge_base": arguments.kb}
         settings = load_settings().changed(**{key: value for key, value in changes.items() if value})
         lora = LoraOptions(epochs=arguments.epochs, rank=arguments.rank, seed=arguments.seed)
         options = TuningOptions(
             arguments.tuned, arguments.held_out, arguments.measure, arguments.seed, arguments.adapter, lora
         )
+        run = Run.named(name, settings)
+        if (run.folder / "figures.json").exists():
+            print_findings(findings_of(run), console, language)
+            return
         with progress_in(console) as shown:
-            run = Run.named(name, settings)
             tuning = open_tuning(options, settings, sources_of(arguments, settings), run, shown)
             prepared = tuning.prepare(shown)
         _tell(tuning, prepared, console, language)

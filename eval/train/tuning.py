@@ -30,14 +30,14 @@ from eval.train.findings import COMMAND, Arm, ArmName, Findings, arm_of, as_json
 from eval.train.lora import BEST, LoraOptions, TokenExample, TrainingState, parameters_in
 from eval.train.questions import Split, TrainingCase, drawn_cases, split_by_document
 from eval.train.weights import low_rank_factors, require_architecture, training_memory_bytes
-from rag.errors import ExtraMissing, OllamaRefused, SettingsError
+from rag.errors import ExtraMissing, ModelUnfit, OllamaRefused, SettingsError
 from rag.generation.answerability import answerability_fit_of
 from rag.ollama.client import OllamaClient
 from rag.ollama.gguf import GgufHeader, read_header
 from rag.ollama.model_creation import KINDS, OWN_KINDS, ModelMaker, Shown
 from rag.ollama.model_details import UNQUANTIZED
 from rag.ollama.model_files import ModelSource
-from rag.ollama.models import find_installed, is_stand_in
+from rag.ollama.models import find_installed, is_stand_in, load_options
 from rag.ollama.reconstruct import merge_f16, reconstruct_f16, write_adapter
 from rag.ollama.server import ensure_running
 from rag.ollama.templates import ChatFormat
@@ -342,7 +342,7 @@ def open_tuning(
     base = subject(client, settings.model)
     require_architecture(base.name, base.details.metadata)
     header = read_header(base.file)
-    _Writer.of(base, header)
+    _Writer.of(base, header).require_same_text(client, settings)
     if "merged" not in made_by(kept):
         ModelMaker(client, _unshown).require_free(options.tuned, of=base.name)
     sets = []
@@ -373,6 +373,7 @@ def open_tuning(
 class _Writer:
     """Turns examples into the tokens that Ollama feeds the model."""
 
+    model: str
     style: ChatStyle
     tokenizer: ModelTokenizer
     closed_reply: tuple[Message, ...]
@@ -381,7 +382,15 @@ class _Writer:
     def of(cls, base: Subject, header: GgufHeader) -> "_Writer":
         # as rag/generation/ollama_generator.py asks a stand-in: its template's empty thought is left out
         closed = (Message("assistant", ""),) if is_stand_in(base.name) else ()
-        return cls(ChatStyle.of(base.name, base.details.template), ModelTokenizer.of(header), closed)
+        return cls(base.name, ChatStyle.of(base.name, base.details.template), ModelTokenizer.of(header), closed)
+
+    def require_same_text(self, client: OllamaClient, settings: Settings) -> None:
+        """Raise ``ModelUnfit`` where Ollama would feed the model another text than it is trained on."""
+        asked = (Message("system", "S"), Message("user", "Q"), *self.closed_reply)
+        messages = [{"role": one.role, "content": one.content} for one in asked]
+        fed = client.rendered(self.model, messages, load_options(settings))
+        if fed and fed != self.style.prompt(asked):
+            raise ModelUnfit(model=self.model, reason="train_format")
 
     def tokens(self, example: Example) -> TokenExample:
         text = ChatText(self.style.prompt(example.messages), example.reply, self.style.end)

@@ -4,7 +4,7 @@ What is tested is that all parts mean the same weights and the same tokens, so n
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from eval import __main__ as command
+from eval.commands import train_process
+from eval.train.background import TrainingProcess
 from eval.train.chat import ChatStyle, ModelTokenizer
 from eval.train.lora import BEST, LoraOptions, TokenExample, parameters_in, train
 from eval.train.weights import load_model, low_rank_factors
@@ -85,14 +87,10 @@ def test_what_is_trained_on_is_what_ollama_feeds_token_for_token(
 ) -> None:
     settings, folder = desk
     messages = [*ASKED, *begun]
-    body = {
-        "model": model,
-        "think": False,
-        "messages": [{"role": one.role, "content": one.content} for one in messages],
-        "_debug_render_only": True,
-    }
-    rendered = posted(settings, "/api/chat", body)["_debug_info"]["rendered_template"]
-    style = ChatStyle.of(model, OllamaClient(settings.ollama_url).show(model).template)
+    client = OllamaClient(settings.ollama_url)
+    sent = [{"role": one.role, "content": one.content} for one in messages]
+    rendered = client.rendered(model, sent, ONE_THREAD)
+    style = ChatStyle.of(model, client.show(model).template)
     assert style.prompt(messages) == rendered
     tokenizer = ModelTokenizer.of(read_header(folder / f"{kind}.gguf"))
     plain = {
@@ -133,15 +131,23 @@ def test_the_merged_model_says_what_the_adapter_says(
     assert sum(map(str.__eq__, merged, adapter)) >= 0.95 * len(PROMPTS)
 
 
+class TrainingHere(TrainingProcess):
+    """Does the work of the process in this one: behind everybody else it would wait for the other tests' end."""
+
+    def run(self, job: object, progress: Callable[[Any], None]) -> Any:
+        return json.loads(json.dumps(train_process.work(self._settings, job, progress)))
+
+
 def test_the_command_trains_measures_and_removes_what_does_not_win(
-    desk: tuple[Settings, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    desk: tuple[Settings, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("eval.commands.train.TrainingProcess", TrainingHere)
     settings, _ = desk
     docs, asked = tmp_path / "docs", tmp_path / "asked.jsonl"
     docs.mkdir()
     things = ("kettle", "lamp", "router", "robot", "lock", "bottle", "camera", "fan", "heater", "scale")
     rows = []
-    for number in range(40):
+    for number in range(30):
         thing = f"{things[number % 10]} model {chr(65 + number // 10)}{number}"
         sentence = f"The warranty on the {thing} lasts {number + 20} months after delivery."
         (docs / f"{number}.md").write_text(f"# Warranty of the {thing}\n\n{sentence}\n", encoding="utf-8")
@@ -152,14 +158,14 @@ def test_the_command_trains_measures_and_removes_what_does_not_win(
     tuned, figures = "stand-in:tiny-tuned", tmp_path / "figures.json"
     given = [
         "train", "--questions", str(asked), "--docs", str(docs), "--model", QWEN, "--as", tuned, "--epochs", "1",
-        "--measure", "2", "--adapter", "--run", "tuned", "--json", str(figures), "--yes",
+        "--measure", "1", "--adapter", "--run", "tuned", "--json", str(figures), "--yes",
     ]  # fmt: skip
     assert command.main(given) == 0
     said = capsys.readouterr().out
     assert f"{tuned} was removed again" in said
     found = json.loads(figures.read_text(encoding="utf-8"))
     assert [arm["name"] for arm in found["arms"]] == ["base", "adapter", "merged"]
-    assert not found["kept"] and found["stand_in"] and found["questions"] == 2
+    assert not found["kept"] and found["stand_in"] and found["questions"] == 1
     left = {one.name for one in OllamaClient(settings.ollama_url).models()}
     assert not [name for name in left if name.startswith(tuned)]
     assert find_installed(OllamaClient(settings.ollama_url).models(), QWEN) is not None
