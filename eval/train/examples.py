@@ -32,7 +32,7 @@ UNANSWERABLE_SHARE = 0.2
 _FEWEST_WORDS: Mapping[Language, int] = {"en": 5, "zh": 10}
 """Of a sentence: words, or in Chinese characters; less is a phrase."""
 _ENDS: Mapping[Language, str] = {"en": ".!?", "zh": "。！？"}
-_LIST_MARK = re.compile(rf"\s*{LIST_MARK}")
+_LIST_MARK = re.compile(rf"\A\s*+{LIST_MARK}")
 _CLOSING = "\"'”’」』）)"
 
 
