@@ -33,7 +33,7 @@ TUNED = ("attn_q", "attn_k", "attn_v", "attn_output")
 
 TUNED_MODULES = tuple(_OF_LAYER[name].rpartition(".")[2] for name in TUNED)
 _LAYER_TENSOR = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|bias)")
-_TUNED_PARAMETER = re.compile(r"layers\.(\d+)\.([\w.]+?)\.lora_([AB])\.")
+_TUNED_PARAMETER = re.compile(r"layers\.(\d{1,5})\.(\w{1,40}\.\w{1,40})\.lora_([AB])\.")
 _ROPE_FACTORS = "rope_freqs.weight"
 
 
