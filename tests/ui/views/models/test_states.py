@@ -161,7 +161,7 @@ def test_what_a_tuning_was_worth_is_shown(open_page: OpenPage, language: Languag
     window = open_page(language, "profile")
     arm = Arm("base", "m", Share(10, 20), Share(4, 20), Share(8, 10), Share(3, 30), Share(19, 20), 40.0)
     found = Findings(
-        model=STAND_IN, tuned="stand-in:shop", stand_in=True, run="tuned", examples=30, questions=30,
+        model=STAND_IN, tuned=STAND_IN, stand_in=True, run="tuned", examples=30, questions=30,
         loss_before=2.0, loss_after=1.0, arms=(arm, replace(arm, name="merged")), difference=0.0, interval=(-0.1, 0.1),
         reasons=("right",), others={},
     )  # fmt: skip
@@ -171,7 +171,7 @@ def test_what_a_tuning_was_worth_is_shown(open_page: OpenPage, language: Languag
     window.page.goto(f"{window.address}/models?view=calibrate")
     expect(window.page.locator(".st-key-m_tuning_table_0 tbody tr")).to_have_count(2)
     why = translate("eval_train.because_right", language)
-    said = translate("eval_train.removed", language, name="stand-in:shop", why=why)
+    said = translate("eval_train.removed", language, name=STAND_IN, why=why)
     expect(window.page.get_by_text(said)).to_be_visible()
     window.shoot("75-models-tuned")
     assert window.clipped_labels() == []
