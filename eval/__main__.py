@@ -18,6 +18,7 @@ from eval.commands import gaps as gaps_command
 from eval.commands import refusal as refusal_command
 from eval.commands import report as report_command
 from eval.commands import retrieval as retrieval_command
+from eval.commands import train as train_command
 from eval.commands.question_options import question_parser
 from rag.errors import BenchmarkMissing
 from rag.private_files import keep_files_private
@@ -41,6 +42,7 @@ examples:
   python -m eval attacks --help               do orders in documents and questions steer the answer?
   python -m eval calibrate refusal            fit when this model's reading of the passages means a refusal
   python -m eval calibrate model --help       quantization, slots and context for this machine and your questions
+  python -m eval train --help                 tune the model on your own answers; it stays only if it measurably wins
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
   python -m eval load --help                  many sessions at once, beside raw Ollama clients
   python -m eval chunk-size --help            the search with several sizes of passages
@@ -83,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "desk": desk_command.main,
         "gaps": gaps_command.main,
         "chunk-size": chunk_size_command.main,
+        "train": train_command.main,
     }
     for name in BENCHMARKS:
         if given[: len(words := name.split())] == words:

@@ -262,10 +262,16 @@ class Pipeline:
         )
 
     def prepare(
-        self, question: str, *, earlier: Sequence[str] = (), audience: Audience = "internal"
+        self,
+        question: str,
+        *,
+        earlier: Sequence[str] = (),
+        audience: Audience = "internal",
+        filters: Filters = EVERYTHING,
     ) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        return self._prepare(self._cleaned(question), Trace(), AskOptions(earlier=earlier, audience=audience))
+        options = AskOptions(earlier=earlier, audience=audience, filters=filters)
+        return self._prepare(self._cleaned(question), Trace(), options)
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""

@@ -16,6 +16,8 @@ from api.services.jobs import Job, JobControl
 from api.services.model_registry import CalibrationRun, ModelListing, ModelRegistry
 from eval.calibrate_model.background import Order
 from eval.core.runs import new_run_name
+from eval.train.findings import Findings as Tuned
+from eval.train.findings import finished_tunings
 from rag.cli.models import choices_for
 from rag.errors import (
     AnswerCancelled,
@@ -358,6 +360,11 @@ class ModelService(GuardedService[ModelRegistry]):
         """Return the calibrations with this knowledge base's questions, the newest first."""
         self._permitted("admin")
         return self.shelf.calibrations.runs(self.name)
+
+    def tunings(self) -> list[Tuned]:
+        """Return what ``python -m eval train`` found, the newest first."""
+        self._permitted("admin")
+        return finished_tunings(self.shelf.settings)
 
     def calibrate(
         self, model: str, slots: tuple[int, ...], contexts: tuple[int, ...], *, limit: int, minutes: float

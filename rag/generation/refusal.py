@@ -30,6 +30,8 @@ _OF_ANOTHER_TIME: dict[Language, tuple[str, str]] = {
 }
 _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("《{}》", "、")}
 
+_NOT_FOUND: dict[Language, str] = {"en": "The documents do not say this.", "zh": "资料中没有说明这一点。"}
+
 _NOT_SAID: dict[Language, tuple[str, str]] = {
     "en": (" Not found in the documents: {parts}.", " Please ask a colleague who can find out."),
     "zh": ("资料中没有找到这个问题的答案：{parts}。", "请转交能进一步核实的同事处理。"),
@@ -46,6 +48,18 @@ def not_said_text(parts: Sequence[str], language: Language) -> str:
     said, handoff = _NOT_SAID[language]
     quoted = comma.join("“{}”".format(" ".join(part.split())) for part in parts)
     return said.format(parts=quoted) + handoff
+
+
+def not_found_sentence(language: Language) -> str:
+    """Return what a model is taught to write where the passages that it read do not hold the answer.
+
+    The prompt asks for no such words (``prompt.py`` tells why).  These are known to the guard of replies
+    (``rag.grounding.answered_parts.says_not_found``), which puts the whole refusal in their place.
+
+    >>> not_found_sentence("en")
+    'The documents do not say this.'
+    """
+    return _NOT_FOUND[language]
 
 
 def refusal_text(

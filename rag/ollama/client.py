@@ -190,6 +190,18 @@ class OllamaClient:
             found: dict[str, Any] = json.loads(response.read())
             return found
 
+    def rendered(self, name: str, messages: Sequence[Mapping[str, str]], options: Mapping[str, object]) -> str:
+        """Return the text that a model would be fed for a chat without thinking; empty where the server does not tell.
+
+        ``_debug_render_only`` (server/routes.go) renders and generates nothing; a server that does not know it writes
+        one token.
+        """
+        body = {"model": name, "messages": list(messages), "think": False, "options": {**options, "num_predict": 1}}
+        whole = json.dumps({**body, "stream": False, "_debug_render_only": True}).encode()
+        with self._open(Request(self._address("/api/chat"), whole, _JSON, method="POST"), _WORK_SECONDS) as response:
+            found: dict[str, Any] = json.loads(response.read())
+        return str(found.get("_debug_info", {}).get("rendered_template", ""))
+
     def pull(self, name: str, *, silence_seconds: float) -> Iterator[Progress]:
         """Download a model from the registry.  Closing the iterator stops it; what has arrived is kept by Ollama.
 

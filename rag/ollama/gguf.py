@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from rag.errors import ModelUnfit
 
@@ -113,6 +114,30 @@ def read_header(path: Path) -> GgufHeader:
     if missing > 0:
         raise ModelUnfit(model=path, reason="cut_off", what=f"{missing:,}")
     return header
+
+
+def read_list(header: GgufHeader, key: str) -> list[Any]:
+    """Return a list of the header at its full length: texts, or numbers; empty where there is none of that name.
+
+    Long lists (the vocabulary, 150,000 texts) are not in ``metadata``: this takes a tenth of a second.
+    """
+    if f"{key}.length" not in header.metadata:
+        return []
+    start, end = header.entries[key]
+    with header.path.open("rb") as file:
+        file.seek(start)
+        content = file.read(end - start)
+    at = struct.calcsize("<Q") + len(key.encode()) + struct.calcsize("<I")
+    kind, count = struct.unpack_from("<IQ", content, at)
+    at += struct.calcsize("<IQ")
+    if kind != _STRING:
+        return list(struct.unpack_from(f"<{count}{_SCALARS[kind][1]}", content, at))
+    length, texts = struct.Struct("<Q"), []
+    for _ in range(count):
+        end = at + 8 + length.unpack_from(content, at)[0]
+        texts.append(content[at + 8 : end].decode("utf-8", "replace"))
+        at = end
+    return texts
 
 
 class _Reader:

@@ -72,7 +72,7 @@ class ModelMaker:
         if kind:
             kind = known_kind(kind, source.path)
             require_unquantized(source.path, source.quantization)
-        self._require_free(name)
+        self.require_free(name)
         files = {file_name: f"sha256:{self.send(path)}" for file_name, path in source.files.items()}
         body: dict[str, object] = {"model": name, "files": files}
         if source.chat_format is not None:
@@ -95,7 +95,7 @@ class ModelMaker:
         details = self.client.show(source.name)
         require_unquantized(source.name, details.quantization)
         made = new_name or variant_name(source.name, kind)
-        self._require_free(made, of=source.name)
+        self.require_free(made, of=source.name)
         if kind in OWN_KINDS:
             self._write_and_send(source.name, details, made)
         else:
@@ -124,7 +124,7 @@ class ModelMaker:
         if not details.has_template:
             raise ModelUnfit(model=source.name, reason="installed_without_template")
         files = adapter_files(adapter, str(details.metadata.get("general.architecture", "")))
-        self._require_free(new_name, of=source.name)
+        self.require_free(new_name, of=source.name)
         sent: Mapping[str, str] = {file_name: f"sha256:{self.send(path)}" for file_name, path in files.items()}
         self._make(new_name, {"model": new_name, "from": source.name, "adapters": sent})
 
@@ -134,7 +134,8 @@ class ModelMaker:
             raise ModelMissing(model=name)
         return found
 
-    def _require_free(self, name: str, of: str = "") -> None:
+    def require_free(self, name: str, of: str = "") -> None:
+        """Raise ``ModelUnfit`` where a model made ``of`` another one cannot be called so: no name, or it is taken."""
         if _NAME.fullmatch(name) is None:
             raise ModelUnfit(model=name, reason="name")
         if is_stand_in(of) and not is_stand_in(name):

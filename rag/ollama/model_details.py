@@ -12,6 +12,11 @@ from rag.ollama.templates import NO_TEMPLATE
 RECONSTRUCTED = "general.reconstructed_from"
 """A key of our own in a file's header: from what an F16 file was reconstructed.  Ollama keeps it when it quantizes."""
 
+MERGED_FROM = "answerdesk.merged_from"
+"""A key of our own in a tuned model's header: the model that its adapter was merged into.
+
+Ollama puts the architecture's name before it when it quantizes (fs/ggml/gguf.go, ggufWriteKV)."""
+
 UNQUANTIZED = ("F16", "BF16", "F32")
 
 
@@ -50,6 +55,12 @@ class ModelDetails:
     def reconstructed_from(self) -> str:
         """Return from which quantization its F16 was reconstructed; empty where the weights are the makers' own."""
         return str(self.metadata.get(RECONSTRUCTED, ""))
+
+    @property
+    def merged_from(self) -> str:
+        """Return the model that was tuned to make this one; empty where none was, so far as its file says."""
+        found = (value for key, value in self.metadata.items() if key.endswith(MERGED_FROM))
+        return str(next(found, ""))
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "ModelDetails":

@@ -141,3 +141,73 @@ def _vision_shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
         "mm.linear_1.weight": (_WIDTH, _SIGHT),
         "mm.linear_2.weight": (_WIDTH, _WIDTH),
     }
+
+
+TUNABLE_LETTERS = sorted(ByteLevel.alphabet())
+_CHAT_MARKS = {
+    "qwen2": ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+    "llama": (
+        "<｜begin▁of▁sentence｜>",
+        "<｜User｜>",
+        "<｜Assistant｜>",
+        "<｜end▁of▁sentence｜>",
+        "<think>",
+        "</think>",
+    ),
+}
+_TUNABLE_WIDTH, _TUNABLE_FORWARD, _TUNABLE_HEADS, _TUNABLE_KV_HEADS, _TUNABLE_LAYERS = 64, 128, 4, 2, 2
+
+
+def write_tunable_model(path: Path, architecture: str = "qwen2", **changes: str) -> Path:
+    """Write a model of ``qwen2`` or ``llama`` with random weights and a vocabulary of letters, 400 KB.
+
+    ``changes`` replace texts of its header.
+    """
+    marks = _CHAT_MARKS[architecture]
+    writer = gguf.GGUFWriter(path, changes.pop("arch", architecture))
+    writer.add_context_length(2048)
+    writer.add_embedding_length(_TUNABLE_WIDTH)
+    writer.add_feed_forward_length(_TUNABLE_FORWARD)
+    writer.add_block_count(_TUNABLE_LAYERS)
+    writer.add_head_count(_TUNABLE_HEADS)
+    writer.add_head_count_kv(_TUNABLE_KV_HEADS)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_rope_dimension_count(_TUNABLE_WIDTH // _TUNABLE_HEADS)
+    writer.add_file_type(1)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(changes.pop("pre", {"qwen2": "qwen2", "llama": "llama-bpe"}[architecture]))
+    writer.add_token_list([*TUNABLE_LETTERS, "th", "Ġth", *marks])
+    normal = len(TUNABLE_LETTERS) + 2
+    writer.add_token_types([gguf.TokenType.NORMAL] * normal + [gguf.TokenType.CONTROL] * len(marks))
+    writer.add_token_merges(["t h", "Ġ th"])
+    writer.add_bos_token_id(normal)
+    writer.add_eos_token_id(normal + {"qwen2": 2, "llama": 3}[architecture])
+    writer.add_chat_template({"qwen2": "<|im_start|>", "llama": "<｜Assistant｜>"}[architecture])
+    for key, value in changes.items():
+        writer.add_string(key.replace("__", "."), value)
+    chance = np.random.default_rng(0)
+    for name, shape in _tunable_shapes(normal + len(marks), architecture).items():
+        weight = np.ones(shape) if name.endswith("norm.weight") else chance.normal(0, 0.15, shape)
+        writer.add_tensor(name, weight.astype(np.float32 if len(shape) == 1 else np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _tunable_shapes(vocabulary: int, architecture: str) -> dict[str, tuple[int, ...]]:
+    """Return the tensors' shapes, as NumPy has them: [rows, columns]; the output is the embedding again."""
+    width, keys = _TUNABLE_WIDTH, _TUNABLE_WIDTH // _TUNABLE_HEADS * _TUNABLE_KV_HEADS
+    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (vocabulary, width), "output_norm.weight": (width,)}
+    for number in range(_TUNABLE_LAYERS):
+        layer = f"blk.{number}"
+        rows = {"attn_q": width, "attn_k": keys, "attn_v": keys, "attn_output": width}
+        shapes |= {f"{layer}.{name}.weight": (count, width) for name, count in rows.items()}
+        if architecture == "qwen2":
+            shapes |= {f"{layer}.{name}.bias": (rows[name],) for name in ("attn_q", "attn_k", "attn_v")}
+        shapes |= {f"{layer}.ffn_{name}.weight": (_TUNABLE_FORWARD, width) for name in ("gate", "up")}
+        shapes |= {f"{layer}.ffn_down.weight": (width, _TUNABLE_FORWARD)}
+        shapes |= {f"{layer}.{name}_norm.weight": (width,) for name in ("attn", "ffn")}
+    return shapes

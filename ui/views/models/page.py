@@ -17,11 +17,19 @@ from ui.views.models.creation import draw_making
 from ui.views.models.jobs import failure_words, say_done
 from ui.views.models.listing import draw_models
 from ui.views.models.profiles import draw_profiles
+from ui.views.models.tuning import draw_tunings
+
+
+def _draw_measured(context: PageContext, desk: ModelService) -> None:
+    """Draw the calibrations, and below them what tuning a model was worth."""
+    draw_calibration(context, desk)
+    draw_tunings(context, desk)
+
 
 _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
     "installed": draw_models,
     "make": draw_making,
-    "calibrate": draw_calibration,
+    "calibrate": _draw_measured,
     "profile": draw_profiles,
 }
 

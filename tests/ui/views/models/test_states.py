@@ -1,8 +1,13 @@
 """Every state of the Models page in a real browser, in both languages, with a picture of each."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
+from eval.core.runs import Run
+from eval.train.findings import COMMAND, Arm, Findings, Share, as_json
 from rag.schema import Language
 from rag.translate import translate
 from tests.support.by_day import by_day
@@ -149,3 +154,24 @@ def test_in_the_dark_and_at_twice_the_size_nothing_is_cut(open_page: OpenPage) -
     small.check()
     small.page.screenshot(path=small.picture("71-models-zoomed"), full_page=True)
     assert small.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", by_day("en"))
+def test_what_a_tuning_was_worth_is_shown(open_page: OpenPage, language: Language) -> None:
+    window = open_page(language, "profile")
+    arm = Arm("base", "m", Share(10, 20), Share(4, 20), Share(8, 10), Share(3, 30), Share(19, 20), 40.0)
+    found = Findings(
+        model=STAND_IN, tuned=STAND_IN, stand_in=True, run="tuned", examples=30, questions=30,
+        loss_before=2.0, loss_after=1.0, arms=(arm, replace(arm, name="merged")), difference=0.0, interval=(-0.1, 0.1),
+        reasons=("right",), others={},
+    )  # fmt: skip
+    run = Run(Path(window.set()) / "data" / "runs" / "tuned")
+    run.begin({"command": COMMAND}, ())
+    run.save_figures(as_json(found))
+    window.page.goto(f"{window.address}/models?view=calibrate")
+    expect(window.page.locator(".st-key-m_tuning_table_0 tbody tr")).to_have_count(2)
+    why = translate("eval_train.because_right", language)
+    said = translate("eval_train.removed", language, name=STAND_IN, why=why)
+    expect(window.page.get_by_text(said)).to_be_visible()
+    window.shoot("75-models-tuned")
+    assert window.clipped_labels() == []

@@ -1,0 +1,61 @@
+"""A training in a process of its own: its memory is free again before the tuned model is asked, and it can be stopped.
+
+    with TrainingProcess(settings) as process:
+        state = process.train(Job(Path("base.gguf"), folder, LoraOptions()), progress=print)
+
+It runs where nobody else wants the processor, on one thread less than there are cores.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from eval.train.lora import LoraOptions, TokenExample, TrainingProgress, TrainingState
+from ingest.worker_process import WorkerProcess
+from rag.settings import Settings
+
+EXAMPLES_NAME = "examples.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is trained: the model's file, where examples are read and the adapter is kept, and how."""
+
+    file: Path
+    folder: Path
+    options: LoraOptions
+
+
+JOBS = TypeAdapter(Job)
+PROGRESSES = TypeAdapter(TrainingProgress)
+STATES = TypeAdapter(TrainingState)
+_EXAMPLES = TypeAdapter(tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]])
+
+
+def write_examples(folder: Path, training: Sequence[TokenExample], checks: Sequence[TokenExample]) -> None:
+    """Keep what is trained on, and what is looked at meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / EXAMPLES_NAME).write_bytes(_EXAMPLES.dump_json((tuple(training), tuple(checks))))
+
+
+def read_examples(folder: Path) -> tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]]:
+    """Return what ``write_examples`` kept."""
+    return _EXAMPLES.validate_python(json.loads((folder / EXAMPLES_NAME).read_bytes()))
+
+
+class TrainingProcess(WorkerProcess):
+    """One process for one training."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("eval.commands.train_process", settings)
+
+    def train(self, job: Job, progress: Callable[[TrainingProgress], None]) -> TrainingState:
+        """Train, or go on; ``progress`` is called in this thread.
+
+        Raises what ends a training, and ``IngestStopped`` where it was stopped or its process died.
+        """
+        told = self.run(JOBS.dump_python(job, mode="json"), lambda value: progress(PROGRESSES.validate_python(value)))
+        return STATES.validate_python(told)
