@@ -71,7 +71,7 @@ def api_application(
 ) -> FastAPI:
     """Return the application.  ``is_own_host`` tells whether a Host header names this server."""
     callers = Callers(lambda: services().people, is_own_host, requests_at_once=requests_at_once(settings))
-    access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
+    access = Access(services, callers, IdempotentRequests(settings.requests_database))
     problems: dict[int | str, dict[str, Any]] = {status: _documented(status) for status in _STATUSES}
     application = FastAPI(
         title="Answerdesk",

@@ -124,7 +124,7 @@ def _latency(options: argparse.Namespace, language: Language) -> int:
     from rag.latency import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
 
     since = since_of(options.since, datetime.now(UTC), language)
-    times = TurnTimesTable(load_settings().turns_path)
+    times = TurnTimesTable(load_settings().turns_database)
     report = measure_latency(times, since)
     times.close()
     if options.json:

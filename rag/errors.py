@@ -48,6 +48,7 @@
     │   ├── UploadUnusable
     │   ├── UploadsUsedUp
     │   ├── OwnFilesWaiting
+    │   ├── DatabaseUnavailable
     │   ├── StorageFull
     │   │   └── NoRoomToOpen
     │   ├── SourceMissing
@@ -448,6 +449,10 @@ class CuratedUnusable(KnowledgeError):
     def __init__(self, *, reason: str, where: str = "") -> None:
         self.require_reason(reason)
         super().__init__(reason=reason, where=where)
+
+
+class DatabaseUnavailable(KnowledgeError):
+    """The PostgreSQL ``server`` (host, port, database) does not do what it is asked, for a ``reason`` in its words."""
 
 
 class StorageFull(KnowledgeError):
