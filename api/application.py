@@ -7,6 +7,7 @@ uvicorn.run(application)                    # or, in the desk's process, behind 
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
 from typing import Any
@@ -177,7 +178,7 @@ class CallersOnly:
         answers: ASGIApp = self._app
         with ExitStack() as counts:  # until the last byte is sent, that of a stream too
             try:
-                caller = self._callers.caller(request)
+                caller = await self._callers.ask(partial(self._callers.caller, request))
                 counts.enter_context(self._callers.requests.counted(caller))
                 if _is_file(request):
                     counts.enter_context(self._callers.uploads.counted(caller))

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from api.services.attachments import Attachments, DescriberOf, PictureDescriptions
 from api.services.guarded import recorder
@@ -59,6 +61,8 @@ if TYPE_CHECKING:  # its imports take longer than the first page may
 
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 _MODEL_LOOK_EVERY_SECONDS = 5.0
 _MACHINE_LOOK_EVERY_SECONDS = 2.0
@@ -135,6 +139,14 @@ class PeopleServices:
     first_admin: FirstAdmin
     keys: ApiKeys
     unverified_email: bool = False
+
+    async def ask(self, work: Callable[[], Result]) -> Result:
+        """Do what asks about people, from an event loop.
+
+        A file tells whether anything changed within hundredths of a millisecond, and its readers wait for nobody; to
+        hand that to a thread takes longer.  A server may not answer, so a thread waits for it.
+        """
+        return await run_in_threadpool(work) if self.people.on_server else work()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,13 @@ def known_scopes(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def require_server(settings: Settings) -> None:
+    """Raise ``DatabaseUnavailable`` or ``ExtraMissing`` where the settings name a server that cannot be used now."""
+    if settings.database_url:
+        with People(settings.people_database) as people:
+            people.has_admin()
+
+
 class People(SharedStore):
     """The directory in the database at ``place``, which is made when it is missing.  Safe from threads and processes.
 
@@ -54,6 +61,11 @@ class People(SharedStore):
     def __init__(self, place: DatabasePlace) -> None:
         super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
         self._local = threading.local()
+
+    @property
+    def on_server(self) -> bool:
+        """Whether a question may take long, because a server is asked."""
+        return self._database.on_server
 
     def list(self) -> tuple[Person, ...]:
         """Return everybody, by name."""

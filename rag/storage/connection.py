@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
 from rag.errors import (
@@ -150,6 +150,9 @@ class _Closable(ABC):
 
 class SharedDatabase(_Closable):
     """What stores of what people do need of a database, wherever it lies.  Safe from many threads and processes."""
+
+    on_server: ClassVar[bool] = False
+    """Whether a question may take long: a server may be away, so no event loop asks it."""
 
     @abstractmethod
     def exists(self) -> bool:

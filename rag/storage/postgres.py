@@ -23,6 +23,7 @@ nothing else tells a value's type.
 
 import re
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -33,7 +34,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.abc import PQGen
 from psycopg.adapt import Loader
-from psycopg.errors import DiskFull, LockNotAvailable
+from psycopg.errors import ConnectionTimeout, DiskFull, LockNotAvailable, QueryCanceled
 
 from rag.errors import DatabaseUnavailable, KnowledgeBaseNewer, SettingsError, StorageFull
 from rag.settings import ServerDatabase
@@ -51,7 +52,9 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 _ANSWER_SECONDS = 6.0
 _CONNECT_SECONDS = 3
-"""A statement, or two tries to connect, take no longer than this, so that no page waits for more than ten seconds."""
+"""How long a statement and a new connection may take: nobody waits for ten seconds."""
+_REST_SECONDS = 2.0
+"""For how long nobody else is kept waiting after a server did not answer in time."""
 
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
@@ -153,6 +156,8 @@ class PostgresDatabase(SharedDatabase):
     All databases of a process at one address share its connections.  A connection that is lost before anything was
     asked of it is replaced once; after that, and in the midst of a transaction, ``DatabaseUnavailable`` is raised.
     """
+
+    on_server = True
 
     def __init__(self, place: ServerDatabase, migrations: Sequence[SharedMigration]) -> None:
         self._name = place.name
@@ -334,11 +339,14 @@ class Pool:
         self._users: weakref.WeakSet[PostgresDatabase] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._silent_until = 0.0
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
         """Give a connection to this thread, and translate what psycopg raises."""
-        if not self._free.acquire(timeout=_ANSWER_SECONDS):
+        if time.monotonic() < self._silent_until:
+            raise DatabaseUnavailable(server=self.server, reason="it did not answer a moment ago")
+        if not self._free.acquire(timeout=_CONNECT_SECONDS):
             raise DatabaseUnavailable(server=self.server, reason=f"all {MOST_CONNECTIONS} connections are in use")
         try:
             with self._errors():
@@ -398,6 +406,9 @@ class Pool:
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except (ConnectionTimeout, QueryCanceled) as error:
+            self._silent_until = time.monotonic() + _REST_SECONDS
+            raise DatabaseUnavailable(server=self.server, reason=self._reason(error)) from error
         except DiskFull as error:
             raise StorageFull(folder=self.server) from error
         except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
@@ -423,7 +434,12 @@ class _Connection(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ANN401
         """Wait for what psycopg is doing, for as long as ``answer_seconds`` says."""
-        return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
+        try:
+            return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if timeout is None and self.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                raise ConnectionTimeout(f"no answer within {_ANSWER_SECONDS:.0f} seconds") from error
+            raise
 
 
 class _Row:

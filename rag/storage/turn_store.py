@@ -3,9 +3,10 @@
 import json
 import os
 import secrets
+import socket
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import psutil
@@ -23,6 +24,8 @@ TurnState = Literal["queued", "searching", "thinking", "answering", "done", "ref
 RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "answering")
 
 _LISTED_CHARACTERS = 120  # of a question, in a list
+_OTHER_MACHINES_SECONDS = 3600.0
+"""After which a turn of another machine, whose process cannot be seen, counts as abandoned."""
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
 
@@ -97,7 +100,7 @@ class TurnStore(SharedStore):
         self._longest = question_characters
         super().__init__(open_database(place, TURN_MIGRATIONS, create=True, wipes=True))
         self.feedback = TurnFeedback(self._database)
-        self._owner = _process_mark(os.getpid())
+        self._owner = _process_mark(os.getpid()) + (f"@{socket.gethostname()}" if self._database.on_server else "")
         self.fail_abandoned()
 
     def add(
@@ -197,18 +200,33 @@ class TurnStore(SharedStore):
         )
 
     def fail_abandoned(self) -> int:
-        """Mark the running turns of dead processes as failed, and return how many there were."""
+        """Mark the running turns of dead processes as failed, and return how many there were.
+
+        Of another machine, whose processes cannot be seen from here, those that began more than an hour ago.
+        """
         running = ", ".join(f"'{state}'" for state in RUNNING_STATES)
         with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT owner, turn_id FROM turn WHERE state IN ({running})").fetchall()
-            dead = _dead_owners(row["owner"] for row in rows)
+            rows = connection.execute(
+                f"SELECT owner, turn_id, created_at FROM turn WHERE state IN ({running})"
+            ).fetchall()
+            dead = _dead_owners(row["owner"] for row in rows if _is_of_this_machine(row["owner"]))
+            long_ago = (datetime.now(UTC) - timedelta(seconds=_OTHER_MACHINES_SECONDS)).isoformat()
             error = AnswerInterrupted()
-            abandoned = [row["turn_id"] for row in rows if row["owner"] in dead]
+            abandoned = [
+                row["turn_id"]
+                for row in rows
+                if row["owner"] in dead or (row["created_at"] < long_ago and not _is_of_this_machine(row["owner"]))
+            ]
             connection.executemany(
                 "UPDATE turn SET state = 'failed', error_class = ?, error_en = ?, error_zh = ? WHERE turn_id = ?",
                 [(type(error).__name__, error.text("en"), error.text("zh"), turn_id) for turn_id in abandoned],
             )
         return len(abandoned)
+
+
+def _is_of_this_machine(owner: str) -> bool:
+    """Tell whether a turn's process can be looked for here; what lies in a file is of this machine."""
+    return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
 
 
 def _process_mark(pid: int) -> str:
@@ -220,7 +238,8 @@ def _dead_owners(owners: Iterable[str]) -> set[str]:
     dead = set()
     for owner in set(owners):
         try:
-            alive = _process_mark(int(owner.partition("@")[0])) == owner
+            mark = "@".join(owner.split("@")[:2])
+            alive = _process_mark(int(owner.partition("@")[0])) == mark
         except psutil.NoSuchProcess:
             alive = False
         if not alive:
