@@ -53,6 +53,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 _ANSWER_SECONDS = 6.0
 _CONNECT_SECONDS = 3
 """How long a statement and a new connection may take: nobody waits for ten seconds."""
+_ROWS_AT_ONCE = 200
 _REST_SECONDS = 2.0
 """For how long nobody else is kept waiting after a server did not answer in time."""
 
@@ -223,16 +224,21 @@ def migrate(connection: "Lease", name: str, migrations: Sequence[SharedMigration
     if connection.migrations_of(name) == len(migrations):
         return
     with connection.exclusively():
-        connection.ask(_STATE)
-        connection.ask(_FIRST_STATE, (name,))
-        for function in _FUNCTIONS:
-            connection.ask(function)
-        done = connection.migrations_of(name)
-        if done > len(migrations):
-            raise KnowledgeBaseNewer(found=done, known=len(migrations))
-        for migration in migrations[done:]:
-            migration(connection)
-        connection.ask("UPDATE database_state SET migrations = %s WHERE name = %s", (len(migrations), name))
+        make_tables(connection, name, migrations)
+
+
+def make_tables(connection: "Lease", name: str, migrations: Sequence[SharedMigration]) -> None:
+    """Do as ``migrate``, within the caller's exclusive transaction."""
+    connection.ask(_STATE)
+    connection.ask(_FIRST_STATE, (name,))
+    for function in _FUNCTIONS:
+        connection.ask(function)
+    done = connection.migrations_of(name)
+    if done > len(migrations):
+        raise KnowledgeBaseNewer(found=done, known=len(migrations))
+    for migration in migrations[done:]:
+        migration(connection)
+    connection.ask("UPDATE database_state SET migrations = %s WHERE name = %s", (len(migrations), name))
 
 
 class Lease:
@@ -283,12 +289,33 @@ class Lease:
         with self._without_limits(), self._between(f"BEGIN; SELECT pg_advisory_xact_lock({_MAKING_TABLES})"):
             yield
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read what follows as it is at this moment, however long it takes."""
+        with self._without_limits(), self._between("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+            yield
+
     def stream(self, statement: str, values: Values) -> Iterator[Row]:
-        """Yield the rows that a statement of SQLite's finds, some hundred at a time."""
-        begin = "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0"
-        with self._between(begin), self.connection.cursor(name="streamed") as cursor:
+        """Yield the rows that a statement of SQLite's finds, in a transaction of its own."""
+        with self._between("BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0"):
+            yield from self.each(statement, values)
+
+    def each(self, statement: str, values: Values = ()) -> Iterator[Row]:
+        """Yield the rows that a statement of SQLite's finds, some hundred at a time, within a transaction."""
+        with self.connection.cursor(name="streamed") as cursor:
+            cursor.itersize = _ROWS_AT_ONCE
             cursor.execute(translated(statement), _storable(values))
             yield from cursor
+
+    def number_after_the_last(self) -> None:
+        """Let rows that come be numbered after those that were copied with their numbers."""
+        numbered = self.ask(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE is_identity = 'YES' AND table_schema = current_schema()"
+        ).fetchall()
+        for table, column in numbered:
+            last = f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table}"
+            self.ask(f"{last} HAVING max({column}) IS NOT NULL")
 
     def vacuum(self, statement: str) -> bool:
         """Run a VACUUM; return False where others used the tables for too long."""

@@ -18,7 +18,6 @@ from rag.schema import Answer, SpanTime
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.feedback import OutcomeOrigin
-from rag.storage.postgres import TABLES
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import Turn, TurnState, TurnStore
@@ -79,16 +78,13 @@ class Desk:
         return Erasure(self.settings, Mention(text))
 
     def files_with(self, word: str) -> list[str]:
-        """Return the files with a word's bytes anywhere, and the server's tables with it, in any case of the letters."""
+        """Return the files with a word's bytes anywhere, and a server's tables, in any case of the letters."""
         files = [path for path in self.settings.data_dir.rglob("*") if path.is_file()]
         found = [path.name for path in files if word.encode().lower() in path.read_bytes().lower()]
-        tables = TABLES if self.settings.database_url else {}
-        return found + [
-            table
-            for name in ("people", "turns")
-            for table in tables.get(name, ())
-            if word.lower() in repr(self.ask_database(name, f"SELECT * FROM {table}")).lower()
-        ]
+        of_server = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        tables = [row[0] for row in self.ask_database("turns", of_server)] if self.settings.database_url else []
+        rows = {table: repr(self.ask_database("turns", f"SELECT * FROM {table}")) for table in tables}
+        return found + [table for table, text in rows.items() if word.lower() in text.lower()]
 
     def changes(self) -> list[tuple[str, str, dict[str, object]]]:
         trail = AuditTrail(self.settings.people_database)
