@@ -1,5 +1,6 @@
 """What desks share lies on a real PostgreSQL server: two processes at once, kills, and a server that goes away."""
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -239,6 +240,54 @@ def test_a_restart_is_survived_and_what_was_answered_meanwhile_is_written(
     until(lambda: store.get(turn_id).state == "stopped", seconds=60)
     service.close()
     store.close()
+
+
+@pytest.mark.parametrize("restarts", [3, pytest.param(20, marks=pytest.mark.nightly)])
+def test_restarts_under_load_lose_no_turn_that_was_confirmed(
+    own_server: PostgresServer, tmp_path: Path, restarts: int
+) -> None:
+    places = Places(tmp_path, own_server.url())
+    TurnStore(places("turns")).close()
+    program = (
+        "from rag.errors import DatabaseUnavailable\nimport select\n"
+        "while not select.select([sys.stdin], [], [], 0)[0]:\n"
+        "    try:\n"
+        "        turn = turns.add('How long?', session='s', language='en')\n"
+        "        print('added', turn.turn_id, flush=True)\n"
+        "        turns.update(replace(turn, state='stopped'))\n"
+        "        print('ended', turn.turn_id, flush=True)\n"
+        "    except DatabaseUnavailable:\n"
+        "        print('away -', flush=True)\n"
+    )
+    desks = [run(places, program) for _ in range(2)]
+    lines: tuple[list[str], list[str]] = ([], [])
+
+    def read(number: int) -> None:
+        output = desks[number].stdout
+        assert output is not None
+        for line in output:
+            lines[number].append(line)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    until(lambda: all(lines), seconds=60)
+    for number in range(restarts):
+        time.sleep(1.0)
+        own_server.stop((signal.SIGQUIT, signal.SIGINT)[number % 2])  # as in a crash, and as told to
+        own_server.start()
+    for desk, thread in zip(desks, threads, strict=True):
+        assert desk.stdin is not None
+        desk.stdin.write("\n")
+        desk.stdin.flush()
+        thread.join(60)
+        desk.communicate(timeout=60)
+        assert desk.returncode == 0
+    told = [tuple(line.split()) for line in (*lines[0], *lines[1])]
+    state = dict(places.ask("turns", "SELECT turn_id, state FROM turn"))
+    assert {word for word, _ in told} == {"added", "ended", "away"}
+    assert {turn_id for word, turn_id in told if word == "added"} <= set(state)
+    assert all(state[turn_id] == "stopped" for word, turn_id in told if word == "ended")
 
 
 def test_an_address_that_cannot_be_used_is_told_without_the_password(own_server: PostgresServer) -> None:
