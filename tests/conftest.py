@@ -139,6 +139,22 @@ def postgres_server() -> "Iterator[PostgresServer]":
         server.remove()
 
 
+@pytest.fixture
+def own_postgres() -> "Iterator[PostgresServer]":
+    """Start a PostgreSQL server that the test may stop, restart and freeze."""
+    from rag.storage.postgres import pool_of
+    from tests.support.postgres_server import PostgresServer
+
+    server = PostgresServer(free_port(), fsync=True)
+    try:
+        server.start()
+        yield server
+    finally:
+        pool_of(server.url()).close()
+        server.freeze(frozen=False)
+        server.remove()
+
+
 @pytest.fixture(params=["files", pytest.param("server", marks=pytest.mark.real)])
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Places]":
     """Let a test's databases lie in files, and in another run of it on a server."""

@@ -42,18 +42,6 @@ def shared(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Places]:
     pool_of(places.url).close()
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that the test may stop."""
-    server = PostgresServer(free_port(), fsync=True)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.freeze(frozen=False)
-        server.remove()
-
-
 def run(places: Places, program: str) -> "subprocess.Popen[str]":
     """Start another desk's process: a program with ``turns`` and ``people``, whose output is read."""
     head = (
@@ -198,29 +186,29 @@ def test_nul_is_kept_as_a_sign_that_it_was_there(shared: Places) -> None:
     assert store.get(turn.turn_id).question == "a\ufffdb"
 
 
-def test_a_server_that_stands_still_keeps_nobody_waiting(own_server: PostgresServer, tmp_path: Path) -> None:
-    places = Places(tmp_path, own_server.url())
+def test_a_server_that_stands_still_keeps_nobody_waiting(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    places = Places(tmp_path, own_postgres.url())
     store = TurnStore(places("turns"))
     turn = store.add("How long?", session="s", language="en")
-    own_server.freeze(frozen=True)
+    own_postgres.freeze(frozen=True)
     for work in (lambda: store.get(turn.turn_id), lambda: store.update(replace(turn, state="stopped"))):
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailable) as told:
             work()
         assert time.monotonic() - began < NOBODY_WAITS_LONGER_SECONDS
         for sentence in (told.value.text("en"), told.value.text("zh"), str(told.value)):
-            assert own_server.password not in sentence
-            assert f"127.0.0.1:{own_server.port}/postgres" in sentence
-    own_server.freeze(frozen=False)
+            assert own_postgres.password not in sentence
+            assert f"127.0.0.1:{own_postgres.port}/postgres" in sentence
+    own_postgres.freeze(frozen=False)
     until(lambda: _is_back(store), seconds=30)
     assert store.get(turn.turn_id) == turn
     pool_of(places.url).close()
 
 
 def test_a_restart_is_survived_and_what_was_answered_meanwhile_is_written(
-    own_server: PostgresServer, tmp_path: Path
+    own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    places = Places(tmp_path, own_server.url())
+    places = Places(tmp_path, own_postgres.url())
     store = TurnStore(places("turns"))
     went_away = threading.Event()
 
@@ -230,12 +218,12 @@ def test_a_restart_is_survived_and_what_was_answered_meanwhile_is_written(
 
     service = TurnService(pipeline, store, 1)
     turn_id = service.submit("a", TurnRequest("How long?", session="s"))
-    own_server.stop()
+    own_postgres.stop()
     with pytest.raises(DatabaseUnavailable):
         service.submit("b", TurnRequest("How long?", session="s"))
     went_away.set()
     until(lambda: service.snapshot(turn_id).state == "stopped")
-    own_server.start()
+    own_postgres.start()
     assert store.get(turn_id).running, "a lost connection is replaced; the turn could not be written"
     until(lambda: store.get(turn_id).state == "stopped", seconds=60)
     service.close()
@@ -244,9 +232,9 @@ def test_a_restart_is_survived_and_what_was_answered_meanwhile_is_written(
 
 @pytest.mark.parametrize("restarts", [3, pytest.param(20, marks=pytest.mark.nightly)])
 def test_restarts_under_load_lose_no_turn_that_was_confirmed(
-    own_server: PostgresServer, tmp_path: Path, restarts: int
+    own_postgres: PostgresServer, tmp_path: Path, restarts: int
 ) -> None:
-    places = Places(tmp_path, own_server.url())
+    places = Places(tmp_path, own_postgres.url())
     TurnStore(places("turns")).close()
     program = (
         "from rag.errors import DatabaseUnavailable\nimport select\n"
@@ -274,8 +262,8 @@ def test_restarts_under_load_lose_no_turn_that_was_confirmed(
     until(lambda: all(lines), seconds=60)
     for number in range(restarts):
         time.sleep(1.0)
-        own_server.stop((signal.SIGQUIT, signal.SIGINT)[number % 2])  # as in a crash, and as told to
-        own_server.start()
+        own_postgres.stop((signal.SIGQUIT, signal.SIGINT)[number % 2])  # as in a crash, and as told to
+        own_postgres.start()
     for desk, thread in zip(desks, threads, strict=True):
         assert desk.stdin is not None
         desk.stdin.write("\n")
@@ -290,12 +278,12 @@ def test_restarts_under_load_lose_no_turn_that_was_confirmed(
     assert all(state[turn_id] == "stopped" for word, turn_id in told if word == "ended")
 
 
-def test_an_address_that_cannot_be_used_is_told_without_the_password(own_server: PostgresServer) -> None:
-    wrong = own_server.url().replace(own_server.password, "s3cret")
+def test_an_address_that_cannot_be_used_is_told_without_the_password(own_postgres: PostgresServer) -> None:
+    wrong = own_postgres.url().replace(own_postgres.password, "s3cret")
     with pytest.raises(DatabaseUnavailable, match="password authentication failed") as refused:
         People(ServerDatabase("people", wrong)).has_admin()
     with pytest.raises(DatabaseUnavailable, match="does not exist"):
-        People(ServerDatabase("people", own_server.url("nowhere"))).has_admin()
+        People(ServerDatabase("people", own_postgres.url("nowhere"))).has_admin()
     assert "s3cret" not in str(refused.value)
     for url in ("postgresql://desk:s3cret@x@db/desk", "mysql://desk:s3cret@db/desk", "postgresql://desk:s3cret@db"):
         with pytest.raises(SettingsError) as told:
