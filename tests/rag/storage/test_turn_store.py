@@ -101,6 +101,17 @@ def test_turns_left_running_by_a_dead_process_are_failed(places: Places) -> None
 def test_a_later_process_with_the_same_number_is_not_taken_for_the_owner(places: Places) -> None:
     store = TurnStore(places("turns"))
     turn = store.add("q", session="s", language="en")
-    places.ask("turns", "UPDATE turn SET owner = replace(owner, '@', '@9')")
+    pid, _, *machine = places.ask("turns", "SELECT owner FROM turn")[0][0].split("@")
+    places.ask("turns", "UPDATE turn SET owner = ?", ("@".join([pid, "12.00", *machine]),))
     assert store.fail_abandoned() == 1
     assert store.get(turn.turn_id).state == "failed"
+
+
+def test_a_turn_of_another_machine_counts_as_abandoned_after_an_hour(places: Places) -> None:
+    store = TurnStore(places("turns"))
+    old, new = (store.add("q", session="s", language="en") for _ in range(2))
+    places.ask("turns", "UPDATE turn SET owner = '1@12.00@elsewhere'")
+    places.ask("turns", "UPDATE turn SET created_at = ? WHERE turn_id = ?", ("2026-01-01T00:00:00+00:00", old.turn_id))
+    assert store.fail_abandoned() == 1
+    assert store.get(old.turn_id).state == "failed"
+    assert store.get(new.turn_id).running
