@@ -97,7 +97,7 @@ _FUNCTIONS = (
 
 _PLACEHOLDERS = re.compile(
     r"(?P<text>'(?:[^']|'')*')"
-    r"|(?P<cased>(?P<column>\w+(?:\.\w+)?) = (?P<value>\?|:\w+) COLLATE NOCASE)"
+    r"|(?P<cased>(?<![\w.])(?P<column>\w{1,63}(?:\.\w{1,63})?) = (?P<value>\?|:\w+) COLLATE NOCASE)"
     r"|lower\((?P<lowered>\?|:\w+)\)"
     r"|(?P<place>\?|(?<![:\w]):[a-z]\w*)"
     r"|(?P<percent>%)"
