@@ -64,8 +64,9 @@ LOCK := UV_CACHE_DIR="$${ANSWERDESK_CACHE_DIR:-$$HOME/.cache/answerdesk}/uv" uv 
 # OpenVINO demands openvino-telemetry and works without: a package that reports to others is not installed at all.
 WITHOUT := --no-emit-package openvino-telemetry
 
-# What a checkout is set up with beyond the package's own dependencies: the API's faces that an installed package has as extras.
-FACES := --extra grpc --extra mcp
+# What a checkout is set up with beyond the package's own dependencies: what an installed package has as extras, the
+# API's faces and several desks over one server.
+FACES := --extra grpc --extra mcp --extra postgres
 
 lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
 	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml $(FACES) --output-file requirements.lock

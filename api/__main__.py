@@ -19,6 +19,7 @@ from pathlib import Path
 from api.addresses import THIS_MACHINE, GrpcAddress, is_open_unencrypted, own_names, require_free, require_sign_in
 from rag.errors import AnswerdeskError, ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
+from rag.people.directory import require_server
 from rag.private_files import keep_files_private
 from rag.settings import Settings, load_settings
 from rag.terminal import exit_code_of, fail, terminal_language, warn_root
@@ -77,6 +78,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     settings = load_settings()
     grpc = _grpc_address(options)
+    require_server(settings)
     require_sign_in(settings, options.host)
     require_free(options.host, options.port)
     _begin_service()

@@ -7,6 +7,7 @@ uvicorn.run(application)                    # or, in the desk's process, behind 
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
 from typing import Any
@@ -71,7 +72,7 @@ def api_application(
 ) -> FastAPI:
     """Return the application.  ``is_own_host`` tells whether a Host header names this server."""
     callers = Callers(lambda: services().people, is_own_host, requests_at_once=requests_at_once(settings))
-    access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
+    access = Access(services, callers, IdempotentRequests(settings.requests_database))
     problems: dict[int | str, dict[str, Any]] = {status: _documented(status) for status in _STATUSES}
     application = FastAPI(
         title="Answerdesk",
@@ -177,7 +178,7 @@ class CallersOnly:
         answers: ASGIApp = self._app
         with ExitStack() as counts:  # until the last byte is sent, that of a stream too
             try:
-                caller = self._callers.caller(request)
+                caller = await self._callers.ask(partial(self._callers.caller, request))
                 counts.enter_context(self._callers.requests.counted(caller))
                 if _is_file(request):
                     counts.enter_context(self._callers.uploads.counted(caller))

@@ -121,6 +121,11 @@ class Callers:
         caller = connection.scope[_CALLER] = self._caller(connection)
         return caller
 
+    async def ask(self, work: Callable[[], Caller]) -> Caller:
+        """Find out who calls, from an event loop; see ``PeopleServices.ask``."""
+        people = self._people()
+        return work() if people is None else await people.ask(work)
+
     def _caller(self, connection: HTTPConnection) -> Caller:
         headers = connection.headers
         if not self._is_own_host(headers.get("host")):

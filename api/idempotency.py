@@ -7,20 +7,19 @@ What is kept is a turn's id, for a day, never a body: of that only a hash.
 """
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from rag.errors import IdempotencyConflict, IdempotencyRunning
-from rag.storage.connection import Database, Store
+from rag.settings import DatabasePlace
+from rag.storage.connection import Connection, SharedStore, open_database
 
 _KEPT_SECONDS = 24 * 3600.0
 _RESERVED_SECONDS = 60.0
 LONGEST_KEY = 255
 
 
-def _tables(connection: sqlite3.Connection) -> None:
+def _tables(connection: Connection) -> None:
     connection.execute(
         "CREATE TABLE request (caller TEXT NOT NULL, key_hash BLOB NOT NULL, body_hash BLOB NOT NULL, "
         "reference TEXT NOT NULL DEFAULT '', at REAL NOT NULL, PRIMARY KEY (caller, key_hash)) WITHOUT ROWID"
@@ -30,11 +29,11 @@ def _tables(connection: sqlite3.Connection) -> None:
 MIGRATIONS = (_tables,)
 
 
-class IdempotentRequests(Store):
+class IdempotentRequests(SharedStore):
     """The requests of the last day that brought a key, of each caller its own.  Safe from threads and processes."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(Database(path, MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(open_database(place, MIGRATIONS, create=True))
         self._clock = clock
 
     def begin(self, caller: str, key: str, body: bytes) -> str:
@@ -56,7 +55,9 @@ class IdempotentRequests(Store):
             if row is not None and row["at"] > now - _RESERVED_SECONDS:
                 raise IdempotencyRunning
             connection.execute(
-                "INSERT OR REPLACE INTO request (caller, key_hash, body_hash, at) VALUES (?, ?, ?, ?)",
+                "INSERT INTO request (caller, key_hash, body_hash, at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (caller, key_hash) DO UPDATE SET body_hash = excluded.body_hash, "
+                "reference = excluded.reference, at = excluded.at",
                 (caller, key_hash, body_hash, now),
             )
         return ""

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
-        with ApiKeys(settings.people_path) as keys:
+        with ApiKeys(settings.people_database) as keys:
             _COMMANDS[options.command](keys, settings, options)
     except AnswerdeskError as error:
         return fail(error)

@@ -18,6 +18,7 @@ from rag.errors import (
     ApiKeyUnknown,
     CuratedMissing,
     CuratedUnusable,
+    DatabaseUnavailable,
     DocumentMissing,
     DownloadFailed,
     ForeignHost,
@@ -108,7 +109,7 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
 )
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
-_WORTH_A_TRY = (QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce)
+_WORTH_A_TRY = (DatabaseUnavailable, QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce)
 _USUAL_WAIT_SECONDS = 20
 _OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {
     404: "invalid_request_error",

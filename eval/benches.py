@@ -10,6 +10,7 @@ BENCHMARKS = {
     "attacks": "attacks.command",
     "cache": "cache.command",
     "ingest": "ingest.command",
+    "database": "database.command",
     "large": "large.command",
     "load": "load.command",
     "compare langchain": "langchain.command",

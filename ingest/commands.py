@@ -328,7 +328,7 @@ def record_change(
     **details: Detail,
 ) -> bool:
     """Take down what the user of this terminal did to the knowledge base; say it and return False where that fails."""
-    trail = AuditTrail(settings.people_path)
+    trail = AuditTrail(settings.people_database)
     try:
         trail.record(terminal_user(), what, settings.knowledge_base, **details)
     except KnowledgeError as error:

@@ -16,6 +16,7 @@ from rag.cli.answer_printer import AnswerPrinter
 from rag.cli.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
+from rag.cli.migrate import add_migrate_command
 from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
 from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
@@ -42,6 +43,7 @@ _EXAMPLES = """examples:
   python -m rag curated list --state waiting              answers that persons wrote; approve, retire, export
   python -m rag forget --customer "Anna Wu" --dry-run     what is kept of a customer, and how to erase it
   python -m rag retention                                 delete questions that are older than they are kept
+  python -m rag migrate --to server                       copy people and questions to the PostgreSQL server
 
 exit codes: 0 answered or refused, 2 the question or a setting, 3 the knowledge base, 4 the model server, 5 set-up"""
 
@@ -124,7 +126,7 @@ def _latency(options: argparse.Namespace, language: Language) -> int:
     from rag.latency import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
 
     since = since_of(options.since, datetime.now(UTC), language)
-    times = TurnTimesTable(load_settings().turns_path)
+    times = TurnTimesTable(load_settings().turns_database)
     report = measure_latency(times, since)
     times.close()
     if options.json:
@@ -149,7 +151,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="ask | batch | latency | curated | forget | retention")
+    commands = parser.add_subparsers(
+        required=True, metavar="ask | batch | latency | curated | forget | retention | migrate"
+    )
     actions: tuple[tuple[str, Callable[[argparse.Namespace, Language], int], str], ...] = (
         ("ask", _ask, "answer one question  回答一个问题"),
         ("batch", _batch, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
@@ -181,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print the figures as JSON  输出 JSON")
     add_curated_commands(commands)
     add_forgetting_commands(commands)
+    add_migrate_command(commands)
     return parser
 
 

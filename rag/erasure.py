@@ -77,7 +77,7 @@ class Erasure:
         Raises a ``KnowledgeError`` where a database cannot be written; what was erased by then is erased.
         """
         found = self._work(dry_run=False)
-        with AuditTrail(self._settings.people_path) as trail:
+        with AuditTrail(self._settings.people_database) as trail:
             trail.record(
                 by,
                 "customer_forgotten",
@@ -92,13 +92,11 @@ class Erasure:
 
     def erased_on(self) -> list[datetime]:
         """Return when this customer was erased before, the newest first: the record holds a keyed hash of the name."""
-        if not self._settings.people_path.is_file() or not (self._settings.data_dir / KEY_NAME).is_file():
+        if not (self._settings.data_dir / KEY_NAME).is_file():
             return []
-        trail, about = AuditTrail(self._settings.people_path), self.pseudonym()
-        try:
-            entries = trail.entries(limit=1_000_000)
-        finally:
-            trail.close()
+        with AuditTrail(self._settings.people_database) as trail:
+            entries = trail.entries(limit=1_000_000) if trail.exists() else ()
+        about = self.pseudonym()
         return [entry.at for entry in entries if entry.what == "customer_forgotten" and entry.about == about]
 
     def pseudonym(self) -> str:
@@ -107,7 +105,7 @@ class Erasure:
         return digest.hexdigest()[:32]
 
     def _work(self, *, dry_run: bool) -> Found:
-        with TurnErasure(self._settings.turns_path) as turns:
+        with TurnErasure(self._settings.turns_database) as turns:
             chosen, running = self._chosen(turns.all())
             if not dry_run and chosen:
                 turns.delete([turn.turn_id for turn in chosen])
@@ -196,7 +194,7 @@ def expire_turns(
     if settings.turn_retention_days == 0:
         return 0
     moment = now - timedelta(days=settings.turn_retention_days)
-    turns, count = TurnErasure(settings.turns_path), 0
+    turns, count = TurnErasure(settings.turns_database), 0
     forms: set[str] = set()
     try:
         while (batch := turns.asked_before(moment, _AT_ONCE)) and not stop():
@@ -211,7 +209,7 @@ def expire_turns(
             if cached.erase_before(moment) + (cached.erase(forms, lambda _: False) if forms else 0) or compact:
                 cached.settle(compact=compact)
     if count:
-        with AuditTrail(settings.people_path) as trail:
+        with AuditTrail(settings.people_database) as trail:
             trail.record(by, "turns_deleted", "turns", turns=count, days=settings.turn_retention_days)
     return count
 

@@ -48,6 +48,10 @@
     │   ├── UploadUnusable
     │   ├── UploadsUsedUp
     │   ├── OwnFilesWaiting
+    │   ├── DatabaseUnavailable
+    │   ├── DatabaseNotEmpty
+    │   ├── NothingToCopy
+    │   ├── CopyDiffers
     │   ├── StorageFull
     │   │   └── NoRoomToOpen
     │   ├── SourceMissing
@@ -448,6 +452,22 @@ class CuratedUnusable(KnowledgeError):
     def __init__(self, *, reason: str, where: str = "") -> None:
         self.require_reason(reason)
         super().__init__(reason=reason, where=where)
+
+
+class DatabaseUnavailable(KnowledgeError):
+    """The PostgreSQL ``server`` (host, port, database) does not do what it is asked, for a ``reason`` in its words."""
+
+
+class DatabaseNotEmpty(KnowledgeError):
+    """People and turns are to be copied to ``place`` (a file, or a server's database), which holds some already."""
+
+
+class NothingToCopy(KnowledgeError):
+    """There are neither people nor turns in ``place`` that could be copied."""
+
+
+class CopyDiffers(KnowledgeError):
+    """Of ``table`` ``sent`` rows were copied and ``arrived`` arrived, or as many with another content."""
 
 
 class StorageFull(KnowledgeError):

@@ -52,7 +52,7 @@ class DeskCollector:
     """Gathers the figures when they are asked for.  Safe to call from several threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._times = TurnTimesTable(settings.turns_path)
+        self._times = TurnTimesTable(settings.turns_database)
         self._admission = Admission.of(settings)
         self._settings = settings
         self._lock = threading.Lock()

@@ -7,6 +7,7 @@ in ``settings.json`` of the data folder.  A variable of the environment goes bef
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -39,15 +40,40 @@ def _default_data_dir() -> Path:
     return _CHECKOUT / "data" / "runtime" if in_checkout else Path.home() / ".local" / "share" / "answerdesk"
 
 
+@dataclass(frozen=True, slots=True)
+class ServerDatabase:
+    """One of the product's databases, all of which lie in one database of a PostgreSQL server.
+
+    ``name`` tells them apart; ``url`` may hold a password, and is never printed.
+    """
+
+    name: Literal["people", "turns", "requests"]
+    url: str = field(repr=False)
+
+
+DatabasePlace = Path | ServerDatabase
+"""Where a database lies: in a file of SQLite, or on a server."""
+
+
 class Settings(BaseSettings):
     """Where things are, how much of each, and how long to wait."""
 
-    model_config = SettingsConfigDict(env_prefix="ANSWERDESK_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ANSWERDESK_",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # an address may hold a password
+    )
 
     # where
     data_dir: Path = Field(default_factory=_default_data_dir, description="everything that the product writes")
     cache_dir: Path = Field(default=Path.home() / ".cache" / "answerdesk", description="downloads, models, builds")
     knowledge_base: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    database_url: str = Field(
+        default="",
+        repr=False,
+        description="postgresql://USER:PASSWORD@HOST/DATABASE of several desks (docs/scale.md); empty: files",
+    )
 
     # the model server
     ollama_host: str = Field(
@@ -219,6 +245,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{url} is no address of a model server")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        if value and not is_server_address(value):
+            raise ValueError("no address of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE (escape @ as %40)")
+        return value
+
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, value: str) -> str:
@@ -245,13 +278,28 @@ class Settings(BaseSettings):
 
     @property
     def turns_path(self) -> Path:
-        """Database of questions and answers."""
+        """File of questions and answers, where no server keeps them."""
         return self.data_dir / "turns.db"
 
     @property
     def people_path(self) -> Path:
-        """Database of people, their sign-ins, and who changed what."""
+        """File of people, their sign-ins, and who changed what, where no server keeps them."""
         return self.data_dir / "people.db"
+
+    @property
+    def turns_database(self) -> DatabasePlace:
+        """Database of questions and answers."""
+        return ServerDatabase("turns", self.database_url) if self.database_url else self.turns_path
+
+    @property
+    def people_database(self) -> DatabasePlace:
+        """Database of people, their sign-ins, and who changed what."""
+        return ServerDatabase("people", self.database_url) if self.database_url else self.people_path
+
+    @property
+    def requests_database(self) -> DatabasePlace:
+        """Database of idempotency keys."""
+        return ServerDatabase("requests", self.database_url) if self.database_url else self.data_dir / "requests.db"
 
     @property
     def knowledge_folder(self) -> Path:
@@ -323,6 +371,22 @@ def _is_http_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def is_server_address(url: str) -> bool:
+    """Tell whether this is the address of a database on a PostgreSQL server, with the name of the database.
+
+    A password with an ``@`` of its own would be taken for a part of the host, and so told to whoever resolves names.
+
+    >>> [is_server_address(url) for url in ("postgresql://a:b@db/desk", "postgresql://a:b@c@db/desk", "mysql://db/desk")]
+    [True, False, False]
+    """
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("postgresql", "postgres") and len(parts.path.strip("/")) > 0
+        return named and parts.netloc.count("@") <= 1 and parts.port != 0 and not parts.fragment
     except ValueError:
         return False
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -16,6 +17,10 @@ from hypothesis import settings as hypothesis_settings
 from rag.ollama.models import find_installed, installed_models
 from rag.ollama.server import ServerStatus, ensure_running, stop
 from rag.settings import Settings
+from tests.support.places import Places
+
+if TYPE_CHECKING:
+    from tests.support.postgres_server import PostgresServer
 
 REAL_MODEL = "stand-in:0.5b"
 ONE_THREAD = {"num_thread": 1}
@@ -34,8 +39,11 @@ MEMORY_NEEDED_BYTES = 2**30
 
 CHOSEN_BY = ("real", "slow", "nightly")
 """The markers by which a run chooses its tests."""
-_WRITTEN = {name: rf"\bmark\.{name}\b" for name in CHOSEN_BY} | {"nightly": r"\bmark\.nightly\b|\bby_day\("}
-"""How a file says that it marks tests so; the variants that ``by_day`` leaves out run at night."""
+_WRITTEN = {name: rf"\bmark\.{name}\b" for name in CHOSEN_BY} | {
+    "nightly": r"\bmark\.nightly\b|\bby_day\(",
+    "real": r"\bmark\.real\b|: Places\b",
+}
+"""How a file says that it marks tests so: ``by_day`` leaves some for the night, ``places`` adds a server."""
 
 LONG_FILES = (
     "ui/test_nothing_leaves.py",
@@ -116,6 +124,49 @@ def is_left_out(source: str, chosen: str) -> bool:
         if name in conditions and not re.search(_WRITTEN[name], source):
             return True
     return False
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[PostgresServer]":
+    """Start a PostgreSQL server for the tests of this process, and remove it at the end."""
+    from tests.support.postgres_server import PostgresServer
+
+    server = PostgresServer(free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def own_postgres() -> "Iterator[PostgresServer]":
+    """Start a PostgreSQL server that the test may stop, restart and freeze."""
+    from rag.storage.postgres import pool_of
+    from tests.support.postgres_server import PostgresServer
+
+    server = PostgresServer(free_port(), fsync=True)
+    try:
+        server.start()
+        yield server
+    finally:
+        pool_of(server.url()).close()
+        server.freeze(frozen=False)
+        server.remove()
+
+
+@pytest.fixture(params=["files", pytest.param("server", marks=pytest.mark.real)])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Places]":
+    """Let a test's databases lie in files, and in another run of it on a server."""
+    if request.param == "files":
+        yield Places(tmp_path)
+        return
+    from rag.storage.postgres import pool_of
+
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    places = Places(tmp_path, server.make_room())
+    yield places
+    pool_of(places.url).close()
 
 
 def free_port() -> int:

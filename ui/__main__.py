@@ -19,6 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
 from rag.errors import AnswerdeskError, KnowledgeError, ServingError, SettingsError
 from rag.ollama.server import ensure_running, stop
+from rag.people.directory import require_server
 from rag.priority import DESK_NICE, at_priority
 from rag.private_files import keep_files_private
 from rag.settings import LOOPBACKS, Settings, load_settings
@@ -192,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
     try:
         settings = load_settings()
+        require_server(settings)
         require_sign_in(settings, options.address)
         require_free(options.address, options.port)
         console.warn_root()

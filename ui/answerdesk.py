@@ -120,6 +120,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "keys": _Command(_keys, "API keys for other programs  管理 API 密钥"),
     "curated": _Command(_rag, "answers written by people  管理人工答案"),
     "latency": _Command(_rag, "times of recorded answers  已记录回答的耗时"),
+    "migrate": _Command(_rag, "copy people and questions to PostgreSQL, or back  迁移数据库"),
     "forget": _Command(_rag, "erase a customer's data  删除客户数据"),
     "retention": _Command(_rag, "delete questions past their retention  清理过期问题"),
     "eval": _Command(_eval, "measure answers, search, refusals, citations  评测质量"),

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what is asked and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
     options = _parser().parse_args(arguments)
     settings = load_settings()
-    people = People(settings.people_path)
+    people = People(settings.people_database)
     try:
         _COMMANDS[options.command](people, settings, options)
     finally:
@@ -105,7 +105,7 @@ def _sign_out(people: People, settings: Settings, options: argparse.Namespace) -
 
 
 def _log(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    trail = AuditTrail(settings.people_path)
+    trail = AuditTrail(settings.people_database)
     try:
         for line in trail.lines():
             sys.stdout.write(line)

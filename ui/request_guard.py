@@ -18,7 +18,8 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlencode
@@ -34,7 +35,15 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from api.callers import came_directly, own_origin
 from api.services.shared import PeopleServices
-from rag.errors import AnswerdeskError, ForeignHost, ForeignPage, PeopleError, ProxyWithoutSignIn, TooManyTabs
+from rag.errors import (
+    AnswerdeskError,
+    DatabaseUnavailable,
+    ForeignHost,
+    ForeignPage,
+    PeopleError,
+    ProxyWithoutSignIn,
+    TooManyTabs,
+)
 from rag.storage.access import LOCAL_USER
 from ui.connection_limits import ConnectionLimits
 from ui.current_sign_in import CurrentSignIn, sign_in_of
@@ -53,6 +62,8 @@ NO_SIGN_IN = 4401
 """The code with which a socket is closed that nobody has signed in for."""
 FOREIGN = 4403
 """The code with which a socket is closed that another page opened, or that was asked for under another name."""
+LATER = 1013
+"""The code with which a socket is closed while nobody can tell who signed in: RFC 6455's registry has it."""
 TOO_MANY = 4429
 """The code with which a socket is closed of a person who has too many."""
 
@@ -90,7 +101,7 @@ class RequestGuard:
         request = Request(scope, receive)
         try:
             self._require_own(request, must_have_origin=request.method not in _SAFE_METHODS)
-            signed_in = self._signed_in(request)
+            signed_in = await self._asked(request)
         except PeopleError as error:
             foreign = isinstance(error, ForeignHost | ForeignPage)
             if not foreign and self._is_open(request):
@@ -100,6 +111,10 @@ class RequestGuard:
             return
         except ProxyWithoutSignIn as error:
             await _notice(error, 403, request)(scope, receive, send)
+            return
+        except DatabaseUnavailable as error:
+            alive = request.scope["path"] == ALIVE_PATH  # this process lives; the others' server does not
+            await (self._app if alive else _notice(error, 503, request))(scope, receive, send)
             return
         if signed_in is not None and (_is_page(request) or request.method not in _SAFE_METHODS):
             await self._note_use(signed_in)
@@ -127,9 +142,12 @@ class RequestGuard:
         connection = HTTPConnection(scope)
         try:
             self._require_own(connection, must_have_origin=True)
-            signed_in = self._signed_in(connection)
+            signed_in = await self._asked(connection)
         except (ForeignHost, ForeignPage, ProxyWithoutSignIn):
             await _refuse(receive, send, FOREIGN)
+            return
+        except DatabaseUnavailable:
+            await _refuse(receive, send, LATER)
             return
         except PeopleError:
             # Accepted first: a browser tells a page nothing of a handshake that was refused.
@@ -150,12 +168,13 @@ class RequestGuard:
         if (origin is None and must_have_origin) or (origin is not None and origin.lower() != own_origin(connection)):
             raise ForeignPage
 
-    def _signed_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
-        """Return the sign-in; None where nobody has to.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``.
+    async def _asked(self, connection: HTTPConnection) -> CurrentSignIn | None:
+        """Do as ``_signed_in``, from the event loop.  Raises ``DatabaseUnavailable`` too."""
+        people, work = self._people(), partial(self._signed_in, connection)
+        return work() if people is None else await people.ask(work)
 
-        It asks SQLite in the event loop whether anything changed, and reads what did: some hundredths of a millisecond,
-        and readers wait for nobody (WAL).  To hand that to a thread takes longer.
-        """
+    def _signed_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
+        """Return the sign-in; None where nobody has to.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``."""
         people = self._people()
         peer = connection.client.host if connection.client is not None else None
         if people is None or not people.required():
@@ -192,7 +211,8 @@ class RequestGuard:
     async def _note_use(self, signed_in: CurrentSignIn) -> None:
         people = self._people()
         if people is not None and people.sign_ins.must_note_use(signed_in.key):
-            await run_in_threadpool(people.sign_ins.note_use, signed_in.key)
+            with suppress(DatabaseUnavailable):  # noted with the next one
+                await run_in_threadpool(people.sign_ins.note_use, signed_in.key)
 
 
 def _person(signed_in: CurrentSignIn | None) -> str:

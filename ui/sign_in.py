@@ -20,13 +20,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from api.services.shared import PeopleServices
-from rag.errors import PeopleError, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
+from rag.errors import DatabaseUnavailable, PeopleError, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.passwords import hash_password, matches, require_good
 from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, SignedIn
 from rag.schema import Language
 from ui.current_sign_in import BROWSER_COOKIE, COOKIE, cookie_name, token_in
 from ui.formats import language_of_locale
-from ui.sign_in_form import FORM_HEADERS, Form, form_html
+from ui.sign_in_form import FORM_HEADERS, Form, form_html, notice_html
 
 SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
@@ -61,12 +61,15 @@ class _Page:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        response = await (self._taken_in(request) if request.method == "POST" else self._shown(request))
+        try:
+            response = await (self._taken_in(request) if request.method == "POST" else self._shown(request))
+        except DatabaseUnavailable as error:
+            response = HTMLResponse(notice_html(error), 503, FORM_HEADERS)
         await response(scope, receive, send)
 
     async def _shown(self, request: Request) -> Response:
         people = self._people()
-        if people is None or not people.required():
+        if people is None or not await people.ask(people.required):
             return RedirectResponse("/", 303)
         return await self._form(people, request, dict(request.query_params))
 
@@ -93,7 +96,7 @@ class _Page:
 
     async def _taken_in(self, request: Request) -> Response:
         people = self._people()
-        if people is None or not people.required():
+        if people is None or not await people.ask(people.required):
             return RedirectResponse("/", 303)
         given = await _given(request)
         if given is None:

@@ -7,6 +7,7 @@ is UNAVAILABLE is tried again by gRPC's own clients.
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -119,7 +120,7 @@ async def call_of(access: Access, context: Context, right: Right) -> AsyncIterat
     """
     try:
         with unforeseen_logged(logger, "call", grpc.aio.BaseError):  # of that kind: the call has ended already
-            caller = _caller(access, context, right)
+            caller = await access.callers.ask(partial(_caller, access, context, right))
             with access.callers.requests.counted(caller):
                 yield caller
     except AnswerdeskError as error:

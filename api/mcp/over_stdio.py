@@ -29,7 +29,7 @@ def speak(open_services: Callable[[], SharedServices], settings: Settings) -> No
     secret = os.environ.get("ANSWERDESK_API_KEY", "").strip()
     people, services = open_people(settings), cache(open_services)
     callers = Callers(lambda: people, lambda host: False)
-    access = Access(services, callers, IdempotentRequests(settings.data_dir / "requests.db"))
+    access = Access(services, callers, IdempotentRequests(settings.requests_database))
 
     def caller_of(_: Call | None) -> Caller:
         return callers.of_key(secret) if secret else callers.without_key({}, _THIS_MACHINE)

@@ -111,7 +111,7 @@ class KnowledgeRegistry:
         self.pipeline = pipeline
         self.run = run
         self.record = record
-        self.uses = UseCounts(DocumentUses(settings.turns_path).counts)
+        self.uses = UseCounts(DocumentUses(settings.turns_database).counts)
         megabytes = settings.person_upload_megabytes_a_day
         self._uploaded = Quota(
             [settings.person_upload_files_a_day, megabytes * _BYTES_A_MEGABYTE], seconds=_DAY_SECONDS

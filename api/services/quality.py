@@ -101,7 +101,7 @@ class QualityRegistry:
     def gap_parts(self, name: str, user: User) -> GapParts:
         """Return what a knowledge-gap report is made from."""
         parts = real_pipeline(self.pipeline(name, user)).parts
-        turns = TroubledTurns(self.settings.turns_path)
+        turns = TroubledTurns(self.settings.turns_database)
         return GapParts(parts.store, turns, self.embedder(), parts.retriever, self.curation(name))
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from api.services.attachments import Attachments, DescriberOf, PictureDescriptions
 from api.services.guarded import recorder
@@ -59,6 +61,8 @@ if TYPE_CHECKING:  # its imports take longer than the first page may
 
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 _MODEL_LOOK_EVERY_SECONDS = 5.0
 _MACHINE_LOOK_EVERY_SECONDS = 2.0
@@ -135,6 +139,14 @@ class PeopleServices:
     first_admin: FirstAdmin
     keys: ApiKeys
     unverified_email: bool = False
+
+    async def ask(self, work: Callable[[], Result]) -> Result:
+        """Do what asks about people, from an event loop.
+
+        A file tells whether anything changed within hundredths of a millisecond, and its readers wait for nobody; to
+        hand that to a thread takes longer.  A server may not answer, so a thread waits for it.
+        """
+        return await run_in_threadpool(work) if self.people.on_server else work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +240,7 @@ class ModelWatch(Watch[ModelState]):
 def performance_reports(settings: Settings) -> PerformanceReports:
     """Return the figures of the recorded turns and of this machine."""
     machine: Watch[MachineState | None] = Watch(machine_look(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
-    return PerformanceReports(TurnTimesTable(settings.turns_path), machine)
+    return PerformanceReports(TurnTimesTable(settings.turns_database), machine)
 
 
 def open_services(settings: Settings) -> SharedServices:
@@ -278,20 +290,20 @@ def open_services(settings: Settings) -> SharedServices:
 
 def open_turns(settings: Settings) -> TurnStore:
     """Return the recorded turns."""
-    return TurnStore(settings.turns_path, question_characters=settings.question_limit_characters)
+    return TurnStore(settings.turns_database, question_characters=settings.question_limit_characters)
 
 
 def open_people(settings: Settings) -> PeopleServices:
     """Return who may sign in; with ``sign_in`` auto, everybody has to as soon as there is an admin."""
-    people = People(settings.people_path)
+    people = People(settings.people_database)
     required: Callable[[], bool] = {
         "on": lambda: True,
         "off": lambda: False,
         "auto": people.has_admin,
     }[settings.sign_in]
-    sign_ins = SignIns(settings.people_path, settings.sign_in_hours, idle_hours=settings.sign_in_idle_hours)
-    audit = AuditTrail(settings.people_path)
-    first_admin, keys = FirstAdmin(people, sign_ins), ApiKeys(settings.people_path)
+    sign_ins = SignIns(settings.people_database, settings.sign_in_hours, idle_hours=settings.sign_in_idle_hours)
+    audit = AuditTrail(settings.people_database)
+    first_admin, keys = FirstAdmin(people, sign_ins), ApiKeys(settings.people_database)
     return PeopleServices(people, sign_ins, audit, required, first_admin, keys, settings.unverified_email)
 
 

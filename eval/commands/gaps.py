@@ -60,7 +60,7 @@ def gap_parts(settings: Settings) -> GapParts:
     store.require_generation()  # told before the embedder is loaded
     embedder = open_embedder(settings)
     retriever = Retriever(store, embedder, settings)
-    return GapParts(store, TroubledTurns(settings.turns_path), embedder, retriever, Curation.of(settings, store))
+    return GapParts(store, TroubledTurns(settings.turns_database), embedder, retriever, Curation.of(settings, store))
 
 
 def print_gaps(report: GapReport, console: Console, language: Language) -> None:

@@ -178,7 +178,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
     home = home_of_ollama(settings)
     if home is not None:
         ours["HOME"] = str(home)
-    return {**tuned, **os.environ, **ours}
+    inherited = {name: value for name, value in os.environ.items() if name != "ANSWERDESK_DATABASE_URL"}  # a password
+    return {**tuned, **inherited, **ours}
 
 
 def _status_of(hosts: Hosts) -> ServerStatus:

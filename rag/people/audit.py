@@ -3,15 +3,14 @@
 import getpass
 import json
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal, get_args
 
 from rag.people.tables import PEOPLE_MIGRATIONS
-from rag.storage.connection import Database, Store
+from rag.settings import DatabasePlace
+from rag.storage.connection import Connection, Row, SharedStore, open_database
 
 Change = Literal[
     "person_added",
@@ -55,9 +54,7 @@ class Entry:
         return asdict(self) | {"at": self.at.isoformat()}
 
 
-def write_change(
-    connection: sqlite3.Connection, who: str, what: Change, about: str, details: Mapping[str, Detail]
-) -> None:
+def write_change(connection: Connection, who: str, what: Change, about: str, details: Mapping[str, Detail]) -> None:
     """Add an entry within the caller's transaction: either both the change and its entry are kept, or neither."""
     if what not in get_args(Change):
         raise ValueError(f"unknown change {what!r}")
@@ -79,13 +76,14 @@ def terminal_user() -> str:
     return f"terminal ({name})"
 
 
-class AuditTrail(Store):
-    """The record in the database of people at ``path``, which is made when it is missing.
+class AuditTrail(SharedStore):
+    """The record in the database of people at ``place``, which is made when it is missing.
 
     ``details`` are names and numbers (a generation, a role), at most 200 characters each; never a question, an answer
     or a passage.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = tempfile.TemporaryDirectory()
     >>> trail = AuditTrail(Path(folder.name) / "people.db")
     >>> trail.record("lin", "published", "default", generation=12, added=3)
@@ -95,8 +93,12 @@ class AuditTrail(Store):
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
+
+    def exists(self) -> bool:
+        """Whether there is a record already."""
+        return self._database.exists()
 
     def record(self, who: str, what: Change, about: str, **details: Detail) -> None:
         """Add an entry."""
@@ -110,12 +112,11 @@ class AuditTrail(Store):
 
     def lines(self) -> Iterator[str]:
         """Yield every entry as a line of JSON, oldest first."""
-        with self._database.reading() as connection:
-            for row in connection.execute("SELECT * FROM change ORDER BY change"):
-                yield json.dumps(_entry(row).to_json(), ensure_ascii=False) + "\n"
+        for row in self._database.stream("SELECT * FROM change ORDER BY change"):
+            yield json.dumps(_entry(row).to_json(), ensure_ascii=False) + "\n"
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def _entry(row: Row) -> Entry:
     return Entry(
         number=row["change"],
         at=datetime.fromisoformat(row["at"]),

@@ -2,23 +2,21 @@
 
 import json
 import re
-import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
 from rag.people.audit import Change, Detail, write_change
 from rag.people.tables import PEOPLE_MIGRATIONS
-from rag.settings import Settings
+from rag.settings import DatabasePlace, Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
-from rag.storage.connection import Database, Store
+from rag.storage.connection import Connection, Row, SharedStore, open_database
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
-_AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND NOT disabled"
+_AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND disabled = 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +44,32 @@ def known_scopes(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-class People(Store):
-    """The directory in the database at ``path``, which is made when it is missing.  Safe from threads and processes.
+def require_server(settings: Settings) -> None:
+    """Raise ``DatabaseUnavailable`` or ``ExtraMissing`` where the settings name a server that cannot be used now."""
+    if settings.database_url:
+        with People(settings.people_database) as people:
+            people.has_admin()
+
+
+class People(SharedStore):
+    """The directory in the database at ``place``, which is made when it is missing.  Safe from threads and processes.
 
     Nobody is ever removed, so that a name in the record and beside a turn stays the same person's.  ``by`` is who makes
     a change; it is recorded together with it.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
         self._local = threading.local()
+
+    @property
+    def on_server(self) -> bool:
+        """Whether a question may take long, because a server is asked."""
+        return self._database.on_server
 
     def list(self) -> tuple[Person, ...]:
         """Return everybody, by name."""
-        return tuple(_person(row) for row in self._database.rows("SELECT * FROM person ORDER BY name"))
+        return tuple(_person(row) for row in self._database.rows("SELECT * FROM person ORDER BY lower(name)"))
 
     def find(self, name: str) -> Person:
         """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
@@ -84,13 +94,12 @@ class People(Store):
         if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
             raise PersonUnusable(reason="name")
         with self._changing(by, "person_added", name, role=role, scopes=_said(scopes)) as connection:
-            try:
-                connection.execute(
-                    "INSERT INTO person (name, role, scopes, password, added_at) VALUES (?, ?, ?, ?, ?)",
-                    (name, role, _scopes_text(scopes), password_hash, datetime.now(UTC).isoformat()),
-                )
-            except sqlite3.IntegrityError as error:
-                raise PersonTaken(name=name) from error
+            if _row_of(connection, name) is not None:
+                raise PersonTaken(name=name)
+            connection.execute(
+                "INSERT INTO person (name, role, scopes, password, added_at) VALUES (?, ?, ?, ?, ?)",
+                (name, role, _scopes_text(scopes), password_hash, datetime.now(UTC).isoformat()),
+            )
             return _found(connection, name)
 
     def set_role(self, name: str, role: Role, by: str) -> None:
@@ -125,7 +134,7 @@ class People(Store):
         """Let somebody in no more, which ends their sign-ins, or again.  Raises ``PersonUnknown`` or ``LastAdmin``."""
         with self._changing(by, "person_disabled" if disabled else "person_enabled", name) as connection:
             known = _found(connection, name).name
-            connection.execute("UPDATE person SET disabled = ? WHERE name = ?", (disabled, known))
+            connection.execute("UPDATE person SET disabled = ? WHERE name = ?", (int(disabled), known))
             _require_admin(connection, name)
             if disabled:
                 _end_sign_ins(connection, known)
@@ -147,38 +156,43 @@ class People(Store):
 
     def password_of(self, name: str) -> str:
         """Return the hash of somebody's password, empty where there is nobody of this name or no password."""
-        row = self._database.row("SELECT password FROM person WHERE name = ?", (name,))
+        row = self._database.row("SELECT password FROM person WHERE name = ? COLLATE NOCASE", (name,))
         return str(row["password"]) if row is not None else ""
 
     @contextmanager
-    def _changing(self, by: str, what: Change, name: str, **details: Detail) -> Iterator[sqlite3.Connection]:
+    def _changing(self, by: str, what: Change, name: str, **details: Detail) -> Iterator[Connection]:
         with self._database.transaction() as connection:
             yield connection
             write_change(connection, by, what, name, details)
 
 
-def _found(connection: sqlite3.Connection, name: str) -> Person:
-    row = connection.execute("SELECT * FROM person WHERE name = ?", (name,)).fetchone()
+def _row_of(connection: Connection, name: str) -> Row | None:
+    row: Row | None = connection.execute("SELECT * FROM person WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
+    return row
+
+
+def _found(connection: Connection, name: str) -> Person:
+    row = _row_of(connection, name)
     if row is None:
         raise PersonUnknown(name=name)
     return _person(row)
 
 
-def _require_admin(connection: sqlite3.Connection, name: str) -> None:
+def _require_admin(connection: Connection, name: str) -> None:
     if connection.execute(_AN_ADMIN).fetchone() is None:
         raise LastAdmin(name=name)
 
 
-def _end_sign_ins(connection: sqlite3.Connection, name: str) -> None:
+def _end_sign_ins(connection: Connection, name: str) -> None:
     connection.execute("DELETE FROM sign_in WHERE name = ?", (name,))
     connection.execute("UPDATE person SET sign_ins_after = ? WHERE name = ?", (datetime.now(UTC).isoformat(), name))
 
 
-def _write_scopes(connection: sqlite3.Connection, name: str, scopes: Iterable[str] | None) -> None:
+def _write_scopes(connection: Connection, name: str, scopes: Iterable[str] | None) -> None:
     connection.execute("UPDATE person SET scopes = ? WHERE name = ?", (_scopes_text(scopes), name))
 
 
-def _forget_browsers(connection: sqlite3.Connection, name: str) -> None:
+def _forget_browsers(connection: Connection, name: str) -> None:
     connection.execute("DELETE FROM known_browser WHERE name = ?", (name,))
 
 
@@ -190,7 +204,7 @@ def _said(scopes: Iterable[str] | None) -> str:
     return ", ".join(sorted(scopes))[:200] if scopes is not None else "*"
 
 
-def _person(row: sqlite3.Row) -> Person:
+def _person(row: Row) -> Person:
     return Person(
         name=row["name"],
         role=row["role"],

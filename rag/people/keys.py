@@ -3,22 +3,21 @@
 import hashlib
 import json
 import secrets
-import sqlite3
 import string
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal, get_args
 
 from rag.errors import ApiKeyRefused, ApiKeyUnknown, ApiKeyUnusable, PersonUnknown
 from rag.people.audit import Change, Detail, write_change
 from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.schema import Audience
+from rag.settings import DatabasePlace
 from rag.storage.access import KEY_PREFIX, ROLES, Role, User
-from rag.storage.connection import Database, Store
+from rag.storage.connection import Connection, Row, SharedStore, open_database
 
 Right = Literal[
     "ask",
@@ -103,14 +102,15 @@ class ApiKey:
         return self.expires_at is not None and self.expires_at <= now
 
 
-class ApiKeys(Store):
-    """The keys in the database of people at ``path``.  Safe from threads and processes.
+class ApiKeys(SharedStore):
+    """The keys in the database of people at ``place``.  Safe from threads and processes.
 
     A key never does more than its owner may at that moment.  No key is ever removed, so that its id in the record of
     changes and beside a turn stays the same key's.  ``by`` is who makes a change; it is recorded together with it.
     ``clock`` gives seconds since 1970.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = tempfile.TemporaryDirectory()
     >>> keys = ApiKeys(Path(folder.name) / "people.db")
     >>> secret, key = keys.add("shop", ["ask"], ["default"], audience="public", expires_at=None, owner="", by="lin")
@@ -121,8 +121,8 @@ class ApiKeys(Store):
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
         self._clock = clock
         self._local = threading.local()
         self._noted: dict[str, datetime] = {}
@@ -216,14 +216,14 @@ class ApiKeys(Store):
                 return
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE api_key SET used_at = :hour WHERE key_id = :key_id AND ifnull(used_at < :hour, 1)",
+                "UPDATE api_key SET used_at = :hour WHERE key_id = :key_id AND (used_at IS NULL OR used_at < :hour)",
                 {"hour": hour.isoformat(), "key_id": key_id},
             )
         with self._lock:
             self._noted[key_id] = hour
 
     def _read(self, digest: bytes) -> ApiKey:
-        row = self._database.row(f"{_SELECT} WHERE secret_hash = ? AND NOT revoked", (digest,))
+        row = self._database.row(f"{_SELECT} WHERE secret_hash = ? AND revoked = 0", (digest,))
         if row is None or row["owner_disabled"]:
             raise ApiKeyRefused
         key = _key(row)
@@ -262,14 +262,14 @@ def _limited(key: ApiKey, role: Role, scopes: frozenset[str] | None) -> ApiKey:
     return replace(key, rights=rights, scopes=key.scopes if scopes is None else scopes)
 
 
-def _person_called(connection: sqlite3.Connection, name: str) -> str:
-    row = connection.execute("SELECT name FROM person WHERE name = ?", (name,)).fetchone()
+def _person_called(connection: Connection, name: str) -> str:
+    row = connection.execute("SELECT name FROM person WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
     if row is None:
         raise PersonUnknown(name=name)
     return str(row["name"])
 
 
-def _insert(connection: sqlite3.Connection, key: ApiKey, secret: str) -> None:
+def _insert(connection: Connection, key: ApiKey, secret: str) -> None:
     connection.execute(
         "INSERT INTO api_key (key_id, secret_hash, name, owner, rights, scopes, audience, created_at, expires_at, "
         "questions_a_minute) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -288,18 +288,18 @@ def _insert(connection: sqlite3.Connection, key: ApiKey, secret: str) -> None:
     )
 
 
-def _record(connection: sqlite3.Connection, by: str, what: Change, key: ApiKey, **details: Detail) -> None:
+def _record(connection: Connection, by: str, what: Change, key: ApiKey, **details: Detail) -> None:
     write_change(connection, by, what, key.name, {"key": key.key_id, **details})
 
 
-def _found(connection: sqlite3.Connection, key_id: str) -> ApiKey:
-    row = connection.execute("SELECT * FROM api_key WHERE key_id = ? AND NOT revoked", (key_id,)).fetchone()
+def _found(connection: Connection, key_id: str) -> ApiKey:
+    row = connection.execute("SELECT * FROM api_key WHERE key_id = ? AND revoked = 0", (key_id,)).fetchone()
     if row is None:
         raise ApiKeyUnknown(key_id=key_id)
     return _key(row)
 
 
-def _key(row: sqlite3.Row) -> ApiKey:
+def _key(row: Row) -> ApiKey:
     return ApiKey(
         key_id=row["key_id"],
         name=row["name"],

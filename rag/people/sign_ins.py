@@ -4,20 +4,19 @@ import hashlib
 import ipaddress
 import math
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from rag.errors import PersonUnknown, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.directory import People
 from rag.people.passwords import matches
 from rag.people.tables import PEOPLE_MIGRATIONS
+from rag.settings import DatabasePlace
 from rag.storage.access import User
-from rag.storage.connection import Database, Store
+from rag.storage.connection import Connection, SharedStore, open_database
 
 BROWSER_KNOWN_SECONDS = 180 * 24 * 3600.0
 """How long a browser is known after its last good sign-in."""
@@ -51,8 +50,8 @@ class SignedIn:
     browser: str
 
 
-class SignIns(Store):
-    """The sign-ins in the database of people at ``path``.  Safe from threads and processes.
+class SignIns(SharedStore):
+    """The sign-ins in the database of people at ``place``.  Safe from threads and processes.
 
     ``hours`` is how long one lasts, ``idle_hours`` how long one lasts that nobody uses; None: as long as the others.
     ``clock`` gives seconds since 1970.
@@ -60,15 +59,15 @@ class SignIns(Store):
 
     def __init__(
         self,
-        path: Path,
+        place: DatabasePlace,
         hours: float,
         *,
         idle_hours: float | None = None,
         throttle: Throttle | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(Database(path, PEOPLE_MIGRATIONS, create=True))
-        self._people = People(path)
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
+        self._people = People(place)
         self._hours = hours
         self._idle_seconds = 3600 * (hours if idle_hours is None else idle_hours)
         self._throttle = throttle or Throttle()
@@ -104,7 +103,8 @@ class SignIns(Store):
                 (_hash(token), name, now.isoformat(), signed_in.ends_at.isoformat()),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO known_browser (token_hash, name, at) VALUES (?, ?, ?)",
+                "INSERT INTO known_browser (token_hash, name, at) VALUES (?, ?, ?) "
+                "ON CONFLICT (token_hash, name) DO UPDATE SET at = excluded.at",
                 (_hash(browser), name, self._clock()),
             )
         return signed_in
@@ -144,7 +144,7 @@ class SignIns(Store):
         Raises ``SignInNeeded`` where that is too long ago or was ended, and ``PersonUnknown`` where nobody has let this
         person in.
         """
-        row = self._database.row("SELECT sign_ins_after FROM person WHERE name = ?", (name,))
+        row = self._database.row("SELECT sign_ins_after FROM person WHERE name = ? COLLATE NOCASE", (name,))
         if row is None:
             raise PersonUnknown(name=name)
         ended = row["sign_ins_after"] and signed_in_at < datetime.fromisoformat(row["sign_ins_after"])
@@ -172,7 +172,10 @@ class SignIns(Store):
                 del self._noted[other]
             self._noted[key] = now
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO sign_in_use (key, at) VALUES (?, ?)", (key, now))
+            connection.execute(
+                "INSERT INTO sign_in_use (key, at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET at = excluded.at",
+                (key, now),
+            )
 
     def attempt(self, name: str, address: str, browser: str = "") -> None:
         """Count an attempt as wrong until it has shown itself right, so that many at once are counted as well.
@@ -209,16 +212,16 @@ class SignIns(Store):
         with self._database.transaction() as connection:
             known = self._is_known(connection, name, browser)
             place = _browser_place(browser) if known else network_of(address)
-            connection.execute("DELETE FROM attempt WHERE name = ? AND address = ?", (name[:64], place))
+            connection.execute("DELETE FROM attempt WHERE name = ? COLLATE NOCASE AND address = ?", (name[:64], place))
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens a new one."""
         super().close()
         self._people.close()
 
-    def _is_known(self, connection: sqlite3.Connection, name: str, browser: str) -> bool:
+    def _is_known(self, connection: Connection, name: str, browser: str) -> bool:
         row = connection.execute(
-            "SELECT 1 FROM known_browser WHERE token_hash = ? AND name = ? AND at > ?",
+            "SELECT 1 FROM known_browser WHERE token_hash = ? AND name = ? COLLATE NOCASE AND at > ?",
             (_hash(browser), name, self._clock() - BROWSER_KNOWN_SECONDS),
         ).fetchone()
         return bool(browser) and row is not None
@@ -229,7 +232,7 @@ class SignIns(Store):
         if used_at + self._idle_seconds <= self._clock():
             raise SignInNeeded
 
-    def _forget_what_is_over(self, connection: sqlite3.Connection) -> None:
+    def _forget_what_is_over(self, connection: Connection) -> None:
         now = self._clock()
         connection.execute("DELETE FROM sign_in WHERE ends_at <= ?", (self._now().isoformat(),))
         connection.execute("DELETE FROM sign_in_use WHERE at <= ?", (now - 3600 * self._hours,))
@@ -272,20 +275,20 @@ def provider_key(name: str, signed_in_at: datetime) -> bytes:
     return _hash(f"provider {name.casefold()} {signed_in_at.timestamp()}")
 
 
-def _attempts(connection: sqlite3.Connection, name: str, place: str) -> list[tuple[float, bool, bool]]:
+def _attempts(connection: Connection, name: str, place: str) -> list[tuple[float, bool, bool]]:
     """Return the attempts for a name or from a place, oldest first: when, whether for the name, whether from there.
 
     Those from known browsers, which have a limit of their own, are left out where it is not theirs that are counted.
     """
     rows = connection.execute(
-        "SELECT at, name = :name AS by_name, address = :place AS by_place FROM attempt "
-        "WHERE by_place OR (by_name AND address NOT LIKE 'browser %') ORDER BY at",
+        "SELECT at, name = :name COLLATE NOCASE AS by_name, address = :place AS by_place FROM attempt WHERE "
+        "address = :place OR (name = :name COLLATE NOCASE AND address NOT LIKE 'browser %') ORDER BY at",
         {"name": name, "place": place},
     ).fetchall()
     return [(row["at"], bool(row["by_name"]), bool(row["by_place"])) for row in rows]
 
 
-def _count(connection: sqlite3.Connection, at: float, name: str, place: str) -> None:
+def _count(connection: Connection, at: float, name: str, place: str) -> None:
     connection.execute("INSERT INTO attempt (at, name, address) VALUES (?, ?, ?)", (at, name, place))
 
 

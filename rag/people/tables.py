@@ -1,9 +1,9 @@
 """Tables for users and sign-ins, in a database of their own that holds no customer text."""
 
-import sqlite3
+from rag.storage.connection import Connection, append_only, number_rows, unique_in_any_case
 
 
-def _people_tables(connection: sqlite3.Connection) -> None:
+def _people_tables(connection: Connection) -> None:
     """People, what they may read, their sign-ins, wrong attempts, and the record of changes.
 
     A sign-in is kept by the SHA-256 of its token, so that who reads this file can sign in as nobody.  ``scopes`` is a
@@ -42,13 +42,13 @@ def _people_tables(connection: sqlite3.Connection) -> None:
             about TEXT NOT NULL,
             details TEXT NOT NULL
         )""",
-        "CREATE TRIGGER change_stays BEFORE UPDATE ON change BEGIN SELECT RAISE(ABORT, 'append only'); END",
-        "CREATE TRIGGER change_is_kept BEFORE DELETE ON change BEGIN SELECT RAISE(ABORT, 'append only'); END",
     ):
         connection.execute(statement)
+    unique_in_any_case(connection, "person", "name")
+    append_only(connection, "change")
 
 
-def _known_browsers_and_use(connection: sqlite3.Connection) -> None:
+def _known_browsers_and_use(connection: Connection) -> None:
     """When a sign-in was last used, and the browsers that somebody has signed in with before.
 
     ``sign_in_use`` is keyed as ``rag/people/sign_ins.py`` does, for passwords and for other providers alike.  A browser
@@ -67,7 +67,7 @@ def _known_browsers_and_use(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _api_keys(connection: sqlite3.Connection) -> None:
+def _api_keys(connection: Connection) -> None:
     """Keys of other programs, each kept by the SHA-256 of its secret.
 
     ``owner`` is NULL for a key of nobody in particular (made in a terminal, or where nobody signs in).  ``rights`` is a
@@ -89,6 +89,7 @@ def _api_keys(connection: sqlite3.Connection) -> None:
             questions_a_minute INTEGER
         )"""
     )
+    number_rows(connection, "api_key")
 
 
 PEOPLE_MIGRATIONS = (_people_tables, _known_browsers_and_use, _api_keys)

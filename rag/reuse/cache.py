@@ -31,6 +31,7 @@ NEVER_MATTERS = frozenset(
         # where things are kept, and who may come in
         "data_dir",
         "cache_dir",
+        "database_url",
         "knowledge_base",
         "sign_in",
         "sign_in_hours",

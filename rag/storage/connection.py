@@ -1,4 +1,8 @@
-"""Opens SQLite connections, one per thread in WAL mode, and translates sqlite3 errors into ours."""
+"""Opens SQLite connections, one per thread in WAL mode, and translates sqlite3 errors into ours.
+
+What people do (``people.db``, ``turns.db``, ``requests.db``) may lie on a PostgreSQL server instead (``postgres.py``):
+such a store is a ``SharedStore`` over what ``open_database`` returns, and its SQL is what both understand.
+"""
 
 import errno
 import shutil
@@ -6,18 +10,71 @@ import sqlite3
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
-from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen, StorageFull
+from rag.errors import (
+    ExtraMissing,
+    IndexDamaged,
+    IngestRunning,
+    KnowledgeBaseMissing,
+    KnowledgeBaseNewer,
+    NoRoomToOpen,
+    StorageFull,
+)
+from rag.settings import DatabasePlace
 
-Migration = Callable[[sqlite3.Connection], None]
 Values = Sequence[object] | Mapping[str, object]
 """What a statement's placeholders stand for."""
+
+
+class Row(Protocol):
+    """A row, by the number or the name of a column; iterating gives the values."""
+
+    def __getitem__(self, column: int | str, /) -> Any:  # noqa: ANN401 - as the database has it
+        """Return a value."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the values in the order of the columns."""
+
+    def keys(self) -> Iterable[str]:
+        """Return the names of the columns."""
+
+
+class Cursor(Protocol):
+    """What a statement found or changed."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - a Row or None
+        """Return the next row; None where there is none left."""
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the rows that are left."""
+
+
+class Connection(Protocol):
+    """What statements are given to: SQLite's own connection, or one to a server that understands the same SQL."""
+
+    def execute(self, statement: str, values: Any = ..., /) -> Cursor:  # noqa: ANN401 - ``Values``
+        """Do one statement."""
+
+    def executemany(self, statement: str, values: Iterable[Any], /) -> Cursor:
+        """Do one statement for each of several sets of values."""
+
+
+Migration = Callable[[sqlite3.Connection], None]
+SharedMigration = Callable[[Connection], None]
+"""A step that SQLite and a server can both make."""
 
 BUSY_TIMEOUT_SECONDS = 30.0
 _DISK_IS_FULL_BELOW_BYTES = 256 * 1024  # an SQLite I/O error on a disk with less room than this means that it is full
@@ -91,7 +148,59 @@ class _Closable(ABC):
         self.close()
 
 
-class Database(_Closable):
+class SharedDatabase(_Closable):
+    """What stores of what people do need of a database, wherever it lies.  Safe from many threads and processes."""
+
+    on_server: ClassVar[bool] = False
+    """Whether a question may take long: a server may be away, so no event loop asks it."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection for reading, with errors translated."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Let the block be the only writer; what it did is kept when it ends, and nothing of it when it raises."""
+
+    @abstractmethod
+    def stream(self, statement: str, values: Values = ()) -> Iterator[Row]:
+        """Yield the rows that a statement finds, without holding all of them in memory."""
+
+    @abstractmethod
+    def settle(self, *, compact: bool = False) -> bool:
+        """Leave as little of deleted rows as the database can; with ``compact`` whatever it takes.
+
+        Return False where others kept reading for too long, so that something may be left.
+        """
+
+    @abstractmethod
+    def version(self) -> tuple[int, int, int]:
+        """Return what stays the same, for this thread, while nobody changes the database: no process and no thread.
+
+        It is cheaper than a query, and what was read can be kept until it is another.
+        """
+
+    def rows(self, statement: str, values: Values = ()) -> list[Any]:
+        """Return all rows that a statement finds, with errors translated."""
+        with self.reading() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def row(self, statement: str, values: Values = ()) -> Any:  # noqa: ANN401 - a Row or None
+        """Return the first row that a statement finds; None where it finds none."""
+        with self.reading() as connection:
+            return connection.execute(statement, values).fetchone()
+
+    def value(self, statement: str, values: Values = ()) -> Any:  # noqa: ANN401 - as the database has it
+        """Return the first value of the first row that a statement finds; None where it finds none."""
+        row = self.row(statement, values)
+        return None if row is None else row[0]
+
+
+class Database(SharedDatabase):
     """One SQLite file for many threads: each gets a connection of its own, closed when the thread ends.
 
     A context manager, which closes all of them.
@@ -134,22 +243,6 @@ class Database(_Closable):
         with storage_errors(self.path.parent):
             yield self.connection()
 
-    def rows(self, statement: str, values: Values = ()) -> list[sqlite3.Row]:
-        """Return all rows that a statement finds, with errors translated."""
-        with self.reading() as connection:
-            return connection.execute(statement, values).fetchall()
-
-    def row(self, statement: str, values: Values = ()) -> sqlite3.Row | None:
-        """Return the first row that a statement finds; None where it finds none."""
-        with self.reading() as connection:
-            found: sqlite3.Row | None = connection.execute(statement, values).fetchone()
-        return found
-
-    def value(self, statement: str, values: Values = ()) -> Any:  # noqa: ANN401 - as SQLite has it
-        """Return the first value of the first row that a statement finds; None where it finds none."""
-        row = self.row(statement, values)
-        return None if row is None else row[0]
-
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """``BEGIN IMMEDIATE``, then ``COMMIT``, or ``ROLLBACK`` when the block raises."""
@@ -164,6 +257,11 @@ class Database(_Closable):
                     connection.execute("ROLLBACK")
                 raise
 
+    def stream(self, statement: str, values: Values = ()) -> Iterator[Row]:
+        """Yield the rows that a statement finds, as they are read from the file."""
+        with self.reading() as connection:
+            yield from connection.execute(statement, values)
+
     def settle(self, *, compact: bool = False) -> bool:
         """Bring all that was written into the file itself and empty its write-ahead log, where deleted rows live on.
 
@@ -177,10 +275,7 @@ class Database(_Closable):
         return not busy
 
     def version(self) -> tuple[int, int, int]:
-        """Return what stays the same, for this thread, while nobody changes the file: no process and no thread.
-
-        It is cheaper than a query, and what was read can be kept until it is another.
-        """
+        """Return which connection it is, what others changed, and what it changed itself."""
         with self.reading() as connection:
             others = int(connection.execute("PRAGMA data_version").fetchone()[0])
             return id(connection), others, connection.total_changes
@@ -217,7 +312,7 @@ class Database(_Closable):
 
 
 class Store(_Closable):
-    """A class over one database, whose connections it closes.  A context manager."""
+    """A class over one database of SQLite, whose connections it closes.  A context manager."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -225,6 +320,74 @@ class Store(_Closable):
     def close(self) -> None:
         """Close the connections of all threads; the next call opens a new one."""
         self._database.close()
+
+
+class SharedStore(_Closable):
+    """A class over one database in a file or on a server, whose connections it closes.  A context manager."""
+
+    def __init__(self, database: SharedDatabase) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens a new one."""
+        self._database.close()
+
+
+def open_database(
+    place: DatabasePlace, migrations: Sequence[SharedMigration], *, create: bool = False, wipes: bool = False
+) -> SharedDatabase:
+    """Return the database at a place; ``create`` and ``wipes`` are about files, see ``Database``.
+
+    Raises ``ExtraMissing`` where it lies on a server and psycopg is not installed.
+    """
+    if isinstance(place, Path):
+        return Database(place, migrations, create=create, wipes=wipes)
+    try:
+        from rag.storage.postgres import PostgresDatabase  # needs psycopg, which only servers need
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(what="PostgreSQL", extra="postgres") from error
+    return PostgresDatabase(place, migrations)
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Tell whether a migration's connection is SQLite's."""
+    return isinstance(connection, sqlite3.Connection)
+
+
+def append_only(connection: Connection, table: str) -> None:
+    """Refuse, within a migration, that rows of a table are ever changed or deleted."""
+    if not is_sqlite(connection):
+        from rag.storage.postgres import append_only_on_server
+
+        return append_only_on_server(connection, table)
+    for name, event in (("stays", "UPDATE"), ("is_kept", "DELETE")):
+        connection.execute(
+            f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END"
+        )
+
+
+def unique_in_any_case(connection: Connection, table: str, column: str) -> None:
+    """Let no two values differ in the case of ASCII letters alone: in SQLite the column's NOCASE does it."""
+    if not is_sqlite(connection):
+        connection.execute(f"CREATE UNIQUE INDEX {table}_{column}_in_any_case ON {table} (lower({column}))")
+
+
+def number_rows(connection: Connection, table: str) -> None:
+    """Let ``rowid`` tell in which order rows came, which in SQLite it does by itself."""
+    if not is_sqlite(connection):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN rowid INTEGER GENERATED BY DEFAULT AS IDENTITY")
+
+
+def among(column: str, values: Collection[str] | None) -> tuple[str, dict[str, str]]:
+    """Return a condition that a column has one of some values, and what its placeholders stand for; None: any.
+
+    >>> among("knowledge_base", {"shop"}), among("knowledge_base", None), among("knowledge_base", ())
+    (('knowledge_base IN (:among0)', {'among0': 'shop'}), ('1 = 1', {}), ('1 = 0', {}))
+    """
+    if values is None:
+        return "1 = 1", {}
+    named = {f"among{number}": value for number, value in enumerate(sorted(values))}
+    return (f"{column} IN ({', '.join(f':{name}' for name in named)})" if named else "1 = 0"), named
 
 
 class _Holder:

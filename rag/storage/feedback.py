@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from rag.storage.connection import Database
+from rag.storage.connection import SharedDatabase
 
 FeedbackReason = Literal["wrong", "outdated", "incomplete", "source", "tone", "language"]
 Outcome = Literal["copied", "edited", "discarded", "handed_over"]
@@ -59,7 +59,7 @@ class OutcomeCounts:
 class TurnFeedback:
     """The tables ``turn_opinion``, ``turn_feedback`` (of each turn the opinion that counts) and ``turn_outcome``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SharedDatabase) -> None:
         self._database = database
 
     def judge(
@@ -79,14 +79,18 @@ class TurnFeedback:
         values = {"at": _now(), "person": person, "useful": int(useful), "reason": "" if useful else reason or ""}
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO turn_opinion (turn_number, person, at, useful, reason, standing) "
-                "SELECT turn_number, :person, :at, :useful, :reason, :standing FROM turn WHERE turn_id = :turn",
+                "INSERT INTO turn_opinion (turn_number, person, at, useful, reason, standing) "
+                "SELECT turn_number, :person, :at, :useful, :reason, :standing FROM turn WHERE turn_id = :turn "
+                "ON CONFLICT (turn_number, person) DO UPDATE SET at = excluded.at, useful = excluded.useful, "
+                "reason = excluded.reason, standing = excluded.standing",
                 {**values, "standing": _STANDINGS.index(standing), "turn": turn_id},
             )
             connection.execute(
-                "INSERT OR REPLACE INTO turn_feedback (turn_number, at, person, useful, reason) "
+                "INSERT INTO turn_feedback (turn_number, at, person, useful, reason) "
                 "SELECT turn_number, at, person, useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
-                "WHERE turn_id = ? ORDER BY standing DESC, at DESC LIMIT 1",
+                "WHERE turn_id = ? ORDER BY standing DESC, at DESC LIMIT 1 "
+                "ON CONFLICT (turn_number) DO UPDATE SET at = excluded.at, person = excluded.person, "
+                "useful = excluded.useful, reason = excluded.reason",
                 (turn_id,),
             )
 
@@ -110,12 +114,13 @@ class TurnFeedback:
         """
         if not 0 <= changed_share <= 1:
             raise ValueError(f"changed_share must be between 0 and 1, not {changed_share}")
-        kept = "OR IGNORE" if outcome == "discarded" else "OR REPLACE"
+        columns = ("at", "outcome", "changed_share", "lane", "topic", "agent_group")
+        over = f"UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}"
         with self._database.transaction() as connection:
             connection.execute(
-                f"INSERT {kept} INTO turn_outcome "
-                "(turn_number, at, outcome, changed_share, lane, topic, agent_group) "
-                "SELECT turn_number, ?, ?, ?, ?, ?, ? FROM turn WHERE turn_id = ?",
+                f"INSERT INTO turn_outcome (turn_number, {', '.join(columns)}) "
+                "SELECT turn_number, ?, ?, ?, ?, ?, ? FROM turn WHERE turn_id = ? "
+                f"ON CONFLICT (turn_number) DO {'NOTHING' if outcome == 'discarded' else over}",
                 (_now(), outcome, changed_share, origin.lane, origin.topic, origin.agent_group, turn_id),
             )
 
@@ -133,12 +138,12 @@ class TurnFeedback:
         """Count outcomes by topic, team or lane, the one with most of them first."""
         if grouping not in get_args(Grouping):
             raise ValueError(f"unknown grouping {grouping!r}; known: {get_args(Grouping)}")
-        counts = ", ".join(f"sum(outcome = '{outcome}')" for outcome in get_args(Outcome))
+        counts = ", ".join(f"sum(CASE outcome WHEN '{outcome}' THEN 1 ELSE 0 END)" for outcome in get_args(Outcome))
         rows = self._database.rows(
             f"SELECT turn_outcome.{grouping}, {counts}, avg(CASE outcome WHEN 'edited' THEN changed_share END), "
             "coalesce(sum(useful), 0), coalesce(sum(1 - useful), 0) "
             "FROM turn_outcome JOIN turn USING (turn_number) LEFT JOIN turn_feedback USING (turn_number) "
-            "WHERE turn_outcome.at >= ? AND knowledge_base = ifnull(?, knowledge_base) "
+            "WHERE turn_outcome.at >= ? AND knowledge_base = coalesce(CAST(? AS TEXT), knowledge_base) "
             f"GROUP BY turn_outcome.{grouping} ORDER BY count(*) DESC, turn_outcome.{grouping}",
             (since.astimezone(UTC).isoformat() if since is not None else "", knowledge_base),
         )

@@ -1,9 +1,12 @@
 """Numbered migrations: a database's ``user_version`` says how many of its list have been applied.
 
-Steps are never edited once released; a change is a new step at the end.
+Steps are never edited once released; a change is a new step at the end.  Those of turns, of people and of requests also
+make the tables of a server: ``postgres.py`` puts SQLite's words into the server's.  Nothing is moved there.
 """
 
 import sqlite3
+
+from rag.storage.connection import Connection, is_sqlite
 
 
 def _knowledge_tables(connection: sqlite3.Connection) -> None:
@@ -76,7 +79,7 @@ def _knowledge_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _turn_tables(connection: sqlite3.Connection) -> None:
+def _turn_tables(connection: Connection) -> None:
     """Questions and what became of them; evidence and answer as JSON of ``rag.schema``'s values."""
     for statement in (
         """CREATE TABLE turn (
@@ -243,19 +246,25 @@ KNOWLEDGE_MIGRATIONS = (
 )
 
 
-def _error_in_both_languages(connection: sqlite3.Connection) -> None:
+def _move(connection: Connection, statement: str) -> None:
+    """Move what files of older versions hold; the tables of a server were empty when this step made them."""
+    if is_sqlite(connection):
+        connection.execute(statement)
+
+
+def _error_in_both_languages(connection: Connection) -> None:
     """Keep an error's sentence in both languages: whoever reopens a turn may read the other one."""
     connection.execute("ALTER TABLE turn RENAME COLUMN error_text TO error_en")
     connection.execute("ALTER TABLE turn ADD COLUMN error_zh TEXT NOT NULL DEFAULT ''")
     connection.execute("UPDATE turn SET error_zh = error_en")
 
 
-def _conversations(connection: sqlite3.Connection) -> None:
+def _conversations(connection: Connection) -> None:
     """Keep which turn a question goes on from; empty where it begins a conversation."""
     connection.execute("ALTER TABLE turn ADD COLUMN follows TEXT NOT NULL DEFAULT ''")
 
 
-def _turn_times(connection: sqlite3.Connection) -> None:
+def _turn_times(connection: Connection) -> None:
     """Keep where the time of each turn went apart from its texts, so that a month of it is read in a moment.
 
     ``evidence`` is a stage as well: all until the passages are shown.  Turns from before have their answer's spans.
@@ -268,12 +277,6 @@ def _turn_times(connection: sqlite3.Connection) -> None:
             stage TEXT NOT NULL,
             duration_ms REAL NOT NULL
         )""",
-        """INSERT INTO turn_span (turn_number, asked_at, stage, duration_ms)
-            SELECT turn_number, created_at, json_extract(value, '$.name'), json_extract(value, '$.duration_ms')
-            FROM turn, json_each(turn.answer, '$.spans') WHERE turn.answer IS NOT NULL""",
-        """INSERT INTO turn_span (turn_number, asked_at, stage, duration_ms)
-            SELECT turn_number, asked_at, 'evidence', sum(duration_ms) FROM turn_span
-            WHERE stage IN ('embed', 'search', 'pack') GROUP BY turn_number""",
         "CREATE INDEX turn_span_of_stage ON turn_span (stage, asked_at, duration_ms)",
         "CREATE INDEX turn_span_of_turn ON turn_span (turn_number, stage)",
         "ALTER TABLE turn ADD COLUMN generated_tokens INTEGER NOT NULL DEFAULT 0",
@@ -281,9 +284,18 @@ def _turn_times(connection: sqlite3.Connection) -> None:
         "CREATE INDEX turn_measured ON turn (created_at, state, generated_tokens, generation_ms)",
     ):
         connection.execute(statement)
+    for statement in (
+        """INSERT INTO turn_span (turn_number, asked_at, stage, duration_ms)
+            SELECT turn_number, created_at, json_extract(value, '$.name'), json_extract(value, '$.duration_ms')
+            FROM turn, json_each(turn.answer, '$.spans') WHERE turn.answer IS NOT NULL""",
+        """INSERT INTO turn_span (turn_number, asked_at, stage, duration_ms)
+            SELECT turn_number, asked_at, 'evidence', sum(duration_ms) FROM turn_span
+            WHERE stage IN ('embed', 'search', 'pack') GROUP BY turn_number""",
+    ):
+        _move(connection, statement)
 
 
-def _turn_bases(connection: sqlite3.Connection) -> None:
+def _turn_bases(connection: Connection) -> None:
     """Keep which knowledge base a turn was asked of: who may not use that one does not see the turn.
 
     Turns from before were asked of the only one that there was, unless somebody had named another in the settings.
@@ -292,7 +304,7 @@ def _turn_bases(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX turn_of_base ON turn (knowledge_base, turn_number)")
 
 
-def _feedback(connection: sqlite3.Connection) -> None:
+def _feedback(connection: Connection) -> None:
     """Keep what agents thought of an answer and what became of it, one row a turn each.
 
     ``changed_share`` in [0, 1] is how much of the reply the agent wrote anew; ``topic`` is where in the knowledge base
@@ -320,7 +332,7 @@ def _feedback(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _turn_citations(connection: sqlite3.Connection) -> None:
+def _turn_citations(connection: Connection) -> None:
     """Keep which documents each answer cites, apart from the answers and in the order in which they are counted."""
     for statement in (
         """CREATE TABLE turn_citation (
@@ -331,14 +343,17 @@ def _turn_citations(connection: sqlite3.Connection) -> None:
             PRIMARY KEY (knowledge_base, asked_at, turn_number, document_id)
         ) WITHOUT ROWID""",
         "CREATE INDEX turn_citation_of_turn ON turn_citation (turn_number)",
+    ):
+        connection.execute(statement)
+    _move(
+        connection,
         """INSERT INTO turn_citation (knowledge_base, asked_at, turn_number, document_id)
             SELECT DISTINCT knowledge_base, created_at, turn_number, json_extract(value, '$.document_id')
             FROM turn, json_each(turn.answer, '$.citations') WHERE state = 'done' AND turn.answer IS NOT NULL""",
-    ):
-        connection.execute(statement)
+    )
 
 
-def _opinions(connection: sqlite3.Connection) -> None:
+def _opinions(connection: Connection) -> None:
     """Keep what each person thought of an answer; ``turn_feedback`` has the one that counts (``feedback.py``).
 
     ``standing`` is 2 for a lead, 1 for who asked, 0 for others.  Opinions from before are taken for the askers'.

@@ -1,6 +1,6 @@
 """Finds turns that went badly, and answers based on conflicting or expired passages.
 
-    troubled = TroubledTurns(settings.turns_path)
+    troubled = TroubledTurns(settings.turns_database)
     troubled.unmet("shop", since)       # refused, left without an answer, or of no use to the agent
     troubled.doubtful("shop", since)    # answers with conflicts, or with passages that held no more
 
@@ -8,17 +8,16 @@ Reads only; without the file there are none.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter
 
 from rag.schema import Answer, Evidence, Language
-from rag.storage.connection import Database, Store
+from rag.settings import DatabasePlace
+from rag.storage.connection import Row, SharedStore, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 
 Trouble = Literal["refused", "unanswered", "disliked", "left_open"]
@@ -41,13 +40,13 @@ _UNMET = f"""SELECT turn_number, turn_id, created_at, question, language, CASE
             OR (useful = 0 AND reason NOT IN ({_NO_MATTER_OF_KNOWLEDGE})))))
     UNION ALL
     SELECT turn_number, turn_id, created_at, part.value, language, 'left_open'
-    FROM turn JOIN json_each(turn.answer, '$.left_open') AS part
+    FROM turn CROSS JOIN json_each(turn.answer, '$.left_open') AS part
     WHERE {_ASKED} AND state = 'done'
     ORDER BY turn_number DESC LIMIT :limit"""
 
 _DOUBTFUL = f"""SELECT turn_id, created_at, question, language, answer, evidence FROM turn
     WHERE {_ASKED} AND state = 'done' AND (json_array_length(answer, '$.conflicts') > 0
-        OR instr(evidence, '"expired_on":"'))
+        OR instr(evidence, '"expired_on":"') > 0)
     ORDER BY turn_number DESC LIMIT :limit"""
 
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
@@ -89,14 +88,14 @@ class AskedCounts:
     failed_elsewhere: int
 
 
-class TroubledTurns(Store):
-    """The turns in the database at ``path`` that say what the knowledge base lacks.
+class TroubledTurns(SharedStore):
+    """The turns in the database at ``place`` that say what the knowledge base lacks.
 
     ``since`` is a time with a zone, or None for all; at most the newest 5,000 turns are looked at.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, TURN_MIGRATIONS))
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS))
 
     def unmet(self, knowledge_base: str, since: datetime | None) -> list[UnmetQuestion]:
         """Return the questions that went badly, the newest first."""
@@ -122,12 +121,12 @@ class TroubledTurns(Store):
     def counts(self, knowledge_base: str, since: datetime | None) -> AskedCounts:
         """Count what was asked."""
         elsewhere = f"state = 'failed' AND error_class NOT IN ({_OF_ONE_QUESTION})"
-        select = f"SELECT count(*), coalesce(sum({elsewhere}), 0) FROM turn WHERE {_ASKED} LIMIT :limit"
+        failed = f"coalesce(sum(CASE WHEN {elsewhere} THEN 1 ELSE 0 END), 0)"
+        select = f"SELECT count(*), {failed} FROM turn WHERE {_ASKED} LIMIT :limit"
         return next((AskedCounts(*row) for row in self._rows(select, knowledge_base, since, 1)), AskedCounts(0, 0))
 
-    def _rows(self, select: str, knowledge_base: str, since: datetime | None, limit: int) -> Iterator[sqlite3.Row]:
+    def _rows(self, select: str, knowledge_base: str, since: datetime | None, limit: int) -> Iterator[Row]:
         if not self._database.exists():
             return
         asked_since = since.astimezone(UTC).isoformat() if since is not None else ""
-        with self._database.reading() as connection:
-            yield from connection.execute(select, {"base": knowledge_base, "since": asked_since, "limit": limit})
+        yield from self._database.stream(select, {"base": knowledge_base, "since": asked_since, "limit": limit})

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from rag.storage.connection import Database, Store
+from rag.settings import DatabasePlace
+from rag.storage.connection import SharedStore, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_store import RUNNING_STATES
 
@@ -29,30 +29,29 @@ class ErasableTurn:
         return test(self.question) or any(map(test, self.written))
 
 
-class TurnErasure(Store):
-    """Finds and deletes turns in the database at ``path``; without the file there are none, and none is made."""
+class TurnErasure(SharedStore):
+    """Finds and deletes turns in the database at ``place``; without the file there are none, and none is made."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, TURN_MIGRATIONS, wipes=True))
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS, wipes=True))
 
     def all(self) -> Iterator[ErasableTurn]:
         """Yield every turn, oldest first."""
         if not self._database.exists():
             return
-        with self._database.reading() as connection:
-            for row in connection.execute(
-                "SELECT turn_id, knowledge_base, question, follows, answer, partial_text, thinking, "
-                f"state IN ({_RUNNING}) AS running FROM turn ORDER BY turn_number"
-            ):
-                answer = json.loads(row["answer"]) if row["answer"] is not None else {}
-                yield ErasableTurn(
-                    row["turn_id"],
-                    row["knowledge_base"],
-                    row["question"],
-                    row["follows"],
-                    bool(row["running"]),
-                    (row["partial_text"], row["thinking"], answer.get("text", ""), answer.get("thinking", "")),
-                )
+        for row in self._database.stream(
+            "SELECT turn_id, knowledge_base, question, follows, answer, partial_text, thinking, "
+            f"state IN ({_RUNNING}) AS running FROM turn ORDER BY turn_number"
+        ):
+            answer = json.loads(row["answer"]) if row["answer"] is not None else {}
+            yield ErasableTurn(
+                row["turn_id"],
+                row["knowledge_base"],
+                row["question"],
+                row["follows"],
+                bool(row["running"]),
+                (row["partial_text"], row["thinking"], answer.get("text", ""), answer.get("thinking", "")),
+            )
 
     def asked_before(self, moment: datetime, limit: int) -> list[ErasableTurn]:
         """Return the oldest ``limit`` turns that were asked before a moment and have ended."""

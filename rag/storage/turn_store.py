@@ -1,13 +1,12 @@
-"""Stores turns in SQLite, so that they can be reopened after a restart, and counts which documents they cite."""
+"""Stores turns, so that they can be reopened after a restart, and counts which documents they cite."""
 
 import json
 import os
 import secrets
-import sqlite3
+import socket
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import psutil
@@ -15,7 +14,8 @@ from pydantic import TypeAdapter
 
 from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
-from rag.storage.connection import Database, Store
+from rag.settings import DatabasePlace
+from rag.storage.connection import Connection, Row, SharedStore, among, open_database
 from rag.storage.feedback import TurnFeedback
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
@@ -24,6 +24,8 @@ TurnState = Literal["queued", "searching", "thinking", "answering", "done", "ref
 RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "answering")
 
 _LISTED_CHARACTERS = 120  # of a question, in a list
+_OTHER_MACHINES_SECONDS = 3600.0
+"""After which a turn of another machine, whose process cannot be seen, counts as abandoned."""
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
 
@@ -75,14 +77,15 @@ class ListedTurn:
     state: TurnState
 
 
-class TurnStore(Store):
-    """Turns in one SQLite file, made when it is missing; safe from many threads and processes.
+class TurnStore(SharedStore):
+    """Turns in the database at ``place``, made when it is missing; safe from many threads and processes.
 
     Opening it marks as failed every turn that a process left running when it died.  Of a question the first
     ``question_characters`` are read: no longer ones are taken, but an older program may have kept some.
 
     >>> import tempfile
     >>> from dataclasses import replace
+    >>> from pathlib import Path
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = TurnStore(Path(folder.name) / "turns.db")
     >>> turn = store.add("How long is the warranty?", session="a", language="en")
@@ -93,11 +96,11 @@ class TurnStore(Store):
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path, *, question_characters: int = 8000) -> None:
+    def __init__(self, place: DatabasePlace, *, question_characters: int = 8000) -> None:
         self._longest = question_characters
-        super().__init__(Database(path, TURN_MIGRATIONS, create=True, wipes=True))
+        super().__init__(open_database(place, TURN_MIGRATIONS, create=True, wipes=True))
         self.feedback = TurnFeedback(self._database)
-        self._owner = _process_mark(os.getpid())
+        self._owner = _process_mark(os.getpid()) + (f"@{socket.gethostname()}" if self._database.on_server else "")
         self.fail_abandoned()
 
     def add(
@@ -180,33 +183,50 @@ class TurnStore(Store):
 
         ``containing`` is text that the question must hold, in any case of its ASCII letters.
         """
-        bases = json.dumps(sorted(knowledge_bases)) if knowledge_bases is not None else None
+        of_bases, values = among("knowledge_base", knowledge_bases)
+        conditions = [of_bases]
+        if session is not None:
+            conditions.append("session = :session")
+        if containing:
+            conditions.append("instr(lower(question), lower(:text)) > 0")
         rows = self._database.rows(
             "SELECT turn_id, session, created_at, substr(question, 1, :characters) AS question, language, state "
-            "FROM turn WHERE (:session IS NULL OR session = :session) "
-            "AND (:bases IS NULL OR knowledge_base IN (SELECT value FROM json_each(:bases))) "
-            "AND (:text = '' OR instr(lower(question), lower(:text))) "
-            "ORDER BY turn_number DESC LIMIT :limit OFFSET :offset",
-            {"session": session, "bases": bases, "text": containing, "limit": limit, "offset": offset}
-            | {"characters": _LISTED_CHARACTERS},
+            f"FROM turn WHERE {' AND '.join(conditions)} ORDER BY turn_number DESC LIMIT :limit OFFSET :offset",
+            {"session": session, "text": containing, "limit": limit, "offset": offset}
+            | {"characters": _LISTED_CHARACTERS, **values},
         )
         return tuple(
             ListedTurn(**{**dict(row), "created_at": datetime.fromisoformat(row["created_at"])}) for row in rows
         )
 
     def fail_abandoned(self) -> int:
-        """Mark the running turns of dead processes as failed, and return how many there were."""
+        """Mark the running turns of dead processes as failed, and return how many there were.
+
+        Of another machine, whose processes cannot be seen from here, those that began more than an hour ago.
+        """
         running = ", ".join(f"'{state}'" for state in RUNNING_STATES)
         with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT owner, turn_id FROM turn WHERE state IN ({running})").fetchall()
-            dead = _dead_owners(row["owner"] for row in rows)
+            rows = connection.execute(
+                f"SELECT owner, turn_id, created_at FROM turn WHERE state IN ({running})"
+            ).fetchall()
+            dead = _dead_owners(row["owner"] for row in rows if _is_of_this_machine(row["owner"]))
+            long_ago = (datetime.now(UTC) - timedelta(seconds=_OTHER_MACHINES_SECONDS)).isoformat()
             error = AnswerInterrupted()
-            abandoned = [row["turn_id"] for row in rows if row["owner"] in dead]
+            abandoned = [
+                row["turn_id"]
+                for row in rows
+                if row["owner"] in dead or (row["created_at"] < long_ago and not _is_of_this_machine(row["owner"]))
+            ]
             connection.executemany(
                 "UPDATE turn SET state = 'failed', error_class = ?, error_en = ?, error_zh = ? WHERE turn_id = ?",
                 [(type(error).__name__, error.text("en"), error.text("zh"), turn_id) for turn_id in abandoned],
             )
         return len(abandoned)
+
+
+def _is_of_this_machine(owner: str) -> bool:
+    """Tell whether a turn's process can be looked for here; what lies in a file is of this machine."""
+    return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
 
 
 def _process_mark(pid: int) -> str:
@@ -218,7 +238,8 @@ def _dead_owners(owners: Iterable[str]) -> set[str]:
     dead = set()
     for owner in set(owners):
         try:
-            alive = _process_mark(int(owner.partition("@")[0])) == owner
+            mark = "@".join(owner.split("@")[:2])
+            alive = _process_mark(int(owner.partition("@")[0])) == mark
         except psutil.NoSuchProcess:
             alive = False
         if not alive:
@@ -236,7 +257,7 @@ def _to_row(turn: Turn) -> tuple[str | None, ...]:
     return tuple(as_text[name] if name in as_text else getattr(turn, name) for name in _COLUMNS)
 
 
-def _from_row(row: sqlite3.Row) -> Turn:
+def _from_row(row: Row) -> Turn:
     values = dict(row)
     values["created_at"] = datetime.fromisoformat(values["created_at"])
     values["evidence"] = _EVIDENCE.validate_json(values["evidence"])
@@ -252,11 +273,11 @@ class DocumentUse:
     disliked: int = 0
 
 
-class DocumentUses(Store):
-    """Reads the database of turns at ``path``; without the file nothing was of use, and none is made."""
+class DocumentUses(SharedStore):
+    """Reads the database of turns at ``place``; without the file nothing was of use, and none is made."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, TURN_MIGRATIONS))
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS))
 
     def counts(self, knowledge_base: str, since: datetime) -> dict[str, DocumentUse]:
         """Count what was asked of a knowledge base at ``since`` (with a zone) or later, by the documents' ids.
@@ -266,7 +287,7 @@ class DocumentUses(Store):
         if not self._database.exists():
             return {}
         rows = self._database.rows(
-            "SELECT document_id, count(*), coalesce(sum(useful = 0), 0) "
+            "SELECT document_id, count(*), sum(CASE WHEN useful = 0 THEN 1 ELSE 0 END) "
             "FROM turn_citation LEFT JOIN turn_feedback USING (turn_number) "
             "WHERE knowledge_base = ? AND asked_at >= ? GROUP BY document_id",
             (knowledge_base, since.astimezone(UTC).isoformat()),
@@ -274,7 +295,7 @@ class DocumentUses(Store):
         return {row[0]: DocumentUse(row[1], row[2]) for row in rows}
 
 
-def write_citations(connection: sqlite3.Connection, turn_id: str, document_ids: Iterable[str]) -> None:
+def write_citations(connection: Connection, turn_id: str, document_ids: Iterable[str]) -> None:
     """Write which documents a turn's answer cites over what was written before, within the caller's transaction."""
     connection.execute(
         "DELETE FROM turn_citation WHERE turn_number = (SELECT turn_number FROM turn WHERE turn_id = ?)", (turn_id,)

@@ -1,15 +1,13 @@
 """Stores stage durations of recorded turns in small tables of their own, without any answer text."""
 
-import json
-import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rag.errors import AnswerInterrupted
 from rag.schema import Language, SpanTime
-from rag.storage.connection import Database, Store
+from rag.settings import DatabasePlace
+from rag.storage.connection import Connection, SharedStore, among, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 
 EVIDENCE = "evidence"
@@ -63,7 +61,7 @@ class SlowTurn:
     worst: SpanTime
 
 
-def write_times(connection: sqlite3.Connection, turn_id: str, times: TurnTimes) -> None:
+def write_times(connection: Connection, turn_id: str, times: TurnTimes) -> None:
     """Write a turn's times over its older ones, within the caller's transaction."""
     number, asked_at = connection.execute(
         "SELECT turn_number, created_at FROM turn WHERE turn_id = ?", (turn_id,)
@@ -81,11 +79,11 @@ def write_times(connection: sqlite3.Connection, turn_id: str, times: TurnTimes) 
     )
 
 
-class TurnTimesTable(Store):
-    """Reads the times in the database of turns at ``path``, which is made when it is missing."""
+class TurnTimesTable(SharedStore):
+    """Reads the times in the database of turns at ``place``, which is made when it is missing."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, TURN_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS, create=True))
 
     def durations_ms(self, stage: str, since: datetime | None = None) -> list[float]:
         """Return the milliseconds of a stage in all turns that were asked at ``since`` or later."""
@@ -96,18 +94,18 @@ class TurnTimesTable(Store):
 
     def spans_after(self, span: int) -> Iterator[tuple[int, str, float]]:
         """Yield number, stage and milliseconds of the spans that were written after the one with this number."""
-        with self._database.reading() as connection:
-            for row in connection.execute(
-                "SELECT span, stage, duration_ms FROM turn_span WHERE span > ? ORDER BY span", (span,)
-            ):
-                yield int(row[0]), str(row[1]), float(row[2])
+        for row in self._database.stream(
+            "SELECT span, stage, duration_ms FROM turn_span WHERE span > ? ORDER BY span", (span,)
+        ):
+            yield int(row[0]), str(row[1]), float(row[2])
 
     def outcomes(self, since: datetime | None = None, bases: Collection[str] | None = None) -> Outcomes:
         """Count the turns that were asked at ``since`` or later, of some knowledge bases; None: of all."""
+        of_bases, values = among("knowledge_base", bases)
         rows = self._database.rows(
             "SELECT state, count(*), sum(generated_tokens), sum(generation_ms) FROM turn "
-            f"WHERE created_at >= :since AND {_OF_BASES} GROUP BY state",
-            {"since": _bound(since), "bases": _listed(bases)},
+            f"WHERE created_at >= :since AND {of_bases} GROUP BY state",
+            {"since": _bound(since), **values},
         )
         return Outcomes(
             {str(row[0]): int(row[1]) for row in rows},
@@ -117,60 +115,61 @@ class TurnTimesTable(Store):
 
     def failed_without_evidence(self, since: datetime | None = None, bases: Collection[str] | None = None) -> int:
         """Count the turns that failed before any passage was there, so far as their program lived to tell."""
+        of_bases, values = among("knowledge_base", bases)
         return int(
             self._database.value(
                 "SELECT count(*) FROM turn WHERE state = 'failed' AND created_at >= :since AND error_class != :failed "
-                f"AND {_OF_BASES} AND NOT EXISTS (SELECT 1 FROM turn_span "
+                f"AND {of_bases} AND NOT EXISTS (SELECT 1 FROM turn_span "
                 f"WHERE turn_span.turn_number = turn.turn_number AND stage = '{EVIDENCE}')",
-                {"since": _bound(since), "bases": _listed(bases), "failed": AnswerInterrupted.__name__},
+                {"since": _bound(since), "failed": AnswerInterrupted.__name__, **values},
             )
         )
 
     def timed(self, since: datetime, bases: Collection[str] | None = None) -> Iterator[tuple[str, float, float]]:
         """Yield stage, time of asking (seconds since 1970) and milliseconds, oldest first; ``bases`` None: of all."""
-        with self._database.reading() as connection:
-            yield from connection.execute(
-                "SELECT stage, (julianday(asked_at) - 2440587.5) * 86400.0, duration_ms FROM turn_span "
-                f"WHERE asked_at >= :since AND {_OF_BASES} ORDER BY asked_at",
-                {"since": _bound(since), "bases": _listed(bases)},
-            ).fetchall()
+        of_bases, values = _of_bases(bases)
+        rows = self._database.rows(
+            f"SELECT stage, asked_at, duration_ms FROM turn_span WHERE asked_at >= :since AND {of_bases} "
+            "ORDER BY asked_at",
+            {"since": _bound(since), **values},
+        )
+        for stage, asked_at, duration_ms in rows:
+            yield stage, datetime.fromisoformat(asked_at).timestamp(), duration_ms
 
     def counts(self, since: datetime, bases: Collection[str] | None = None) -> WindowCounts:
         """Count what was asked of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
+        of_bases, values = among("knowledge_base", bases)
         models = self._database.rows(
             "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
-            f"(SELECT answer FROM turn WHERE created_at >= :since AND answer IS NOT NULL AND {_OF_BASES} "
-            "ORDER BY turn_number DESC LIMIT 200) WHERE json_extract(answer, '$.model') != '' ORDER BY 1",
-            {"since": _bound(since), "bases": _listed(bases)},
+            f"(SELECT answer FROM turn WHERE created_at >= :since AND answer IS NOT NULL AND {of_bases} "
+            "ORDER BY turn_number DESC LIMIT 200) AS newest WHERE json_extract(answer, '$.model') != '' ORDER BY 1",
+            {"since": _bound(since), **values},
         )
         return WindowCounts(
             outcomes=self.outcomes(since, bases),
             failed_without_evidence=self.failed_without_evidence(since, bases),
-            models=tuple((str(row[0]), bool(row[1])) for row in models),
+            models=tuple((str(row[0]), bool(int(row[1] or 0))) for row in models),
         )
 
     def slowest(self, since: datetime, limit: int, bases: Collection[str] | None = None) -> tuple[SlowTurn, ...]:
         """Return the turns that took longest, slowest first, each with the stage that took most of it."""
+        of_bases, values = _of_bases(bases)
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT turn_number, duration_ms FROM turn_span WHERE stage = 'total' AND asked_at >= :since "
-                f"AND {_OF_BASES} ORDER BY duration_ms DESC LIMIT :limit",
-                {"since": _bound(since), "bases": _listed(bases), "limit": limit},
+                f"AND {of_bases} ORDER BY duration_ms DESC LIMIT :limit",
+                {"since": _bound(since), "limit": limit, **values},
             ).fetchall()
             return tuple(_slow_turn(connection, int(row[0]), float(row[1])) for row in rows)
 
 
-_OF_BASES = (
-    "(:bases IS NULL OR turn_number IN (SELECT turn_number FROM turn "
-    "WHERE knowledge_base IN (SELECT value FROM json_each(:bases))))"
-)
+def _of_bases(bases: Collection[str] | None) -> tuple[str, dict[str, str]]:
+    """Return a condition on a span's turn, and what its placeholders stand for."""
+    condition, values = among("knowledge_base", bases)
+    return condition if bases is None else f"turn_number IN (SELECT turn_number FROM turn WHERE {condition})", values
 
 
-def _listed(bases: Collection[str] | None) -> str | None:
-    return json.dumps(sorted(bases)) if bases is not None else None
-
-
-def _slow_turn(connection: sqlite3.Connection, number: int, total_ms: float) -> SlowTurn:
+def _slow_turn(connection: Connection, number: int, total_ms: float) -> SlowTurn:
     turn = connection.execute(
         "SELECT turn_id, created_at, question, language, state FROM turn WHERE turn_number = ?", (number,)
     ).fetchone()

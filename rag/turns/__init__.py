@@ -1,7 +1,7 @@
 """Answers in the background: a caller gets an id at once and reads snapshots while a worker runs the pipeline.
 
     pipelines = Pipelines(KnowledgeBases(settings.data_dir / "knowledge"), build)
-    turns = TurnService(pipelines, TurnStore(settings.turns_path), workers=16)
+    turns = TurnService(pipelines, TurnStore(settings.turns_database), workers=16)
     turn_id = turns.submit(token, TurnRequest("How long is the warranty?", session="local"))
     snapshot = turns.snapshot(turn_id)          # evidence, thought and text so far
     turns.cancel(turn_id)

@@ -133,6 +133,7 @@ class TurnService:
         self._abandoned_after_seconds = abandoned_after_seconds
         self._lock = threading.Lock()
         self._live: dict[str, LiveTurn] = {}
+        self._unwritten: dict[str, LiveTurn] = {}
         self._ended: OrderedDict[str, TurnSnapshot] = OrderedDict()
         self._turn_of_token: OrderedDict[str, str] = OrderedDict()
         self.searches = Searches()
@@ -399,10 +400,19 @@ class TurnService:
         self._finish(live)
 
     def _finish(self, live: LiveTurn) -> None:
-        if self._write(live):
-            with self._lock:
+        is_written = self._write(live)
+        with self._lock:
+            if is_written:
                 self._remember(live.snapshot)
-                self._live.pop(live.record.turn_id)
+                self._live.pop(live.record.turn_id, None)
+                self._unwritten.pop(live.record.turn_id, None)
+            else:
+                self._unwritten[live.record.turn_id] = live
+
+    def _write_again(self) -> None:
+        """Write the turns that could not be written when they ended: a disk was full, or a server away."""
+        for live in list(self._unwritten.values()):
+            self._finish(live)
 
     def _remember(self, ended: TurnSnapshot) -> None:
         """Keep a turn that has ended for those who read it several times; the lock is held."""
@@ -429,6 +439,7 @@ class TurnService:
                     live.cancelled.set()
                 return
             self.give_up_abandoned()
+            self._write_again()
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def offline_server(folder: Path, describer: DescriberOf | None = None, **changed
     settings = settings_in(folder).model_copy(update=changed)
     model = HeldModel()
     services = replace(_services(settings, model), describer=describer)
-    served = OfflineServer(settings, services, ApiKeys(settings.people_path), model)
+    served = OfflineServer(settings, services, ApiKeys(settings.people_database), model)
     application = api_application(lambda: services, settings, host_names(["127.0.0.1", "localhost"]))
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(application, port=port, log_config=None, lifespan="on"))
@@ -161,7 +161,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         curations[name] = Curation.of(own, parts.store)
         built[name] = Pipeline(replace(parts, lanes=AnswerSources(curations[name], AnswerCache.of(own, parts.store))))
     bases, people = KnowledgeBases(settings.knowledge_folder), open_people(settings)
-    turns = TurnStore(settings.turns_path)
+    turns = TurnStore(settings.turns_database)
     jobs = Jobs()
     pipelines = Pipelines(bases, partial(_built, built))
     workers = settings.slots_of_all_hosts + settings.max_waiting + 4  # as many as wait, for the line refuses them

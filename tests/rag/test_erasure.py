@@ -25,6 +25,7 @@ from rag.storage.turn_times import TurnTimes
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from rag.text.mention import Mention
 from rag.turns import TurnService
+from tests.support.places import Places
 
 NAME = "Quirina Zebrowska"
 ORDER = "4711-0815"  # whole: four digits alone may stand in a hash or a time
@@ -39,11 +40,12 @@ def answer(text: str, thinking: str = "") -> Answer:
 class Desk:
     """A data folder in use: two knowledge bases, turns, kept answers, corrections, an evaluation."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data_dir=folder, turn_retention_days=30)
+    def __init__(self, places: Places) -> None:
+        self.settings = places.settings(turn_retention_days=30)
+        self.ask_database = places.ask
         for name in ("default", "shop"):
             publish_documents(self.settings.knowledge_folder / name, SAMPLE_DOCUMENTS, HashEmbedder())
-        self.turns = TurnStore(self.settings.turns_path)
+        self.turns = TurnStore(self.settings.turns_database)
         self.cached = CachedAnswers(self.settings.knowledge_dir)
         self.curation = Curation.of(self.settings)
 
@@ -66,10 +68,8 @@ class Desk:
         self.cached.keep(key, CachedAnswer(answer(text), (), made_at), 100)
 
     def age(self, turn: Turn, days: int) -> None:
-        with sqlite3.connect(self.settings.turns_path) as connection:
-            at = (NOW - timedelta(days=days)).isoformat()
-            connection.execute("UPDATE turn SET created_at = ? WHERE turn_id = ?", (at, turn.turn_id))
-        connection.close()
+        at = (NOW - timedelta(days=days)).isoformat()
+        self.ask_database("turns", "UPDATE turn SET created_at = ? WHERE turn_id = ?", (at, turn.turn_id))
 
     def kept(self) -> set[str]:
         return {turn.turn_id for turn in self.turns.list(None, limit=1000)}
@@ -78,12 +78,16 @@ class Desk:
         return Erasure(self.settings, Mention(text))
 
     def files_with(self, word: str) -> list[str]:
-        """Return the files with a word's bytes anywhere, in any case of the letters."""
+        """Return the files with a word's bytes anywhere, and a server's tables, in any case of the letters."""
         files = [path for path in self.settings.data_dir.rglob("*") if path.is_file()]
-        return [path.name for path in files if word.encode().lower() in path.read_bytes().lower()]
+        found = [path.name for path in files if word.encode().lower() in path.read_bytes().lower()]
+        of_server = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        tables = [row[0] for row in self.ask_database("turns", of_server)] if self.settings.database_url else []
+        rows = {table: repr(self.ask_database("turns", f"SELECT * FROM {table}")) for table in tables}
+        return found + [table for table, text in rows.items() if word.lower() in text.lower()]
 
     def changes(self) -> list[tuple[str, str, dict[str, object]]]:
-        trail = AuditTrail(self.settings.people_path)
+        trail = AuditTrail(self.settings.people_database)
         try:
             return [(one.who, one.what, dict(one.details)) for one in reversed(trail.entries())]
         finally:
@@ -110,8 +114,8 @@ def sqlite_that_leaves_what_it_deletes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def desk(places: Places) -> Iterator[Desk]:
+    made = Desk(places)
     yield made
     made.close()
 
@@ -189,7 +193,8 @@ def test_what_is_being_answered_stays_and_is_told(desk: Desk) -> None:
     turn = desk.turns.add(ASKED, session="lin", language="en")
     found = desk.erasure().erase(by="ann")
     assert (found.running, found.total, desk.kept()) == (1, 0, {turn.turn_id})
-    assert [path.name for path in found.left if path.name != "turns.db-wal"] == ["turns.db"]
+    left = [] if desk.settings.database_url else ["turns.db"]  # a server's files are its own
+    assert [path.name for path in found.left if path.name != "turns.db-wal"] == left
 
 
 def test_files_that_hold_the_words_still_are_named(desk: Desk) -> None:
@@ -224,10 +229,8 @@ def test_old_turns_go_with_all_that_hangs_on_them_and_younger_ones_stay(desk: De
     assert desk.files_with("zebrowska") == desk.files_with(ORDER) == []
     assert desk.kept() == {young.turn_id}
     assert desk.cached.count() == 1
-    with sqlite3.connect(desk.settings.turns_path) as connection:
-        for table in ("turn_span", "turn_feedback", "turn_opinion", "turn_outcome"):
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 1, table
-    connection.close()
+    for table in ("turn_span", "turn_feedback", "turn_opinion", "turn_outcome"):
+        assert desk.ask_database("turns", f"SELECT count(*) FROM {table}")[0][0] == 1, table
     assert desk.changes() == [("desk", "turns_deleted", {"turns": 1, "days": 30})]
     assert expire_turns(desk.settings, NOW, "desk") == 0
     assert len(desk.changes()) == 1, "a day on which nothing was old is not recorded"
@@ -253,9 +256,7 @@ def test_many_are_deleted_in_small_steps_that_can_be_stopped(desk: Desk) -> None
     for number in range(250):
         turn = desk.turns.add(f"Question {number}", session="lin", language="en")
         desk.turns.update(replace(turn, state="stopped"))
-    with sqlite3.connect(desk.settings.turns_path) as connection:
-        connection.execute("UPDATE turn SET created_at = '2020-01-01T00:00:00+00:00'")
-    connection.close()
+    desk.ask_database("turns", "UPDATE turn SET created_at = '2020-01-01T00:00:00+00:00'")
     steps = iter([False, True])
     assert expire_turns(desk.settings, NOW, "desk", stop=lambda: next(steps)) == 100
     assert expire_turns(desk.settings, NOW, "desk") == 150
@@ -263,10 +264,8 @@ def test_many_are_deleted_in_small_steps_that_can_be_stopped(desk: Desk) -> None
 
 def test_what_older_versions_deleted_goes_when_the_databases_are_written_anew(desk: Desk) -> None:
     turn = desk.ask(ASKED)
-    with sqlite3.connect(desk.settings.turns_path) as connection:
-        connection.execute("DELETE FROM turn WHERE turn_id = ?", (turn.turn_id,))
-    connection.close()
-    assert desk.files_with("zebrowska") != []
+    desk.ask_database("turns", "DELETE FROM turn WHERE turn_id = ?", (turn.turn_id,))
+    assert bool(desk.files_with("zebrowska")) == (not desk.settings.database_url)
     expire_turns(desk.settings, NOW, "terminal", compact=True)
     assert desk.files_with("zebrowska") == []
 

@@ -19,6 +19,7 @@ DELEGATES = [
     (["latency", "--since", "24h"], "rag.__main__", ["latency", "--since", "24h"]),
     (["forget", "--customer", "-"], "rag.__main__", ["forget", "--customer", "-"]),
     (["retention"], "rag.__main__", ["retention"]),
+    (["migrate"], "rag.__main__", ["migrate"]),
     (["curated", "list"], "rag.__main__", ["curated", "list"]),
     (["ingest", "manuals", "--prune"], "ingest.__main__", ["manuals", "--prune"]),
     (["eval", "retrieval"], "eval.__main__", ["retrieval"]),

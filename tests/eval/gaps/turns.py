@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 from rag.schema import Answer, Citation, Conflict, Evidence
+from rag.settings import DatabasePlace
 from rag.storage.feedback import FeedbackReason, OutcomeOrigin
 from rag.storage.turn_store import Turn, TurnState, TurnStore
 from rag.text.language import question_language
@@ -13,8 +13,8 @@ from rag.text.language import question_language
 class AskedTurns:
     """The turns of one database; each method asks a question and says what became of it."""
 
-    def __init__(self, path: Path, knowledge_base: str = "default") -> None:
-        self.store = TurnStore(path)
+    def __init__(self, place: DatabasePlace, knowledge_base: str = "default") -> None:
+        self.store = TurnStore(place)
         self._base = knowledge_base
 
     def refused(self, question: str) -> Turn:

@@ -1,7 +1,6 @@
 """What an admin may do with people, and what an admin with limits may not, by any way."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.writer import KnowledgeWriter
+from tests.support.places import Places
 
 PASSWORD = "long enough, rarely tried"
 
@@ -19,8 +19,8 @@ PASSWORD = "long enough, rarely tried"
 class Office:
     """People in every role, and knowledge bases default, hr (scope staff) and shop."""
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / "people.db"
+    def __init__(self, places: Places) -> None:
+        path, folder = places("people"), places.folder
         self.people, self.audit = People(path), AuditTrail(path)
         for name, scope in (("default", ""), ("hr", "staff"), ("shop", "")):
             writer = KnowledgeWriter(folder / "knowledge" / name)
@@ -42,9 +42,9 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+def office(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    made = Office(tmp_path)
+    made = Office(places)
     yield made
     made.close()
 

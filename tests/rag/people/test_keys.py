@@ -27,6 +27,7 @@ from rag.people.directory import People
 from rag.people.keys import PUBLIC_RIGHTS, RIGHTS, ApiKey, ApiKeys, Right, in_order, least_role
 from rag.schema import Audience
 from rag.storage.access import LOCAL_USER, Role, User
+from tests.support.places import Places
 
 DAY = timedelta(days=1)
 
@@ -42,8 +43,8 @@ class Clock:
 class Office:
     """People in every role, keys, and a clock that the test turns."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "people.db"
+    def __init__(self, places: Places) -> None:
+        self.path = places("people")
         self.clock = Clock()
         self.people, self.audit = People(self.path), AuditTrail(self.path)
         self.keys = ApiKeys(self.path, clock=self.clock)
@@ -80,20 +81,21 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(tmp_path)
+def office(places: Places) -> Iterator[Office]:
+    made = Office(places)
     yield made
     made.close()
 
 
-def test_a_secret_names_its_key_and_only_its_hash_is_kept(office: Office) -> None:
+def test_a_secret_names_its_key_and_only_its_hash_is_kept(office: Office, places: Places) -> None:
     secret, key = office.made("ask", "retrieve", scopes=frozenset({"default"}), audience="public", owner="ann")
     assert secret.startswith("ad_")
     assert len(secret) == 3 + 43  # 32 bytes as base64 without padding
     assert office.keys.key_of(secret) == key == office.keys.find(key.key_id) == office.keys.list()[0]
     assert (key.owner, key.created_at, key.used_at) == ("Ann", office.clock.now, None)
     assert key.user == User(f"key:{key.key_id}", "agent", frozenset({"default"}), "public")
-    kept = b"".join(path.read_bytes() for path in office.path.parent.glob("people.db*"))
+    kept = b"".join(path.read_bytes() for path in places.folder.glob("people.db*"))
+    kept += repr(places.ask("people", "SELECT * FROM api_key")).encode()
     assert secret.encode() not in kept
     assert secret[3:].encode() not in kept
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,9 @@ from rag.people import passwords
 from rag.people.directory import People
 from rag.people.passwords import hash_password, matches, require_good
 from rag.people.sign_ins import SignIns, Throttle, provider_key, token_key
+from rag.settings import DatabasePlace
 from rag.storage.access import User
+from tests.support.places import Places
 
 PASSWORD = "long enough, rarely tried"
 HOME = "192.0.2.7"
@@ -29,7 +30,7 @@ class Clock:
 class Office:
     """One lead called Lin with a password, and a clock that the test turns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: DatabasePlace) -> None:
         self.clock = Clock()
         self.people = People(path)
         self.people.add("Lin", "lead", ["default"], hash_password(PASSWORD), by="test")
@@ -49,20 +50,18 @@ def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(tmp_path / "people.db")
+def office(places: Places) -> Iterator[Office]:
+    made = Office(places("people"))
     yield made
     made.sign_ins.close()
     made.people.close()
 
 
-def test_a_token_names_its_owner_until_its_time_is_over(office: Office, tmp_path: Path) -> None:
+def test_a_token_names_its_owner_until_its_time_is_over(office: Office, places: Places) -> None:
     signed_in = office.sign_ins.begin(" lin ", PASSWORD, HOME)
     assert office.sign_ins.user(signed_in.token) == User("Lin", "lead", frozenset({"default"}))
-    assert (
-        signed_in.token.encode()
-        not in (tmp_path / "people.db").read_bytes() + (tmp_path / "people.db-wal").read_bytes()
-    )
+    kept = b"".join(path.read_bytes() for path in places.folder.glob("people.db*"))
+    assert signed_in.token.encode() not in kept + repr(places.ask("people", "SELECT * FROM sign_in")).encode()
     office.clock.now += 12 * 3600 - 1
     assert office.sign_ins.user(signed_in.token).name == "Lin"
     office.clock.now += 1
@@ -170,8 +169,8 @@ def test_a_known_browser_has_a_limit_of_its_own_and_is_forgotten(office: Office)
         office.sign_ins.begin("Lin", PASSWORD, HOME, browser)
 
 
-def test_a_sign_in_that_nobody_uses_ends(office: Office, tmp_path: Path) -> None:
-    sign_ins = SignIns(tmp_path / "people.db", 12, idle_hours=2, clock=office.clock)
+def test_a_sign_in_that_nobody_uses_ends(office: Office, places: Places) -> None:
+    sign_ins = SignIns(places("people"), 12, idle_hours=2, clock=office.clock)
     token = sign_ins.begin("Lin", PASSWORD, HOME).token
     key = token_key(token)
     office.clock.now += 2 * 3600 - 1

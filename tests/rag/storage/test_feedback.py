@@ -10,13 +10,14 @@ from rag.storage.connection import Database
 from rag.storage.feedback import Opinion, OutcomeCounts, OutcomeOrigin, TurnFeedback
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_store import TurnStore
+from tests.support.places import Places
 
 RETURNS = OutcomeOrigin("model", "en/returns", "shop")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> TurnStore:
-    return TurnStore(tmp_path / "turns.db")
+def store(places: Places) -> TurnStore:
+    return TurnStore(places("turns"))
 
 
 def asked(store: TurnStore, knowledge_base: str = "default") -> str:

@@ -1,16 +1,15 @@
 """Turns outlive the process, and what a dead one left running is marked so."""
 
-import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from rag.schema import Answer, Citation, Evidence, SpanTime, TextSpan
 from rag.storage.turn_store import TurnStore
+from tests.support.places import Places
 
 EVIDENCE = Evidence(
     1, "a.md", "/x/a.md", "退货", ("运费",), "七天内可退。", 10, 16, 10, 16, "zh", date(2026, 1, 2), "internal"
@@ -29,19 +28,19 @@ ANSWER = Answer(
 )
 
 
-def test_a_turn_survives_a_restart_with_all_that_it_holds(tmp_path: Path) -> None:
-    store = TurnStore(tmp_path / "deep" / "turns.db")
+def test_a_turn_survives_a_restart_with_all_that_it_holds(places: Places) -> None:
+    store = TurnStore(places("turns"))
     turn = store.add("几天可以退货？", session="s", language="zh")
     assert turn.state == "queued"
     assert turn.running
     done = replace(turn, state="done", evidence=(EVIDENCE,), answer=ANSWER, partial_text="七", thinking="想")
     store.update(done)
     store.close()
-    assert TurnStore(tmp_path / "deep" / "turns.db").get(turn.turn_id) == done
+    assert TurnStore(places("turns")).get(turn.turn_id) == done
 
 
-def test_a_session_lists_its_own_turns_newest_first(tmp_path: Path) -> None:
-    store = TurnStore(tmp_path / "turns.db")
+def test_a_session_lists_its_own_turns_newest_first(places: Places) -> None:
+    store = TurnStore(places("turns"))
     for number in range(5):
         store.add(f"question {number}", session="a", language="en")
         store.add("somebody else's", session="b", language="en")
@@ -50,8 +49,8 @@ def test_a_session_lists_its_own_turns_newest_first(tmp_path: Path) -> None:
     assert store.list("nobody") == ()
 
 
-def test_a_turn_knows_the_questions_that_it_goes_on_from(tmp_path: Path) -> None:
-    store = TurnStore(tmp_path / "turns.db")
+def test_a_turn_knows_the_questions_that_it_goes_on_from(places: Places) -> None:
+    store = TurnStore(places("turns"))
     turn = store.add("first", session="a", language="en")
     for question in ("second", "third", "fourth"):
         turn = store.add(question, session="a", language="en", follows=turn.turn_id)
@@ -61,15 +60,15 @@ def test_a_turn_knows_the_questions_that_it_goes_on_from(tmp_path: Path) -> None
     assert store.questions_before(store.add("?", session="a", language="en", follows="gone"), 9) == ()
 
 
-def test_ids_are_random_and_fit_into_an_address(tmp_path: Path) -> None:
-    store = TurnStore(tmp_path / "turns.db")
+def test_ids_are_random_and_fit_into_an_address(places: Places) -> None:
+    store = TurnStore(places("turns"))
     ids = {store.add("q", session="a", language="en").turn_id for _ in range(50)}
     assert len(ids) == 50
     assert all(len(turn_id) == 16 and turn_id.replace("-", "").replace("_", "").isalnum() for turn_id in ids)
 
 
-def test_unknown_ids_are_refused(tmp_path: Path) -> None:
-    store = TurnStore(tmp_path / "turns.db")
+def test_unknown_ids_are_refused(places: Places) -> None:
+    store = TurnStore(places("turns"))
     with pytest.raises(KeyError):
         store.get("nothing")
     turn = store.add("q", session="a", language="en")
@@ -78,19 +77,19 @@ def test_unknown_ids_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_turns_left_running_by_a_dead_process_are_failed(tmp_path: Path) -> None:
-    path = tmp_path / "turns.db"
+def test_turns_left_running_by_a_dead_process_are_failed(places: Places) -> None:
+    path = places("turns")
     script = (
-        "import os, sys; from pathlib import Path; from dataclasses import replace\n"
-        "from rag.storage.turn_store import TurnStore\n"
-        "store = TurnStore(Path(sys.argv[1]))\n"
+        "import os; from dataclasses import replace\n"
+        "from rag.settings import Settings; from rag.storage.turn_store import TurnStore\n"
+        "store = TurnStore(Settings().turns_database)\n"
         "turn = store.add('保修多久', session='s', language='zh')\n"
         "store.update(replace(turn, state='answering', partial_text='两'))\n"
         "store.update(replace(store.add('done', session='s', language='en'), state='done'))\n"
         "os._exit(9)"
     )
     mine = TurnStore(path).add("still working", session="s", language="en")
-    assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
+    assert subprocess.run([sys.executable, "-c", script], check=False, env=places.environment()).returncode == 9
     store = TurnStore(path)
     done, dead, own = (store.get(row.turn_id) for row in store.list("s"))
     assert (dead.state, dead.error_class, dead.partial_text) == ("failed", "AnswerInterrupted", "两")
@@ -99,13 +98,20 @@ def test_turns_left_running_by_a_dead_process_are_failed(tmp_path: Path) -> None
     assert own == mine
 
 
-def test_a_later_process_with_the_same_number_is_not_taken_for_the_owner(tmp_path: Path) -> None:
-    path = tmp_path / "turns.db"
-    store = TurnStore(path)
+def test_a_later_process_with_the_same_number_is_not_taken_for_the_owner(places: Places) -> None:
+    store = TurnStore(places("turns"))
     turn = store.add("q", session="s", language="en")
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE turn SET owner = substr(owner, 1, instr(owner, '@')) || '12.00'")
-    connection.commit()
-    connection.close()
+    pid, _, *machine = places.ask("turns", "SELECT owner FROM turn")[0][0].split("@")
+    places.ask("turns", "UPDATE turn SET owner = ?", ("@".join([pid, "12.00", *machine]),))
     assert store.fail_abandoned() == 1
     assert store.get(turn.turn_id).state == "failed"
+
+
+def test_a_turn_of_another_machine_counts_as_abandoned_after_an_hour(places: Places) -> None:
+    store = TurnStore(places("turns"))
+    old, new = (store.add("q", session="s", language="en") for _ in range(2))
+    places.ask("turns", "UPDATE turn SET owner = '1@12.00@elsewhere'")
+    places.ask("turns", "UPDATE turn SET created_at = ? WHERE turn_id = ?", ("2026-01-01T00:00:00+00:00", old.turn_id))
+    assert store.fail_abandoned() == 1
+    assert store.get(old.turn_id).state == "failed"
+    assert store.get(new.turn_id).running

@@ -13,6 +13,7 @@ from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_store import Turn, TurnStore
 from rag.storage.turn_times import TurnTimes, TurnTimesTable
 from tests.rag.storage.test_turn_store import ANSWER
+from tests.support.places import Places
 
 SPANS = (SpanTime("embed", 5.0), SpanTime("search", 12.0), SpanTime("pack", 3.0), SpanTime("answer", 900.0))
 
@@ -23,8 +24,8 @@ def add(store: TurnStore, times: TurnTimes | None, **changes: object) -> Turn:
     return turn
 
 
-def test_spans_are_read_by_stage_with_the_time_until_evidence(tmp_path: Path) -> None:
-    store, times = TurnStore(tmp_path / "turns.db"), TurnTimesTable(tmp_path / "turns.db")
+def test_spans_are_read_by_stage_with_the_time_until_evidence(places: Places) -> None:
+    store, times = TurnStore(places("turns")), TurnTimesTable(places("turns"))
     add(store, TurnTimes(SPANS, generated_tokens=40, generation_ms=2000.0))
     add(store, TurnTimes((SpanTime("search", 30.0),)), state="stopped")
     add(store, TurnTimes(), state="failed")
@@ -39,8 +40,8 @@ def test_spans_are_read_by_stage_with_the_time_until_evidence(tmp_path: Path) ->
     assert times.failed_without_evidence() == 1
 
 
-def test_a_window_leaves_out_what_was_asked_before_it(tmp_path: Path) -> None:
-    store, times = TurnStore(tmp_path / "turns.db"), TurnTimesTable(tmp_path / "turns.db")
+def test_a_window_leaves_out_what_was_asked_before_it(places: Places) -> None:
+    store, times = TurnStore(places("turns")), TurnTimesTable(places("turns"))
     add(store, TurnTimes(SPANS), created_at=datetime(2026, 1, 1, tzinfo=UTC))
     add(store, TurnTimes(), state="failed", created_at=datetime(2026, 1, 1, tzinfo=UTC))
     add(store, TurnTimes((SpanTime("embed", 7.0),)))
@@ -51,16 +52,16 @@ def test_a_window_leaves_out_what_was_asked_before_it(tmp_path: Path) -> None:
     assert times.durations_ms("embed", datetime.now(UTC) + timedelta(hours=1)) == []
 
 
-def test_writing_a_turn_twice_counts_it_once(tmp_path: Path) -> None:
-    store, times = TurnStore(tmp_path / "turns.db"), TurnTimesTable(tmp_path / "turns.db")
+def test_writing_a_turn_twice_counts_it_once(places: Places) -> None:
+    store, times = TurnStore(places("turns")), TurnTimesTable(places("turns"))
     turn = add(store, TurnTimes(SPANS))
     store.update(replace(turn, state="done"), TurnTimes(SPANS[:1]))
     assert times.durations_ms("embed") == [5.0]
     assert times.durations_ms("answer") == []
 
 
-def test_only_new_spans_are_read_again(tmp_path: Path) -> None:
-    store, times = TurnStore(tmp_path / "turns.db"), TurnTimesTable(tmp_path / "turns.db")
+def test_only_new_spans_are_read_again(places: Places) -> None:
+    store, times = TurnStore(places("turns")), TurnTimesTable(places("turns"))
     add(store, TurnTimes(SPANS[:1]))
     first = list(times.spans_after(0))
     assert [row[1:] for row in first] == [("embed", 5.0), ("evidence", 5.0)]

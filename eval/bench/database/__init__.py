@@ -1,0 +1,1 @@
+"""How much slower what people do is on a server than in files."""

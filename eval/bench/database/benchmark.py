@@ -1,0 +1,144 @@
+"""Times what the desk does with turns, in files and on a PostgreSQL server, alternately and with the same rows."""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from rag.errors import DatabaseNotEmpty
+from rag.schema import Answer, Evidence, SpanTime
+from rag.settings import DatabasePlace, ServerDatabase
+from rag.storage.turn_erasure import TurnErasure
+from rag.storage.turn_store import Turn, TurnStore
+from rag.storage.turn_times import TurnTimes
+
+HISTORY_RATIO = 1.5
+"""The bar: how many times longer than in a file the 99th percentile of a page of the history may take on a server."""
+
+_PAGE_TURNS = 30  # as the desk shows
+_PEOPLE = 20
+_STAGES = ("embed", "search", "rerank", "pack", "answer", "ground", "total")
+_AT_ONCE = 500
+
+_ANSWER = Answer("It is two years from the day of delivery. " * 20, "en", False, "", (), (), (), "none", True, 1)
+_EVIDENCE = tuple(
+    Evidence(number, f"en/{number}.md", f"/k/en/{number}.md", "Warranty", (), "Two years. " * 50, 0, 550, 0, 550, "en")
+    for number in range(1, 9)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds of one kind of work in both places."""
+
+    work: str
+    file_p50: float
+    file_p99: float
+    server_p50: float
+    server_p99: float
+
+    @property
+    def p99_ratio(self) -> float:
+        """How many times longer the 99th percentile is on the server."""
+        return self.server_p99 / self.file_p99
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, ready for ``json.dumps``."""
+        return asdict(self) | {"p99_ratio": round(self.p99_ratio, 2)}
+
+
+def compare_places(
+    folder: Path, server: ServerDatabase, turns: int, pages: int, seed: int, told: Callable[[], object]
+) -> list[Times]:
+    """Write so many ``turns`` to a new file and to a server, then read so many ``pages``, a page of each in turn.
+
+    The server's turns are deleted afterwards.  Raises ``DatabaseNotEmpty`` where it has some already.
+    """
+    with ExitStack() as opened:
+        file = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=folder))) / "turns.db"
+        stores = [opened.enter_context(TurnStore(place)) for place in (file, server)]
+        if stores[1].list(None, limit=1):
+            raise DatabaseNotEmpty(place="the server's database")
+        opened.enter_context(_deleted_afterwards(server))
+        writing = [_written(stores, number, told) for number in range(turns)]
+        reading = _read(stores, [row[2] for row in writing], pages, random.Random(seed), told)
+    added = _times("add a turn", [row[0] for row in writing])
+    ended = _times("write its answer", [row[1] for row in writing])
+    return [*reading, added, ended]
+
+
+Pair = tuple[float, float]
+
+
+def _written(stores: list[TurnStore], number: int, told: Callable[[], object]) -> tuple[Pair, Pair, list[Turn]]:
+    """Add a turn and its answer to both stores; return the seconds of both steps, and the turns."""
+    added: list[float] = []
+    ended: list[float] = []
+    turns: list[Turn] = []
+    times = TurnTimes(tuple(SpanTime(stage, 1.5) for stage in _STAGES), 60, 900.0)
+    for store in stores:
+        began = time.perf_counter()
+        turn = store.add(f"How long is the warranty of model {number}?", session=_person(number), language="en")
+        between = time.perf_counter()
+        store.update(replace(turn, state="done", evidence=_EVIDENCE, answer=_ANSWER), times)
+        ended.append(time.perf_counter() - between)
+        added.append(between - began)
+        turns.append(turn)
+    told()
+    return (added[0], added[1]), (ended[0], ended[1]), turns
+
+
+def _read(
+    stores: list[TurnStore], turns: list[list[Turn]], pages: int, chance: random.Random, told: Callable[[], object]
+) -> list[Times]:
+    """Read pages, found pages and single turns."""
+    works: dict[str, list[Pair]] = {}
+    for _ in range(pages):
+        offset, number = chance.randrange(max(1, len(turns) - _PAGE_TURNS)), chance.randrange(len(turns))
+        seconds = [_page_seconds(store, turns[number][one].turn_id, offset, number) for one, store in enumerate(stores)]
+        for work in seconds[0]:
+            works.setdefault(work, []).append((seconds[0][work], seconds[1][work]))
+        told()
+    return [_times(work, pairs) for work, pairs in works.items()]
+
+
+def _page_seconds(store: TurnStore, turn_id: str, offset: int, number: int) -> dict[str, float]:
+    calls: dict[str, Callable[[], object]] = {
+        "page of the history": lambda: store.list(None, limit=_PAGE_TURNS, offset=offset),
+        "page of one's own": lambda: store.list(_person(number), limit=_PAGE_TURNS),
+        "search": lambda: store.list(None, limit=_PAGE_TURNS, containing=f"MODEL {number}?"),
+        "open a turn": lambda: store.get(turn_id),
+    }
+    seconds = {}
+    for work, call in calls.items():
+        began = time.perf_counter()
+        call()
+        seconds[work] = time.perf_counter() - began
+    return seconds
+
+
+def _person(number: int) -> str:
+    return f"person {number % _PEOPLE}"
+
+
+def _times(work: str, seconds: list[Pair]) -> Times:
+    values = [np.percentile([1000 * pair[one] for pair in seconds], [50, 99]) for one in (0, 1)]
+    (file_p50, file_p99), (server_p50, server_p99) = [[round(float(value), 3) for value in two] for two in values]
+    return Times(work, file_p50, file_p99, server_p50, server_p99)
+
+
+@contextmanager
+def _deleted_afterwards(place: DatabasePlace) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with TurnErasure(place) as erasure:
+            turn_ids = [turn.turn_id for turn in erasure.all()]
+            for first in range(0, len(turn_ids), _AT_ONCE):
+                erasure.delete(turn_ids[first : first + _AT_ONCE])
+            erasure.settle()
