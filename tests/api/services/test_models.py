@@ -106,6 +106,7 @@ CALLS: dict[str, Callable[[ModelService], object]] = {
     "stop_job": lambda desk: desk.stop_job(1),
     "questions": lambda desk: desk.questions(),
     "calibrations": lambda desk: desk.calibrations(),
+    "tunings": lambda desk: desk.tunings(),
     "calibrate": lambda desk: desk.calibrate(R1, (1,), (4096,), limit=0, minutes=1),
     "choose_winner": lambda desk: desk.choose_winner("monday"),
     "calibrating": lambda desk: desk.calibrating(),
