@@ -310,6 +310,7 @@ class Pipeline:
             cancelled=options.cancelled or threading.Event(),
             nearest_document=next((one.chunk.document_id for one in retrieval.chunks), ""),
             third_language=third,
+            thought_by_itself=options.think is None and self.parts.settings.thinking == "auto",
         )
         request.check_cancelled()
         return request, retrieval

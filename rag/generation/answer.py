@@ -102,6 +102,8 @@ class AnswerRequest:
     ``previous`` is the question before it, where it may lean on that one; else empty.  ``nearest_document`` is the id
     of the document that was found first, also where its rule holds at another time.  ``third_language`` is the
     customer's where that is neither Chinese nor English: the prompt is then English, and the reply in the customer's.
+    ``thought_by_itself``: nobody asked for the thought but the question, so a stand-in, which was not trained to think,
+    goes without (docs/quality.md).
     """
 
     question: str
@@ -115,6 +117,7 @@ class AnswerRequest:
     previous: str = ""
     nearest_document: str = ""
     third_language: str = ""
+    thought_by_itself: bool = False
 
     @property
     def reply_language(self) -> str:
@@ -161,6 +164,8 @@ def generate_answer(
 
     Closing the iterator frees the model.  Raises what the generator raises.
     """
+    if request.thought_by_itself and generator.stand_in:
+        request = replace(request, think=False)
     clock = GenerationClock()
     author = _Author(generator.model, generator.stand_in)
     budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)

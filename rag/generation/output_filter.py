@@ -39,6 +39,7 @@ _PLAIN_REPLIES = frozenset("yes no sure ok okay correct right 是的 不是 可�
 _RECITED_TERMS = 7
 """Terms in a row that a reply and the prompt have in common by chance now and then, and more hardly ever."""
 _PUT_INTO_ITS_MOUTH = 0.8
+_EMPTY_LINES = re.compile(r"\n(?:[ \t]*+\n){2,}+")
 
 
 def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
@@ -58,16 +59,16 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
 
 
 def without_spans(text: str, spans: Sequence[TextSpan]) -> str:
-    """Return a text without some stretches of it, in ascending order, and without blanks at its ends.
+    r"""Return a text without some stretches of it, in ascending order, and without blanks at its ends.
 
-    >>> without_spans("One. Two. Three.", [TextSpan(5, 9)])
-    'One.  Three.'
+    >>> without_spans("One. Two. Three.", [TextSpan(5, 9)]), without_spans("One.\n\nTwo.\n\nThree.", [TextSpan(6, 10)])
+    ('One.  Three.', 'One.\n\nThree.')
     """
     kept, position = [], 0
     for span in spans:
         kept.append(text[position : span.start])
         position = span.end
-    return "".join((*kept, text[position:])).strip()
+    return _EMPTY_LINES.sub("\n\n", "".join((*kept, text[position:]))).strip()
 
 
 def links_in(text: str) -> frozenset[str]:

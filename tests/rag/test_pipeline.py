@@ -174,17 +174,22 @@ def test_thinking_is_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "question", "thinks"),
+    ("setting", "question", "stand_in", "thinks"),
     [
-        ("off", "How long, and what does it cost?", False),
-        ("on", "How long?", True),
-        ("auto", "How long?", False),
-        ("auto", "How long, and what does it cost?", True),
+        ("off", "How long, and what does it cost?", False, False),
+        ("on", "How long?", True, True),
+        ("auto", "How long?", False, False),
+        ("auto", "How long, and what does it cost?", False, True),
+        ("auto", "How long, and what does it cost?", True, False),
     ],
 )
-def test_the_setting_decides_about_thinking(tmp_path: Path, setting: str, question: str, thinks: bool) -> None:
+def test_the_setting_decides_about_thinking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, question: str, *, stand_in: bool, thinks: bool
+) -> None:
+    monkeypatch.setattr(ScriptedGenerator, "stand_in", stand_in)
     desk = Desk(tmp_path, says(GeneratedThinking("Look."), "You have 30 days."), thinking=setting)
     assert bool(desk.pipeline.answer(question).thinking) is thinks
+    assert desk.pipeline.answer(question, think=True).thinking == "Look.", "whoever asks for a thought gets one"
 
 
 @pytest.mark.parametrize(("question", "part"), [("Do you sell cars?", "“Returns”"), ("卖汽车吗？", "《退款》")])
