@@ -85,11 +85,8 @@ def copy_to_files(settings: Settings, tell: Tell) -> tuple[CopiedTable, ...]:
         if path.exists():
             raise DatabaseNotEmpty(place=path)
     pool = postgres.pool_of(settings.database_url)
-    for place in (settings.people_database, settings.turns_database):
-        if isinstance(place, ServerDatabase):
-            open_database(
-                place, PEOPLE_MIGRATIONS if place.name == "people" else TURN_MIGRATIONS
-            ).version()  # brings its tables up to date
+    for name, migrations in _MIGRATIONS.items():
+        open_database(ServerDatabase(name, settings.database_url), migrations).version()  # brings tables up to date
     workplace = settings.data_dir / _WORKPLACE
     copied: list[CopiedTable] = []
     with storage_errors(settings.data_dir):
@@ -149,9 +146,10 @@ def _copy(name: Name, table: str, source: Any, target: Any, tell: Tell) -> Copie
 
 def _rows(connection: Any, table: str, columns: Sequence[str]) -> Iterator[Sequence[object]]:  # noqa: ANN401
     """Yield the rows of a table, of a file's connection or a server's ``Lease``, as a server can store them."""
+    storable = _postgres().storable
     select = f"SELECT {', '.join(columns)} FROM {table}{' ORDER BY rowid' if table == _NUMBERED else ''}"
     for row in connection.execute(select) if is_sqlite(connection) else connection.each(select):
-        yield [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row]
+        yield storable(row)
 
 
 def _columns(file: Connection, table: str) -> list[str]:

@@ -214,6 +214,11 @@ class Evidence:
         """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
         return self.audience == "public" and self.is_in_force
 
+    @property
+    def sent_text(self) -> str:
+        """What the model reads of it, a line for each span; empty where it reads nothing."""
+        return "\n".join(map(self.words, self.sent))
+
     def words(self, span: TextSpan) -> str:
         """Return the text of a span of the document inside this passage."""
         return self.text[span.start - self.start : span.end - self.start]

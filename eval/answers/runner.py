@@ -98,7 +98,7 @@ def ask(
     except _ONE_QUESTION_ONLY as raised:
         error = type(raised).__name__
     mark("total")
-    sent = "\n".join(passage.words(span) for passage in evidence for span in passage.sent)
+    sent = "\n".join(passage.sent_text for passage in evidence if passage.sent)
     return Record(
         question_id=question.question_id,
         answer=answer,

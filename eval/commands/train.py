@@ -156,7 +156,7 @@ def _tell(tuning: Tuning, prepared: Prepared, console: Console, language: Langua
     words = translate("eval_train.prepared", language, training=training, measuring=measuring, **counts)
     print_line(console, words)
     if prepared.left_out:
-        comma = {"en": ", ", "zh": "、"}[language]
+        comma = translate("ui.list_comma", language)
         reasons = [translate(f"eval_train.left_{name}", language, n=n) for name, n in prepared.left_out.items()]
         print_line(console, translate("eval_train.left_out", language, said=comma.join(reasons)))
 

@@ -187,7 +187,7 @@ class _Asking:
         return replace(
             self.record,
             shown=passages(evidence, lambda one: one.text),
-            sent=passages([one for one in evidence if one.sent], _sent),
+            sent=passages([one for one in evidence if one.sent], lambda one: one.sent_text),
             best=passages(best, _quoted),
             quoted=passages([one for one in evidence if one.quoted], _quoted),
             answerable=event.answerable,
@@ -208,10 +208,6 @@ def _prompt(case: DeskCase, evidence: Sequence[Evidence]) -> str:
 
 def _quoted(passage: Evidence) -> str:
     return "\n".join(line.text for line in quoted_lines(passage))
-
-
-def _sent(passage: Evidence) -> str:
-    return "\n".join(passage.words(span) for span in passage.sent)
 
 
 def _withheld(passage: Evidence) -> list[str]:

@@ -108,7 +108,7 @@ class ExampleMaker:
     def _unanswerable(self, one: TrainingCase) -> Example:
         """Return an example whose passages do not hold the answer: the case's own documents are taken away."""
         request = self._request(one.case, self._without | self._documents(one.documents))
-        if one.case.has_facts and holds_facts(one.case, sent_text(request.evidence)):
+        if one.case.has_facts and holds_facts(one.case, "\n".join(p.sent_text for p in request.evidence if p.sent)):
             raise NoExampleError("said_elsewhere")
         return self._example(one.case, request, not_found_sentence(request.language), answerable=False)
 
@@ -163,11 +163,6 @@ def is_sentence(text: str, language: Language) -> bool:
     """
     words = len(text.split()) if language == "en" else len("".join(text.split()))
     return words >= _FEWEST_WORDS[language] and text.rstrip().rstrip(_CLOSING)[-1:] in tuple(_ENDS[language])
-
-
-def sent_text(evidence: Sequence[Evidence]) -> str:
-    """Return what a model reads of the passages."""
-    return "\n".join(passage.words(span) for passage in evidence for span in passage.sent)
 
 
 def _quoted(case: DeskCase, request: AnswerRequest) -> str:

@@ -210,7 +210,7 @@ def remarks(findings: Findings, language: Language) -> list[str]:
     if findings.kept:
         found.append(translate("eval_train.kept", language, name=findings.tuned))
     else:
-        comma = {"en": ", ", "zh": "、"}[language]
+        comma = translate("ui.list_comma", language)
         why = comma.join(translate(f"eval_train.because_{reason}", language) for reason in findings.reasons)
         found.append(translate("eval_train.removed", language, name=findings.tuned, why=why))
     for what, values in findings.others.items():

@@ -148,12 +148,12 @@ class RankedSentences:
         self._codes = stated_figures(question).codes
         whole = self._ranked(question, AskedPart(likeness, range(len(evidence))))
         of_parts = [self._ranked(question, part) for part in parts]
-        self._scores, shares = whole.scores, [whole.shares]
+        self._scores = whole.scores
         if of_parts:
             best_of_parts = np.max([one.scores for one in of_parts], axis=0)
             self._scores = _WHOLE_WEIGHT * whole.scores + (1 - _WHOLE_WEIGHT) * best_of_parts
-            shares = [_WHOLE_TIMES * whole.shares, *(one.shares for one in of_parts)]
-        self._shares = np.concatenate(shares, axis=1) / (len(of_parts) + (_WHOLE_TIMES if of_parts else 1))
+        shares = [_WHOLE_TIMES * whole.shares, *(one.shares for one in of_parts)]
+        self._shares = np.concatenate(shares, axis=1) / (_WHOLE_TIMES + len(of_parts))
         self._order = _best_first(self._sentences, self._scores)
 
     def to_send(self, budget_tokens: int) -> Spans:

@@ -209,7 +209,7 @@ def _is_long(text: str) -> bool:
 
 MOST_PARTS = 4
 _SHORTEST_CHARACTERS = 4
-_QUESTION_MARKS = "?？"
+_QUESTION_MARKS = ("?", "？")
 _AROUND = " \t,，。"
 _ENGLISH_ASKS = (
     r"(?:(?:(?:after|at|by|for|from|in|of|on|through|to|under|until|up to|with|within)\s++)?+"
@@ -279,6 +279,6 @@ def _clauses(question: str) -> Iterator[TextSpan]:
 
 def _asks(question: str, clause: TextSpan) -> bool:
     text = question[clause.start : clause.end]
-    if question[clause.end :].lstrip()[:1] in tuple(_QUESTION_MARKS):
+    if question[clause.end :].lstrip().startswith(_QUESTION_MARKS):
         return _COURTESY.fullmatch(text) is None
     return _CHINESE_ASKS.search(text) is not None or _CLAUSE_ASKS.match(text) is not None

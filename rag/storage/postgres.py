@@ -10,7 +10,7 @@ Stores speak SQLite's SQL, see ``connection.py``.  What differs is dealt with he
     WITHOUT ROWID                             nothing
     instr, json_extract, json_each, ...       functions of the same names                ``_FUNCTIONS``
     triggers with RAISE                       a trigger function                         ``append_only_on_server``
-    NUL characters in text                    refused, so U+FFFD is kept instead         ``_storable``
+    NUL characters in text                    refused, so U+FFFD is kept instead         ``storable``
     sums of integers                          numeric, loaded as int                     ``_NumberLoader``
     one writer at a time (BEGIN IMMEDIATE)    a row of ``database_state`` that each transaction changes first
     PRAGMA user_version, data_version         ``database_state.migrations``, ``.changes``
@@ -257,12 +257,12 @@ class Lease:
 
     def execute(self, statement: str, values: Values = (), /) -> psycopg.Cursor[Any]:
         """Do one statement of SQLite's."""
-        return self.ask(translated(statement), _storable(values))
+        return self.ask(translated(statement), storable(values))
 
     def executemany(self, statement: str, values: Iterable[Values], /) -> psycopg.Cursor[Any]:
         """Do one statement of SQLite's for each of several sets of values."""
         cursor = self.connection.cursor()
-        cursor.executemany(translated(statement), [_storable(each) for each in values])
+        cursor.executemany(translated(statement), [storable(each) for each in values])
         return cursor
 
     def ask(self, statement: str, values: Values = ()) -> psycopg.Cursor[Any]:
@@ -310,7 +310,7 @@ class Lease:
         """Yield the rows that a statement of SQLite's finds, some hundred at a time, within a transaction."""
         with self.connection.cursor(name="streamed") as cursor:
             cursor.itersize = _ROWS_AT_ONCE
-            cursor.execute(translated(statement), _storable(values))
+            cursor.execute(translated(statement), storable(values))
             yield from cursor
 
     def number_after_the_last(self) -> None:
@@ -512,7 +512,8 @@ class _NumberLoader(Loader):
         return float(text) if "." in text else int(text)
 
 
-def _storable(values: Values) -> Values:
+def storable(values: Values) -> Values:
+    """Return values as the server can keep them: it takes no NUL characters."""
     if isinstance(values, Mapping):
         return {name: _without_nul(value) for name, value in values.items()}
     return [_without_nul(value) for value in values]

@@ -102,15 +102,20 @@ def write_vision_model(path: Path) -> Path:
     writer.add_token_merges(["t h"])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
+    _write_weights(writer, _vision_shapes(len(tokens)), 0.2)
+    return path
+
+
+def _write_weights(writer: gguf.GGUFWriter, shapes: dict[str, tuple[int, ...]], deviation: float) -> None:
+    """Draw the weights, and write the file."""
     chance = np.random.default_rng(0)
-    for name, shape in _vision_shapes(len(tokens)).items():
-        weight = np.ones(shape) if name.endswith("norm.weight") else chance.normal(0, 0.2, shape)
+    for name, shape in shapes.items():
+        weight = np.ones(shape) if name.endswith("norm.weight") else chance.normal(0, deviation, shape)
         writer.add_tensor(name, weight.astype(np.float32 if len(shape) == 1 else np.float16))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
 
 
 _VISION_COUNTS = {
@@ -186,14 +191,7 @@ def write_tunable_model(path: Path, architecture: str = "qwen2", **changes: str)
     writer.add_chat_template({"qwen2": "<|im_start|>", "llama": "<｜Assistant｜>"}[architecture])
     for key, value in changes.items():
         writer.add_string(key.replace("__", "."), value)
-    chance = np.random.default_rng(0)
-    for name, shape in _tunable_shapes(normal + len(marks), architecture).items():
-        weight = np.ones(shape) if name.endswith("norm.weight") else chance.normal(0, 0.15, shape)
-        writer.add_tensor(name, weight.astype(np.float32 if len(shape) == 1 else np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    _write_weights(writer, _tunable_shapes(normal + len(marks), architecture), 0.15)
     return path
 
 

@@ -131,7 +131,7 @@ def detail_cards(details: Sequence[NewDetail], language: Language) -> list[Card]
 
 def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
     """Return a sentence for each group of articles that say the same, or nearly."""
-    comma = "、" if language == "zh" else ", "
+    comma = translate("ui.list_comma", language)
     same = [translate("ui.kb_same", language, names=comma.join(names)) for names in duplicates.same]
     near = [
         translate(
