@@ -87,6 +87,8 @@ environment:
 environment-dev:
 	@$(PYTHON) rag/setup/environment.py dev
 
+# On a port of their own: an Ollama that runs on the usual one would be used as it is, and the tests start theirs.
+setup-test: export ANSWERDESK_OLLAMA_HOST = 127.0.0.1:11435
 setup-test: environment-dev
 	@$(BIN)/python -m rag.setup ollama
 	@$(BIN)/python -m rag.setup model stand-in:0.5b

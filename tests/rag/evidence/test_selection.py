@@ -211,6 +211,28 @@ def test_a_code_is_answered_by_the_sentences_that_have_it() -> None:
     assert words == "E09 means a stuck brush."
 
 
+def test_the_model_does_not_read_what_stands_under_other_codes() -> None:
+    codes = "## E05\n\nIt means the brush turns.\n\n## E09\n\nIt means a stuck brush."
+    text = f"{LONG}\n\n{codes}\n\n## Care\n\nIt means work."
+    passages = [passage(text)]
+
+    def sent(question: str) -> str:
+        ((*spans,),) = RankedSentences(passages, question, by_words("means"), count_tokens).to_send(500)
+        return " ".join(passages[0].words(span) for span in spans)
+
+    assert "stuck brush" in sent("robot says E09")
+    assert "turns" not in sent("robot says E09")
+    assert "work" in sent("robot says E09")
+    assert "turns" in sent("robot says E05 or E09")
+    assert "turns" in sent("robot says E11")  # which is not there
+
+
+def test_other_codes_are_left_out_of_a_short_passage_that_would_go_whole() -> None:
+    passages = [passage("E05 means a turning brush. E09 means a stuck brush.")]
+    (sent,) = RankedSentences(passages, "robot says E09", by_words("brush"), count_tokens).to_send(500)
+    assert [passages[0].words(span) for span in sent] == ["E09 means a stuck brush."]
+
+
 def test_a_rare_code_weighs_more_than_a_name_that_is_everywhere() -> None:
     about_k2 = passage("The K2 kettle boils. The K2 kettle is red. The K2 kettle has a free repair. " + LONG)
     codes = passage(LONG + "E09 means a stuck brush. " + LONG)
