@@ -73,6 +73,9 @@ class Embedder(Protocol):
     def count_tokens(self, text: str) -> int:
         """Return how many of the embedder's tokens the text has, without special tokens."""
 
+    def is_word(self, word: str) -> bool:
+        """Tell whether a word in small letters is surely one, whatever the knowledge base has: no typing error."""
+
 
 class Reranker(Protocol):
     """Reads a question and a passage together, and says how well the one answers the other.

@@ -85,6 +85,11 @@ class HashEmbedder:
         """Count words and ideographs."""
         return len(_WORD_OR_IDEOGRAPH.findall(text))
 
+    def is_word(self, word: str) -> bool:
+        """Know no word."""
+        del word
+        return False
+
     def _tokens(self, text: str) -> NDArray[np.int32]:
         """Return a number in [0, 2**31) for each word."""
         words = [word.lower().encode() for word in _WORD_OR_IDEOGRAPH.findall(text)]

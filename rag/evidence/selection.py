@@ -27,7 +27,7 @@ from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
-from rag.text.statements import content_words, stated_figures
+from rag.text.statements import content_words, named_codes, stated_figures
 
 SentenceLikeness = Callable[[Evidence, Sequence[TextSpan]], Likeness | None]
 """Says how well sentences of a passage, spans of its document, answer to the question; None where it cannot."""
@@ -145,7 +145,7 @@ class RankedSentences:
         self._sentences = _read(evidence)
         self._needed = [_with_needs(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
-        self._codes = stated_figures(question).codes
+        self._codes = named_codes(question)
         self._of_other_codes = self._naming_only_other_codes() if self._codes else frozenset[int]()
         whole = self._ranked(question, AskedPart(likeness, range(len(evidence))))
         of_parts = [self._ranked(question, part) for part in parts]
@@ -177,7 +177,7 @@ class RankedSentences:
         passage that with it answer most.  Where sentences have a code that the question names, those that have only
         another are about something else, and left out.
         """
-        codes = [self._said(place).codes if self._codes else frozenset() for place in range(len(self._sentences))]
+        codes = [named_codes(one.text) if self._codes else frozenset[str]() for one in self._sentences]
         scores = self._scores + self._code_weights(codes)
         named = {place for place in self._order if codes[place] & self._codes}
         quotable = [
@@ -197,7 +197,10 @@ class RankedSentences:
 
     def _naming_only_other_codes(self) -> frozenset[int]:
         """Return the sentences that name codes, they or what they need, but none of the question's; none if all do."""
-        about = [frozenset[str]().union(*(self._said(one).codes for one in needed)) for needed in self._needed]
+        about = [
+            frozenset[str]().union(*(named_codes(self._sentences[one].text) for one in needed))
+            for needed in self._needed
+        ]
         others = frozenset(place for place, codes in enumerate(about) if codes and not codes & self._codes)
         return others if any(codes & self._codes for codes in about) else frozenset()
 

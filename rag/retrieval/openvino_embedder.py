@@ -138,6 +138,10 @@ class OpenVinoEmbedder:
         """Return how many tokens the text has, without prefix and special tokens."""
         return self._tokens.count(text)
 
+    def is_word(self, word: str) -> bool:
+        """Tell whether a word in small letters is one of its tokens."""
+        return self.count_tokens(word) == 1
+
     def states(self, texts: Sequence[str]) -> list[FloatMatrix]:
         """Return the last hidden states of passages, float32 [tokens, dimension], as the model gives them."""
         return [rows for _, rows in self._encode_passages(texts, lambda _, rows: rows.copy())]

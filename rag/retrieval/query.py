@@ -3,6 +3,9 @@
 A question is worded for the search: typing errors are mended, and a team's own synonyms stand beside.  Typing errors in
 Latin words are corrected to index words one keystroke away.  The index knows its terms by hashes only, so the words
 that are one keystroke away are made and looked up: some hundred hashes for a word, whatever the size of the vocabulary.
+A word that is one of the embedder's tokens is no typing error: of 212 customers' texts over three companies' pages the
+document is among the first five for 172 where all unknown words are corrected, for 173 so, for 174 without (17 of them
+have typing errors).
 Figures are never changed: E-1025 is another error than E-1024.  A glossary is a file of sets, one a line, its words
 separated by commas, in both languages if need be:
 
@@ -151,10 +154,12 @@ Frequencies = Callable[[Sequence[str]], Sequence[int]]
 """In how many passages each of some terms is.  All of a word's are asked for at once: some hundred searches."""
 
 
-def corrected(text: str, frequencies: Frequencies) -> str:
+def corrected(text: str, frequencies: Frequencies, is_word: Callable[[str], bool] = lambda word: False) -> str:
     """Return the text with each unknown word of five letters and more as the known word that is nearest, if one is.
 
-    Of several known ones the most frequent is taken; a swap of neighbours goes before another keystroke.
+    Of several known ones the most frequent is taken; a swap of neighbours goes before another keystroke.  What
+    ``is_word``, of the words in small letters, is none of the knowledge base's and no typing error either: who was
+    "broke" in "spring" does not mean "broken" and "string".
 
     >>> known = {"refund": 3, "kettle": 1}
     >>> corrected("Refudn for the ketle", lambda terms: [known.get(term, 0) for term in terms])
@@ -166,7 +171,7 @@ def corrected(text: str, frequencies: Frequencies) -> str:
     def nearest(match: re.Match[str]) -> str:
         word = match.group().lower()
         before = text[match.start() - 1 : match.start()]
-        if (before.isalnum() and before.isascii()) or known[word] or terms(word) != [word]:
+        if (before.isalnum() and before.isascii()) or known[word] or terms(word) != [word] or is_word(word):
             return match.group()
         return most_frequent([*_swaps(word)]) or most_frequent([*_edits(word)]) or match.group()
 
@@ -238,16 +243,25 @@ follow-ups (88 to 91 %) and less for new topics (76 to 73 %)."""
 _DIRECTION_SHARE = 0.5
 """How much of the direction of both questions together is added to the direction of the question's vector."""
 
+_BACKGROUND_SHARE, _BACKGROUND_DIRECTION = 0.5, 1.0
+"""The same of what a customer tells in the message that asks: "which one is right for it?" asks for nothing by itself.
+Of 38 customers' texts with a story, over three companies' pages, the document is found first for 21 and among 24 for
+34; 19 and 31 with the shares of an earlier question."""
+
 _ALONE_SHARE = 0.5
 """Of the question's tokens: half as they are by themselves, half as they are behind the earlier question."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question as it is searched, and what was said before it; ``previous`` is empty where it stands alone."""
+    """A question as it is searched, and what was said before it; ``previous`` is empty where it stands alone.
+
+    ``is_told_with_it``: that is what the same message tells, not an earlier question.
+    """
 
     wording: Wording
     previous: str = ""
+    is_told_with_it: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -258,7 +272,7 @@ class SearchRequest:
     def query(self, language: str, vectors: QueryVectors) -> Query:
         """Return the query, of the vectors of the ``texts``."""
         if self.previous:
-            return _in_both(self.wording, language, self.previous, vectors)
+            return _in_both(self, language, vectors)
         return Query.worded(self.wording, language, vectors)
 
 
@@ -273,8 +287,10 @@ def queries_of(asked: Sequence[SearchRequest], language: str, embedder: Embedder
     ]
 
 
-def _in_both(wording: Wording, language: str, previous: str, both: QueryVectors) -> Query:
+def _in_both(asked: SearchRequest, language: str, both: QueryVectors) -> Query:
     """Join the question alone and behind the one before it; alone where together they are too long."""
+    wording = asked.wording
+    share = _BACKGROUND_SHARE if asked.is_told_with_it else EARLIER_SHARE
     alone, behind = both.tokens
     count = len(alone.numbers)
     first = len(behind.numbers) - count
@@ -285,20 +301,20 @@ def _in_both(wording: Wording, language: str, previous: str, both: QueryVectors)
     tokens, shares = joined_tokens(
         (alone, _ALONE_SHARE),
         (own, 1 - _ALONE_SHARE),
-        (before, EARLIER_SHARE),
+        (before, share),
     )
     return Query(
         question=wording.question,
         language=language,
-        vector=_between(both.vectors),
-        terms=dict.fromkeys(terms(previous), EARLIER_SHARE) | wording.terms,
+        vector=_between(both.vectors, _BACKGROUND_DIRECTION if asked.is_told_with_it else _DIRECTION_SHARE),
+        terms=dict.fromkeys(terms(asked.previous), share) | wording.terms,
         tokens=tokens,
         shares=shares,
         wider=both.vectors[1:],
     )
 
 
-def _between(vectors: FloatMatrix) -> FloatMatrix:
-    """Return the direction between the two rows, nearer to the first, float32 [1, dimension] of length 1."""
-    row = vectors[0] + _DIRECTION_SHARE * vectors[1]
+def _between(vectors: FloatMatrix, share: float) -> FloatMatrix:
+    """Return the direction of the first row and a ``share`` of the second, float32 [1, dimension] of length 1."""
+    row = vectors[0] + share * vectors[1]
     return np.asarray(row / np.linalg.norm(row), dtype=np.float32)[np.newaxis]

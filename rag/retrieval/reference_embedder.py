@@ -59,6 +59,10 @@ class SentenceTransformersEmbedder:
         """Return how many tokens the text has, without prefix and special tokens."""
         return self._tokens.count(text)
 
+    def is_word(self, word: str) -> bool:
+        """Tell whether a word in small letters is one of its tokens."""
+        return self.count_tokens(word) == 1
+
     def _encode(
         self, texts: list[str], keep: Callable[[Sequence[int], FloatMatrix], _Tokens]
     ) -> tuple[FloatMatrix, tuple[_Tokens, ...]]:

@@ -149,7 +149,8 @@ class Retriever:
         for place, part in enumerate(parts):
             if len(part) < _MOST_OF_IT * len(question):  # what is most of a question is found by the whole of it
                 texts.append((part, before[place] if place == 0 or leans(part) else ""))
-        asked = [SearchRequest(self._wording(view, text, third), previous) for text, previous in texts]
+        told = (message.background, *parts)
+        asked = [SearchRequest(self._wording(view, text, third), said, said in told) for text, said in texts]
         whole, *others = queries_of(asked, third or language, self._embedder_of(view.model_id))
         standalone = in_context(whole.question, before[0] if leans(whole.question) else "")
         return SearchPlan(view, whole, tuple(others), standalone)
@@ -179,7 +180,8 @@ class Retriever:
 
     def _wording(self, view: GenerationView, question: str, third: str) -> Wording:
         """Return the wording; in a third language every word is unknown to the index, and none is a typing error."""
-        mended = question if third else corrected(question, view.lexical.frequencies)
+        is_word = self._embedder_of(view.model_id).is_word
+        mended = question if third else corrected(question, view.lexical.frequencies, is_word)
         return Wording(mended, self._glossary.alternatives(mended))
 
     def _current_view(self) -> GenerationView:

@@ -117,6 +117,10 @@ class SearchModelEmbedder:
             return len(self._model.tokenizer(text, add_special_tokens=False)["input_ids"])
         return self._tokens.count(text)
 
+    def is_word(self, word: str) -> bool:
+        """Tell whether a word in small letters is one of its tokens."""
+        return self.count_tokens(word) == 1
+
     def _encode_queries(self, texts: Sequence[str]) -> list[tuple[FloatMatrix, QueryTokens]]:
         keep = partial(query_tokens, centre=self._centre_or_zero())
         return self._encode(texts, self._model.encode_query, self._query_prompt, keep)

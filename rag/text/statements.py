@@ -15,8 +15,15 @@ from pathlib import Path
 
 from rag.text.characters import simplified
 from rag.text.markup import LIST_MARK
-from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, read_figures
+from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, fold, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
+
+_ERROR_NUMBER = re.compile(
+    r"(?:(?<![a-z])(?:error|fault|status)(?: code| number| no\.?)?|错误码?|故障码?|报错码?|代码|状态码)"
+    r"\s{0,2}[:#]?\s{0,2}(?P<after>\d{1,6})(?![a-z\d%]|[.,:]\d)"
+    r"|(?<![\d.,])(?P<before>\d{3,6})\s?(?:error(?![a-z])|错误|报错|故障)"
+)
+"""Of a folded text."""
 
 _STOP_WORDS = """
 a about after all also am an and any are as at be because been before being both but by can could did do does doing down
@@ -146,6 +153,17 @@ def read_statement(text: str) -> Statement:
 def stated_figures(text: str) -> Figures:
     """Return what a sentence or a passage states in figures: those of ``read_statement``, at a tenth of its time."""
     return read_figures(_body(text))
+
+
+@lru_cache(maxsize=4096)
+def named_codes(text: str) -> frozenset[str]:
+    """Return the codes that a text names, without hyphens, and the numbers by which it names errors.
+
+    >>> sorted(named_codes("Error 112: Disk is full, Error 1632: E-09")), sorted(named_codes("安装报 1603 错误"))
+    (['112', '1632', 'e09'], ['1603'])
+    """
+    numbered = (match["after"] or match["before"] for match in _ERROR_NUMBER.finditer(fold(text)))
+    return stated_figures(text).codes.union(numbered)
 
 
 def _body(text: str) -> str:

@@ -1,6 +1,6 @@
 """What is searched for a question: its wording, a team's own synonyms, and what it takes from the one before it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,16 @@ def test_the_earlier_question_counts_by_its_share() -> None:
     assert query.vector.shape == (1, 64)
     assert np.linalg.norm(query.vector) == pytest.approx(1)
     assert float(query.vector[0] @ alone) > float(query.vector[0] @ before)
+
+
+def test_what_the_same_message_tells_counts_more_than_an_earlier_question() -> None:
+    story, question = "my kettle leaks", "which one is right"
+    [told] = queries_of([SearchRequest(Wording(question), story, is_told_with_it=True)], "en", EMBEDDER)
+    earlier = in_both(question, "en", story)
+    assert told.terms["kettle"] > earlier.terms["kettle"]
+    assert told.shares[-1] > earlier.shares[-1]
+    [before] = EMBEDDER.embed_queries([story]).vectors
+    assert float(told.vector[0] @ before) > float(earlier.vector[0] @ before)
 
 
 class ShortEmbedder(HashEmbedder):
@@ -245,6 +255,17 @@ def frequencies(terms: Sequence[str]) -> list[int]:
 )
 def test_corrected(text: str, expected: str) -> None:
     assert corrected(text, frequencies) == expected
+
+
+def test_what_is_a_word_by_itself_is_no_typing_error() -> None:
+    counts = {"broken": 9, "string": 5}
+
+    def corrected_for(is_word: Callable[[str], bool]) -> str:
+        return corrected("Broke this spring", lambda words: [counts.get(word, 0) for word in words], is_word)
+
+    assert corrected_for(lambda word: False) == "broken this string"
+    assert corrected_for(lambda word: word == "spring") == "broken this spring"
+    assert corrected_for(lambda word: word in ("broke", "spring")) == "Broke this spring"
 
 
 def test_the_more_frequent_neighbour_is_taken_and_a_swap_goes_before() -> None:
