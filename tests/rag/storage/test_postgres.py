@@ -66,9 +66,10 @@ def output_of(process: "subprocess.Popen[str]") -> str:
 def test_every_table_is_known(shared: Places, name: str) -> None:
     from api.idempotency import MIGRATIONS
     from rag.people.tables import PEOPLE_MIGRATIONS
+    from rag.queue.queue_tables import QUEUE_MIGRATIONS
 
     lists: dict[str, tuple[SharedMigration, ...]] = {
-        "people": PEOPLE_MIGRATIONS, "turns": TURN_MIGRATIONS, "requests": MIGRATIONS,
+        "people": PEOPLE_MIGRATIONS, "turns": TURN_MIGRATIONS, "requests": MIGRATIONS, "queue": QUEUE_MIGRATIONS,
     }  # fmt: skip
     with closing(sqlite3.connect(":memory:")) as connection:
         for migration in lists[name]:
