@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator as GeneratorObject
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,12 +15,15 @@ import psycopg
 import pytest
 
 from rag.errors import DatabaseUnavailable
+from rag.generation.gateway import GenerationRequest, ModelGateway
+from rag.protocols import Generator
 from rag.queue.admission import Admission, Ticket, Wait
 from rag.queue.estimate import Work
 from rag.queue.queue_server import QueueOnServer
 from rag.queue.ticket_queue import TicketQueue, TicketRequest
 from rag.settings import ServerDatabase
 from rag.storage.postgres import pool_of
+from rag.testing import ScriptedGenerator
 from tests.rag.command import CHECKOUT
 from tests.support.places import Places
 from tests.support.postgres_server import PostgresServer
@@ -255,6 +259,22 @@ def test_a_server_that_stands_still_keeps_nobody_waiting_and_loses_no_answer(own
     until(lambda: _has_slot(here), seconds=30)
     assert (here.occupancy().running, here.occupancy().waiting) == (0, 0)
     here.close()
+
+
+def test_an_answer_that_is_being_written_is_whole_though_the_server_goes_away(own_postgres: PostgresServer) -> None:
+    gateway = ModelGateway(ScriptedGenerator(), queue_at(own_postgres.url(), slots=1))
+
+    def run(generator: Generator) -> GeneratorObject[str, None, str]:
+        own_postgres.stop()
+        yield "two "
+        return "two years"
+
+    assert gateway.result(GenerationRequest(run)) == "two years"
+    with pytest.raises(DatabaseUnavailable):
+        gateway.result(GenerationRequest(run))
+    own_postgres.start()
+    until(lambda: _has_slot(gateway.admission), seconds=30)
+    gateway.admission.close()
 
 
 def test_a_short_restart_is_not_noticed_by_who_waits(own_postgres: PostgresServer) -> None:
