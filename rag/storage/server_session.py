@@ -105,22 +105,20 @@ class ServerSession:
             except DatabaseUnavailable:
                 self._is_suspect = True
                 self._disconnect()
-                self._wait(_RETRY_SECONDS)
 
     def _is_well(self) -> bool:
         """Tell whether the connection is as it was; one that is not is found well, or made anew, or an error raised."""
+        if self._is_suspect:
+            self._wait(_RETRY_SECONDS)
         with self._lock:
-            connection = self._connection
+            connection, was_suspect = self._connection, self._is_suspect
+            self._is_suspect = False
             if connection is None or connection.is_lost:
                 self._connect()
-                self._is_suspect = False
                 return False
-        if not self._is_suspect:
-            return True
-        self._wait(_RETRY_SECONDS)
-        self._is_suspect = False
-        connection.execute("SELECT 1")
-        return False
+            if was_suspect:
+                connection.execute("SELECT 1")
+            return not was_suspect
 
     def _hear(self) -> None:
         connection = self._connection
@@ -139,7 +137,11 @@ class ServerSession:
 
     def _wait(self, seconds: float | None, connection: int | None = None) -> None:
         """Wait until somebody wakes this thread, something comes from the server, or time is over."""
-        ready, _, _ = select.select([self._woken, *([] if connection is None else [connection])], [], [], seconds)
+        waiting = select.poll()  # select() knows no descriptors beyond 1,023, and a desk may have more sockets
+        for descriptor in (self._woken, connection):
+            if descriptor is not None:
+                waiting.register(descriptor, select.POLLIN)
+        ready = dict(waiting.poll(None if seconds is None else seconds * 1000))
         if self._woken in ready:
             os.read(self._woken, 4096)
             if seconds is not None:  # what woke it will be seen at the next try
@@ -152,8 +154,12 @@ class ServerSession:
     def _connect(self) -> None:
         self._disconnect()
         connection = self._pool.session_connection(CHANNEL)
-        for name in self._members:
-            _take(connection, name)
+        try:
+            for name in self._members:
+                _take(connection, name)
+        except BaseException:
+            connection.close()
+            raise
         self._connection = connection
 
     def _disconnect(self) -> None:
