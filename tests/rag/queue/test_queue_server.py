@@ -187,9 +187,9 @@ def test_a_lost_session_costs_nobody_a_slot_or_a_place(shared: Places) -> None:
     running, second = here.ticket(TicketRequest(Work(), "lin")), here.ticket(TicketRequest(Work(), "lin"))
     third = other.ticket(TicketRequest(Work(), "mia"))
     with psycopg.connect(shared.url, autocommit=True) as server:
-        listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%hashtextextended%'"
+        sessions = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
         for _ in range(5):
-            server.execute(listening + " AND pid <> pg_backend_pid()")
+            server.execute(f"SELECT pg_terminate_backend(pid) FROM ({sessions}) AS session")
             server.execute("DELETE FROM ticket")  # as one who took them for dead would
             time.sleep(0.5)
             until(lambda: other.occupancy().running == 1)
