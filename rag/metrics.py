@@ -99,7 +99,7 @@ class DeskCollector:
         occupancy = self._admission.occupancy()
         for name, meaning, value in (
             ("answerdesk_slots", "Answers that may be generated at once.", occupancy.slots),
-            ("answerdesk_slots_busy", "Answers being generated, of all programs of this machine.", occupancy.running),
+            ("answerdesk_slots_busy", "Answers being generated, of all programs.", occupancy.running),
             ("answerdesk_queue_length", "Questions that wait for a slot, of all programs.", occupancy.waiting),
         ):
             yield GaugeMetricFamily(name, meaning, value=value)

@@ -47,7 +47,7 @@ class ServerDatabase:
     ``name`` tells them apart; ``url`` may hold a password, and is never printed.
     """
 
-    name: Literal["people", "turns", "requests"]
+    name: Literal["people", "turns", "requests", "queue"]
     url: str = field(repr=False)
 
 
@@ -300,6 +300,13 @@ class Settings(BaseSettings):
     def requests_database(self) -> DatabasePlace:
         """Database of idempotency keys."""
         return ServerDatabase("requests", self.database_url) if self.database_url else self.data_dir / "requests.db"
+
+    @property
+    def queue_database(self) -> DatabasePlace:
+        """Database of the queue before the model."""
+        # a file's name has the number of its tables' form: an older program uses another line
+        file = self.cache_dir / "admission" / "line-3.db"
+        return ServerDatabase("queue", self.database_url) if self.database_url else file
 
     @property
     def knowledge_folder(self) -> Path:

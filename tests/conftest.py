@@ -64,6 +64,8 @@ LONG_FILES = (
     "eval/test_main_real.py",
     "api/test_description.py",
     "ui/test_hostile_names.py",
+    "ui/test_balancer.py",
+    "rag/queue/test_queue_server.py",
 )
 """The files that take half a minute or more, the longest first."""
 

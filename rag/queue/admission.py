@@ -10,9 +10,10 @@ A caller that is itself an iterator and must pass the waiting on takes the ticke
             yield Queued(wait.ahead, wait.wait_seconds)
         ...                                   # a slot is held here
 
-The line (``ticket_queue.py``) is one for all processes of this machine that use the same model server, or the same
-hosts (``hosts.py``), where it has a file to live in; it is fair among owners.  A ticket that is closed, cancelled or
-abandoned by an exception gives its place or its slot back at once, and so does a process that dies, however it does.
+The line (``ticket_queue.py``) is one for all processes that use the same model server, or the same hosts
+(``hosts.py``): of this machine where it has a file to live in, of several where it has a database server.  It is fair
+among owners.  A ticket that is closed, cancelled or abandoned by an exception gives its place or its slot back at once,
+and so does a process that dies, however it does.
 """
 
 import logging
@@ -21,17 +22,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from rag.errors import AnswerCancelled, OwnQueueFull, QueueFull, WaitedTooLong
+from rag.errors import AnswerCancelled, AnswerdeskError, DatabaseUnavailable, OwnQueueFull, QueueFull, WaitedTooLong
 from rag.ollama.hosts import Hosts, host_name, hosts_of
 from rag.queue.estimate import WaitEstimate
 from rag.queue.ticket_queue import QueueEntry, QueueState, TicketQueue, TicketRequest
-from rag.settings import Settings
+from rag.settings import DatabasePlace, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,11 @@ Result = TypeVar("Result")
 
 _ESTIMATE_EVERY_SECONDS = 0.25
 _ANYTHING = TicketRequest()
-_LINE_FILE = "line-3.db"  # with the number of its tables' form: an older program uses another line
 LOOK_EVERY_SECONDS = 0.05
 """How soon a cancelled caller leaves the line, and what other processes did is seen."""
+
+AWAY_LIMIT_SECONDS = 8.0
+"""How long a waiting caller waits for a database server that is away: whoever notices it has waited for 6 of them."""
 
 _NEWS_EVERY_SECONDS = 1.0  # the estimate shrinks while nothing moves, so waiting callers hear it again
 
@@ -73,7 +75,8 @@ class Ticket:
         """Yield the place in the line at once, when it changes and every second; end when a slot is held.
 
         Raises ``AnswerCancelled`` within 0.1 s after the ``cancelled`` event was set, ``WaitedTooLong`` where the
-        admission has a limit, and ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts is left.
+        admission has a limit, ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts is left, and
+        ``DatabaseUnavailable`` where the line's server stays away.
         """
         last: Wait | None = None
         told_at = 0.0
@@ -91,6 +94,7 @@ class Ticket:
                 last, told_at = wait, now
                 yield wait
             self._admission.check_hosts()
+            self._admission.check_line()
             self._admission.check_waited(now - self._joined_at)
             self.admitted.wait(LOOK_EVERY_SECONDS)
 
@@ -127,10 +131,12 @@ class Occupancy:
 class Admission:
     """The slots of one model and the line before them.
 
-    Without a ``path`` the line is this object's own; with one it is shared by all that name the same ``path`` and
+    Without a ``place`` the line is this object's own; with one it is shared by all that name the same ``place`` and
     ``server``.  With ``hosts`` there are the slots of those that can be used at the moment.  A file that cannot be used
-    (a full disk, a damaged one) is done without: questions are answered all the same, and the log tells.  ``clock``
-    gives seconds, the same in all processes.
+    (a full disk, a damaged one) is done without: questions are answered all the same, and the log tells.  A database
+    server that is away is not: what it holds is true for several machines, so nobody is let in past it, whoever was let
+    in goes on, and whoever waits waits for its return, but not for longer than ``AWAY_LIMIT_SECONDS``.  ``clock`` gives
+    seconds, the same in all processes; None: that of the place.
 
     >>> admission = Admission(slots=1, max_waiting=8)
     >>> with admission.slot():
@@ -143,11 +149,11 @@ class Admission:
         slots: int,
         max_waiting: int,
         *,
-        path: Path | None = None,
+        place: DatabasePlace | None = None,
         server: str = "",
         wait_limit_seconds: float | None = None,
         hosts: Hosts | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"slots must be at least 1, not {slots}")
@@ -157,25 +163,26 @@ class Admission:
         self._hosts = hosts
         self._max_waiting = max_waiting
         self._wait_limit_seconds = wait_limit_seconds
-        self._path = path
+        self._place = place
         self._server = server
         self._clock = clock
         self._lock = threading.RLock()
         self._tickets: dict[int, Ticket] = {}
         self._line: TicketQueue | None = None  # opened by the first question: building an object writes nothing
         self._state = QueueState()
+        self._away: tuple[float, DatabaseUnavailable] | None = None  # since when, and why
         self._durations = WaitEstimate(())
         self._estimates: tuple[float, QueueState, list[float | None]] = (0.0, QueueState(), [])
         self._look_due_at = 0.0
 
     @classmethod
     def of(cls, settings: Settings) -> "Admission":
-        """Return the admission that all programs with these settings' cache folder and model server share."""
+        """Return the admission that all programs with these settings' queue and model server share."""
         names = sorted(host_name(url) for url in settings.ollama_urls)
         return cls(
             settings.parallel_slots,
             settings.max_waiting,
-            path=settings.cache_dir / "admission" / _LINE_FILE,
+            place=settings.queue_database,
             server=",".join(names),
             wait_limit_seconds=settings.wait_limit_seconds,
             hosts=hosts_of(settings),
@@ -190,10 +197,12 @@ class Admission:
         """Join the line, or take a free slot.
 
         Raises ``QueueFull`` when ``max_waiting`` callers wait already, ``OwnQueueFull`` when as many of the request's
-        owner do as may, and ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used.
+        owner do as may, ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used, and
+        ``DatabaseUnavailable`` where the line's server is away.
         """
         self.check_hosts()
         with self._lock:
+            self.check_line(for_seconds=0.0)
             try:
                 number, state = self._reliably(
                     lambda line: line.join(request, slots=self._slots_now(), max_waiting=self._max_waiting)
@@ -223,7 +232,7 @@ class Admission:
             yield
 
     def occupancy(self) -> Occupancy:
-        """Return how many run and wait now, in all processes."""
+        """Return how many run and wait now, in all processes; while the line's server is away, as last seen."""
         with self._lock:
             self._look()
             state = self._state
@@ -257,6 +266,12 @@ class Admission:
         if self._hosts is not None:
             self._hosts.require()
 
+    def check_line(self, *, for_seconds: float = AWAY_LIMIT_SECONDS) -> None:
+        """Raise ``DatabaseUnavailable`` where the line's server has been away for so long."""
+        away = self._away
+        if away is not None and time.monotonic() - away[0] >= for_seconds:
+            raise DatabaseUnavailable(**away[1].details)
+
     def answers(self, host: str) -> bool:
         """Look at one of several hosts now, after it failed, and tell whether it answers."""
         return self._hosts is None or self._hosts.suspect(host)
@@ -275,16 +290,20 @@ class Admission:
         with self._lock:
             if self._tickets.pop(ticket.number, None) is None:
                 return
-            self._take_in(
-                self._reliably(lambda line: line.leave(ticket.number, slots=self._slots_now(), finished=finished))
-            )
+            if self._away is not None and self._line is not None:
+                self._line.abandon(ticket.number)
+                return
+            with suppress(DatabaseUnavailable):  # the line takes the ticket out when its server is back
+                self._take_in(
+                    self._reliably(lambda line: line.leave(ticket.number, slots=self._slots_now(), finished=finished))
+                )
 
     def close(self) -> None:
         """Give up this process's tickets and the line's file; the next question opens it again."""
         with self._lock:
             if self._line is not None:
                 self._line.close()
-            self._line = None
+            self._line, self._away = None, None
             self._tickets.clear()
             self._state = QueueState()
 
@@ -293,7 +312,21 @@ class Admission:
 
     def _look(self) -> None:
         self._look_due_at = time.monotonic() + LOOK_EVERY_SECONDS
-        self._take_in(self._reliably(lambda line: line.look(slots=self._slots_now())))
+        if self._away is None:
+            with suppress(DatabaseUnavailable):  # who waits is told by ``check_line``
+                self._take_in(self._reliably(lambda line: line.look(slots=self._slots_now())))
+
+    def _hear(self, is_anew: bool) -> None:
+        """Look, as a server told of a change that may concern a waiting ticket; ``is_anew``: any ticket."""
+        with self._lock:
+            if is_anew:
+                self._away = None
+            waits = any(not ticket.admitted.is_set() for ticket in self._tickets.values())
+            if self._line is not None and (is_anew or waits):
+                try:
+                    self._look()
+                except AnswerdeskError as error:  # whoever asks next is told
+                    logger.warning("the queue cannot be looked at: %s", error)
 
     def _take_in(self, state: QueueState) -> None:
         """Keep the line as it was just seen, and wake those of this process whose turn it is."""
@@ -307,21 +340,30 @@ class Admission:
                 ticket.admitted.set()
 
     def _reliably(self, work: Callable[[TicketQueue], Result]) -> Result:
-        """Do something with the line; where its file fails, with one of this process alone, from now on."""
+        """Do something with the line; where its file fails, with one of this process alone, from now on.
+
+        Where its server fails, nobody else asks it until it is there again.
+        """
+        began = time.monotonic()
         try:
             return work(self._opened())
+        except DatabaseUnavailable as error:
+            if self._line is not None and self._away is None:
+                self._away = began, error
+                logger.warning("the queue cannot be reached: %s", error)
+            raise
         except (sqlite3.Error, OSError) as error:
-            if self._path is None:
+            if self._place is None:
                 raise
-            logger.warning("the line of %s is not shared any more: %s", self._path, type(error).__name__)
-        self._path, self._line = None, None
+            logger.warning("the line of %s is not shared any more: %s", self._place, type(error).__name__)
+        self._place, self._line = None, None
         ours = [place for place in (*self._state.running, *self._state.waiting) if place.ticket in self._tickets]
         self._opened().adopt(ours, self._state.finished)
         return work(self._opened())
 
     def _opened(self) -> TicketQueue:
         if self._line is None:
-            self._line = TicketQueue(self._path, self._server, self._clock)
+            self._line = TicketQueue(self._place, self._server, self._clock, self._hear)
         return self._line
 
     def _first_wait_seconds(self) -> float | None:
@@ -330,7 +372,7 @@ class Admission:
 
     def _waits_seconds(self) -> list[float | None]:
         """Return the estimates of all who wait, next one first; made anew when the line moved or time went on."""
-        now = self._clock()
+        now = self._opened().now()
         made_at, state, waits = self._estimates
         if state is not self._state or now - made_at >= _ESTIMATE_EVERY_SECONDS:
             running = [(place.work, _elapsed(place, now)) for place in self._state.running]

@@ -1,4 +1,4 @@
-"""The ticket queue, in one SQLite file shared by all processes of this machine, or in memory.
+"""The ticket queue: the rules of one line, wherever its tables lie (``queue_tables.py``).
 
 A line leads to one model server or to several, its hosts.  Whose turn it is goes to the host with the smallest share of
 its slots taken, by whatever line; a follow-up to one whose cache still has its owner's last prompt, if a slot is free.
@@ -10,63 +10,20 @@ one of them pass.  Within a round the follow-ups of a conversation come first, t
 What is kept is disposable: places, and how long the last answers took.  No question and no answer is in it.
 """
 
-import json
-import sqlite3
 import threading
-import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from rag.errors import OwnQueueFull
 from rag.queue.estimate import REMEMBERED, Finished, Work
-from rag.queue.liveness import Liveness
+from rag.queue.queue_tables import open_queue_tables
+from rag.settings import DatabasePlace
 from rag.storage.access import key_of_owner
+from rag.storage.connection import Connection, Row, among
 
-_LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
-_ALONE = "alone"  # the only process of a line in memory
 Slots = Mapping[str, int]
 """How many questions each host answers at once, by the host's name."""
-_BUSY_SECONDS = 5.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS ticket (
-    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
-    server TEXT NOT NULL,
-    process TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    conversation TEXT NOT NULL,
-    round INTEGER NOT NULL,
-    follows_up INTEGER NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    thinks INTEGER NOT NULL,
-    admitted_at REAL,
-    host TEXT,
-    avoided TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS recent (
-    host TEXT NOT NULL,
-    conversation TEXT NOT NULL,
-    ticket INTEGER NOT NULL,
-    PRIMARY KEY (host, conversation)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS served (
-    server TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    round INTEGER NOT NULL,
-    PRIMARY KEY (server, owner)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS finished (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    server TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    thinks INTEGER NOT NULL,
-    seconds REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS ticket_of_server ON ticket (server);
-CREATE INDEX IF NOT EXISTS finished_of_server ON finished (server, number);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +67,30 @@ class QueueState:
 
 
 class TicketQueue:
-    """The tickets of the server called ``server``; ``path`` None: of this object alone.  Safe from many threads.
+    """The tickets of the line called ``server``; ``place`` None: of this object alone.  Safe from many threads.
 
     ``slots`` are those of each host that may be asked now; a ticket that was let in to another one stays there.
-    Raises ``sqlite3.Error`` and ``OSError``, which ``Admission`` knows how to do without.
+    ``heard``, a method, is called from another thread when a server says that others have changed the line, and with
+    True when it is there again and this process's tickets are to be looked after.  Raises what its tables do:
+    ``sqlite3.Error`` and ``OSError``, which ``Admission`` knows how to do without, and ``DatabaseUnavailable``.
     """
 
-    def __init__(self, path: Path | None, server: str, clock: Callable[[], float]) -> None:
-        self._path = path
-        self._server = server
-        self._clock = clock
+    def __init__(
+        self,
+        place: DatabasePlace | None,
+        server: str,
+        clock: Callable[[], float] | None = None,
+        heard: Callable[[bool], None] | None = None,
+    ) -> None:
+        self._tables = open_queue_tables(place, heard)
+        self._process = self._tables.process
+        self._server = ",".join(sorted(self._tables.host_name(name) for name in server.split(",")))
+        self._own_names: dict[str, str] = {}
+        self.now = clock or self._tables.now
         self._lock = threading.RLock()
-        self._presence = Liveness(path.parent / "present") if path is not None else None
-        self._process = self._presence.name if self._presence is not None else _ALONE
-        self._connection = open_tables(path)
-        weakref.finalize(self, self._connection.close)
         self._state: QueueState | None = None
         self._state_slots: Slots = {}
         self._seen_version = -1
-        self._dead_due_at = 0.0
 
     def join(self, request: TicketRequest, *, slots: Slots, max_waiting: int) -> tuple[int | None, QueueState]:
         """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already.
@@ -136,52 +98,59 @@ class TicketQueue:
         Raises ``OwnQueueFull`` where as many of the owner's tickets wait as may, or of the owner's API key.
         """
         owner = request.owner or self._process
+        slots = self._shared(slots)
         with self._transaction() as connection:
-            self._forget_dead(connection)
+            self._tables.forget_dead(connection)
             self._admit(connection, slots)
             if not free_hosts(connection, slots):
                 self._require_place(connection, request, owner)
                 if self._count_waiting(connection) >= max_waiting:
                     return None, self._read(connection, slots)
-            cursor = connection.execute(
+            [(ticket,)] = connection.execute(
                 "INSERT INTO ticket (server, process, owner, conversation, round, follows_up, prompt_tokens, thinks) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING ticket",
                 (
                     self._server,
                     self._process,
                     owner,
                     request.conversation or owner,
                     self._next_round(connection, owner),
-                    request.follows_up,
+                    int(request.follows_up),
                     request.work.prompt_tokens,
-                    request.work.thinks,
+                    int(request.work.thinks),
                 ),
-            )
+            ).fetchall()
             self._admit(connection, slots)
-            return cursor.lastrowid, self._read(connection, slots)
+            self._tables.tell(connection)
+            return ticket, self._read(connection, slots)
 
     def leave(self, ticket: int, *, slots: Slots, finished: bool) -> QueueState:
-        """Take a ticket out, learn from it where its answer is ``finished``, and let the next one in."""
-        with self._transaction() as connection:
-            row = connection.execute("SELECT * FROM ticket WHERE ticket = ?", (ticket,)).fetchone()
-            if row is not None:
-                connection.execute("DELETE FROM ticket WHERE ticket = ?", (ticket,))
-                if finished and row["admitted_at"] is not None:
-                    self._learn(connection, row, self._clock() - row["admitted_at"])
-            self._forget_dead(connection)
-            self._admit(connection, slots)
-            return self._read(connection, slots)
+        """Take a ticket out, learn from it where its answer is ``finished``, and let the next one in.
+
+        Where this fails, as a server is away, the next call that succeeds takes it out.
+        """
+        try:
+            return self._leave(ticket, self._shared(slots), finished=finished)
+        except BaseException:
+            self.abandon(ticket)
+            raise
+
+    def abandon(self, ticket: int) -> None:
+        """Let the next call take a ticket out; this one asks nobody."""
+        self._tables.disown(ticket)
 
     def put_back(self, ticket: int, *, slots: Slots) -> QueueState:
         """Let a ticket wait again at its place, and as soon as possible be let in to a host that it has not been at."""
+        slots = self._shared(slots)
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE ticket SET avoided = avoided || ' ' || host, host = NULL, admitted_at = NULL "
                 "WHERE ticket = ? AND host IS NOT NULL",
                 (ticket,),
             )
-            self._forget_dead(connection)
+            self._tables.forget_dead(connection)
             self._admit(connection, slots)
+            self._tables.tell(connection)
             return self._read(connection, slots)
 
     def look(self, *, slots: Slots) -> QueueState:
@@ -189,83 +158,76 @@ class TicketQueue:
 
         Cheap while nothing moves.
         """
+        slots = self._shared(slots)
         with self._lock:
             state = self._unchanged(slots)
             if state is not None:
                 return state
         with self._transaction() as connection:
-            self._forget_dead(connection)
-            self._admit(connection, slots)
+            are_gone = self._tables.forget_dead(connection)
+            if self._admit(connection, slots) or are_gone:
+                self._tables.tell(connection)
             return self._read(connection, slots)
 
     def adopt(self, places: Sequence[QueueEntry], finished: Sequence[Finished]) -> None:
         """Take over what another line held, in its order; tickets keep their numbers."""
         with self._transaction() as connection:
             for number, place in enumerate(places):
+                owner = f"ticket {place.ticket}"
+                work = (place.work.prompt_tokens, int(place.work.thinks))
                 connection.execute(
-                    "INSERT INTO ticket VALUES "
-                    "(?1, ?2, ?3, 'ticket ' || ?1, 'ticket ' || ?1, ?4, 0, ?5, ?6, ?7, ?8, '')",
-                    (
-                        place.ticket,
-                        self._server,
-                        self._process,
-                        number,
-                        *astuple(place.work),
-                        place.admitted_at,
-                        place.host or None,
-                    ),
-                )
+                    "INSERT INTO ticket VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, '')",
+                    (place.ticket, self._server, self._process, owner, owner, number, *work, place.admitted_at,
+                     place.host or None),
+                )  # fmt: skip
             connection.executemany(
                 "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
-                [(self._server, one.work.prompt_tokens, one.work.thinks, one.seconds) for one in finished],
+                [(self._server, one.work.prompt_tokens, int(one.work.thinks), one.seconds) for one in finished],
             )
 
     def close(self) -> None:
         """Leave, with all tickets of this process."""
         with self._lock:
-            self._connection.close()
-            if self._presence is not None:
-                self._presence.close()
+            self._tables.close()
+
+    def _leave(self, ticket: int, slots: Slots, *, finished: bool) -> QueueState:
+        with self._transaction() as connection:
+            row = connection.execute("SELECT * FROM ticket WHERE ticket = ?", (ticket,)).fetchone()
+            if row is not None:
+                connection.execute("DELETE FROM ticket WHERE ticket = ?", (ticket,))
+                if finished and row["admitted_at"] is not None:
+                    self._learn(connection, row, self.now() - row["admitted_at"])
+            self._tables.forget_dead(connection)
+            self._admit(connection, slots)
+            self._tables.tell(connection)
+            return self._read(connection, slots)
+
+    def _shared(self, slots: Slots) -> Slots:
+        """Return slots by the names that their hosts have for all who share the line."""
+        names = {self._tables.host_name(host): host for host in slots}
+        self._own_names |= names
+        return {name: slots[host] for name, host in names.items()}
 
     def _unchanged(self, slots: Slots) -> QueueState | None:
         """Return what was read last, unless somebody wrote since or it is time to look for the dead."""
         state = self._state
-        if state is None or slots != self._state_slots or self._version() != self._seen_version:
+        if state is None or slots != self._state_slots or self._tables.version() != self._seen_version:
             return None
-        if self._presence is not None and time.monotonic() >= self._dead_due_at:
-            self._dead_due_at = time.monotonic() + _LOOK_FOR_DEAD_EVERY_SECONDS
-            processes = {place.process for place in (*state.running, *state.waiting)}
-            if not all(self._presence.is_alive(name) for name in processes):
-                return None
-        return state
+        processes = {place.process for place in (*state.running, *state.waiting)}
+        return state if self._tables.are_alive(processes) else None
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[Connection]:
         with self._lock:
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield connection
-                self._seen_version = self._version()  # before the end, behind which others may write
-                connection.execute("COMMIT")
+                with self._tables.transaction() as connection:
+                    yield connection
+                    self._seen_version = self._tables.version()  # before the end, behind which others may write
             except BaseException:
                 self._state = None
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
                 raise
 
-    def _version(self) -> int:
-        """Return a number that changes when another connection has written."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-
-    def _forget_dead(self, connection: sqlite3.Connection) -> None:
-        if self._presence is None:
-            return
-        for (process,) in connection.execute("SELECT DISTINCT process FROM ticket").fetchall():
-            if not self._presence.is_alive(process):
-                connection.execute("DELETE FROM ticket WHERE process = ?", (process,))
-
-    def _require_place(self, connection: sqlite3.Connection, request: TicketRequest, owner: str) -> None:
+    def _require_place(self, connection: Connection, request: TicketRequest, owner: str) -> None:
         """Raise ``OwnQueueFull`` where as many tickets of the owner, or of the owner's API key, wait as may."""
         own = self._count_waiting(connection, owner)
         if request.most_waiting is not None and own >= request.most_waiting:
@@ -279,33 +241,41 @@ class TicketQueue:
             if of_key >= request.most_waiting_of_key:
                 raise OwnQueueFull(waiting=of_key, owner=owner)
 
-    def _count_waiting(self, connection: sqlite3.Connection, owner: str | None = None) -> int:
+    def _count_waiting(self, connection: Connection, owner: str | None = None) -> int:
         """Count the waiting tickets: an owner's, or all."""
         row = connection.execute(
-            "SELECT count(*) FROM ticket WHERE server = ?1 AND admitted_at IS NULL AND (?2 IS NULL OR owner = ?2)",
-            (self._server, owner),
+            "SELECT count(*) FROM ticket "
+            f"WHERE server = :server AND admitted_at IS NULL{'' if owner is None else ' AND owner = :owner'}",
+            {"server": self._server, "owner": owner},
         ).fetchone()
         return int(row[0])
 
-    def _admit(self, connection: sqlite3.Connection, slots: Slots) -> None:
-        while free := free_hosts(connection, slots):
+    def _admit(self, connection: Connection, slots: Slots) -> bool:
+        """Let in as many as may, and tell whether that were any."""
+        has_admitted = False
+        while self._tables.is_whole and (free := free_hosts(connection, slots)):
             row = connection.execute(
                 "SELECT ticket, owner, conversation, round, follows_up, avoided FROM ticket "
                 "WHERE server = ? AND admitted_at IS NULL ORDER BY round, follows_up DESC, ticket LIMIT 1",
                 (self._server,),
             ).fetchone()
             if row is None:
-                return
+                break
             host = host_for(connection, row, free)
             connection.execute(
-                "UPDATE ticket SET admitted_at = ?, host = ? WHERE ticket = ?", (self._clock(), host, row["ticket"])
+                "UPDATE ticket SET admitted_at = ?, host = ? WHERE ticket = ?", (self.now(), host, row["ticket"])
             )
             remember_prompt(connection, host, row, kept=slots[host])
             # An owner whose last round is behind the one now served is as good as a new one, so it is forgotten.
             connection.execute("DELETE FROM served WHERE server = ? AND round < ?", (self._server, row["round"]))
-            connection.execute("REPLACE INTO served VALUES (?, ?, ?)", (self._server, row["owner"], row["round"]))
+            connection.execute(
+                "INSERT INTO served VALUES (?, ?, ?) ON CONFLICT (server, owner) DO UPDATE SET round = excluded.round",
+                (self._server, row["owner"], row["round"]),
+            )
+            has_admitted = True
+        return has_admitted
 
-    def _next_round(self, connection: sqlite3.Connection, owner: str) -> int:
+    def _next_round(self, connection: Connection, owner: str) -> int:
         """Return the round that is served now, or the one after the owner's last."""
         row = connection.execute(
             "SELECT (SELECT max(round) FROM served WHERE server = :server), "
@@ -315,7 +285,7 @@ class TicketQueue:
         ).fetchone()
         return max(int(one or 0) for one in row)
 
-    def _learn(self, connection: sqlite3.Connection, row: sqlite3.Row, seconds: float) -> None:
+    def _learn(self, connection: Connection, row: Row, seconds: float) -> None:
         connection.execute(
             "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
             (self._server, row["prompt_tokens"], row["thinks"], seconds),
@@ -326,15 +296,16 @@ class TicketQueue:
             {"server": self._server, "kept": REMEMBERED},
         )
 
-    def _read(self, connection: sqlite3.Connection, slots: Slots) -> QueueState:
+    def _read(self, connection: Connection, slots: Slots) -> QueueState:
         """Read the line, and who else is at its hosts by way of another line."""
+        at_its_hosts, names = among("host", list(slots))
         tickets = connection.execute(
-            "SELECT * FROM ticket WHERE server = ? OR host IN (SELECT value FROM json_each(?)) "
-            "ORDER BY round, follows_up DESC, ticket",
-            (self._server, json.dumps(list(slots))),
+            f"SELECT * FROM ticket WHERE server = :server OR {at_its_hosts} ORDER BY round, follows_up DESC, ticket",
+            {"server": self._server, **names},
         ).fetchall()
+        self._tables.own([row for row in tickets if row["process"] == self._process])
         places = [
-            QueueEntry(row["ticket"], row["process"], _work(row), row["admitted_at"], row["host"] or "")
+            QueueEntry(row["ticket"], row["process"], _work(row), row["admitted_at"], self._host(row))
             for row in tickets
         ]
         done = connection.execute("SELECT * FROM finished WHERE server = ? ORDER BY number", (self._server,)).fetchall()
@@ -346,12 +317,16 @@ class TicketQueue:
         )
         return self._state
 
+    def _host(self, row: Row) -> str:
+        name = row["host"] or ""
+        return self._own_names.get(name, name)
 
-def _work(row: sqlite3.Row) -> Work:
+
+def _work(row: Row) -> Work:
     return Work(row["prompt_tokens"], bool(row["thinks"]))
 
 
-def free_hosts(connection: sqlite3.Connection, slots: Slots) -> dict[str, float]:
+def free_hosts(connection: Connection, slots: Slots) -> dict[str, float]:
     """Return the hosts with a free slot, in the order of ``slots``, each with the share of its slots that is taken.
 
     All lines of the file count: two may lead to the same host.
@@ -361,7 +336,7 @@ def free_hosts(connection: sqlite3.Connection, slots: Slots) -> dict[str, float]
     return {host: running.get(host, 0) / own for host, own in slots.items() if running.get(host, 0) < own}
 
 
-def host_for(connection: sqlite3.Connection, ticket: sqlite3.Row, free: Mapping[str, float]) -> str:
+def host_for(connection: Connection, ticket: Row, free: Mapping[str, float]) -> str:
     """Choose among the ``free`` hosts.
 
     One that failed this ticket is the last choice; a follow-up prefers one that read a prompt of its conversation
@@ -376,33 +351,14 @@ def host_for(connection: sqlite3.Connection, ticket: sqlite3.Row, free: Mapping[
     return min(free, key=lambda host: (host in avoided, host not in warm, free[host]))
 
 
-def remember_prompt(connection: sqlite3.Connection, host: str, ticket: sqlite3.Row, *, kept: int) -> None:
+def remember_prompt(connection: Connection, host: str, ticket: Row, *, kept: int) -> None:
     """Note whose prompt a host reads now; ``kept``, its slots, are how many its cache holds."""
-    connection.execute("REPLACE INTO recent VALUES (?, ?, ?)", (host, ticket["conversation"], ticket["ticket"]))
+    connection.execute(
+        "INSERT INTO recent VALUES (?, ?, ?) ON CONFLICT (host, conversation) DO UPDATE SET ticket = excluded.ticket",
+        (host, ticket["conversation"], ticket["ticket"]),
+    )
     connection.execute(
         "DELETE FROM recent WHERE host = :host AND ticket <= "
         "(SELECT ticket FROM recent WHERE host = :host ORDER BY ticket DESC LIMIT 1 OFFSET :kept)",
         {"host": host, "kept": kept},
     )
-
-
-def open_tables(path: Path | None) -> sqlite3.Connection:
-    """Open the file, which is made if need be, or tables in memory.  Raises ``sqlite3.Error`` and ``OSError``."""
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        path if path is not None else ":memory:",
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,  # transactions are begun and ended in words
-        check_same_thread=False,  # one thread at a time, see the lock
-    )
-    try:
-        connection.row_factory = sqlite3.Row
-        if path is not None:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -47,9 +47,11 @@ TABLES: dict[str, tuple[str, ...]] = {
     "people": ("person", "sign_in", "attempt", "change", "sign_in_use", "known_browser", "api_key"),
     "turns": ("turn", "turn_span", "turn_feedback", "turn_outcome", "turn_citation", "turn_opinion"),
     "requests": ("request",),
+    "queue": ("ticket", "recent", "served", "finished"),
 }
 """The tables of each database; what others refer to comes first."""
 
+_DISPOSABLE = ("queue",)  # nobody waits for a disk to have what a crash may lose
 _ANSWER_SECONDS = 6.0
 _CONNECT_SECONDS = 3
 """How long a statement and a new connection may take: nobody waits for ten seconds."""
@@ -72,6 +74,11 @@ _SERVER_MS = int(_ANSWER_SECONDS * 1000) - 1000
 _SESSION = (
     f"SET statement_timeout = {_SERVER_MS}; SET lock_timeout = {_SERVER_MS}; "
     "SET idle_in_transaction_session_timeout = 10000; SET client_min_messages = warning"
+)
+# The server sees within eight seconds that a machine is gone, or the network to it; libpq looks for the same from here.
+_SEEN_BY_SERVER = (
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 8000; LISTEN "
 )
 _NO_LIMIT = "SET statement_timeout = 0; SET lock_timeout = 60000; SET idle_in_transaction_session_timeout = 0"
 
@@ -250,7 +257,7 @@ def make_tables(connection: "Lease", name: str, migrations: Sequence[SharedMigra
 class Lease:
     """A connection while one thread uses it; it takes SQLite's statements."""
 
-    def __init__(self, pool: "Pool", connection: "_Connection") -> None:
+    def __init__(self, pool: "Pool", connection: "ServerConnection") -> None:
         self._pool = pool
         self._in_transaction = False
         self.connection = connection
@@ -286,7 +293,8 @@ class Lease:
     def transaction(self, name: str) -> Iterator[None]:
         """Do what follows as the only writer of a database, completely or not at all."""
         # In one message; the row stays locked until the end.
-        with self._between(f"BEGIN; UPDATE database_state SET changes = changes + 1 WHERE name = '{name}'"):
+        unsaved = "SET LOCAL synchronous_commit = off; " if name in _DISPOSABLE else ""
+        with self._between(f"BEGIN; {unsaved}UPDATE database_state SET changes = changes + 1 WHERE name = '{name}'"):
             yield
 
     @contextmanager
@@ -368,7 +376,7 @@ class Pool:
         except psycopg.ProgrammingError:  # its words may hold parts of the password
             raise SettingsError(reason="ANSWERDESK_DATABASE_URL: PostgreSQL cannot read it") from None
         self.server = server_name(url)
-        self._idle: list[_Connection] = []
+        self._idle: list[ServerConnection] = []
         self._users: weakref.WeakSet[PostgresDatabase] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
@@ -382,7 +390,7 @@ class Pool:
         if not self._free.acquire(timeout=_CONNECT_SECONDS):
             raise DatabaseUnavailable(server=self.server, reason=f"all {MOST_CONNECTIONS} connections are in use")
         try:
-            with self._errors():
+            with self.errors():
                 lease = Lease(self, self._take())
                 try:
                     yield lease
@@ -391,11 +399,20 @@ class Pool:
         finally:
             self._free.release()
 
-    def replace(self, lost: "_Connection") -> "_Connection":
+    def replace(self, lost: "ServerConnection") -> "ServerConnection":
         """Return a new connection; those that lie idle are as old as the lost one, and closed."""
         lost.close()
         self.close()
         return self._connect()
+
+    def session_connection(self, channel: str) -> "ServerConnection":
+        """Return a connection beside those that are lent, which listens to a channel of NOTIFY.
+
+        The server soon sees when its machine dies.
+        """
+        connection = self._connect()
+        connection.execute(_SEEN_BY_SERVER + channel)
+        return connection
 
     def join(self, database: PostgresDatabase) -> None:
         """Note that a database uses these connections."""
@@ -414,13 +431,13 @@ class Pool:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> "_Connection":
+    def _take(self) -> "ServerConnection":
         with self._lock:
             if self._idle:
                 return self._idle.pop()
         return self._connect()
 
-    def _give(self, connection: "_Connection") -> None:
+    def _give(self, connection: "ServerConnection") -> None:
         if connection.is_lost or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             connection.close()
             return
@@ -429,14 +446,15 @@ class Pool:
         if not self._users:
             self.close()
 
-    def _connect(self) -> "_Connection":
-        connection = _Connection.connect(**self._parameters, autocommit=True, row_factory=_row_maker)
+    def _connect(self) -> "ServerConnection":
+        connection = ServerConnection.connect(**self._parameters, autocommit=True, row_factory=_row_maker)
         connection.adapters.register_loader("numeric", _NumberLoader)
         connection.execute(_SESSION)
         return connection
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Translate what psycopg raises."""
         try:
             yield
         except ConnectionTimeout as error:
@@ -455,7 +473,7 @@ class Pool:
         return first.replace(password, "***") if password else first
 
 
-class _Connection(psycopg.Connection[Any]):
+class ServerConnection(psycopg.Connection[Any]):
     """A connection that does not wait for ever, not even for a server that is there and stands still."""
 
     answer_seconds: float | None = _ANSWER_SECONDS

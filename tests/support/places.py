@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from rag.settings import DatabasePlace, ServerDatabase, Settings
 
-Name = Literal["people", "turns", "requests"]
+Name = Literal["people", "turns", "requests", "queue"]
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def services() -> SharedServices:
     pipeline = ScenePipeline(GATES, curation)
     bases, people = KnowledgeBases(folder / "knowledge"), open_people(settings)
     return SharedServices(
-        turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 32),
+        turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(settings.turns_database), 32),
         bases=bases,
         knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,

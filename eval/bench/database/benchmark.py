@@ -1,4 +1,4 @@
-"""Times what the desk does with turns, in files and on a PostgreSQL server, alternately and with the same rows."""
+"""Times what the desk does with turns and the queue, in files and on a PostgreSQL server, alternately and alike."""
 
 import random
 import tempfile
@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import DatabaseNotEmpty
+from rag.queue.admission import Admission
+from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Answer, Evidence, SpanTime
 from rag.settings import DatabasePlace, ServerDatabase
 from rag.storage.turn_erasure import TurnErasure
@@ -57,19 +59,27 @@ def compare_places(
 ) -> list[Times]:
     """Write so many ``turns`` to a new file and to a server, then read so many ``pages``, a page of each in turn.
 
+    As many tickets as pages enter an empty queue of either place and leave it.
+
     The server's turns are deleted afterwards.  Raises ``DatabaseNotEmpty`` where it has some already.
     """
     with ExitStack() as opened:
-        file = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=folder))) / "turns.db"
-        stores = [opened.enter_context(TurnStore(place)) for place in (file, server)]
+        files = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        stores = [opened.enter_context(TurnStore(place)) for place in (files / "turns.db", server)]
         if stores[1].list(None, limit=1):
             raise DatabaseNotEmpty(place="the server's database")
         opened.enter_context(_deleted_afterwards(server))
         writing = [_written(stores, number, told) for number in range(turns)]
         reading = _read(stores, [row[2] for row in writing], pages, random.Random(seed), told)
+        queues = [Admission(2, 64, place=place, server=files.name)
+                  for place in (files / "queue.db", ServerDatabase("queue", server.url))]  # fmt: skip
+        for queue in queues:
+            opened.callback(queue.close)
+        queueing = [_queued(queues, number, told) for number in range(pages)]
+    entered, left = ([pairs[one] for pairs in queueing] for one in (0, 1))
     added = _times("add a turn", [row[0] for row in writing])
     ended = _times("write its answer", [row[1] for row in writing])
-    return [*reading, added, ended]
+    return [*reading, added, ended, _times("enter the queue", entered), _times("leave the queue", left)]
 
 
 Pair = tuple[float, float]
@@ -120,6 +130,21 @@ def _page_seconds(store: TurnStore, turn_id: str, offset: int, number: int) -> d
         call()
         seconds[work] = time.perf_counter() - began
     return seconds
+
+
+def _queued(queues: list[Admission], number: int, told: Callable[[], object]) -> tuple[Pair, Pair]:
+    """Take a slot of both queues and give it back; return the seconds of both steps."""
+    entered: list[float] = []
+    left: list[float] = []
+    for queue in queues:
+        began = time.perf_counter()
+        ticket = queue.ticket(TicketRequest(owner=_person(number)))
+        between = time.perf_counter()
+        ticket.close()
+        left.append(time.perf_counter() - between)
+        entered.append(between - began)
+    told()
+    return (entered[0], entered[1]), (left[0], left[1])
 
 
 def _person(number: int) -> str:

@@ -30,12 +30,14 @@ exit codes: 0 measured, 2 usage or no server named, 3 the server is away or hold
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m eval database",
-        description="Time the history, and what is written of a question, in a file and on a server.  数据库耗时",
+        description="Time the history, a question's rows and the queue, in a file and on a server.  数据库耗时",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--turns", type=int, default=10_000, metavar="N", help="questions (default: 10,000)  提问数")
-    parser.add_argument("--pages", type=int, default=500, metavar="N", help="pages that are read (500)  读取页数")
+    parser.add_argument(
+        "--pages", type=int, default=500, metavar="N", help="pages that are read, and tickets (500)  读取页数与排队次数"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
     return parser
@@ -69,7 +71,9 @@ def main(argv: Sequence[str]) -> int:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         load = round(os.getloadavg()[0], 2)
         with question_bar(console, disable=not console.is_terminal) as bar:
-            task = bar.add_task(translate("bench_database.timing", language), total=arguments.turns + arguments.pages)
+            task = bar.add_task(
+                translate("bench_database.timing", language), total=arguments.turns + 2 * arguments.pages
+            )
             figures = compare_places(
                 settings.data_dir, server, arguments.turns, arguments.pages, arguments.seed, lambda: bar.advance(task)
             )

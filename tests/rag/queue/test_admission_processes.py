@@ -8,24 +8,28 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from rag.queue.admission import Admission
+from rag.settings import DatabasePlace, ServerDatabase
 from tests.rag.command import CHECKOUT
+from tests.support.places import Places
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
 
-# arguments: file, threads, answers of each thread, seconds of an answer.  Says that it is ready, begins at a line of
-# input, and prints a line for each answer that is over.
+# arguments: file or address, threads, answers of each thread, seconds of an answer.  Says that it is ready, begins at a
+# line of input, and prints a line for each answer that is over.
 WORKER = """
 import json, sys, threading, time
 from pathlib import Path
 from rag.queue.admission import Admission
+from rag.settings import ServerDatabase
 
-path, threads, answers, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-admission = Admission(2, 99, path=path, server="shared")
+place, threads, answers, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+place = ServerDatabase("queue", place) if "://" in place else Path(place)
+admission = Admission(2, 99, place=place, server="shared")
 writing = threading.Lock()
 
 def ask():
@@ -51,8 +55,9 @@ Record = tuple[float, float, list[int]]
 
 
 @contextmanager
-def worker(path: Path, *, threads: int, answers: int, seconds: float) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", WORKER, str(path), str(threads), str(answers), str(seconds)]
+def worker(place: DatabasePlace, *, threads: int, answers: int, seconds: float) -> Iterator["subprocess.Popen[str]"]:
+    named = place.url if isinstance(place, ServerDatabase) else str(place)
+    command = [sys.executable, "-c", WORKER, named, str(threads), str(answers), str(seconds)]
     process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -91,11 +96,11 @@ def most_at_once(times: list[Record]) -> int:
     return most
 
 
-def test_slots_are_shared_and_one_question_passes_a_long_batch(tmp_path: Path) -> None:
-    path = tmp_path / "line.db"
+def test_slots_are_shared_and_one_question_passes_a_long_batch(places: Places) -> None:
+    place = places("queue")
     with (
-        worker(path, threads=8, answers=12, seconds=0.1) as busy,
-        worker(path, threads=1, answers=2, seconds=0.1) as single,
+        worker(place, threads=8, answers=12, seconds=0.1) as busy,
+        worker(place, threads=1, answers=2, seconds=0.1) as single,
     ):
         begin(busy)
         assert busy.stdout is not None
@@ -110,18 +115,18 @@ def test_slots_are_shared_and_one_question_passes_a_long_batch(tmp_path: Path) -
     assert max(ended for _, ended, _ in singles) < max(ended for _, ended, _ in rest)
 
 
-def test_a_killed_process_gives_back_its_slots_and_its_places(tmp_path: Path) -> None:
-    path = tmp_path / "line.db"
-    admission = Admission(2, 99, path=path, server="shared")
+def test_a_killed_process_gives_back_its_slots_and_its_places(places: Places) -> None:
+    place = places("queue")
+    admission = Admission(2, 99, place=place, server="shared")
     with (
-        worker(path, threads=6, answers=1, seconds=600.0) as doomed,
-        worker(path, threads=3, answers=2, seconds=0.05) as heirs,
+        worker(place, threads=6, answers=1, seconds=600.0) as doomed,
+        worker(place, threads=3, answers=2, seconds=0.05) as heirs,
     ):
         begin(doomed)
         until_waiting(admission, 4)
         begin(heirs)
         until_waiting(admission, 7)
-        assert admission.occupancy().running == 2
+        until(lambda: admission.occupancy().running == 2)
         killed_at = time.monotonic()
         os.kill(doomed.pid, signal.SIGKILL)
         doomed.wait()
@@ -129,20 +134,20 @@ def test_a_killed_process_gives_back_its_slots_and_its_places(tmp_path: Path) ->
     assert len(times) == 6
     assert most_at_once(times) <= 2
     assert min(began for began, _, _ in times) >= killed_at
-    assert (admission.occupancy().running, admission.occupancy().waiting) == (0, 0)
+    until(lambda: (admission.occupancy().running, admission.occupancy().waiting) == (0, 0))
 
 
-def test_a_process_that_is_killed_in_the_midst_of_many_leaves_the_line_whole(tmp_path: Path) -> None:
-    path = tmp_path / "line.db"
-    with worker(path, threads=2, answers=30, seconds=0.02) as staying:
+def test_a_process_that_is_killed_in_the_midst_of_many_leaves_the_line_whole(places: Places) -> None:
+    place = places("queue")
+    with worker(place, threads=2, answers=30, seconds=0.02) as staying:
         begin(staying)
         for _ in range(4):
-            with worker(path, threads=4, answers=10_000, seconds=0.001) as doomed:
+            with worker(place, threads=4, answers=10_000, seconds=0.001) as doomed:
                 begin(doomed)
                 assert doomed.stdout is not None
                 doomed.stdout.readline()
                 doomed.kill()
         assert len(records(staying)) == 60
-    admission = Admission(2, 99, path=path, server="shared")
-    assert (admission.occupancy().running, admission.occupancy().waiting) == (0, 0)
-    assert admission._path is not None  # it was never done without the file
+    admission = Admission(2, 99, place=place, server="shared")
+    until(lambda: (admission.occupancy().running, admission.occupancy().waiting) == (0, 0))
+    assert admission._place is not None  # it was never done without the file

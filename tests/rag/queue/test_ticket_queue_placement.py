@@ -12,11 +12,13 @@ from rag.ollama import hosts as hosts_module
 from rag.ollama.hosts import host_name
 from rag.queue.admission import Admission, Ticket
 from rag.queue.estimate import Work
+from rag.queue.queue_tables import QueueFile
 from rag.queue.ticket_queue import Slots, TicketQueue, TicketRequest
 from rag.settings import Settings
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub
 from tests.rag.ollama.conftest import until
+from tests.support.places import Places
 
 MODEL = "m"
 
@@ -32,10 +34,11 @@ def stubs() -> Iterator[list[OllamaStub]]:
         yield [stack.enter_context(OllamaStub(models=[MODEL])) for _ in range(2)]
 
 
-def settings_of(folder: Path, *urls: str, slots: int = 2, waiting: int = 9) -> Settings:
+def settings_of(places: Places, *urls: str, slots: int = 2, waiting: int = 9) -> Settings:
     return Settings(
-        data_dir=folder / "d",
-        cache_dir=folder / "c",
+        data_dir=places.folder / "d",
+        cache_dir=places.folder / "c",
+        database_url=places.url,
         ollama_host=",".join(urls),
         model=MODEL,
         parallel_slots=slots,
@@ -54,10 +57,10 @@ def admitted(ticket: Ticket) -> str:
 
 
 def test_questions_go_to_the_least_busy_host_and_there_are_the_slots_of_all(
-    tmp_path: Path, stubs: list[OllamaStub]
+    places: Places, stubs: list[OllamaStub]
 ) -> None:
     names = [host_name(stub.url) for stub in stubs]
-    admission = Admission.of(settings_of(tmp_path, *(stub.url for stub in stubs), waiting=1))
+    admission = Admission.of(settings_of(places, *(stub.url for stub in stubs), waiting=1))
     tickets = [admission.ticket() for _ in range(4)]
     assert [ticket.host for ticket in tickets] == [names[0], names[1], names[0], names[1]]
     assert (admission.occupancy().slots, admission.occupancy().running, admission.host_count) == (4, 4, 2)
@@ -72,12 +75,12 @@ def test_questions_go_to_the_least_busy_host_and_there_are_the_slots_of_all(
     assert admission.ticket().host == names[0]
 
 
-def test_processes_share_the_hosts_slots_also_by_another_line(tmp_path: Path, stubs: list[OllamaStub]) -> None:
+def test_processes_share_the_hosts_slots_also_by_another_line(places: Places, stubs: list[OllamaStub]) -> None:
     names = [host_name(stub.url) for stub in stubs]
     urls = [stub.url for stub in stubs]
-    one = Admission.of(settings_of(tmp_path, *urls, slots=1))
-    other = Admission.of(settings_of(tmp_path, *reversed(urls), slots=1))
-    alone = Admission.of(settings_of(tmp_path, urls[0], slots=1))
+    one = Admission.of(settings_of(places, *urls, slots=1))
+    other = Admission.of(settings_of(places, *reversed(urls), slots=1))
+    alone = Admission.of(settings_of(places, urls[0], slots=1))
     of_alone = alone.ticket()
     assert of_alone.host == names[0]
     first, second = one.ticket(), other.ticket()
@@ -89,10 +92,10 @@ def test_processes_share_the_hosts_slots_also_by_another_line(tmp_path: Path, st
 
 
 def test_a_follow_up_goes_where_its_conversation_was_read_if_there_is_a_free_slot(
-    tmp_path: Path, stubs: list[OllamaStub]
+    places: Places, stubs: list[OllamaStub]
 ) -> None:
     names = [host_name(stub.url) for stub in stubs]
-    admission = Admission.of(settings_of(tmp_path, *(stub.url for stub in stubs)))
+    admission = Admission.of(settings_of(places, *(stub.url for stub in stubs)))
     held = admission.ticket(of("ben"))
     first = admission.ticket(of("anna"))
     assert (held.host, first.host) == (names[0], names[1])
@@ -134,11 +137,11 @@ def test_what_a_host_read_long_ago_is_not_in_its_cache_any_more() -> None:
     assert host_of(of("anna", follows_up=True)) == "a"
 
 
-def test_a_host_that_goes_away_takes_its_slots_along_and_brings_them_back(tmp_path: Path) -> None:
+def test_a_host_that_goes_away_takes_its_slots_along_and_brings_them_back(places: Places) -> None:
     port = free_port()
     with OllamaStub(models=[MODEL]) as one, ExitStack() as second_life:
         with OllamaStub(models=[MODEL], port=port) as other:
-            admission = Admission.of(settings_of(tmp_path, one.url, other.url, slots=1))
+            admission = Admission.of(settings_of(places, one.url, other.url, slots=1))
             tickets = [admission.ticket() for _ in range(2)]
             waiting = admission.ticket()
             lost = host_name(other.url)
@@ -151,9 +154,9 @@ def test_a_host_that_goes_away_takes_its_slots_along_and_brings_them_back(tmp_pa
         assert admitted(waiting) == lost
 
 
-def test_a_ticket_whose_host_failed_gets_another_one_before_all_others(tmp_path: Path, stubs: list[OllamaStub]) -> None:
+def test_a_ticket_whose_host_failed_gets_another_one_before_all_others(places: Places, stubs: list[OllamaStub]) -> None:
     names = [host_name(stub.url) for stub in stubs]
-    admission = Admission.of(settings_of(tmp_path, *(stub.url for stub in stubs), slots=1))
+    admission = Admission.of(settings_of(places, *(stub.url for stub in stubs), slots=1))
     failed, running = admission.ticket(of("anna")), admission.ticket(of("ben"))
     late = admission.ticket(of("cleo"))
     stubs[0].answers.pop("/api/version")
@@ -168,9 +171,9 @@ def test_a_ticket_whose_host_failed_gets_another_one_before_all_others(tmp_path:
     assert admitted(late) == names[1]
 
 
-def test_a_host_that_failed_but_answers_is_the_last_choice(tmp_path: Path, stubs: list[OllamaStub]) -> None:
+def test_a_host_that_failed_but_answers_is_the_last_choice(places: Places, stubs: list[OllamaStub]) -> None:
     names = [host_name(stub.url) for stub in stubs]
-    admission = Admission.of(settings_of(tmp_path, *(stub.url for stub in stubs)))
+    admission = Admission.of(settings_of(places, *(stub.url for stub in stubs)))
     busy = [admission.ticket(), admission.ticket(), admission.ticket()]
     busy[0].close()
     busy[2].close()
@@ -182,9 +185,9 @@ def test_a_host_that_failed_but_answers_is_the_last_choice(tmp_path: Path, stubs
     assert admitted(ticket) == names[0]
 
 
-def test_those_who_wait_are_told_when_no_host_is_left(tmp_path: Path) -> None:
+def test_those_who_wait_are_told_when_no_host_is_left(places: Places) -> None:
     with OllamaStub(models=[MODEL]) as one, OllamaStub(models=[MODEL]) as other:
-        admission = Admission.of(settings_of(tmp_path, one.url, other.url, slots=1))
+        admission = Admission.of(settings_of(places, one.url, other.url, slots=1))
         running = [admission.ticket(), admission.ticket()]
         waiting = admission.ticket()
         failed: list[BaseException] = []
@@ -210,11 +213,12 @@ def test_those_who_wait_are_told_when_no_host_is_left(tmp_path: Path) -> None:
 def test_without_the_file_the_hosts_are_still_shared_within_the_process(
     tmp_path: Path, stubs: list[OllamaStub]
 ) -> None:
-    admission = Admission.of(settings_of(tmp_path, *(stub.url for stub in stubs), slots=1))
+    admission = Admission.of(settings_of(Places(tmp_path), *(stub.url for stub in stubs), slots=1))
     running = [admission.ticket(), admission.ticket()]
     waiting = admission.ticket()
     assert admission._line is not None
-    admission._line._connection.execute("DROP TABLE ticket")
+    assert isinstance(admission._line._tables, QueueFile)
+    admission._line._tables._connection.execute("DROP TABLE ticket")
     running[1].close()
     assert admitted(waiting) == running[1].host
     assert len(admission.busy()) == 2

@@ -45,7 +45,7 @@ def shared(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Places]:
 def run(places: Places, program: str) -> "subprocess.Popen[str]":
     """Start another desk's process: a program with ``turns`` and ``people``, whose output is read."""
     head = (
-        "import os, sys\nfrom dataclasses import replace\nfrom rag.settings import Settings\n"
+        "import os, sys\nfrom dataclasses import replace\nfrom pathlib import Path\nfrom rag.settings import Settings\n"
         "from rag.storage.turn_store import TurnStore\nfrom rag.people.directory import People\n"
         "from rag.people.sign_ins import SignIns\nsettings = Settings()\n"
         "turns, people = TurnStore(settings.turns_database), People(settings.people_database)\n"
@@ -66,9 +66,10 @@ def output_of(process: "subprocess.Popen[str]") -> str:
 def test_every_table_is_known(shared: Places, name: str) -> None:
     from api.idempotency import MIGRATIONS
     from rag.people.tables import PEOPLE_MIGRATIONS
+    from rag.queue.queue_tables import QUEUE_MIGRATIONS
 
     lists: dict[str, tuple[SharedMigration, ...]] = {
-        "people": PEOPLE_MIGRATIONS, "turns": TURN_MIGRATIONS, "requests": MIGRATIONS,
+        "people": PEOPLE_MIGRATIONS, "turns": TURN_MIGRATIONS, "requests": MIGRATIONS, "queue": QUEUE_MIGRATIONS,
     }  # fmt: skip
     with closing(sqlite3.connect(":memory:")) as connection:
         for migration in lists[name]:
@@ -306,7 +307,10 @@ def test_a_start_without_the_server_says_so_and_ends(tmp_path: Path, program: st
 
 
 def test_without_an_address_psycopg_is_not_imported(tmp_path: Path) -> None:
-    assert output_of(run(Places(tmp_path), "print('psycopg' in sys.modules)\n")) == "False"
+    queue = (
+        f"from rag.queue.admission import Admission\nAdmission(1, 9, place=Path({str(tmp_path / 'q.db')!r})).ticket()\n"
+    )
+    assert output_of(run(Places(tmp_path), f"{queue}print('psycopg' in sys.modules)\n")) == "False"
 
 
 def _is_back(store: TurnStore) -> bool:

@@ -30,7 +30,7 @@ FILE_TYPES = [ending.removeprefix(".") for ending in CUSTOMER_ENDINGS]
 
 _THINK = {"auto": None, "on": True, "off": False}
 _TICK_SECONDS = 0.4
-_REFUSED, _ATTACHED = "ask_refused", "attached"
+_REFUSED, _ATTACHED, _DRAWN = "ask_refused", "attached", "question_drawn"
 
 
 def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaGenerator:
@@ -52,7 +52,8 @@ def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaG
                 key="think",
             )
             _draw_buttons(context, snapshot)
-        st.chat_input(
+        token = ask_token()
+        asked = st.chat_input(
             translate("ui.ask_placeholder" if snapshot is None else "ui.ask_on_placeholder", language),
             key="question",
             max_chars=20_000,
@@ -60,8 +61,12 @@ def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaG
             file_type=FILE_TYPES,
             max_upload_size=LARGEST_MEGABYTES,
             on_submit=_ask,
-            args=(context, ask_token()),
+            args=(context, token),
         )
+        if asked is not None and not st.session_state.get(_DRAWN):  # its session died, and this one knows no callback
+            _ask(context, token)
+            st.rerun()
+        st.session_state[_DRAWN] = True
         _draw_attachment(context)
         picture_slot = st.empty()
         refused = st.session_state.get(_REFUSED)

@@ -35,8 +35,10 @@ def test_a_short_run_measures_and_cleans_up(
         assert "A page of the history takes" in capsys.readouterr().out
         times = json.loads(figures.read_text())["times"]
         assert [row["work"] for row in times][:2] == ["page of the history", "page of one's own"]
+        assert [row["work"] for row in times][-2:] == ["enter the queue", "leave the queue"]
         assert all(row["server_p99"] >= row["server_p50"] > 0 for row in times)
         assert places.ask("turns", "SELECT count(*) FROM turn") == [(0,)]
+        assert places.ask("queue", "SELECT count(*) FROM ticket") == [(0,)]
     finally:
         load_settings.cache_clear()
         pool_of(places.url).close()

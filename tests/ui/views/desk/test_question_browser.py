@@ -1,15 +1,17 @@
 """A mail dropped into the question box of a real browser, with pictures in both languages."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from rag.schema import Language
+from tests.conftest import free_port
 from tests.ingest.test_customer_files import mail
 from tests.support.by_day import by_day
 from tests.ui.browser import Desk
-from tests.ui.conftest import OpenDesk
+from tests.ui.conftest import OpenDesk, served
 
 pytestmark = pytest.mark.real
 
@@ -64,3 +66,14 @@ def test_a_kind_of_file_that_is_not_read_is_refused_in_the_browser(open_desk: Op
     said = "不支持该类型的文件。" if language == "zh" else "application/x-msdownload files are not allowed."
     expect(desk.page.locator("[data-testid=stFileChip]")).to_contain_text(said)
     assert desk.words_of_the_other_language() == []
+
+
+def test_the_first_question_after_a_restart_is_asked(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    with served(tmp_path, port) as address:
+        desk = Desk.open(browser, address, "en")
+    with served(tmp_path, port):
+        desk.settled()
+        desk.prepare(question="Asked of a new process?")
+        desk.ask("Asked of a new process?", "done")
+    desk.page.context.close()

@@ -1,0 +1,227 @@
+"""Where the tables of the ticket queue lie: in one SQLite file for all processes of a machine, in memory, on a server.
+
+They hold what is disposable: places, and how long the last answers took.  No question and no answer is in them.
+"""
+
+import sqlite3
+import time
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from rag.errors import ExtraMissing
+from rag.queue.liveness import Liveness
+from rag.settings import DatabasePlace
+from rag.storage.connection import Connection, Row, SharedMigration, is_sqlite, unlogged
+
+LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
+FIRST_NUMBER = 10**9
+"""From here on tickets are numbered on a server; a lower number: its tables were emptied by a crash, see there."""
+
+_ALONE = "alone"  # the only process of a line in memory
+_BUSY_SECONDS = 5.0
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS ticket (
+    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+    server TEXT NOT NULL,
+    process TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    follows_up INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    thinks INTEGER NOT NULL,
+    admitted_at REAL,
+    host TEXT,
+    avoided TEXT NOT NULL DEFAULT ''
+)""",
+    """CREATE TABLE IF NOT EXISTS recent (
+    host TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    ticket INTEGER NOT NULL,
+    PRIMARY KEY (host, conversation)
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS served (
+    server TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    PRIMARY KEY (server, owner)
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS finished (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    server TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    thinks INTEGER NOT NULL,
+    seconds REAL NOT NULL
+)""",
+    "CREATE INDEX IF NOT EXISTS ticket_of_server ON ticket (server)",
+    "CREATE INDEX IF NOT EXISTS finished_of_server ON finished (server, number)",
+)
+
+
+def _v1_queue(connection: Connection) -> None:
+    """Tickets, whose prompt each host read last, the round of each owner, and the last answers."""
+    for statement in _TABLES:
+        connection.execute(statement)
+    if not is_sqlite(connection):
+        unlogged(connection, ("ticket", "recent", "served", "finished"))
+        connection.execute("SELECT setval('ticket_ticket_seq', ?)", (FIRST_NUMBER,))
+
+
+QUEUE_MIGRATIONS: tuple[SharedMigration, ...] = (_v1_queue,)
+"""Of a server; a file's name has the number of its tables' form instead, so an older program uses another line."""
+
+
+class QueueTables(ABC):
+    """The tables of a queue, and who of those that share them is alive."""
+
+    process: str
+    """The name of this process among those that share the tables."""
+
+    is_whole = True
+    """Whether all tickets that live are in the tables; while they may not be, nobody is let in."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Let the block be the only one who reads and writes; see ``SharedDatabase.transaction``."""
+
+    @abstractmethod
+    def version(self) -> int:
+        """Return a number that changes when others have written.  Cheap."""
+
+    @abstractmethod
+    def are_alive(self, processes: Collection[str]) -> bool:
+        """Tell whether processes are believed to live; asked at any time, it looks from time to time."""
+
+    @abstractmethod
+    def forget_dead(self, connection: Connection) -> bool:
+        """Delete the tickets of dead processes, and tell whether there were any."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave: this process is dead for the others."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return seconds of a clock that is the same for all who share the tables."""
+
+    @abstractmethod
+    def host_name(self, host: str) -> str:
+        """Return the name of a model server by which all who share the tables know it."""
+
+    @abstractmethod
+    def tell(self, connection: Connection) -> None:
+        """Let others know, when the transaction ends, that the line has changed."""
+
+    @abstractmethod
+    def own(self, tickets: Sequence[Row]) -> None:
+        """Note which tickets of this process there are when the transaction ends, should the tables lose them."""
+
+    @abstractmethod
+    def disown(self, ticket: int) -> None:
+        """Note that a ticket is not wanted any more, whatever becomes of the transaction that deletes it."""
+
+
+class QueueFile(QueueTables):
+    """Tables in a file, which is made if need be, or in memory.  Raises ``sqlite3.Error`` and ``OSError``."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._presence = Liveness(path.parent / "present") if path is not None else None
+        self.process = self._presence.name if self._presence is not None else _ALONE
+        self._connection = _opened(path)
+        self._dead_due_at = 0.0
+        weakref.finalize(self, self._connection.close)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Begin, and keep all or nothing of what the block does."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def version(self) -> int:
+        """Return a number that changes when another connection has written."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def are_alive(self, processes: Collection[str]) -> bool:
+        """Look twice a second whether they all hold their locks."""
+        if self._presence is None or time.monotonic() < self._dead_due_at:
+            return True
+        self._dead_due_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_SECONDS
+        return all(self._presence.is_alive(name) for name in processes)
+
+    def forget_dead(self, connection: Connection) -> bool:
+        """Delete the tickets of processes that do not hold their locks."""
+        if self._presence is None:
+            return False
+        processes = connection.execute("SELECT DISTINCT process FROM ticket").fetchall()
+        dead = [(process,) for (process,) in processes if not self._presence.is_alive(process)]
+        for process in dead:
+            connection.execute("DELETE FROM ticket WHERE process = ?", process)
+        return bool(dead)
+
+    def close(self) -> None:
+        """Close the file and give up the lock; the tickets stay until others look."""
+        self._connection.close()
+        if self._presence is not None:
+            self._presence.close()
+
+    def now(self) -> float:
+        """Return the machine's seconds since it started."""
+        return time.monotonic()
+
+    def host_name(self, host: str) -> str:
+        """Return the name as it is: on one machine all mean the same by it."""
+        return host
+
+    def tell(self, connection: Connection) -> None:
+        """Do nothing: others see by the file's version that it has changed."""
+
+    def own(self, tickets: Sequence[Row]) -> None:
+        """Do nothing: a file loses no tickets."""
+
+    def disown(self, ticket: int) -> None:
+        """Do nothing: a ticket that cannot be deleted is in a file that is done without."""
+
+
+def open_queue_tables(place: DatabasePlace | None, heard: Callable[[bool], None] | None = None) -> QueueTables:
+    """Return the tables at a place; None: in memory.  ``heard``, a method, is called when a server tells of a change.
+
+    Raises ``ExtraMissing`` where they lie on a server and psycopg is not installed, and ``DatabaseUnavailable``.
+    """
+    if place is None or isinstance(place, Path):
+        return QueueFile(place)
+    try:
+        from rag.queue.queue_server import QueueOnServer  # needs psycopg, which only servers need
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(what="PostgreSQL", extra="postgres") from error
+    return QueueOnServer(place, heard)
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path if path is not None else ":memory:",
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,  # transactions are begun and ended in words
+        check_same_thread=False,  # one thread at a time: the queue has a lock
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        if path is not None:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(";".join(_TABLES))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,206 @@
+"""A connection to a PostgreSQL server that lasts as long as its process: others see by it who lives, and it hears news.
+
+    session = session_of(url)
+    session.join("desk-1", heard)        # "desk-1" lives for all who ask the server, until this process dies
+    session.leave("desk-1")
+
+A name lives while somebody holds its advisory lock, which the server releases when the connection is gone: at once when
+its process is killed, and within eight seconds when its machine or the network to it is.  The lock is a shared one, so
+that a new connection need not wait for the end of the old one; who asks whether a name lives tries to take it alone
+(``is_dead``).  LISTEN and such locks need a connection to the server itself: none that a pooler like PgBouncer gives to
+others between two transactions.
+"""
+
+import os
+import select
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from rag.errors import DatabaseUnavailable
+from rag.storage.postgres import Pool, ServerConnection, pool_of
+
+CHANNEL = "answerdesk_queue"
+"""The channel of NOTIFY that all sessions listen to; the payload names who has changed something."""
+
+Heard = Callable[[str, bool], None]
+"""Called with a payload and False, or with "" and True where the connection was made anew or found well again."""
+
+_RETRY_SECONDS = 0.25
+
+
+def is_dead(column: str) -> str:
+    """Return a condition of SQL: the name in a column is nobody's.  Within the transaction nobody can take it."""
+    return f"pg_try_advisory_xact_lock(hashtextextended({column}, 0))"
+
+
+class ServerSession:
+    """The session of this process with one server.  Safe from many threads.
+
+    A thread of its own listens, and connects anew, four times a second, where the connection was lost.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._members: dict[str, weakref.WeakMethod[Heard]] = {}
+        self._leaving: deque[str] = deque()
+        self._connection: ServerConnection | None = None
+        self._is_suspect = False
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._woken, self._waking = os.pipe()
+        os.set_blocking(self._waking, False)
+
+    def join(self, name: str, heard: Heard) -> None:
+        """Let a name live, and hear of news.  ``heard`` is a method, whose object is not kept alive by this.
+
+        Raises ``DatabaseUnavailable``.
+        """
+        with self._lock:
+            with self._pool.errors():
+                if self._connection is None or self._connection.is_lost:
+                    self._connect()
+                assert self._connection is not None
+                _take(self._connection, name)
+            self._members[name] = weakref.WeakMethod(heard)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._listen, name="database-session", daemon=True)
+                self._thread.start()
+        self._wake()
+
+    def leave(self, name: str) -> None:
+        """Let a name be nobody's, in a moment: this may be called wherever Python collects garbage."""
+        self._leaving.append(name)
+        self._wake()
+
+    def suspect(self) -> None:
+        """Look whether the server is there, as something failed, and tell all members as soon as it is."""
+        self._is_suspect = True
+        self._wake()
+
+    def detach(self) -> None:
+        """Let go of the connection in a forked child, without a word to the server: it is the parent's."""
+        if self._connection is not None and not self._connection.closed:
+            nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(nowhere, self._connection.fileno(), inheritable=False)
+            os.close(nowhere)
+
+    def _listen(self) -> None:
+        while True:
+            with self._lock:
+                self._let_go()
+                if not self._members:
+                    self._disconnect()
+                    self._thread = None
+                    return
+            try:
+                with self._pool.errors():
+                    if self._is_well():
+                        self._hear()
+                    else:
+                        self._tell("", True)
+            except DatabaseUnavailable:
+                self._is_suspect = True
+                self._disconnect()
+
+    def _is_well(self) -> bool:
+        """Tell whether the connection is as it was; one that is not is found well, or made anew, or an error raised."""
+        if self._is_suspect:
+            self._wait(_RETRY_SECONDS)
+        with self._lock:
+            connection, was_suspect = self._connection, self._is_suspect
+            self._is_suspect = False
+            if connection is None or connection.is_lost:
+                self._connect()
+                return False
+            if was_suspect:
+                connection.execute("SELECT 1")
+            return not was_suspect
+
+    def _hear(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        for note in connection.notifies(timeout=0):
+            self._tell(note.payload, False)
+        self._wait(None, connection.fileno())
+
+    def _tell(self, payload: str, is_anew: bool) -> None:
+        with self._lock:
+            members = list(self._members.values())
+        for member in members:
+            if (heard := member()) is not None:
+                heard(payload, is_anew)
+
+    def _wait(self, seconds: float | None, connection: int | None = None) -> None:
+        """Wait until somebody wakes this thread, something comes from the server, or time is over."""
+        waiting = select.poll()  # select() knows no descriptors beyond 1,023, and a desk may have more sockets
+        for descriptor in (self._woken, connection):
+            if descriptor is not None:
+                waiting.register(descriptor, select.POLLIN)
+        ready = dict(waiting.poll(None if seconds is None else seconds * 1000))
+        if self._woken in ready:
+            os.read(self._woken, 4096)
+            if seconds is not None:  # what woke it will be seen at the next try
+                time.sleep(_RETRY_SECONDS)
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # it is being woken
+            os.write(self._waking, b"\0")
+
+    def _connect(self) -> None:
+        self._disconnect()
+        connection = self._pool.session_connection(CHANNEL)
+        try:
+            for name in self._members:
+                _take(connection, name)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _let_go(self) -> None:
+        while self._leaving:
+            name = self._leaving.popleft()
+            if self._members.pop(name, None) is None or self._connection is None:
+                continue
+            try:
+                with self._pool.errors():
+                    self._connection.execute("SELECT pg_advisory_unlock_shared(hashtextextended(%s, 0))", (name,))
+            except DatabaseUnavailable:
+                self._disconnect()
+
+
+def _take(connection: ServerConnection, name: str) -> None:
+    connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (name,))
+
+
+_sessions: dict[str, ServerSession] = {}
+_sessions_lock = threading.Lock()
+
+
+def session_of(url: str) -> ServerSession:
+    """Return this process's session with the server at an address."""
+    with _sessions_lock:
+        if url not in _sessions:
+            _sessions[url] = ServerSession(pool_of(url))
+        return _sessions[url]
+
+
+def _detach_in_child() -> None:
+    """Close a fork's copies of connections, which would let the parent live on after its death."""
+    for session in _sessions.values():
+        session.detach()
+    _sessions.clear()
+
+
+os.register_at_fork(after_in_child=_detach_in_child)
