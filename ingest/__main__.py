@@ -50,6 +50,7 @@ from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
+from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail, terminal_language, warn_root
 from rag.translate import translate
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager, end as at Ctrl-C
     try:
         settings = _settings(options)
+        catch_up(settings)
         before = _current(settings)
     except AnswerdeskError as error:
         return fail(error)

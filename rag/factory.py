@@ -22,6 +22,7 @@ from rag.reuse.curated import Curation
 from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
+from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
 from rag.telemetry.traced_pipeline import TracedPipeline, span_export
 from rag.text.statements import chinese_places
@@ -40,6 +41,7 @@ def build_pipeline(
     process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
+    catch_up(settings)
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
     parts = replace(build_parts(settings, store, scopes, embedder, models), lanes=lanes)
