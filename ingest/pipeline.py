@@ -177,11 +177,15 @@ def _open_run(
             anew = options.rebuild and not options.keep_vectors and not is_first_time
             cores = settings.embedder_threads or usable_cores()
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
-                yield _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
+                run = _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
+                run.share = share  # the one that holds the lock
+                yield run
 
 
 class _Run:
     """One ingest under the lock.  The methods are called once each, in their order here."""
+
+    share: KnowledgeShare | None = None
 
     def __init__(
         self,
@@ -412,8 +416,7 @@ class _Run:
         self._report("publishing")
         space = self._embedder.model_id, self._embedder.dimension
         limits = IndexLimits.of(self._settings)
-        share = KnowledgeShare.of(self._settings)
-        candidate = Candidate(self._writer, self._generation, self._gate, space, limits, sketched, share)
+        candidate = Candidate(self._writer, self._generation, self._gate, space, limits, sketched, self.share)
         if self._options.rehearsal:
             return candidate.rehearse()
         return candidate.publish_if_good(GenerationChange(self._added, self._changed, self._retired))

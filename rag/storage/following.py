@@ -17,7 +17,7 @@ from rag.schema import Audience
 from rag.settings import ServerDatabase, Settings
 from rag.storage.access import UNSETTLED, Access
 from rag.storage.shared_pieces import UNKNOWN_SCOPE, HeadLine, SharedKnowledge
-from rag.storage.sharing import KnowledgeShare
+from rag.storage.sharing import KnowledgeShare, Transfer
 from rag.storage.store import DATABASE_NAME
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +74,11 @@ class KnowledgeFollower:
         """Return why a knowledge base may be older here than on the server; None where it is the same."""
         known = self._bases.get(name)
         return self._away or (known.problem if known is not None else None)
+
+    def transfer(self, name: str) -> Transfer:
+        """Return what the last revision of a knowledge base took to come here."""
+        known = self._bases.get(name)
+        return known.share.transfer if known is not None else Transfer()
 
     def look(self) -> None:
         """Take over what is new, and share what only is here.  Raises ``DatabaseUnavailable``."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHANNEL = "answerdesk_knowledge"
 """Where the server tells that a knowledge base has a new revision."""
 
-_PIECES_AT_ONCE = 32
+_PIECES_AT_ONCE = 256
 _TOKEN_BYTES = 16
 
 
@@ -201,6 +201,12 @@ class SharedKnowledge:
                 "DELETE FROM shared_piece WHERE name = ? AND NOT digest = ANY(?)",
                 (name, [bytes.fromhex(digest) for digest in kept]),
             ).rowcount
+
+    def delete(self, name: str) -> None:
+        """Share a knowledge base no more; the folders of desks stay as they are."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM shared_base WHERE name = ?", (name,))
+            connection.execute("DELETE FROM shared_piece WHERE name = ?", (name,))
 
     def settle(self) -> bool:
         """Leave nothing of deleted pieces in the server's tables; see ``SharedDatabase.settle``."""

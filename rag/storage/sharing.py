@@ -58,10 +58,12 @@ _SCRATCH, _ARRIVING = "publishing", "arriving"
 _SMALL_FILES = (ACCESS_NAME, CONFIRMED_NAME, CALIBRATION_NAME)
 _CONTENT_PATH = re.compile(r"generations/[0-9]{6,12}/[\w-]+(?:\.[\w-]+)*|figures/[0-9a-f]{2}/[0-9a-f]{64}\.webp")
 
-_DATABASE_PIECE_BYTES = 16 * 4096
-"""Whole pages: what a page has in common with the generation before does not travel."""
+_SMALLEST_PIECE_BYTES = 4 * 4096
+_MOST_PIECES = 8192
+"""A database is cut into whole pages, four of them and twice as many until there are so many pieces at most: a changed
+document touches some pages here and there (1.4 MB of 78 in pieces of 64 KB), and the list of pieces travels as well."""
 _FILE_PIECE_BYTES = 1 << 20
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 2 << 20
 _PATIENCE_SECONDS = 60.0
 """For so long a publication waits for a server that restarts; hours of embedding may be behind it."""
 _AGAIN_SECONDS = 0.5
@@ -73,7 +75,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What a publication or a fetch moved: pieces and bytes of them; ``kept`` bytes were there already."""
+    """What a publication or a fetch moved: pieces, and bytes of them and of their list; ``kept`` were there already."""
 
     pieces: int = 0
     sent_bytes: int = 0
@@ -202,7 +204,7 @@ class KnowledgeShare:
         """Put what the server lacks, move its pointer, and take over what it serves then."""
         generation = _seal(scratch / DATABASE_NAME)
         sources = self._sources(scratch, generation)
-        files = {path: _cut(source, _piece_bytes(path)) for path, source in sources.items()}
+        files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
         access = kept_access(scratch) or Access()
         head = Head(
             new_token(), generation, len(KNOWLEDGE_MIGRATIONS), files,
@@ -245,7 +247,7 @@ class KnowledgeShare:
             _persistently(lambda batch=batch: self.server.put(self.name, batch))  # type: ignore[misc]
             sent += sum(map(len, batch))
         total = sum(file.size for file in files.values())
-        self.transfer = Transfer(len(lacking), sent, total - sent)
+        self.transfer = Transfer(len(lacking), sent + len(files_json(files)), total - sent)
 
     # taking over
 
@@ -280,7 +282,8 @@ class KnowledgeShare:
                     fetching.bring(path, file, arriving / path)
             if not self._has(DATABASE_NAME, head.files[DATABASE_NAME], known):
                 self._fetch_database(head, fetching, arriving / DATABASE_NAME)
-            self.transfer = Transfer(fetching.pieces, fetching.fetched_bytes, fetching.kept_bytes)
+            listed = len(files_json(head.files))
+            self.transfer = Transfer(fetching.pieces, fetching.fetched_bytes + listed, fetching.kept_bytes)
             self._place_content(head, arriving)
             self._settle_on(head, arriving)
         finally:
@@ -558,8 +561,13 @@ def _length(file: SharedFile, number: int) -> int:
     return min(file.piece_bytes, file.size - number * file.piece_bytes)
 
 
-def _piece_bytes(path: str) -> int:
-    return _DATABASE_PIECE_BYTES if path == DATABASE_NAME else _FILE_PIECE_BYTES
+def _piece_bytes(path: str, source: Path) -> int:
+    if path != DATABASE_NAME:
+        return _FILE_PIECE_BYTES
+    size, piece = source.stat().st_size, _SMALLEST_PIECE_BYTES
+    while size > _MOST_PIECES * piece:
+        piece *= 2
+    return piece
 
 
 def _relative(path: Path, folder: Path) -> str:
