@@ -160,6 +160,8 @@ class Erasure:
             }
             if server is not None:
                 found["curated"] += former.erase(holds_it, dry_run=dry_run)
+                if store.exists():
+                    found["questions"] += RegressionQuestions(store).erase(holds_it, dry_run=dry_run)
             for kept in () if dry_run else (cached, curated, former):
                 kept.settle(compact=True)
         return found

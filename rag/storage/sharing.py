@@ -13,7 +13,6 @@ own.  Index files are there before that.  ``shared.json`` names the revision and
 """
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -31,6 +31,7 @@ from rag.errors import DatabaseUnavailable, IndexDamaged, IngestRunning, Knowled
 from rag.files import read_json, write_whole
 from rag.settings import ServerDatabase, Settings
 from rag.storage.access import ACCESS_NAME, Access, kept_access
+from rag.storage.cached import CachedAnswers
 from rag.storage.calibration import CALIBRATION_NAME
 from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
 from rag.storage.contact_details import CONFIRMED_NAME
@@ -50,8 +51,6 @@ from rag.storage.shared_pieces import (
 )
 from rag.storage.store import DATABASE_NAME, generation_folder
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
-
-_LOG = logging.getLogger(__name__)
 
 SHARED_NAME = "shared.json"
 _SCRATCH, _ARRIVING = "publishing", "arriving"
@@ -328,7 +327,11 @@ class KnowledgeShare:
     def _settle_on(self, head: Head, source: Path) -> None:
         """Let this folder's database, and the small files, be those in ``source``; then note the revision."""
         if (source / DATABASE_NAME).is_file():
+            is_another = not self.token() or head.generation < _generation(self.folder / DATABASE_NAME)
             _replace_database(source / DATABASE_NAME, self.folder / DATABASE_NAME)
+            if is_another:  # numbers of generations begin anew, and cached answers are known by them
+                with CachedAnswers(self.folder) as cached:
+                    cached.erase_before(datetime.now(UTC))
         for name in _SMALL_FILES:
             if (source / name).is_file():
                 write_whole(self.folder / name, (source / name).read_bytes(), durable=True)
@@ -337,18 +340,19 @@ class KnowledgeShare:
         _tidy(self.folder, head)
 
 
-def catch_up(settings: Settings) -> None:
-    """Take over what desks share of the settings' knowledge base; what is here serves where that cannot be had now.
+def catch_up(settings: Settings) -> KnowledgeError | None:
+    """Take over what desks share of the settings' knowledge base; return why that cannot be had now, where it cannot.
 
-    Raises ``ExtraMissing``.
+    What is here serves then.  Raises ``ExtraMissing``.
     """
     share = KnowledgeShare.of(settings)
     if share is None:
-        return
+        return None
     try:
         share.catch_up()
     except KnowledgeError as error:
-        _LOG.warning("knowledge base %s is not taken over: %s", share.name, type(error).__name__)
+        return error
+    return None
 
 
 class _PieceMissingError(Exception):
@@ -476,6 +480,13 @@ def _seal(path: Path) -> int:
                 for table in customers:
                     connection.execute(f"DELETE FROM {table}")
         database.settle(compact=holds_some)  # of what was deleted before, something may be left as well
+        return int(database.value("SELECT generation FROM current"))
+
+
+def _generation(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with closing(Database(path, KNOWLEDGE_MIGRATIONS)) as database:
         return int(database.value("SELECT generation FROM current"))
 
 

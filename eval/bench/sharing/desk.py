@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from rag.private_files import keep_files_private
 from rag.settings import load_settings
 from rag.storage.following import KnowledgeFollower
 from rag.storage.store import KnowledgeStore
@@ -43,4 +44,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_files_private()
     main()

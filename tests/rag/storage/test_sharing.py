@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from ingest.lock import publication, writer_lock
 from rag.erasure import Erasure
 from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseNewer
 from rag.reuse.curated import Curation, Place
+from rag.schema import Answer
 from rag.storage.access import Access, access_to
+from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.calibration import read_calibration, save_calibration
 from rag.storage.regression import RegressionQuestions
 from rag.storage.sharing import SHARED_NAME
@@ -192,3 +195,16 @@ def test_what_is_erased_is_gone_from_the_server(site: Site) -> None:
     assert site.ask("SELECT " + words.format("curated", "question"))[0][0] == 0
     assert site.ask("SELECT " + words.format("regression_question", "question"))[0][0] == 0
     assert site.ask("SELECT count(*) FROM shared_piece WHERE position('Annabel'::bytea IN content) > 0")[0][0] == 0
+
+
+def test_answers_that_were_cached_before_joining_serve_no_more(site: Site) -> None:
+    alone = Machine(site.there.settings.changed(database_url=""))
+    alone.ingest(site.manual)
+    with CachedAnswers(alone.settings.knowledge_dir) as cached:
+        answer = Answer("7 days.", "en", False, "", (), (), (), "none", True, 1)
+        cached.keep(CacheKey("en: how long", "p", 1), CachedAnswer(answer, (), datetime.now(UTC)), 10)
+        site.write("deadline.md", "# Deadline\n\nReturn it within 14 days.")
+        site.here.ingest(site.manual)
+        assert cached.count() == 1
+        site.there.share.catch_up()
+        assert (cached.count(), site.there.texts()) == (0, site.here.texts())
