@@ -1,18 +1,21 @@
 """Follows the shared knowledge bases of a server: what another desk publishes is here within a second.
 
 A thread listens to the server's notifications, and looks by itself once a second, so that one which was lost, or a
-server that was restarted, costs no more.  What it cannot take over it says, and what was here before serves on.
+server that was restarted, costs no more; another fetches, which may take minutes.  What cannot be taken over is said,
+and what was here before serves on.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from rag.errors import AnswerdeskError, DatabaseUnavailable, IngestRunning
+from rag.errors import AnswerdeskError, DatabaseUnavailable, IndexDamaged, IngestRunning
 from rag.schema import Audience
 from rag.settings import ServerDatabase, Settings
 from rag.storage.access import UNSETTLED, Access
@@ -40,7 +43,7 @@ class _Base:
 
 
 class KnowledgeFollower:
-    """Keeps the knowledge bases below ``folder`` as the server has them, in a thread, from ``start`` to ``close``."""
+    """Keeps the knowledge bases below ``folder`` as the server has them, in threads, from ``start`` to ``close``."""
 
     def __init__(self, place: ServerDatabase, folder: Path) -> None:
         self._place = place
@@ -51,7 +54,12 @@ class KnowledgeFollower:
         self._away: AnswerdeskError | None = None
         self._closing = threading.Event()
         self._looked = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follow knowledge", daemon=True)
+        self._heard = threading.Event()
+        self._lines: Mapping[str, HeadLine] = {}
+        self._threads = [
+            threading.Thread(target=work, name=f"{name} shared knowledge", daemon=True)
+            for name, work in (("hear of", self._listen), ("fetch", self._work))
+        ]
 
     @classmethod
     def of(cls, settings: Settings) -> "KnowledgeFollower | None":
@@ -61,14 +69,16 @@ class KnowledgeFollower:
 
     def start(self, wait_seconds: float = 0.0) -> None:
         """Begin to follow; wait until everything was looked at once, for ``wait_seconds`` at the most."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         self._looked.wait(wait_seconds)
 
     def close(self) -> None:
-        """End the thread.  What it is taking over then is whole or not there."""
+        """End the threads.  What is being taken over then is whole or not there."""
         self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(_END_SECONDS)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(_END_SECONDS)
 
     def problem(self, name: str) -> AnswerdeskError | None:
         """Return why a knowledge base may be older here than on the server; None where it is the same."""
@@ -80,21 +90,47 @@ class KnowledgeFollower:
         known = self._bases.get(name)
         return known.share.transfer if known is not None else Transfer()
 
-    def look(self) -> None:
-        """Take over what is new, and share what only is here.  Raises ``DatabaseUnavailable``."""
-        lines = self._server.lines()
-        self._access = {name: _access(line) for name, line in lines.items()}
-        for name in {path.parent.name for path in self._folder.glob(f"*/{DATABASE_NAME}")} - lines.keys():
-            self._attempt(name, _UNSHARED)
-        for name, line in lines.items():
-            self._attempt(name, line.token)
-
     def access(self, name: str) -> Access | None:
         """Return who may read a knowledge base by the server's last word; None where it is not shared.
 
         It holds before the files that say so are here.
         """
         return self._access.get(name)
+
+    def _listen(self) -> None:
+        """Know what the server serves, whatever is being fetched meanwhile: who may read holds at once."""
+        try:
+            while not self._closing.is_set():
+                try:
+                    with closing(self._server.notices()) as notices:
+                        while not self._closing.is_set():
+                            lines = self._server.lines()
+                            self._access = {name: _access(line) for name, line in lines.items()}
+                            self._lines, self._away = lines, None
+                            self._heard.set()
+                            notices.wait(_LOOK_SECONDS)
+                except AnswerdeskError as error:
+                    if self._away is None:
+                        _LOG.warning("shared knowledge bases cannot be followed: %s", type(error).__name__)
+                    self._away = error
+                    self._looked.set()
+                    self._closing.wait(_LOOK_SECONDS)
+        finally:
+            if not self._closing.is_set():  # an error that nobody foresaw, which the process prints
+                self._away = DatabaseUnavailable(server="-", reason="the thread that follows it has ended")
+
+    def _work(self) -> None:
+        """Take over what is new, and share what only is here."""
+        while not self._closing.is_set():
+            if not self._heard.wait(_LOOK_SECONDS):
+                continue
+            self._heard.clear()
+            lines = self._lines
+            for name in {path.parent.name for path in self._folder.glob(f"*/{DATABASE_NAME}")} - lines.keys():
+                self._attempt(name, _UNSHARED)
+            for name, line in lines.items():
+                self._attempt(name, line.token)
+            self._looked.set()
 
     def _attempt(self, name: str, token: str) -> None:
         base = self._bases.get(name)
@@ -103,7 +139,7 @@ class KnowledgeFollower:
         if token == base.share.token():
             base.problem = None
             return
-        if token == base.failed and time.monotonic() < base.again_at:
+        if self._closing.is_set() or (token == base.failed and time.monotonic() < base.again_at):
             return
         try:
             if token == _UNSHARED:
@@ -114,32 +150,12 @@ class KnowledgeFollower:
             base.problem = None
         except (IngestRunning, DatabaseUnavailable) as error:
             base.problem = error  # the next look may do better
-            if isinstance(error, DatabaseUnavailable):
-                raise
-        except AnswerdeskError as error:
+        except (AnswerdeskError, OSError, sqlite3.Error) as error:
             if token != base.failed:
                 _LOG.warning("knowledge base %s is not taken over: %s", name, type(error).__name__)
-            base.failed, base.problem = token, error
-            base.again_at = time.monotonic() + _AFTER_FAILURE_SECONDS
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            try:
-                notices = self._server.notices()
-                try:
-                    while not self._closing.is_set():
-                        self.look()
-                        self._away = None
-                        self._looked.set()
-                        notices.wait(_LOOK_SECONDS)
-                finally:
-                    notices.close()
-            except AnswerdeskError as error:
-                if self._away is None:
-                    _LOG.warning("shared knowledge bases cannot be followed: %s", type(error).__name__)
-                self._away = error
-                self._looked.set()
-                self._closing.wait(_LOOK_SECONDS)
+            foreign = IndexDamaged(reason=f"{name}: {type(error).__name__}")
+            base.problem = error if isinstance(error, AnswerdeskError) else foreign
+            base.failed, base.again_at = token, time.monotonic() + _AFTER_FAILURE_SECONDS
 
 
 def _access(line: HeadLine) -> Access:
