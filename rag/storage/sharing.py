@@ -36,6 +36,7 @@ from rag.storage.calibration import CALIBRATION_NAME
 from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
 from rag.storage.contact_details import CONFIRMED_NAME
 from rag.storage.curated import CuratedAnswers
+from rag.storage.figures import FigureFolder
 from rag.storage.lock import file_lock
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.regression import RegressionQuestions
@@ -562,10 +563,13 @@ def _require_sound(head: Head) -> None:
 
 
 def _tidy(folder: Path, head: Head) -> None:
-    """Delete the index files of generations that can be read no more."""
+    """Delete the index files of generations that can be read no more, and pictures that no document shows."""
     for path in sorted(generation_folder(folder, 0).parent.glob("*")):
         if path.name.isdigit() and not head.generation - KEPT_GENERATIONS < int(path.name) <= head.generation:
             shutil.rmtree(path, ignore_errors=True)
+    figures = FigureFolder(folder)
+    if figures.exists():
+        figures.delete_others(Path(path).stem for path in head.files if path.startswith("figures/"))
 
 
 def _length(file: SharedFile, number: int) -> int:

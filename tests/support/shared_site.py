@@ -33,9 +33,10 @@ def _reader() -> FileReader:
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine with a data folder of its own."""
+    """A machine with a data folder of its own; ``reader`` None: the one of all tests."""
 
     settings: Settings
+    reader: FileReader | None = None
 
     @property
     def share(self) -> KnowledgeShare:
@@ -58,7 +59,9 @@ class Machine:
         return KnowledgeStore(self.settings.knowledge_dir)
 
     def ingest(self, manual: Path) -> IngestSummary:
-        return ingest([manual], self.settings, HashEmbedder(), IngestOptions(prune=True), reader=_reader())
+        return ingest(
+            [manual], self.settings, HashEmbedder(), IngestOptions(prune=True), reader=self.reader or _reader()
+        )
 
     def texts(self) -> dict[str, str]:
         with self.store as store:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from ingest.check import check
 from ingest.history import rollback
+from ingest.loaders.source import Limits
 from ingest.lock import publication, writer_lock
+from ingest.reader import FileReader
 from rag.erasure import Erasure
 from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseNewer
 from rag.reuse.curated import Curation, Place
@@ -17,11 +20,13 @@ from rag.schema import Answer
 from rag.storage.access import Access, access_to
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.calibration import read_calibration, save_calibration
+from rag.storage.figures import FigureFolder
 from rag.storage.regression import RegressionQuestions
 from rag.storage.sharing import SHARED_NAME
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 from rag.text.mention import Mention
 from rag.tracing import Trace
+from tests.ingest.loaders.test_figures import picture, word
 from tests.support.postgres_server import PostgresServer
 from tests.support.shared_site import Machine, Site, open_site
 
@@ -208,3 +213,50 @@ def test_answers_that_were_cached_before_joining_serve_no_more(site: Site) -> No
         assert cached.count() == 1
         site.there.share.catch_up()
         assert (cached.count(), site.there.texts()) == (0, site.here.texts())
+
+
+def test_pictures_come_along_and_go_with_their_document(site: Site) -> None:
+    with FileReader(Limits(1_000_000, ocr_pages=0, figures=5)) as reader:
+        here = replace(site.here, reader=reader)
+        (site.manual / "lamp.docx").write_bytes(word("Press it.", picture("x"), "Figure 1: The reset button"))
+        here.ingest(site.manual)
+        site.there.share.catch_up()
+        with site.there.store as store:
+            (figure,) = store.document("lamp.docx", 1).figures
+        assert FigureFolder(site.there.settings.knowledge_dir).read(figure.digest) is not None
+        assert check(site.there.settings.knowledge_dir).findings == ()
+        (site.manual / "lamp.docx").unlink()
+        for number in range(KEPT_GENERATIONS + 1):
+            site.write("deadline.md", f"# Deadline\n\nReturn it within {number} days.")
+            here.ingest(site.manual)
+        site.there.share.catch_up()
+        for machine in (site.here, site.there):
+            assert list(machine.settings.knowledge_dir.glob("figures/*/*")) == []
+
+
+def test_a_writer_whose_lock_was_lost_publishes_only_what_follows_on_what_serves(site: Site) -> None:
+    site.here.ingest(site.manual)
+    folder, share = site.here.settings.knowledge_dir, site.here.share
+    with pytest.raises(IngestRunning, match="pid"), writer_lock(folder, share), KnowledgeWriter(folder) as writer:
+        site.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pid %'")
+        site.write("new.md", "# New\n\nSomething new.")
+        site.there.ingest(site.manual)
+        with publication(writer, share) as publisher:
+            publisher.let_read(Access("finance"))
+    assert access_to(site.here.store) == Access(), "nothing of it is left"
+    with writer_lock(folder, share):
+        pass
+    assert site.here.texts() == site.there.texts()
+
+
+def test_a_lost_lock_is_taken_again_where_nobody_was_quicker(site: Site) -> None:
+    site.here.ingest(site.manual)
+    folder, share = site.here.settings.knowledge_dir, site.here.share
+    with writer_lock(folder, share), KnowledgeWriter(folder) as writer:
+        site.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pid %'")
+        with publication(writer, share) as publisher:
+            publisher.let_read(Access("finance"))
+        with pytest.raises(IngestRunning):
+            site.there.ingest(site.manual)
+    site.there.share.catch_up()
+    assert access_to(site.there.store) == Access("finance")
