@@ -13,6 +13,7 @@ BENCHMARKS = {
     "database": "database.command",
     "large": "large.command",
     "load": "load.command",
+    "sharing": "sharing.command",
     "compare langchain": "langchain.command",
 }
 """The commands of ``python -m eval`` that run a benchmark, with their modules below ``eval.bench``."""

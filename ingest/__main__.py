@@ -43,13 +43,14 @@ from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from ingest.summary import IngestSummary, undescribed_sentence
 from ingest.watch import watch
-from rag.errors import AnswerdeskError, KnowledgeError, SettingsError
+from rag.errors import AnswerdeskError, KnowledgeError, SettingsError, printable
 from rag.priority import run_as_batch_work
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
+from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail, terminal_language, warn_root
 from rag.translate import translate
@@ -71,9 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager, end as at Ctrl-C
     try:
         settings = _settings(options)
+        problem = catch_up(settings)
         before = _current(settings)
     except AnswerdeskError as error:
         return fail(error)
+    if problem is not None:
+        said = translate("ingest.behind", language, reason=problem.text(language))
+        print(printable(said), file=sys.stderr)
     try:
         return _run(options, settings, language)
     except AnswerdeskError as error:

@@ -17,7 +17,7 @@ from ingest.gate import gate_of_current, register
 from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
 from ingest.history import history, oldest_restorable, rollback
 from ingest.langchain import NamedLoader, documents_difference
-from ingest.lock import writer_lock
+from ingest.lock import publication, writer_lock
 from ingest.new_details import confirm_details
 from ingest.summary import IngestSummary
 from rag.errors import AccessUnsettled, KnowledgeError, SettingsError, printable
@@ -27,6 +27,7 @@ from rag.schema import Audience, Language
 from rag.settings import Settings
 from rag.storage.access import Access, access_to
 from rag.storage.contact_details import NewDetail
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 from rag.translate import translate
@@ -156,7 +157,7 @@ def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
 
 def confirm_new_details(settings: Settings, language: Language, *, as_json: bool) -> int:
     """Confirm the addresses of the current generation; 1 where that is not in the record of changes."""
-    generation, count = confirm_details(settings.knowledge_dir, terminal_user())
+    generation, count = confirm_details(settings.knowledge_dir, terminal_user(), share=KnowledgeShare.of(settings))
     recorded = record_change("confirmed", settings, language, generation=generation, number=count)
     if as_json:
         print_json({"generation": generation, "confirmed": count})
@@ -229,8 +230,9 @@ def set_access(scope: str | None, audience: Audience | None, settings: Settings,
     if scope is None and not now.settled:
         raise AccessUnsettled(name=settings.knowledge_base)
     access = Access(now.scope if scope is None else scope, audience or now.audience)
-    with writer_lock(settings.knowledge_dir), KnowledgeWriter(settings.knowledge_dir) as writer:
-        writer.let_read(access)
+    folder, share = settings.knowledge_dir, KnowledgeShare.of(settings)
+    with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
+        publisher.let_read(access)
     recorded = record_change("setting", settings, language, scope=access.scope or "*", audience=access.audience)
     print(_access_line(access, language), file=sys.stderr)
     return OK if recorded else SOMETHING_WRONG
@@ -278,7 +280,7 @@ def show_history(settings: Settings, language: Language, *, as_json: bool) -> in
 
 def go_back(settings: Settings, target: int | None, language: Language, *, as_json: bool) -> int:
     """Publish an earlier generation again; 1 where that is not in the record of changes."""
-    info = rollback(settings.knowledge_dir, target)
+    info = rollback(settings.knowledge_dir, target, KnowledgeShare.of(settings))
     figures = {"generation": info.generation, "restored": info.change.restored}
     recorded = record_change("rolled_back", settings, language, **figures)
     if as_json:

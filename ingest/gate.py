@@ -21,6 +21,7 @@ from rag.retrieval.question import in_context
 from rag.retrieval.retriever import SearchResult, find_in
 from rag.settings import Settings
 from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQuestions
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import VISIBLE, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
@@ -32,7 +33,7 @@ class Gate:
 
     def __init__(self, writer: KnowledgeWriter, embedder: Embedder, settings: Settings, *, force: bool = False) -> None:
         self._folder = writer.folder
-        self._table = RegressionQuestions(writer.database)
+        self._table = RegressionQuestions(writer.database, settings.questions_database)
         self._embedder = embedder
         self._settings = settings
         self._force = force
@@ -107,7 +108,7 @@ def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
     """
     with KnowledgeStore(settings.knowledge_dir) as store:
         current = store.require_generation()
-        kept = RegressionQuestions(store).all()
+        kept = RegressionQuestions(store, settings.questions_database).all()
         if not kept:
             raise NoRegressionQuestions(name=settings.knowledge_base)
         single: list[QueryVectors] = []
@@ -152,8 +153,9 @@ def register_questions(golden: Sequence[GoldenQuestion], settings: Settings) -> 
         if one.relevant
     ]
     if asked:
-        with writer_lock(settings.knowledge_dir), KnowledgeWriter(settings.knowledge_dir) as writer:
-            RegressionQuestions(writer.database).replace_file(asked)
+        folder, server = settings.knowledge_dir, settings.questions_database
+        with writer_lock(folder, KnowledgeShare.of(settings)), KnowledgeWriter(folder) as writer:
+            RegressionQuestions(writer.database, server).replace_file(asked)
     return len(asked)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ingest.lock import writer_lock
 from ingest.new_details import note_details
-from ingest.publish import publish, tidy_up
+from ingest.publish import publish
 from rag.errors import GenerationGone
-from rag.storage.embeddings import EmbeddingTable
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 
@@ -31,14 +31,14 @@ def oldest_restorable(generations: list[GenerationInfo]) -> int:
     return min(same_space)
 
 
-def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
+def rollback(folder: Path, target: int | None = None, share: KnowledgeShare | None = None) -> GenerationInfo:
     """Publish what generation ``target``, or else the one before the current, held; no text is embedded anew.
 
-    Raises ``KnowledgeBaseMissing``, ``GenerationGone``, ``IngestRunning`` and ``StorageFull``; whatever is raised, the
-    current generation serves on.
+    With ``share`` all desks go back.  Raises ``KnowledgeBaseMissing``, ``GenerationGone``, ``IngestRunning``,
+    ``StorageFull`` and ``DatabaseUnavailable``; whatever is raised, the current generation serves on.
     """
     history(folder)  # or the lock would make a folder for a knowledge base that is none
-    with writer_lock(folder):
+    with writer_lock(folder, share):
         generations = history(folder)  # who held the lock before may have published
         with KnowledgeWriter(folder) as writer:
             generation = writer.begin()
@@ -49,8 +49,5 @@ def rollback(folder: Path, target: int | None = None) -> GenerationInfo:
             back, gone = writer.restore(earlier, generation)
             note_details(writer.database, generation)
             space = generations[0]
-            table = EmbeddingTable(writer.database, space.embedder_model, space.dimension)
             change = GenerationChange(added=back, retired=gone, restored=earlier)
-            info = publish(writer, generation, change, (space.embedder_model, space.dimension))
-            tidy_up(writer, table)
-            return info
+            return publish(writer, generation, change, (space.embedder_model, space.dimension), share)

@@ -1,40 +1,39 @@
-"""One writer a knowledge base: a lock file that says who holds it."""
+"""One writer a knowledge base: on this machine by a lock file, and over all machines by a lock of their server."""
 
-import errno
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.errors import IngestRunning
-from rag.storage.connection import storage_errors
+from rag.storage.lock import LOCK_NAME, file_lock
+from rag.storage.sharing import KnowledgeShare
+from rag.storage.writer import KnowledgeWriter
 
-LOCK_NAME = "ingest.lock"
+__all__ = ["LOCK_NAME", "publication", "writer_lock"]
 
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of the knowledge base in ``folder``, which is made if need be.
+def writer_lock(folder: Path, share: KnowledgeShare | None = None) -> Iterator[None]:
+    """Hold the lock of the knowledge base in ``folder``, which is made if need be; both locks where it is shared.
 
-    Raises ``IngestRunning`` with the holder's process number when somebody else has it.  The lock is the kernel's: it
-    ends with its process, however that ends, so a file left behind locks nobody out.  It is never deleted, or two
-    processes could hold locks on two files of one name.
+    The folder of a shared one is as the server has it then.  Raises ``IngestRunning``, which names the holder, and what
+    ``KnowledgeShare.writing`` raises.
     """
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            raise IngestRunning(holder=f"pid {holder}" if holder else "pid ?") from error
-        with storage_errors(folder):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-        yield
-    finally:
-        os.close(descriptor)  # and with it the lock
+    with file_lock(folder):
+        if share is None:
+            yield
+        else:
+            with share.writing():
+                yield
+
+
+@contextmanager
+def publication(writer: KnowledgeWriter, share: KnowledgeShare | None) -> Iterator[KnowledgeWriter]:
+    """Give the writer that publishes: the one that wrote, or one over a copy that all desks see at the end.
+
+    Raises what ``KnowledgeShare.publication`` raises.
+    """
+    if share is None:
+        yield writer
+    else:
+        with share.publication(writer) as copied:
+            yield copied

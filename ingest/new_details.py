@@ -8,11 +8,12 @@ is told so that somebody looks at the document.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from ingest.lock import writer_lock
+from ingest.lock import publication, writer_lock
 from rag.grounding.contact_details import contact_details, sentence_key
 from rag.grounding.prompt_injection import injection_spans
 from rag.storage.connection import Database
 from rag.storage.contact_details import ContactDetailTable, NewDetail
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
@@ -50,17 +51,21 @@ def new_details_of(found: Mapping[str, Sequence[str]], store: KnowledgeStore) ->
     return tuple(NewDetail(detail, tuple(sorted(set(found[detail])))) for detail in sorted(new))
 
 
-def confirm_details(folder: Path, person: str, details: Collection[str] | None = None) -> tuple[int, int]:
+def confirm_details(
+    folder: Path, person: str, details: Collection[str] | None = None, share: KnowledgeShare | None = None
+) -> tuple[int, int]:
     """Confirm addresses of the current generation; return its number and how many were new.
 
     ``details`` are those that somebody has read, as ``NewDetail.detail`` has them: what a watched folder has brought
-    since then stays unconfirmed.  None: all.  Raises ``KnowledgeBaseMissing`` and ``IngestRunning``.
+    since then stays unconfirmed.  None: all.  With ``share`` they are confirmed for all desks.  Raises
+    ``KnowledgeBaseMissing``, ``IngestRunning`` and what ``publication`` raises.
     """
     with KnowledgeStore(folder) as store:
         generation = store.require_generation()
-    with writer_lock(folder), KnowledgeWriter(folder) as writer:
-        note_details(writer.database, generation)
-        return generation, ContactDetailTable(writer.database).confirm(generation, person, details)
+    with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
+        generation = int(publisher.database.value("SELECT generation FROM current"))
+        note_details(publisher.database, generation)
+        return generation, ContactDetailTable(publisher.database).confirm(generation, person, details)
 
 
 def keys_of(text: str, *, with_orders: bool) -> Sequence[str]:

@@ -49,6 +49,7 @@ from rag.storage.contact_details import ContactDetailTable, keep_confirmed, kept
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import DATABASE_NAME, GenerationChange, KnowledgeStore, StoredDocument
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
@@ -160,8 +161,8 @@ def _open_run(
     reads_sources: bool,
 ) -> Iterator["_Run"]:
     """Take the writer's lock and give a run of the next generation; a damaged database is set aside to be rebuilt."""
-    folder = settings.knowledge_dir
-    with writer_lock(folder):
+    folder, share = settings.knowledge_dir, KnowledgeShare.of(settings)
+    with writer_lock(folder, share):
         if options.rebuild and reads_sources:
             set_aside_if_damaged(folder)
         if not options.rebuild:
@@ -176,11 +177,15 @@ def _open_run(
             anew = options.rebuild and not options.keep_vectors and not is_first_time
             cores = settings.embedder_threads or usable_cores()
             with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
-                yield _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
+                run = _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
+                run.share = share  # the one that holds the lock
+                yield run
 
 
 class _Run:
     """One ingest under the lock.  The methods are called once each, in their order here."""
+
+    share: KnowledgeShare | None = None
 
     def __init__(
         self,
@@ -194,7 +199,6 @@ class _Run:
         self._writer = writer
         self._embedder = embedder
         self._embedding = embedding
-        self._table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
         self._settings = settings
         self._options = options
         self._chunker_version = chunker_version(settings.chunk_tokens)
@@ -412,10 +416,10 @@ class _Run:
         self._report("publishing")
         space = self._embedder.model_id, self._embedder.dimension
         limits = IndexLimits.of(self._settings)
-        candidate = Candidate(self._writer, self._generation, self._gate, space, limits, sketched)
+        candidate = Candidate(self._writer, self._generation, self._gate, space, limits, sketched, self.share)
         if self._options.rehearsal:
             return candidate.rehearse()
-        return candidate.publish_if_good(self._table, GenerationChange(self._added, self._changed, self._retired))
+        return candidate.publish_if_good(GenerationChange(self._added, self._changed, self._retired))
 
     def _fail(self, failure: DocumentUnreadable) -> None:
         self._failures.append(failure)

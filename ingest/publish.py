@@ -11,6 +11,7 @@ from ingest.changes import changes_between
 from ingest.duplicates import new_duplicates
 from ingest.gate import Gate
 from ingest.gate_report import GateReport
+from ingest.lock import publication
 from ingest.new_details import confirm_first, new_details
 from ingest.summary import Publication
 from rag.errors import StorageFull
@@ -18,6 +19,7 @@ from rag.retrieval.index_builder import IndexLimits, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore, generation_folder, visible_counts
 from rag.storage.writer import KnowledgeWriter
 
@@ -27,15 +29,18 @@ def publish(
     generation: int,
     change: GenerationChange,
     space: tuple[str, int],
-    limits: IndexLimits | None = None,
+    share: KnowledgeShare | None = None,
 ) -> GenerationInfo:
     """Write the generation's index beside those of the former ones, then let readers have it.
 
-    A kill at any point leaves either the former generation or this one, never half of it.  ``space`` and ``limits`` are
-    those of ``write_index``.  Raises ``StorageFull``.
+    A kill at any point leaves either the former generation or this one, never half of it.  ``space`` is that of
+    ``write_index``; with ``share`` all desks have it.  Raises ``StorageFull`` and what ``publication`` raises.
     """
-    write_index(writer, generation, space, limits)
-    return writer.publish(generation, *space, change)
+    write_index(writer, generation, space)
+    with publication(writer, share) as publisher:
+        info = publisher.publish(generation, *space, change)
+        tidy_up(publisher, space)
+    return info
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Candidate:
     """A generation whose rows are written, for the gate to judge.
 
     ``space`` and ``limits`` are those of ``write_index``; ``sketched`` are its new documents, for their duplicates.
+    With ``share`` all desks have it once it is published.
     """
 
     writer: KnowledgeWriter
@@ -51,8 +57,9 @@ class Candidate:
     space: tuple[str, int]
     limits: IndexLimits
     sketched: Sequence[int]
+    share: KnowledgeShare | None = None
 
-    def publish_if_good(self, table: EmbeddingTable, change: GenerationChange) -> Publication:
+    def publish_if_good(self, change: GenerationChange) -> Publication:
         """Publish the generation if the gate lets it pass.
 
         Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
@@ -64,11 +71,15 @@ class Candidate:
             return as_before(self.writer, self.generation - 1, report)
         if report is not None:
             change = replace(change, lost=len(report.lost), forced=report.forced)
-        info = self.writer.publish(self.generation, *self.space, change)
-        # nothing counts as new before: a kill in between marks nothing
-        confirm_first(self.writer.database, self.generation)
-        self.gate.settle(self.generation)
-        tidy_up(self.writer, table)
+        with publication(self.writer, self.share) as publisher:
+            info = publisher.publish(self.generation, *self.space, change)
+            # nothing counts as new before: a kill in between marks nothing
+            confirm_first(publisher.database, self.generation)
+            if self.share is None:
+                self.gate.settle(self.generation)
+            tidy_up(publisher, self.space)
+        if self.share is not None:
+            self.gate.settle(self.generation)
         return Publication(
             self.generation,
             info.document_count,
@@ -143,14 +154,14 @@ def write_index(
         raise
 
 
-def tidy_up(writer: KnowledgeWriter, table: EmbeddingTable) -> None:
-    """Delete what no reader can need any more: old generations, and the vectors of other embedders.
+def tidy_up(writer: KnowledgeWriter, space: tuple[str, int]) -> None:
+    """Delete what no reader can need any more: old generations, and the vectors of other embedders than ``space``'s.
 
     The generation is published, so a disk that is too full even for this is no failure; the next ingest tries again.
     """
     with contextlib.suppress(StorageFull):
         writer.delete_older()
-        table.forget_others()
+        EmbeddingTable(writer.database, *space).forget_others()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -23,7 +23,8 @@ from rag.retrieval.model_folders import is_search_model
 from rag.retrieval.retriever import Retriever, SearchResult
 from rag.schema import Language
 from rag.settings import Settings
-from rag.storage.calibration import save_calibration
+from rag.storage.calibration import CALIBRATION_NAME, save_calibration
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import KnowledgeStore
 from rag.tracing import Trace
 
@@ -88,6 +89,8 @@ def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
         "embedder": model_id,
     }
     save_calibration(settings.knowledge_dir, {"automatic": found})
+    if share := KnowledgeShare.of(settings):
+        share.publish_file(CALIBRATION_NAME)
     return True
 
 

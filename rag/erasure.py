@@ -15,6 +15,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from rag.storage.access import KnowledgeBases
 from rag.storage.cached import CachedAnswers
 from rag.storage.curated import CuratedAnswers
 from rag.storage.regression import RegressionQuestions
+from rag.storage.shared_pieces import SharedKnowledge
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_erasure import ErasableTurn, TurnErasure, whole_conversations
 from rag.text.mention import Mention
@@ -113,8 +115,10 @@ class Erasure:
                 turns.settle(compact=True)
         forms = frozenset(normalized_question(turn.question) for turn in chosen)
         counts: Counter[str] = Counter()
-        for name in KnowledgeBases(self._settings.knowledge_folder).names():
+        for name in self._bases():
             counts.update(self._in_base(self._settings.knowledge_folder / name, forms, dry_run=dry_run))
+        if not dry_run:
+            self._collect_pieces()
         runs = list(self._runs())
         for folder in () if dry_run else runs:
             shutil.rmtree(folder, ignore_errors=True)
@@ -141,20 +145,44 @@ class Erasure:
         return [turn for turn in chosen if not turn.running], sum(turn.running for turn in chosen)
 
     def _in_base(self, folder: Path, forms: frozenset[str], *, dry_run: bool) -> Mapping[str, int]:
-        cached, curated, store = CachedAnswers(folder), CuratedAnswers(folder), KnowledgeStore(folder)
-        try:
+        server, holds_it = self._settings.answers_database, self._mention.is_in
+        with (
+            CachedAnswers(folder) as cached,
+            CuratedAnswers(folder, server) as curated,
+            CuratedAnswers(folder) as former,  # what was here before they lay on a server
+            KnowledgeStore(folder) as store,
+        ):
+            questions = RegressionQuestions(store, self._settings.questions_database)
             found = {
-                "cached": cached.erase(forms, self._mention.is_in, dry_run=dry_run),
-                "curated": curated.erase(self._mention.is_in, dry_run=dry_run),
-                "questions": RegressionQuestions(store).erase(self._mention.is_in, dry_run=dry_run),
+                "cached": cached.erase(forms, holds_it, dry_run=dry_run),
+                "curated": curated.erase(holds_it, dry_run=dry_run),
+                "questions": questions.erase(holds_it, dry_run=dry_run),
             }
-            for kept in () if dry_run else (cached, curated):
+            if server is not None:
+                found["curated"] += former.erase(holds_it, dry_run=dry_run)
+                if store.exists():
+                    found["questions"] += RegressionQuestions(store).erase(holds_it, dry_run=dry_run)
+            for kept in () if dry_run else (cached, curated, former):
                 kept.settle(compact=True)
-            return found
-        finally:
-            cached.close()
-            curated.close()
-            store.close()
+        return found
+
+    def _bases(self) -> tuple[str, ...]:
+        """Return the names of the knowledge bases that are here, and of those that are shared."""
+        here = KnowledgeBases(self._settings.knowledge_folder).names()
+        place = self._settings.knowledge_database
+        if place is None:
+            return here
+        with closing(SharedKnowledge(place)) as shared:
+            return tuple(sorted({*here, *shared.tokens()}))
+
+    def _collect_pieces(self) -> None:
+        """Leave nothing on the server of generations that serve no more: they may hold the words of documents."""
+        place = self._settings.knowledge_database
+        if place is not None:
+            with closing(SharedKnowledge(place)) as shared:
+                for name in shared.tokens():
+                    shared.collect(name, former=False)
+                shared.settle()
 
     def _runs(self) -> Iterator[Path]:
         """Yield the folders of evaluations that quote the customer."""

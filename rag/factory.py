@@ -1,5 +1,6 @@
 """Builds a pipeline: the only module that names concrete adapters."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -22,9 +23,12 @@ from rag.reuse.curated import Curation
 from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
+from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
 from rag.telemetry.traced_pipeline import TracedPipeline, span_export
 from rag.text.statements import chinese_places
+
+_LOG = logging.getLogger(__name__)
 
 
 def build_pipeline(
@@ -40,6 +44,8 @@ def build_pipeline(
     process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
+    if problem := catch_up(settings):
+        _LOG.warning("knowledge base %s is not taken over: %s", settings.knowledge_base, type(problem).__name__)
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
     parts = replace(build_parts(settings, store, scopes, embedder, models), lanes=lanes)

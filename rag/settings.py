@@ -47,7 +47,7 @@ class ServerDatabase:
     ``name`` tells them apart; ``url`` may hold a password, and is never printed.
     """
 
-    name: Literal["people", "turns", "requests", "queue"]
+    name: Literal["people", "turns", "requests", "queue", "knowledge", "answers", "questions"]
     url: str = field(repr=False)
 
 
@@ -309,6 +309,21 @@ class Settings(BaseSettings):
         return ServerDatabase("queue", self.database_url) if self.database_url else file
 
     @property
+    def knowledge_database(self) -> ServerDatabase | None:
+        """Where desks share their knowledge bases; None where they stay in the data folder."""
+        return ServerDatabase("knowledge", self.database_url) if self.database_url else None
+
+    @property
+    def answers_database(self) -> ServerDatabase | None:
+        """Where desks share their curated answers; None where they stay in the data folder."""
+        return ServerDatabase("answers", self.database_url) if self.database_url else None
+
+    @property
+    def questions_database(self) -> ServerDatabase | None:
+        """Where desks share their regression questions; None where they stay in the data folder."""
+        return ServerDatabase("questions", self.database_url) if self.database_url else None
+
+    @property
     def knowledge_folder(self) -> Path:
         """Folder of all knowledge bases."""
         return self.data_dir / "knowledge"
@@ -366,8 +381,13 @@ class Settings(BaseSettings):
         return max(self.person_waiting, self.max_waiting // 4)
 
     def changed(self, **changes: object) -> "Settings":
-        """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``."""
-        return _checked(self.model_dump() | changes)
+        """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``.
+
+        Another data folder, as evaluations and benchmarks have, is no desk's: nothing in it is shared, unless the
+        changes name a ``database_url`` as well.
+        """
+        apart = {"database_url": ""} if "data_dir" in changes else {}
+        return _checked(self.model_dump() | apart | changes)
 
 
 def _names(listed: str) -> tuple[str, ...]:

@@ -91,9 +91,11 @@ def _knowledge_fact(context: PageContext, state: KnowledgeState) -> Data:
         return {"text": translate("ui.knowledge_base_none", language), "tone": "bad", "title": ""}
     age = format_age(state.published_at, context.reading.now, language)
     size = translate("ui.knowledge_base_size", language, documents=state.documents, passages=state.passages)
+    if state.problem is not None:
+        size = f"{size} {translate('ui.knowledge_base_behind', language)} {state.problem.text(language)}"
     return {
         "text": translate("ui.knowledge_base", language, generation=state.generation, age=age),
-        "tone": "",
+        "tone": "" if state.problem is None else "warning",
         "title": size,
     }
 

@@ -18,6 +18,7 @@ from rag.files import write_whole
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
+from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
 
 SAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "data" / "knowledge"
@@ -36,6 +37,7 @@ def provide_sample(settings: Settings, console: Console, folder: Path = SAMPLE_F
     """
     what = console.words("sample")
     stamp = _stamp(settings, "sha256")
+    catch_up(settings)  # what other desks have published is nobody's sample
     generation = KnowledgeStore(settings.knowledge_dir).current_generation()
     if generation and not stamp.is_file():
         return Outcome(what, "own_documents")

@@ -32,6 +32,7 @@ from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.figures import FigureFolder
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.turn_store import DocumentUses
 from rag.turns import AnswerPipeline, Quota
@@ -363,7 +364,9 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         from ingest.new_details import confirm_details
 
         user = self._permitted("lead")
-        generation, count = confirm_details(self._settings.knowledge_dir, user.name, details)
+        generation, count = confirm_details(
+            self._settings.knowledge_dir, user.name, details, KnowledgeShare.of(self._settings)
+        )
         self.shelf.record(user, "confirmed", self.name, {"generation": generation, "number": count})
 
     def go_back(self, generation: int) -> Job:
@@ -373,7 +376,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         def work(_: JobControl) -> GenerationInfo:
             from ingest.history import rollback
 
-            info = rollback(self._settings.knowledge_dir, generation)
+            info = rollback(self._settings.knowledge_dir, generation, KnowledgeShare.of(self._settings))
             figures = {"generation": info.generation, "restored": generation}
             self.shelf.record(user, "rolled_back", self.name, figures)
             return info

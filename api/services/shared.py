@@ -35,6 +35,7 @@ from rag.reuse.curated import Curation
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
+from rag.storage.following import KnowledgeFollower
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable
@@ -69,16 +70,22 @@ _MACHINE_LOOK_EVERY_SECONDS = 2.0
 _FIRST_RETENTION_SECONDS = 60.0  # the start has enough to do
 _RETENTION_EVERY_SECONDS = 24 * 3600.0
 _MORE_WORKERS_THAN_THE_LINE = 4
+_FIRST_FOLLOWING_SECONDS = 5.0
+"""A desk that starts waits so long for what other desks have published meanwhile; then it serves what it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeState:
-    """The published knowledge base; ``generation`` 0 and ``published_at`` None: there is none."""
+    """The published knowledge base; ``generation`` 0 and ``published_at`` None: there is none.
+
+    ``problem`` says why other desks may have a newer one.
+    """
 
     generation: int = 0
     published_at: datetime | None = None
     documents: int = 0
     passages: int = 0
+    problem: AnswerdeskError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +178,12 @@ class SharedServices:
     files: Jobs = field(default_factory=Jobs)
     describer: DescriberOf | None = None
     descriptions: Jobs = field(default_factory=Jobs)
+    follower: KnowledgeFollower | None = None
 
     def close(self) -> None:
         """Stop what runs: readings, ingests, turns and rewritings."""
+        if self.follower is not None:
+            self.follower.close()
         self.files.close()
         self.descriptions.close()
         self.shelf.close()
@@ -249,7 +259,10 @@ def open_services(settings: Settings) -> SharedServices:
     The threads of the process take short turns from then on (``rag.priority.take_short_turns``).
     """
     take_short_turns()
-    bases = KnowledgeBases(settings.knowledge_folder)
+    follower = KnowledgeFollower.of(settings)
+    if follower is not None:
+        follower.start(_FIRST_FOLLOWING_SECONDS)
+    bases = KnowledgeBases(settings.knowledge_folder, follower.access if follower is not None else lambda name: None)
     builder = PipelineBuilder(settings)
     pipelines = Pipelines(bases, builder)
     turns, jobs, people = open_turns(settings), Jobs(), open_people(settings)
@@ -266,7 +279,7 @@ def open_services(settings: Settings) -> SharedServices:
     services = SharedServices(
         turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
-        knowledge=lambda name: _knowledge(stores(name)),
+        knowledge=lambda name: _knowledge(stores(name), follower.problem(name) if follower is not None else None),
         model=ModelWatch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
         shelf=KnowledgeRegistry(settings, jobs, pipelines, record=record),
@@ -280,6 +293,7 @@ def open_services(settings: Settings) -> SharedServices:
         files=Jobs(file_pool(settings, OwnFilesWaiting)),
         describer=_describer_of(settings),
         descriptions=Jobs(file_pool(settings, OwnFilesWaiting)),
+        follower=follower,
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_delete_old_turns, args=(settings,), daemon=True, name="retention").start()
@@ -356,12 +370,12 @@ def _say_blind_model(settings: Settings) -> None:
         logger.info("the model for pictures is not seen yet: %s", type(error).__name__)
 
 
-def _knowledge(store: KnowledgeStore) -> KnowledgeState:
+def _knowledge(store: KnowledgeStore, problem: AnswerdeskError | None) -> KnowledgeState:
     generation = store.current_generation()
     if generation == 0:
-        return KnowledgeState()
+        return KnowledgeState(problem=problem)
     info = store.generation_info(generation)
-    return KnowledgeState(generation, info.published_at, info.document_count, info.chunk_count)
+    return KnowledgeState(generation, info.published_at, info.document_count, info.chunk_count, problem)
 
 
 def _topics(store: KnowledgeStore, language: Language) -> tuple[Topic, ...]:

@@ -19,6 +19,7 @@ from eval.core.knowledge import open_parts
 from eval.core.runs import Run
 from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, searched
 from rag.storage.calibration import read_calibration, save_calibration
+from rag.storage.sharing import KnowledgeShare
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -78,6 +79,9 @@ def main(argv: Sequence[str]) -> int:
         if not (arguments.dry_run or arguments.shipped):
             made = {"on": one.name, "when": date.today().isoformat(), "generation": parts.store.require_generation()}
             path = save_calibration(parts.store.folder, {**sections, "made": made})
+            share = KnowledgeShare.of(parts.settings)
+            if share is not None and share.folder == parts.store.folder:
+                share.publish_file(path.name)
             print_line(console, translate("eval.calibrated", terminal_language(), path=path))
 
     return finish(arguments, console, work)

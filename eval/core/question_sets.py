@@ -97,7 +97,7 @@ def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
     """
     store = KnowledgeStore(settings.knowledge_dir)
     store.require_generation()
-    kept = [(one.number, one.asked) for one in RegressionQuestions(store).all()]
+    kept = [(one.number, one.asked) for one in RegressionQuestions(store, settings.questions_database).all()]
     store.close()
     return tuple(
         GoldenQuestion(

@@ -66,7 +66,7 @@ def kept_cases(settings: Settings) -> tuple[TrainingCase, ...]:
 
     A correction that was accepted serves as a curated answer.  Raises ``KnowledgeBaseMissing``.
     """
-    store = CuratedAnswers(settings.knowledge_dir)
+    store = CuratedAnswers.of(settings)
     curated = [
         TrainingCase(
             DeskCase(

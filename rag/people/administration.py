@@ -9,7 +9,7 @@ from rag.people.directory import People, Person
 from rag.people.keys import ApiKey, ApiKeys, Right
 from rag.people.passwords import hash_password, require_good
 from rag.schema import Audience
-from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User, access_to, key_of_owner
+from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User, key_of_owner
 
 EVERYTHING = "*"
 """How an error names what somebody without limits may read."""
@@ -50,7 +50,7 @@ class Administration:
         They are each knowledge base's scope, or its name where it names none, and what ``of`` has besides.
         """
         admin = self._admin()
-        named = {access_to(self._bases.store(admin, name)).scope or name for name in self._bases.names_for(admin)}
+        named = {self._bases.access(name).scope or name for name in self._bases.names_for(admin)}
         held = (of.scopes if of is not None else None) or frozenset()
         return tuple(sorted(named | (held if admin.scopes is None else held & admin.scopes)))
 

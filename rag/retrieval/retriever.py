@@ -191,7 +191,7 @@ class Retriever:
         if view is not None and view.generation == generation:
             return view
         with self._opening:
-            if self._view is None or self._view.generation < generation:
+            if self._view is None or self._view.generation != generation:
                 embedder = self._embedder
                 if self._other_embedder is not None:
                     embedder = self._embedder_of(self._store.generation_info(generation).embedder_model)

@@ -20,14 +20,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
-from rag.errors import CuratedMissing, CuratedUnusable, KnowledgeError
+from rag.errors import CuratedMissing, CuratedUnusable, DatabaseUnavailable, KnowledgeError
 from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground
 from rag.grounding.confirmation import as_told_to, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
-from rag.settings import Settings
+from rag.settings import ServerDatabase, Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.curated import CuratedAnswer, CuratedAnswers, CuratedEvent, CuratedSource, CuratedState, NewCurated
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
@@ -65,7 +65,7 @@ class Curation:
     """Writes, reviews and serves the curated answers of one knowledge base.  Safe to use from many threads.
 
     With ``review``, which may also be asked anew each time, an answer waits until somebody approves it.  ``today``
-    tells which rules have expired.
+    tells which rules have expired; ``questions`` is where desks share their regression questions.
 
     Who writes an answer is answerable for what it says; yet a link, a mail address or a telephone number in it that no
     document of the knowledge base has is marked, in the whole sentence, as a sentence of a model's would be.
@@ -78,12 +78,14 @@ class Curation:
         *,
         review: bool | Callable[[], bool] = False,
         today: Callable[[], date] = date.today,
+        questions: ServerDatabase | None = None,
     ) -> None:
         self._store = store
         self._kept = kept
         self._review = review if callable(review) else lambda: review
         self._contacts = UnknownContacts(store)
         self._today = today
+        self._questions = questions
 
     @classmethod
     def of(
@@ -99,7 +101,8 @@ class Curation:
         """
         store = store or KnowledgeStore(settings.knowledge_dir)
         review = people_sign_in if settings.curated_review == "auto" else settings.curated_review == "on"
-        return cls(store, CuratedAnswers(store.folder), review=review)
+        kept = CuratedAnswers(store.folder, settings.answers_database)
+        return cls(store, kept, review=review, questions=settings.questions_database)
 
     @property
     def waits_for_review(self) -> bool:
@@ -112,7 +115,7 @@ class Curation:
         The ``public`` audience has none that rests on an internal document, or names an unconfirmed address.
         """
         with trace.span("search"):
-            found = self._kept.serving(normalized_question(question))
+            found = self._serving(question)
             reason = self._expired(found) if found is not None else ""
             if found is None or reason:
                 if found is not None:
@@ -223,6 +226,14 @@ class Curation:
         except KeyError as error:
             raise CuratedMissing(number=number) from error
 
+    def _serving(self, question: str) -> CuratedAnswer | None:
+        """Return what serves a question; None as well while the server that keeps it does not answer."""
+        try:
+            return self._kept.serving(normalized_question(question))
+        except DatabaseUnavailable as error:
+            _LOG.warning("curated answers cannot be asked for: %s", type(error).__name__)
+            return None
+
     def _expired(self, found: CuratedAnswer) -> str:
         """Return which document ended the answer, or its own last day; empty while it may serve."""
         last_day = found.kept.valid_until
@@ -263,7 +274,7 @@ class Curation:
 
     def _join_regression(self) -> None:
         """Let the questions that serve gate the next ingest; while one writes, the next answer brings them along."""
-        questions = RegressionQuestions(self._store)
+        questions = RegressionQuestions(self._store, self._questions)
         for one in self._kept.all("serving"):
             documents = tuple(dict.fromkeys(source.document_id for source in one.kept.sources))
             if one.gated or not documents:

@@ -6,7 +6,7 @@ differ, or the database is new and the file has no entry, only an unrestricted a
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -146,23 +146,30 @@ class KnowledgeBases:
     names none, its own name is its scope, so that a new one is nobody's until somebody is let in.  An internal one is
     closed to the public (``User.audience``), whatever scopes they hold.  Where it is not
     known any more which scope that is (``access.py``), only an admin who may read everything is let in.
+
+    Where several desks share a server, ``shared`` gives its word on a knowledge base, or None where it has none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Callable[[str], Access | None] = lambda name: None) -> None:
         self._folder = folder
+        self._shared = shared
         self._stores: dict[str, KnowledgeStore] = {}
 
     def permits(self, user: User, name: str) -> bool:
         """Tell whether somebody may use knowledge base ``name``, which need not be there yet."""
         if _NAME.fullmatch(name) is None:
             return False
-        return self._permits(user, name, access_to(self._store(name)))
+        return self._permits(user, name, self.access(name))
+
+    def access(self, name: str) -> Access:
+        """Return the rule of a knowledge base: the server's where that shares it, else this folder's."""
+        return self._shared(name) or access_to(self._store(name))
 
     def require(self, user: User, name: str) -> None:
         """Raise ``AccessDenied`` where somebody may not use knowledge base ``name``."""
         if self.permits(user, name):
             return
-        if _NAME.fullmatch(name) is not None and not access_to(self._store(name)).settled:
+        if _NAME.fullmatch(name) is not None and not self.access(name).settled:
             raise AccessUnsettled(name=name)
         raise AccessDenied(name=name, scope=name)
 
@@ -178,7 +185,7 @@ class KnowledgeBases:
     def scopes(self) -> frozenset[str]:
         """Return every scope that opens one of them: its name, or the scope that it asks for."""
         names = self.names()
-        return frozenset((*names, *(scope for name in names if (scope := access_to(self._store(name)).scope))))
+        return frozenset((*names, *(scope for name in names if (scope := self.access(name).scope))))
 
     def names_for(self, user: User) -> tuple[str, ...]:
         """Return the names of those that somebody may use."""

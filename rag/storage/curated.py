@@ -2,9 +2,9 @@
 
 They are in a file of their own beside the knowledge base, ``answers.db``: there they have the knowledge base's scope,
 no ingest that is writing keeps them waiting (they are to serve within a second), and making the base anew loses none.
+Where several desks share a server, they are its rows, and serve at all desks at once (``docs/scale.md``).
 """
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from rag.schema import Language
-from rag.storage.connection import Database, Store
+from rag.settings import ServerDatabase, Settings
+from rag.storage.connection import Connection, Row, SharedStore, number_rows, open_database
 
 ANSWERS_NAME = "answers.db"
 
@@ -20,7 +21,7 @@ CuratedState = Literal["serving", "waiting", "expired", "retired"]
 CuratedAction = Literal["written", "approved", "retired", "replaced", "expired"]
 
 
-def _curated_tables(connection: sqlite3.Connection) -> None:
+def _curated_tables(connection: Connection) -> None:
     """Answers that persons wrote, what each rests on, and who did what to it.
 
     ``form`` is the question's (``rag/reuse/question_key.py``); at most one answer of a form is ``serving``.
@@ -61,9 +62,22 @@ def _curated_tables(connection: sqlite3.Connection) -> None:
         "CREATE INDEX curated_event_of ON curated_event (number)",
     ):
         connection.execute(statement)
+    number_rows(connection, "curated_source")
 
 
-ANSWER_MIGRATIONS = (_curated_tables,)
+def _knowledge_bases(connection: Connection) -> None:
+    """Say of which knowledge base an answer is, on a server that has those of all; in a file the name is empty."""
+    for statement in (
+        "ALTER TABLE curated ADD COLUMN knowledge_base TEXT NOT NULL DEFAULT ''",
+        "DROP INDEX curated_serving",
+        "DROP INDEX curated_of_form",
+        "CREATE UNIQUE INDEX curated_serving ON curated (knowledge_base, form) WHERE state = 'serving'",
+        "CREATE INDEX curated_of_form ON curated (knowledge_base, form)",
+    ):
+        connection.execute(statement)
+
+
+ANSWER_MIGRATIONS = (_curated_tables, _knowledge_bases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +125,34 @@ class CuratedEvent:
     note: str
 
 
-class CuratedAnswers(Store):
+class CuratedAnswers(SharedStore):
     """The tables ``curated*`` of a knowledge base's ``answers.db``; safe from many threads and processes.
 
-    The file is made with the first answer; without it nothing is found.
+    The file is made with the first answer; without it nothing is found.  With a ``server`` they are there, under the
+    name of the knowledge base, which is its folder's.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(Database(folder / ANSWERS_NAME, ANSWER_MIGRATIONS, create=True, wipes=True))
+    def __init__(self, folder: Path, server: ServerDatabase | None = None) -> None:
+        place = folder / ANSWERS_NAME if server is None else server
+        super().__init__(open_database(place, ANSWER_MIGRATIONS, create=True, wipes=True))
+        self._base = "" if server is None else folder.name
+
+    @classmethod
+    def of(cls, settings: Settings) -> "CuratedAnswers":
+        """Return those of the settings' knowledge base, wherever they lie."""
+        return cls(settings.knowledge_dir, settings.answers_database)
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
         """Keep an answer; one that is to serve takes the place of the one that did."""
         kept = new
         with self._database.transaction() as connection:
             if state == "serving":
-                _retire_serving(connection, new.form, new.author)
-            cursor = connection.execute(
-                "INSERT INTO curated (form, question, language, answer, state, author, written_at, generation, "
-                "valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                self._retire_serving(connection, new.form, new.author)
+            number = connection.execute(
+                "INSERT INTO curated (knowledge_base, form, question, language, answer, state, author, written_at, "
+                "generation, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
                 (
+                    self._base,
                     kept.form,
                     kept.question,
                     kept.language,
@@ -140,8 +163,7 @@ class CuratedAnswers(Store):
                     kept.generation,
                     kept.valid_until.isoformat() if kept.valid_until is not None else None,
                 ),
-            )
-            number = int(cursor.lastrowid or 0)
+            ).fetchone()[0]
             _write_sources(connection, number, new.sources)
             _record(connection, number, new.author, "written")
         return self.get(number)
@@ -149,10 +171,12 @@ class CuratedAnswers(Store):
     def approve(self, number: int, person: str, sources: Sequence[CuratedSource], generation: int) -> None:
         """Let an answer serve, resting on ``sources`` as they are now.  Raises ``KeyError``."""
         with self._database.transaction() as connection:
-            row = connection.execute("SELECT form FROM curated WHERE number = ?", (number,)).fetchone()
+            row = connection.execute(
+                "SELECT form FROM curated WHERE knowledge_base = ? AND number = ?", (self._base, number)
+            ).fetchone()
             if row is None:
                 raise KeyError(number)
-            _retire_serving(connection, row["form"], person, but=number)
+            self._retire_serving(connection, row["form"], person, but=number)
             connection.execute(
                 "UPDATE curated SET state = 'serving', generation = ? WHERE number = ?", (generation, number)
             )
@@ -185,6 +209,34 @@ class CuratedAnswers(Store):
             map(holds, (kept.question, kept.form, kept.answer, *(event.note for event in self.events(one.number))))
         )
 
+    def take_over(self, others: "CuratedAnswers") -> int:
+        """Keep a copy of all answers of another place, with their history, unless any is here; return how many."""
+        if self.all():
+            return 0
+        found = list(reversed(others.all()))
+        with self._database.transaction() as connection:
+            for one in found:
+                self._copy(connection, one, others.events(one.number))
+        return len(found)
+
+    def _copy(self, connection: Connection, one: CuratedAnswer, events: Sequence[CuratedEvent]) -> None:
+        kept = one.kept
+        last_day = kept.valid_until.isoformat() if kept.valid_until is not None else None
+        number = connection.execute(
+            "INSERT INTO curated (knowledge_base, form, question, language, answer, state, author, written_at, "
+            "generation, valid_until, gated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+            (
+                *(self._base, kept.form, kept.question, kept.language, kept.answer, one.state, kept.author),
+                *(one.written_at.isoformat(), kept.generation, last_day, int(one.gated)),
+            ),
+        ).fetchone()[0]
+        _write_sources(connection, number, kept.sources)
+        for event in events:
+            connection.execute(
+                "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
+                (number, event.at.isoformat(), event.person, event.what, event.note),
+            )
+
     def settle(self, *, compact: bool = False) -> bool:
         """Leave nothing of deleted answers on the disk, as ``Database.settle`` does."""
         return not self._database.exists() or self._database.settle(compact=compact)
@@ -192,23 +244,25 @@ class CuratedAnswers(Store):
     def mark_gated(self, number: int) -> None:
         """Remember that the question joined the regression questions."""
         with self._database.transaction() as connection:
-            connection.execute("UPDATE curated SET gated = 1 WHERE number = ?", (number,))
+            connection.execute(
+                "UPDATE curated SET gated = 1 WHERE knowledge_base = ? AND number = ?", (self._base, number)
+            )
 
     def serving(self, form: str) -> CuratedAnswer | None:
         """Return the answer that serves a question of this form."""
-        found = self._select("WHERE form = ? AND state = 'serving'", (form,))
+        found = self._select("AND form = ? AND state = 'serving'", (form,))
         return found[0] if found else None
 
     def get(self, number: int) -> CuratedAnswer:
         """Return one answer.  Raises ``KeyError``."""
-        found = self._select("WHERE number = ?", (number,))
+        found = self._select("AND number = ?", (number,))
         if not found:
             raise KeyError(number)
         return found[0]
 
     def all(self, state: CuratedState | None = None) -> list[CuratedAnswer]:
         """Return the answers in a state, or all of them, the newest first."""
-        return self._select("WHERE state = ifnull(?, state) ORDER BY number DESC", (state,))
+        return self._select("AND state = coalesce(CAST(? AS TEXT), state) ORDER BY number DESC", (state,))
 
     def events(self, number: int) -> list[CuratedEvent]:
         """Return what happened to an answer, the oldest first."""
@@ -222,53 +276,61 @@ class CuratedAnswers(Store):
     def _end(self, number: int, state: Literal["retired", "expired"], person: str, note: str) -> None:
         with self._database.transaction() as connection:
             changed = connection.execute(
-                "UPDATE curated SET state = ? WHERE number = ? AND state <> ?", (state, number, state)
+                "UPDATE curated SET state = ? WHERE knowledge_base = ? AND number = ? AND state <> ?",
+                (state, self._base, number, state),
             )
             if changed.rowcount:
                 _record(connection, number, person, state, note)
-            elif connection.execute("SELECT 1 FROM curated WHERE number = ?", (number,)).fetchone() is None:
+                return
+            known = connection.execute(
+                "SELECT 1 FROM curated WHERE knowledge_base = ? AND number = ?", (self._base, number)
+            )
+            if known.fetchone() is None:
                 raise KeyError(number)
 
     def _select(self, condition: str, values: tuple[object, ...]) -> list[CuratedAnswer]:
         if not self._database.exists():
             return []
         with self._database.reading() as connection:
-            rows = connection.execute(f"SELECT * FROM curated {condition}", values).fetchall()
+            rows = connection.execute(
+                f"SELECT * FROM curated WHERE knowledge_base = ? {condition}", (self._base, *values)
+            ).fetchall()
             return [_from_row(row, _sources(connection, row["number"])) for row in rows]
 
+    def _retire_serving(self, connection: Connection, form: str, person: str, but: int = 0) -> None:
+        for (number,) in connection.execute(
+            "SELECT number FROM curated WHERE knowledge_base = ? AND form = ? AND state = 'serving' AND number <> ?",
+            (self._base, form, but),
+        ).fetchall():
+            connection.execute("UPDATE curated SET state = 'retired' WHERE number = ?", (number,))
+            _record(connection, number, person, "replaced")
 
-def _retire_serving(connection: sqlite3.Connection, form: str, person: str, but: int = 0) -> None:
-    for (number,) in connection.execute(
-        "SELECT number FROM curated WHERE form = ? AND state = 'serving' AND number <> ?", (form, but)
-    ).fetchall():
-        connection.execute("UPDATE curated SET state = 'retired' WHERE number = ?", (number,))
-        _record(connection, number, person, "replaced")
 
-
-def _record(connection: sqlite3.Connection, number: int, person: str, what: CuratedAction, note: str = "") -> None:
+def _record(connection: Connection, number: int, person: str, what: CuratedAction, note: str = "") -> None:
     connection.execute(
         "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
         (number, _now(), person, what, note),
     )
 
 
-def _write_sources(connection: sqlite3.Connection, number: int, sources: Sequence[CuratedSource]) -> None:
+def _write_sources(connection: Connection, number: int, sources: Sequence[CuratedSource]) -> None:
     connection.executemany(
-        "INSERT INTO curated_source VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO curated_source (number, document_id, content_hash, start_offset, end_offset) "
+        "VALUES (?, ?, ?, ?, ?)",
         [(number, one.document_id, one.content_hash, one.start, one.end) for one in sources],
     )
 
 
-def _sources(connection: sqlite3.Connection, number: int) -> tuple[CuratedSource, ...]:
+def _sources(connection: Connection, number: int) -> tuple[CuratedSource, ...]:
     rows = connection.execute(
         "SELECT document_id, content_hash, start_offset, end_offset FROM curated_source "
         "WHERE number = ? ORDER BY rowid",
         (number,),
     )
-    return tuple(CuratedSource(*row) for row in rows)
+    return tuple(CuratedSource(row[0], bytes(row[1]), row[2], row[3]) for row in rows)
 
 
-def _from_row(row: sqlite3.Row, sources: tuple[CuratedSource, ...]) -> CuratedAnswer:
+def _from_row(row: Row, sources: tuple[CuratedSource, ...]) -> CuratedAnswer:
     last_day = row["valid_until"]
     return CuratedAnswer(
         number=row["number"],

@@ -48,6 +48,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "turns": ("turn", "turn_span", "turn_feedback", "turn_outcome", "turn_citation", "turn_opinion"),
     "requests": ("request",),
     "queue": ("ticket", "recent", "served", "finished"),
+    "knowledge": ("shared_base", "shared_piece"),
+    "answers": ("curated", "curated_source", "curated_event"),
+    "questions": ("regression_question",),
 }
 """The tables of each database; what others refer to comes first."""
 
@@ -88,6 +91,12 @@ _STATE = """CREATE TABLE IF NOT EXISTS database_state (
 # What one program keeps of a database must not fit another database that is made later in its place.
 _FIRST_STATE = "INSERT INTO database_state VALUES (%s, 0, (random() * 4e18)::bigint) ON CONFLICT (name) DO NOTHING"
 _MAKING_TABLES = 0x414E5357  # "ANSW": the advisory lock of whoever makes tables
+_WRITING = 0x414E5358  # the first of the two numbers of a ``ServerLock``
+# The second number: such locks are the whole database's, and tables one schema's.
+_LOCK_KEY = "hashtext(current_schema() || ' ' || %s::text)"
+# The server sees within seconds that a holder's machine, or the network to it, is gone.
+_HOLDS_ON = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3"
+_LONGEST_NAME = 63  # bytes of an application_name
 
 _FUNCTIONS = (
     "CREATE OR REPLACE FUNCTION instr(whole text, part text) RETURNS integer LANGUAGE sql IMMUTABLE "
@@ -217,6 +226,22 @@ class PostgresDatabase(SharedDatabase):
     def version(self) -> tuple[int, int, int]:
         """Return the number of changes: each transaction adds one."""
         return 0, int(self.value("SELECT changes FROM database_state WHERE name = ?", (self._name,))), 0
+
+    def contents(self, statement: str, values: Values = ()) -> list[Any]:
+        """Return all rows that a statement finds, sent as bytes: a BYTEA takes twice its room as text."""
+        self._bring_up_to_date()
+        with self._pool.lease() as lease:
+            return lease.connection.execute(translated(statement), storable(values), binary=True).fetchall()
+
+    def lock(self, subject: str, holder: str) -> "ServerLock":
+        """Return a lock of this database that one program of all machines holds; it is not taken yet."""
+        self._bring_up_to_date()
+        return ServerLock(self._pool, f"{self._name} {subject}", holder)
+
+    def notices(self, channel: str) -> "Notices":
+        """Return what tells that somebody notified a channel.  Raises ``DatabaseUnavailable``."""
+        self._bring_up_to_date()
+        return Notices(self._pool, channel)
 
     def close(self) -> None:
         """Close the connections that no other database of this process uses."""
@@ -367,6 +392,76 @@ class Lease:
                 self.connection.execute(_SESSION)
 
 
+class ServerLock:
+    """An advisory lock on a connection of its own: the server frees it when its holder is gone, however it went."""
+
+    def __init__(self, pool: "Pool", subject: str, holder: str) -> None:
+        self._pool = pool
+        self._subject = subject
+        self._holder = holder
+        self._connection: ServerConnection | None = None
+
+    def take(self) -> str | None:
+        """Take the lock, or see that it is held still; return who has it where somebody else does, else None.
+
+        A connection that was lost, as by a restart of the server, is replaced: somebody else may have been quicker.
+        Raises ``DatabaseUnavailable``.
+        """
+        with self._pool.errors():
+            if self._connection is not None:
+                with suppress(psycopg.OperationalError):
+                    self._connection.execute("SELECT 1")
+                    return None
+                self.release()
+            connection = self._pool.connect()
+            try:
+                return self._take_on(connection)
+            finally:
+                if self._connection is None:
+                    connection.close()
+
+    def _take_on(self, connection: "ServerConnection") -> str | None:
+        connection.execute(_HOLDS_ON)
+        connection.execute("SELECT set_config('application_name', %s, false)", (self._holder[:_LONGEST_NAME],))
+        found = connection.execute(f"SELECT {_LOCK_KEY}", (self._subject,)).fetchone()
+        key = int(found[0]) if found is not None else 0
+        found = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_WRITING, key)).fetchone()
+        if found is not None and found[0]:
+            self._connection = connection
+            return None
+        found = connection.execute(
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' "
+            "AND granted AND classid = %s::oid AND objid = %s::oid",
+            (_WRITING, key % 2**32),
+        ).fetchone()
+        return str(found[0]) if found is not None else "?"
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Notices:
+    """Waits for notifications of a channel on a connection of its own."""
+
+    def __init__(self, pool: "Pool", channel: str) -> None:
+        self._pool = pool
+        with pool.errors():
+            self._connection = pool.connect()
+            self._connection.execute(f"LISTEN {channel}")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a notification; tell whether one came within ``seconds``.  Raises ``DatabaseUnavailable``."""
+        with self._pool.errors():
+            return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._connection.close()
+
+
 class Pool:
     """The connections of this process to one address, each used by one thread at a time."""
 
@@ -403,14 +498,14 @@ class Pool:
         """Return a new connection; those that lie idle are as old as the lost one, and closed."""
         lost.close()
         self.close()
-        return self._connect()
+        return self.connect()
 
     def session_connection(self, channel: str) -> "ServerConnection":
         """Return a connection beside those that are lent, which listens to a channel of NOTIFY.
 
         The server soon sees when its machine dies.
         """
-        connection = self._connect()
+        connection = self.connect()
         connection.execute(_SEEN_BY_SERVER + channel)
         return connection
 
@@ -435,7 +530,7 @@ class Pool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return self._connect()
+        return self.connect()
 
     def _give(self, connection: "ServerConnection") -> None:
         if connection.is_lost or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
@@ -446,7 +541,8 @@ class Pool:
         if not self._users:
             self.close()
 
-    def _connect(self) -> "ServerConnection":
+    def connect(self) -> "ServerConnection":
+        """Open a connection that nobody else uses."""
         connection = ServerConnection.connect(**self._parameters, autocommit=True, row_factory=_row_maker)
         connection.adapters.register_loader("numeric", _NumberLoader)
         connection.execute(_SESSION)

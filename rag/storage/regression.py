@@ -1,8 +1,11 @@
-"""Stores the regression questions of a knowledge base and the documents they must find."""
+"""Stores the regression questions of a knowledge base and the documents they must find.
+
+They are in its ``knowledge.db``; where several desks share a server, they are its rows, under the knowledge base's
+name.  What they look like embedded stays here: it can be computed anew.
+"""
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +15,8 @@ import numpy as np
 
 from rag.protocols import Embedder, QueryTokens, QueryVectors
 from rag.schema import Language
-from rag.storage.connection import Database
+from rag.settings import ServerDatabase
+from rag.storage.connection import Connection, Database, Row, SharedDatabase, open_database
 
 Origin = Literal["file", "correction"]
 
@@ -53,23 +57,74 @@ class KeptQuestion:
     placed_in: int
 
 
-class RegressionQuestions:
-    """The tables ``regression_question`` and ``question_vector`` of a knowledge base."""
+def _questions_on_server(connection: Connection) -> None:
+    """Make for all knowledge bases what ``_regression_questions`` (``migrations.py``) makes in a file."""
+    connection.execute(
+        """CREATE TABLE regression_question (
+            question_key INTEGER PRIMARY KEY,
+            knowledge_base TEXT NOT NULL,
+            question TEXT NOT NULL,
+            language TEXT NOT NULL,
+            document_ids TEXT NOT NULL,
+            quote TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            place INTEGER,
+            placed_in INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (knowledge_base, question, language)
+        )"""
+    )
 
-    def __init__(self, database: Database) -> None:
+
+QUESTION_MIGRATIONS = (_questions_on_server,)
+
+
+class RegressionQuestions:
+    """The tables ``regression_question`` and ``question_vector`` of a knowledge base.
+
+    With a ``server`` the questions are there, under the name of the knowledge base, which is its folder's.
+    """
+
+    def __init__(self, database: Database, server: ServerDatabase | None = None) -> None:
         self._database = database
+        self._kept: SharedDatabase = database if server is None else open_database(server, QUESTION_MIGRATIONS)
+        self._base = "" if server is None else database.path.parent.name
+        self._own = "1 = 1" if server is None else "knowledge_base = :base"
 
     def all(self) -> list[KeptQuestion]:
         """Return the questions in the order in which they came.  Raises ``KnowledgeBaseMissing``."""
-        rows = self._database.rows("SELECT * FROM regression_question ORDER BY question_key")
+        rows = self._kept.rows(
+            f"SELECT * FROM regression_question WHERE {self._own} ORDER BY question_key", {"base": self._base}
+        )
         return [_from_row(row) for row in rows]
+
+    def take_over(self, others: "RegressionQuestions") -> int:
+        """Keep a copy of all questions of another place, unless any is here; return how many."""
+        if self.all():
+            return 0
+        found = others.all()
+        with self._kept.transaction() as connection:
+            for one in found:
+                self._insert(connection, one.asked)
+                connection.execute(
+                    "UPDATE regression_question SET place = :place, placed_in = :placed_in, created_at = :created_at "
+                    f"WHERE {self._own} AND question = :question AND language = :language",
+                    {
+                        **{"base": self._base, "place": one.place, "placed_in": one.placed_in},
+                        **{"question": one.asked.question, "language": one.asked.language},
+                        "created_at": one.created_at.isoformat(),
+                    },
+                )
+        return len(found)
 
     def replace_file(self, questions: Iterable[RegressionQuestion]) -> None:
         """Put the questions of a file in the place of those that came from one before; corrections stay."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM regression_question WHERE origin = 'file'")
+        with self._kept.transaction() as connection:
+            connection.execute(
+                f"DELETE FROM regression_question WHERE {self._own} AND origin = 'file'", {"base": self._base}
+            )
             for question in questions:
-                _insert(connection, question)
+                self._insert(connection, question)
 
     def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
         """Delete the questions that hold something; what all of them look like embedded is computed anew.
@@ -79,11 +134,19 @@ class RegressionQuestions:
         found = [one.number for one in self.all() if holds(one.asked.question) or holds(one.asked.quote)]
         if not found or dry_run:
             return len(found)
+        if self._kept is not self._database:
+            with self._kept.transaction() as rows:
+                rows.executemany("DELETE FROM regression_question WHERE question_key = ?", [(key,) for key in found])
+            self._kept.settle(compact=True)
+        if not self._database.exists():  # nobody has fetched the knowledge base to this machine
+            return len(found)
         with self._database.reading() as connection:
             before = connection.execute("PRAGMA secure_delete").fetchone()[0]
             connection.execute("PRAGMA secure_delete = ON")
         with self._database.transaction() as connection:
-            connection.executemany("DELETE FROM regression_question WHERE question_key = ?", [(key,) for key in found])
+            if self._kept is self._database:
+                keys = [(key,) for key in found]
+                connection.executemany("DELETE FROM regression_question WHERE question_key = ?", keys)
             connection.execute("DELETE FROM question_vector")
         with self._database.reading() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -92,8 +155,22 @@ class RegressionQuestions:
 
     def add(self, question: RegressionQuestion) -> None:
         """Keep one question; where the same words in the same language are known, their documents are replaced."""
-        with self._database.transaction() as connection:
-            _insert(connection, question)
+        with self._kept.transaction() as connection:
+            self._insert(connection, question)
+
+    def _insert(self, connection: Connection, question: RegressionQuestion) -> None:
+        base, placeholder = ("knowledge_base, ", ":base, ") if self._kept.on_server else ("", "")
+        connection.execute(
+            f"INSERT INTO regression_question ({base}question, language, document_ids, quote, origin, created_at) "
+            f"VALUES ({placeholder}:question, :language, :documents, :quote, :origin, :now) "
+            f"ON CONFLICT ({base}question, language) DO UPDATE SET document_ids = excluded.document_ids, "
+            "quote = excluded.quote, placed_in = 0, place = NULL",
+            {
+                **{"base": self._base, "question": question.question, "language": question.language},
+                "documents": json.dumps(question.document_ids, ensure_ascii=False),
+                **{"quote": question.quote, "origin": question.origin, "now": datetime.now(UTC).isoformat()},
+            },
+        )
 
     def settle(self, generation: int, places: Mapping[int, int | None], renamed: Mapping[str, str]) -> None:
         """Keep where a generation has the questions' documents, by ``KeptQuestion.number``.
@@ -101,13 +178,13 @@ class RegressionQuestions:
         The new names of ``renamed`` documents are expected from now on as well as the old ones, which a rollback would
         bring back.
         """
-        with self._database.transaction() as connection:
+        with self._kept.transaction() as connection:
             connection.executemany(
                 "UPDATE regression_question SET place = ?, placed_in = ? WHERE question_key = ?",
                 [(place, generation, number) for number, place in places.items()],
             )
             for number, listed in connection.execute(
-                "SELECT question_key, document_ids FROM regression_question"
+                f"SELECT question_key, document_ids FROM regression_question WHERE {self._own}", {"base": self._base}
             ).fetchall():
                 known = json.loads(listed)
                 new = [name for name in map(renamed.get, known) if name is not None and name not in known]
@@ -179,23 +256,7 @@ class RegressionQuestions:
             )
 
 
-def _insert(connection: sqlite3.Connection, question: RegressionQuestion) -> None:
-    connection.execute(
-        "INSERT INTO regression_question (question, language, document_ids, quote, origin, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET document_ids = excluded.document_ids, "
-        "quote = excluded.quote, placed_in = 0, place = NULL",
-        (
-            question.question,
-            question.language,
-            json.dumps(question.document_ids, ensure_ascii=False),
-            question.quote,
-            question.origin,
-            datetime.now(UTC).isoformat(),
-        ),
-    )
-
-
-def _from_row(row: sqlite3.Row) -> KeptQuestion:
+def _from_row(row: Row) -> KeptQuestion:
     return KeptQuestion(
         number=row["question_key"],
         asked=RegressionQuestion(

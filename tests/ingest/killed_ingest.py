@@ -24,7 +24,7 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _replace(owner: object, name: str, at: int = 1) -> None:
+def replace(owner: object, name: str, at: int = 1) -> None:
     """Let the call number ``at`` of a function be the last thing that happens."""
     original: Callable[..., object] = getattr(owner, name)
     calls = 0
@@ -53,13 +53,13 @@ def main(manual: Path, data_dir: Path, point: str) -> None:
             die()
 
     if point == "index written":
-        _replace(ingest.publish, "_sync_folder")
+        replace(ingest.publish, "_sync_folder")
     elif point == "index named":
-        _replace(ingest.publish, "_sync_folder", at=2)
+        replace(ingest.publish, "_sync_folder", at=2)
     elif point == "commit":
-        _replace(KnowledgeWriter, "publish")
+        replace(KnowledgeWriter, "publish")
     elif point == "tidying":
-        _replace(ingest.publish, "tidy_up")
+        replace(ingest.publish, "tidy_up")
     settings, options = Settings(data_dir=data_dir, chunk_tokens=32), ingest.pipeline.IngestOptions(prune=True)
     ingest.pipeline.ingest([manual], settings, HashEmbedder(), options, progress=watch)
 

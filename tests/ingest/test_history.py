@@ -10,6 +10,7 @@ from ingest.check import check
 from ingest.history import history, rollback
 from ingest.lock import writer_lock
 from rag.errors import GenerationGone, IngestRunning, KnowledgeBaseMissing
+from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import GenerationChange
 from rag.storage.writer import KEPT_GENERATIONS
 from tests.ingest.conftest import Desk
@@ -92,11 +93,11 @@ def test_a_generation_published_while_waiting_for_the_lock_counts(
     changed: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def lock_after_another_ingest(folder: Path) -> Iterator[None]:
+    def lock_after_another_ingest(folder: Path, share: KnowledgeShare | None) -> Iterator[None]:
         monkeypatch.undo()
         changed.write("new.md", "# New\n\nAnother third.")
         changed.ingest()
-        with writer_lock(folder):
+        with writer_lock(folder, share):
             yield
 
     monkeypatch.setattr("ingest.history.writer_lock", lock_after_another_ingest)

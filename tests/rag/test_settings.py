@@ -90,6 +90,12 @@ def test_a_changed_copy_is_checked_too() -> None:
         settings.changed(knowledge_base="../elsewhere")
 
 
+def test_another_data_folder_shares_nothing(tmp_path: Path) -> None:
+    desk = Settings(data_dir=tmp_path, database_url="postgresql://desk@db.example/desk")
+    assert desk.changed(knowledge_base="shop").knowledge_database is not None
+    assert desk.changed(data_dir=tmp_path / "runs").knowledge_database is None
+
+
 def test_passwords_are_the_lines_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "passwords").write_text("sesame\n\n口令 1\n", "utf-8")
     assert Settings().document_passwords() == ()

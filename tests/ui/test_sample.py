@@ -14,6 +14,8 @@ from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
+from tests.support.postgres_server import PostgresServer
+from tests.support.shared_site import open_site
 from ui import sample
 from ui.sample import SAMPLE_FOLDER, provide_sample
 
@@ -164,3 +166,13 @@ def test_a_changed_sample_brings_its_own_questions_and_is_measured_anew(
 
 def test_documents_of_ones_own_are_not_measured(settings: Settings, articles: Path, questions: Path) -> None:
     assert not sample.first_runs_wanted(settings, articles)
+
+
+@pytest.mark.real
+def test_a_desk_that_joins_others_leaves_their_knowledge_base_alone(
+    postgres_server: PostgresServer, tmp_path: Path, articles: Path
+) -> None:
+    with open_site(postgres_server, tmp_path) as site:
+        site.here.ingest(site.manual)
+        assert provide(site.there.settings, articles).way == "own_documents"
+        assert paths(site.there.settings) == ["deadline.md", "gifts.md"]

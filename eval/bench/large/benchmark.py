@@ -18,7 +18,7 @@ from ingest.chunking import chunker_version
 from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
-from ingest.publish import publish
+from ingest.publish import write_index
 from rag.percentiles import Percentiles
 from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
@@ -28,7 +28,7 @@ from rag.retrieval.retriever import find_in
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.store import GenerationChange, KnowledgeStore
+from rag.storage.store import KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
 NEIGHBOURS = 10
@@ -120,13 +120,9 @@ def _generate(
                 progress("writing", written, chunks)
             progress("indexing", 0, chunks)
             began_at = time.perf_counter()
-            publish(
-                writer,
-                generation,
-                GenerationChange(),
-                (embedder.model_id, embedder.dimension),
-                IndexLimits.of(settings),
-            )
+            space = embedder.model_id, embedder.dimension
+            write_index(writer, generation, space, IndexLimits.of(settings))
+            writer.publish(generation, *space)
             return time.perf_counter() - began_at
         finally:
             writer.close()

@@ -13,7 +13,7 @@ import pytest
 
 from api.services import shared as services_module
 from api.services.shared import ModelState, ModelWatch, SharedServices, open_services, warm_up
-from rag.errors import KnowledgeBaseMissing, ModelMissing, OllamaUnavailable, StorageFull
+from rag.errors import DatabaseUnavailable, KnowledgeBaseMissing, ModelMissing, OllamaUnavailable, StorageFull
 from rag.pipeline import Pipeline
 from rag.settings import Settings
 from rag.storage.access import User
@@ -21,6 +21,9 @@ from rag.storage.turn_store import TurnStore
 from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
 from rag.turns import TurnRequest, TurnService, TurnSnapshot
 from tests.conftest import free_port
+from tests.support.postgres_server import PostgresServer
+from tests.support.shared_site import open_site
+from tests.support.waiting import until
 
 Open = Callable[[Settings], SharedServices]
 
@@ -252,3 +255,25 @@ def test_corrections_wait_for_a_lead_once_people_sign_in(opened: Open, tmp_path:
     services.people.people.add("bo", "admin", None, "", by="test")
     assert corrections.waits_for_review("default")
     assert corrections.write("default", "Where is the shop?", "In York.").state == "waiting"
+
+
+@pytest.mark.real
+def test_a_desk_serves_what_another_publishes_and_says_where_it_cannot_follow(tmp_path: Path, opened: Open) -> None:
+    server = PostgresServer(free_port())
+    try:
+        server.start()
+        with open_site(server, tmp_path) as site:
+            site.here.ingest(site.manual)
+            services = opened(site.there.settings.changed(ollama_host=f"127.0.0.1:{free_port()}", sign_in="off"))
+            assert services.knowledge("default").generation == 1, "a desk with an empty folder"
+            assert services.knowledge("default").problem is None
+            site.write("new.md", "# New\n\nSomething new.")
+            site.here.ingest(site.manual)
+            until(lambda: services.knowledge("default").documents == 3)
+            server.stop()
+            until(lambda: isinstance(services.knowledge("default").problem, DatabaseUnavailable))
+            assert services.knowledge("default").documents == 3
+            assert services.follower is not None
+            services.follower.close()
+    finally:
+        server.remove()

@@ -1,0 +1,1 @@
+"""What travels between desks that share a knowledge base, and how soon it is there."""

@@ -1,0 +1,293 @@
+"""Keeps on a PostgreSQL server what desks share of their knowledge bases: pieces of files, and which files serve.
+
+A file is cut into pieces, and a piece is named by its SHA-256: what two revisions have in common is there once.  The
+row of a knowledge base in ``shared_base`` is the truth.  A transaction moves it to the next revision, and tells all
+desks; before it, nobody sees anything of what was put, and after it everything is there.
+
+    head       the row: generation, format of the database, files and their pieces
+    former     the files of the revision before: a desk may be fetching them
+    collect    deletes the pieces that neither of the two has
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from rag.errors import ExtraMissing, IngestRunning
+from rag.settings import ServerDatabase
+from rag.storage.connection import Connection, open_database
+
+if TYPE_CHECKING:
+    from rag.storage.postgres import Notices, PostgresDatabase, ServerLock
+
+CHANNEL = "answerdesk_knowledge"
+"""Where the server tells that a knowledge base has a new revision."""
+
+_PIECES_AT_ONCE = 256
+_TOKEN_BYTES = 16
+
+
+def _shared_tables(connection: Connection) -> None:
+    """One row a knowledge base, and the pieces of its files; ``files`` and ``former`` are JSON (``SharedFile``)."""
+    for statement in (
+        """CREATE TABLE shared_base (
+            name TEXT PRIMARY KEY,
+            token TEXT NOT NULL,
+            generation INTEGER NOT NULL,
+            format INTEGER NOT NULL,
+            files TEXT NOT NULL,
+            former TEXT NOT NULL,
+            scope TEXT NOT NULL,
+            audience TEXT NOT NULL,
+            publisher TEXT NOT NULL,
+            published_at TEXT NOT NULL
+        )""",
+        """CREATE TABLE shared_piece (
+            name TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            content BLOB NOT NULL,
+            PRIMARY KEY (name, digest)
+        )""",
+        # vectors do not become smaller, and texts travel as they are
+        "ALTER TABLE shared_piece ALTER COLUMN content SET STORAGE EXTERNAL",
+    ):
+        connection.execute(statement)
+
+
+SHARED_MIGRATIONS = (_shared_tables,)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A file: its size, the size of all its pieces but the last, in bytes, and their names in order, 64 digits each."""
+
+    size: int
+    piece_bytes: int
+    pieces: tuple[str, ...]
+
+
+Files = Mapping[str, SharedFile]
+"""The files of a revision by their paths in the knowledge base's folder, with ``/``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What serves.  ``token`` names the revision; ``format`` is the number of its database's migrations.
+
+    ``publisher`` is who published it, for people.
+    """
+
+    token: str
+    generation: int
+    format: int
+    files: Files
+    scope: str
+    audience: str
+    publisher: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLine:
+    """Of what serves, the revision and who may read: ``scope`` is ``UNKNOWN_SCOPE`` where nobody knows any more."""
+
+    token: str
+    scope: str
+    audience: str
+
+
+UNKNOWN_SCOPE = "?"
+"""No scope has this name."""
+
+
+def new_token() -> str:
+    """Return a name for a revision that no other has."""
+    return secrets.token_hex(_TOKEN_BYTES)
+
+
+class SharedKnowledge:
+    """The shared knowledge bases of one server.  Safe from many threads; making one asks the server nothing.
+
+    Every method raises ``DatabaseUnavailable`` where the server cannot be used.
+    """
+
+    def __init__(self, place: ServerDatabase) -> None:
+        self._database = _open(place)
+
+    def tokens(self) -> dict[str, str]:
+        """Return the revision of each knowledge base, by its name."""
+        return {name: line.token for name, line in self.lines().items()}
+
+    def lines(self) -> dict[str, HeadLine]:
+        """Return what is to be known at once of each knowledge base, by its name."""
+        rows = self._database.rows("SELECT name, token, scope, audience FROM shared_base")
+        return {row["name"]: HeadLine(row["token"], row["scope"], row["audience"]) for row in rows}
+
+    def head(self, name: str) -> Head | None:
+        """Return what serves; None where nobody has shared a knowledge base of this name."""
+        with self._database.reading() as connection:
+            return _head(connection, name)
+
+    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
+        """Return those of the pieces that the server does not have."""
+        rows = self._database.contents("SELECT digest FROM shared_piece WHERE name = ?", (name,))
+        return {*digests} - {bytes(row[0]).hex() for row in rows}
+
+    def put(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Keep some megabytes of pieces, in one transaction; those that are there are left."""
+        with self._database.transaction() as connection:
+            _put(connection, name, pieces)
+
+    def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
+        """Return those of the pieces that are there and whole, some megabytes, by their names."""
+        found: dict[str, bytes] = {}
+        for begin in range(0, len(digests), _PIECES_AT_ONCE):
+            wanted = [bytes.fromhex(digest) for digest in digests[begin : begin + _PIECES_AT_ONCE]]
+            rows = self._database.contents(
+                "SELECT content FROM shared_piece WHERE name = ? AND digest = ANY(?)", (name, wanted)
+            )
+            found.update((sha256(row[0]).hexdigest(), bytes(row[0])) for row in rows)
+        return found
+
+    def move(self, name: str, head: Head, before: str) -> bool:
+        """Let a revision serve in the place of ``before`` (its token, empty: of none), and tell all desks.
+
+        All pieces of it must have been put; where some are not there (any more), nothing is changed, and False
+        returned.  To move to what serves already does nothing.  Raises ``IngestRunning`` where another one serves by
+        now.
+        """
+        with self._database.transaction() as connection:
+            current = _head(connection, name)
+            if current is not None and current.token == head.token:
+                return True
+            if (current.token if current is not None else "") != before:
+                raise IngestRunning(holder=current.publisher if current is not None else "?")
+            wanted = {digest for file in head.files.values() for digest in file.pieces}
+            present = connection.execute(
+                "SELECT count(*) FROM shared_piece WHERE name = ? AND digest = ANY(?)",
+                (name, [bytes.fromhex(digest) for digest in wanted]),
+            ).fetchone()[0]
+            if present < len(wanted):
+                return False
+            _write_head(connection, name, head)
+        return True
+
+    def replace_file(self, name: str, path: str, content: bytes, publisher: str) -> str:
+        """Let what serves have another small file, in one transaction; return the revision, empty: nobody shares it."""
+        with self._database.transaction() as connection:
+            current = _head(connection, name)
+            if current is None:
+                return ""
+            _put(connection, name, [content])
+            file = SharedFile(len(content), max(len(content), 1), (sha256(content).hexdigest(),))
+            head = Head(
+                new_token(), current.generation, current.format, {**current.files, path: file},
+                current.scope, current.audience, publisher,
+            )  # fmt: skip
+            _write_head(connection, name, head)
+        return head.token
+
+    def collect(self, name: str, *, former: bool = True) -> int:
+        """Delete the pieces that no revision has; without ``former`` also those of the one before.  Return how many."""
+        with self._database.transaction() as connection:
+            if not former:
+                connection.execute("UPDATE shared_base SET former = '{}' WHERE name = ?", (name,))
+            row = connection.execute("SELECT files, former FROM shared_base WHERE name = ?", (name,)).fetchone()
+            kept = {digest for files in row or () for one in _files(files).values() for digest in one.pieces}
+            return connection.execute(
+                "DELETE FROM shared_piece WHERE name = ? AND NOT digest = ANY(?)",
+                (name, [bytes.fromhex(digest) for digest in kept]),
+            ).rowcount
+
+    def delete(self, name: str) -> None:
+        """Share a knowledge base no more; the folders of desks stay as they are."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM shared_base WHERE name = ?", (name,))
+            connection.execute("DELETE FROM shared_piece WHERE name = ?", (name,))
+
+    def settle(self) -> bool:
+        """Leave nothing of deleted pieces in the server's tables; see ``SharedDatabase.settle``."""
+        return self._database.settle(compact=True)
+
+    def lock(self, name: str, holder: str) -> "ServerLock":
+        """Return the lock of a knowledge base's one writer on all machines."""
+        return self._database.lock(name, holder)
+
+    def notices(self) -> "Notices":
+        """Return what waits for new revisions."""
+        return self._database.notices(CHANNEL)
+
+    def close(self) -> None:
+        """Close the connections that nobody else of this process uses."""
+        self._database.close()
+
+
+def _open(place: ServerDatabase) -> "PostgresDatabase":
+    database = open_database(place, SHARED_MIGRATIONS)
+    from rag.storage.postgres import PostgresDatabase  # open_database says where psycopg is missing
+
+    if not isinstance(database, PostgresDatabase):
+        raise ExtraMissing(what="PostgreSQL", extra="postgres")
+    return database
+
+
+def _put(connection: Connection, name: str, pieces: Sequence[bytes]) -> None:
+    connection.executemany(
+        "INSERT INTO shared_piece (name, digest, content) VALUES (?, ?, ?) ON CONFLICT (name, digest) DO NOTHING",
+        [(name, sha256(piece).digest(), piece) for piece in pieces],
+    )
+
+
+def _head(connection: Connection, name: str) -> Head | None:
+    row = connection.execute("SELECT * FROM shared_base WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return None
+    return Head(
+        token=row["token"],
+        generation=row["generation"],
+        format=row["format"],
+        files=_files(row["files"]),
+        scope=row["scope"],
+        audience=row["audience"],
+        publisher=row["publisher"],
+    )
+
+
+def _write_head(connection: Connection, name: str, head: Head) -> None:
+    connection.execute(
+        "INSERT INTO shared_base (name, token, generation, format, files, former, scope, audience, publisher, "
+        "published_at) VALUES (?, ?, ?, ?, ?, '{}', ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+        "token = excluded.token, generation = excluded.generation, format = excluded.format, "
+        "former = shared_base.files, files = excluded.files, scope = excluded.scope, audience = excluded.audience, "
+        "publisher = excluded.publisher, published_at = excluded.published_at",
+        (
+            *(name, head.token, head.generation, head.format, files_json(head.files), head.scope, head.audience),
+            *(head.publisher, datetime.now(UTC).isoformat()),
+        ),
+    )
+    connection.execute("SELECT pg_notify(CAST(? AS TEXT), CAST(? AS TEXT))", (CHANNEL, name))
+
+
+def files_json(files: Files) -> str:
+    """Return files as JSON, one list each.
+
+    >>> files_json({"access.json": SharedFile(2, 65536, ("ab",))})
+    '{"access.json":[2,65536,["ab"]]}'
+    """
+    values = {path: (one.size, one.piece_bytes, one.pieces) for path, one in files.items()}
+    return json.dumps(values, separators=(",", ":"))
+
+
+def _files(text: str) -> dict[str, SharedFile]:
+    return {path: SharedFile(size, piece, tuple(names)) for path, (size, piece, names) in json.loads(text).items()}
+
+
+def files_of(text: str) -> Files:
+    """Return the files that ``files_json`` wrote.  Raises ``ValueError`` where it is no such text."""
+    try:
+        return _files(text)
+    except (TypeError, AttributeError) as error:
+        raise ValueError("no list of files") from error

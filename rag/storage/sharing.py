@@ -1,0 +1,589 @@
+"""Brings a knowledge base's folder and the server's shared one together: ``shared_pieces.py`` has the server's side.
+
+    share = KnowledgeShare.of(settings)          # None without ANSWERDESK_DATABASE_URL
+    share.catch_up()                             # fetch what the server serves, unless it is here
+    with share.writing():                        # one writer on all machines; the folder is the newest
+        with share.publication(writer) as scratch:
+            scratch.publish(...)                 # into a copy of the database: nobody sees it
+                                                 # pieces to the server, its pointer moves, then this folder's
+
+A folder only ever takes over what the server serves.  Its database is replaced in one transaction of SQLite, page by
+page, so a reader that has begun keeps what it had, and the next one sees the new generation as after an ingest of its
+own.  Index files are there before that.  ``shared.json`` names the revision and its files, and is written last.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from rag.errors import DatabaseUnavailable, IndexDamaged, IngestRunning, KnowledgeBaseNewer, KnowledgeError, StorageFull
+from rag.files import read_json, write_whole
+from rag.settings import ServerDatabase, Settings
+from rag.storage.access import ACCESS_NAME, Access, kept_access
+from rag.storage.cached import CachedAnswers
+from rag.storage.calibration import CALIBRATION_NAME
+from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
+from rag.storage.contact_details import CONFIRMED_NAME
+from rag.storage.curated import CuratedAnswers
+from rag.storage.figures import FigureFolder
+from rag.storage.lock import file_lock
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+from rag.storage.regression import RegressionQuestions
+from rag.storage.shared_pieces import (
+    UNKNOWN_SCOPE,
+    Files,
+    Head,
+    SharedFile,
+    SharedKnowledge,
+    files_json,
+    files_of,
+    new_token,
+)
+from rag.storage.store import DATABASE_NAME, generation_folder
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+
+SHARED_NAME = "shared.json"
+_SCRATCH, _ARRIVING = "publishing", "arriving"
+_SMALL_FILES = (ACCESS_NAME, CONFIRMED_NAME, CALIBRATION_NAME)
+_CONTENT_PATH = re.compile(r"generations/[0-9]{6,12}/[\w-]+(?:\.[\w-]+)*|figures/[0-9a-f]{2}/[0-9a-f]{64}\.webp")
+
+_SMALLEST_PIECE_BYTES = 4 * 4096
+_MOST_PIECES = 8192
+"""A database is cut into whole pages, four of them and twice as many until there are so many pieces at most: a changed
+document touches some pages here and there (1.4 MB of 78 in pieces of 64 KB), and the list of pieces travels as well."""
+_FILE_PIECE_BYTES = 1 << 20
+_BATCH_BYTES = 2 << 20
+_PATIENCE_SECONDS = 60.0
+"""For so long a publication waits for a server that restarts; hours of embedding may be behind it."""
+_AGAIN_SECONDS = 0.5
+_FETCHES = 5
+"""So often a fetch begins anew because another revision came meanwhile."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What a publication or a fetch moved: pieces, and bytes of them and of their list; ``kept`` were there already."""
+
+    pieces: int = 0
+    sent_bytes: int = 0
+    kept_bytes: int = 0
+
+
+class KnowledgeShare:
+    """One knowledge base that several desks share, and its folder on this machine."""
+
+    def __init__(self, place: ServerDatabase, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.server = SharedKnowledge(place)
+        self._url = place.url
+        self.transfer = Transfer()
+        self._held: Callable[[], str | None] = lambda: None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "KnowledgeShare | None":
+        """Return the settings' knowledge base as the desks share it; None where it is not shared.
+
+        Raises ``ExtraMissing`` without psycopg.
+        """
+        place = settings.knowledge_database
+        return None if place is None else cls(place, settings.knowledge_base, settings.knowledge_dir)
+
+    def token(self) -> str:
+        """Return the revision that this folder has taken over; empty: none."""
+        return _kept(self.folder)[0]
+
+    def catch_up(self) -> bool:
+        """Take over what the server serves, unless it is here already; tell whether anything changed.
+
+        Raises ``DatabaseUnavailable``, ``IndexDamaged`` where pieces are missing, ``KnowledgeBaseNewer``,
+        ``StorageFull``, and ``IngestRunning`` while an ingest of this machine writes; what was here serves on then.
+        """
+        if self.server.tokens().get(self.name, "") in ("", self.token()):
+            if any((self.folder / name).exists() for name in (_SCRATCH, _ARRIVING)):
+                with suppress(IngestRunning), file_lock(self.folder):  # unless they are in use
+                    self._clear()
+            return False
+        with file_lock(self.folder):
+            return self._take_over()
+
+    def begin(self) -> None:
+        """Share a knowledge base that is only here; where somebody was quicker, take theirs over.
+
+        Raises what ``catch_up`` raises.
+        """
+        with file_lock(self.folder), self.writing():
+            pass
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer on all machines, with the folder as the server has it; the caller holds the file's lock.
+
+        A knowledge base that is only here becomes shared.  Raises ``IngestRunning`` and what ``catch_up`` raises.
+        """
+        lock = self.server.lock(self.name, holder=publisher())
+        try:
+            if holder := lock.take():
+                raise IngestRunning(holder=holder)
+            self._held = lock.take
+            if not self._take_over() and not self.token():
+                self._share_what_is_here()
+            yield
+        finally:
+            self._held = lambda: None
+            lock.release()
+
+    @contextmanager
+    def publication(self, writer: KnowledgeWriter) -> Iterator[KnowledgeWriter]:
+        """Give a writer over a copy of the database; what it holds at the end is published for all desks, or nothing.
+
+        The caller is ``writing``.  Raises ``DatabaseUnavailable`` where the server stays away, ``IngestRunning`` where
+        somebody else published while the lock was lost, and ``StorageFull``; the former revision serves on then.
+        """
+        scratch = self.folder / _SCRATCH
+        self._clear()
+        try:
+            with storage_errors(self.folder):
+                scratch.mkdir()
+                _copy_database(self.folder / DATABASE_NAME, scratch / DATABASE_NAME)
+                for name in _SMALL_FILES:
+                    with suppress(FileNotFoundError):
+                        shutil.copyfile(self.folder / name, scratch / name)
+            with KnowledgeWriter(scratch) as copied:
+                yield copied
+            self._publish(scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(StorageFull):  # it is published
+            writer.delete_older()
+
+    def publish_file(self, name: str) -> None:
+        """Share one of the small files as it is here now (``calibration.json``), where the knowledge base is shared."""
+        content = (self.folder / name).read_bytes()
+        _persistently(lambda: self.server.replace_file(self.name, name, content, publisher()))
+
+    def _clear(self) -> None:
+        """Delete what a publication or a fetch that was killed left; the caller holds the file's lock."""
+        for name in (_SCRATCH, _ARRIVING):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def close(self) -> None:
+        """Close the connections that nobody else of this process uses."""
+        self.server.close()
+
+    # publishing
+
+    def _share_what_is_here(self) -> None:
+        """Share a knowledge base that was here before, with its curated answers and its regression questions."""
+        if not (self.folder / DATABASE_NAME).is_file():
+            return
+        with KnowledgeWriter(self.folder) as writer:
+            if not writer.database.value("SELECT generation FROM current"):
+                return
+            answers, questions = ServerDatabase("answers", self._url), ServerDatabase("questions", self._url)
+            with CuratedAnswers(self.folder, answers) as shared, CuratedAnswers(self.folder) as own:
+                shared.take_over(own)
+            RegressionQuestions(writer.database, questions).take_over(RegressionQuestions(writer.database))
+            with self.publication(writer):
+                pass
+
+    def _publish(self, scratch: Path) -> None:
+        """Put what the server lacks, move its pointer, and take over what it serves then."""
+        generation = _seal(scratch / DATABASE_NAME)
+        sources = self._sources(scratch, generation)
+        files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
+        access = kept_access(scratch) or Access()
+        head = Head(
+            new_token(), generation, len(KNOWLEDGE_MIGRATIONS), files,
+            access.scope if access.settled else UNKNOWN_SCOPE, access.audience, publisher(),
+        )  # fmt: skip
+        before = self.token()
+        for _ in range(_FETCHES):  # a piece may have been collected by somebody who took over a lost lock
+            self._put(sources, files)
+            if _persistently(lambda: self._move(head, before)):
+                break
+        else:
+            raise DatabaseUnavailable(server=self.name, reason="pieces that were put are not there")
+        _persistently(lambda: self.server.collect(self.name))
+        self._settle_on(head, scratch)
+
+    def _move(self, head: Head, before: str) -> bool:
+        if holder := self._held():
+            raise IngestRunning(holder=holder)
+        return self.server.move(self.name, head, before)
+
+    def _sources(self, scratch: Path, generation: int) -> dict[str, Path]:
+        """Return where the files of a revision lie, by their paths."""
+        sources = {DATABASE_NAME: scratch / DATABASE_NAME}
+        sources |= {name: scratch / name for name in _SMALL_FILES if (scratch / name).is_file()}
+        index = generation_folder(self.folder, generation)
+        paths = sorted(index.iterdir()) if generation else ()  # 0: only who may read is known yet
+        sources |= {_relative(path, self.folder): path for path in paths}
+        with closing(sqlite3.connect(scratch / DATABASE_NAME)) as connection:
+            for (digest,) in connection.execute("SELECT DISTINCT digest FROM figure ORDER BY digest"):
+                path = self.folder / "figures" / digest[:2] / f"{digest}.webp"
+                if path.is_file():
+                    sources[_relative(path, self.folder)] = path
+        return sources
+
+    def _put(self, sources: dict[str, Path], files: Files) -> None:
+        digests = {digest for file in files.values() for digest in file.pieces}
+        lacking = _persistently(lambda: self.server.lacking(self.name, digests))
+        sent = 0
+        for batch in _batches(sources, files, lacking):
+            _persistently(lambda batch=batch: self.server.put(self.name, batch))  # type: ignore[misc]
+            sent += sum(map(len, batch))
+        total = sum(file.size for file in files.values())
+        self.transfer = Transfer(len(lacking), sent + len(files_json(files)), total - sent)
+
+    # taking over
+
+    def _take_over(self) -> bool:
+        """Do as ``catch_up``; the caller holds the file's lock."""
+        self._clear()
+        for _ in range(_FETCHES):
+            head = self.server.head(self.name)
+            if head is None or head.token == self.token():
+                return False
+            if head.format > len(KNOWLEDGE_MIGRATIONS):
+                raise KnowledgeBaseNewer(found=head.format, known=len(KNOWLEDGE_MIGRATIONS))
+            _require_sound(head)
+            try:
+                with storage_errors(self.folder):
+                    self._fetch(head)
+            except _PieceMissingError as error:
+                after = self.server.head(self.name)
+                if after is not None and after.token == head.token:
+                    raise IndexDamaged(reason=f"{self.name}: piece {error} is not on the server") from error
+                continue
+            return True
+        raise IngestRunning(holder=head.publisher if head is not None else "?")
+
+    def _fetch(self, head: Head) -> None:
+        arriving = self.folder / _ARRIVING
+        try:
+            known = _kept(self.folder)[1]
+            fetching = _Fetching(self.server, self.name, self.folder, known)
+            for path, file in head.files.items():
+                if path != DATABASE_NAME and not self._has(path, file, known):
+                    fetching.bring(path, file, arriving / path)
+            if not self._has(DATABASE_NAME, head.files[DATABASE_NAME], known):
+                self._fetch_database(head, fetching, arriving / DATABASE_NAME)
+            listed = len(files_json(head.files))
+            self.transfer = Transfer(fetching.pieces, fetching.fetched_bytes + listed, fetching.kept_bytes)
+            self._place_content(head, arriving)
+            self._settle_on(head, arriving)
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
+
+    def _has(self, path: str, file: SharedFile, known: Files) -> bool:
+        """Tell whether this folder has a file: what it took over is as it was, and a picture what its name says."""
+        try:
+            size = (self.folder / path).stat().st_size
+        except FileNotFoundError:
+            return False
+        if path == DATABASE_NAME:  # its -wal may hold some of it
+            return known.get(path) == file
+        return size == file.size and (known.get(path) == file or path.startswith("figures/"))
+
+    def _fetch_database(self, head: Head, fetching: "_Fetching", target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (self.folder / DATABASE_NAME).is_file():
+            with suppress(sqlite3.DatabaseError):  # a damaged one: every piece is fetched
+                _copy_database(self.folder / DATABASE_NAME, target)
+        fetching.mend(head.files[DATABASE_NAME], target)
+        if _seal(target) != head.generation:
+            raise IndexDamaged(reason=f"{self.name}: the server's database is not of generation {head.generation}")
+
+    def _place_content(self, head: Head, arriving: Path) -> None:
+        """Let pictures and index files have their names; nobody looks at them before the pointer moves."""
+        for path in sorted((arriving / "figures").glob("*/*")):
+            target = self.folder / _relative(path, arriving)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+        fetched = generation_folder(arriving, head.generation)
+        if not fetched.is_dir():
+            return
+        target = generation_folder(self.folder, head.generation)
+        for path in sorted(target.glob("*")) if target.is_dir() else ():
+            if _relative(path, self.folder) in head.files and not (fetched / path.name).exists():
+                os.link(path, fetched / path.name)
+        target.parent.mkdir(exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)  # of an ingest that was killed before it was published
+        fetched.rename(target)
+
+    def _settle_on(self, head: Head, source: Path) -> None:
+        """Let this folder's database, and the small files, be those in ``source``; then note the revision."""
+        if (source / DATABASE_NAME).is_file():
+            is_another = not self.token() or head.generation < _generation(self.folder / DATABASE_NAME)
+            _replace_database(source / DATABASE_NAME, self.folder / DATABASE_NAME)
+            if is_another:  # numbers of generations begin anew, and cached answers are known by them
+                with CachedAnswers(self.folder) as cached:
+                    cached.erase_before(datetime.now(UTC))
+        for name in _SMALL_FILES:
+            if (source / name).is_file():
+                write_whole(self.folder / name, (source / name).read_bytes(), durable=True)
+        content = {"token": head.token, "generation": head.generation, "files": files_json(head.files)}
+        write_whole(self.folder / SHARED_NAME, json.dumps(content) + "\n", durable=True)
+        _tidy(self.folder, head)
+
+
+def catch_up(settings: Settings) -> KnowledgeError | None:
+    """Take over what desks share of the settings' knowledge base; return why that cannot be had now, where it cannot.
+
+    What is here serves then.  Raises ``ExtraMissing``.
+    """
+    share = KnowledgeShare.of(settings)
+    if share is None:
+        return None
+    try:
+        share.catch_up()
+    except KnowledgeError as error:
+        return error
+    return None
+
+
+class _PieceMissingError(Exception):
+    """A piece is not on the server, or not what its name says."""
+
+
+class _Fetching:
+    """Writes files of a revision, from pieces of files that are here and from those of the server."""
+
+    def __init__(self, server: SharedKnowledge, name: str, folder: Path, known: Files) -> None:
+        self._server = server
+        self._name = name
+        self._folder = folder
+        self._here = {
+            digest: (folder / path, number * file.piece_bytes, file.piece_bytes)
+            for path, file in known.items()
+            if path != DATABASE_NAME
+            for number, digest in enumerate(file.pieces)
+        }
+        self._whole = {file.pieces: folder / path for path, file in known.items() if path.startswith("generations/")}
+        self.pieces = self.fetched_bytes = self.kept_bytes = 0
+
+    def bring(self, path: str, file: SharedFile, target: Path) -> None:
+        """Write a file; one of an earlier generation that is the same gets a second name."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        same = self._whole.get(file.pieces) if path.startswith("generations/") else None
+        if same is not None and same.is_file() and same.stat().st_size == file.size:
+            os.link(same, target)
+            self.kept_bytes += file.size
+            return
+        target.touch()
+        self.mend(file, target)
+
+    def mend(self, file: SharedFile, target: Path) -> None:
+        """Let a file, which may hold some of it already, hold all of it."""
+        with target.open("r+b" if target.exists() else "w+b") as opened:
+            lacking: dict[str, list[int]] = {}
+            for number, digest in enumerate(file.pieces):
+                opened.seek(number * file.piece_bytes)
+                if sha256(opened.read(_length(file, number))).hexdigest() != digest and not self._from_here(
+                    opened, file, number
+                ):
+                    lacking.setdefault(digest, []).append(number)
+            self._fetch(opened, file, lacking)
+            opened.truncate(file.size)
+            if target.name != DATABASE_NAME:  # which is written once more
+                opened.flush()
+                os.fsync(opened.fileno())
+        self.kept_bytes += file.size - sum(_length(file, number) for places in lacking.values() for number in places)
+
+    def _from_here(self, opened: BinaryIO, file: SharedFile, number: int) -> bool:
+        place = self._here.get(file.pieces[number])
+        if place is None:
+            return False
+        path, offset, size = place
+        try:
+            with path.open("rb") as source:
+                source.seek(offset)
+                content = source.read(size)
+        except FileNotFoundError:
+            return False
+        if sha256(content).hexdigest() != file.pieces[number]:
+            return False
+        opened.seek(number * file.piece_bytes)
+        opened.write(content)
+        return True
+
+    def _fetch(self, opened: BinaryIO, file: SharedFile, lacking: dict[str, list[int]]) -> None:
+        digests, at_once = list(lacking), max(1, _BATCH_BYTES // file.piece_bytes)
+        for begin in range(0, len(digests), at_once):
+            batch = digests[begin : begin + at_once]
+            found = self._server.take(self._name, batch)
+            for digest in batch:
+                if digest not in found:
+                    raise _PieceMissingError(f"{digest[:12]}…")
+                self.pieces += 1
+                self.fetched_bytes += len(found[digest])
+                for number in lacking[digest]:
+                    opened.seek(number * file.piece_bytes)
+                    opened.write(found[digest])
+
+
+def publisher() -> str:
+    """Return what others are told of whoever publishes from here: process and machine.
+
+    >>> publisher().startswith("pid ")
+    True
+    """
+    return f"pid {os.getpid()}, {socket.gethostname()}"
+
+
+def _persistently(work: Callable[[], Result]) -> Result:
+    """Do what may be done twice, again while the server does not answer: it may be restarting."""
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return work()
+        except DatabaseUnavailable:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+
+
+def _kept(folder: Path) -> tuple[str, Files]:
+    """Return the revision that ``shared.json`` names, and its files; nothing where there is none, or no sense in it."""
+    try:
+        found = read_json(folder / SHARED_NAME)
+        if not isinstance(found, dict):
+            return "", {}
+        return str(found["token"]), files_of(str(found["files"]))
+    except (OSError, ValueError, KeyError):
+        return "", {}
+
+
+def _seal(path: Path) -> int:
+    """Bring a copied database up to date and into its one file, without customers' questions; return its generation.
+
+    Regression questions are the server's own rows (``regression.py``).
+    """
+    with closing(Database(path, KNOWLEDGE_MIGRATIONS, wipes=True)) as database:
+        customers = ("regression_question", "question_vector")
+        holds_some = any(database.row(f"SELECT 1 FROM {table} LIMIT 1") is not None for table in customers)
+        if holds_some:
+            with database.transaction() as connection:
+                for table in customers:
+                    connection.execute(f"DELETE FROM {table}")
+        database.settle(compact=holds_some)  # of what was deleted before, something may be left as well
+        return int(database.value("SELECT generation FROM current"))
+
+
+def _generation(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with closing(Database(path, KNOWLEDGE_MIGRATIONS)) as database:
+        return int(database.value("SELECT generation FROM current"))
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Write a database to a new file, page by page, as it is at this moment; nothing waits for the disk.
+
+    Raises ``sqlite3.DatabaseError``.
+    """
+    with _opened(source) as read, _opened(target) as written:
+        written.execute("PRAGMA journal_mode = OFF")
+        written.execute("PRAGMA synchronous = OFF")
+        read.backup(written)
+
+
+def _replace_database(source: Path, target: Path) -> None:
+    """Write a database over one that is read, page by page in one transaction; it reaches the disk before it returns.
+
+    Readers of the target see it as it was or as it is now.  Raises ``sqlite3.DatabaseError``.
+    """
+    with _opened(source) as read, _opened(target) as written:
+        written.execute("PRAGMA journal_mode = WAL")
+        written.execute("PRAGMA synchronous = NORMAL")  # they need not wait for the disk
+        read.backup(written)
+        log = target.with_name(f"{target.name}-wal")
+        with log.open("rb") as file:
+            os.fsync(file.fileno())
+        with suppress(sqlite3.OperationalError):  # somebody reads: a later writer brings it into the file
+            written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _opened(path: Path) -> "closing[sqlite3.Connection]":
+    return closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS))
+
+
+def _cut(path: Path, piece_bytes: int) -> SharedFile:
+    names = []
+    with path.open("rb") as file:
+        while piece := file.read(piece_bytes):
+            names.append(sha256(piece).hexdigest())
+        return SharedFile(file.tell(), piece_bytes, tuple(names))
+
+
+def _batches(sources: dict[str, Path], files: Files, lacking: set[str]) -> Iterator[Sequence[bytes]]:
+    """Yield the pieces that the server lacks, each once, some megabytes at a time."""
+    batch: list[bytes] = []
+    seen: set[str] = set()
+    for path, file in files.items():
+        if lacking.isdisjoint(file.pieces):
+            continue
+        with sources[path].open("rb") as opened:
+            for number, digest in enumerate(file.pieces):
+                if digest not in lacking or digest in seen:
+                    continue
+                seen.add(digest)
+                opened.seek(number * file.piece_bytes)
+                batch.append(opened.read(file.piece_bytes))
+                if sum(map(len, batch)) >= _BATCH_BYTES:
+                    yield batch
+                    batch = []
+    if batch:
+        yield batch
+
+
+def _require_sound(head: Head) -> None:
+    """Raise ``IndexDamaged`` where a revision names files that no knowledge base has: they would be written here."""
+    for path, file in head.files.items():
+        known = path in (DATABASE_NAME, *_SMALL_FILES) or _CONTENT_PATH.fullmatch(path) is not None
+        pieces = -(-file.size // file.piece_bytes) if file.piece_bytes > 0 else -1
+        if not known or pieces != len(file.pieces):
+            raise IndexDamaged(reason=f"the server names a file {path!r} of {file.size} bytes")
+    if DATABASE_NAME not in head.files:
+        raise IndexDamaged(reason=f"the server names no {DATABASE_NAME}")
+
+
+def _tidy(folder: Path, head: Head) -> None:
+    """Delete the index files of generations that can be read no more, and pictures that no document shows."""
+    for path in sorted(generation_folder(folder, 0).parent.glob("*")):
+        if path.name.isdigit() and not head.generation - KEPT_GENERATIONS < int(path.name) <= head.generation:
+            shutil.rmtree(path, ignore_errors=True)
+    figures = FigureFolder(folder)
+    if figures.exists():
+        figures.delete_others(Path(path).stem for path in head.files if path.startswith("figures/"))
+
+
+def _length(file: SharedFile, number: int) -> int:
+    return min(file.piece_bytes, file.size - number * file.piece_bytes)
+
+
+def _piece_bytes(path: str, source: Path) -> int:
+    if path != DATABASE_NAME:
+        return _FILE_PIECE_BYTES
+    size, piece = source.stat().st_size, _SMALLEST_PIECE_BYTES
+    while size > _MOST_PIECES * piece:
+        piece *= 2
+    return piece
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
