@@ -9,12 +9,16 @@ NewsName = Literal["retrieved", "queued", "thinking", "answer"]
 
 
 class StreamPlace:
-    """How much of a turn a client has: the characters of the thought and of the answer, in an event's id."""
+    """How much of a turn a client has: the characters of the thought and of the answer, in an event's id.
 
-    def __init__(self, thinking: int = 0, text: int = 0, *, has_evidence: bool = False) -> None:
+    ``evidence`` is one more than the passages it has: none may have been found.  A second search adds some, and all are
+    told again.
+    """
+
+    def __init__(self, thinking: int = 0, text: int = 0, *, evidence: int = 0) -> None:
         self.thinking = thinking
         self.text = text
-        self.has_evidence = has_evidence
+        self.evidence = evidence
 
     @classmethod
     def parsed(cls, event_id: str | None) -> "StreamPlace":
@@ -25,18 +29,18 @@ class StreamPlace:
         if len(numbers) != 3 or not all(one.isascii() and one.isdigit() for one in numbers):
             return cls()
         evidence, thinking, text = map(int, numbers)
-        return cls(thinking, text, has_evidence=bool(evidence))
+        return cls(thinking, text, evidence=evidence)
 
     def __str__(self) -> str:
-        return f"{int(self.has_evidence)}-{self.thinking}-{self.text}"
+        return f"{self.evidence}-{self.thinking}-{self.text}"
 
     def news(self, turn: TurnSnapshot) -> Iterator[tuple[NewsName, str]]:
         """Yield what this client does not have yet of a turn, but for its end, each with its new words.
 
         The place moves on with each.
         """
-        if turn.answerable is not None and not self.has_evidence:
-            self.has_evidence = True
+        if turn.answerable is not None and self.evidence <= len(turn.evidence):
+            self.evidence = len(turn.evidence) + 1
             yield "retrieved", ""
         if turn.state == "queued":
             yield "queued", ""

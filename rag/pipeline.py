@@ -13,13 +13,14 @@ from datetime import date
 from typing import Protocol, TypedDict, Unpack
 
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
-from rag.evidence.packing import PackingLimits, found_at, is_valid_for, pack
+from rag.evidence.packing import PackingLimits, continued, found_at, is_valid_for, pack
 from rag.evidence.quotation import Quoting
 from rag.evidence.selection import AskedPart, RankedSentences, SentenceLikeness
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import ContextFit, build_messages, evidence_room
+from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY
 from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import as_told_to
 from rag.grounding.conflicts import newest_first
@@ -195,9 +196,10 @@ class Pipeline:
     ) -> Generator[Event, None, None]:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
-        ``keywords`` are fields of ``AskOptions`` and replace those of ``options``.  Closing the iterator frees the
-        model as ``AskOptions.cancelled`` does.  Raises an ``AnswerdeskError``; events yielded before it stay valid,
-        evidence above all.
+        A second ``Retrieved`` follows where other words find more (``rag/generation/query_expansion.py``): all passages
+        of the first with their numbers, and new ones behind them.  ``keywords`` are fields of ``AskOptions`` and
+        replace those of ``options``.  Closing the iterator frees the model as ``AskOptions.cancelled`` does.  Raises an
+        ``AnswerdeskError``; events yielded before it stay valid, evidence above all.
         """
         return self._events(question, replace(options or AskOptions(), **keywords))
 
@@ -214,6 +216,7 @@ class Pipeline:
             yield served.completed
             return
         request, retrieval = self._prepare(text, trace, options)
+        evidence = request.evidence
         answerable = retrieval.answerable and any(passage.sent for passage in request.evidence)
         yield Retrieved(request.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
         if not answerable:
@@ -222,14 +225,17 @@ class Pipeline:
         if options.quote == "only" and (answer := quotation(request)) is not None:
             yield Completed(answer)
             return
+        request = self._searching_again(request, retrieval, options)
         asker = Asker(options.owner, options.conversation, bool(options.earlier))
         has_spoken = False
         try:
             with closing(self._drafting.events(request, asker)) as events:
                 for event in events:
                     has_spoken = has_spoken or isinstance(event, AnswerDelta)
+                    if isinstance(event, Retrieved):
+                        evidence = event.evidence
                     if lanes is not None and isinstance(event, Completed):
-                        lanes.keep(standalone_question, options.think, request.evidence, event, options.audience)
+                        lanes.keep(standalone_question, options.think, evidence, event, options.audience)
                     yield event
         except ServingError as error:
             ends_it = isinstance(error, AnswerCancelled | OwnQueueFull)  # the owner's own doing, who can ask again
@@ -284,7 +290,34 @@ class Pipeline:
     def _cleaned(self, question: str) -> str:
         return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
 
-    def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
+    def _searching_again(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> AnswerRequest:
+        """Return the request so that the model's words are searched too, if the search was not sure, and in time."""
+        is_sure = retrieval.base_probability >= SURE_PROBABILITY
+        is_quick = (self._pace.tokens_a_second or 0.0) >= QUICK_TOKENS_A_SECOND
+        if is_sure or not is_quick or not self.parts.settings.query_expansion:
+            return request
+        return replace(request, search_again=lambda words: self._searched_again(request, options, words))
+
+    def _searched_again(
+        self, request: AnswerRequest, options: AskOptions, words: str
+    ) -> tuple[AnswerRequest, Retrieved] | None:
+        """Return the request with what other words find as well; None where that is nothing new."""
+        second, retrieval = self._prepare(request.question, Trace(), options, words)
+        evidence = continued(request.evidence, second.evidence)
+        if second.generation != request.generation or evidence == request.evidence:
+            return None
+        found = Retrieved(
+            evidence,
+            answerable=True,
+            answerable_probability=retrieval.answerable_probability,
+            generation=second.generation,
+        )
+        return replace(request, evidence=evidence, search_again=None), found
+
+    def _prepare(
+        self, text: str, trace: Trace, options: AskOptions, expansion: str = ""
+    ) -> tuple[AnswerRequest, Retrieval]:
+        """Search and pack; an ``expansion`` are other words that are searched besides."""
         parts = self.parts
         limit = options.top_k
         if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
@@ -292,7 +325,8 @@ class Pipeline:
         third = third_language_after(text, options.earlier[-1] if options.earlier else "")
         language: Language = "en" if third else prompt_language(text)
         earlier = [visible(one) for one in options.earlier]
-        retrieval = parts.retriever.retrieve(text, language, trace, SearchOptions(earlier, options.found_documents))
+        search = SearchOptions(earlier, options.found_documents, expansion)
+        retrieval = parts.retriever.retrieve(text, language, trace, search)
         previous = question_before(text, earlier)
         with trace.span("pack"):
             packed = self._packed(in_context(text, previous), retrieval, limit, options.audience)

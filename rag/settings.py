@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     glossary: Path | None = Field(
         default=None, description="words that mean the same, a set a line (docs/retrieval.md)"
     )
+    query_expansion: bool = Field(
+        default=True, description="a question whose passages are doubtful is searched once more in the model's words"
+    )
     refusal_threshold: float | None = Field(default=None, ge=0, le=1, description="empty: the fitted one")
 
     # the answer

@@ -240,13 +240,15 @@ def offline_parts(
     refusal_threshold: float = 0.0,
     slots: int = 2,
     knowledge_base: str = "default",
+    query_expansion: bool = False,
 ) -> "PipelineParts":
     """Publish ``documents`` in the data folder ``folder`` and return the parts of a pipeline over them.
 
     Without documents the pipeline serves what is published there.
 
     SQLite and FAISS are real; the embedder is ``HashEmbedder``, the generator scripted.  Its probabilities mean
-    nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.
+    nothing, so it answers everything unless ``refusal_threshold`` says otherwise; 1.0 refuses all.  Nor is anything
+    searched again in the generator's words, unless ``query_expansion`` is set.
     """
     from rag.generation.gateway import ModelGateway
     from rag.pipeline import PipelineParts
@@ -257,7 +259,11 @@ def offline_parts(
     from rag.storage.store import KnowledgeStore
 
     settings = Settings(
-        data_dir=folder, knowledge_base=knowledge_base, refusal_threshold=refusal_threshold, thinking="off"
+        data_dir=folder,
+        knowledge_base=knowledge_base,
+        refusal_threshold=refusal_threshold,
+        thinking="off",
+        query_expansion=query_expansion,
     )
     embedder = HashEmbedder()
     if documents:

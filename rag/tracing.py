@@ -1,8 +1,8 @@
 """Where the time of one answer goes.  A trace is passed as an argument, never ambient.
 
 Stage names, in the order in which they happen: ``embed``, ``search``, ``rerank`` (where there is a cross-encoder),
-``pack``, ``wait`` (for a free model slot), ``load``, ``prompt`` (until the first token of either kind), ``thinking``,
-``answer``, ``citations``, and ``total``.
+``pack``, ``wait`` (for a free model slot), ``expand`` (a second search with the model's words), ``load``, ``prompt``
+(until the first token of either kind), ``thinking``, ``answer``, ``citations``, and ``total``.
 """
 
 import time
@@ -11,7 +11,20 @@ from contextlib import contextmanager
 
 from rag.schema import SpanTime
 
-STAGES = ("embed", "search", "rerank", "pack", "wait", "load", "prompt", "thinking", "answer", "citations", "total")
+STAGES = (
+    "embed",
+    "search",
+    "rerank",
+    "pack",
+    "wait",
+    "expand",
+    "load",
+    "prompt",
+    "thinking",
+    "answer",
+    "citations",
+    "total",
+)
 
 
 class Trace:

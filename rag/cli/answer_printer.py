@@ -65,11 +65,13 @@ class AnswerPrinter:
             self._line("")
 
     def _show_evidence(self, event: Retrieved) -> None:
-        self._evidence = event.evidence
-        if not event.evidence:
+        before, self._evidence = self._evidence, event.evidence
+        new = event.evidence[len(before) :]
+        if not new:
             return
-        self._line(translate("ask.evidence" if event.answerable else "ask.near", self._language))
-        for passage in event.evidence:
+        heading = "ask.more_evidence" if before else "ask.evidence" if event.answerable else "ask.near"
+        self._line(translate(heading, self._language))
+        for passage in new:
             self._line(self._styled(f"  [{passage.number}] {self._title(passage)}", _DIM))
         for conflict in find_conflicts(event.evidence):
             numbers = {"number": conflict.number, "other": conflict.other_number}

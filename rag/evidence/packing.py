@@ -112,6 +112,26 @@ def found_at(passages: Sequence[Evidence], found: Sequence[RetrievedChunk]) -> l
     ]
 
 
+def continued(shown: Sequence[Evidence], found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return the passages of a second search behind those that are shown, which keep their numbers.
+
+    One that both found is as the second one has it; one that it did not find stays, and is not read.
+    """
+    left = {passage.number: passage for passage in shown}
+    numbered: dict[int, Evidence] = {}
+    for passage in found:
+        same = next((number for number, one in left.items() if _overlap(one, passage)), None)
+        number = len(shown) + 1 + sum(one > len(shown) for one in numbered) if same is None else same
+        left.pop(number, None)
+        numbered[number] = replace(passage, number=number)
+    numbered |= {number: replace(one, sent=(), quoted=()) for number, one in left.items()}
+    return tuple(numbered[number] for number in sorted(numbered))
+
+
+def _overlap(one: Evidence, other: Evidence) -> bool:
+    return one.document_id == other.document_id and one.start < other.end and other.start < one.end
+
+
 def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
     """Tell whether the passage's rule holds now, or the question is about a time at which it did or will.
 

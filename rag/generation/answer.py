@@ -18,8 +18,8 @@ to a reply this was no better (of 24 customers' texts 13 right instead of 12, wi
 
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
-from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -48,6 +48,7 @@ from rag.schema import (
     Guard,
     Lane,
     Language,
+    Retrieved,
     TextSpan,
     ThinkingDelta,
 )
@@ -103,7 +104,8 @@ class AnswerRequest:
     of the document that was found first, also where its rule holds at another time.  ``third_language`` is the
     customer's where that is neither Chinese nor English: the prompt is then English, and the reply in the customer's.
     ``thought_by_itself``: nobody asked for the thought but the question, so a stand-in, which was not trained to think,
-    goes without (docs/quality.md).
+    goes without (docs/quality.md).  ``search_again`` is there where the search is not sure: given other words, it
+    returns the request with what these find as well, None where that is nothing new.
     """
 
     question: str
@@ -118,6 +120,7 @@ class AnswerRequest:
     nearest_document: str = ""
     third_language: str = ""
     thought_by_itself: bool = False
+    search_again: "Callable[[str], tuple[AnswerRequest, Retrieved] | None] | None" = None
 
     @property
     def reply_language(self) -> str:

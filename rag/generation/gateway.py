@@ -29,6 +29,7 @@ from rag.errors import (
 from rag.protocols import GenerationPart, Generator, Message
 from rag.queue.admission import Admission, Ticket, Wait
 from rag.queue.ticket_queue import TicketRequest
+from rag.schema import Retrieved
 from rag.settings import Settings
 
 Item = TypeVar("Item")
@@ -135,7 +136,10 @@ class ModelGateway:
     def _attempts(
         self, request: GenerationRequest[Item, Result], ticket: Ticket
     ) -> GeneratorObject[Wait | Admitted | Item, None, Result]:
-        """Run; again where the model was lost: by then it is started anew, or another host has a slot."""
+        """Run; again where the model was lost: by then it is started anew, or another host has a slot.
+
+        Passages may be told twice, words of an answer may not.
+        """
         hosts = self.admission.host_count
         for is_last in (*[False] * max(1, hosts - 1), True):
             self.ensure_server()
@@ -149,7 +153,7 @@ class ModelGateway:
                         except StopIteration as end:
                             result: Result = end.value
                             return result
-                        has_yielded = not request.restartable
+                        has_yielded = has_yielded or not (request.restartable or isinstance(part, Retrieved))
                         yield part
             except (ModelStoppedHalfway, OllamaUnavailable, ModelMissing, ModelTimedOut) as error:
                 if has_yielded or is_last or not self._may_succeed_elsewhere(error, ticket.host):

@@ -45,10 +45,14 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What a search goes by beside the question: the conversation's ``earlier`` ones, oldest first, and ``filters``."""
+    """What a search goes by beside the question: the conversation's ``earlier`` ones, oldest first, and ``filters``.
+
+    ``expansion`` are other words for the same: what they find is returned as well.
+    """
 
     earlier: Sequence[str] = ()
     filters: Filters = EVERYTHING
+    expansion: str = ""
 
 
 PLAIN_SEARCH = SearchOptions()

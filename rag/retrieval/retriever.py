@@ -33,6 +33,8 @@ _OF_EACH_PART = 3
 were asked two or three at once, the facts of so many are among what is shown: 411 with 1, 423 with 2, 425 with 3, 427
 with 4, of three parts at the most; 437 with 3, of four."""
 _MOST_OF_IT = 0.75
+_BEFORE_EXPANSION, _OF_EXPANSION = 4, 3
+"""So many chunks stand before those that an expansion finds, and so many of these stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class Retriever:
         if self._reranker is not None:
             with trace.span("rerank"):
                 whole = reranked(whole, prepared.standalone, self._reranker)
-        return self._joined(whole, others) if others else whole
+        found = self._joined(whole, others) if others else whole
+        return self._expanded(found, fewer, options.expansion, language) if options.expansion else found
 
     def prepare(self, question: str, language: Language, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
@@ -164,6 +167,17 @@ class Retriever:
         surest = max([whole, *parts], key=lambda found: self._fit(found).probability(found.signals))
         found = tuple(RetrievedPart(part.chunks, part.tokens) for part in parts)
         return replace(whole, chunks=chunks, signals=surest.signals, parts=found)
+
+    def _expanded(self, found: SearchResult, view: GenerationView, words: str, language: Language) -> SearchResult:
+        """Return what was found with what other words find behind the best; they are a part of the question.
+
+        What they say about whether the answer is there is not known: the signals stay.
+        """
+        [query] = queries_of([SearchRequest(Wording(words))], language, self._embedder_of(view.model_id))
+        more = find_in(view, self._store, query, self._limit)
+        first = (*found.chunks[:_BEFORE_EXPANSION], *more.chunks[:_OF_EXPANSION])
+        parts = (*found.parts, RetrievedPart(more.chunks, more.tokens))
+        return replace(found, chunks=with_first(found.chunks, first), parts=parts)
 
     def _fit(self, found: SearchResult) -> Confidence:
         return self._confidence or load_confidence(found.model_id)
@@ -240,7 +254,12 @@ def with_best_of_parts(
     Scores go down as before.
     """
     in_turns = (found[place] for place in range(_OF_EACH_PART) for found in parts if place < len(found))
-    order = {one.chunk.chunk_id: one for one in (*chunks[:1], *in_turns, *chunks)}
+    return with_first(chunks, (*chunks[:1], *in_turns))
+
+
+def with_first(chunks: Sequence[RetrievedChunk], first: Sequence[RetrievedChunk]) -> tuple[RetrievedChunk, ...]:
+    """Return as many chunks as before with some ``first``, each once.  Scores go down as before."""
+    order = {one.chunk.chunk_id: one for one in (*first, *chunks)}
     kept = list(order.values())[: len(chunks) or None]
     scores = sorted((one.score for one in kept), reverse=True)
     return tuple(replace(one, score=score) for one, score in zip(kept, scores, strict=True))

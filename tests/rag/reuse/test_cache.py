@@ -109,6 +109,7 @@ OTHER_VALUES: dict[str, object] = {
     "reranker": "other",
     "candidates": 20,
     "top_k": 2,
+    "query_expansion": True,
     "refusal_threshold": 0.123,
     "thinking": "on",
     "thinking_budget_tokens": 99,

@@ -1,0 +1,39 @@
+"""What of a turn is news to a client that has a part of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from api.stream_place import StreamPlace
+from rag.schema import Evidence
+from rag.turns.snapshot import TurnSnapshot
+
+WAITING = TurnSnapshot("1", "anna", datetime(2026, 1, 2, tzinfo=UTC), "How long?", "en")
+
+
+def passage(number: int) -> Evidence:
+    return Evidence(
+        number=number, document_id="a", document_path="a", title="", heading_path=(), text="x", start=0, end=1,
+        focus_start=0, focus_end=1, language="en",
+    )  # fmt: skip
+
+
+def names(place: StreamPlace, turn: TurnSnapshot) -> list[str]:
+    return [name for name, _ in place.news(turn)]
+
+
+def test_passages_are_told_once_and_again_when_a_second_search_found_more() -> None:
+    place = StreamPlace()
+    assert names(place, WAITING) == []
+    first = replace(WAITING, answerable=True, evidence=(passage(1),))
+    assert names(place, first) == ["retrieved"]
+    assert names(place, first) == []
+    resumed = StreamPlace.parsed(str(place))
+    assert names(resumed, first) == []
+    assert names(resumed, replace(first, evidence=(passage(1), passage(2)))) == ["retrieved"]
+
+
+def test_that_nothing_was_found_is_told_once() -> None:
+    place = StreamPlace()
+    nothing = replace(WAITING, answerable=False)
+    assert names(place, nothing) == ["retrieved"]
+    assert names(place, nothing) == names(StreamPlace.parsed(str(place)), nothing) == []

@@ -1,0 +1,207 @@
+"""A second search with the model's words: what it adds, when it is made, and what it never changes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ModelStoppedHalfway
+from rag.evidence.packing import continued
+from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY, expansion
+from rag.pipeline import AskOptions, Pipeline
+from rag.protocols import GeneratedText, GenerationPart, Message
+from rag.schema import AnswerDelta, Audience, Completed, Document, Event, Evidence, Retrieved, TextSpan
+from rag.storage.store import KnowledgeStore
+from rag.testing import ScriptedGenerator, offline_parts
+
+QUESTION = "paid and the app acts as if it had not, how long"
+TITLES = '1. "License activation"\n- “Payment confirmed”\n'
+RULE = "License activation follows confirmed payment within five minutes."
+
+
+def article(name: str, text: str, audience: Audience = "public") -> Document:
+    return Document(name, f"/{name}", name, text, "en", audience=audience)
+
+
+NEAR = tuple(article(f"app{n}", f"How long the app acts as if it had not paid, {n}.") for n in range(1, 8))
+
+
+def asks_for_titles(messages: Sequence[Message]) -> bool:
+    return "likely titles" in messages[-1].content
+
+
+def reply_with(titles: str, reply: str = RULE) -> ScriptedGenerator:
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart]:
+        return [GeneratedText(titles if asks_for_titles(messages) else reply)]
+
+    return ScriptedGenerator(script)
+
+
+def pipeline_of(
+    folder: Path, generator: ScriptedGenerator, target: Document, monkeypatch: pytest.MonkeyPatch, *, sure: float = 1.01
+) -> Pipeline:
+    """The search is less sure than ``sure``: of all its probabilities, which mean nothing here, or of none."""
+    monkeypatch.setattr("rag.pipeline.SURE_PROBABILITY", sure)
+    parts = offline_parts(folder, (*NEAR, target), generator=generator, query_expansion=True)
+    return paced(Pipeline(replace(parts, settings=parts.settings.model_copy(update={"top_k": 5}))))
+
+
+def paced(pipeline: Pipeline, tokens_a_second: float = QUICK_TOKENS_A_SECOND) -> Pipeline:
+    """Let it have seen that prompts are read so fast."""
+    for _ in range(4):
+        pipeline._pace.learn(1000, 1000 / tokens_a_second)
+    return pipeline
+
+
+def passages(event: Event) -> tuple[Evidence, ...]:
+    assert isinstance(event, Retrieved)
+    return event.evidence
+
+
+def documents(event: Event) -> list[str]:
+    return [one.document_id for one in passages(event)]
+
+
+TARGET = article("license", RULE)
+
+
+def test_other_words_find_what_the_customers_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = reply_with(TITLES)
+    events = list(pipeline_of(tmp_path, generator, TARGET, monkeypatch).stream(QUESTION))
+    first, second = (event for event in events if isinstance(event, Retrieved))
+    assert "license" not in documents(first)
+    assert documents(second) == [*documents(first), "license"], "shown passages keep their places and numbers"
+    assert [one.number for one in passages(second)] == list(range(1, 7))
+    kinds = [type(event) for event in events]
+    assert kinds.index(AnswerDelta) > max(place for place, kind in enumerate(kinds) if kind is Retrieved)
+    completed = events[-1]
+    assert isinstance(completed, Completed)
+    assert [one.document_id for one in completed.answer.citations] == ["license"]
+    assert "expand" in {span.name for span in completed.answer.spans}
+    asked, answered = generator.calls
+    assert asked[0] == answered[0], "both prompts begin alike, for the prefix cache"
+    assert RULE in answered[-1].content
+
+
+def test_a_search_that_is_sure_asks_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = reply_with(TITLES)
+    list(pipeline_of(tmp_path, generator, TARGET, monkeypatch, sure=0.0).stream(QUESTION))
+    assert not any(map(asks_for_titles, generator.calls))
+
+
+@pytest.mark.parametrize("tokens_a_second", [None, QUICK_TOKENS_A_SECOND - 1])
+def test_a_slow_machine_or_an_unknown_one_makes_nobody_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens_a_second: float | None
+) -> None:
+    generator = reply_with(TITLES)
+    slow = Pipeline(pipeline_of(tmp_path, generator, TARGET, monkeypatch).parts)
+    list((paced(slow, tokens_a_second) if tokens_a_second else slow).stream(QUESTION))
+    assert not any(map(asks_for_titles, generator.calls))
+
+
+def test_the_setting_turns_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = reply_with(TITLES)
+    pipeline = pipeline_of(tmp_path, generator, TARGET, monkeypatch)
+    off = pipeline.parts.settings.model_copy(update={"query_expansion": False})
+    list(paced(Pipeline(replace(pipeline.parts, settings=off))).stream(QUESTION))
+    assert not any(map(asks_for_titles, generator.calls))
+
+
+@pytest.mark.parametrize("titles", ["", "\n  \n", "1.\n- “”"])
+def test_a_model_without_other_words_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, titles: str
+) -> None:
+    events = list(pipeline_of(tmp_path, reply_with(titles), TARGET, monkeypatch).stream(QUESTION))
+    assert sum(isinstance(event, Retrieved) for event in events) == 1
+    assert isinstance(events[-1], Completed)
+
+
+def test_the_public_is_shown_no_internal_passage_by_other_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    internal = article("license", RULE, audience="internal")
+    pipeline = pipeline_of(tmp_path, reply_with(TITLES), internal, monkeypatch)
+    told = {
+        audience: {name for event in pipeline.stream(QUESTION, AskOptions(audience=audience))
+                   if isinstance(event, Retrieved) for name in documents(event)}
+        for audience in ("internal", "public")
+    }  # fmt: skip
+    assert "license" in told["internal"]
+    assert "license" not in told["public"]
+
+
+def test_a_server_lost_behind_the_second_search_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[object] = []
+
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart | Exception]:
+        if asks_for_titles(messages):
+            return [GeneratedText(TITLES)]
+        if not lost:
+            lost.append(messages)
+            return [ModelStoppedHalfway(partial_text="")]
+        return [GeneratedText(RULE)]
+
+    answer = pipeline_of(tmp_path, ScriptedGenerator(script), TARGET, monkeypatch).answer(QUESTION)
+    assert answer.text == RULE
+
+
+def test_a_publication_between_the_two_searches_leaves_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipeline_of(tmp_path, reply_with(TITLES), TARGET, monkeypatch)
+    settings = pipeline.parts.settings
+
+    def script(messages: Sequence[Message]) -> Sequence[GenerationPart]:
+        if asks_for_titles(messages):
+            offline_parts(settings.data_dir, (*NEAR, TARGET))
+            return [GeneratedText(TITLES)]
+        return [GeneratedText(RULE)]
+
+    before = KnowledgeStore(settings.knowledge_dir).current_generation()
+    gateway = pipeline.parts.gateway.with_generator(ScriptedGenerator(script))
+    events = list(paced(Pipeline(replace(pipeline.parts, gateway=gateway))).stream(QUESTION))
+    assert [event.generation for event in events if isinstance(event, Retrieved)] == [before]
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (TITLES, "License activation Payment confirmed"),
+        ("《设置密钥》\n2、如何找回", "设置密钥 如何找回"),
+        ("one\ntwo\nthree\nfour", "one two three"),
+        ("x" * 300, "x" * 100),
+        ("", ""),
+    ],
+)
+def test_titles_are_taken_without_their_marks(written: str, words: str) -> None:
+    assert expansion(reply_with(written), "how long", "en") == words
+
+
+def test_a_question_cannot_end_its_place_in_the_prompt() -> None:
+    generator = reply_with("")
+    expansion(generator, "hello<|im_end|>", "en")
+    assert "<|im_end|>" not in generator.calls[0][-1].content
+
+
+def passage(number: int, document: str, start: int, end: int) -> Evidence:
+    spans, text = (TextSpan(start, end),), "x" * (end - start)
+    return Evidence(
+        number=number, document_id=document, document_path=document, title="", heading_path=(), text=text,
+        start=start, end=end, focus_start=start, focus_end=end, language="en", sent=spans, quoted=spans,
+    )  # fmt: skip
+
+
+def test_passages_of_the_second_search_stand_behind_those_that_are_shown() -> None:
+    shown = [passage(1, "a", 0, 10), passage(2, "b", 0, 10), passage(3, "c", 0, 10)]
+    found = [passage(1, "d", 0, 10), passage(2, "c", 5, 20), passage(3, "a", 20, 30), passage(4, "a", 0, 10)]
+    joined = continued(shown, found)
+    assert [(one.number, one.document_id, one.start, one.end) for one in joined] == [
+        (1, "a", 0, 10), (2, "b", 0, 10), (3, "c", 5, 20), (4, "d", 0, 10), (5, "a", 20, 30),
+    ]  # fmt: skip
+    assert [bool(one.sent) for one in joined] == [True, False, True, True, True]
+    assert continued(shown, shown) == tuple(shown)
+
+
+def test_the_bound_is_a_probability() -> None:
+    assert 0 < SURE_PROBABILITY < 1
