@@ -1,4 +1,4 @@
-"""Markdown with YAML front matter.
+"""Markdown with front matter in YAML or TOML.
 
 The text that is kept is Markdown's structure without its decoration: headings, lists, tables and code blocks stay as
 they are written; emphasis, comments, template tags and the targets of relative links go.  A list that the front matter
@@ -6,6 +6,7 @@ holds and the page shows (Jekyll: ``{% include list.html items=page.do_list %}``
 """
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -22,6 +23,7 @@ from ingest.loaders.text import decoded
 from rag.schema import Document
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+_TOML_FRONT_MATTER = re.compile(r"\A\+\+\+[ \t]*\n(?P<toml>.*?)\n?^\+\+\+[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _FRONT_MATTER_LIMIT_CHARACTERS = 64 * 1024
 _PLAIN_ENTRY = re.compile(
     r"^(?P<name>\w[\w -]*):[ \t]+(?P<value>[^\s\[{&*|>#!%@`](?:.*[^ \t\n])?)[ \t]*+$", re.MULTILINE
@@ -79,13 +81,13 @@ def markdown_text(body: str) -> tuple[str, str]:
 
 
 def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
-    """Return the front matter's entries and the rest.
+    """Return the front matter's entries and the rest; Hugo's may be TOML between lines of ``+++``.
 
     Of what is no YAML the plain lines are read: a colon in a title must not make an internal article a public one.
     """
     match = _FRONT_MATTER.match(content)
     if match is None:
-        return {}, content
+        return _toml_front_matter(content)
     body = content[match.end() :]
     written = match["yaml"]
     if len(written) > _FRONT_MATTER_LIMIT_CHARACTERS:
@@ -95,6 +97,18 @@ def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
     except (yaml.YAMLError, ValueError):  # ValueError: an impossible date such as 2026-02-31
         entries = {line["name"]: line["value"].strip("'\"") for line in _PLAIN_ENTRY.finditer(written)}
     return (entries if isinstance(entries, Mapping) else {}), body
+
+
+def _toml_front_matter(content: str) -> tuple[Mapping[str, object], str]:
+    match = _TOML_FRONT_MATTER.match(content)
+    if match is None:
+        return {}, content
+    if len(match["toml"]) > _FRONT_MATTER_LIMIT_CHARACTERS:
+        return {}, content[match.end() :]
+    try:
+        return tomllib.loads(match["toml"]), content[match.end() :]
+    except tomllib.TOMLDecodeError:
+        return {}, content
 
 
 def _fields(entries: Mapping[str, object]) -> dict[str, str]:

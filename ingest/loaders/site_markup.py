@@ -29,8 +29,9 @@ _MOST_FENCE_INDENT = 3
 """Blanks by which a closing fence may be further in than the opening one (CommonMark 0.31, 4.5)."""
 
 _MARKS = re.compile(
-    r"^[ \t>]*+(?::::|!!!|\?\?\?|===[+!]?[ \t]|\[!|import\b|export\b|<<<|\[\[?_?toc|--8<--|---8<---)"
-    r"|\{\{[<%]|\{/\*|\{% (?:end)?(?:tabs?|hint|stepper|step|content-ref|columns?|details|expandable) |</?(?-i:[A-Z>])",
+    r"^[ \t>]*+(?::::|///|!!!|\?\?\?|===[+!]?[ \t]|\[!|import\b|export\b|<<<|\[\[?_?toc|--8<--|---8<---)"
+    r"|\{\{[<%]|=\{|\{/\*|\{% (?:end)?(?:tabs?|hint|stepper|step|content-ref|columns?|details|expandable) "
+    r"|</?(?-i:[A-Z>])",
     re.MULTILINE | re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]++")
@@ -39,9 +40,11 @@ _OPAQUE = re.compile(r"<(?:(?P<comment>!--)|(?P<name>pre|script|style|textarea)\
 _HEADING = re.compile(r"(?P<signs>#{1,6})[ \t]++(?P<words>\S.*)")
 _HEADING_END = re.compile(r"(?:(?<=\s)#++[ \t]*+|\{#[\w-]++\}[ \t]*+)\Z")
 
-_COLONS = re.compile(r"(?P<colons>:{3,}+)[ \t]*+(?P<given>.*)")
+_COLONS = re.compile(r"(?P<colons>:{3,}+|/{3,}+)[ \t]*+(?P<given>.*)")
+_SLASH_BLOCK = re.compile(r"(?P<kind>[a-z][\w-]*+)[ \t]*+(?:\|[ \t]*+(?P<title>.*))?\Z")
 _COLON_BLOCK = re.compile(
-    r"(?:\{(?P<named>[A-Za-z][\w-]*+)\}|(?P<kind>[A-Za-z][\w-]*+))(?P<label>\[[^\[\]]*+\])?(?P<attributes>\{[^{}]*+\})?"
+    r"(?:\{(?P<named>[A-Za-z][\w-]*+)\}|(?P<kind>[A-Za-z][\w.-]*+)(?:#[\w-]*+)?)"
+    r"(?P<label>\[(?:[^\[\]]|\[[^\[\]]*+\])*+\])?(?:\{[^{}]*+\})?"
     r"(?=[ \t]|\Z)[ \t]*+(?P<title>.*)|\{[^{}]*+\}[ \t]*+\Z"
 )
 _ATTRIBUTES_BEHIND = re.compile(r"[ \t]\{[^{}]*+\}[ \t]*+\Z|[ \t]:++\Z")
@@ -54,7 +57,8 @@ _ALERT = re.compile(r"\[!(?P<kind>[A-Za-z][\w-]*+)(?:\|[^\]]*+)?\][+-]?[ \t]*+(?
 _NOT_SHOWN = re.compile(r"(?:<<<[ \t]*@|-{2,3}8<-{2,3}|\[\[_?toc_?\]\][ \t]*+\Z|\[toc\][ \t]*+\Z)", re.IGNORECASE)
 
 _IMPORT = re.compile(
-    r"import[ \t]++(?P<names>[\w${},*\s]*+)(?:\"[^\"\n]++\"|'[^'\n]++')[ \t]*+(?:with\b.*)?;?[ \t]*+\Z"
+    r"(?:import[ \t]++(?:(?!from\b)[\w${},*]++[ \t]++)*+(?:from[ \t]*+)?(?:\"[^\"\n]++\"|'[^'\n]++')[ \t]*+"
+    r";?[ \t]*+)++\Z"
 )
 _IMPORT_START = re.compile(r"import[ \t]++(?:\w++,[ \t]*+)?\{[^{}'\"]*+\Z")
 _EXPORT = re.compile(
@@ -124,6 +128,7 @@ class _Block:
     mark: Mark | None = None
     labels: TabLabels | None = None
     count: int = 0
+    is_code: bool = False
     parts: "list[str | _Block]" = field(default_factory=list)
 
     @property
@@ -260,7 +265,7 @@ class _Reader:
         """Read a line that opens or closes a block; False where it is a line of text."""
         if _NOT_SHOWN.match(words) is not None:
             return True
-        if words.startswith(":::"):
+        if words.startswith((":::", "///")):
             return self._colons(words, indent)
         if words.startswith(("!!!", "???", "===")):
             return self._indented(words, indent)
@@ -277,22 +282,38 @@ class _Reader:
     def _colons(self, words: str, indent: int) -> bool:
         match = _COLONS.match(words)
         assert match is not None
-        colons, given = len(match["colons"]), match["given"].strip()
+        colons, given = match["colons"], match["given"].strip()
+        kind = "colon" if colons.startswith(":") else "slash"
         if not given:
-            opened = (one for one in reversed(self._stack) if one.kind == "colon" and one.level <= colons)
+            opened = (one for one in reversed(self._stack) if one.kind == kind and one.level <= len(colons))
             found = next(opened, None)
             if found is not None:
                 self._close(found)
             return found is not None
+        if kind == "slash":
+            return self._slashes(given, indent, len(colons))
         block = _COLON_BLOCK.match(given)
         if block is None:
             return False
         name = block["named"] or block["kind"] or ""
+        if "." in name:  # mkdocstrings: the documentation of what a program calls so
+            self._add(f"{' ' * indent}{given}")
+            return True
         title = (block["label"] or "")[1:-1] or _ATTRIBUTES_BEHIND.sub("", f" {block['title'] or ''}").strip()
         if name in ("raw", "v-pre"):
             title = ""
         is_item = _ITEMS.search(name) is not None
-        self._open(_Block("colon", name, indent, indent, _said(title, name), is_item, level=colons))
+        self._open(_Block("colon", name, indent, indent, _said(title, name), is_item, level=len(colons)))
+        return True
+
+    def _slashes(self, given: str, indent: int, level: int) -> bool:
+        """Read a block of MkDocs: ``/// note | Title``."""
+        block = _SLASH_BLOCK.match(given)
+        if block is None:
+            return False
+        name, title = block["kind"], (block["title"] or "").strip()
+        is_item = _ITEMS.search(name) is not None
+        self._open(_Block("slash", name, indent, indent, _said(title, name), is_item, level=level))
         return True
 
     def _tab_line(self, words: str, indent: int) -> bool:
@@ -459,6 +480,8 @@ class _Reader:
             title = _said(title, name)
         block = _Block("tag", name, indent, None, title, is_item, mark=mark, labels=mark.tab_labels)
         parent = self._stack[-1]
+        if parent.name == "tabpane" and parent.mark is not None:  # of Docsy: code, unless it says that it is text
+            block.is_code = name == "tab" and "text" not in {**parent.mark.attributes, **mark.attributes}
         if is_item and _STEPS.fullmatch(parent.name):
             parent.count += 1
             block.number = parent.count
@@ -494,7 +517,7 @@ class _Reader:
         """Leave out MDX's imports and exports: they begin a block, and end where their brackets do."""
         if not self._is_after_blank and self._program_end != self._at - 1:
             return False
-        if not _is_import(words) and not self._skip_brackets(words):
+        if _IMPORT.match(words) is None and not self._skip_brackets(words):
             return False
         self._program_end = self._at
         return True
@@ -611,7 +634,7 @@ def _moved(lines: Sequence[str], block: _Block, target: int) -> Iterator[str]:
 
 def _as_code(lines: list[str], block: _Block) -> list[str]:
     """Return the lines between fences where a shortcode says that they are code."""
-    if block.mark is None or not (block.mark.is_code or block.name in _PLAIN_CODE):
+    if block.mark is None or not (block.is_code or block.mark.is_code or block.name in _PLAIN_CODE):
         return lines
     if any("```" in line for line in lines):
         return lines
@@ -648,11 +671,6 @@ def _code_label(info: str) -> str:
     if (title := _CODE_TITLE.search(info)) is not None:
         return (title["one"] or title["other"]).strip()
     return _CODE_OPTION.sub(" ", info).strip().partition(" ")[2].strip()
-
-
-def _is_import(words: str) -> bool:
-    match = _IMPORT.match(words)
-    return match is not None and (not match["names"] or match["names"].rstrip().endswith("from"))
 
 
 def _bracket_depth(line: str) -> int:

@@ -14,7 +14,7 @@ _NAMES_CLOSED = re.compile(
 _TAG_START = re.compile(r"<(?P<closes>/?)(?P<name>[A-Za-z][\w.:-]*+|(?=>))")
 _TAG_PART = re.compile(r"\"[^\"]*+\"|'[^']*+'|`[^`]*+`|/>|[{}<>=]|[\w:.@#-]++|\s++|.", re.DOTALL)
 _SHORTCODE = re.compile(
-    r"\{\{(?P<sign>[<%])-?\s*+(?P<closes>/?)\s*+(?P<name>[A-Za-z][\w./-]*+)"
+    r"\{\{(?P<sign>[<%])-?\s*+(?P<closes>/?)\s*+(?P<name>[A-Za-z_][\w./-]*+)"
     r"(?P<given>(?:\"[^\"{}]*+\"|`[^`{}]*+`|[^{}\"`>%]|[>%](?!\}\}))*+)[>%]\}\}"
 )
 _LIQUID = re.compile(
@@ -27,6 +27,7 @@ _GIVEN = re.compile(
 _INLINE = re.compile(
     r"`[^`\n]*+`|\{\{[<%](?:\"[^\"{}]*+\"|`[^`{}]*+`|[^{}\"`>%]|[>%](?!\}\}))*+[>%]\}\}"
     r"|<[A-Z][\w.]*+\s[^<>/]*+(?:/(?!>)[^<>/]*+)*+/>|\{/\*(?:[^*{]|\*(?!/))*+\*/\}|\{(?:' '|\" \")\}"
+    r"|<[a-z]\w*+(?=\s)(?:[^<>{}=]*+(?:=(?!\{)[^<>{}=]*+)*+=\{\{?[^<>{}]*+\}\}?)++[^<>{}]*+>"
 )
 _STRING = re.compile(r"\"(?P<one>[^\"]*+)\"|'(?P<other>[^']*+)'|`(?P<third>[^`]*+)`")
 _OBJECT = re.compile(r"\{[^{}]*+\}")
@@ -45,6 +46,7 @@ _TITLED_BY_PLACE = re.compile(
 )
 _TAB = re.compile(r"(?:\w*\.)?\w*tab(?:-?item|-?panel|s\.tab)?\Z", re.IGNORECASE)
 
+_NO_TITLES = ("", "true", "false")
 _SHOWN_INLINE = ("text", "label", "title")
 
 TabLabels = tuple[dict[str, str], tuple[str, ...]]
@@ -105,7 +107,8 @@ class Mark:
     @property
     def title(self) -> str:
         """What is seen above its content; with a parameter's type."""
-        found = next((self.attributes[name] for name in _TITLES if self.attributes.get(name)), "")
+        given = (self.attributes.get(name, "") for name in _TITLES)
+        found = next((value for value in given if value not in _NO_TITLES), "")
         if not found and _NAMED.search(self.name):
             found = next((self.attributes[name] for name in _PLACES if self.attributes.get(name)), "")
             about = [self.attributes.get("type", ""), "required" if "required" in self.attributes else ""]
@@ -184,7 +187,7 @@ def _shown(match: re.Match[str]) -> str:
     written = match[0]
     if written.startswith("`"):
         return written
-    if written.startswith("{/"):
+    if written.startswith("{/") or written[1].islower():
         return ""
     if len(written) == len("{' '}"):
         return " "

@@ -41,6 +41,9 @@ DOCUSAURUS = [
         '<TabItem value="a">Red.</TabItem>\n<TabItem value="p">Green.</TabItem>\n</Tabs>',
         "- Apple:\n\n  Red.\n- Pear:\n\n  Green.",
     ),
+    ("import A from 'a'; import {B, C} from 'b';\n\nText.", "Text."),
+    (":::warning[Of [CVE](a.md) 1]\nText.\n:::", "Of CVE 1:\n\nText."),
+    ("- <ins style={{color: '#999'}} className=\"box\" /> grey", "- grey"),
     ("export const a = {\n  b: 1,\n\n  c: 2,\n};\n\nText.", "Text."),
     ("Text {/* hidden */}here.\n\n{/*\nhidden\n*/}\n\nEnd.", "Text here.\n\nEnd."),
 ]  # fmt: skip
@@ -78,6 +81,10 @@ MKDOCS = [
         '1. One.\n\n    === "A"\n\n        !!! tip\n            Inner.\n\n        Text.\n\n2. Two.',
         "1. One.\n\n   - A:\n\n     Inner.\n\n     Text.\n2. Two.",
     ),
+    ("/// warning | Only today\n\nText.\n\n///\n\nEnd.", "Only today:\n\nText.\n\nEnd."),
+    ("/// tab | Windows\nPress W.\n///\n\n/// tip\nText.\n///", "- Windows:\n\n  Press W.\n\nText."),
+    ("/// These words, and a ///", "/// These words, and a ///"),
+    ("::: typer.Context", "typer.Context"),
     ("!!! wow\nText.", "!!! wow Text."),
     ("Press ++ctrl+c++ :material-check:{ .ok } [Go](a.md){ .md-button }.", "Press ctrl+c  Go.".replace("  ", " ")),
     ("    !!! note\n        is code", "```\n!!! note\n    is code\n```"),
@@ -129,6 +136,14 @@ HUGO = [
     ('On a {{< glossary_tooltip term_id="control-plane" >}}.', "On a control plane."),
     ("{{< note >}}\nText.\n{{</ note >}}\n\nEnd.", "Text.\n\nEnd."),
     ('{{< alert title="Only today" >}}\nText.\n{{< /alert >}}', "Only today:\n\nText."),
+    (
+        '{{< tabpane >}}\n{{< tab header="C" lang="c" >}}\n#include <a.h>\n{{< /tab >}}\n{{< /tabpane >}}',
+        "- C:\n\n  ```\n  #include <a.h>\n  ```",
+    ),
+    (
+        '{{< tabpane text=true >}}\n{{% tab header="C" %}}\nText.\n{{% /tab %}}\n{{< /tabpane >}}',
+        "- C:\n\n  Text.",
+    ),
     ('See [it]({{< ref "/a.md" >}}).', "See it."),
     ('## {{% heading "objectives" %}}\n\nText.', "## objectives\n\nText."),
     ("Write `{{< note >}}` here.", "Write `{{< note >}}` here."),
@@ -241,7 +256,8 @@ PLAIN = st.lists(
     max_size=20,
 ).map("\n".join)
 MARKS = st.sampled_from(
-    [":::note", ":::", "::::tab A", "!!! note", '=== "A"', "    x", "  x", "x", "", "<Tabs>", "</Tabs>",
+    [":::note", ":::", "/// tab | B", "///", "::::tab A",
+     "!!! note", '=== "A"', "    x", "  x", "x", "", "<Tabs>", "</Tabs>",
      '<Tab title="A">', "</Tab>",
      "<Tab\n  title='x'\n>", "x</Tab>", "<Tabs items={['a'", "{{< tab A >}}", "{{< /tab >}}", "{{< x",
      "> [!NOTE]", "> :::", "- <Tab>",
