@@ -5,6 +5,7 @@ size is from ``settings.chunk_tokens``, and a cut costing more the more it tears
 """
 
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from ingest.structure import Unit, pieces, units
 from rag.errors import DocumentUnreadable
 from rag.protocols import Embedder
 from rag.schema import Chunk, Document
+from rag.text.markup import INTRODUCES, without_list_mark
+from rag.text.parsed import ParsedText, parse_document
 
 CountTokens = Callable[[str], int]
 CheckTime = Callable[[], None]
 """Raises ``DocumentUnreadable`` when the document's time is over."""
 
-_CHUNKER_VERSION = 3
+_CHUNKER_VERSION = 4
 """To be raised when the same text would be cut differently, or into other terms: known documents are cut again then."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
@@ -30,6 +33,8 @@ _SMALL = 0.5  # times chunk_tokens: smaller chunks cost
 _CHARACTERS_A_TOKEN = 24  # at the most; five are usual, and code with deep indentation has ten
 _MOST_PARTS = 64  # of one chunk: as many one-word lines say less than a sentence, and each is tried with each
 _CHECK_TIME_EVERY = 1000  # parts compared, which takes some 40 ms at the most
+_MOST_LABELS = 3  # of items in items, the innermost; with the headings they have to leave the passage room
+_LABEL_LIMIT_CHARACTERS = 120
 _OVERLAP = 0.2  # times chunk_tokens: the longest sentence that is repeated where a paragraph is cut
 
 # Costs; only their proportions matter.
@@ -55,7 +60,8 @@ def chunk_document(
 
     Every character that is not white space is in a chunk.  Sentences and table rows stay whole unless one alone is too
     large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: what "it" stands
-    for is often there.  A chunk that begins inside a table has the table's header in its ``heading_path``.
+    for is often there.  A chunk that begins inside a table has the table's header in its ``heading_path``, and one that
+    begins below a list item which introduces it, ``- macOS:``, that item's words.
 
     Raises ``DocumentUnreadable`` where it takes longer than ``timeout_seconds``.
     """
@@ -70,9 +76,11 @@ def chunk_document(
     groups = _cheapest_groups(parts, chunk_tokens, check_time)
     starts = [groups[0][0].unit.start]
     starts += [_overlapping_start(text, before, group, chunk_tokens) for before, group in pairwise(groups)]
+    labels = _labels(text, starts) if structured else [()] * len(starts)
+    check_time()
     return tuple(
-        _chunk(document, start, group[-1].unit.end, _heading_path(group), ordinal)
-        for ordinal, (start, group) in enumerate(zip(starts, groups, strict=True))
+        _chunk(document, start, group[-1].unit.end, (*_heading_path(group), *above), ordinal)
+        for ordinal, (start, group, above) in enumerate(zip(starts, groups, labels, strict=True))
     )
 
 
@@ -189,6 +197,24 @@ def _heading_path(group: Sequence[_Part]) -> tuple[str, ...]:
     path = tokens.most_common(1)[0][0]
     first = group[0].unit
     return (*path, first.header) if first.header else path
+
+
+def _labels(text: str, starts: Sequence[int]) -> list[tuple[str, ...]]:
+    """Return, for each start of a chunk, the words of the list items that introduce what stands there."""
+    if not any(f"{colon}\n" in text for colon in INTRODUCES):
+        return [()] * len(starts)
+    parsed = parse_document(text)
+    ends = [sentence.span.end for sentence in parsed.sentences]
+    return [_labels_at(parsed, bisect_right(ends, start), start) for start in starts]
+
+
+def _labels_at(parsed: ParsedText, place: int, start: int) -> tuple[str, ...]:
+    if place == len(parsed.sentences):
+        return ()
+    above = [parsed.sentences[one] for one in parsed.sentences[place].introductions]
+    spans = [one.span for one in above if one.kind == "item" and one.span.end <= start][-_MOST_LABELS:]
+    words = [without_list_mark(parsed.text[span.start : span.end]).rstrip("".join(INTRODUCES)) for span in spans]
+    return tuple(one[:_LABEL_LIMIT_CHARACTERS] for one in words)
 
 
 def _chunk(document: Document, start: int, end: int, heading_path: tuple[str, ...], ordinal: int) -> Chunk:

@@ -89,7 +89,7 @@ class _Telling:
         told = _Told()
 
         def hear(snapshot: TurnSnapshot) -> None:
-            if snapshot.final or (snapshot.evidence and not told.evidence):
+            if snapshot.final or len(snapshot.evidence) > told.passages:
                 self._wake()  # the rest is told at its own pace
 
         stop = followed.turns.listen(followed.turn_id, hear)
@@ -112,15 +112,15 @@ class _Told:
 
     def __init__(self) -> None:
         self.version = -1
-        self.evidence = False
+        self.passages = 0
         self.pace_seconds = _PACE_SECONDS
 
     def next(self, snapshot: TurnSnapshot, language: Language) -> Data:
-        """Return what to tell now; the passages go once."""
+        """Return what to tell now; the passages go once, and all again when a second search has added some."""
         self.version = snapshot.version
         self.pace_seconds = _QUEUED_PACE_SECONDS if snapshot.state == "queued" else _PACE_SECONDS
         said: Data = {"feed": feed_data(snapshot)}
-        if snapshot.evidence and not self.evidence:
-            self.evidence = True
+        if len(snapshot.evidence) > self.passages:
+            self.passages = len(snapshot.evidence)
             said["evidence"] = evidence_data(snapshot, language)
         return said

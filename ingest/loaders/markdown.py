@@ -1,4 +1,4 @@
-"""Markdown with YAML front matter.
+"""Markdown with front matter in YAML or TOML.
 
 The text that is kept is Markdown's structure without its decoration: headings, lists, tables and code blocks stay as
 they are written; emphasis, comments, template tags and the targets of relative links go.  A list that the front matter
@@ -6,6 +6,7 @@ holds and the page shows (Jekyll: ``{% include list.html items=page.do_list %}``
 """
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -16,11 +17,13 @@ from markdown_it.tree import SyntaxTreeNode
 from ingest.loaders.fields import make_document
 from ingest.loaders.html import fragment_text
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
+from ingest.loaders.site_markup import plain_markdown
 from ingest.loaders.source import Limits, SourceFile
 from ingest.loaders.text import decoded
 from rag.schema import Document
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+_TOML_FRONT_MATTER = re.compile(r"\A\+\+\+[ \t]*\n(?P<toml>.*?)\n?^\+\+\+[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _FRONT_MATTER_LIMIT_CHARACTERS = 64 * 1024
 _PLAIN_ENTRY = re.compile(
     r"^(?P<name>\w[\w -]*):[ \t]+(?P<value>[^\s\[{&*|>#!%@`](?:.*[^ \t\n])?)[ \t]*+$", re.MULTILINE
@@ -28,8 +31,10 @@ _PLAIN_ENTRY = re.compile(
 # Liquid tags, Jekyll's variables, kramdown's attribute lists: instructions to a site generator
 _TEMPLATE = re.compile(
     r"\{%(?:(?!\{%|%\}).)*+%\}|\{\{-?\s*+(?:site|page|include|layout)\.(?:(?!\{\{|\}\}).)*+\}\}|\{:[^{}\n]*\}"
-    r"|\{#[\w-]+(?: \.[\w-]+)*\}"
+    r"|\{[ \t]*+[#.]{1,2}\w[^{}\n]*+\}|\{[ \t]*+[\w-]++=\"[^\"{}\n]*+\"[^{}\n]*+\}"
+    r"|(?<![\w:]):(?:material|octicons|fontawesome|simple)-[a-z0-9-]++:(?!\w)"  # pictures of MkDocs
 )
+_KEYS = re.compile(r"(?<![\w+])\+\+(?P<keys>[a-z0-9]++(?:[+-][a-z0-9]++)*+)\+\+(?![\w+])")  # ++ctrl+c++ in MkDocs
 _INCLUDE = re.compile(r"\{%-?\s*+include\b(?P<given>(?:(?!\{%|%\}).)*+)%\}", re.DOTALL)
 _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
 # To CommonMark a target with blanks makes no link; generators of documentation write such targets all the same.
@@ -40,6 +45,22 @@ _HTML_TAG = re.compile(
     r"|td|th|thead|tr|ul)\b[^<>]*>",
     re.IGNORECASE,
 )
+
+_PLACEHOLDER = re.compile(r"<(?P<name>[A-Za-z][\w-]*+)>")
+_HTML_NAMES = frozenset({
+    "a", "abbr", "acronym", "address", "applet", "area", "article", "aside", "audio", "b", "base", "basefont",
+    "bdi", "bdo", "big", "blink", "blockquote", "body", "br", "button", "canvas", "caption", "center", "circle",
+    "cite", "code", "col", "colgroup", "data", "datalist", "dd", "defs", "del", "details", "dfn", "dialog",
+    "dir", "div", "dl", "dt", "em", "embed", "fieldset", "figcaption", "figure", "font", "footer", "form",
+    "frame", "frameset", "g", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "hr", "html", "i",
+    "iframe", "img", "input", "ins", "kbd", "label", "legend", "li", "line", "link", "main", "map", "mark",
+    "marquee", "math", "menu", "meta", "meter", "nav", "nobr", "noscript", "object", "ol", "optgroup", "option",
+    "output", "p", "param", "path", "picture", "polygon", "pre", "progress", "q", "rect", "rp", "rt", "ruby",
+    "s", "samp", "script", "search", "section", "select", "slot", "small", "source", "span", "strike", "strong",
+    "style", "sub", "summary", "sup", "svg", "table", "tbody", "td", "template", "textarea", "tfoot", "th",
+    "thead", "time", "title", "tr", "track", "tt", "u", "ul", "use", "var", "video", "wbr",
+})  # fmt: skip
+"""The elements of HTML's living standard, the obsolete ones, and those of drawings in pages."""
 
 
 def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
@@ -55,18 +76,18 @@ def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Do
 
 def markdown_text(body: str) -> tuple[str, str]:
     """Return the text without decoration, and its first heading or an empty string."""
-    tree = SyntaxTreeNode(_parser().parse(body))
+    tree = SyntaxTreeNode(_parser().parse(plain_markdown(body)))
     return "\n\n".join(_blocks(tree)), _first_heading(tree)
 
 
 def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
-    """Return the front matter's entries and the rest.
+    """Return the front matter's entries and the rest; Hugo's may be TOML between lines of ``+++``.
 
     Of what is no YAML the plain lines are read: a colon in a title must not make an internal article a public one.
     """
     match = _FRONT_MATTER.match(content)
     if match is None:
-        return {}, content
+        return _toml_front_matter(content)
     body = content[match.end() :]
     written = match["yaml"]
     if len(written) > _FRONT_MATTER_LIMIT_CHARACTERS:
@@ -76,6 +97,18 @@ def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
     except (yaml.YAMLError, ValueError):  # ValueError: an impossible date such as 2026-02-31
         entries = {line["name"]: line["value"].strip("'\"") for line in _PLAIN_ENTRY.finditer(written)}
     return (entries if isinstance(entries, Mapping) else {}), body
+
+
+def _toml_front_matter(content: str) -> tuple[Mapping[str, object], str]:
+    match = _TOML_FRONT_MATTER.match(content)
+    if match is None:
+        return {}, content
+    if len(match["toml"]) > _FRONT_MATTER_LIMIT_CHARACTERS:
+        return {}, content[match.end() :]
+    try:
+        return tomllib.loads(match["toml"]), content[match.end() :]
+    except tomllib.TOMLDecodeError:
+        return {}, content
 
 
 def _fields(entries: Mapping[str, object]) -> dict[str, str]:
@@ -137,9 +170,28 @@ def _blocks(parent: SyntaxTreeNode) -> Iterator[str]:
     for node in parent.children:
         # To Markdown, what is indented behind a blank line is code, also in the midst of a page's HTML.
         in_html = node.type == "html_block" or (in_html and _is_indented_html(node))
-        block = fragment_text(node.content) if in_html else _block(node)
+        block = _html(node.content) if in_html else _block(node)
         if block.strip():
             yield block
+
+
+def _html(markup: str) -> str:
+    """Return the text of HTML between paragraphs; a placeholder alone on its line is one as in a sentence."""
+    placeholder = _PLACEHOLDER.fullmatch(markup.strip())
+    is_unknown = placeholder is not None and placeholder["name"].lower() not in _HTML_NAMES
+    return markup.strip() if is_unknown else fragment_text(markup)
+
+
+def _tag(node: SyntaxTreeNode) -> str:
+    """Return what is read of a tag in a sentence: ``<ip>`` is none of HTML, but stands for what a reader puts there."""
+    if node.content.lower().startswith("<br"):
+        return "\n"
+    placeholder = _PLACEHOLDER.fullmatch(node.content)
+    if placeholder is None or placeholder["name"].lower() in _HTML_NAMES:
+        return ""
+    closing = f"</{placeholder['name']}>"
+    is_closed = any(other.type == "html_inline" and other.content == closing for other in node.siblings)
+    return "" if is_closed else node.content
 
 
 def _is_indented_html(node: SyntaxTreeNode) -> bool:
@@ -176,6 +228,7 @@ def _inline(node: SyntaxTreeNode) -> str:
     """Return the words of a heading, paragraph or cell."""
     parts = (_inline_part(part) for child in node.children for part in child.children)
     words = _LOOSE_LINK.sub(r"\g<words>", _TEMPLATE.sub("", "".join(parts)))
+    words = _KEYS.sub(r"\g<keys>", words)
     return join_lines(words).strip()
 
 
@@ -187,7 +240,7 @@ def _inline_part(node: SyntaxTreeNode) -> str:
     if node.type == "hardbreak":
         return "\n"
     if node.type == "html_inline":
-        return "\n" if node.content.lower().startswith("<br") else ""
+        return _tag(node)
     if node.type == "image":
         return str(node.content)
     words = "".join(_inline_part(child) for child in node.children) if node.children else node.content

@@ -29,6 +29,7 @@ def _later(module: str, name: str) -> Loader:
 LOADERS: dict[str, Loader] = {
     ".md": _later("markdown", "load_markdown"),
     ".markdown": _later("markdown", "load_markdown"),
+    ".mdx": _later("markdown", "load_markdown"),
     ".html": _later("html", "load_html"),
     ".htm": _later("html", "load_html"),
     ".xhtml": _later("html", "load_html"),

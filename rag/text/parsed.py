@@ -9,7 +9,7 @@ here: what the model reads, what a citation is held against, what is quoted.  Pu
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -36,8 +36,8 @@ _LEAST_INDENT = 2
 class Block:
     """Lines that belong together: ``text[start:end]``, from the first line's beginning to the last one's end.
 
-    ``level`` is a heading's, 1 to 6, or the characters that an item is indented by; ``mark`` what stands before an item
-    (``-``, ``2.``); ``cells`` the bounds in the text of the cells of a header or a row.
+    ``level`` is a heading's, 1 to 6, or the characters that any other block is indented by; ``mark`` what stands before
+    an item (``-``, ``2.``); ``cells`` the bounds in the text of the cells of a header or a row.
     """
 
     kind: BlockKind
@@ -114,6 +114,11 @@ class ParsedText:
 @lru_cache(maxsize=1024)
 def parse_text(text: str) -> ParsedText:
     """Read a text; the reading of a passage is kept, so that all who need it within an answer share it."""
+    return parse_document(text)
+
+
+def parse_document(text: str) -> ParsedText:
+    """Read a text that is read once and may be large: nothing is kept."""
     spans = split_sentences(text)
     blocks = tuple(_blocks(text, spans))
     return ParsedText(text, blocks, tuple(_read_needs(text, blocks, _in_blocks(blocks, spans))))
@@ -169,13 +174,14 @@ def _block(text: str, line: Line, following: Line | None) -> Block | None:
     """Return the block of one line; None for a blank one."""
     if line.kind == "blank":
         return None
+    words = text[line.start : line.end]
+    indent = len(words) - len(words.lstrip())
     if line.kind == "row":
-        words = text[line.start : line.end]
         cells = tuple(TextSpan(line.start + start, line.start + end) for start, end in row_cells(words))
         is_header = following is not None and following.kind == "rule"
-        return Block("header" if is_header else "row", line.start, line.end, cells=cells)
+        return Block("header" if is_header else "row", line.start, line.end, indent, cells=cells)
     if line.kind in ("fence", "code"):
-        return Block("code", line.start, line.end)
+        return Block("code", line.start, line.end, indent)
     kind: BlockKind = "paragraph" if line.kind == "text" else line.kind  # type: ignore[assignment]
     return Block(kind, line.start, line.end, line.level, line.mark)
 
@@ -199,11 +205,21 @@ def _in_blocks(blocks: Sequence[Block], spans: Sequence[TextSpan]) -> Iterator[t
 
 @dataclass(frozen=True, slots=True)
 class _Introduction:
-    """A sentence that introduces; ``indent`` and ``is_bullet`` are those of its list item, -1 outside of lists."""
+    """A sentence that introduces; ``indent`` and ``is_bullet`` are those of its list item.
+
+    In a paragraph that is indented itself it reaches as far in as that, and at -1 all lists below it.
+
+    ``has_content`` tells that something was indented below its item: what is not is no part of it then.
+    """
 
     place: int
     indent: int
     is_bullet: bool
+    has_content: bool = False
+
+    def holds(self, block: Block) -> bool:
+        """Whether a block is indented below the item."""
+        return 0 <= self.indent <= block.level - _LEAST_INDENT
 
 
 @dataclass(slots=True)
@@ -220,10 +236,15 @@ class _Above:
             self.header = ()
         if block.kind == "heading":
             self.headings = tuple(above for above in self.headings if above[0] < block.level)
-        if block.kind in ("heading", "paragraph"):
             self.introductions = ()
-        elif block.kind == "item" and is_first:
-            self.introductions = tuple(one for one in self.introductions if _reaches(one, block))
+        elif is_first or block.kind != "item":
+            self.introductions = tuple(
+                replace(one, has_content=one.has_content or one.holds(block))
+                for one in self.introductions
+                if _reaches(one, block)
+            )
+        else:
+            self.introductions = tuple(replace(one, has_content=True) for one in self.introductions)
 
     def add(self, block: Block, place: int, words: str) -> None:
         """Take in a sentence that restricts those below it."""
@@ -232,15 +253,23 @@ class _Above:
         elif block.kind in ("header", "rule"):
             self.header = (*self.header, place)
         elif block.kind in ("paragraph", "item") and introduces(words):
-            indent = block.level if block.kind == "item" else -1
+            indent = block.level if block.kind == "item" else block.level - 1
             self.introductions = (*self.introductions, _Introduction(place, indent, block.mark in BULLETS))
 
 
-def _reaches(introduction: _Introduction, item: Block) -> bool:
-    """Tell whether an item is below the one that introduces: further in, or of a list with other marks inside it."""
-    if introduction.indent == item.level:
-        return introduction.is_bullet != (item.mark in BULLETS)
-    return introduction.indent < item.level
+def _reaches(introduction: _Introduction, block: Block) -> bool:
+    """Tell whether a block is below a sentence that introduces.
+
+    An item is where it is further in, or of a list with other marks inside the item that introduces; a paragraph only
+    where it is indented below that item; code and rows unless the item has its content already.
+    """
+    if block.kind == "paragraph":
+        return introduction.holds(block)
+    if block.kind != "item":
+        return not introduction.has_content or introduction.holds(block)
+    if introduction.indent == block.level:
+        return introduction.is_bullet != (block.mark in BULLETS) and not introduction.has_content
+    return introduction.indent < block.level
 
 
 def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSpan, int]]) -> Iterator[Sentence]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
-from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, feed_route
+from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, _Told, feed_route
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +89,16 @@ def test_passages_are_told_once_and_before_the_model_speaks_and_the_end_is_told(
     assert heard[-1]["feed"]["final"] is True
     versions = [one["feed"]["version"] for one in heard]
     assert len(versions) == len(set(versions))
+
+
+def test_passages_that_a_second_search_adds_are_told_with_the_others(desk: Desk) -> None:
+    desk.gates.prepare("How long?", "done", "all")
+    turn_id = desk.turns.submit("How long?", TurnRequest("How long?", session=LOCAL_USER.name))
+    whole = desk.turns.wait(turn_id, lambda turn: turn.final, timeout_seconds=10)
+    told = _Told()
+    first = replace(whole, evidence=whole.evidence[:3])
+    shown = [told.next(snapshot, "en").get("evidence") for snapshot in (first, first, whole)]
+    assert [len(data["passages"]) if data else 0 for data in shown] == [3, 0, 5]
 
 
 def test_a_tab_that_comes_later_or_again_is_told_all(desk: Desk, client: TestClient) -> None:

@@ -217,3 +217,15 @@ def test_a_list_of_the_front_matter_cannot_unfold_into_gigabytes(tmp_path: Path)
 def test_relative_links_with_blanks_and_marks_of_sections_go(tmp_path: Path) -> None:
     body = "## Limits {#section_a1-b .section}\n\n[Errors](../API 参考/Errors.md#), [x](https://a.example/b c.md)."
     assert load_one(tmp_path, "limits.md", body).text == "## Limits\n\nErrors, [x](https://a.example/b c.md)."
+
+
+def test_front_matter_may_be_toml(tmp_path: Path) -> None:
+    fields = 'title = "Fees"\nupdated = 2026-08-01\naudience = "internal"\ntags = ["a", "b"]\n[params]\nx = 1'
+    document = load_one(tmp_path, "fees.md", f"+++\n{fields}\n+++\nA refund costs 3 EUR.\n")
+    assert (document.title, document.updated_on, document.audience) == ("Fees", date(2026, 8, 1), "internal")
+    assert document.metadata == {"tags": "a, b", "format": "markdown"}
+    assert document.text == "A refund costs 3 EUR."
+
+
+def test_what_is_no_toml_is_text(tmp_path: Path) -> None:
+    assert load_one(tmp_path, "a.md", "+++\nno toml\n+++\nText.").text == "+++ no toml +++ Text."

@@ -154,3 +154,27 @@ def test_readings_cover_the_text_and_point_backwards(text: str) -> None:
         assert all(0 <= needed < place for needed in (*sentence.needs, *sentence.headings))
         position = sentence.span.end
     assert not text[position:].strip()
+
+
+def test_an_item_restricts_all_that_is_indented_below_it() -> None:
+    text = "- Windows:\n\n  Press W.\n\n  ```sh\n  dir\n  ```\n\n  Restart.\n\n  1. Wait.\n\n  Done."
+    parsed = parse_text(f"{text}\n- macOS:\n\n  Press C.")
+    for words in ("Press W.", "Restart.", "1. Wait.", "Done."):
+        assert needs(parsed, words) == ["- Windows:"]
+    assert needs(parsed, "Press C.") == ["- macOS:"]
+
+
+@pytest.mark.parametrize("following", ["1. After.", "- After.", "After."])
+def test_an_item_with_content_restricts_nothing_behind_that(following: str) -> None:
+    assert needs(parse_text(f"- macOS:\n\n  Press C.\n\n{following}"), following) == []
+
+
+def test_an_item_without_content_restricts_the_list_right_below_it() -> None:
+    parsed = parse_text("- macOS:\n1. Press C.\n2. Wait.")
+    assert needs(parsed, "2. Wait.") == ["- macOS:"]
+
+
+def test_a_paragraph_in_an_item_introduces_nothing_outside_of_the_item() -> None:
+    parsed = parse_text("- Windows:\n\n  ```\n  dir\n  ```\n\n  Then:\n\n  1. Wait.\n- macOS:\n\n  Press C.")
+    assert needs(parsed, "1. Wait.") == ["- Windows:", "Then:"]
+    assert needs(parsed, "Press C.") == ["- macOS:"]
