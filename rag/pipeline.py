@@ -345,6 +345,7 @@ class Pipeline:
             nearest_document=next((one.chunk.document_id for one in retrieval.chunks), ""),
             third_language=third,
             thought_by_itself=options.think is None and self.parts.settings.thinking == "auto",
+            filters=options.found_documents,
         )
         request.check_cancelled()
         return request, retrieval

@@ -37,6 +37,7 @@ from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.question import asked_parts, read_message
 from rag.schema import (
     Answer,
@@ -105,7 +106,8 @@ class AnswerRequest:
     customer's where that is neither Chinese nor English: the prompt is then English, and the reply in the customer's.
     ``thought_by_itself``: nobody asked for the thought but the question, so a stand-in, which was not trained to think,
     goes without (docs/quality.md).  ``search_again`` is there where the search is not sure: given other words, it
-    returns the request with what these find as well, None where that is nothing new.
+    returns the request with what these find as well, None where that is nothing new.  It finds what the ``filters``
+    let pass, so only who searches with the same ones may share its answer.
     """
 
     question: str
@@ -121,6 +123,7 @@ class AnswerRequest:
     third_language: str = ""
     thought_by_itself: bool = False
     search_again: "Callable[[str], tuple[AnswerRequest, Retrieved] | None] | None" = None
+    filters: Filters = EVERYTHING
 
     @property
     def reply_language(self) -> str:

@@ -147,8 +147,9 @@ class Asker:
 class AnswerGeneration:
     """Asks the model.  Safe to use from many threads.
 
-    Questions with the same words, passages and wish for a thought share one generation while it is in flight.  Each has
-    its own stream: one that is cancelled or closed leaves the others theirs, and the last to leave frees the model.
+    Questions with the same words, passages, filters and wish for a thought share one generation while it is in flight.
+    Each has its own stream: one that is cancelled or closed leaves the others theirs, and the last to leave frees the
+    model.
     """
 
     def __init__(
@@ -184,7 +185,7 @@ class AnswerGeneration:
         def begin(all_left: threading.Event) -> Iterator[Event]:
             return self._queue_and_generate(replace(request, cancelled=all_left), asker)
 
-        key = (request.question, request.previous, request.think, request.evidence)
+        key = (request.question, request.previous, request.think, request.evidence, request.filters)
         joined_at = time.perf_counter()
         spoke_at = 0.0
         with closing(self._shared.stream(key, request.cancelled, begin)) as shared:

@@ -1,5 +1,6 @@
 """A second search with the model's words: what it adds, when it is made, and what it never changes."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.schema import AnswerDelta, Audience, Completed, Document, Event, Evidence, Retrieved, TextSpan
 from rag.storage.store import KnowledgeStore
 from rag.testing import ScriptedGenerator, offline_parts
+from tests.support.waiting import until
 
 QUESTION = "paid and the app acts as if it had not, how long"
 TITLES = '1. "License activation"\n- “Payment confirmed”\n'
@@ -129,6 +131,30 @@ def test_the_public_is_shown_no_internal_passage_by_other_words(
     }  # fmt: skip
     assert "license" in told["internal"]
     assert "license" not in told["public"]
+
+
+def test_the_public_does_not_join_a_second_search_of_colleagues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their first searches found the same, and the answer of one is in flight when the other one asks."""
+    generator = reply_with(TITLES)
+    generator._gates = {0: threading.Event()}
+    pipeline = pipeline_of(tmp_path, generator, article("license", RULE, audience="internal"), monkeypatch)
+    told: dict[Audience, list[Event]] = {}
+
+    def ask(audience: Audience) -> None:
+        told[audience] = list(pipeline.stream(QUESTION, AskOptions(audience=audience)))
+
+    asking = [threading.Thread(target=ask, args=(audience,)) for audience in ("internal", "public")]
+    for thread in asking:
+        thread.start()
+    until(lambda: len(generator.calls) == 2, seconds=10)
+    generator._gates[0].set()
+    for thread in asking:
+        thread.join()
+    found = [name for event in told["internal"] if isinstance(event, Retrieved) for name in documents(event)]
+    assert "license" in found
+    assert "license" not in repr(told["public"])
 
 
 def test_a_server_lost_behind_the_second_search_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
