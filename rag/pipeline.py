@@ -46,7 +46,7 @@ from rag.schema import (
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
-from rag.text.customer_language import prompt_language, third_language_after
+from rag.text.language import prompt_language, third_language_after
 from rag.tracing import Trace
 
 _CHUNK_TOKENS = 100

@@ -12,7 +12,7 @@ from rag.generation.reply_languages import reply_language
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Figure, Language, SpanTime
 from rag.text.characters import one_line, web_address, without_invisible
-from rag.text.customer_language import customer_language, third_language
+from rag.text.language import customer_language, third_language
 from rag.text.markup import without_list_mark
 from rag.translate import translate
 from rag.turns import TurnSnapshot

@@ -19,7 +19,7 @@ from rag.pipeline import AskOptions, Pipeline, PipelineParts
 from rag.protocols import GeneratedText, Generator, Message
 from rag.retrieval.question import question_before, visible
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieved
-from rag.text.customer_language import THIRD_LANGUAGES, prompt_language
+from rag.text.language import THIRD_LANGUAGES, prompt_language
 
 # These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
 _ONE_CASE_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)

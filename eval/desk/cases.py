@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
-from rag.text.customer_language import THIRD_LANGUAGES, customer_language
+from rag.text.language import THIRD_LANGUAGES, customer_language
 from rag.translate import translate
 
 Answerable = bool | Literal["partly"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from eval.core.bootstrap import share_interval
 from eval.desk.figures import Outcome
 from eval.desk.reply_language import is_written_in
-from rag.text.customer_language import THIRD_LANGUAGES
+from rag.text.language import THIRD_LANGUAGES
 
 LANGUAGE_COLUMNS = ("n", "replies", "in_language", "answerable", "right", "refused", "unanswerable", "refused_rightly")
 

@@ -1,6 +1,6 @@
 """In which language a reply is written, told by other means than the product's: its script, and its small words.
 
-The product asks a classifier (``rag/text/customer_language.py``); a measure that asked it again would only find it
+The product asks a classifier (``rag/text/language.py``); a measure that asked it again would only find it
 agreeing with itself.
 """
 

@@ -54,7 +54,7 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.settings import Settings
-from rag.text.customer_language import is_in_other_than_third, third_language_after
+from rag.text.language import is_in_other_than_third, third_language_after
 from rag.text.markup import without_descriptions
 from rag.text.statements import read_statement
 from rag.text.translated_figures import figures_in_english
@@ -122,7 +122,7 @@ class AnswerRequest:
     nearest_document: str = ""
     third_language: str = ""
     thought_by_itself: bool = False
-    search_again: "Callable[[str], tuple[AnswerRequest, Retrieved] | None] | None" = None
+    search_again: "SearchAgain | None" = None
     filters: Filters = EVERYTHING
 
     @property
@@ -152,6 +152,9 @@ class AnswerRequest:
         """Raise ``AnswerCancelled`` where nobody waits for the answer any more."""
         if self.cancelled.is_set():
             raise AnswerCancelled
+
+
+SearchAgain = Callable[[str], tuple[AnswerRequest, Retrieved] | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from rag.protocols import (
     Message,
 )
 from rag.text.characters import ideographs, without_invisible
-from rag.text.customer_language import is_in_other_than_third
-from rag.text.language import text_language
+from rag.text.language import is_in_other_than_third, text_language
 from rag.text.sentences import split_sentences
 
 HELD_CHARACTERS = {"zh": 12, "en": 32, "ja": 12, "ko": 12, "th": 12}

@@ -24,7 +24,7 @@ from collections.abc import Generator as GeneratorObject
 from collections.abc import Sequence
 from contextlib import closing
 
-from rag.generation.answer import AnswerRequest
+from rag.generation.answer import AnswerRequest, SearchAgain
 from rag.generation.prompt import as_data, beginning
 from rag.protocols import GeneratedText, Generator, Message
 from rag.schema import Event, Language
@@ -47,17 +47,16 @@ _ASKED: dict[Language, str] = {
 }
 
 
-def search_again(request: AnswerRequest, generator: Generator) -> GeneratorObject[Event, None, AnswerRequest]:
+def with_second_search(
+    request: AnswerRequest, search_again: SearchAgain, generator: Generator
+) -> GeneratorObject[Event, None, AnswerRequest]:
     """Ask the model for other words, search with them, yield what was found, and return the request with it.
 
-    The request is returned as it is where it does not want that, or nothing more was found.  Raises what the generator
-    raises.
+    The request is returned as it is where nothing more was found.  Raises what the generator raises.
     """
-    if request.search_again is None:
-        return request
     with request.trace.span("expand"):
         words = expansion(generator, request.in_context, request.language)
-        found = request.search_again(words) if words else None
+        found = search_again(words) if words else None
     if found is None:
         return request
     again, retrieved = found

@@ -17,7 +17,7 @@ from rag.generation.answer import AnswerRequest, generate_answer
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.gateway import Admitted, GenerationRequest, ModelGateway
 from rag.generation.prompt import ContextFit, build_messages
-from rag.generation.query_expansion import search_again
+from rag.generation.query_expansion import with_second_search
 from rag.protocols import Generator
 from rag.queue.admission import Wait
 from rag.queue.estimate import PromptSpeed, Work
@@ -210,7 +210,9 @@ class AnswerGeneration:
         ticket = self._ticket(request, asker)
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
-            asked = yield from search_again(request, generator)
+            asked = request
+            if request.search_again is not None:
+                asked = yield from with_second_search(request, request.search_again, generator)
             return (yield from generate_answer(asked, generator, self._settings, self._fit_of(generator.model)))
 
         # The slot is free by the time ``Completed`` is yielded: leaving after it does not count as breaking off.

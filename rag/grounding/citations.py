@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
 from rag.grounding.support import restricts, supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
-from rag.text.customer_language import third_language_after
+from rag.text.language import third_language_after
 from rag.text.markup import without_descriptions
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, says_no, without_verdict

@@ -17,7 +17,7 @@ from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, oth
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
-from rag.text.customer_language import third_language
+from rag.text.language import third_language
 from rag.text.terms import terms
 from rag.tracing import Trace
 

@@ -27,8 +27,7 @@ from rag.reuse.question_rules import (
     ONE_WORD,
 )
 from rag.text.characters import IDEOGRAPHS, simplified
-from rag.text.customer_language import third_language
-from rag.text.language import question_language
+from rag.text.language import question_language, third_language
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, written_out
 
 _NAMED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(sorted(FUNCTION_WORDS))})(?![A-Za-z0-9])")

@@ -11,8 +11,7 @@ from rag.rewriting.check import check_rewritten, check_translated
 from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language
 from rag.storage.access import KnowledgeBases, User
-from rag.text.customer_language import third_language
-from rag.text.language import text_language
+from rag.text.language import text_language, third_language
 from rag.text.sentences import split_sentences
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.snapshot import TurnSnapshot

@@ -30,7 +30,7 @@ from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.feedback import TurnFeedback
 from rag.storage.turn_store import TurnStore
-from rag.text.customer_language import prompt_language
+from rag.text.language import prompt_language
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen

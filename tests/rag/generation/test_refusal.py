@@ -6,7 +6,7 @@ import pytest
 from rag.generation.refusal import refusal_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
 from rag.schema import Evidence
-from rag.text.customer_language import THIRD_LANGUAGES
+from rag.text.language import THIRD_LANGUAGES
 
 PASSAGE = Evidence(1, "a.md", "a.md", "Returns", (), "x", 0, 1, 0, 1, "en")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eval.core.question_sets import DESK_CASES, GOLDEN_DIR, LANGUAGE_CASES
-from rag.text.customer_language import (
+from rag.text.language import (
     customer_language,
     is_in_other_than_third,
     prompt_language,
