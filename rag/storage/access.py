@@ -139,6 +139,15 @@ def denied(access: Access, name: str) -> AccessDenied:
     return AccessDenied(name=name, scope=access.scope or access.audience)
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a knowledge base may be called so; its folder is.
+
+    >>> is_name("shop-2"), is_name("../shop")
+    (True, False)
+    """
+    return _NAME.fullmatch(name) is not None
+
+
 class KnowledgeBases:
     """Every knowledge base is a folder below ``folder``.  Making one touches no file.
 
@@ -157,7 +166,7 @@ class KnowledgeBases:
 
     def permits(self, user: User, name: str) -> bool:
         """Tell whether somebody may use knowledge base ``name``, which need not be there yet."""
-        if _NAME.fullmatch(name) is None:
+        if not is_name(name):
             return False
         return self._permits(user, name, self.access(name))
 
@@ -169,7 +178,7 @@ class KnowledgeBases:
         """Raise ``AccessDenied`` where somebody may not use knowledge base ``name``."""
         if self.permits(user, name):
             return
-        if _NAME.fullmatch(name) is not None and not self.access(name).settled:
+        if is_name(name) and not self.access(name).settled:
             raise AccessUnsettled(name=name)
         raise AccessDenied(name=name, scope=name)
 

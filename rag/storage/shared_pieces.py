@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from rag.errors import ExtraMissing, IngestRunning
 from rag.settings import ServerDatabase
+from rag.storage.access import is_name
 from rag.storage.connection import Connection, open_database
 
 if TYPE_CHECKING:
@@ -122,9 +123,11 @@ class SharedKnowledge:
         return {name: line.token for name, line in self.lines().items()}
 
     def lines(self) -> dict[str, HeadLine]:
-        """Return what is to be known at once of each knowledge base, by its name."""
+        """Return what is to be known at once of each knowledge base, by its name; of none whose name is no folder's."""
         rows = self._database.rows("SELECT name, token, scope, audience FROM shared_base")
-        return {row["name"]: HeadLine(row["token"], row["scope"], row["audience"]) for row in rows}
+        return {
+            row["name"]: HeadLine(row["token"], row["scope"], row["audience"]) for row in rows if is_name(row["name"])
+        }
 
     def head(self, name: str) -> Head | None:
         """Return what serves; None where nobody has shared a knowledge base of this name."""

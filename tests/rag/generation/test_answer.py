@@ -195,6 +195,8 @@ def test_a_reply_is_only_marked_where_the_best_match_quotes_the_other_language()
     quoted = replace(CHINESE_PASSAGE, number=2, quoted=CHINESE_PASSAGE.sent)
     marked = answered(saying(reply), evidence=RETURNS_PASSAGE, further=[quoted]).answer
     assert (marked.refused, marked.text, len(marked.unsupported)) == (False, reply, 1)
+    made_up = "Whoever comes too late pays USD 77."
+    assert answered(saying(made_up, made_up), evidence=RETURNS_PASSAGE, further=[quoted]).answer.refused
     not_quoted = replace(quoted, quoted=())
     assert answered(saying(reply, reply), evidence=RETURNS_PASSAGE, further=[not_quoted]).answer.refused
 

@@ -151,6 +151,13 @@ def test_a_knowledge_base_that_only_a_desk_has_becomes_everybodys(site: Site) ->
         assert len(shop.texts()) == 2
 
 
+def test_no_name_on_the_server_leads_out_of_the_folder(site: Site) -> None:
+    site.here.ingest(site.manual)
+    assert set(site.here.share.server.tokens()) == {"default"}
+    site.ask("UPDATE shared_base SET name = '../elsewhere'")
+    assert site.there.share.server.tokens() == {}
+
+
 def test_a_desk_says_what_it_cannot_take_over_and_serves_what_it_has(site: Site) -> None:
     site.here.ingest(site.manual)
     with closing(following(site.there)) as follower:
