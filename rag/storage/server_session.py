@@ -124,7 +124,10 @@ class ServerSession:
         connection = self._connection
         if connection is None:
             return
-        for note in connection.notifies(timeout=0):
+        with self._lock:
+            # all at once: ``notifies`` holds the connection's own lock, for which somebody with ours may wait
+            notes = list(connection.notifies(timeout=0))
+        for note in notes:
             self._tell(note.payload, False)
         self._wait(None, connection.fileno())
 
