@@ -1,4 +1,8 @@
 export default function ({ parentElement: root, data, setTriggerValue }) {
+  root.answerdeskChoose = setTriggerValue;
+  const state = JSON.stringify(data);
+  if (root.answerdeskDrawn === state) return; // drawn again as it was: a click in the midst of that is not lost
+  root.answerdeskDrawn = state;
   const list = root.querySelector(".list");
   list.className = "part list " + data.look;
   list.setAttribute("aria-label", data.heading);
@@ -29,7 +33,7 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     text.className = "text";
     text.lang = row.language;
     text.textContent = row.text;
-    button.addEventListener("click", () => setTriggerValue("chosen", row.choice_id));
+    button.addEventListener("click", () => root.answerdeskChoose("chosen", row.choice_id));
     return item;
   }));
 }

@@ -8,6 +8,10 @@ function content(cell) {
   return [text, note];
 }
 export default function ({ parentElement: root, data, setTriggerValue }) {
+  root.answerdeskChoose = setTriggerValue;
+  const state = JSON.stringify(data);
+  if (root.answerdeskDrawn === state) return; // drawn again as it was: a click in the midst of that is not lost
+  root.answerdeskDrawn = state;
   root.querySelector(".label").textContent = data.heading;
   const table = root.querySelector("table");
   table.setAttribute("aria-label", data.heading);
@@ -35,7 +39,7 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
         choose.append(...content(cell));
       } else place.append(...content(cell));
     });
-    if (row.row_id) line.addEventListener("click", () => setTriggerValue("chosen", row.row_id));
+    if (row.row_id) line.addEventListener("click", () => root.answerdeskChoose("chosen", row.row_id));
     return line;
   }));
 }

@@ -72,6 +72,7 @@ def test_the_first_question_after_a_restart_is_asked(browser: Browser, tmp_path:
     port = free_port()
     with served(tmp_path, port) as address:
         desk = Desk.open(browser, address, "en")
+        expect(desk.box).to_be_visible()  # the page has all its scripts by then
     with served(tmp_path, port):
         desk.settled()
         desk.prepare(question="Asked of a new process?")
