@@ -198,6 +198,7 @@ def asked(desk: Desk, question: str, state: str = "done") -> str:
     return desk.turn_id()
 
 
+@pytest.mark.nightly  # restarts of real desks behind a browser: beside two other files they take minutes
 def test_a_rolling_restart_keeps_the_sign_in_and_every_turn(desks: Desks, browser: Browser) -> None:
     page = new_page(browser, "en")
     desk = signed_in(page, desks.address, "en", "lin")
@@ -239,6 +240,7 @@ def test_a_rolling_restart_keeps_the_sign_in_and_every_turn(desks: Desks, browse
     page.context.close()
 
 
+@pytest.mark.nightly  # restarts of real desks behind a browser: beside two other files they take minutes
 def test_an_open_page_finds_the_other_desk_by_itself_when_its_own_dies(desks: Desks, browser: Browser) -> None:
     page = new_page(browser, "en")
     desk = signed_in(page, desks.address, "en", "lin")
