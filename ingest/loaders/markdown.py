@@ -83,7 +83,7 @@ def markdown_text(body: str) -> tuple[str, str]:
 def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
     """Return the front matter's entries and the rest; Hugo's may be TOML between lines of ``+++``.
 
-    Of what is no YAML the plain lines are read: a colon in a title must not make an internal article a public one.
+    Of what is neither the plain lines are read: a colon in a title must not make an internal article a public one.
     """
     match = _FRONT_MATTER.match(content)
     if match is None:
@@ -103,12 +103,15 @@ def _toml_front_matter(content: str) -> tuple[Mapping[str, object], str]:
     match = _TOML_FRONT_MATTER.match(content)
     if match is None:
         return {}, content
-    if len(match["toml"]) > _FRONT_MATTER_LIMIT_CHARACTERS:
-        return {}, content[match.end() :]
+    written, body = match["toml"], content[match.end() :]
+    if len(written) > _FRONT_MATTER_LIMIT_CHARACTERS:
+        return {}, body
     try:
-        return tomllib.loads(match["toml"]), content[match.end() :]
+        return tomllib.loads(written), body
     except tomllib.TOMLDecodeError:
-        return {}, content
+        lines = (line.partition("=") for line in written.splitlines() if "=" in line)
+        entries = {name.strip(): value.strip(" \t'\"") for name, _, value in lines}
+        return (entries, body) if entries else ({}, content)
 
 
 def _fields(entries: Mapping[str, object]) -> dict[str, str]:

@@ -227,5 +227,12 @@ def test_front_matter_may_be_toml(tmp_path: Path) -> None:
     assert document.text == "A refund costs 3 EUR."
 
 
+def test_broken_toml_makes_no_internal_article_a_public_one(tmp_path: Path) -> None:
+    document = load_one(
+        tmp_path, "fees.md", '+++\ntitle = "Fees: \naudience = "internal"\n+++\nA refund costs 3 EUR.\n'
+    )
+    assert (document.title, document.audience, document.text) == ("Fees:", "internal", "A refund costs 3 EUR.")
+
+
 def test_what_is_no_toml_is_text(tmp_path: Path) -> None:
     assert load_one(tmp_path, "a.md", "+++\nno toml\n+++\nText.").text == "+++ no toml +++ Text."
