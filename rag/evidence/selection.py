@@ -146,7 +146,8 @@ class RankedSentences:
         self._needed = [_with_needs(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
         self._codes = named_codes(question)
-        self._of_other_codes = self._naming_only_other_codes() if self._codes else frozenset[int]()
+        self._named = [named_codes(one.text) if self._codes else frozenset[str]() for one in self._sentences]
+        self._of_other_codes = self._naming_only_other_codes()
         whole = self._ranked(question, AskedPart(likeness, range(len(evidence))))
         of_parts = [self._ranked(question, part) for part in parts]
         self._scores = whole.scores
@@ -177,9 +178,8 @@ class RankedSentences:
         passage that with it answer most.  Where sentences have a code that the question names, those that have only
         another are about something else, and left out.
         """
-        codes = [named_codes(one.text) if self._codes else frozenset[str]() for one in self._sentences]
-        scores = self._scores + self._code_weights(codes)
-        named = {place for place in self._order if codes[place] & self._codes}
+        scores = self._scores + self._code_weights()
+        named = {place for place in self._order if self._named[place] & self._codes}
         quotable = [
             place
             for place in self._order
@@ -197,18 +197,16 @@ class RankedSentences:
 
     def _naming_only_other_codes(self) -> frozenset[int]:
         """Return the sentences that name codes, they or what they need, but none of the question's; none if all do."""
-        about = [
-            frozenset[str]().union(*(named_codes(self._sentences[one].text) for one in needed))
-            for needed in self._needed
-        ]
+        about = [frozenset[str]().union(*(self._named[one] for one in needed)) for needed in self._needed]
         others = frozenset(place for place, codes in enumerate(about) if codes and not codes & self._codes)
         return others if any(codes & self._codes for codes in about) else frozenset()
 
-    def _code_weights(self, codes: Sequence[frozenset[str]]) -> NDArray[np.float64]:
+    def _code_weights(self) -> NDArray[np.float64]:
         """Return what the rarest of the question's codes that it has adds to each sentence; 0 for one without."""
-        having = {code: sum(code in own for own in codes) for code in self._codes}
-        rarest = [min((having[code] for code in own & self._codes), default=len(codes)) for own in codes]
-        return _CODE_WEIGHT * np.log(len(codes) / np.array(rarest, dtype=np.float64))
+        count = len(self._named)
+        having = {code: sum(code in own for own in self._named) for code in self._codes}
+        rarest = [min((having[code] for code in own & self._codes), default=count) for own in self._named]
+        return _CODE_WEIGHT * np.log(count / np.array(rarest, dtype=np.float64))
 
     def _best_stretch(self, quotable: Sequence[int], scores: NDArray[np.float64]) -> set[int]:
         """Return the stretch of one passage that answers best, with what it needs; empty where none is short enough."""

@@ -1,8 +1,6 @@
 export default function ({ parentElement: root, data, setTriggerValue }) {
   root.answerdeskChoose = setTriggerValue;
-  const state = JSON.stringify(data);
-  if (root.answerdeskDrawn === state) return; // drawn again as it was: a click in the midst of that is not lost
-  root.answerdeskDrawn = state;
+  if (isDrawn(root, data)) return;
   const list = root.querySelector(".list");
   list.className = "part list " + data.look;
   list.setAttribute("aria-label", data.heading);

@@ -9,9 +9,7 @@ function content(cell) {
 }
 export default function ({ parentElement: root, data, setTriggerValue }) {
   root.answerdeskChoose = setTriggerValue;
-  const state = JSON.stringify(data);
-  if (root.answerdeskDrawn === state) return; // drawn again as it was: a click in the midst of that is not lost
-  root.answerdeskDrawn = state;
+  if (isDrawn(root, data)) return;
   root.querySelector(".label").textContent = data.heading;
   const table = root.querySelector("table");
   table.setAttribute("aria-label", data.heading);

@@ -21,6 +21,14 @@ function element(name, className, text) {
   return node;
 }
 
+// Tells whether a place shows this data already: drawn again as it was, it would lose what was opened, or a click.
+function isDrawn(root, data) {
+  const state = JSON.stringify(data);
+  const same = root.answerdeskDrawn === state;
+  root.answerdeskDrawn = state;
+  return same;
+}
+
 const SIGNED_OUT = "answerdesk:signed-out"; // written at a sign-out, which tells the person's other tabs
 function forgetDrafts() {
   for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);

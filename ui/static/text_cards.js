@@ -31,9 +31,7 @@ function card(data) {
   return node;
 }
 export default function ({ parentElement: root, data }) {
-  const state = JSON.stringify(data);
-  if (root.answerdeskDrawn === state) return; // drawn again as it was: what was opened stays open
-  root.answerdeskDrawn = state;
+  if (isDrawn(root, data)) return;
   root.querySelector(".label").textContent = data.heading;
   root.querySelector(".label").hidden = !data.heading;
   const empty = root.querySelector(".empty");
