@@ -148,6 +148,8 @@ class QueueOnServer(QueueTables):
             connection.execute(_PUT_BACK, tuple(row))
             if row["admitted_at"] is not None:
                 connection.execute(_PUT_BACK_ROUND, (row["server"], row["owner"], row["round"]))
+        if there != self._own.keys():
+            self.tell(connection)
 
 
 def _is_loopback(address: str) -> bool:

@@ -96,14 +96,16 @@ class ServerSession:
                     self._disconnect()
                     self._thread = None
                     return
+            is_well = False
             try:
                 with self._pool.errors():
-                    if self._is_well():
+                    is_well = self._is_well()
+                    if is_well:
                         self._hear()
                     else:
                         self._tell("", True)
             except DatabaseUnavailable:
-                self._is_suspect = True
+                self._is_suspect = not is_well  # one just lost is made anew at once, as others take us for dead by it
                 self._disconnect()
 
     def _is_well(self) -> bool:

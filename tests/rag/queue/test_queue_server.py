@@ -20,8 +20,10 @@ from rag.protocols import Generator
 from rag.queue.admission import Admission, Ticket, Wait
 from rag.queue.estimate import Work
 from rag.queue.queue_server import QueueOnServer
+from rag.queue.queue_tables import QUEUE_MIGRATIONS
 from rag.queue.ticket_queue import TicketQueue, TicketRequest
 from rag.settings import ServerDatabase
+from rag.storage.connection import open_database
 from rag.storage.postgres import pool_of
 from rag.storage.server_session import CHANNEL, session_of
 from rag.testing import ScriptedGenerator
@@ -183,22 +185,48 @@ def test_a_slot_that_one_desk_gives_back_wakes_the_other(shared: Places) -> None
     here.close()
 
 
+class Listener:
+    """Hears what the session of this process hears, and knows when there is nothing more."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._all_is_heard = threading.Event()
+        session_of(url).join("listener", self._hear)
+
+    def wait_until_all_is_heard(self) -> None:
+        self._all_is_heard.clear()
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"NOTIFY {CHANNEL}, 'all'")
+        assert self._all_is_heard.wait(20)
+
+    def close(self) -> None:
+        session_of(self._url).leave("listener")
+
+    def _hear(self, payload: str, is_anew: bool) -> None:
+        if payload == "all":
+            self._all_is_heard.set()
+
+
 def test_a_lost_session_costs_nobody_a_slot_or_a_place(shared: Places) -> None:
     here, other = queue_at(shared.url, slots=1), queue_at(shared.url, slots=1)
     running, second = here.ticket(TicketRequest(Work(), "lin")), here.ticket(TicketRequest(Work(), "lin"))
     third = other.ticket(TicketRequest(Work(), "mia"))
-    with psycopg.connect(shared.url, autocommit=True) as server:
-        sessions = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
-        for _ in range(5):
+    sessions = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
+    database = open_database(shared("queue"), QUEUE_MIGRATIONS)
+    listener = Listener(shared.url)
+    for _ in range(5):
+        listener.wait_until_all_is_heard()
+        with database.transaction() as server:  # as one who took them for dead would, and nobody looks in between
             server.execute(f"SELECT pg_terminate_backend(pid) FROM ({sessions}) AS session")
-            server.execute("DELETE FROM ticket")  # as one who took them for dead would
-            time.sleep(0.5)
-            until(lambda: other.occupancy().running == 1)
-    assert [next(ticket.waits()).ahead for ticket in (third, second)] == [1, 2]
+            server.execute("DELETE FROM ticket")
+        until(lambda: database.value("SELECT count(*) FROM ticket") == 3)  # by the session's thread: nobody asks
+        assert here.occupancy().running == other.occupancy().running == 1
+    until(lambda: [next(ticket.waits()).ahead for ticket in (third, second)] == [1, 2])
     running.close()
     until_admitted(third)
     third.close()
     until_admitted(second)
+    listener.close()
     for admission in (here, other):
         admission.close()
 
