@@ -17,6 +17,7 @@ from rag.grounding.answered_parts import says_not_found
 from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
+from rag.retrieval.question import asked_parts
 from rag.schema import Evidence, TextSpan
 from rag.text.sentences import split_sentences
 from rag.text.terms import terms
@@ -48,12 +49,16 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
     ``is_supported`` tells of a sentence whether the passages say it.
     """
     said = _hosts("\n".join(map(_said, evidence))) if _LINK.search(text) else frozenset()
+    echoes = _echoes(text, question)
     dropped = [
         span
         for span in split_sentences(text)
         if _has_strange_link(sentence := text[span.start : span.end], said)
         or _is_heading_of_wish(sentence)
-        or ((_is_prompt_leak(sentence) or _is_dictated(sentence, question)) and not is_supported(sentence))
+        or (
+            (span in echoes or _is_prompt_leak(sentence) or _is_dictated(sentence, question))
+            and not is_supported(sentence)
+        )
     ]
     return without_spans(text, dropped) if dropped else text
 
@@ -144,6 +149,46 @@ def _is_dictated(sentence: str, question: str) -> bool:
     if not words or _TOLD_TO_SAY.search(question) is None:
         return False
     return len(words & set(terms(question))) >= _PUT_INTO_ITS_MOUTH * len(words)
+
+
+_SHORTEST_ECHO_TERMS = 6
+_TELLS = re.compile(
+    r"[^\n:：]{0,30}[:：]|\W*the customer (?:writes|asks|says|states|wrote|asked|said)(?: that)?\b", re.IGNORECASE
+)
+"""What stands before the customer's words where a reply repeats them: "The customer writes:"."""
+
+
+def _echoes(text: str, question: str) -> set[TextSpan]:
+    """Return the sentences of a reply that are the customer's own, word for word.
+
+    A statement in the words of a customer's question may be its answer, and a question that is repeated before its
+    answer is a heading where the customer asks for several things.
+    """
+    own = [terms(question[span.start : span.end]) for span in split_sentences(question)]
+    told = [terms(question[span.start : span.end]) for span in split_sentences(question) if not _asks(question, span)]
+    has_parts = len(asked_parts(question)) > 1
+    echoes: set[TextSpan] = set()
+    is_followed_by_answer = False
+    for span in reversed(list(split_sentences(text))):
+        is_question = _asks(text, span)
+        is_echo = _is_repeated(text[span.start : span.end], own if is_question else told)
+        if is_echo and not (is_question and has_parts and is_followed_by_answer):
+            echoes.add(span)
+        is_followed_by_answer = not is_echo
+    return echoes
+
+
+def _is_repeated(sentence: str, own: Iterable[list[str]]) -> bool:
+    """Tell whether a sentence, but for who is said to tell it, is a stretch of a customer's, given as terms."""
+    telling = _TELLS.match(sentence)
+    words = terms(sentence[telling.end() :] if telling else sentence)
+    if len(words) < _SHORTEST_ECHO_TERMS:
+        return False
+    return any(one[place : place + len(words)] == words for one in own for place in range(len(one) - len(words) + 1))
+
+
+def _asks(text: str, sentence: TextSpan) -> bool:
+    return text[sentence.start : sentence.end].rstrip(_ORNAMENTS).endswith(("?", "？"))
 
 
 _LONGEST_LABEL = 40

@@ -29,8 +29,11 @@ _CHINESE_YES_OR_NO = "吗|是否|能否|可否|是不是|能不能|要不要|可
 _HOW_MANY = "(?<![好十百这那近])(?<!前面)(?<!前(?=几[天日周月年次回]))几(?![乎率])"
 """Not in "the other day", "a dozen", "almost"."""
 
+_WHATEVER = r"(?![^\n，。,；！？!?]{0,14}(?:都|也|统统|一概)(?![^\n，。,；！]{0,30}[吗么呢?？]))"
+"""Behind a question word: "收多少钱都行" is "any price will do", unless it ends as a question does."""
+
 CHINESE_QUESTION_WORDS = (
-    rf"多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|如何|什么|啥|哪|谁|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
+    rf"(?:多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|什么|啥|哪|谁){_WHATEVER}|如何|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
 )
 
 _ASKS_YES_OR_NO = re.compile(

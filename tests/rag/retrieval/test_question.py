@@ -119,6 +119,12 @@ def test_a_chinese_mail_is_read_alike() -> None:
     assert "客服您好" not in message.background
 
 
+def test_whatever_asks_nothing() -> None:
+    story = "今天清磁盘的时候手一抖，把整个目录都删了，复制、定时备份什么的统统没设过，老板还不知道，我手都在抖。"
+    message = read_message(f"{story}能不能从后台把这些文件捞回来？收多少钱我都愿意出。")
+    assert message == CustomerMessage("能不能从后台把这些文件捞回来？", f"{story}\n收多少钱我都愿意出。")
+
+
 @pytest.mark.parametrize("text", ["How long is the warranty?", "洗衣机不转了，显示E4", "", "x" * 400])
 def test_a_short_message_and_one_that_asks_nothing_are_their_own_question(text: str) -> None:
     assert read_message(text) == CustomerMessage(text)
