@@ -1,7 +1,7 @@
 """Takes out of a reply what it cannot have from the passages: strange links, its own prompt, words put into its mouth.
 
-The last of three guardrails around documents and questions as data (``prompt_injection.py``).  A supported sentence is
-never touched: what a passage says, a reply may say.
+The last of three guardrails around documents and questions as data (``prompt_injection.py``).  What a passage says, a
+reply may say, once.  What the customer wrote is not told again: a small model repeats a mail's story behind its answer.
 
 Before that goes what small models put in front of an answer: the question, a label such as "Final Answer:" or "You:",
 tags, "the documents state that".  Only what is certain goes: the question in its own words, a line that ends as a label
@@ -19,6 +19,7 @@ from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
 from rag.retrieval.question import asked_parts
 from rag.schema import Evidence, TextSpan
+from rag.text.markup import is_list_item
 from rag.text.sentences import split_sentences
 from rag.text.terms import terms
 
@@ -49,12 +50,13 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
     ``is_supported`` tells of a sentence whether the passages say it.
     """
     said = _hosts("\n".join(map(_said, evidence))) if _LINK.search(text) else frozenset()
-    echoes = _echoes(text, question)
+    echoes, repeated = _echoes(text, question), _repeated(text)
     dropped = [
         span
         for span in split_sentences(text)
         if _has_strange_link(sentence := text[span.start : span.end], said)
         or _is_heading_of_wish(sentence)
+        or span in repeated
         or (
             (span in echoes or _is_prompt_leak(sentence) or _is_dictated(sentence, question))
             and not is_supported(sentence)
@@ -171,14 +173,28 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
     is_followed_by_answer = False
     for span in reversed(list(split_sentences(text))):
         is_question = _asks(text, span)
-        is_echo = _is_repeated(text[span.start : span.end], own if is_question else told)
+        is_echo = _is_told_by(text[span.start : span.end], own if is_question else told)
         if is_echo and not (is_question and has_parts and is_followed_by_answer):
             echoes.add(span)
         is_followed_by_answer = not is_echo
     return echoes
 
 
-def _is_repeated(sentence: str, own: Iterable[list[str]]) -> bool:
+def _repeated(text: str) -> set[TextSpan]:
+    """Return the sentences that stand in the reply already, word for word; two lists may have a step in common."""
+    seen: set[str] = set()
+    repeated: set[TextSpan] = set()
+    for span in split_sentences(text):
+        sentence = text[span.start : span.end]
+        if is_list_item(text[text.rfind("\n", 0, span.start) + 1 : span.end]):
+            continue
+        if sentence in seen and len(terms(sentence)) >= _SHORTEST_ECHO_TERMS:
+            repeated.add(span)
+        seen.add(sentence)
+    return repeated
+
+
+def _is_told_by(sentence: str, own: Iterable[list[str]]) -> bool:
     """Tell whether a sentence, but for who is said to tell it, is a stretch of a customer's, given as terms."""
     telling = _TELLS.match(sentence)
     words = terms(sentence[telling.end() :] if telling else sentence)
