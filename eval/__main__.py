@@ -44,6 +44,7 @@ examples:
   python -m eval calibrate model --help       quantization, slots and context for this machine and your questions
   python -m eval train --help                 tune the model on your own answers; it stays only if it measurably wins
   python -m eval large --help                 a generated knowledge base of a hundred thousand passages
+  python -m eval simulate --help              a day of a thousand agents, before machines that nobody has yet
   python -m eval load --help                  many sessions at once, beside raw Ollama clients
   python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval gaps --help                  what the knowledge base lacks, by topic, from the questions of the desk

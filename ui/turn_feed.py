@@ -14,11 +14,12 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.services.turn_feeds import Followed, TurnFeeds
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, DatabaseUnavailable
 from rag.schema import Language
 from rag.turns import TurnSnapshot
 from ui.turn_data import Data, evidence_data, feed_data
@@ -29,6 +30,7 @@ UNKNOWN_TAB = 4404
 
 _PACE_SECONDS = 0.3
 _QUEUED_PACE_SECONDS = 1.0
+_AGAIN_SECONDS = 1.0
 
 
 def feed_route(feeds: Callable[[], TurnFeeds]) -> BaseRoute:
@@ -78,9 +80,13 @@ class _Telling:
             self._news.clear()
             followed = self._feeds.followed(self._tab)
             if followed is not None:
-                # signed out, or out of scope meanwhile: the page says so when it runs again
-                with suppress(AnswerdeskError):
+                try:
                     await self._follow(followed)
+                except DatabaseUnavailable:  # nobody knows who may see it; it goes on meanwhile
+                    await _until_back(followed)
+                    continue
+                except AnswerdeskError:
+                    pass  # signed out, or out of scope meanwhile: the page says so when it runs again
             if self._feeds.followed(self._tab) is followed:
                 await self._news.wait()
 
@@ -105,6 +111,16 @@ class _Telling:
                     await asyncio.wait_for(self._news.wait(), told.pace_seconds)
         finally:
             stop()
+
+
+async def _until_back(followed: Followed) -> None:
+    """Wait until the server answers again whether this person may see the turn."""
+    with suppress(AnswerdeskError):
+        while True:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            with suppress(DatabaseUnavailable):
+                await run_in_threadpool(followed.turns.snapshot, followed.turn_id)
+                return
 
 
 class _Told:

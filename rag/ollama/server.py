@@ -105,7 +105,7 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
         return _status_of(hosts)
     if _version(settings.ollama_url) is not None:
         return status(settings)
-    if not _is_local(settings.ollama_url):
+    if not is_local(settings.ollama_url):
         raise OllamaElsewhere(host=settings.ollama_url)
     files = ServerFiles.of(settings)
     files.folder.mkdir(parents=True, exist_ok=True)
@@ -250,7 +250,8 @@ def _version(url: str) -> str | None:
         return None
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Tell whether an address names this machine: by a loopback, an address of its cards, or its own name."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

@@ -21,7 +21,7 @@ from rag.ollama.install import (
     ollama_on_path,
     release_folder,
 )
-from rag.ollama.server import status
+from rag.ollama.server import is_local, status
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 from rag.setup.download import Source, fetch, verify
@@ -54,7 +54,7 @@ def provide_ollama(settings: Settings, console: Console) -> Outcome:
 
     Raises ``ToolMissing``, ``DownloadFailed`` or ``BuildFailed``.
     """
-    if len(settings.ollama_urls) > 1:  # they are used as they are
+    if len(settings.ollama_urls) > 1 or not is_local(settings.ollama_url):  # used as they are, also one that is down
         return Outcome(_NAME, "adopted", {"url": ", ".join(settings.ollama_urls)})
     found = status(settings)
     if found.running and not found.managed:

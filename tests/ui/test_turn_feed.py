@@ -11,7 +11,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from api.services.turn_feeds import Followed, TurnFeeds
-from rag.errors import SignInNeeded
+from rag.errors import DatabaseUnavailable, SignInNeeded
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
@@ -31,6 +31,7 @@ class Desk:
         self.signed_in = threading.Event()
         self.signed_in.set()
         self.refused = threading.Event()
+        self.away = threading.Event()
         pipeline = ScenePipeline(self.gates)
         self.turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 4)
         self.personal = PersonalTurns(self.turns, KnowledgeBases(folder / "knowledge"), self._who)
@@ -43,6 +44,9 @@ class Desk:
         )
 
     def _who(self) -> User:
+        if self.away.is_set():
+            self.refused.set()
+            raise DatabaseUnavailable(server="db", reason="it is away")
         if not self.signed_in.is_set():
             self.refused.set()
             raise SignInNeeded
@@ -135,6 +139,19 @@ def test_who_is_signed_out_hears_no_more(desk: Desk, client: TestClient) -> None
         desk.feeds.follow("tab", after)
         told = heard_until(socket, "done")
     assert {one["feed"]["turn"] for one in told} == {after.turn_id}
+
+
+def test_while_the_database_is_away_nothing_is_told_and_all_of_it_afterwards(desk: Desk, client: TestClient) -> None:
+    followed = desk.ask("How long?", "line")
+    desk.feeds.follow("tab", followed)
+    with listening(client) as socket:
+        heard_until(socket, "queued")
+        desk.away.set()
+        assert desk.refused.wait(10)
+        desk.gates.prepare("How long?", "done", "all")  # it goes on meanwhile
+        desk.turns.wait(followed.turn_id, lambda snapshot: snapshot.final, timeout_seconds=10)
+        desk.away.clear()
+        assert heard_until(socket, "done")[-1]["feed"]["final"]
 
 
 def test_a_token_that_no_page_has_is_told_nothing(client: TestClient) -> None:

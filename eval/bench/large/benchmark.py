@@ -28,7 +28,7 @@ from rag.retrieval.retriever import find_in
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.store import KnowledgeStore
+from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
 NEIGHBOURS = 10
@@ -76,6 +76,7 @@ def measure(
         "embedder": embedder.model_id,
         "written_seconds": round(time.perf_counter() - began_at - build_seconds, 1),
         "index_built_seconds": round(build_seconds, 1),
+        "disk_megabytes": _disk(own.knowledge_dir),
     }
     questions = _questions(samples, embedder, golden, seed)
     progress("searching", 0, len(questions))
@@ -126,6 +127,13 @@ def _generate(
             return time.perf_counter() - began_at
         finally:
             writer.close()
+
+
+def _disk(folder: Path) -> dict[str, float]:
+    """Return what a knowledge base takes on the disk, in megabytes of 10^6 bytes: the database, and all else."""
+    sizes = {path: path.stat().st_size / 1e6 for path in folder.rglob("*") if path.is_file()}
+    database = sum(size for path, size in sizes.items() if path.name.startswith(DATABASE_NAME))
+    return {"database": round(database, 1), "index": round(sum(sizes.values()) - database, 1)}
 
 
 def _questions(

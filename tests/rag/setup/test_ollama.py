@@ -59,6 +59,11 @@ def test_several_hosts_are_used_as_they_are_and_nothing_is_fetched(settings: Set
     assert provide(several) == (Outcome("Ollama", "adopted", {"url": urls}), "")
 
 
+def test_for_a_host_on_another_machine_nothing_is_installed_here_also_where_it_is_down(settings: Settings) -> None:
+    away = settings.changed(ollama_host="gpu-a.invalid")
+    assert provide(away) == (Outcome("Ollama", "adopted", {"url": "http://gpu-a.invalid:11434"}), "")
+
+
 def test_the_users_own_is_taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ollama, "ollama_on_path", lambda: Path("/opt/ollama"))
     assert provide(settings)[0] == Outcome("Ollama", "on_path", {"path": Path("/opt/ollama")})

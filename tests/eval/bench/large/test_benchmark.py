@@ -52,6 +52,9 @@ def test_a_tiny_one(tmp_path: Path) -> None:
     changed = figures["changed_until_answered_seconds"]
     assert isinstance(changed, list)
     assert len(changed) == 5
+    disk = figures["disk_megabytes"]
+    assert isinstance(disk, dict)
+    assert min(disk["database"], disk["index"]) > 0
     assert (settings.data_dir / "benchmarks" / "knowledge" / "large-sample").is_dir()
 
 
