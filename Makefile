@@ -66,7 +66,7 @@ WITHOUT := --no-emit-package openvino-telemetry
 
 # What a checkout is set up with beyond the package's own dependencies: what an installed package has as extras, the
 # API's faces and several desks over one server.
-FACES := --extra grpc --extra mcp --extra postgres
+FACES := --extra grpc --extra mcp --extra postgres --extra s3
 
 lock:  ## renew the lock files; UPGRADE=--upgrade takes the newest versions
 	@$(LOCK) $(WITHOUT) $(UPGRADE) pyproject.toml $(FACES) --output-file requirements.lock

@@ -16,6 +16,7 @@ from rag.errors import (
     AnswerdeskError,
     ApiKeyRefused,
     ApiKeyUnknown,
+    BucketUnavailable,
     CuratedMissing,
     CuratedUnusable,
     DatabaseUnavailable,
@@ -109,7 +110,15 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
 )
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
-_WORTH_A_TRY = (DatabaseUnavailable, QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce)
+_WORTH_A_TRY = (
+    DatabaseUnavailable,
+    BucketUnavailable,
+    QueueFull,
+    WaitedTooLong,
+    OwnQueueFull,
+    QuestionsTooFast,
+    TooManyAtOnce,
+)
 _USUAL_WAIT_SECONDS = 20
 _OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {
     404: "invalid_request_error",

@@ -49,6 +49,9 @@
     │   ├── UploadsUsedUp
     │   ├── OwnFilesWaiting
     │   ├── DatabaseUnavailable
+    │   ├── BucketUnavailable
+    │   ├── BucketRefused
+    │   ├── PiecesElsewhere
     │   ├── DatabaseNotEmpty
     │   ├── NothingToCopy
     │   ├── CopyDiffers
@@ -456,6 +459,29 @@ class CuratedUnusable(KnowledgeError):
 
 class DatabaseUnavailable(KnowledgeError):
     """The PostgreSQL ``server`` (host, port, database) does not do what it is asked, for a ``reason`` in its words."""
+
+
+class BucketUnavailable(KnowledgeError):
+    """Nothing usable comes from a ``bucket`` now; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, bucket: str, reason: str) -> None:
+        self.require_reason(reason)
+        super().__init__(bucket=bucket, reason=reason)
+
+
+class BucketRefused(KnowledgeError):
+    """A ``bucket`` does not do what it is asked, by whom or where it is asked; ``code`` is its own word for it.
+
+    ``reason`` is a key of its reasons in the catalogue.
+    """
+
+    def __init__(self, *, bucket: str, reason: str, code: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(bucket=bucket, reason=reason, code=code)
+
+
+class PiecesElsewhere(KnowledgeError):
+    """Knowledge base ``name`` lies in ``place`` (a bucket), and this desk's setting names ``own``, or nothing."""
 
 
 class DatabaseNotEmpty(KnowledgeError):

@@ -6,13 +6,14 @@ in ``settings.json`` of the data folder.  A variable of the environment goes bef
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -49,6 +50,8 @@ class ServerDatabase:
 
     name: Literal["people", "turns", "requests", "queue", "knowledge", "answers", "questions"]
     url: str = field(repr=False)
+    blob_url: str = ""
+    """The bucket in which its large contents lie instead; only ``knowledge`` has one."""
 
 
 DatabasePlace = Path | ServerDatabase
@@ -73,6 +76,12 @@ class Settings(BaseSettings):
         default="",
         repr=False,
         description="postgresql://USER:PASSWORD@HOST/DATABASE of several desks (docs/scale.md); empty: files",
+    )
+
+    blob_url: str = Field(
+        default="",
+        description="s3://BUCKET/PREFIX for what desks share of their knowledge bases' files (docs/scale.md); "
+        "empty: it lies on the database server",
     )
 
     # the model server
@@ -255,6 +264,16 @@ class Settings(BaseSettings):
             raise ValueError("no address of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE (escape @ as %40)")
         return value
 
+    @field_validator("blob_url")
+    @classmethod
+    def _bucket(cls, value: str) -> str:
+        if value and not is_bucket_address(value):
+            raise ValueError(
+                "no address of the form s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=NAME; keys are no part of "
+                "it (AWS_ACCESS_KEY_ID)"
+            )
+        return value
+
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, value: str) -> str:
@@ -314,7 +333,7 @@ class Settings(BaseSettings):
     @property
     def knowledge_database(self) -> ServerDatabase | None:
         """Where desks share their knowledge bases; None where they stay in the data folder."""
-        return ServerDatabase("knowledge", self.database_url) if self.database_url else None
+        return ServerDatabase("knowledge", self.database_url, self.blob_url) if self.database_url else None
 
     @property
     def answers_database(self) -> ServerDatabase | None:
@@ -419,6 +438,30 @@ def is_server_address(url: str) -> bool:
         return named and parts.netloc.count("@") <= 1 and parts.port != 0 and not parts.fragment
     except ValueError:
         return False
+
+
+_BUCKET = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?P<prefix>(?:/[\w.-]+)*)/?(?:\?(?P<options>\S*))?", re.ASCII
+)
+
+
+def is_bucket_address(url: str) -> bool:
+    """Tell whether this is the address of a bucket, and a prefix in it, without a key.
+
+    >>> is_bucket_address("s3://pieces/desk?endpoint=https://minio.example:9000&region=eu")
+    True
+    >>> [is_bucket_address(url) for url in ("s3://KEY:SECRET@pieces", "s3://pieces?endpoint=http://a:b@host", "/data")]
+    [False, False, False]
+    """
+    found = _BUCKET.fullmatch(url)
+    if found is None or {".", ".."} & {*found["prefix"].split("/")}:
+        return False
+    try:
+        options = dict(parse_qsl(found["options"] or "", strict_parsing=bool(found["options"])))
+    except ValueError:
+        return False
+    endpoint = options.get("endpoint", "http://unnamed")
+    return options.keys() <= {"endpoint", "region"} and _is_http_address(endpoint) and "@" not in endpoint
 
 
 def _urls(hosts: str) -> tuple[str, ...]:

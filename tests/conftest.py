@@ -21,6 +21,7 @@ from tests.support.places import Places
 
 if TYPE_CHECKING:
     from tests.support.postgres_server import PostgresServer
+    from tests.support.s3_server import S3Server
 
 REAL_MODEL = "stand-in:0.5b"
 ONE_THREAD = {"num_thread": 1}
@@ -139,6 +140,19 @@ def postgres_server() -> "Iterator[PostgresServer]":
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> "Iterator[S3Server]":
+    """Start a mock of S3 for the tests of this process, whose keys are the only ones that boto3 finds."""
+    from tests.support.s3_server import S3Server, only_these_keys
+
+    with only_these_keys():
+        server = S3Server(free_port())
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ _FIRST_WORD_SECONDS = 15.0
 _STOP_SECONDS = 20.0
 _LOOK_EVERY_SECONDS = 0.05
 _LOCK_SECONDS = 120.0
+_SECRETS = ("ANSWERDESK_DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Variables with passwords and keys of ours, which are none of Ollama's business."""
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 StopOutcome = Literal["stopped", "not_running", "not_ours"]
@@ -178,7 +180,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     home = home_of_ollama(settings)
     if home is not None:
         ours["HOME"] = str(home)
-    inherited = {name: value for name, value in os.environ.items() if name != "ANSWERDESK_DATABASE_URL"}  # a password
+    inherited = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     return {**tuned, **inherited, **ours}
 
 

@@ -32,6 +32,7 @@ NEVER_MATTERS = frozenset(
         "data_dir",
         "cache_dir",
         "database_url",
+        "blob_url",
         "knowledge_base",
         "sign_in",
         "sign_in_hours",

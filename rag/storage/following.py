@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from rag.errors import AnswerdeskError, DatabaseUnavailable, IndexDamaged, IngestRunning
+from rag.errors import AnswerdeskError, BucketUnavailable, DatabaseUnavailable, IndexDamaged, IngestRunning
 from rag.schema import Audience
 from rag.settings import ServerDatabase, Settings
 from rag.storage.access import UNSETTLED, Access
@@ -28,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 30.0
 """A revision that could not be taken over is tried again after so long, or once there is another."""
+_AFTER_SILENCE_SECONDS = 3.0
+"""A bucket that is away is asked again after so long; until then the work of an attempt would be in vain."""
 _END_SECONDS = 10.0
 _UNSHARED = "unshared"  # instead of a revision
 
@@ -150,6 +152,8 @@ class KnowledgeFollower:
             base.problem = None
         except (IngestRunning, DatabaseUnavailable) as error:
             base.problem = error  # the next look may do better
+        except BucketUnavailable as error:
+            base.problem, base.failed, base.again_at = error, token, time.monotonic() + _AFTER_SILENCE_SECONDS
         except (AnswerdeskError, OSError, sqlite3.Error) as error:
             if token != base.failed:
                 _LOG.warning("knowledge base %s is not taken over: %s", name, type(error).__name__)

@@ -48,7 +48,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "turns": ("turn", "turn_span", "turn_feedback", "turn_outcome", "turn_citation", "turn_opinion"),
     "requests": ("request",),
     "queue": ("ticket", "recent", "served", "finished"),
-    "knowledge": ("shared_base", "shared_piece"),
+    "knowledge": ("shared_base", "shared_piece", "shared_object"),
     "answers": ("curated", "curated_source", "curated_event"),
     "questions": ("regression_question",),
 }

@@ -5,22 +5,24 @@ row of a knowledge base in ``shared_base`` is the truth.  A transaction moves it
 desks; before it, nobody sees anything of what was put, and after it everything is there.
 
     head       the row: generation, format of the database, files and their pieces
-    former     the files of the revision before: a desk may be fetching them
-    collect    deletes the pieces that neither of the two has
+    place      where the head's pieces lie (``pieces.py``): in rows of the server, or in a bucket
+    former     the files of the revision before, and their place: a desk may be fetching them
+    collect    deletes the pieces that neither of the two has there
 """
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from rag.errors import ExtraMissing, IngestRunning
+from rag.errors import DatabaseUnavailable, ExtraMissing, IngestRunning, PiecesElsewhere
 from rag.settings import ServerDatabase
 from rag.storage.access import is_name
 from rag.storage.connection import Connection, open_database
+from rag.storage.pieces import IN_ROWS, BucketPieces, PieceStore, RowPieces
 
 if TYPE_CHECKING:
     from rag.storage.postgres import Notices, PostgresDatabase, ServerLock
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 CHANNEL = "answerdesk_knowledge"
 """Where the server tells that a knowledge base has a new revision."""
 
-_PIECES_AT_ONCE = 256
 _TOKEN_BYTES = 16
+_ATTEMPTS = 5
+"""So often a small file is put that somebody collects before the pointer names it."""
 
 
 def _shared_tables(connection: Connection) -> None:
@@ -59,7 +62,25 @@ def _shared_tables(connection: Connection) -> None:
         connection.execute(statement)
 
 
-SHARED_MIGRATIONS = (_shared_tables,)
+def _places(connection: Connection) -> None:
+    """Where a revision's pieces lie; one row an object of a bucket (``pieces.py``), ``size`` in bytes."""
+    for statement in (
+        "ALTER TABLE shared_base ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE shared_base ADD COLUMN former_place TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE shared_object (
+            object TEXT PRIMARY KEY,
+            place TEXT NOT NULL,
+            name TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            state TEXT NOT NULL
+        )""",
+        "CREATE INDEX shared_object_by_piece ON shared_object (name, digest)",
+    ):
+        connection.execute(statement)
+
+
+SHARED_MIGRATIONS = (_shared_tables, _places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +100,7 @@ Files = Mapping[str, SharedFile]
 class Head:
     """What serves.  ``token`` names the revision; ``format`` is the number of its database's migrations.
 
-    ``publisher`` is who published it, for people.
+    ``publisher`` is who published it, for people; ``place`` is where the pieces lie.
     """
 
     token: str
@@ -89,6 +110,12 @@ class Head:
     scope: str
     audience: str
     publisher: str
+    place: str = IN_ROWS
+
+    @property
+    def digests(self) -> set[str]:
+        """The names of all pieces."""
+        return _digests(self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +139,21 @@ def new_token() -> str:
 class SharedKnowledge:
     """The shared knowledge bases of one server.  Safe from many threads; making one asks the server nothing.
 
-    Every method raises ``DatabaseUnavailable`` where the server cannot be used.
+    ``own`` is where this desk puts what it publishes.  Every method raises ``DatabaseUnavailable`` where the server
+    cannot be used, and those that touch pieces what ``PieceStore`` raises.
     """
 
     def __init__(self, place: ServerDatabase) -> None:
         self._database = _open(place)
+        self.own = _own_store(self._database, place)
+        self._stores: dict[str, PieceStore] = {store.place: store for store in (RowPieces(self._database), self.own)}
+        self._blob_url = place.blob_url
+
+    def store(self, name: str, place: str) -> PieceStore:
+        """Return where the pieces of a revision lie.  Raises ``PiecesElsewhere``: another bucket than this desk's."""
+        if place not in self._stores:
+            raise PiecesElsewhere(name=name, place=place, own=self._blob_url)
+        return self._stores[place]
 
     def tokens(self) -> dict[str, str]:
         """Return the revision of each knowledge base, by its name."""
@@ -134,27 +171,6 @@ class SharedKnowledge:
         with self._database.reading() as connection:
             return _head(connection, name)
 
-    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
-        """Return those of the pieces that the server does not have."""
-        rows = self._database.contents("SELECT digest FROM shared_piece WHERE name = ?", (name,))
-        return {*digests} - {bytes(row[0]).hex() for row in rows}
-
-    def put(self, name: str, pieces: Sequence[bytes]) -> None:
-        """Keep some megabytes of pieces, in one transaction; those that are there are left."""
-        with self._database.transaction() as connection:
-            _put(connection, name, pieces)
-
-    def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
-        """Return those of the pieces that are there and whole, some megabytes, by their names."""
-        found: dict[str, bytes] = {}
-        for begin in range(0, len(digests), _PIECES_AT_ONCE):
-            wanted = [bytes.fromhex(digest) for digest in digests[begin : begin + _PIECES_AT_ONCE]]
-            rows = self._database.contents(
-                "SELECT content FROM shared_piece WHERE name = ? AND digest = ANY(?)", (name, wanted)
-            )
-            found.update((sha256(row[0]).hexdigest(), bytes(row[0])) for row in rows)
-        return found
-
     def move(self, name: str, head: Head, before: str) -> bool:
         """Let a revision serve in the place of ``before`` (its token, empty: of none), and tell all desks.
 
@@ -162,54 +178,60 @@ class SharedKnowledge:
         returned.  To move to what serves already does nothing.  Raises ``IngestRunning`` where another one serves by
         now.
         """
+        store = self.store(name, head.place)
         with self._database.transaction() as connection:
             current = _head(connection, name)
             if current is not None and current.token == head.token:
                 return True
             if (current.token if current is not None else "") != before:
                 raise IngestRunning(holder=current.publisher if current is not None else "?")
-            wanted = {digest for file in head.files.values() for digest in file.pieces}
-            present = connection.execute(
-                "SELECT count(*) FROM shared_piece WHERE name = ? AND digest = ANY(?)",
-                (name, [bytes.fromhex(digest) for digest in wanted]),
-            ).fetchone()[0]
-            if present < len(wanted):
+            if not store.has_all(connection, name, head.digests):
                 return False
             _write_head(connection, name, head)
         return True
 
     def replace_file(self, name: str, path: str, content: bytes, publisher: str) -> str:
-        """Let what serves have another small file, in one transaction; return the revision, empty: nobody shares it."""
-        with self._database.transaction() as connection:
-            current = _head(connection, name)
-            if current is None:
+        """Let what serves have another small file; return the revision, empty: nobody shares it.
+
+        It lies where the other files of what serves lie.
+        """
+        digest = sha256(content).hexdigest()
+        file = SharedFile(len(content), max(len(content), 1), (digest,))
+        for _ in range(_ATTEMPTS):
+            found = self.head(name)
+            if found is None:
                 return ""
-            _put(connection, name, [content])
-            file = SharedFile(len(content), max(len(content), 1), (sha256(content).hexdigest(),))
-            head = Head(
-                new_token(), current.generation, current.format, {**current.files, path: file},
-                current.scope, current.audience, publisher,
-            )  # fmt: skip
-            _write_head(connection, name, head)
-        return head.token
+            store = self.store(name, found.place)
+            store.put(name, [content])
+            with self._database.transaction() as connection:
+                current = _head(connection, name)
+                if current is None:
+                    return ""
+                if current.place == found.place and store.has_all(connection, name, {digest}):
+                    files = {**current.files, path: file}
+                    head = replace(current, token=new_token(), files=files, publisher=publisher)
+                    _write_head(connection, name, head)
+                    return head.token
+        raise DatabaseUnavailable(server=name, reason="pieces that were put are not there")
 
     def collect(self, name: str, *, former: bool = True) -> int:
-        """Delete the pieces that no revision has; without ``former`` also those of the one before.  Return how many."""
-        with self._database.transaction() as connection:
-            if not former:
+        """Delete the pieces that no revision has; without ``former`` also those of the one before.  Return how many.
+
+        Those in a bucket that is not this desk's stay.
+        """
+        if not former:
+            with self._database.transaction() as connection:
                 connection.execute("UPDATE shared_base SET former = '{}' WHERE name = ?", (name,))
-            row = connection.execute("SELECT files, former FROM shared_base WHERE name = ?", (name,)).fetchone()
-            kept = {digest for files in row or () for one in _files(files).values() for digest in one.pieces}
-            return connection.execute(
-                "DELETE FROM shared_piece WHERE name = ? AND NOT digest = ANY(?)",
-                (name, [bytes.fromhex(digest) for digest in kept]),
-            ).rowcount
+        return sum(
+            store.collect(name, lambda connection, place=place: _kept(connection, name, place))  # type: ignore[misc]
+            for place, store in self._stores.items()
+        )
 
     def delete(self, name: str) -> None:
         """Share a knowledge base no more; the folders of desks stay as they are."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM shared_base WHERE name = ?", (name,))
-            connection.execute("DELETE FROM shared_piece WHERE name = ?", (name,))
+        self.collect(name)
 
     def settle(self) -> bool:
         """Leave nothing of deleted pieces in the server's tables; see ``SharedDatabase.settle``."""
@@ -237,11 +259,26 @@ def _open(place: ServerDatabase) -> "PostgresDatabase":
     return database
 
 
-def _put(connection: Connection, name: str, pieces: Sequence[bytes]) -> None:
-    connection.executemany(
-        "INSERT INTO shared_piece (name, digest, content) VALUES (?, ?, ?) ON CONFLICT (name, digest) DO NOTHING",
-        [(name, sha256(piece).digest(), piece) for piece in pieces],
-    )
+def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStore:
+    """Return where this desk puts what it publishes.  Raises ``ExtraMissing`` where that is a bucket, without boto3."""
+    if not place.blob_url:
+        return RowPieces(database)
+    try:
+        from rag.storage.bucket import bucket_of
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(what="S3", extra="s3") from error
+    return BucketPieces(database, bucket_of(place.blob_url))
+
+
+def _kept(connection: Connection, name: str, place: str) -> set[str]:
+    """Return the pieces in one place of what serves, and of the revision before."""
+    row = connection.execute(
+        "SELECT place, files, former_place, former FROM shared_base WHERE name = ?", (name,)
+    ).fetchone()
+    if row is None:
+        return set()
+    lists = ((row["place"], row["files"]), (row["former_place"], row["former"]))
+    return {digest for where, files in lists if where == place for digest in _digests(_files(files))}
 
 
 def _head(connection: Connection, name: str) -> Head | None:
@@ -256,22 +293,28 @@ def _head(connection: Connection, name: str) -> Head | None:
         scope=row["scope"],
         audience=row["audience"],
         publisher=row["publisher"],
+        place=row["place"],
     )
 
 
 def _write_head(connection: Connection, name: str, head: Head) -> None:
     connection.execute(
         "INSERT INTO shared_base (name, token, generation, format, files, former, scope, audience, publisher, "
-        "published_at) VALUES (?, ?, ?, ?, ?, '{}', ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+        "published_at, place) VALUES (?, ?, ?, ?, ?, '{}', ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
         "token = excluded.token, generation = excluded.generation, format = excluded.format, "
-        "former = shared_base.files, files = excluded.files, scope = excluded.scope, audience = excluded.audience, "
+        "former = shared_base.files, former_place = shared_base.place, files = excluded.files, "
+        "place = excluded.place, scope = excluded.scope, audience = excluded.audience, "
         "publisher = excluded.publisher, published_at = excluded.published_at",
         (
             *(name, head.token, head.generation, head.format, files_json(head.files), head.scope, head.audience),
-            *(head.publisher, datetime.now(UTC).isoformat()),
+            *(head.publisher, datetime.now(UTC).isoformat(), head.place),
         ),
     )
     connection.execute("SELECT pg_notify(CAST(? AS TEXT), CAST(? AS TEXT))", (CHANNEL, name))
+
+
+def _digests(files: Files) -> set[str]:
+    return {digest for file in files.values() for digest in file.pieces}
 
 
 def files_json(files: Files) -> str:

@@ -5,7 +5,7 @@
     with share.writing():                        # one writer on all machines; the folder is the newest
         with share.publication(writer) as scratch:
             scratch.publish(...)                 # into a copy of the database: nobody sees it
-                                                 # pieces to the server, its pointer moves, then this folder's
+                                                 # pieces to their place, the pointer moves, then this folder's
 
 A folder only ever takes over what the server serves.  Its database is replaced in one transaction of SQLite, page by
 page, so a reader that has begun keeps what it had, and the next one sees the new generation as after an ingest of its
@@ -13,13 +13,14 @@ own.  Index files are there before that.  ``shared.json`` names the revision and
 """
 
 import json
+import logging
 import os
 import re
 import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from rag.errors import DatabaseUnavailable, IndexDamaged, IngestRunning, KnowledgeBaseNewer, KnowledgeError, StorageFull
+from rag.errors import (
+    BucketRefused,
+    BucketUnavailable,
+    DatabaseUnavailable,
+    IndexDamaged,
+    IngestRunning,
+    KnowledgeBaseNewer,
+    KnowledgeError,
+    StorageFull,
+)
 from rag.files import read_json, write_whole
 from rag.settings import ServerDatabase, Settings
 from rag.storage.access import ACCESS_NAME, Access, kept_access
@@ -39,6 +49,7 @@ from rag.storage.curated import CuratedAnswers
 from rag.storage.figures import FigureFolder
 from rag.storage.lock import file_lock
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+from rag.storage.pieces import PieceStore
 from rag.storage.regression import RegressionQuestions
 from rag.storage.shared_pieces import (
     UNKNOWN_SCOPE,
@@ -53,6 +64,8 @@ from rag.storage.shared_pieces import (
 from rag.storage.store import DATABASE_NAME, generation_folder
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 
+_LOG = logging.getLogger(__name__)
+
 SHARED_NAME = "shared.json"
 _SCRATCH, _ARRIVING = "publishing", "arriving"
 _SMALL_FILES = (ACCESS_NAME, CONFIRMED_NAME, CALIBRATION_NAME)
@@ -63,9 +76,8 @@ _MOST_PIECES = 8192
 """A database is cut into whole pages, four of them and twice as many until there are so many pieces at most: a changed
 document touches some pages here and there (1.4 MB of 78 in pieces of 64 KB), and the list of pieces travels as well."""
 _FILE_PIECE_BYTES = 1 << 20
-_BATCH_BYTES = 2 << 20
 _PATIENCE_SECONDS = 60.0
-"""For so long a publication waits for a server that restarts; hours of embedding may be behind it."""
+"""For so long a publication waits for a server or a bucket that restarts; hours of embedding may be behind it."""
 _AGAIN_SECONDS = 0.5
 _FETCHES = 5
 """So often a fetch begins anew because another revision came meanwhile."""
@@ -109,8 +121,9 @@ class KnowledgeShare:
     def catch_up(self) -> bool:
         """Take over what the server serves, unless it is here already; tell whether anything changed.
 
-        Raises ``DatabaseUnavailable``, ``IndexDamaged`` where pieces are missing, ``KnowledgeBaseNewer``,
-        ``StorageFull``, and ``IngestRunning`` while an ingest of this machine writes; what was here serves on then.
+        Raises ``DatabaseUnavailable``, ``BucketUnavailable``, ``BucketRefused``, ``PiecesElsewhere``, ``IndexDamaged``
+        where pieces are missing, ``KnowledgeBaseNewer``, ``StorageFull``, and ``IngestRunning`` while an ingest of this
+        machine writes; what was here serves on then.
         """
         if self.server.tokens().get(self.name, "") in ("", self.token()):
             if any((self.folder / name).exists() for name in (_SCRATCH, _ARRIVING)):
@@ -150,8 +163,9 @@ class KnowledgeShare:
     def publication(self, writer: KnowledgeWriter) -> Iterator[KnowledgeWriter]:
         """Give a writer over a copy of the database; what it holds at the end is published for all desks, or nothing.
 
-        The caller is ``writing``.  Raises ``DatabaseUnavailable`` where the server stays away, ``IngestRunning`` where
-        somebody else published while the lock was lost, and ``StorageFull``; the former revision serves on then.
+        The caller is ``writing``.  Raises ``DatabaseUnavailable`` or ``BucketUnavailable`` where the server or the
+        bucket stays away, ``BucketRefused``, ``IngestRunning`` where somebody else published while the lock was lost,
+        and ``StorageFull``; the former revision serves on then.
         """
         scratch = self.folder / _SCRATCH
         self._clear()
@@ -201,7 +215,7 @@ class KnowledgeShare:
                 pass
 
     def _publish(self, scratch: Path) -> None:
-        """Put what the server lacks, move its pointer, and take over what it serves then."""
+        """Put the pieces that are lacking, move the server's pointer, and take over what it serves then."""
         generation = _seal(scratch / DATABASE_NAME)
         sources = self._sources(scratch, generation)
         files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
@@ -209,6 +223,7 @@ class KnowledgeShare:
         head = Head(
             new_token(), generation, len(KNOWLEDGE_MIGRATIONS), files,
             access.scope if access.settled else UNKNOWN_SCOPE, access.audience, publisher(),
+            self.server.own.place,
         )  # fmt: skip
         before = self.token()
         for _ in range(_FETCHES):  # a piece may have been collected by somebody who took over a lost lock
@@ -217,8 +232,15 @@ class KnowledgeShare:
                 break
         else:
             raise DatabaseUnavailable(server=self.name, reason="pieces that were put are not there")
-        _persistently(lambda: self.server.collect(self.name))
+        _persistently(self._collect)
         self._settle_on(head, scratch)
+
+    def _collect(self) -> None:
+        """Delete what serves no more; a bucket that does not do it now is asked again by the next publication."""
+        try:
+            self.server.collect(self.name)
+        except (BucketUnavailable, BucketRefused, StorageFull) as error:
+            _LOG.warning("pieces that serve no more are not deleted yet: %s", type(error).__name__)
 
     def _move(self, head: Head, before: str) -> bool:
         if holder := self._held():
@@ -241,10 +263,11 @@ class KnowledgeShare:
 
     def _put(self, sources: dict[str, Path], files: Files) -> None:
         digests = {digest for file in files.values() for digest in file.pieces}
-        lacking = _persistently(lambda: self.server.lacking(self.name, digests))
+        store = self.server.own
+        lacking = _persistently(lambda: store.lacking(self.name, digests))
         sent = 0
-        for batch in _batches(sources, files, lacking):
-            _persistently(lambda batch=batch: self.server.put(self.name, batch))  # type: ignore[misc]
+        for batch in _batches(sources, files, lacking, store.batch_bytes):
+            _persistently(lambda batch=batch: store.put(self.name, batch))  # type: ignore[misc]
             sent += sum(map(len, batch))
         total = sum(file.size for file in files.values())
         self.transfer = Transfer(len(lacking), sent + len(files_json(files)), total - sent)
@@ -267,7 +290,8 @@ class KnowledgeShare:
             except _PieceMissingError as error:
                 after = self.server.head(self.name)
                 if after is not None and after.token == head.token:
-                    raise IndexDamaged(reason=f"{self.name}: piece {error} is not on the server") from error
+                    where = head.place or "the server"
+                    raise IndexDamaged(reason=f"{self.name}: piece {error} is not on {where}") from error
                 continue
             return True
         raise IngestRunning(holder=head.publisher if head is not None else "?")
@@ -276,12 +300,17 @@ class KnowledgeShare:
         arriving = self.folder / _ARRIVING
         try:
             known = _kept(self.folder)[1]
-            fetching = _Fetching(self.server, self.name, self.folder, known)
+            fetching = _Fetching(self.server.store(self.name, head.place), self.name, self.folder, known)
             for path, file in head.files.items():
                 if path != DATABASE_NAME and not self._has(path, file, known):
                     fetching.bring(path, file, arriving / path)
+            database = arriving / DATABASE_NAME
             if not self._has(DATABASE_NAME, head.files[DATABASE_NAME], known):
-                self._fetch_database(head, fetching, arriving / DATABASE_NAME)
+                self._begin_with_own_database(database)
+                fetching.mend(head.files[DATABASE_NAME], database)
+            fetching.fetch()
+            if database.is_file() and _seal(database) != head.generation:
+                raise IndexDamaged(reason=f"{self.name}: the server's database is not of generation {head.generation}")
             listed = len(files_json(head.files))
             self.transfer = Transfer(fetching.pieces, fetching.fetched_bytes + listed, fetching.kept_bytes)
             self._place_content(head, arriving)
@@ -299,14 +328,11 @@ class KnowledgeShare:
             return known.get(path) == file
         return size == file.size and (known.get(path) == file or path.startswith("figures/"))
 
-    def _fetch_database(self, head: Head, fetching: "_Fetching", target: Path) -> None:
+    def _begin_with_own_database(self, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if (self.folder / DATABASE_NAME).is_file():
             with suppress(sqlite3.DatabaseError):  # a damaged one: every piece is fetched
                 _copy_database(self.folder / DATABASE_NAME, target)
-        fetching.mend(head.files[DATABASE_NAME], target)
-        if _seal(target) != head.generation:
-            raise IndexDamaged(reason=f"{self.name}: the server's database is not of generation {head.generation}")
 
     def _place_content(self, head: Head, arriving: Path) -> None:
         """Let pictures and index files have their names; nobody looks at them before the pointer moves."""
@@ -357,14 +383,14 @@ def catch_up(settings: Settings) -> KnowledgeError | None:
 
 
 class _PieceMissingError(Exception):
-    """A piece is not on the server, or not what its name says."""
+    """A piece is not where the head says, or not what its name says."""
 
 
 class _Fetching:
-    """Writes files of a revision, from pieces of files that are here and from those of the server."""
+    """Writes files of a revision, from pieces of files that are here and, all at the end, from those of a store."""
 
-    def __init__(self, server: SharedKnowledge, name: str, folder: Path, known: Files) -> None:
-        self._server = server
+    def __init__(self, store: PieceStore, name: str, folder: Path, known: Files) -> None:
+        self._store = store
         self._name = name
         self._folder = folder
         self._here = {
@@ -374,10 +400,12 @@ class _Fetching:
             for number, digest in enumerate(file.pieces)
         }
         self._whole = {file.pieces: folder / path for path, file in known.items() if path.startswith("generations/")}
+        self._begun: list[Path] = []
+        self._lacking: dict[str, list[_Gap]] = {}
         self.pieces = self.fetched_bytes = self.kept_bytes = 0
 
     def bring(self, path: str, file: SharedFile, target: Path) -> None:
-        """Write a file; one of an earlier generation that is the same gets a second name."""
+        """Begin a file; one of an earlier generation that is the same gets a second name."""
         target.parent.mkdir(parents=True, exist_ok=True)
         same = self._whole.get(file.pieces) if path.startswith("generations/") else None
         if same is not None and same.is_file() and same.stat().st_size == file.size:
@@ -388,21 +416,41 @@ class _Fetching:
         self.mend(file, target)
 
     def mend(self, file: SharedFile, target: Path) -> None:
-        """Let a file, which may hold some of it already, hold all of it."""
+        """Begin with a file that may hold some of its content already; ``fetch`` brings what it lacks then."""
+        lacking_bytes = 0
         with target.open("r+b" if target.exists() else "w+b") as opened:
-            lacking: dict[str, list[int]] = {}
             for number, digest in enumerate(file.pieces):
                 opened.seek(number * file.piece_bytes)
                 if sha256(opened.read(_length(file, number))).hexdigest() != digest and not self._from_here(
                     opened, file, number
                 ):
-                    lacking.setdefault(digest, []).append(number)
-            self._fetch(opened, file, lacking)
+                    gap = _Gap(target, number * file.piece_bytes, _length(file, number))
+                    self._lacking.setdefault(digest, []).append(gap)
+                    lacking_bytes += gap.size
             opened.truncate(file.size)
-            if target.name != DATABASE_NAME:  # which is written once more
-                opened.flush()
-                os.fsync(opened.fileno())
-        self.kept_bytes += file.size - sum(_length(file, number) for places in lacking.values() for number in places)
+        self._begun.append(target)
+        self.kept_bytes += file.size - lacking_bytes
+
+    def fetch(self) -> None:
+        """Bring what the files lack, some megabytes at a time; then they are on the disk.
+
+        Raises ``_PieceMissingError``.
+        """
+        for batch in _batches_of(self._lacking, self._store.batch_bytes):
+            found = self._store.take(self._name, batch)
+            for digest in batch:
+                if digest not in found:
+                    raise _PieceMissingError(f"{digest[:12]}…")
+                self.pieces += 1
+                self.fetched_bytes += len(found[digest])
+                for gap in self._lacking[digest]:
+                    with gap.path.open("r+b") as opened:
+                        opened.seek(gap.offset)
+                        opened.write(found[digest][: gap.size])
+        for path in self._begun:
+            if path.name != DATABASE_NAME:  # which is written once more
+                with path.open("r+b") as opened:
+                    os.fsync(opened.fileno())
 
     def _from_here(self, opened: BinaryIO, file: SharedFile, number: int) -> bool:
         place = self._here.get(file.pieces[number])
@@ -421,19 +469,28 @@ class _Fetching:
         opened.write(content)
         return True
 
-    def _fetch(self, opened: BinaryIO, file: SharedFile, lacking: dict[str, list[int]]) -> None:
-        digests, at_once = list(lacking), max(1, _BATCH_BYTES // file.piece_bytes)
-        for begin in range(0, len(digests), at_once):
-            batch = digests[begin : begin + at_once]
-            found = self._server.take(self._name, batch)
-            for digest in batch:
-                if digest not in found:
-                    raise _PieceMissingError(f"{digest[:12]}…")
-                self.pieces += 1
-                self.fetched_bytes += len(found[digest])
-                for number in lacking[digest]:
-                    opened.seek(number * file.piece_bytes)
-                    opened.write(found[digest])
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Bytes of a file that are still to be fetched."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+def _batches_of(lacking: Mapping[str, Sequence[_Gap]], batch_bytes: int) -> Iterator[list[str]]:
+    """Yield the names of pieces, as many at a time as hold so many bytes, at least one."""
+    batch: list[str] = []
+    size = 0
+    for digest, gaps in lacking.items():
+        if batch and size + gaps[0].size > batch_bytes:
+            yield batch
+            batch, size = [], 0
+        batch.append(digest)
+        size += gaps[0].size
+    if batch:
+        yield batch
 
 
 def publisher() -> str:
@@ -446,12 +503,12 @@ def publisher() -> str:
 
 
 def _persistently(work: Callable[[], Result]) -> Result:
-    """Do what may be done twice, again while the server does not answer: it may be restarting."""
+    """Do what may be done twice, again while the server or the bucket does not answer: it may be restarting."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             return work()
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, BucketUnavailable):
             if time.monotonic() >= ends:
                 raise
             time.sleep(_AGAIN_SECONDS)
@@ -530,9 +587,10 @@ def _cut(path: Path, piece_bytes: int) -> SharedFile:
         return SharedFile(file.tell(), piece_bytes, tuple(names))
 
 
-def _batches(sources: dict[str, Path], files: Files, lacking: set[str]) -> Iterator[Sequence[bytes]]:
-    """Yield the pieces that the server lacks, each once, some megabytes at a time."""
+def _batches(sources: dict[str, Path], files: Files, lacking: set[str], batch_bytes: int) -> Iterator[Sequence[bytes]]:
+    """Yield the pieces that are lacking, each once, about ``batch_bytes`` at a time."""
     batch: list[bytes] = []
+    size = 0
     seen: set[str] = set()
     for path, file in files.items():
         if lacking.isdisjoint(file.pieces):
@@ -544,9 +602,10 @@ def _batches(sources: dict[str, Path], files: Files, lacking: set[str]) -> Itera
                 seen.add(digest)
                 opened.seek(number * file.piece_bytes)
                 batch.append(opened.read(file.piece_bytes))
-                if sum(map(len, batch)) >= _BATCH_BYTES:
+                size += len(batch[-1])
+                if size >= batch_bytes:
                     yield batch
-                    batch = []
+                    batch, size = [], 0
     if batch:
         yield batch
 

@@ -1,6 +1,7 @@
 """Run by ``test_shared_ingest.py``: an ingest of a shared knowledge base that kills itself, as ``killed_ingest`` does.
 
-``python -m tests.ingest.killed_publication MANUAL DATA_DIR POINT CALL``: at that call of a point it is over.
+``python -m tests.ingest.killed_publication MANUAL DATA_DIR POINT CALL``: at that call of a point it is over.  Where the
+settings name a bucket, the points are those of a publication that puts its pieces there.
 """
 
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import rag.storage.sharing
 from ingest.pipeline import IngestOptions, ingest
 from rag.settings import Settings
+from rag.storage.bucket import Bucket
+from rag.storage.pieces import BucketPieces, RowPieces
 from rag.storage.shared_pieces import SharedKnowledge
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.writer import KnowledgeWriter
@@ -19,19 +22,26 @@ POINTS = {
     "locked": (KnowledgeShare, "_take_over"),
     "copied": (KnowledgeWriter, "publish"),
     "sealed": (rag.storage.sharing, "_cut"),
-    "putting": (SharedKnowledge, "put"),
+    "putting": (RowPieces, "put"),
     "moving": (SharedKnowledge, "move"),
     "moved": (SharedKnowledge, "collect"),
     "collected": (KnowledgeShare, "_settle_on"),
     "placed": (rag.storage.sharing, "write_whole"),
     "noted": (KnowledgeWriter, "delete_older"),
 }
+POINTS_WITH_A_BUCKET = POINTS | {
+    "putting": (BucketPieces, "put"),
+    "sending": (Bucket, "put"),  # rows say what is coming
+    "sent": (Bucket, "_named"),  # so many objects are there, of which no row says so yet
+    "deleting": (Bucket, "delete"),  # rows say what is doomed
+}
 
 
 def main(manual: Path, data_dir: Path, point: str, call: int) -> None:
     """Ingest until the point is reached; it must be."""
-    replace(*POINTS[point], at=call)
-    ingest([manual], Settings(data_dir=data_dir, chunk_tokens=32), HashEmbedder(), IngestOptions(prune=True))
+    settings = Settings(data_dir=data_dir, chunk_tokens=32)
+    replace(*(POINTS_WITH_A_BUCKET if settings.blob_url else POINTS)[point], at=call)
+    ingest([manual], settings, HashEmbedder(), IngestOptions(prune=True))
     sys.exit("the point was not reached")
 
 

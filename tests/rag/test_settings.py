@@ -96,6 +96,21 @@ def test_another_data_folder_shares_nothing(tmp_path: Path) -> None:
     assert desk.changed(data_dir=tmp_path / "runs").knowledge_database is None
 
 
+def test_a_bucket_is_named_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in (
+        "s3://KEY:s3cret@pieces/desk",
+        "s3://pieces?endpoint=http://KEY:s3cret@minio",
+        "s3://pieces?key=s3cret",
+    ):
+        monkeypatch.setenv("ANSWERDESK_BLOB_URL", url)
+        with pytest.raises(SettingsError, match="ANSWERDESK_BLOB_URL") as told:
+            load_settings()
+        assert "s3cret" not in str(told.value)
+    url = "s3://pieces/desk?endpoint=https://minio.example:9000"
+    settings = Settings(database_url="postgresql://desk@db.example/desk", blob_url=url)
+    assert settings.knowledge_database is not None and settings.knowledge_database.blob_url == url
+
+
 def test_passwords_are_the_lines_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "passwords").write_text("sesame\n\n口令 1\n", "utf-8")
     assert Settings().document_passwords() == ()

@@ -1,4 +1,7 @@
-"""Two machines that share a knowledge base over a real PostgreSQL server, for tests of what each sees of the other."""
+"""Two machines that share a knowledge base over a real PostgreSQL server, for tests of what each sees of the other.
+
+Its pieces lie in rows of the server, or in a bucket of the mock of S3.
+"""
 
 import atexit
 import os
@@ -21,6 +24,7 @@ from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
 from tests.support.postgres_server import PostgresServer
+from tests.support.s3_server import S3Room
 
 
 @cache
@@ -52,6 +56,7 @@ class Machine:
             "PYTHONPATH": os.pathsep.join(sys.path),
             "ANSWERDESK_DATA_DIR": str(self.settings.data_dir),
             "ANSWERDESK_DATABASE_URL": self.settings.database_url,
+            "ANSWERDESK_BLOB_URL": self.settings.blob_url,
         }
 
     @property
@@ -78,6 +83,7 @@ class Site:
     there: Machine
     manual: Path
     url: str
+    room: S3Room | None = None
 
     def write(self, name: str, text: str) -> None:
         (self.manual / name).write_text(text)
@@ -87,16 +93,39 @@ class Site:
             cursor = server.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def pieces(self) -> list[bytes]:
+        """Return the contents of all pieces where they lie."""
+        if self.room is not None:
+            return list(self.room.objects().values())
+        return [content for (content,) in self.ask("SELECT content FROM shared_piece") if isinstance(content, bytes)]
+
+    def break_pieces(self) -> None:
+        """Let every piece have a content that is not its own."""
+        if self.room is not None:
+            self.room.change(lambda _: b"broken")
+        self.ask("UPDATE shared_piece SET content = 'broken'")
+
+    def lose_pieces(self) -> None:
+        """Delete every piece where it lies, as an administrator might."""
+        if self.room is not None:
+            self.room.change(lambda _: None)
+        self.ask("DELETE FROM shared_piece")
+
 
 @contextmanager
-def open_site(server: PostgresServer, folder: Path) -> Iterator[Site]:
-    """Give two machines with a room of their own on the server, and a manual of two documents."""
+def open_site(server: PostgresServer, folder: Path, room: S3Room | None = None) -> Iterator[Site]:
+    """Give two machines with a room of their own on the server, and a manual of two documents.
+
+    With the ``room`` of a bucket the pieces lie there.
+    """
     url, manual = server.make_room(), folder / "manual"
     manual.mkdir()
+    blob_url = room.url if room is not None else ""
     here, there = (
-        Machine(Settings(data_dir=folder / name, database_url=url, chunk_tokens=32)) for name in ("here", "there")
+        Machine(Settings(data_dir=folder / name, database_url=url, blob_url=blob_url, chunk_tokens=32))
+        for name in ("here", "there")
     )
-    site = Site(here, there, manual, url)
+    site = Site(here, there, manual, url, room)
     site.write("deadline.md", "# Deadline\n\nReturn it within 7 days.")
     site.write("gifts.md", "# Gifts\n\nWe wrap gifts.")
     yield site

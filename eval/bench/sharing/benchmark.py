@@ -1,4 +1,7 @@
-"""Publishes a knowledge base again and again with one document changed, and looks when another desk serves it."""
+"""Publishes a knowledge base again and again with one document changed, and looks when another desk serves it.
+
+Where the settings name a bucket, all of it is done twice: with the pieces in rows of the server, and in the bucket.
+"""
 
 import json
 import os
@@ -11,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +39,7 @@ _SAMPLE = Path(__file__).resolve().parents[3] / "data" / "knowledge"
 
 @dataclass(frozen=True, slots=True)
 class SharingFigures:
-    """What one knowledge base took.
+    """What one knowledge base took, with its pieces in one ``place``: the server's ``rows``, or a ``bucket``.
 
     ``first_bytes`` travel once, to a desk with an empty folder; ``change_bytes`` for each change of one document (the
     median), of all that the revision has.  Seconds are from the server's commit until the other desk serves it, median
@@ -43,6 +47,7 @@ class SharingFigures:
     """
 
     knowledge_base: str
+    place: str
     passages: int
     first_bytes: int
     change_bytes: int
@@ -61,27 +66,32 @@ def measure_sharing(
 ) -> list[SharingFigures]:
     """Measure the sample, and a generated knowledge base of so many ``passages``, with so many ``changes`` each.
 
-    Folders are made below the data folder and deleted, as is what the server had of it.  Raises ``DatabaseNotEmpty``
-    where the server has knowledge bases already, whose desks would be told of these.
+    Folders are made below the data folder and deleted, as is what the server and the bucket had of it.  Raises
+    ``DatabaseNotEmpty`` where the server has knowledge bases already, whose desks would be told of these.
     """
     with closing(SharedKnowledge(place)) as server:
         if server.tokens():
             raise DatabaseNotEmpty(place="the server's database")
     figures = []
-    for name in ("sample", "generated"):
+    for name, blob_url in product(("sample", "generated"), blob_urls(settings)):
         with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix="sharing-") as folder:
             manual = Path(folder) / "manual"
             if name == "sample":
                 shutil.copytree(_SAMPLE, manual)
             else:
                 _write_manual(manual, passages)
-            site = _Site(settings, Path(folder), manual, place)
+            site = _Site(settings, Path(folder), manual, replace(place, blob_url=blob_url))
             try:
                 figures.append(site.measure(name, changes, told))
             finally:
-                with closing(SharedKnowledge(place)) as server:
+                with closing(SharedKnowledge(site.place)) as server:
                     server.delete(_NAME)
     return figures
+
+
+def blob_urls(settings: Settings) -> tuple[str, ...]:
+    """Return the places that are measured: empty, the server's rows, and the bucket that the settings name."""
+    return tuple(dict.fromkeys(("", settings.blob_url)))
 
 
 def _write_manual(folder: Path, passages: int) -> None:
@@ -102,18 +112,18 @@ class _Site:
     """A machine that publishes, here, and a desk that follows, in a process of its own."""
 
     def __init__(self, settings: Settings, folder: Path, manual: Path, place: ServerDatabase) -> None:
-        here = {"data_dir": folder / "here", "database_url": place.url, "knowledge_base": _NAME}
-        self._settings = settings.changed(**here)
+        shared = {"database_url": place.url, "blob_url": place.blob_url, "knowledge_base": _NAME}
+        self._settings = settings.changed(data_dir=folder / "here", **shared)
         self._there = folder / "there"
         self._manual = manual
-        self._place = place
+        self.place = place
 
     def measure(self, name: str, changes: int, told: Callable[[], object]) -> SharingFigures:
         summary = self._ingest()
         told()
         seconds, fetched, published = [], [], []
         draw = random.Random(1)
-        with _following(self._settings, self._there) as served, _commits(self._place) as committed:
+        with _following(self._settings, self._there) as served, _commits(self.place) as committed:
             first = served()
             files = sorted(self._manual.rglob("*.md"))
             for number in range(changes):
@@ -127,8 +137,9 @@ class _Site:
                 told()
             rollback(self._settings.knowledge_dir, share=KnowledgeShare.of(self._settings))
             back = float(served()["at"]) - committed()
+        place = "bucket" if self.place.blob_url else "rows"
         return SharingFigures(
-            name, summary, int(first["fetched"]), int(np.median(fetched)), round(float(np.median(seconds)), 3),
+            name, place, summary, int(first["fetched"]), int(np.median(fetched)), round(float(np.median(seconds)), 3),
             round(max(seconds), 3), round(back, 3), round(float(np.median(published)), 2),
         )  # fmt: skip
 
@@ -144,6 +155,7 @@ def _following(settings: Settings, data_dir: Path) -> Iterator[Callable[[], dict
         "PYTHONPATH": os.pathsep.join(sys.path),
         "ANSWERDESK_DATA_DIR": str(data_dir),
         "ANSWERDESK_DATABASE_URL": settings.database_url,
+        "ANSWERDESK_BLOB_URL": settings.blob_url,
         "ANSWERDESK_KNOWLEDGE_BASE": settings.knowledge_base,
     }
     desk = subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.bench.sharing.benchmark import SERVED_WITHIN_SECONDS, SharingFigures, measure_sharing
+from eval.bench.sharing.benchmark import SERVED_WITHIN_SECONDS, SharingFigures, blob_urls, measure_sharing
 from eval.commands.progress_bar import question_bar
 from eval.commands.question_options import INTERRUPTED, print_line, write_json
 from rag.errors import AnswerdeskError, SettingsError
@@ -21,11 +21,13 @@ _EXAMPLES = """\
 examples:
   ANSWERDESK_DATABASE_URL=postgresql://desk:...@localhost/empty python -m eval sharing
   python -m eval sharing --passages 2000 --changes 5 --json figures.json
+  ANSWERDESK_BLOB_URL=s3://pieces/desk python -m eval sharing    # the server's rows, and the bucket beside them
 
 The server's database must hold no knowledge bases; the benchmark deletes its own. Vectors are drawn by chance: no model
 is needed. Folders lie in the data folder for as long as it runs.
 
-exit codes: 0 measured, 2 usage or no server named, 3 the server is away or holds knowledge bases, 130 interrupted"""
+exit codes: 0 measured, 2 usage or no server named, 3 the server or the bucket is away, or the server holds knowledge
+bases, 130 interrupted"""
 _KNOWLEDGE_BASES = 2
 
 
@@ -43,11 +45,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print(figures: Sequence[SharingFigures], console: Console, language: Language) -> None:
-    keys = ("knowledge_base", "passages", "first", "change", "seconds", "rollback", "ingest")
+    keys = ("knowledge_base", "place", "passages", "first", "change", "seconds", "rollback", "ingest")
     table = Table(*(translate(f"bench_sharing.{key}", language) for key in keys))
     for row in figures:
         table.add_row(
             row.knowledge_base,
+            translate(f"bench_sharing.{row.place}", language),
             f"{row.passages:,}",
             f"{row.first_bytes / 1e6:.1f}",
             f"{row.change_bytes / 1e6:.2f}",
@@ -74,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         load = round(os.getloadavg()[0], 2)
         with question_bar(console, disable=not console.is_terminal) as bar:
-            steps = _KNOWLEDGE_BASES * (arguments.changes + 1)
+            steps = _KNOWLEDGE_BASES * len(blob_urls(settings)) * (arguments.changes + 1)
             task = bar.add_task(translate("bench_sharing.publishing", language), total=steps)
             figures = measure_sharing(settings, place, arguments.passages, arguments.changes, lambda: bar.advance(task))
         _print(figures, console, language)

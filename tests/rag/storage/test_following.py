@@ -16,7 +16,7 @@ from ingest.lock import publication, writer_lock
 from rag.errors import AccessDenied, DatabaseUnavailable, IndexDamaged
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.following import KnowledgeFollower
-from rag.storage.shared_pieces import SharedKnowledge
+from rag.storage.pieces import RowPieces
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.writer import KnowledgeWriter
 from tests.conftest import free_port
@@ -192,17 +192,17 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
 
 def test_the_server_restarts_under_an_ingest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = PostgresServer(free_port(), fsync=True)
-    put = SharedKnowledge.put
+    put = RowPieces.put
     restarts: list[threading.Timer] = []
 
-    def put_while_it_restarts(shared: SharedKnowledge, name: str, pieces: Sequence[bytes]) -> None:
+    def put_while_it_restarts(store: RowPieces, name: str, pieces: Sequence[bytes]) -> None:
         if not restarts:
             server.stop()
             restarts.append(threading.Timer(1.0, server.start))
             restarts[0].start()
-        put(shared, name, pieces)
+        put(store, name, pieces)
 
-    monkeypatch.setattr(SharedKnowledge, "put", put_while_it_restarts)
+    monkeypatch.setattr(RowPieces, "put", put_while_it_restarts)
     try:
         server.start()
         with open_site(server, tmp_path) as site:
