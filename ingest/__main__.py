@@ -43,7 +43,7 @@ from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from ingest.summary import IngestSummary, undescribed_sentence
 from ingest.watch import watch
-from rag.errors import AnswerdeskError, KnowledgeError, SettingsError, printable
+from rag.errors import AnswerdeskError, KnowledgeError, SettingsError, WorkerRefused, printable
 from rag.priority import run_as_batch_work
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
@@ -189,6 +189,10 @@ def _settings(options: argparse.Namespace) -> Settings:
     otherwise: dict[str, object] = {"follow_links": True} if options.follow_links else {}
     if options.kb is not None:
         otherwise["knowledge_base"] = options.kb
+    if options.workers:
+        if settings.embedding_database is None:
+            raise SettingsError(reason=f"--workers: {translate('ingest.no_server', terminal_language())}")
+        otherwise["ingest_workers"] = True
     if not otherwise:
         return settings
     try:
@@ -243,6 +247,7 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     if summary.missing:
         keys.append("missing")
     lines = [translate(f"ingest.{key}", language, **figures) for key in keys]
+    lines += _worker_lines(summary, language)
     if summary.gate is not None:
         lines += gate_lines(summary.gate, language)
     lines += summary_line(summary.duplicates, language)
@@ -254,6 +259,20 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
         lines.append(translate("ingest.unsupported", language, kinds=_kinds(summary.unsupported, language)))
         if verbose:
             lines += [f"  {path}" for path in summary.unsupported]
+    return lines
+
+
+def _worker_lines(summary: IngestSummary, language: Language) -> list[str]:
+    """Return how many passages workers embedded, and which were refused."""
+    lines = [
+        translate(
+            "ingest.worker_refused", language, name=name, reason=WorkerRefused(reason=reason).reason_text(language)
+        )
+        for name, reason in summary.refused_workers.items()
+    ]
+    if summary.workers:
+        counts = {"workers": len(summary.workers), "passages": sum(summary.workers.values())}
+        lines.insert(0, translate("ingest.by_workers", language, **counts))
     return lines
 
 

@@ -7,7 +7,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ingest.summary import IngestProgress
+from ingest.summary import IngestProgress, workers_sentence
 from rag.schema import Language
 from rag.translate import translate
 
@@ -56,6 +56,7 @@ class ProgressConsole:
             self._spoke_at = now
         label = translate(f"ingest.{progress.stage}", self._language)
         unit, figures, done, total = self._figures(progress, now)
+        figures += workers_sentence(progress.workers, self._language)
         if self._bar is not None and self._task is not None:
             if unit != self._unit:  # another thing is counted: what was known of the speed is void
                 self._unit = unit

@@ -5,14 +5,14 @@ windows are small, so that the embedder has something to do soon.  Which passage
 alone, never on who was quicker.
 """
 
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Self
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self
 
 from rag.errors import EmbedderMismatch, IndexDamaged
 from rag.protocols import Embedder, PassageVectors
@@ -25,6 +25,7 @@ LARGEST_WINDOW = 2048
 
 _BATCH = 32  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
 _MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
+_MORE_FOR_A_HELPER = 32  # batches: two of its jobs, and as many behind them
 _LONGEST_WAIT_SECONDS = 20.0
 """How long an early end waits for the batches that are being embedded: 2 s on two idle cores, 16 s beside four busy
 processes.  The interpreter aborts where OpenVINO is still at work."""
@@ -51,19 +52,122 @@ def embedder_before(store: KnowledgeStore) -> tuple[str, int] | None:
     return found.embedder_model, found.dimension
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Passages that go through the embedder in one call: their hashes, their texts, and who waits for their vectors."""
+
+    hashes: Sequence[bytes]
+    texts: Sequence[str]
+    vectors: Future[PassageVectors] = field(default_factory=Future)
+
+
+class Backlog:
+    """The batches that nobody has begun.  Threads of this process take the oldest, others the newest."""
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+        self._changed = threading.Condition()
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def put(self, batch: Batch) -> None:
+        """Add a batch."""
+        with self._changed:
+            self._batches.append(batch)
+            self._changed.notify()
+
+    def put_back(self, batches: Iterable[Batch]) -> None:
+        """Add batches that others had taken; they are waited for first."""
+        with self._changed:
+            self._batches.extendleft(reversed(list(batches)))
+            self._changed.notify_all()
+
+    def take(self) -> Batch | None:
+        """Wait for the oldest batch and take it; None once it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._batches or self._is_closed)
+            return None if self._is_closed else self._batches.popleft()
+
+    def take_newest(self, count: int) -> list[Batch]:
+        """Take up to so many of the newest batches, in their order."""
+        with self._changed:
+            taken = [self._batches.pop() for _ in range(min(count, len(self._batches)))]
+        return taken[::-1]
+
+    def close(self) -> None:
+        """Give nobody anything more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+
+class Helpers(Protocol):
+    """Who embeds beside the threads of this process."""
+
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+
+    @property
+    def passages(self) -> Mapping[str, int]:
+        """How many passages each of them has embedded, by its name."""
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Why some may help no more: keys of the reasons of ``WorkerRefused``, by their names."""
+
+    def begin(self, backlog: Backlog) -> None:
+        """Help with what is in the backlog, in a thread of its own."""
+
+    def require_sound(self) -> None:
+        """Raise what ended that thread, if anything."""
+
+    def close(self) -> None:
+        """Leave the rest alone."""
+
+
+class NoHelpers:
+    """Nobody."""
+
+    count = 0
+    passages: Mapping[str, int] = MappingProxyType({})
+    refused: Mapping[str, str] = MappingProxyType({})
+
+    def begin(self, backlog: Backlog) -> None:
+        """Leave all of it to the threads of this process."""
+
+    def require_sound(self) -> None:
+        """Nothing can go wrong."""
+
+    def close(self) -> None:
+        """Nothing is to be left."""
+
+
 class PassageEmbedding:
     """Embeds what it is offered and keeps it in the table; a context manager, because it owns ``threads`` threads.
 
     Passages of the same text are embedded once.  All writing is done in the caller's thread, by ``collect``, and by
     ``offer`` and ``finish``, which call it.  With ``anew`` vectors of former runs count for nothing and are
-    replaced.
+    replaced.  ``helpers`` are closed with it.
     """
 
-    def __init__(self, table: EmbeddingTable, embedder: Embedder, *, anew: bool = False, threads: int = 1) -> None:
+    def __init__(
+        self,
+        table: EmbeddingTable,
+        embedder: Embedder,
+        *,
+        anew: bool = False,
+        threads: int = 1,
+        helpers: Helpers | None = None,
+    ) -> None:
         self._table = table
         self._embedder = embedder
         self._anew = anew
-        self._given: queue.SimpleQueue[tuple[Future[PassageVectors], list[str]] | None] = queue.SimpleQueue()
+        self._backlog = Backlog()
+        self.helpers: Helpers = helpers or NoHelpers()
+        self.helpers.begin(self._backlog)
         self._threads = [
             threading.Thread(target=self._embed_given, name="embedding", daemon=True) for _ in range(threads)
         ]
@@ -71,7 +175,7 @@ class PassageEmbedding:
             thread.start()
         self._window = FIRST_WINDOW
         self._waiting: dict[bytes, str] = {}
-        self._batches: deque[tuple[Sequence[bytes], Future[PassageVectors]]] = deque()
+        self._batches: deque[Batch] = deque()
         self._offered: set[bytes] = set()  # and not yet in the table; all of this run's with anew
         self.found = 0
         """How many distinct passages without a vector were offered."""
@@ -82,10 +186,10 @@ class PassageEmbedding:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for _, vectors in self._batches:
-            vectors.cancel()
-        for _ in self._threads:
-            self._given.put(None)
+        for batch in self._batches:
+            batch.vectors.cancel()
+        self._backlog.close()
+        self.helpers.close()
         latest = time.monotonic() + _LONGEST_WAIT_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, latest - time.monotonic()))
@@ -106,13 +210,13 @@ class PassageEmbedding:
 
     def make_room(self) -> Iterator[int]:
         """Wait while the embedder is far behind; yield ``done`` after each batch."""
-        while len(self._batches) > _MOST_BATCHES_WAITING:
+        while len(self._batches) > _MOST_BATCHES_WAITING + _MORE_FOR_A_HELPER * self.helpers.count:
             self._write_next()
             yield self.done
 
     def collect(self) -> Iterator[int]:
         """Write what has been embedded meanwhile; yield ``done`` after each batch."""
-        while self._batches and self._batches[0][1].done():
+        while self._batches and self._batches[0].vectors.done():
             self._write_next()
             yield self.done
 
@@ -147,27 +251,26 @@ class PassageEmbedding:
         ordered = sorted(texts, key=lambda digest: len(texts[digest].encode()), reverse=True)
         for begin in range(0, len(ordered), _BATCH):
             hashes = ordered[begin : begin + _BATCH]
-            batch = [texts[digest] for digest in hashes]
-            vectors: Future[PassageVectors] = Future()
-            self._batches.append((hashes, vectors))
-            self._given.put((vectors, batch))
+            batch = Batch(hashes, [texts[digest] for digest in hashes])
+            self._batches.append(batch)
+            self._backlog.put(batch)
         self._waiting = {}
         self._window = min(2 * self._window, LARGEST_WINDOW)
 
     def _embed_given(self) -> None:
         """Run in an embedding thread: whatever happens here is handed to the thread that waits."""
-        while (given := self._given.get()) is not None:
-            vectors, batch = given
-            if not vectors.set_running_or_notify_cancel():
+        while (batch := self._backlog.take()) is not None:
+            if not batch.vectors.set_running_or_notify_cancel():
                 continue
             try:
-                vectors.set_result(self._embedder.embed_passages(batch))
+                batch.vectors.set_result(self._embedder.embed_passages(batch.texts))
             except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-                vectors.set_exception(error)
+                batch.vectors.set_exception(error)
 
     def _write_next(self) -> None:
-        hashes, vectors = self._batches.popleft()
-        self._table.add(hashes, vectors.result(), replace=self._anew)
-        self.done += len(hashes)
+        batch = self._batches.popleft()
+        self.helpers.require_sound()
+        self._table.add(batch.hashes, batch.vectors.result(), replace=self._anew)
+        self.done += len(batch.hashes)
         if not self._anew:
-            self._offered.difference_update(hashes)
+            self._offered.difference_update(batch.hashes)

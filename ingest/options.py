@@ -12,6 +12,7 @@ _HELP = """examples:
   python -m ingest --rebuild                 cut, embed and index everything anew, from what the database holds
   python -m ingest --rebuild data/knowledge  the same, reading these files again; mends a damaged database
   python -m ingest manuals --diff            what the next ingest would change
+  python -m ingest manuals --workers         let workers of other machines embed, too: python -m ingest.worker --help
   python -m ingest manuals --watch           keep up with a folder until Ctrl-C
   python -m ingest --loader langchain_community.document_loaders:CSVLoader --loader-args '{"file_path": "faq.csv"}'
                                              what any LangChain document loader loads; --collection names it
@@ -58,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="read links that lead out of the folders, too  同时读取指向文件夹之外的链接",
     )
+    options.add_argument(
+        "--workers",
+        action="store_true",
+        help="share the embedding out to workers on any machine, over ANSWERDESK_DATABASE_URL  由其他机器协助",
+    )
     options.add_argument("--kb", metavar="NAME", help="which knowledge base (default: default)  知识库名称")
     options.add_argument(
         "--loader",
@@ -100,6 +106,8 @@ def parser() -> argparse.ArgumentParser:
 
 def contradiction(options: argparse.Namespace) -> str:
     """Return why options cannot be given together, in both languages; empty where they can."""
+    if options.workers and (options.diff or (asks(options) and not options.repair)):
+        return "--workers helps where passages are embedded  --workers 仅用于需要向量化的操作"
     if options.loader is None:
         if options.loader_args is not None or options.collection is not None:
             return "--loader-args and --collection need --loader  --loader-args 和 --collection 须与 --loader 一起使用"

@@ -16,7 +16,8 @@ from pathlib import Path
 from ingest.chunking import chunk_document, chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.duplicates import sketch_new
-from ingest.embedding import FIRST_WINDOW, PassageEmbedding, embedder_before, require_same_embedder
+from ingest.embedding import FIRST_WINDOW, Helpers, PassageEmbedding, embedder_before, require_same_embedder
+from ingest.embedding_share import EmbeddingShare, space_of
 from ingest.figure_descriptions import FigureDescribing
 from ingest.gate import Gate
 from ingest.identity import (
@@ -46,6 +47,7 @@ from rag.settings import Settings
 from rag.storage.access import UNSETTLED, keep_access, kept_access
 from rag.storage.connection import Database, storage_errors
 from rag.storage.contact_details import ContactDetailTable, keep_confirmed, kept_confirmed
+from rag.storage.embedding_jobs import EmbeddingJobs
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
@@ -176,10 +178,19 @@ def _open_run(
             # vectors of an embedder that never served are those of a rebuild that was killed: they are new enough
             anew = options.rebuild and not options.keep_vectors and not is_first_time
             cores = settings.embedder_threads or usable_cores()
-            with PassageEmbedding(table, embedder, anew=anew, threads=cores) as embedding:
+            helpers = _helpers(settings, embedder, cores)
+            with PassageEmbedding(table, embedder, anew=anew, threads=cores, helpers=helpers) as embedding:
                 run = _Run(writer, embedder, embedding, settings, options, progress or (lambda _: None))
                 run.share = share  # the one that holds the lock
                 yield run
+
+
+def _helpers(settings: Settings, embedder: Embedder, threads: int) -> Helpers | None:
+    """Return who embeds beside this process; None where the settings want nobody, or no server is shared."""
+    place = settings.embedding_database
+    if place is None or not settings.ingest_workers:
+        return None
+    return EmbeddingShare(EmbeddingJobs(place, space_of(embedder)), embedder.dimension, threads)
 
 
 class _Run:
@@ -404,6 +415,8 @@ class _Run:
             embedded=embedded,
             seconds=time.monotonic() - started_at,
             undescribed=NONE_UNDESCRIBED if self._describing is None else self._describing.undescribed,
+            workers=self._embedding.helpers.passages,
+            refused_workers=self._embedding.helpers.refused,
         )
 
     def _embed_and_publish(self) -> Publication:
@@ -427,7 +440,8 @@ class _Run:
 
     def _report(self, stage: Stage, failure: DocumentUnreadable | None = None) -> None:
         counts = self._files_done, self._files_total, self._embedding.done, self._embedding.found
-        self._progress(IngestProgress(stage, *counts, failure, self._pictures_done, self._pictures_total))
+        pictures = self._pictures_done, self._pictures_total
+        self._progress(IngestProgress(stage, *counts, failure, *pictures, self._embedding.helpers.count))
 
     def _keep_arrived_vectors(self, stage: Stage = "reading") -> None:
         for _ in self._embedding.collect():

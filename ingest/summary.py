@@ -30,7 +30,8 @@ class IngestProgress:
     """How far it has come.  Passages are those without a vector: embedded, and found so far; ``failure`` is news.
 
     In the stage ``reading`` both files and passages are under way; in ``embedding`` all files are read, and
-    ``passages_total`` is all there is to do.  In between, in ``describing``, a model is shown pictures.
+    ``passages_total`` is all there is to do.  In between, in ``describing``, a model is shown pictures.  ``workers``
+    are processes that embed beside this one.
     """
 
     stage: Stage
@@ -41,6 +42,7 @@ class IngestProgress:
     failure: Unreadable | None = None
     pictures_done: int = 0
     pictures_total: int = 0
+    workers: int = 0
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -64,6 +66,11 @@ class Undescribed:
 
 
 NONE_UNDESCRIBED = Undescribed()
+
+
+def workers_sentence(workers: int, language: Language) -> str:
+    """Return how many workers help, to be said after a progress; empty where none does."""
+    return translate("ingest.workers_help", language, workers=workers) if workers else ""
 
 
 def undescribed_sentence(found: Undescribed, language: Language) -> str:
@@ -105,8 +112,10 @@ class IngestSummary(Publication):
     ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
     ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``
     documents are known and were not found; they are retired only when that is asked for.  ``embedded`` counts the
-    passages that went through the embedder.  ``undescribed`` are pictures of documents that were read.  Left out are
-    ``unsupported`` files, for their kind, and ``links_out``, which lead out of the folders.
+    passages that went through the embedder; of these ``workers`` did so many each, by their names, and
+    ``refused_workers`` gives the reasons, keys of those of ``WorkerRefused``, why some did no more.  ``undescribed``
+    are pictures of documents that were read.  Left out are ``unsupported`` files, for their kind, and ``links_out``,
+    which lead out of the folders.
     """
 
     added: int
@@ -121,6 +130,8 @@ class IngestSummary(Publication):
     undescribed: Undescribed = NONE_UNDESCRIBED
     unsupported: tuple[Path, ...] = ()
     links_out: tuple[Path, ...] = ()
+    workers: Mapping[str, int] = field(default_factory=dict)
+    refused_workers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chunks_per_second(self) -> float:

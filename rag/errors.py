@@ -45,6 +45,7 @@
     │   ├── CuratedUnusable
     │   ├── IngestRunning
     │   ├── IngestStopped
+    │   ├── WorkerRefused
     │   ├── UploadUnusable
     │   ├── UploadsUsedUp
     │   ├── OwnFilesWaiting
@@ -510,6 +511,17 @@ class IngestRunning(KnowledgeError):
 
 class IngestStopped(KnowledgeError):
     """Somebody stopped an ingest, or its process was ended."""
+
+
+class WorkerRefused(KnowledgeError):
+    """A worker may not embed; ``reason`` is a key of its reasons in the catalogue.
+
+    It has ``found`` (its vector space, or its version), and an ingest wants ``expected``.
+    """
+
+    def __init__(self, *, reason: str, found: str = "", expected: str = "") -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason, found=found, expected=expected)
 
 
 class UploadUnusable(KnowledgeError):

@@ -48,7 +48,7 @@ class ServerDatabase:
     ``name`` tells them apart; ``url`` may hold a password, and is never printed.
     """
 
-    name: Literal["people", "turns", "requests", "queue", "knowledge", "answers", "questions"]
+    name: Literal["people", "turns", "requests", "queue", "knowledge", "answers", "questions", "embedding"]
     url: str = field(repr=False)
     blob_url: str = ""
     """The bucket in which its large contents lie instead; only ``knowledge`` has one."""
@@ -234,6 +234,9 @@ class Settings(BaseSettings):
     readers_memory_megabytes: int = Field(
         default=0, ge=0, description="the same of all reading processes together; 0: two thirds of the memory"
     )
+    ingest_workers: bool = Field(
+        default=False, description="share the embedding of passages out to workers (docs/scale.md)"
+    )
     follow_links: bool = Field(default=False, description="also read what links below an ingested folder lead out to")
     passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")
 
@@ -344,6 +347,11 @@ class Settings(BaseSettings):
     def questions_database(self) -> ServerDatabase | None:
         """Where desks share their regression questions; None where they stay in the data folder."""
         return ServerDatabase("questions", self.database_url) if self.database_url else None
+
+    @property
+    def embedding_database(self) -> ServerDatabase | None:
+        """Where an ingest shares its passages out to workers; None where there is no server."""
+        return ServerDatabase("embedding", self.database_url) if self.database_url else None
 
     @property
     def knowledge_folder(self) -> Path:

@@ -48,6 +48,13 @@ def _ingest(name: str, argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def _worker(name: str, argv: Sequence[str]) -> int:
+    del name
+    from ingest.worker import main
+
+    return main(argv)
+
+
 def _eval(name: str, argv: Sequence[str]) -> int:
     del name
     from eval.__main__ import main
@@ -112,6 +119,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "ask": _Command(_rag, "answer one question  回答一个问题"),
     "batch": _Command(_rag, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
     "ingest": _Command(_ingest, "read documents into a knowledge base  导入文档"),
+    "worker": _Command(_worker, "embed passages for ingests of other machines  协助其他机器的导入"),
     "desk": _Command(_desk, "open the desk in the browser  打开工作台"),
     "api": _Command(_api, "answer other programs  向其他程序提供 API"),
     "models": _Command(_ollama, "list, download, make, choose models  管理模型"),
@@ -158,7 +166,7 @@ def run() -> None:
     keep_files_private()
     if sys.argv[1:2] == ["eval"]:  # SIGTERM ends it as Ctrl-C does: results so far are kept, its processes end too
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if sys.argv[1:2] == ["ingest"]:
+    if sys.argv[1:2] in (["ingest"], ["worker"]):
         sys.exit(run_as_batch_work(lambda: exit_code_of(main)))
     exit_code = exit_code_of(main)
     if sys.argv[1:2] in (["desk"], ["api"]):

@@ -87,6 +87,7 @@ NEVER_MATTERS = frozenset(
         "ocr_memory_megabytes",
         "readers_memory_megabytes",
         "follow_links",
+        "ingest_workers",
         "passwords_file",
         # its words count, wherever they stand
         "glossary",

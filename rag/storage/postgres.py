@@ -51,6 +51,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "knowledge": ("shared_base", "shared_piece", "shared_object"),
     "answers": ("curated", "curated_source", "curated_event"),
     "questions": ("regression_question",),
+    "embedding": ("embedding_worker", "embedding_job"),
 }
 """The tables of each database; what others refer to comes first."""
 
@@ -228,7 +229,7 @@ class PostgresDatabase(SharedDatabase):
         return 0, int(self.value("SELECT changes FROM database_state WHERE name = ?", (self._name,))), 0
 
     def contents(self, statement: str, values: Values = ()) -> list[Any]:
-        """Return all rows that a statement finds, sent as bytes: a BYTEA takes twice its room as text."""
+        """Do one statement by itself and return all its rows, sent as bytes: a BYTEA takes twice its room as text."""
         self._bring_up_to_date()
         with self._pool.lease() as lease:
             return lease.connection.execute(translated(statement), storable(values), binary=True).fetchall()

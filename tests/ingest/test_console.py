@@ -9,6 +9,7 @@ from ingest import console
 from ingest.console import ProgressConsole
 from ingest.summary import IngestProgress
 from rag.errors import DocumentUnreadable
+from rag.schema import Language
 
 
 class Terminal(io.StringIO):
@@ -76,3 +77,14 @@ def test_while_files_are_read_the_passages_are_counted(monkeypatch: pytest.Monke
         (12.0, IngestProgress("embedding", 40, 40, 600, 750), ("passages", "600/750 passages, 50.0/s", 600, 750)),
     ):
         assert show._figures(progress, now) == figures
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "workers helping: 2"), ("zh", "协助的工作进程：2")])
+def test_how_many_workers_help_is_said(language: Language, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_LINE_EVERY_SECONDS", 0.0)
+    out = io.StringIO()
+    with ProgressConsole(language, out) as show:
+        show(IngestProgress("embedding", passages_done=0, passages_total=9))
+        show(IngestProgress("embedding", passages_done=1, passages_total=9, workers=2))
+    first, second = out.getvalue().splitlines()
+    assert second.endswith(said) and said[:3] not in first

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import ingest.__main__
-from ingest.__main__ import main
+from ingest.__main__ import main, summary_json, summary_lines
 from ingest.lock import writer_lock
+from ingest.summary import IngestSummary
 from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from tests.ingest.conftest import CountingEmbedder, Desk
@@ -264,3 +265,24 @@ def test_whatever_a_file_is_called_one_line_says_it(command: Desk, capsys: pytes
     assert {failure["reason"] for failure in report["failures"]} == {"malformed", "name"}
     assert main(["--list"]) == 0
     assert any("line\\nbreak" in line for line in said(capsys)[0])
+
+
+def test_workers_need_a_server(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(command.manual), "--workers"]) == 2
+    assert "ANSWERDESK_DATABASE_URL" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["--list", "--workers"])
+    assert ended.value.code == 2
+
+
+def test_what_workers_did_is_said() -> None:
+    summary = IngestSummary(
+        generation=1, documents=1, chunks=9, published=True, added=1, changed=0, unchanged=0, retired=0, moved=0,
+        missing=0, failures=(), embedded=9, seconds=1.0, workers={"a:1": 4, "b:2": 3},
+        refused_workers={"c:3": "vectors"},
+    )  # fmt: skip
+    lines = summary_lines(summary, "default", "en")
+    assert "Of these, 7 were embedded by workers (2)." in lines
+    assert any(line.startswith("Worker c:3 was refused: the vectors it returned are broken") for line in lines)
+    told = summary_json(summary, "en")
+    assert (told["workers"], told["refused_workers"]) == ({"a:1": 4, "b:2": 3}, {"c:3": "vectors"})

@@ -22,6 +22,7 @@ DELEGATES = [
     (["migrate"], "rag.__main__", ["migrate"]),
     (["curated", "list"], "rag.__main__", ["curated", "list"]),
     (["ingest", "manuals", "--prune"], "ingest.__main__", ["manuals", "--prune"]),
+    (["worker", "--json"], "ingest.worker", ["--json"]),
     (["eval", "retrieval"], "eval.__main__", ["retrieval"]),
     (["eval"], "eval.__main__", []),
     (["setup", "ollama"], "rag.setup.__main__", ["ollama"]),

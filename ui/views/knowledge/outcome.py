@@ -4,7 +4,7 @@ import streamlit as st
 
 from api.services.jobs import Job
 from api.services.knowledge import Checked, KnowledgeService
-from ingest.summary import IngestProgress, IngestSummary, undescribed_sentence
+from ingest.summary import IngestProgress, IngestSummary, undescribed_sentence, workers_sentence
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
@@ -67,6 +67,7 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
         return None, translate("ui.kb_publishing", language)
     done, total = progress.counts
     words = translate(f"ui.kb_{progress.stage}", language, done=done, total=total)
+    words += workers_sentence(progress.workers, language)
     return (min(1.0, done / total) if total else None), words
 
 

@@ -290,3 +290,6 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     describing = IngestProgress("describing", 4, 4, pictures_done=1, pictures_total=2)
     assert progress_words(describing, "en") == (0.5, translate("ui.kb_describing", "en", done=1, total=2))
     assert progress_words(IngestProgress("publishing"), "en") == (None, translate("ui.kb_publishing", "en"))
+    helped = IngestProgress("embedding", 4, 4, 3, 6, workers=2)
+    assert progress_words(helped, "en")[1].endswith("workers helping: 2")
+    assert progress_words(helped, "zh")[1].endswith("协助的工作进程：2")

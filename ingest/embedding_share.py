@@ -1,0 +1,222 @@
+"""Shares an ingest's passages out to workers of other processes and machines, through the team's own database server.
+
+A job is up to eight batches.  Of what nobody has begun, workers are offered the newest end, and the ingest embeds from
+the oldest on; jobs become smaller towards the end, so that all are done at about the same time.  Each batch is either
+in the backlog or in one job, never in both:
+
+    backlog  ->  job        while there are workers, one job for each beside the one it has
+    job      ->  vectors    delivered, whole and sound
+    job      ->  backlog    no worker has it, or its worker has died, and there is no other or this process has nothing
+                            else to do; it took too long; its vectors were broken; the server lost it, or is away
+
+So nobody waits for a worker that is not there, and without any the ingest goes on by itself.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import rag
+from ingest.embedding import Backlog, Batch
+from rag.errors import DatabaseUnavailable, WorkerRefused
+from rag.protocols import Embedder, PassageVectors
+from rag.storage.embedding_jobs import Delivery, EmbeddingJobs, JobState, VectorSpace, member_name, shown_name, unpacked
+
+BATCHES_A_JOB = 8
+"""256 passages: 130 KB of texts there and 2 MB of vectors and tokens back, each 3 to 6 seconds."""
+
+_LOOK_SECONDS = 0.1
+_WORKERS_SECONDS = 1.0
+"""How often is looked who helps, which asks for a lock of each."""
+_PATIENCE_SECONDS = 30.0
+"""A worker that lives, and has a job for so long while the ingest has nothing to do, hangs or is very slow."""
+_AWAY_SECONDS = 3.0
+"""For so long the server may be away before jobs are taken back: a restart takes less."""
+_END_SECONDS = 10.0
+
+
+def space_of(embedder: Embedder) -> VectorSpace:
+    """Return what an embedder of this program has in common with workers that may help it."""
+    return VectorSpace(embedder.model_id, embedder.dimension, rag.__version__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Batches that are in a job, and since when."""
+
+    batches: Sequence[Batch]
+    since: float
+
+    @property
+    def passages(self) -> int:
+        return sum(len(batch.texts) for batch in self.batches)
+
+
+class EmbeddingShare:
+    """Who helps an ingest, see ``ingest.embedding.Helpers``.  ``threads`` is how many embed in this process.
+
+    Raises ``DatabaseUnavailable`` where the server is away at the beginning; later it is waited for.
+    """
+
+    def __init__(self, jobs: EmbeddingJobs, dimension: int, threads: int) -> None:
+        self._server = jobs
+        self._dimension = dimension
+        self._threads = threads
+        self._run = member_name()
+        self._jobs: dict[bytes, _Job] = {}
+        self._workers: Sequence[str] = ()
+        self._workers_due_at = 0.0
+        self._reached_at = time.monotonic()
+        self._was_away = False
+        self._passages: Counter[str] = Counter()
+        self._refused: dict[str, str] = {}
+        self._failure: BaseException | None = None
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def count(self) -> int:
+        """How many workers help now."""
+        return len(self._workers)
+
+    @property
+    def passages(self) -> Mapping[str, int]:
+        """How many passages each worker has embedded, by what people are told of it."""
+        return dict(self._passages)
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Why workers were refused, by what people are told of them: keys of the reasons of ``WorkerRefused``."""
+        return dict(self._refused)
+
+    def begin(self, backlog: Backlog) -> None:
+        """Help with what is in the backlog, in a thread of its own."""
+        self._server.join(self._run)
+        try:
+            self._server.forget_dead()
+            self._workers = self._server.workers()
+        except BaseException:
+            self._server.leave(self._run)
+            raise
+        self._thread = threading.Thread(target=self._work, args=(backlog,), name="embedding share", daemon=True)
+        self._thread.start()
+
+    def require_sound(self) -> None:
+        """Raise what ended the thread, if anything."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Take back what is not done, and leave nothing on the server."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(_END_SECONDS)
+        with suppress(DatabaseUnavailable):  # whoever comes next deletes it
+            self._server.forget(self._run)
+        self._server.leave(self._run)
+        self._server.close()
+
+    def _work(self, backlog: Backlog) -> None:
+        try:
+            while not self._ended.wait(_LOOK_SECONDS):
+                self._step(backlog)
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            self._failure = error
+            self._workers = ()
+            in_jobs = (batch for job in self._jobs.values() for batch in job.batches)
+            for batch in (*in_jobs, *backlog.take_newest(len(backlog))):
+                if batch.vectors.set_running_or_notify_cancel():
+                    batch.vectors.set_exception(error)
+
+    def _step(self, backlog: Backlog) -> None:
+        try:
+            self._look_for_workers()
+            if self._jobs or self._was_away:
+                self._look_at_jobs(backlog)
+            self._offer(backlog)
+            self._reached_at, self._was_away = time.monotonic(), False
+        except DatabaseUnavailable:
+            self._was_away = True
+            self._server.suspect()
+            if time.monotonic() - self._reached_at > _AWAY_SECONDS:
+                self._workers = ()
+                self._take_back(list(self._jobs), backlog)
+
+    def _look_for_workers(self) -> None:
+        now = time.monotonic()
+        if now >= self._workers_due_at:
+            self._workers = self._server.workers()
+            self._workers_due_at = now + _WORKERS_SECONDS
+
+    def _look_at_jobs(self, backlog: Backlog) -> None:
+        states = {state.digest: state for state in self._server.states(self._run)}
+        for delivery in self._server.collect(self._run, [digest for digest, state in states.items() if state.done]):
+            self._receive(delivery, backlog)
+        self._take_back(self._jobs.keys() - states.keys(), backlog)  # the server has crashed, or took us for dead
+        if unwanted := states.keys() - self._jobs.keys():  # taken back while the server was away
+            self._server.withdraw(self._run, unwanted)
+        overdue = [digest for digest in self._jobs if self._is_overdue(states[digest], is_idle=not len(backlog))]
+        if overdue:
+            self._take_back(self._server.withdraw(self._run, overdue), backlog)
+
+    def _is_overdue(self, state: JobState, *, is_idle: bool) -> bool:
+        if not state.worker:
+            return is_idle or not self._workers
+        return is_idle and time.monotonic() - self._jobs[state.digest].since > _PATIENCE_SECONDS
+
+    def _receive(self, delivery: Delivery, backlog: Backlog) -> None:
+        job = self._jobs.pop(delivery.digest, None)
+        if job is None:  # it was taken back
+            return
+        name = shown_name(delivery.worker)
+        try:
+            if name in self._refused:
+                raise WorkerRefused(reason="vectors")
+            vectors = unpacked(delivery.content, job.passages, self._dimension)
+        except WorkerRefused as refusal:
+            self._refused[name] = str(refusal.details["reason"])
+            backlog.put_back(job.batches)
+            self._server.refuse(delivery.worker, self._refused[name])
+            self._workers_due_at = 0.0
+            return
+        self._passages[name] += job.passages
+        begin = 0
+        for batch in job.batches:
+            end = begin + len(batch.texts)
+            _deliver(batch, PassageVectors(vectors.vectors[begin:end], vectors.tokens[begin:end]))
+            begin = end
+
+    def _take_back(self, digests: Collection[bytes], backlog: Backlog) -> None:
+        for digest in digests:
+            job = self._jobs.pop(digest, None)
+            if job is not None:
+                backlog.put_back(job.batches)
+
+    def _offer(self, backlog: Backlog) -> None:
+        """Let one job wait for each worker beside the one that it has."""
+        while len(self._jobs) < 2 * len(self._workers):
+            size = self._size(len(backlog))
+            batches = backlog.take_newest(size) if size else []
+            if not batches:
+                return
+            try:
+                digest = self._server.put(self._run, [batch.texts for batch in batches])
+            except BaseException:
+                backlog.put_back(batches)
+                raise
+            self._jobs[digest] = _Job(batches, time.monotonic())
+
+    def _size(self, waiting: int) -> int:
+        """Return how many batches the next job has: fewer towards the end, and none of what this process begins now."""
+        if waiting <= self._threads:
+            return 0
+        return min(BATCHES_A_JOB, max(1, waiting // (2 * (len(self._workers) + 1))))
+
+
+def _deliver(batch: Batch, vectors: PassageVectors) -> None:
+    """Let whoever waits for a batch have its vectors, unless nobody does any more."""
+    if batch.vectors.set_running_or_notify_cancel():
+        batch.vectors.set_result(vectors)
