@@ -192,7 +192,6 @@ def generate_answer(
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
-    reply = _with_parts_left_open(request, generator, budget, reply, not_said)
     clock.record(request.trace)
     answer = _answered(request, reply, replace(author, thinking=governed.thinking))
     left_open = tuple(part for part in _asked(request) if part in reply.unanswered or part in not_said)
@@ -343,37 +342,6 @@ def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
         grounding = ground(text, request.evidence, request.in_context)
     guard = _guard_against(request, text, grounding, unanswered)
     return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
-
-
-def _with_parts_left_open(
-    request: AnswerRequest, generator: Generator, budget: Budget, reply: _Reply, not_said: Sequence[str]
-) -> _Reply:
-    """Return a reply with what the model says of the parts that it left open, each asked by itself.
-
-    Only what the passages support joins it.  A part that was found to be ``not_said`` is not asked again.  The passages
-    are in the model's prefix cache.
-    """
-    asked = _asked(request)
-    again = [part for part in reply.unanswered if part not in not_said]
-    if reply.refused or request.third_language or not again or len(reply.unanswered) == len(asked):
-        return reply
-    text = reply.text
-    for part in again:
-        before = request.in_context.rpartition(part)[0].strip()
-        alone = replace(request, question=part, previous=before)
-        messages = build_messages(part, request.evidence, request.language, before)
-        *_, written = guard_reply(
-            generator, to_reply(messages, part, request.language), think=False, language=request.language, budget=budget
-        )
-        assert isinstance(written, GuardedReply)  # it ends with one or raises
-        request.check_cancelled()
-        said = _checked(alone, written.text)
-        if said.grounding.citations and not (said.refused or said.unanswered or said.grounding.unsupported):
-            text = f"{text}\n\n{said.text}"
-    if text == reply.text:
-        return reply
-    whole = _checked(request, text)
-    return reply if whole.refused else whole
 
 
 def _answered(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
