@@ -57,6 +57,7 @@ from rag.errors import (
     TurnMissing,
     UploadsUsedUp,
     UploadUnusable,
+    VectorEngineUnavailable,
     WaitedTooLong,
 )
 from rag.schema import Language
@@ -109,7 +110,10 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
 )
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
-_WORTH_A_TRY = (DatabaseUnavailable, QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce)
+_WORTH_A_TRY = (
+    *(DatabaseUnavailable, VectorEngineUnavailable),
+    *(QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce),
+)
 _USUAL_WAIT_SECONDS = 20
 _OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {
     404: "invalid_request_error",

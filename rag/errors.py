@@ -19,6 +19,7 @@
     │   ├── ModelUnfit
     │   ├── PortTaken
     │   ├── ExtraMissing
+    │   ├── VectorEngineUnset
     │   ├── CertificateNeeded
     │   └── CertificateUnusable
     ├── RequestError                        2     what another program sent to the API
@@ -49,6 +50,9 @@
     │   ├── UploadsUsedUp
     │   ├── OwnFilesWaiting
     │   ├── DatabaseUnavailable
+    │   ├── VectorEngineError
+    │   │   ├── VectorEngineUnavailable
+    │   │   └── VectorsMissing
     │   ├── DatabaseNotEmpty
     │   ├── NothingToCopy
     │   ├── CopyDiffers
@@ -328,6 +332,10 @@ class ExtraMissing(SettingsError):
     """``what`` needs the packages of the extra ``extra``, which are not installed."""
 
 
+class VectorEngineUnset(SettingsError):
+    """The knowledge base's vectors lie in a vector engine, and the settings name none."""
+
+
 class CertificateNeeded(SettingsError):
     """Other machines (``address``) are to reach gRPC, and nothing would be encrypted."""
 
@@ -456,6 +464,18 @@ class CuratedUnusable(KnowledgeError):
 
 class DatabaseUnavailable(KnowledgeError):
     """The PostgreSQL ``server`` (host, port, database) does not do what it is asked, for a ``reason`` in its words."""
+
+
+class VectorEngineError(KnowledgeError):
+    """The vector engine ``server`` finds nothing by meaning, for a ``reason`` in its words or ours."""
+
+
+class VectorEngineUnavailable(VectorEngineError):
+    """The vector engine is away, refuses, or does not answer in time."""
+
+
+class VectorsMissing(VectorEngineError):
+    """The vector engine does not hold the vectors that the knowledge base has put there."""
 
 
 class DatabaseNotEmpty(KnowledgeError):
