@@ -6,10 +6,10 @@
 import sys
 from pathlib import Path
 
+import ingest.pipeline
 import ingest.publish
 import rag.retrieval.index_builder
 import rag.retrieval.pgvector_engine
-from ingest.pipeline import IngestOptions, ingest
 from rag.settings import Settings
 from rag.storage.writer import KnowledgeWriter
 from rag.testing import HashEmbedder
@@ -34,7 +34,8 @@ def main(manual: Path, data_dir: Path, url: str, point: str) -> None:
     """Ingest until the point is reached; it must be."""
     owner, name, call = POINTS[point]
     replace(owner, name, at=call)
-    ingest([manual], engine_settings(data_dir, url), HashEmbedder(), IngestOptions(prune=True))
+    options = ingest.pipeline.IngestOptions(prune=True)
+    ingest.pipeline.ingest([manual], engine_settings(data_dir, url), HashEmbedder(), options)
     sys.exit("the point was not reached")
 
 
