@@ -58,6 +58,7 @@ from rag.errors import (
     TurnMissing,
     UploadsUsedUp,
     UploadUnusable,
+    VectorEngineUnavailable,
     WaitedTooLong,
 )
 from rag.schema import Language
@@ -111,13 +112,8 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
 _WORTH_A_TRY = (
-    DatabaseUnavailable,
-    BucketUnavailable,
-    QueueFull,
-    WaitedTooLong,
-    OwnQueueFull,
-    QuestionsTooFast,
-    TooManyAtOnce,
+    *(DatabaseUnavailable, BucketUnavailable, VectorEngineUnavailable),
+    *(QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce),
 )
 _USUAL_WAIT_SECONDS = 20
 _OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {

@@ -75,6 +75,7 @@ def answer_data(turn: TurnSnapshot) -> Plain:
         "model": answer.model,
         "stand_in": answer.stand_in,
         "instead_of": answer.instead_of,
+        "by_words_alone": answer.by_words_alone,
         "citations": [
             {
                 "start": one.start,

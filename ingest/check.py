@@ -12,11 +12,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import EmbedderMismatch, IndexDamaged
+from rag.errors import EmbedderMismatch, IndexDamaged, VectorsMissing
 from rag.retrieval.generation_index import GenerationIndex, Part
+from rag.retrieval.generation_view import LanguageVectors
 from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.postings import Postings
+from rag.retrieval.vector_engine import EngineReader, engine_of
 from rag.schema import Chunk, Language
+from rag.settings import load_settings
 from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
 from rag.storage.index_source import IndexRows, IndexSource
@@ -71,7 +74,8 @@ def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> C
     """Compare everything of the current generation of the knowledge base in ``folder``.
 
     ``progress`` is told how many chunks of how many are done.  Raises ``KnowledgeBaseMissing``, and ``IndexDamaged``
-    where not even the database's own tables can be read.
+    where not even the database's own tables can be read,
+    ``VectorEngineUnavailable`` and ``VectorEngineUnset`` where an engine has the vectors and cannot be asked.
     """
     with KnowledgeStore(folder) as store:
         info = store.generation_info(store.require_generation())
@@ -167,8 +171,12 @@ def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
     if wrong := int(np.sum(np.abs(np.linalg.norm(vectors, axis=1) - 1) > UNIT_TOLERANCE)):
         findings.add("vectors", "length != 1", wrong)
     try:
-        index = GenerationIndex.open(store.generation_folder(info.generation), info.embedder_model).loaded({})
-    except (IndexDamaged, EmbedderMismatch) as error:
+        stored = GenerationIndex.open(store.generation_folder(info.generation), info.embedder_model)
+        reader = EngineReader(engine_of(load_settings()), IndexSource(store, info.embedder_model, info.dimension))
+        index = stored.loaded({}, reader)
+        for one in index.languages.values():
+            LanguageVectors(one).verify()
+    except (IndexDamaged, EmbedderMismatch, VectorsMissing) as error:
         findings.add("index", str(error))
         return
     indexed_ids = np.sort(index.chunk_ids())

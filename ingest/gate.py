@@ -13,12 +13,20 @@ from pathlib import Path
 from ingest.gate_report import GateReport, Place, change, compared
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.lock import writer_lock
-from rag.errors import EmbedderMismatch, IndexDamaged, NoRegressionQuestions, StorageFull
+from rag.errors import (
+    EmbedderMismatch,
+    IndexDamaged,
+    NoRegressionQuestions,
+    StorageFull,
+    VectorEngineUnset,
+    VectorsMissing,
+)
 from rag.protocols import Embedder, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.query import Query
 from rag.retrieval.question import in_context
 from rag.retrieval.retriever import SearchResult, find_in
+from rag.retrieval.vector_engine import engine_of
 from rag.settings import Settings
 from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQuestions
 from rag.storage.sharing import KnowledgeShare
@@ -76,7 +84,7 @@ class Gate:
             return [None] * len(questions)
         try:
             return places(store, current, questions, self._embedder, self._settings)
-        except (EmbedderMismatch, IndexDamaged):
+        except (EmbedderMismatch, IndexDamaged, VectorsMissing, VectorEngineUnset):
             return [Place(kept.place, "") if kept.placed_in == current else None for kept, _ in questions]
 
 
@@ -89,9 +97,9 @@ def places(
 ) -> list[Place]:
     """Search each question in one generation and return where its document is.
 
-    Raises ``EmbedderMismatch`` and ``IndexDamaged``.
+    Raises ``EmbedderMismatch``, ``IndexDamaged`` and ``VectorEngineError``.
     """
-    view = GenerationView.open(store, generation, embedder.model_id)
+    view = GenerationView.open(store, generation, embedder.model_id, engine=engine_of(settings))
     return [
         _place(
             kept.asked,

@@ -14,8 +14,8 @@ from ingest.gate_report import GateReport
 from ingest.lock import publication
 from ingest.new_details import confirm_first, new_details
 from ingest.summary import Publication
-from rag.errors import StorageFull
-from rag.retrieval.index_builder import IndexLimits, next_index
+from rag.errors import IndexDamaged, StorageFull, VectorEngineError
+from rag.retrieval.index_builder import IndexLimits, drop_unused_collections, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
@@ -40,6 +40,7 @@ def publish(
     with publication(writer, share) as publisher:
         info = publisher.publish(generation, *space, change)
         tidy_up(publisher, space)
+    drop_collections(writer, IndexLimits.of(load_settings()))
     return info
 
 
@@ -78,6 +79,7 @@ class Candidate:
             if self.share is None:
                 self.gate.settle(self.generation)
             tidy_up(publisher, self.space)
+        drop_collections(self.writer, self.limits)
         if self.share is not None:
             self.gate.settle(self.generation)
         return Publication(
@@ -133,8 +135,9 @@ def write_index(
 
     ``space`` is the embedder's name for its vector space, and the dimension; ``limits`` None are the settings' own.
 
-    Raises ``StorageFull`` where there is no room; what was written of the index is removed then.  The folder stays
-    whatever happens later: the pointer may have moved.  The next writer knows if it has not.
+    Raises ``StorageFull`` where there is no room, and ``VectorEngineError`` where an engine does not take its vectors;
+    what was written of the index is removed then.  The folder stays whatever happens later: the pointer may have moved.
+    The next writer knows if it has not.
 
     Only what came and went is read and written, until that is too much of the whole (``limits``).
     """
@@ -162,6 +165,12 @@ def tidy_up(writer: KnowledgeWriter, space: tuple[str, int]) -> None:
     with contextlib.suppress(StorageFull):
         writer.delete_older()
         EmbeddingTable(writer.database, *space).forget_others()
+
+
+def drop_collections(writer: KnowledgeWriter, limits: IndexLimits) -> None:
+    """Delete what an engine has of generations that are gone, as ``tidy_up`` does here."""
+    with contextlib.suppress(VectorEngineError, IndexDamaged):
+        drop_unused_collections(writer.folder, limits.engine)
 
 
 def _sync_folder(folder: Path) -> None:

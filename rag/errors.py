@@ -19,6 +19,7 @@
     │   ├── ModelUnfit
     │   ├── PortTaken
     │   ├── ExtraMissing
+    │   ├── VectorEngineUnset
     │   ├── CertificateNeeded
     │   └── CertificateUnusable
     ├── RequestError                        2     what another program sent to the API
@@ -53,6 +54,9 @@
     │   ├── BucketUnavailable
     │   ├── BucketRefused
     │   ├── PiecesElsewhere
+    │   ├── VectorEngineError
+    │   │   ├── VectorEngineUnavailable
+    │   │   └── VectorsMissing
     │   ├── DatabaseNotEmpty
     │   ├── NothingToCopy
     │   ├── CopyDiffers
@@ -332,6 +336,10 @@ class ExtraMissing(SettingsError):
     """``what`` needs the packages of the extra ``extra``, which are not installed."""
 
 
+class VectorEngineUnset(SettingsError):
+    """The knowledge base's vectors lie in a vector engine, and the settings name none."""
+
+
 class CertificateNeeded(SettingsError):
     """Other machines (``address``) are to reach gRPC, and nothing would be encrypted."""
 
@@ -483,6 +491,18 @@ class BucketRefused(KnowledgeError):
 
 class PiecesElsewhere(KnowledgeError):
     """Knowledge base ``name`` lies in ``place`` (a bucket), and this desk's setting names ``own``, or nothing."""
+
+
+class VectorEngineError(KnowledgeError):
+    """The vector engine ``server`` finds nothing by meaning, for a ``reason`` in its words or ours."""
+
+
+class VectorEngineUnavailable(VectorEngineError):
+    """The vector engine is away, refuses, or does not answer in time."""
+
+
+class VectorsMissing(VectorEngineError):
+    """The vector engine does not hold the vectors that the knowledge base has put there."""
 
 
 class DatabaseNotEmpty(KnowledgeError):

@@ -218,9 +218,14 @@ class Pipeline:
         request, retrieval = self._prepare(text, trace, options)
         evidence = request.evidence
         answerable = retrieval.answerable and any(passage.sent for passage in request.evidence)
-        yield Retrieved(request.evidence, answerable, retrieval.answerable_probability, retrieval.generation)
+        yield Retrieved(
+            *(request.evidence, answerable, retrieval.answerable_probability, retrieval.generation),
+            by_words_alone=request.by_words_alone,
+        )
         if not answerable:
-            yield Completed(refusal(request))
+            completed = Completed(refusal(request))
+            _require_whole_search(completed, request)
+            yield completed
             return
         if options.quote == "only" and (answer := quotation(request)) is not None:
             yield Completed(answer)
@@ -234,6 +239,7 @@ class Pipeline:
                     has_spoken = has_spoken or isinstance(event, AnswerDelta)
                     if isinstance(event, Retrieved):
                         evidence = event.evidence
+                    _require_whole_search(event, request)
                     if lanes is not None and isinstance(event, Completed):
                         lanes.keep(standalone_question, options.think, evidence, event, options.audience)
                     yield event
@@ -312,7 +318,8 @@ class Pipeline:
             answerable_probability=retrieval.answerable_probability,
             generation=second.generation,
         )
-        return replace(request, evidence=evidence, search_again=None), found
+        problem = request.problem or retrieval.problem
+        return replace(request, evidence=evidence, search_again=None, problem=problem), found
 
     def _prepare(
         self, text: str, trace: Trace, options: AskOptions, expansion: str = ""
@@ -346,6 +353,7 @@ class Pipeline:
             third_language=third,
             thought_by_itself=options.think is None and self.parts.settings.thinking == "auto",
             filters=options.found_documents,
+            problem=retrieval.problem,
         )
         request.check_cancelled()
         return request, retrieval
@@ -395,3 +403,9 @@ class Pipeline:
             return think
         setting = self.parts.settings.thinking
         return needs_thought(question) if setting == "auto" else setting == "on"
+
+
+def _require_whole_search(event: Event, request: AnswerRequest) -> None:
+    """Raise what half of the search failed with, where an event says that the documents do not hold the answer."""
+    if isinstance(event, Completed) and event.answer.refused and request.problem is not None:
+        raise request.problem

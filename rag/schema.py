@@ -143,7 +143,8 @@ class Retrieval:
     questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
     on it is answered.  ``generation`` is the
     knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/late_interaction.py``).
-    ``parts`` are those that were searched by themselves.
+    ``parts`` are those that were searched by themselves.  ``problem`` is an ``AnswerdeskError`` where passages were
+    looked for by words alone, because an engine for vectors failed; None where nothing was left out.
     """
 
     chunks: tuple[RetrievedChunk, ...]
@@ -154,6 +155,7 @@ class Retrieval:
     base_probability: float = 0.0
     threshold: float = 0.0
     parts: tuple[RetrievedPart, ...] = field(default=(), compare=False, repr=False)
+    problem: Exception | None = field(default=None, compare=False, repr=False)
 
 
 # evidence and answers
@@ -281,6 +283,7 @@ class Answer:
     nobody has confirmed, or that say what such a document wants customers to hear; they may be supported all the same.
     ``origin`` is set in the lanes curated and cached; ``instead_of`` names the error for which passages are quoted.
     ``left_open`` are the parts of the question, in the customer's words, that it does not answer; ``text`` names them.
+    ``by_words_alone`` names the error because of which passages were not looked for by meaning: some may be missing.
     ``third_language`` is the ISO 639-1 code of the text's language where that is neither Chinese nor English;
     ``language`` is then that of the prompt.
     """
@@ -302,6 +305,7 @@ class Answer:
     unconfirmed: tuple[TextSpan, ...] = ()
     left_open: tuple[str, ...] = ()
     third_language: str = ""
+    by_words_alone: str = ""
 
     @property
     def text_language(self) -> str:
@@ -349,12 +353,16 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Evidence, before the model speaks.  ``answerable`` False means that a refusal follows."""
+    """Evidence, before the model speaks.  ``answerable`` False means that a refusal follows.
+
+    ``by_words_alone`` is that of ``Answer``: then no refusal follows but the error.
+    """
 
     evidence: tuple[Evidence, ...]
     answerable: bool
     answerable_probability: float
     generation: int
+    by_words_alone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         description="s3://BUCKET/PREFIX for what desks share of their knowledge bases' files (docs/scale.md); "
         "empty: it lies on the database server",
     )
+    vector_url: str = Field(
+        default="",
+        repr=False,
+        description="postgresql:// or milvus:// address of the engine with an index larger than memory; empty: none",
+    )
 
     # the model server
     ollama_host: str = Field(
@@ -277,6 +282,15 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("vector_url")
+    @classmethod
+    def _engine(cls, value: str) -> str:
+        if value and not (is_server_address(value) or is_milvus_address(value)):
+            raise ValueError(
+                "no address of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE or milvus://HOST:PORT"
+            )
+        return value
+
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, value: str) -> str:
@@ -413,10 +427,10 @@ class Settings(BaseSettings):
     def changed(self, **changes: object) -> "Settings":
         """Return a copy with other values, checked as the environment's are.  Raises ``SettingsError``.
 
-        Another data folder, as evaluations and benchmarks have, is no desk's: nothing in it is shared, unless the
-        changes name a ``database_url`` as well.
+        Another data folder, as evaluations and benchmarks have, is no desk's: nothing in it is shared or put into an
+        engine, unless the changes name a ``database_url`` or a ``vector_url`` as well.
         """
-        apart = {"database_url": ""} if "data_dir" in changes else {}
+        apart = {"database_url": "", "vector_url": ""} if "data_dir" in changes else {}
         return _checked(self.model_dump() | apart | changes)
 
 
@@ -470,6 +484,20 @@ def is_bucket_address(url: str) -> bool:
         return False
     endpoint = options.get("endpoint", "http://unnamed")
     return options.keys() <= {"endpoint", "region"} and _is_http_address(endpoint) and "@" not in endpoint
+
+
+def is_milvus_address(url: str) -> bool:
+    """Tell whether this is the address of a Milvus server, with the name of a database at the most.
+
+    >>> [is_milvus_address(url) for url in ("milvus://db:19530", "milvus://a:b@db/desk", "milvus://a:b@c@db")]
+    [True, True, False]
+    """
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme == "milvus" and bool(parts.hostname) and "/" not in parts.path.strip("/")
+        return named and parts.netloc.count("@") <= 1 and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:
+        return False
 
 
 def _urls(hosts: str) -> tuple[str, ...]:

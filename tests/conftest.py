@@ -20,6 +20,7 @@ from rag.settings import Settings
 from tests.support.places import Places
 
 if TYPE_CHECKING:
+    from tests.support.milvus_server import MilvusServer
     from tests.support.postgres_server import PostgresServer
     from tests.support.s3_server import S3Server
 
@@ -168,6 +169,19 @@ def own_postgres() -> "Iterator[PostgresServer]":
     finally:
         pool_of(server.url()).close()
         server.freeze(frozen=False)
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def milvus_server() -> "Iterator[MilvusServer]":
+    """Start a server that speaks Milvus's wire for the tests of this process, and remove it at the end."""
+    from tests.support.milvus_server import MilvusServer
+
+    server = MilvusServer(free_port())
+    try:
+        server.start()
+        yield server
+    finally:
         server.remove()
 
 

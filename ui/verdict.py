@@ -70,6 +70,8 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return {"kind": "warning", "words": translate("ui.partly_answered", language)}
     if snapshot.answer is not None and snapshot.answer.third_language:
         return {"kind": "warning", "words": translate("ui.figures_compared", language)}
+    if snapshot.answer is not None and snapshot.answer.by_words_alone:
+        return {"kind": "warning", "words": translate("ui.half_searched", language)}
     return {"kind": "good", "words": translate("ui.well_supported", language)}
 
 
@@ -99,6 +101,8 @@ def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
         failure = Failure(snapshot.answer.instead_of, "", "")
         return {"kind": "error", "words": failure_sentence(failure, language)}
     if snapshot.failure is None:
+        if snapshot.answer is not None and snapshot.answer.by_words_alone:
+            return {"kind": "error", "words": translate("ui.by_words_alone", language)}
         return None
     asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
     return {"kind": "info" if asker else "error", "words": _failure_words(snapshot, snapshot.failure, language)}

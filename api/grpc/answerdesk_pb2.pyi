@@ -161,7 +161,7 @@ class Stage(_message.Message):
     def __init__(self, name: _Optional[str] = ..., duration_ms: _Optional[float] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("turn_id", "knowledge_base", "text", "refused", "language", "lane", "model", "stand_in", "generation", "instead_of", "citations", "unsupported", "unconfirmed", "conflicts", "evidence", "stages", "prompt_tokens", "generated_tokens", "thinking", "left_open")
+    __slots__ = ("turn_id", "knowledge_base", "text", "refused", "language", "lane", "model", "stand_in", "generation", "instead_of", "citations", "unsupported", "unconfirmed", "conflicts", "evidence", "stages", "prompt_tokens", "generated_tokens", "thinking", "left_open", "by_words_alone")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     KNOWLEDGE_BASE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +182,7 @@ class Answer(_message.Message):
     GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     THINKING_FIELD_NUMBER: _ClassVar[int]
     LEFT_OPEN_FIELD_NUMBER: _ClassVar[int]
+    BY_WORDS_ALONE_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
     knowledge_base: str
     text: str
@@ -202,7 +203,8 @@ class Answer(_message.Message):
     generated_tokens: int
     thinking: str
     left_open: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, turn_id: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., text: _Optional[str] = ..., refused: _Optional[bool] = ..., language: _Optional[str] = ..., lane: _Optional[str] = ..., model: _Optional[str] = ..., stand_in: _Optional[bool] = ..., generation: _Optional[int] = ..., instead_of: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., unsupported: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., thinking: _Optional[str] = ..., left_open: _Optional[_Iterable[str]] = ...) -> None: ...
+    by_words_alone: str
+    def __init__(self, turn_id: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., text: _Optional[str] = ..., refused: _Optional[bool] = ..., language: _Optional[str] = ..., lane: _Optional[str] = ..., model: _Optional[str] = ..., stand_in: _Optional[bool] = ..., generation: _Optional[int] = ..., instead_of: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., unsupported: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., thinking: _Optional[str] = ..., left_open: _Optional[_Iterable[str]] = ..., by_words_alone: _Optional[str] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
     __slots__ = ("question", "knowledge_base", "earlier")
@@ -215,18 +217,20 @@ class RetrieveRequest(_message.Message):
     def __init__(self, question: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., earlier: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetrieveResponse(_message.Message):
-    __slots__ = ("knowledge_base", "answerable", "answerable_probability", "generation", "evidence")
+    __slots__ = ("knowledge_base", "answerable", "answerable_probability", "generation", "evidence", "by_words_alone")
     KNOWLEDGE_BASE_FIELD_NUMBER: _ClassVar[int]
     ANSWERABLE_FIELD_NUMBER: _ClassVar[int]
     ANSWERABLE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    BY_WORDS_ALONE_FIELD_NUMBER: _ClassVar[int]
     knowledge_base: str
     answerable: bool
     answerable_probability: float
     generation: int
     evidence: _containers.RepeatedCompositeFieldContainer[Passage]
-    def __init__(self, knowledge_base: _Optional[str] = ..., answerable: _Optional[bool] = ..., answerable_probability: _Optional[float] = ..., generation: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ...) -> None: ...
+    by_words_alone: str
+    def __init__(self, knowledge_base: _Optional[str] = ..., answerable: _Optional[bool] = ..., answerable_probability: _Optional[float] = ..., generation: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., by_words_alone: _Optional[str] = ...) -> None: ...
 
 class BatchRequest(_message.Message):
     __slots__ = ("id", "question")

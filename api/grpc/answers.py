@@ -60,6 +60,7 @@ class Answers:
                 answerable=found.answerable,
                 answerable_probability=found.answerable_probability,
                 generation=found.generation,
+                by_words_alone=found.by_words_alone,
                 evidence=map(values.passage, found.evidence),
             )
 

@@ -54,6 +54,7 @@ def answer(turn: TurnSnapshot, found: Answer) -> wire.Answer:
         unsupported=_spans(found.unsupported),
         unconfirmed=_spans(found.unconfirmed),
         left_open=found.left_open,
+        by_words_alone=found.by_words_alone,
         conflicts=map(_conflict, found.conflicts),
         evidence=map(passage, turn.evidence),
         stages=[wire.Stage(name=one.name, duration_ms=one.duration_ms) for one in found.spans],

@@ -89,6 +89,7 @@ def _add_searching(server: MCPServer, access: Access, caller_of: CallerOf) -> No
             knowledge_base=base,
             answerable=found.answerable,
             answerable_probability=found.answerable_probability,
+            by_words_alone=bool(found.by_words_alone),
             passages=[found_passage(base, one) for one in found.evidence[:limit]],
         )
 

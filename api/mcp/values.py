@@ -49,6 +49,7 @@ class SearchResult(BaseModel):
     knowledge_base: str
     answerable: bool
     answerable_probability: float
+    by_words_alone: bool = Field(description="searched by words alone for want of an engine: passages may be missing")
     passages: list[FoundPassage]
 
 
@@ -91,6 +92,7 @@ class AskResult(BaseModel):
     unsupported: list[AnswerStretch] = Field(description="sentences of the answer that no document supports")
     unconfirmed: list[AnswerStretch] = Field(description="contact details that nobody has confirmed")
     left_open: list[str] = Field(description="parts of the question that the answer leaves open")
+    by_words_alone: bool = Field(description="searched by words alone for want of an engine: passages may be missing")
     conflicts: list[Contradiction]
 
 
@@ -171,6 +173,7 @@ def ask_result(turn: TurnSnapshot, answer: Answer) -> AskResult:
         unsupported=_stretches(answer.text, answer.unsupported),
         unconfirmed=_stretches(answer.text, answer.unconfirmed),
         left_open=list(answer.left_open),
+        by_words_alone=bool(answer.by_words_alone),
         conflicts=[_contradiction(one) for one in answer.conflicts],
     )
 

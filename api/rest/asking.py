@@ -103,6 +103,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
             answerable=found.answerable,
             answerable_probability=found.answerable_probability,
             generation=found.generation,
+            by_words_alone=found.by_words_alone,
             evidence=[Passage.model_validate(evidence_data(one)) for one in found.evidence],
         )
 

@@ -164,6 +164,7 @@ class TurnBody(BaseModel):
     stand_in: bool
     generation: int
     instead_of: str
+    by_words_alone: str
     citations: list[CitationBody]
     unsupported: list[Span]
     unconfirmed: list[Span]
@@ -202,6 +203,7 @@ class Retrieved(BaseModel):
     answerable: bool
     answerable_probability: float
     generation: int
+    by_words_alone: str
     evidence: list[Passage]
 
 

@@ -55,6 +55,7 @@ def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
             "stand_in": False,
             "generation": turn.generation,
             "instead_of": "",
+            "by_words_alone": "",
             "citations": [],
             "unsupported": [],
             "unconfirmed": [],

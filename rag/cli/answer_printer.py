@@ -120,6 +120,9 @@ class AnswerPrinter:
         self._line("\n")
         self._show_origin(answer)
         self._show_sources(answer)
+        if answer.by_words_alone:
+            note = translate("ask.by_words_alone", self._language, error=answer.by_words_alone)
+            self._line(self._styled(note, _WARN))
         if note := language_note(answer, self._language):
             self._line(self._styled(note, _DIM))
         self._line(self._styled(times_line(answer, self._language), _DIM))

@@ -108,6 +108,7 @@ class AnswerRequest:
     goes without (docs/quality.md).  ``search_again`` is there where the search is not sure: given other words, it
     returns the request with what these find as well, None where that is nothing new.  It finds what the ``filters``
     let pass, so only who searches with the same ones may share its answer.
+    ``problem`` is why passages were looked for by words alone: some may be missing, so nothing is refused for that.
     """
 
     question: str
@@ -124,6 +125,12 @@ class AnswerRequest:
     thought_by_itself: bool = False
     search_again: "SearchAgain | None" = None
     filters: Filters = EVERYTHING
+    problem: Exception | None = None
+
+    @property
+    def by_words_alone(self) -> str:
+        """The name of the error because of which passages were looked for by words alone; empty: they were not."""
+        return type(self.problem).__name__ if self.problem is not None else ""
 
     @property
     def reply_language(self) -> str:
@@ -452,6 +459,7 @@ def _answer(
         lane=lane,
         unconfirmed=unconfirmed,
         third_language=_third_language_of(request, text, lane),
+        by_words_alone=request.by_words_alone,
     )
 
 

@@ -185,7 +185,14 @@ class AnswerGeneration:
         def begin(all_left: threading.Event) -> Iterator[Event]:
             return self._queue_and_generate(replace(request, cancelled=all_left), asker)
 
-        key = (request.question, request.previous, request.think, request.evidence, request.filters)
+        key = (
+            request.question,
+            request.previous,
+            request.think,
+            request.evidence,
+            request.filters,
+            request.by_words_alone,
+        )
         joined_at = time.perf_counter()
         spoke_at = 0.0
         with closing(self._shared.stream(key, request.cancelled, begin)) as shared:

@@ -5,6 +5,8 @@ shared by many generations, a fresh part that is small, and the rows of the base
 needs to know of all chunks together (moments of the vectors, frequencies of the tokens) is kept, and changed by what
 came and went.
 
+A large base may have its vectors in an engine (``vector_engine.py``); all else of it is here.
+
 On the disk it is a folder: a manifest with checksums, arrays, and FAISS's own format, without pickle.  Files are never
 changed once their folder has its name.  A generation that shares a part with the one before has a hard link to the same
 file, so a part lives as long as any generation has it.
@@ -23,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from rag.errors import EmbedderMismatch, IndexDamaged
+from rag.errors import EmbedderMismatch, IndexDamaged, VectorEngineUnset
 from rag.protocols import FloatMatrix
 from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.postings import Postings
-from rag.retrieval.vector_index import FaissVectorIndex
+from rag.retrieval.vector_engine import ChunkIds, EngineReader
+from rag.retrieval.vector_index import FaissVectorIndex, VectorIndex
 from rag.schema import Language
 from rag.storage.index_source import IndexRows
 
@@ -44,11 +47,15 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class PartEntry:
-    """A part in the manifest: how many chunks, how many clusters a search looks into (0: all), and sha256 by file."""
+    """A part in the manifest: how many chunks, how many clusters a search looks into (0: all), and sha256 by file.
+
+    ``collection`` is where an engine has its vectors; empty: they are in a file.
+    """
 
     count: int
     probes: int
     files: dict[str, str]
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class IndexManifest:
 class Part:
     """A part in memory.  Row r of the postings, and of the vectors, is the chunk ``chunk_ids[r]``; they ascend."""
 
-    vectors: FaissVectorIndex
+    vectors: VectorIndex
     postings: Postings
 
     @property
@@ -90,15 +97,16 @@ class Part:
         """How many chunks."""
         return len(self.vectors)
 
-    def loaded(self, known: Mapping[str, "Part"]) -> "Part":
+    def loaded(self, known: Mapping[str, "Part"], reader: EngineReader | None = None) -> "Part":
         """Return itself."""
-        del known
+        del known, reader
         return self
 
     def write(self, folder: Path, name: str) -> PartEntry | None:
         """Write the files ``name.*``; they have reached the disk on return.  None, and no file, where it is empty."""
         if not self.count:
             return None
+        assert isinstance(self.vectors, FaissVectorIndex)  # what lies in an engine is on the disk before it is opened
         files = write_vectors(folder, name, self.vectors) | write_postings(folder, name, self.postings)
         return PartEntry(self.count, self.vectors.probes, files)
 
@@ -128,21 +136,31 @@ class StoredPart:
     @property
     def key(self) -> str:
         """What all generations that share the part know it by."""
-        return "".join(self.entry.files.values())
+        return self.entry.collection + "".join(self.entry.files.values())
 
-    def loaded(self, known: Mapping[str, Part]) -> Part:
-        """Return the part whose key is known already, or read and verify it.  Raises ``IndexDamaged``."""
+    def loaded(self, known: Mapping[str, Part], reader: EngineReader | None = None) -> Part:
+        """Return the part whose key is known already, or read and verify it.
+
+        Raises ``IndexDamaged``, and ``VectorEngineUnset`` where its vectors lie in an engine that nobody can open.
+        """
         if self.key in known:
             return known[self.key]
         postings = _arrays(self.folder, f"{self.name}.postings.npz", self.entry)
         if set(postings) != set(_ARRAYS):
             raise IndexDamaged(reason=f"{self.folder / self.name} has the arrays {sorted(postings)}")
-        index = self.folder / f"{self.name}.faiss"
-        _verify(index, self.entry.files.get(index.name, ""))
         return Part(
-            FaissVectorIndex.read(index, self.chunk_ids, self.entry.probes),
+            self._vectors(reader),
             Postings(**postings, count=self.count),  # type: ignore[arg-type]  # verified: what was saved
         )
+
+    def _vectors(self, reader: EngineReader | None) -> VectorIndex:
+        if self.entry.collection:
+            if reader is None:
+                raise VectorEngineUnset
+            return reader.open(self.entry.collection, self.chunk_ids)
+        index = self.folder / f"{self.name}.faiss"
+        _verify(index, self.entry.files.get(index.name, ""))
+        return FaissVectorIndex.read(index, self.chunk_ids, self.entry.probes)
 
     def write(self, folder: Path, name: str) -> PartEntry | None:
         """Share the files with another generation's folder, unless they are there.  Raises ``OSError``."""
@@ -153,15 +171,18 @@ class StoredPart:
             shared = name + file.removeprefix(self.name)
             _share_file(self.folder / file, folder / shared)
             files[shared] = sha256
-        return PartEntry(self.count, self.entry.probes, files)
+        return replace(self.entry, files=files)
 
 
 def write_vectors(folder: Path, name: str, vectors: FaissVectorIndex) -> dict[str, str]:
     """Write a part's vectors and chunk numbers; return each file's sha256 once it has reached the disk."""
-    return {
-        f"{name}.faiss": _write_file(folder / f"{name}.faiss", vectors.write),
-        f"{name}.chunks.npz": _save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": vectors.chunk_ids}),
-    }
+    index = {f"{name}.faiss": _write_file(folder / f"{name}.faiss", vectors.write)}
+    return index | write_chunk_ids(folder, name, vectors.chunk_ids)
+
+
+def write_chunk_ids(folder: Path, name: str, chunk_ids: ChunkIds) -> dict[str, str]:
+    """Write a part's chunk numbers; return the file's sha256 once it has reached the disk."""
+    return {f"{name}.chunks.npz": _save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": chunk_ids})}
 
 
 def write_postings(folder: Path, name: str, postings: Postings) -> dict[str, str]:
@@ -249,10 +270,13 @@ class GenerationIndex:
         """How many chunks came and went since the bases were made."""
         return sum(one.changes for one in self.languages.values())
 
-    def loaded(self, known: Mapping[str, Part]) -> "GenerationIndex":
-        """Return the index with all parts in memory; those whose key is ``known`` are taken from there."""
+    def loaded(self, known: Mapping[str, Part], reader: EngineReader | None = None) -> "GenerationIndex":
+        """Return the index with all parts in memory; those whose key is ``known`` are taken from there.
+
+        ``reader`` opens those whose vectors lie in an engine.
+        """
         languages = {
-            language: replace(one, base=one.base.loaded(known), fresh=one.fresh.loaded(known))
+            language: replace(one, base=one.base.loaded(known, reader), fresh=one.fresh.loaded(known, reader))
             for language, one in self.languages.items()
         }
         return replace(self, languages=languages)
@@ -348,6 +372,13 @@ class GenerationIndex:
         return index
 
 
+def collections_of(folder: Path) -> set[str]:
+    """Return the collections of an engine that a generation's index names.  Raises ``IndexDamaged``."""
+    languages = _parsed_manifest(folder).languages.values()
+    entries = (part for one in languages for part in (one.base, one.fresh))
+    return {part.collection for part in entries if part is not None and part.collection}
+
+
 def is_of_former_format(folder: Path) -> bool:
     """Whether the folder holds an index from before it had parts."""
     return (folder / FORMER_MANIFEST_NAME).is_file() and not (folder / MANIFEST_NAME).exists()
@@ -382,7 +413,7 @@ def _changed_language(
     fresh = one.fresh.loaded({})
     keep = ~np.isin(fresh.chunk_ids, gone)
     new = added or []
-    old_ids, old_vectors = fresh.vectors.contents()
+    old_ids, old_vectors = fresh.chunk_ids, fresh.vectors.vectors(fresh.chunk_ids)
     vectors = np.concatenate([old_vectors[keep], *(rows.vectors for rows in new)])
     chunk_ids = np.concatenate([old_ids[keep], *(rows.chunk_ids for rows in new)])
     new_postings = Postings.build((terms for rows in new for terms in rows.terms), mean_length)
@@ -419,16 +450,20 @@ def _write_manifest(folder: Path, manifest: IndexManifest) -> None:
 
 def _read_manifest(folder: Path, model_id: str) -> IndexManifest:
     """Read it.  Raises ``EmbedderMismatch`` where it is of another model, ``IndexDamaged`` where it is not there."""
+    manifest = _parsed_manifest(folder)
+    if manifest.model_id != model_id:
+        raise EmbedderMismatch(found=manifest.model_id, expected=model_id)
+    return manifest
+
+
+def _parsed_manifest(folder: Path) -> IndexManifest:
     path = folder / MANIFEST_NAME
     try:
-        manifest = TypeAdapter(IndexManifest).validate_json(path.read_bytes())
+        return TypeAdapter(IndexManifest).validate_json(path.read_bytes())
     except OSError as error:
         raise IndexDamaged(reason=f"{error.filename}: {error.strerror}") from error
     except ValidationError as error:
         raise IndexDamaged(reason=f"{path} is not a manifest") from error
-    if manifest.model_id != model_id:
-        raise EmbedderMismatch(found=manifest.model_id, expected=model_id)
-    return manifest
 
 
 def _write_file(path: Path, write: Callable[[Path], object]) -> str:

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import EmbedderMismatch
+from rag.errors import EmbedderMismatch, VectorEngineError
 from rag.protocols import FloatMatrix
 from rag.retrieval.filters import Filters, permitted_chunks
 from rag.retrieval.generation_index import GenerationIndex, LanguageIndex, Part, StoredPart, is_of_former_format
@@ -19,10 +19,12 @@ from rag.retrieval.index_builder import IndexLimits, build_index
 from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.lexical_index import Bm25Index
 from rag.retrieval.ranking import DenseHit, by_standout
+from rag.retrieval.vector_engine import EngineReader, EngineVectorIndex, VectorEngine
 from rag.retrieval.vector_index import Selection
 from rag.schema import Hit, Language
 from rag.settings import load_settings
 from rag.storage.embeddings import EmbeddingTable
+from rag.storage.index_source import IndexSource
 from rag.storage.store import KnowledgeStore
 from rag.text.terms import is_code
 
@@ -63,12 +65,27 @@ class LanguageVectors:
         self._second_moment = index.moments.products / index.count
 
     def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
-        """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine."""
+        """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine.
+
+        Raises ``VectorEngineError`` where an engine has the large part and does not find in it.
+        """
         hits = self._base.vectors.search(query, limit, self._kept)
         if self._fresh.count:
             fresh = self._fresh.vectors.search(query, limit, self._fresh_kept)
             hits = sorted([*hits, *fresh], key=lambda hit: -hit.score)
         return hits[:limit]
+
+    def nearest_of(self, query: FloatMatrix, chunk_ids: Sequence[int], limit: int) -> list[Hit]:
+        """Return as ``search`` does what is nearest among these chunks and those of the small part; asks no engine."""
+        fresh = self._fresh.vectors.search(query, limit, self._fresh_kept) if self._fresh.count else []
+        others = sorted({*chunk_ids} - {hit.chunk_id for hit in fresh})
+        hits = [*fresh, *map(Hit, others, self.cosines(query, others))]
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    def verify(self) -> None:
+        """Look whether an engine that has the large part has all of it.  Raises ``VectorEngineError``."""
+        if isinstance(self._base.vectors, EngineVectorIndex):
+            self._base.vectors.verify()
 
     def only(self, permitted: NDArray[np.int64]) -> "LanguageVectors":
         """Return the same, in which only these chunks, ascending, are found; what is usual stays that of all."""
@@ -142,17 +159,26 @@ class GenerationView:
     parts: Mapping[str, Part]
 
     @classmethod
-    def open(cls, store: KnowledgeStore, generation: int, model_id: str, former: Self | None = None) -> Self:
+    def open(
+        cls,
+        store: KnowledgeStore,
+        generation: int,
+        model_id: str,
+        former: Self | None = None,
+        engine: VectorEngine | None = None,
+    ) -> Self:
         """Read the generation's index; parts that a ``former`` view has read are taken from there.
 
-        Raises ``EmbedderMismatch`` when it was built by another model, and ``IndexDamaged`` when a file is missing or
-        is not what its manifest says.
+        ``engine`` is that of the settings; it is asked by searches alone.  Raises ``EmbedderMismatch`` when the index
+        was built by another model, ``IndexDamaged`` when a file is missing or is not what its manifest says, and
+        ``VectorEngineUnset`` where an engine has the vectors and none is given.
         """
         folder = store.generation_folder(generation)
         if is_of_former_format(folder):
             return cls._of(_rebuilt(store, generation, model_id), generation, store, {})
         stored = GenerationIndex.open(folder, model_id)
-        index = stored.loaded(former.parts if former is not None else {})
+        reader = EngineReader(engine, IndexSource(store, model_id, stored.dimension))
+        index = stored.loaded(former.parts if former is not None else {}, reader)
         parts = {
             of_disk.key: part
             for pair, loaded in zip(stored.parts(), index.parts(), strict=True)
@@ -200,6 +226,7 @@ class LanguageCandidates:
     """What a search found: ``by_meaning`` is best first, and ``by_words`` has the BM25 of the best by words.
 
     ``bm25`` has those that meaning found as well; ``seen`` has the chunks of both, and those of ``wider``.
+    ``problem`` is why some were not looked for by meaning.
     """
 
     by_meaning: list[DenseHit]
@@ -207,6 +234,7 @@ class LanguageCandidates:
     bm25: dict[int, float]
     seen: dict[int, DenseHit]
     wider: tuple[int, ...] = ()
+    problem: VectorEngineError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +242,9 @@ class Search:
     """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms.
 
     ``wanted`` says by how much each term counts.  The chunks nearest to ``wider`` are seen as well.
+
+    Where an engine fails, ``by_words_alone`` lets the search go on with what words find, and with what is nearest of
+    that; else the search fails.
     """
 
     view: GenerationView
@@ -221,20 +252,27 @@ class Search:
     query: FloatMatrix
     wanted: Mapping[str, float]
     wider: FloatMatrix | None = None
+    by_words_alone: bool = False
 
     def run(self, limit: int) -> LanguageCandidates:
-        """Return up to ``limit`` hits of each leg in each language."""
+        """Return up to ``limit`` hits of each leg in each language.  Raises ``VectorEngineError``."""
+        problem: VectorEngineError | None = None
         by_meaning: list[DenseHit] = []
         others_only: list[DenseHit] = []
         wider: list[int] = []
         by_words: dict[int, float] = {}
         bm25: dict[int, float] = {}
         for language, vectors in self.view.vectors.items():
-            nearest = vectors.search(self.query, limit)
             scores = self.view.lexical.scores(self._terms_in(language), language)
             worded = {hit.chunk_id: hit.score for hit in scores.best(limit)}
             by_words.update(worded)
-            also = [] if self.wider is None else [hit.chunk_id for hit in vectors.search(self.wider, WIDER_CHUNKS)]
+            try:
+                nearest = vectors.search(self.query, limit)
+                also = [] if self.wider is None else [hit.chunk_id for hit in vectors.search(self.wider, WIDER_CHUNKS)]
+            except VectorEngineError as error:
+                if not self.by_words_alone:
+                    raise
+                problem, nearest, also = error, vectors.nearest_of(self.query, list(worded), limit), []
             wider += also
             bm25.update(worded | scores.of([*(hit.chunk_id for hit in nearest), *also]))
             others = sorted({*worded, *also} - {hit.chunk_id for hit in nearest})
@@ -243,7 +281,7 @@ class Search:
             by_meaning += seen[: len(nearest)]
             others_only += seen[len(nearest) :]
         by_chunk = {hit.chunk_id: hit for hit in (*by_meaning, *others_only)}
-        return LanguageCandidates(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider))
+        return LanguageCandidates(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider), problem)
 
     def _terms_in(self, language: Language) -> Mapping[str, float]:
         """Return all terms for the question's language, and for another one those that are written alike in both."""

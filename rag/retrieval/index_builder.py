@@ -1,4 +1,8 @@
-"""Builds a generation's index: incrementally after small changes, else anew from the database."""
+"""Builds a generation's index: incrementally after small changes, else anew from the database.
+
+Where there is an engine for vectors (``vector_engine.py``), it has those of a large language's base before the index
+names them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import EmbedderMismatch, IndexDamaged
+from rag.protocols import FloatMatrix
 from rag.retrieval.generation_index import (
     AnyPart,
     GenerationIndex,
@@ -16,17 +21,22 @@ from rag.retrieval.generation_index import (
     Part,
     PartEntry,
     StoredPart,
+    collections_of,
     empty_part,
+    is_of_former_format,
+    write_chunk_ids,
     write_postings,
     write_vectors,
 )
 from rag.retrieval.late_interaction import TokenWeights
 from rag.retrieval.postings import Postings, PostingsBuilder
-from rag.retrieval.vector_index import FaissVectorIndex, VectorIndexBuilder, sample_size
+from rag.retrieval.vector_engine import Batch, VectorEngine, collection_name, engine_of
+from rag.retrieval.vector_index import FaissVectorIndex, VectorIndexBuilder, require_unit_rows, sample_size
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.connection import Database
 from rag.storage.embeddings import EmbeddingTable
+from rag.storage.engine_owner import engine_owner
 from rag.storage.index_source import IndexSource, VectorRows
 
 _TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met before are looked through
@@ -34,15 +44,19 @@ _TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met befor
 
 @dataclass(frozen=True, slots=True)
 class IndexLimits:
-    """How many chunks of a language are compared one by one, and what share may change before bases are made anew."""
+    """How many chunks of a language are compared one by one, and what share may change before bases are made anew.
+
+    ``engine`` gets the vectors of languages with more chunks; None: they are put into clusters here.
+    """
 
     exact_chunks: int
     merge_share: float
+    engine: VectorEngine | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "IndexLimits":
-        """Take those of the settings."""
-        return cls(settings.exact_search_chunks, settings.index_merge_share)
+        """Take those of the settings.  Raises ``ExtraMissing``."""
+        return cls(settings.exact_search_chunks, settings.index_merge_share, engine_of(settings))
 
 
 def next_index(
@@ -58,13 +72,14 @@ def next_index(
 
     ``former`` is the folder of the generation before.  Where that cannot be read, or where the database shows
     other chunks than came out, everything is made anew, in ``folder`` as ``build_index`` does: the database is the
-    truth.
+    truth.  So it is where the vectors do not lie where they are to lie: an engine was named or changed, or has lost
+    them.  Raises ``VectorEngineUnavailable``.
     """
     try:
         index = _changed(GenerationIndex.open(former, model_id), database, generation, limits)
     except (IndexDamaged, EmbedderMismatch):
         index = None
-    if index is not None and index.dimension == dimension:
+    if index is not None and index.dimension == dimension and _is_in_place(index, limits):
         chunk_ids = index.chunk_ids()
         if (len(chunk_ids), int(chunk_ids.sum())) == IndexSource(database, model_id, dimension).count_and_sum(
             generation
@@ -87,6 +102,34 @@ def _changed(
     return index.changed(source.added_rows(generation), removed, source.vectors_of(removed), tokens)
 
 
+def _is_in_place(index: GenerationIndex, limits: IndexLimits) -> bool:
+    """Tell whether the vectors of each base are in the engine, or in none, as the limits want it."""
+    for one in index.languages.values():
+        collection = one.base.entry.collection if isinstance(one.base, StoredPart) else ""
+        if bool(collection) != (limits.engine is not None and one.base.count > limits.exact_chunks):
+            return False
+        if collection and limits.engine is not None and limits.engine.count(collection) != one.base.count:
+            return False
+    return True
+
+
+def drop_unused_collections(folder: Path, engine: VectorEngine | None) -> None:
+    """Delete what an engine has of the knowledge base in ``folder`` and no kept generation needs.
+
+    The caller is its one writer.  Raises ``VectorEngineError``, ``IndexDamaged`` where it is not known what is needed.
+    """
+    owner = engine_owner(folder) if engine is not None else ""
+    if not owner or engine is None:
+        return
+    needed: set[str] = set()
+    for generation in sorted((folder / "generations").glob("*")):
+        if generation.name.isdigit() and not is_of_former_format(generation):
+            needed |= collections_of(generation)
+    for collection in engine.collections(owner):
+        if collection not in needed:
+            engine.drop(collection)
+
+
 def build_index(
     database: Database,
     generation: int,
@@ -99,7 +142,7 @@ def build_index(
 
     With the ``folder`` that the index is to be written to, what is made of one language is written there and forgotten
     before the next is begun, postings first: no more is in memory than one language's vectors, or all postings.
-    Raises ``OSError`` then.
+    Raises ``OSError`` then.  Vectors go to an engine only with it, or else nobody would know their collection.
     """
     source = IndexSource(database, model_id, dimension)
     counts = source.counts(generation)
@@ -155,6 +198,19 @@ class _Base:
         self, dimension: int, count: int, limits: IndexLimits, weights: TokenWeights
     ) -> tuple[LanguageIndex, TokenWeights]:
         """Return the language's index, and the weights with its tokens counted as well."""
+        engine = limits.engine if self._folder is not None and count > limits.exact_chunks else None
+        if engine is not None:
+            numbers = _ChunkNumbers()
+            moments, weights = self._counted(numbers, dimension, weights)
+            base = self._kept_in(engine, numbers.all(), dimension)
+        else:
+            builder = self._vector_builder(dimension, count, limits)
+            moments, weights = self._counted(builder, dimension, weights)
+            base = self._kept(builder.finish())
+        return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), moments), weights
+
+    def _vector_builder(self, dimension: int, count: int, limits: IndexLimits) -> VectorIndexBuilder:
+        """Return what takes so many vectors, with room for them where they are put into clusters."""
         sample = None
         if count > limits.exact_chunks:
             ids = self._source.spread_ids(self._generation, self._language, sample_size(count))
@@ -163,19 +219,23 @@ class _Base:
         del sample
         if builder.is_clustered:
             builder.make_room(rows.vectors for rows in self._rows())
+        return builder
+
+    def _counted(
+        self, taker: "VectorIndexBuilder | _ChunkNumbers", dimension: int, weights: TokenWeights
+    ) -> tuple[Moments, TokenWeights]:
+        """Give all vectors to the ``taker``; return their moments, and the weights with their chunks' tokens."""
         moments = Moments.none(dimension)
         uncounted, passages = list[NDArray[np.int32]](), 0
         for rows in self._rows():
-            builder.add(rows.chunk_ids, rows.vectors)
+            taker.add(rows.chunk_ids, rows.vectors)
             moments = moments.changed(rows.vectors)
             uncounted.append(rows.token_numbers)
             passages += len(rows.chunk_ids)
             if sum(map(len, uncounted)) > _TOKENS_AT_ONCE:
                 weights, passages = weights.changed(np.concatenate(uncounted), passages), 0
                 uncounted.clear()
-        weights = weights.changed(np.concatenate([np.empty(0, np.int32), *uncounted]), passages)
-        base = self._kept(builder.finish())
-        return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), moments), weights
+        return moments, weights.changed(np.concatenate([np.empty(0, np.int32), *uncounted]), passages)
 
     def _rows(self) -> Iterator[VectorRows]:
         return self._source.vectors(self._generation, self._language)
@@ -190,3 +250,32 @@ class _Base:
         files = self._files | write_vectors(self._folder, self._name, vectors)
         entry = PartEntry(len(vectors), vectors.probes, files)
         return StoredPart(self._folder, self._name, entry, vectors.chunk_ids)
+
+    def _kept_in(self, engine: VectorEngine, chunk_ids: NDArray[np.int64], dimension: int) -> AnyPart:
+        """Let an engine have the vectors; return the part that names where."""
+        assert self._folder is not None
+        if len(chunk_ids) != self.collected:
+            raise IndexDamaged(reason=f"{self.collected} chunks have terms and {len(chunk_ids)} have vectors")
+        owner = engine_owner(self._source.folder, make=True)
+        collection = collection_name(owner, self._source.digest(self._generation, self._language))
+        engine.fill(collection, dimension, len(chunk_ids), self._batches())
+        files = self._files | write_chunk_ids(self._folder, self._name, chunk_ids)
+        return StoredPart(self._folder, self._name, PartEntry(len(chunk_ids), 0, files, collection), chunk_ids)
+
+    def _batches(self) -> Iterator[Batch]:
+        for rows in self._rows():
+            yield rows.chunk_ids, rows.vectors
+
+
+class _ChunkNumbers:
+    """Takes what ``VectorIndexBuilder`` takes, and keeps the numbers: the vectors go elsewhere."""
+
+    def __init__(self) -> None:
+        self._chunk_ids: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+
+    def add(self, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> None:
+        require_unit_rows(vectors)
+        self._chunk_ids.append(chunk_ids.astype(np.int64))
+
+    def all(self) -> NDArray[np.int64]:
+        return np.concatenate(self._chunk_ids)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rag.errors import VectorEngineError
 from rag.protocols import Embedder, FloatMatrix, Reranker
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
@@ -14,6 +15,7 @@ from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_
 from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, queries_of
 from rag.retrieval.question import in_context, last_said, leans, parts_of, read_message
 from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
+from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -55,6 +57,7 @@ class SearchResult:
     """The best chunks of one generation, and what they say about whether the answer is among them.
 
     ``model_id`` is the vector space in which they were found; ``parts`` what was found for each part by itself.
+    ``problem`` is why some passages were looked for by words alone.
     """
 
     chunks: tuple[RetrievedChunk, ...]
@@ -63,6 +66,7 @@ class SearchResult:
     tokens: QuestionTokens
     model_id: str
     parts: tuple[RetrievedPart, ...] = ()
+    problem: VectorEngineError | None = None
 
 
 class Retriever:
@@ -91,6 +95,7 @@ class Retriever:
         self._other_embedder = other_embedder
         self._reranker = reranker
         self._limit = settings.candidates
+        self._engine = engine_of(settings)
         self._confidence = confidence
         self._asked_threshold = settings.refusal_threshold
         self._glossary = glossary_of(settings.glossary, settings.knowledge_dir)
@@ -104,10 +109,11 @@ class Retriever:
     ) -> Retrieval:
         """Return the best chunks, and how probable it is that they hold the answer.
 
-        The options' ``filters`` say which documents may be found at all.  Raises ``KnowledgeBaseMissing``,
-        ``EmbedderMismatch`` or ``IndexDamaged``.
+        The options' ``filters`` say which documents may be found at all.  Where an engine has the vectors and fails,
+        passages are looked for by words alone, and the result says so in its ``problem``.  Raises
+        ``KnowledgeBaseMissing``, ``EmbedderMismatch``, ``IndexDamaged`` or ``VectorEngineUnset``.
         """
-        found = self.find(question, language, trace, options)
+        found = self._find(question, language, trace, options, by_words_alone=True)
         fit = self._fit(found)
         shipped = fit.probability(found.signals)
         search, automatic = calibrations_of(self._store.folder, found.model_id)
@@ -120,24 +126,39 @@ class Retriever:
             threshold = float(str(automatic.get("threshold", fit.threshold)))
         answerable = bool(found.chunks) and probability >= threshold
         return Retrieval(
-            found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold, found.parts
+            *(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold, found.parts),
+            problem=found.problem,
         )
 
     def find(
         self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
     ) -> SearchResult:
-        """Return the best chunks and the signals, without judging.  Arguments and errors are those of ``retrieve``."""
+        """Return the best chunks and the signals, without judging: for measuring, so never by words alone.
+
+        Arguments are those of ``retrieve``, and so are errors, and ``VectorEngineError``.
+        """
+        return self._find(question, language, trace, options, by_words_alone=False)
+
+    def _find(
+        self, question: str, language: Language, trace: Trace, options: SearchOptions, *, by_words_alone: bool
+    ) -> SearchResult:
         with trace.span("embed"):
             prepared = self.prepare(question, language, options.earlier)
         with trace.span("search"):
             fewer = self._filtered(prepared.view, options.filters)
             queries = prepared.whole, *prepared.parts
-            whole, *others = [find_in(fewer, self._store, query, self._limit) for query in queries]
+            whole, *others = [self._found(fewer, query, by_words_alone=by_words_alone) for query in queries]
         if self._reranker is not None:
             with trace.span("rerank"):
                 whole = reranked(whole, prepared.standalone, self._reranker)
         found = self._joined(whole, others) if others else whole
-        return self._expanded(found, fewer, options.expansion, language) if options.expansion else found
+        if not options.expansion:
+            return found
+        [query] = queries_of([SearchRequest(Wording(options.expansion))], language, self._embedder_of(fewer.model_id))
+        return _expanded(found, self._found(fewer, query, by_words_alone=by_words_alone))
+
+    def _found(self, view: GenerationView, query: Query, *, by_words_alone: bool) -> SearchResult:
+        return find_in(view, self._store, query, self._limit, by_words_alone=by_words_alone)
 
     def prepare(self, question: str, language: Language, earlier: Sequence[str] = ()) -> SearchPlan:
         """Return what is searched for a question, and where.  Arguments and errors are those of ``retrieve``."""
@@ -166,18 +187,8 @@ class Retriever:
         chunks = with_best_of_parts(whole.chunks, [part.chunks for part in parts])
         surest = max([whole, *parts], key=lambda found: self._fit(found).probability(found.signals))
         found = tuple(RetrievedPart(part.chunks, part.tokens) for part in parts)
-        return replace(whole, chunks=chunks, signals=surest.signals, parts=found)
-
-    def _expanded(self, found: SearchResult, view: GenerationView, words: str, language: Language) -> SearchResult:
-        """Return what was found with what other words find behind the best; they are a part of the question.
-
-        What they say about whether the answer is there is not known: the signals stay.
-        """
-        [query] = queries_of([SearchRequest(Wording(words))], language, self._embedder_of(view.model_id))
-        more = find_in(view, self._store, query, self._limit)
-        first = (*found.chunks[:_BEFORE_EXPANSION], *more.chunks[:_OF_EXPANSION])
-        parts = (*found.parts, RetrievedPart(more.chunks, more.tokens))
-        return replace(found, chunks=with_first(found.chunks, first), parts=parts)
+        problem = next((one.problem for one in (whole, *parts) if one.problem is not None), None)
+        return replace(whole, chunks=chunks, signals=surest.signals, parts=found, problem=problem)
 
     def _fit(self, found: SearchResult) -> Confidence:
         return self._confidence or load_confidence(found.model_id)
@@ -209,7 +220,7 @@ class Retriever:
                 embedder = self._embedder
                 if self._other_embedder is not None:
                     embedder = self._embedder_of(self._store.generation_info(generation).embedder_model)
-                self._view = GenerationView.open(self._store, generation, embedder.model_id, self._view)
+                self._view = GenerationView.open(self._store, generation, embedder.model_id, self._view, self._engine)
             return self._view
 
     def _embedder_of(self, model_id: str) -> Embedder:
@@ -218,9 +229,25 @@ class Retriever:
         return self._other_embedder(model_id)
 
 
-def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: int) -> SearchResult:
-    """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg."""
-    searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
+def _expanded(found: SearchResult, more: SearchResult) -> SearchResult:
+    """Return what was found with what other words find behind the best; they are a part of the question.
+
+    What they say about whether the answer is there is not known: the signals stay.
+    """
+    first = (*found.chunks[:_BEFORE_EXPANSION], *more.chunks[:_OF_EXPANSION])
+    parts = (*found.parts, RetrievedPart(more.chunks, more.tokens))
+    return replace(found, chunks=with_first(found.chunks, first), parts=parts, problem=found.problem or more.problem)
+
+
+def find_in(
+    view: GenerationView, store: KnowledgeStore, query: Query, limit: int, *, by_words_alone: bool = False
+) -> SearchResult:
+    """Return the best ``KEPT_CHUNKS`` of one generation, published or not, from ``limit`` hits of each leg.
+
+    ``by_words_alone`` lets it go on where an engine fails; else ``VectorEngineError`` is raised then.
+    """
+    search = Search(view, query.language, query.vector, query.terms, query.wider, by_words_alone=by_words_alone)
+    searched = search.run(limit)
     asked = tokens_of(view, query)
     ranked = rank(view, searched, asked)[:KEPT_CHUNKS]
     loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
@@ -232,7 +259,8 @@ def find_in(view: GenerationView, store: KnowledgeStore, query: Query, limit: in
     signals = read_signals(searched.by_meaning, searched.bm25, chunks, view.lexical.term_weights(terms(query.question)))
     # copies: a view would keep the cosines of all candidates
     compared = {one.hit.chunk_id: one.cosines.copy() for one in ranked if one.cosines is not None}
-    return SearchResult(chunks, signals, view.generation, replace(asked, cosines=compared), view.model_id)
+    tokens = replace(asked, cosines=compared)
+    return SearchResult(chunks, signals, view.generation, tokens, view.model_id, problem=searched.problem)
 
 
 def reranked(found: SearchResult, question: str, reranker: Reranker) -> SearchResult:

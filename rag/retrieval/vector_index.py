@@ -1,5 +1,7 @@
 """Dense search with FAISS: exact while there are few chunks, clustered when there are many.
 
+What a search needs of vectors, wherever they lie, is ``VectorIndex``; ``vector_engine.py`` has the other one.
+
 Compared one by one (a flat inner product), half a million vectors take 200 milliseconds of one core; in clusters 1.
 A clustered index keeps the vectors as they are, so its cosines are exact, and it looks into 128 clusters, or as many as
 found 99 % of the ten nearest when it was built.
@@ -9,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import faiss
 import numpy as np
@@ -51,6 +53,29 @@ class Selection:
         self.count = len(self.rows)
         self._bits = np.packbits(kept, bitorder="little")
         self.selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
+
+
+class VectorIndex(Protocol):
+    """The vectors of a part: of length 1, under ascending chunk numbers.  Safe to search from several threads."""
+
+    @property
+    def chunk_ids(self) -> NDArray[np.int64]:
+        """Chunk numbers, int64 [n]."""
+
+    def __len__(self) -> int:
+        """Return how many vectors there are."""
+
+    def search(self, query: FloatMatrix, limit: int, among: Selection | None = None) -> list[Hit]:
+        """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine."""
+
+    def holds(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each chunk whether it is here, bool [n]."""
+
+    def vectors(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> FloatMatrix:
+        """Return the vectors of chunks, float32 [n, dimension].  Raises ``IndexDamaged`` where one is not there."""
+
+    def cosines(self, query: FloatMatrix, chunk_ids: Sequence[int]) -> list[float]:
+        """Return the cosine of a unit query with each of the chunks.  Raises ``IndexDamaged`` where one is missing."""
 
 
 class FaissVectorIndex:
@@ -140,12 +165,7 @@ class FaissVectorIndex:
 
     def holds(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each chunk whether it is here, bool [n]."""
-        wanted = np.asarray(chunk_ids, dtype=np.int64)
-        places = np.searchsorted(self._numbers, wanted)  # np.isin would sort or hash all numbers for a handful
-        inside = places < len(self._numbers)
-        found = np.zeros(len(wanted), dtype=np.bool_)
-        found[inside] = self._numbers[places[inside]] == wanted[inside]
-        return found
+        return is_among(self._numbers, chunk_ids)
 
     def vectors(self, chunk_ids: Sequence[int] | NDArray[np.int64]) -> FloatMatrix:
         """Return the vectors of chunks, float32 [n, dimension].  Raises ``IndexDamaged`` where one is not there."""
@@ -170,6 +190,20 @@ class FaissVectorIndex:
         if len(self) == 0:  # FAISS's reconstruct_n refuses an empty range
             return self.chunk_ids, np.empty((0, self.dimension), np.float32)
         return self.chunk_ids, self._index.reconstruct_n(0, len(self))
+
+
+def is_among(numbers: NDArray[np.int64], wanted: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return for each wanted number whether it is among others, which ascend.
+
+    >>> is_among(np.array([2, 5, 9]), [9, 3]).tolist()
+    [True, False]
+    """
+    looked_for = np.asarray(wanted, dtype=np.int64)
+    places = np.searchsorted(numbers, looked_for)  # np.isin would sort or hash all numbers for a handful
+    inside = places < len(numbers)
+    found = np.zeros(len(looked_for), dtype=np.bool_)
+    found[inside] = numbers[places[inside]] == looked_for[inside]
+    return found
 
 
 @dataclass(slots=True)
@@ -248,9 +282,7 @@ class VectorIndexBuilder:
             raise ValueError(f"{chunk_ids.shape} chunk numbers do not fit {vectors.shape} vectors")
         if not len(chunk_ids):
             return
-        lengths = np.linalg.norm(vectors, axis=1)
-        if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # also refuses NaN
-            raise ValueError(f"vectors must be of length 1; they are between {lengths.min()} and {lengths.max()}")
+        require_unit_rows(vectors)
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
         if self._clustered is None or self._nearest is None:
             self._flat.add(rows)
@@ -268,6 +300,13 @@ class VectorIndexBuilder:
         if self._clustered is None or self._nearest is None:
             return FaissVectorIndex(self._flat, chunk_ids)
         return FaissVectorIndex(self._clustered, chunk_ids, _probes(self._clustered, self._nearest))
+
+
+def require_unit_rows(vectors: FloatMatrix) -> None:
+    """Raise ``ValueError`` unless the rows, one at least, are of length 1."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # also refuses NaN
+        raise ValueError(f"vectors must be of length 1; they are between {lengths.min()} and {lengths.max()}")
 
 
 def _add_to_clusters(index: faiss.IndexIVFFlat, rows: FloatMatrix, clusters: NDArray[np.int64]) -> None:

@@ -33,6 +33,7 @@ NEVER_MATTERS = frozenset(
         "cache_dir",
         "database_url",
         "blob_url",
+        "vector_url",
         "knowledge_base",
         "sign_in",
         "sign_in_hours",
@@ -175,7 +176,7 @@ class AnswerCache:
 
 
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
-    if answer.lane not in ("model", "quotation") or answer.instead_of:
+    if answer.lane not in ("model", "quotation") or answer.instead_of or answer.by_words_alone:
         return False
     if answer.unsupported or answer.unconfirmed or answer.left_open or answer.conflicts or not answer.citations:
         return False

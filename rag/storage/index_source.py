@@ -1,9 +1,11 @@
 """Reads the rows an index is built from: a whole generation, or what changed since the previous one."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +54,11 @@ class IndexSource:
         self._model_id = model_id
         self._dimension = dimension
 
+    @property
+    def folder(self) -> Path:
+        """The knowledge base's folder."""
+        return self._database.path.parent
+
     def index_rows(self, generation: int) -> Iterator[IndexRows]:
         """Yield everything that the generation shows, some thousand chunks at a time, ascending in each language.
 
@@ -72,6 +79,18 @@ class IndexSource:
             )
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
                 yield VectorRows(_numbers(rows), self._matrix(rows), _tokens(rows))
+
+    def digest(self, generation: int, language: Language) -> str:
+        """Return the SHA-256 of the chunks that ``vectors`` yields, and of what their vectors were made from."""
+        parameters = {"generation": generation, "model": self._model_id, "language": language}
+        digest = hashlib.sha256(f"{self._model_id}\n{self._dimension}\n{language}\n".encode())
+        with self._database.reading() as connection:
+            cursor = connection.execute(
+                f"SELECT chunk_id, content_hash FROM chunk {_EMBEDDED} {_OF_LANGUAGE}", parameters
+            )
+            for chunk_id, content_hash in cursor:
+                digest.update(chunk_id.to_bytes(8, "big") + content_hash)
+        return digest.hexdigest()
 
     def terms(self, generation: int, language: Language) -> Iterator[tuple[str, ...]]:
         """Yield the terms, joined by blanks, of the chunks whose ``vectors`` are yielded, in the same order."""

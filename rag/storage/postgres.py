@@ -1,4 +1,6 @@
-"""Keeps what people do on a PostgreSQL server, so that several desks share it.  The only module that knows psycopg.
+"""Keeps what people do on a PostgreSQL server, so that several desks share it.
+
+Beside ``rag/retrieval/pgvector_engine.py`` the only module that knows psycopg.
 
 Stores speak SQLite's SQL, see ``connection.py``.  What differs is dealt with here, and nowhere else:
 
@@ -473,7 +475,7 @@ class Pool:
             raise SettingsError(reason="ANSWERDESK_DATABASE_URL: PostgreSQL cannot read it") from None
         self.server = server_name(url)
         self._idle: list[ServerConnection] = []
-        self._users: weakref.WeakSet[PostgresDatabase] = weakref.WeakSet()
+        self._users: weakref.WeakSet[object] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._silent_until = 0.0
@@ -510,13 +512,13 @@ class Pool:
         connection.execute(_SEEN_BY_SERVER + channel)
         return connection
 
-    def join(self, database: PostgresDatabase) -> None:
-        """Note that a database uses these connections."""
-        self._users.add(database)
+    def join(self, user: object) -> None:
+        """Note that a database, or another user, has these connections."""
+        self._users.add(user)
 
-    def leave(self, database: PostgresDatabase) -> None:
-        """Close the connections when no database uses them any more."""
-        self._users.discard(database)
+    def leave(self, user: object) -> None:
+        """Close the connections when nobody uses them any more."""
+        self._users.discard(user)
         if not self._users:
             self.close()
 
@@ -586,7 +588,7 @@ class ServerConnection(psycopg.Connection[Any]):
             return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if timeout is None and self.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                raise ConnectionTimeout(f"no answer within {_ANSWER_SECONDS:.0f} seconds") from error
+                raise ConnectionTimeout(f"no answer within {self.answer_seconds or 0:.0f} seconds") from error
             raise
 
 

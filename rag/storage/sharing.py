@@ -46,6 +46,7 @@ from rag.storage.calibration import CALIBRATION_NAME
 from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
 from rag.storage.contact_details import CONFIRMED_NAME
 from rag.storage.curated import CuratedAnswers
+from rag.storage.engine_owner import ENGINE_NAME
 from rag.storage.figures import FigureFolder
 from rag.storage.lock import file_lock
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
@@ -68,7 +69,7 @@ _LOG = logging.getLogger(__name__)
 
 SHARED_NAME = "shared.json"
 _SCRATCH, _ARRIVING = "publishing", "arriving"
-_SMALL_FILES = (ACCESS_NAME, CONFIRMED_NAME, CALIBRATION_NAME)
+_SMALL_FILES = (ACCESS_NAME, CONFIRMED_NAME, CALIBRATION_NAME, ENGINE_NAME)
 _CONTENT_PATH = re.compile(r"generations/[0-9]{6,12}/[\w-]+(?:\.[\w-]+)*|figures/[0-9a-f]{2}/[0-9a-f]{64}\.webp")
 
 _SMALLEST_PIECE_BYTES = 4 * 4096

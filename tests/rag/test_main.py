@@ -93,6 +93,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "unconfirmed",
         "left_open",
         "third_language",
+        "by_words_alone",
     ]
     assert set(row["citations"][0]) == {
         "start",

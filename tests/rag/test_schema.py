@@ -42,6 +42,7 @@ def test_the_names_in_the_json_stay() -> None:
         "unconfirmed",
         "left_open",
         "third_language",
+        "by_words_alone",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

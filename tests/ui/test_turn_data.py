@@ -17,6 +17,7 @@ from rag.errors import (
     TurnFailed,
 )
 from rag.schema import Citation, Lane, Language, SpanTime, TextSpan
+from rag.translate import translate
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
 from ui.turn_data import Reading, answer_data, evidence_data, failure_sentence, feed_data, reply_data, said
@@ -73,6 +74,14 @@ def test_an_answer_without_doubts_is_well_supported_and_one_without_sentences_is
     assert answer_data(half, READING)["verdict"] == {"kind": "warning", "words": "Partly answered"}
     bare = replace(DONE, answer=replace(answer, unsupported=(), citations=()))
     assert answer_data(bare, READING)["verdict"] is None
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Found by words alone"), ("zh", "仅按词语查找")])
+def test_an_answer_that_half_a_search_stands_behind_says_so(language: Language, words: str) -> None:
+    answer = replace(complete_answer("en"), unsupported=(), by_words_alone="VectorEngineUnavailable")
+    data = answer_data(replace(DONE, answer=answer), replace(READING, language=language))
+    assert data["verdict"] == {"kind": "warning", "words": words}
+    assert data["notice"] == {"kind": "error", "words": translate("ui.by_words_alone", language)}
 
 
 @pytest.mark.parametrize("lane", ["model", "curated"])

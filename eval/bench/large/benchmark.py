@@ -1,7 +1,8 @@
 """How a large knowledge base behaves: recall, latency, how soon a change is served, opening and memory.
 
 The knowledge base is generated (``generated_knowledge.py``) and written by the product's own writer; it is searched as
-the desk searches it, except that the questions were embedded before.
+the desk searches it, except that the questions were embedded before.  Where the settings name an engine for vectors, it
+has them, and forgets them at the end.
 """
 
 import random
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -25,9 +27,11 @@ from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits
 from rag.retrieval.query import Query
 from rag.retrieval.retriever import find_in
+from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
+from rag.storage.engine_owner import engine_owner
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
 
@@ -65,25 +69,52 @@ def measure(
     The real one that it is generated from stays below ``settings.data_dir / "benchmarks"`` for the next time.
     """
     embedder = open_embedder(settings)
-    own = settings.changed(data_dir=place)
+    own = settings.changed(data_dir=place, vector_url=settings.vector_url)
     samples = _samples(
         settings.changed(data_dir=settings.data_dir / "benchmarks", knowledge_base=_SAMPLE_NAME), embedder, corpus
     )
+    try:
+        return _measured(own, open_embedder, embedder, samples, golden, chunks=chunks, seed=seed, progress=progress)
+    finally:
+        _forget(own)
+
+
+def _measured(
+    settings: Settings,
+    open_embedder: OpenEmbedder,
+    embedder: Embedder,
+    samples: Mapping[Language, Sample],
+    golden: Sequence[GoldenQuestion],
+    *,
+    chunks: int,
+    seed: int,
+    progress: Progress,
+) -> dict[str, object]:
     began_at = time.perf_counter()
-    build_seconds = _generate(own, embedder, samples, chunks, seed, progress)
+    build_seconds = _generate(settings, embedder, samples, chunks, seed, progress)
     figures: dict[str, object] = {
         "chunks": chunks,
         "embedder": embedder.model_id,
+        "vectors": urlsplit(settings.vector_url).scheme or "memory",
         "written_seconds": round(time.perf_counter() - began_at - build_seconds, 1),
         "index_built_seconds": round(build_seconds, 1),
-        "disk_megabytes": _disk(own.knowledge_dir),
+        "disk_megabytes": _disk(settings.knowledge_dir),
     }
     questions = _questions(samples, embedder, golden, seed)
     progress("searching", 0, len(questions))
-    figures |= _searched(own, embedder, samples, questions, seed)
+    figures |= _searched(settings, embedder, samples, questions, seed)
     progress("changing", 0, _CHANGES)
-    figures |= _changed(own, open_embedder, embedder)
+    figures |= _changed(settings, open_embedder, embedder)
     return figures
+
+
+def _forget(settings: Settings) -> None:
+    """Delete what an engine has of the generated knowledge base."""
+    engine, owner = engine_of(settings), engine_owner(settings.knowledge_dir)
+    if engine is None or not owner:
+        return
+    for collection in engine.collections(owner):
+        engine.drop(collection)
 
 
 def _samples(settings: Settings, embedder: Embedder, corpus: Path) -> dict[Language, Sample]:
@@ -157,7 +188,8 @@ def _searched(
 ) -> dict[str, object]:
     store = KnowledgeStore(settings.knowledge_dir)
     try:
-        view = GenerationView.open(store, store.require_generation(), embedder.model_id)
+        engine = engine_of(settings)
+        view = GenerationView.open(store, store.require_generation(), embedder.model_id, engine=engine)
         wall, processor = [], []
         for number, one in enumerate([*questions[:_WARMING_QUESTIONS], *questions]):
             query = Query.of(one.text, one.language, one.vectors)

@@ -27,6 +27,7 @@ EXAMPLES = """\
 examples:
   python -m eval large                                 100,000 passages: minutes, and 1 GB of disk
   python -m eval large --chunks 1000000 --json FILE    ten times that
+  ANSWERDESK_VECTOR_URL=postgresql://... python -m eval large    the vectors in an engine (docs/scale.md)
 
 Passages are spliced from the sample knowledge base's own, vectors mixed from its vectors
 (eval/bench/large/generated_knowledge.py). They are written below ANSWERDESK_DATA_DIR and deleted at the end.

@@ -13,6 +13,7 @@ import psutil
 from rag.protocols import Embedder
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -70,7 +71,7 @@ def _serve(pipe: Connection, settings: Settings, open_embedder: OpenEmbedder) ->
     store = KnowledgeStore(settings.knowledge_dir)
     process = psutil.Process()
     before, began_at = process.memory_info().rss, time.perf_counter()
-    view = GenerationView.open(store, store.require_generation(), embedder.model_id)
+    view = GenerationView.open(store, store.require_generation(), embedder.model_id, engine=engine_of(settings))
     seconds = time.perf_counter() - began_at
     pipe.send(Opened(seconds, (process.memory_info().rss - before) / 1e6))
     del view

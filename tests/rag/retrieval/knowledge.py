@@ -37,7 +37,9 @@ def publish(
     index_folder = folder / "generations" / f"{generation:06d}"
     index_folder.mkdir(parents=True)
     former = index_folder.with_name(f"{generation - 1:06d}")
-    next_index(writer.database, generation, former, embedder.model_id, embedder.dimension, limits).write(index_folder)
+    place = index_folder if limits.engine is not None else None
+    space = embedder.model_id, embedder.dimension
+    next_index(writer.database, generation, former, *space, limits, place).write(index_folder)
     writer.publish(generation, embedder.model_id, embedder.dimension)
     writer.close()
     return generation

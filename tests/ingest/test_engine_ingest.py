@@ -1,0 +1,123 @@
+"""An ingest whose large index goes to a vector engine: whole on both sides, or as before."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ingest.check import check
+from ingest.history import rollback
+from rag.errors import VectorEngineUnavailable
+from rag.retrieval.generation_index import collections_of
+from rag.retrieval.retriever import Retriever
+from rag.retrieval.vector_engine import VectorEngine, engine_of
+from rag.settings import load_settings
+from rag.storage.engine_owner import engine_owner
+from rag.tracing import Trace
+from tests.ingest.conftest import CountingEmbedder, Desk
+from tests.ingest.killed_engine_ingest import POINTS, engine_settings
+from tests.support.by_day import by_day
+from tests.support.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.real
+
+OLD, NEW = "Return it within 7 days.", "Return it within 14 days."
+
+
+@pytest.fixture
+def engine_desk(desk: Desk, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk of four documents in English whose vectors go to pgvector."""
+    url = postgres_server.make_room()
+    monkeypatch.setenv("ANSWERDESK_VECTOR_URL", url)  # what only looks at a knowledge base reads the environment
+    monkeypatch.setenv("ANSWERDESK_EXACT_SEARCH_CHUNKS", "3")
+    monkeypatch.setenv("ANSWERDESK_INDEX_MERGE_SHARE", "0")
+    load_settings.cache_clear()
+    desk.write("gifts.md", "# Gifts\n\nWe wrap gifts.")
+    yield replace(desk, settings=engine_settings(desk.settings.data_dir, url), embedder=CountingEmbedder())
+    load_settings.cache_clear()
+
+
+def engine(desk: Desk) -> VectorEngine:
+    found = engine_of(desk.settings)
+    assert found is not None
+    return found
+
+
+def kept(desk: Desk) -> set[str]:
+    """What the kept generations name."""
+    folders = desk.store.generation_folder(0).parent.glob("[0-9]*[0-9]")
+    return set().union(*(collections_of(folder) for folder in folders))
+
+
+def held(desk: Desk) -> set[str]:
+    """What the engine has."""
+    return set(engine(desk).collections(engine_owner(desk.settings.knowledge_dir)))
+
+
+@pytest.mark.parametrize("point", by_day("copied", "filled", "commit", of=tuple(POINTS)))
+def test_killed(engine_desk: Desk, point: str) -> None:
+    desk = engine_desk
+    desk.ingest()
+    before = desk.documents()
+    assert held(desk) == kept(desk) != set()
+    for number in range(40):
+        desk.write(f"many/{number}.md", f"# Number {number}\n\nThis is document number {number}.")
+    desk.write("returns/deadline.md", f"# Deadline\n\n{NEW}")
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.ingest.killed_engine_ingest", desk.manual, desk.settings.data_dir,
+         desk.settings.vector_url, point],
+        cwd=Path(__file__).parents[2], capture_output=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    published = point == "dropping"
+    assert (desk.documents() == before) is not published
+    assert check(desk.settings.knowledge_dir).findings == (), "also before anybody mended it"
+    if published:
+        desk.write("gifts.md", "# Gifts\n\nWe wrap nothing.")
+    desk.ingest(prune=True)
+    assert desk.documents()["returns/deadline.md"].endswith(NEW)
+    assert check(desk.settings.knowledge_dir).findings == ()
+    assert held(desk) == kept(desk)
+
+
+def test_going_back_and_mending(engine_desk: Desk) -> None:
+    desk = engine_desk
+    desk.ingest()
+    desk.write("returns/deadline.md", f"# Deadline\n\n{NEW}")
+    desk.ingest()
+    rollback(desk.settings.knowledge_dir)
+    assert desk.documents()["returns/deadline.md"].endswith(OLD)
+    retriever = Retriever(desk.store, desk.embedder, desk.settings)
+    result = retriever.retrieve("return it within days", "en", Trace())
+    assert (result.problem, result.generation) == (None, 3)
+    assert OLD in result.chunks[0].chunk.text
+    with psycopg.connect(desk.settings.vector_url, autocommit=True) as server:
+        for name in held(desk):
+            server.execute(f"TRUNCATE {name}".encode())
+    emptied = retriever.retrieve("return it within days", "en", Trace())
+    assert type(emptied.problem).__name__ == "VectorsMissing"
+    assert OLD in emptied.chunks[0].chunk.text, "by words"
+    findings = check(desk.settings.knowledge_dir).findings
+    assert [one.problem for one in findings] == ["index"]
+    desk.ingest(rebuild=True)
+    assert check(desk.settings.knowledge_dir).findings == ()
+    assert retriever.retrieve("return it within days", "en", Trace()).problem is None
+    assert kept(desk) <= held(desk)
+
+
+def test_an_engine_that_is_away_leaves_the_former_generation(engine_desk: Desk) -> None:
+    desk = engine_desk
+    desk.ingest()
+    desk.write("returns/deadline.md", f"# Deadline\n\n{NEW}")
+    away = replace(desk, settings=engine_settings(desk.settings.data_dir, "postgresql://desk:x@127.0.0.1:1/nowhere"))
+    with pytest.raises(VectorEngineUnavailable, match=r"127\.0\.0\.1:1/nowhere"):
+        away.ingest()
+    assert desk.documents()["returns/deadline.md"].endswith(OLD)
+    result = Retriever(desk.store, desk.embedder, away.settings).retrieve("return it within days", "en", Trace())
+    assert type(result.problem).__name__ == "VectorEngineUnavailable"
+    assert OLD in result.chunks[0].chunk.text
