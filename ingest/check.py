@@ -172,7 +172,9 @@ def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
         findings.add("vectors", "length != 1", wrong)
     try:
         stored = GenerationIndex.open(store.generation_folder(info.generation), info.embedder_model)
-        reader = EngineReader(engine_of(load_settings()), IndexSource(store, info.embedder_model, info.dimension))
+        engine = engine_of(load_settings())
+        source = IndexSource(store, info.embedder_model, info.dimension)
+        reader = EngineReader(engine, source) if engine is not None else None
         index = stored.loaded({}, reader)
         for one in index.languages.values():
             LanguageVectors(one).verify()

@@ -177,7 +177,7 @@ class GenerationView:
         if is_of_former_format(folder):
             return cls._of(_rebuilt(store, generation, model_id), generation, store, {})
         stored = GenerationIndex.open(folder, model_id)
-        reader = EngineReader(engine, IndexSource(store, model_id, stored.dimension))
+        reader = EngineReader(engine, IndexSource(store, model_id, stored.dimension)) if engine is not None else None
         index = stored.loaded(former.parts if former is not None else {}, reader)
         parts = {
             of_disk.key: part

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import ExtraMissing, IndexDamaged, VectorEngineUnavailable, VectorEngineUnset, VectorsMissing
+from rag.errors import ExtraMissing, IndexDamaged, VectorEngineUnavailable, VectorsMissing
 from rag.protocols import FloatMatrix
 from rag.retrieval.vector_index import Selection, is_among
 from rag.schema import Hit
@@ -222,15 +222,13 @@ class EngineVectorIndex:
 
 @dataclass(frozen=True, slots=True)
 class EngineReader:
-    """Opens the parts that lie in an engine; ``engine`` None: the settings name none."""
+    """Opens the parts that lie in the engine of the settings."""
 
-    engine: VectorEngine | None
+    engine: VectorEngine
     source: IndexSource
 
     def open(self, collection: str, chunk_ids: ChunkIds) -> EngineVectorIndex:
-        """Return a part's vectors; the engine is not asked yet.  Raises ``VectorEngineUnset``."""
-        if self.engine is None:
-            raise VectorEngineUnset
+        """Return a part's vectors; the engine is not asked yet."""
         return EngineVectorIndex(self.engine, collection, chunk_ids, self.source.vectors_of)
 
 
