@@ -14,6 +14,7 @@ BENCHMARKS = {
     "large": "large.command",
     "load": "load.command",
     "sharing": "sharing.command",
+    "workers": "workers.command",
     "compare langchain": "langchain.command",
 }
 """The commands of ``python -m eval`` that run a benchmark, with their modules below ``eval.bench``."""
