@@ -49,6 +49,7 @@ examples:
   python -m eval chunk-size --help            the search with several sizes of passages
   python -m eval gaps --help                  what the knowledge base lacks, by topic, from the questions of the desk
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
+  python -m eval workers --help               how much faster an ingest is with workers beside it
 """
 
 

@@ -15,6 +15,7 @@ BENCHMARKS = {
     "load": "load.command",
     "sharing": "sharing.command",
     "simulate": "simulate.command",
+    "workers": "workers.command",
     "compare langchain": "langchain.command",
 }
 """The commands of ``python -m eval`` that run a benchmark, with their modules below ``eval.bench``."""
