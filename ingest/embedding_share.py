@@ -153,7 +153,8 @@ class EmbeddingShare:
 
     def _look_at_jobs(self, backlog: Backlog) -> None:
         states = {state.digest: state for state in self._server.states(self._run)}
-        for delivery in self._server.collect(self._run, [digest for digest, state in states.items() if state.done]):
+        done = [digest for digest, state in states.items() if state.done]
+        for delivery in self._server.collect(self._run, done) if done else ():
             self._receive(delivery, backlog)
         self._take_back(self._jobs.keys() - states.keys(), backlog)  # the server has crashed, or took us for dead
         if unwanted := states.keys() - self._jobs.keys():  # taken back while the server was away

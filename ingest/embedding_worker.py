@@ -3,7 +3,7 @@
     worker = EmbeddingWorker(EmbeddingJobs(place, space_of(embedder)), embedder, threads=2, tell=print)
     worker.run(threading.Event())
 
-It writes nothing to this machine.  Killed, it loses a job to others within a second; ended otherwise, it gives it back.
+It writes nothing to this machine.  Killed, it loses a job to others at once; ended otherwise, it gives it back.
 """
 
 import threading

@@ -415,8 +415,8 @@ class _Run:
             embedded=embedded,
             seconds=time.monotonic() - started_at,
             undescribed=NONE_UNDESCRIBED if self._describing is None else self._describing.undescribed,
-            workers=self._embedding.helpers.passages,
-            refused_workers=self._embedding.helpers.refused,
+            workers=dict(self._embedding.helpers.passages),
+            refused_workers=dict(self._embedding.helpers.refused),
         )
 
     def _embed_and_publish(self) -> Publication:

@@ -56,6 +56,7 @@ LONG_FILES = (
     "ui/views/models/test_states.py",
     "ui/test_people_browser.py",
     "rag/ollama/test_model_creation_real.py",
+    "ingest/test_workers.py",
     "ui/test_every_page.py",
     "ui/test_real_desk.py",
     "ui/test_kept_answers.py",

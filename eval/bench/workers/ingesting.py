@@ -17,7 +17,7 @@ from pathlib import Path
 from eval.bench.workers.sleeping import SleepingEmbedder
 from ingest.chunking import chunk_document
 from ingest.embedding import PassageEmbedding
-from ingest.embedding_share import BATCHES_A_JOB, EmbeddingShare, space_of
+from ingest.embedding_share import EmbeddingShare, space_of
 from ingest.loaders.registry import load
 from ingest.loaders.source import Limits
 from ingest.pipeline import ingest
@@ -33,7 +33,7 @@ from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 
 _COME_WITHIN_SECONDS = 120.0
-_WARM_PASSAGES = 2 * 32 * BATCHES_A_JOB  # for each worker
+_WARM_PASSAGES = 64  # for each worker: two batches
 
 
 def main(corpus: Path, workers: int, *, share_only: bool, sleeping: bool) -> dict[str, object]:
