@@ -26,7 +26,7 @@ NEW = "Return it within 14 days."
 AT = {f"{point}-{call}": (point, call) for point in POINTS for call in range(1, CALLS.get(point, 1) + 1)}
 IN_A_BUCKET_AT = {
     f"{point}-{call}": (point, call) for point in POINTS_WITH_A_BUCKET for call in range(1, CALLS.get(point, 1) + 1)
-} | {f"sent-{call}": ("sent", call) for call in (5, 20)}
+} | {f"sent-{call}": ("sent", call) for call in (5, 10)}
 BEFORE_THE_POINTER_MOVED = {"locked", "copied", "sealed", "putting", "sending", "sent", "moving"}
 
 
