@@ -53,6 +53,11 @@ class PostgresServer:
         """The folder of its files."""
         return self.folder / "data"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def url(self, database: str = "postgres") -> str:
         """Return the address of a database."""
         return f"postgresql://desk:{self.password}@127.0.0.1:{self.port}/{database}"

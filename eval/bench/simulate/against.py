@@ -15,7 +15,7 @@ from rag.translate import translate
 
 _TIMES_PLAYED = 400
 _INNER = (2.5, 97.5)
-_MODEL = ("load", "prompt", "thinking", "answer")
+_MODEL = ("expand", "load", "prompt", "thinking", "answer")
 _NAMES = ("mean", "p50", "p90")
 
 
@@ -43,7 +43,7 @@ def compare_with(run: Run, seed: int = 0) -> list[Comparison]:
     identity = run.identity()
     lines = read_records(run.folder / "records.jsonl", LINES)
     records = [one for one in lines if isinstance(one, LoadRecord) and one.arm in PRODUCT_ARMS and one.spans]
-    asked = [one for one in records if one.outcome == "answered" and one.asked_model]
+    asked = [one for one in records if one.outcome in ("answered", "refused") and _span(one, _MODEL)]
     if identity.get("command") != "load" or len(asked) < 10:
         reason = translate("bench_simulate.no_load_run", terminal_language(), run=run.folder.name, answers=len(asked))
         raise SettingsError(reason=reason)
@@ -57,10 +57,7 @@ def compare_with(run: Run, seed: int = 0) -> list[Comparison]:
         waits = []
         for _ in range(rounds):
             if per_minute:
-                seconds = float(str(identity["seconds"]))
-                waits.append(
-                    _open(float(str(per_minute)) * len(asked) / max(1, len(records)), seconds, lasts, slots, draw)
-                )
+                waits.append(_open(len(asked) // rounds, float(str(identity["seconds"])), lasts, slots, draw))
             else:
                 waits.append(_closed(int(str(identity["sessions"])), len(asked) // rounds, lasts, around, slots, draw))
         played.append(_figures(np.concatenate(waits)))
@@ -73,9 +70,8 @@ def compare_with(run: Run, seed: int = 0) -> list[Comparison]:
     ]
 
 
-def _open(per_minute: float, seconds: float, lasts: Times, slots: int, draw: np.random.Generator) -> Times:
-    """Play questions that come by chance, whatever the answers do; return their waits."""
-    count = int(draw.poisson(per_minute * seconds / 60))
+def _open(count: int, seconds: float, lasts: Times, slots: int, draw: np.random.Generator) -> Times:
+    """Play so many questions that come by chance, whatever the answers do; return their waits."""
     arrivals = np.sort(draw.random(count)) * seconds
     return begins(arrivals, draw.choice(lasts, count), slots) - arrivals
 

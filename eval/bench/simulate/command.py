@@ -19,7 +19,7 @@ from eval.bench.simulate.report import (
     print_room,
     words,
 )
-from eval.bench.simulate.sizing import PASSAGE_BYTES, PassageBytes, plan_for, room_for
+from eval.bench.simulate.sizing import PassageBytes, plan_for, room_for
 from eval.commands.progress_bar import question_bar
 from eval.commands.question_options import INTERRUPTED, print_line, write_json
 from eval.core.runs import Run
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--languages", type=int, default=2, metavar="N", help="of the passages (default: 2)  语言数")
     parser.add_argument("--network-gigabits", type=float, default=1.0, metavar="N", help="a second (default: 1)  带宽")
     for one in fields(PassageBytes):
-        value = getattr(PASSAGE_BYTES, one.name)
+        value = getattr(PassageBytes(), one.name)
         name = f"--passage-{one.name}-bytes"
         parser.add_argument(name, type=float, default=value, metavar="N", help=f"measured (default: {value:g})")
     for name in ("host", "desk", "database"):

@@ -40,6 +40,8 @@ class Inputs:
     tokens_per_second: float = _given(100, "a slot", "yours", "as above, all slots busy")
     answer_tokens: float = _given(60, "tokens", "yours", "as above; python -m rag latency")
     thinking_tokens: float = _given(0, "tokens", "yours", "at most ANSWERDESK_THINKING_BUDGET_TOKENS")
+    expanded_share: float = _given(0, "share", "yours", "questions searched again in the model's words first")
+    expand_seconds: float = _given(0.85, "s", "yours", "such a search at the model; docs/retrieval.md")
     answer_variation: float = _given(0.38, "std / mean", "measured", "53 answers, tests/support/queue_simulation.py")
     desk_cores: int = _given(1, "a desk", "assumed", "one process of Python: one core at a time")
     desk_gigabytes: float = _given(16, "GB a desk", "yours", "memory for pages that are open")
@@ -75,7 +77,8 @@ class Inputs:
     @property
     def answer_seconds(self) -> float:
         """Return for how long an answer holds its slot, on average."""
-        return self.first_token_seconds + (self.answer_tokens + self.thinking_tokens) / self.tokens_per_second
+        writing = self.first_token_seconds + (self.answer_tokens + self.thinking_tokens) / self.tokens_per_second
+        return writing + self.expanded_share * self.expand_seconds
 
     @property
     def questions_a_day(self) -> float:

@@ -139,17 +139,14 @@ def _is_quick(days: Sequence[Day], peak: int, inputs: Inputs) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PassageBytes:
-    """What a passage takes, in bytes: in ``knowledge.db``, in the index's files, and in a desk's memory.
+    """What a passage takes, in bytes: on the disk, in ``knowledge.db`` and the index's files, and in a desk's memory.
 
-    Measured with ``python -m eval large`` (docs/scale.md), generated passages of both languages, 384 dimensions.
+    Measured: ``disk`` by ``python -m eval sharing`` (docs/scale.md: 104 MB of 10,000), ``memory`` by
+    ``python -m eval large`` (docs/retrieval.md: 1,963 MB of 1,000,000; of 100,000 they are 1,990 each).
     """
 
-    database: float = 0.0
-    index: float = 0.0
-    memory: float = 0.0
-
-
-PASSAGE_BYTES = PassageBytes(database=4000.0, index=1000.0, memory=1963.0)
+    disk: float = 10_400.0
+    memory: float = 1_963.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +167,12 @@ class Room:
 def room_for(passages: int, each: PassageBytes, *, languages: int, gigabits: float) -> Room:
     """Return the room for so many passages, in proportion to the measured bytes of each.
 
-    A desk has ``knowledge.db`` twice on its disk while it takes a revision over, and the server the pieces of two.
+    While a revision is taken over, a desk has both on its disk, and the server has the pieces of both.
     """
-    whole = passages * (each.database + each.index)
+    whole = passages * each.disk
     return Room(
         passages=passages,
-        desk_disk=whole + passages * each.database,
+        desk_disk=2 * whole,
         desk_memory=passages * each.memory,
         server_disk=2 * whole,
         transfer_seconds=whole * 8 / (gigabits * 1e9),

@@ -48,8 +48,8 @@ def test_no_number_of_machines_helps_where_one_answer_is_too_slow_for_its_queue(
 
 
 def test_room_by_hand() -> None:
-    room = room_for(100_000_000, PassageBytes(4000, 1000, 2000), languages=2, gigabits=10)
-    assert room.desk_disk == 900e9
+    room = room_for(100_000_000, PassageBytes(5000, 2000), languages=2, gigabits=10)
+    assert room.desk_disk == 1000e9
     assert room.desk_memory == 200e9
     assert room.server_disk == 1000e9
     assert room.transfer_seconds == 400
