@@ -24,11 +24,15 @@ from rag.retrieval.vector_engine import SEARCH_SECONDS, Batch, ChunkIds, Rest, r
 _PORT = 19530
 _FIELD = "vector"
 _INDEX = {"index_type": "HNSW", "metric_type": "IP", "params": {"M": 16, "efConstruction": 200}}
-_SEEN_AT_LEAST = 200
-"""Neighbours that a search keeps in view (``ef``), or as many as it is asked for."""
+_SEEN_AT_LEAST, _SEEN_SHARE = 400, 2
+"""Neighbours that a search keeps in view (``ef``): of those at the edge some are missed."""
 
-_STRONG = "Strong"
-"""Milvus's own choice, Bounded, finds nothing right after an insert."""
+_STRONG, _BOUNDED = "Strong", "Bounded"
+"""Strong sees every insert, and waits 200 ms for that; Bounded sees what was there a moment ago, and does not wait."""
+
+_SETTLED_SECONDS = 6.0
+"""Bounded sees what is older than five seconds (``common.gracefulTime``), in each replica.  So it is enough for what
+never changes, once that is so old."""
 
 _PATIENCE_SECONDS = 60.0
 """For a statement while a collection is made."""
@@ -42,9 +46,12 @@ Result = TypeVar("Result")
 class MilvusEngine:
     """A ``VectorEngine`` over one database of a Milvus server."""
 
-    def __init__(self, url: str, search_seconds: float = SEARCH_SECONDS) -> None:
+    def __init__(
+        self, url: str, search_seconds: float = SEARCH_SECONDS, settled_seconds: float = _SETTLED_SECONDS
+    ) -> None:
         parts = urlsplit(url)
         self._search_seconds = search_seconds
+        self._settled_seconds = settled_seconds
         self._name = f"{parts.hostname}:{parts.port or _PORT}"
         self._options = {
             "uri": f"http://{self._name}",
@@ -63,8 +70,9 @@ class MilvusEngine:
         return self._name
 
     def fill(self, collection: str, dimension: int, count: int, batches: Iterable[Batch]) -> None:
-        """Do as ``VectorEngine.fill``; it returns when the index is made."""
+        """Do as ``VectorEngine.fill``; it returns when the index is made, and every replica has all vectors."""
         name = require_collection(collection, self.server)
+        inserted_at = time.monotonic()
         with self._errors():
             client = self._connected()
             if not client.has_collection(name, timeout=_PATIENCE_SECONDS) or self._counted(client, name) != count:
@@ -77,10 +85,12 @@ class MilvusEngine:
                     ]
                     client.insert(name, rows, timeout=_PATIENCE_SECONDS)
                 client.flush(name, timeout=_PATIENCE_SECONDS)
+                inserted_at = time.monotonic()
             _wait_for_index(client, name)
             client.load_collection(name, timeout=_INDEXED_WITHIN_SECONDS)
             if (arrived := self._counted(client, name)) != count:
                 raise VectorsMissing(server=self.server, reason=f"{arrived} of {count} vectors arrived")
+            time.sleep(max(0.0, inserted_at + self._settled_seconds - time.monotonic()))
 
     def count(self, collection: str) -> int | None:
         """Return how many vectors a collection has; None where there is none of that name."""
@@ -103,9 +113,9 @@ class MilvusEngine:
                     [query[0].tolist()],
                     filter=wanted,
                     limit=limit,
-                    search_params={"metric_type": "IP", "params": {"ef": max(_SEEN_AT_LEAST, limit)}},
+                    search_params={"metric_type": "IP", "params": {"ef": max(_SEEN_AT_LEAST, _SEEN_SHARE * limit)}},
                     anns_field=_FIELD,
-                    consistency_level=_STRONG,
+                    consistency_level=_BOUNDED,
                     timeout=self._search_seconds,
                 )
 

@@ -38,8 +38,11 @@ which people wait for evidence."""
 _REST_SECONDS = 5.0
 """For how long nobody else is kept waiting after an engine failed: a question may be ten searches."""
 
-_FEW_ENOUGH_TO_NAME = 5_000
-"""Chunks that are named to the engine, which then compares them one by one, where only so many may be found."""
+_FEW_ENOUGH_TO_COMPARE = 1_000
+"""Where only so many chunks may be found, they are compared here one by one: 15 ms, and no engine is better at it."""
+
+_MOST_TO_COMPARE = 20_000
+"""So many are, where an engine has named fewer than there are."""
 
 _LOOKED_AT_SHARE = 1.2
 """How many more than are wanted get their cosine computed: an engine's own is rounded, and so is its last place."""
@@ -75,7 +78,7 @@ class VectorEngine(Protocol):
     def nearest(self, collection: str, query: FloatMatrix, limit: int, among: ChunkIds | None = None) -> ChunkIds:
         """Return up to ``limit`` chunks near a unit query, float32 [1, dimension], the nearest first.
 
-        ``among``: these are compared one by one, and no others are found.
+        ``among``: no others are found; an engine may find fewer than there are.
         """
 
     def collections(self, owner: str) -> list[str]:
@@ -201,18 +204,27 @@ class EngineVectorIndex:
         Engines leave out after they have searched, and may then return too few, or none: so more are asked for, and
         more again, until there are enough.
         """
+        if among.count <= _FEW_ENOUGH_TO_COMPARE:
+            return self._compared(query, among)
         asked = int(wanted * len(self) / among.count * _SPARE_SHARE) + _SPARE
-        while among.count > _FEW_ENOUGH_TO_NAME and asked <= _MOST_ASKED:
+        while asked <= _MOST_ASKED:
             rows = self._near(query, asked)
             rows = rows[is_among(among.rows, rows)]
             if len(rows) >= wanted or asked >= len(self):
                 return rows
             asked *= _MORE
         found = self._engine.nearest(self._collection, query, wanted, self.chunk_ids[among.rows])
-        if len(found) < wanted:
-            reason = f"it lacks {wanted - len(found)} of the {wanted} nearest"
-            raise VectorsMissing(server=self._engine.server, reason=reason)
+        if not len(found):
+            raise VectorsMissing(server=self._engine.server, reason=f"it found none of {among.count}")
+        if len(found) < wanted and among.count <= _MOST_TO_COMPARE:
+            return self._compared(query, among)
         return self._rows(found)
+
+    def _compared(self, query: FloatMatrix, among: Selection) -> ChunkIds:
+        """Return the rows that may be found, the nearest first."""
+        cosines = self.vectors(self.chunk_ids[among.rows]) @ query[0]
+        rows: ChunkIds = among.rows[np.argsort(-cosines, kind="stable")]
+        return rows
 
     def _rows(self, chunk_ids: ChunkIds) -> ChunkIds:
         if not self.holds(chunk_ids).all():

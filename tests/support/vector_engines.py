@@ -85,5 +85,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[VectorEngine]:
     else:
         from rag.retrieval.milvus_engine import MilvusEngine
 
-        with closing(MilvusEngine(request.getfixturevalue("milvus_server").url, PATIENCE_SECONDS)) as milvus:
+        with closing(
+            MilvusEngine(request.getfixturevalue("milvus_server").url, PATIENCE_SECONDS, settled_seconds=0.0)
+        ) as milvus:
             yield milvus
