@@ -8,6 +8,7 @@ import pytest
 
 from rag.errors import BucketUnavailable, IngestRunning
 from rag.settings import ServerDatabase
+from rag.storage import bucket as bucket_module
 from rag.storage.bucket import Bucket
 from rag.storage.postgres import pool_of
 from rag.storage.shared_pieces import Head, SharedFile, SharedKnowledge, new_token
@@ -210,7 +211,10 @@ def test_no_hole_whatever_comes_between_the_steps(
         assert in_bucket.own.take("shop", sorted(serving[-1].digests)).keys() == serving[-1].digests
 
 
-def test_a_bucket_that_is_away_is_told_by_each_method(in_bucket: SharedKnowledge, room: S3Room) -> None:
+def test_a_bucket_that_is_away_is_told_by_each_method(
+    in_bucket: SharedKnowledge, room: S3Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket_module, "_ANSWER_SECONDS", 0.4)
     publish(in_bucket, "shop", head_of(b"one", place=in_bucket.own.place), [b"one"], "")
     in_bucket.own.put("shop", [b"doomed"])
     room.server.fail(how="drop")
