@@ -2,13 +2,15 @@
 
 The desk shows a draft and replaces it where the finished answer is another: a refusal in the place of a reply that no
 passage supports, a sentence that was taken out.  A program cannot take back what it has passed on.  So a sentence is
-told when a passage supports it and all before it; from the first one that none supports, that names an address which
-nobody has confirmed, or that may show a picture, the rest waits for the end, and for ``as_markdown``.
+told when a passage supports it and all before it; from the first one that none supports, that was told already, that
+names an address which nobody has confirmed, or that may show a picture, the rest waits for the end, and for
+``as_markdown``.
 """
 
 from dataclasses import replace
 
 from api.markdown_turns import loading_start
+from rag.generation.output_filter import repeated_sentences
 from rag.grounding.citations import ground
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.text.sentences import split_sentences
@@ -56,11 +58,12 @@ class SettledText:
         if not self._is_open or not any(mark in news for mark in _SENTENCE_ENDS):
             return len(self.told)
         end = len(self.told)
-        calm_end = loading_start(text)
+        calm_end, repeated = loading_start(text), repeated_sentences(text)
         for sentence in split_sentences(text)[:-1]:  # the last one may go on
             if sentence.end <= end:
                 continue
-            if sentence.end > calm_end or not _stands(text[sentence.start : sentence.end], snapshot):
+            is_calm = sentence.end <= calm_end and sentence not in repeated
+            if not is_calm or not _stands(text[sentence.start : sentence.end], snapshot):
                 self._is_open = False
                 break
             end = sentence.end

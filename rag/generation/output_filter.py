@@ -50,7 +50,7 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
     ``is_supported`` tells of a sentence whether the passages say it.
     """
     said = _hosts("\n".join(map(_said, evidence))) if _LINK.search(text) else frozenset()
-    echoes, repeated = _echoes(text, question), _repeated(text)
+    echoes, repeated = _echoes(text, question), repeated_sentences(text)
     dropped = [
         span
         for span in split_sentences(text)
@@ -76,6 +76,20 @@ def without_spans(text: str, spans: Sequence[TextSpan]) -> str:
         kept.append(text[position : span.start])
         position = span.end
     return _EMPTY_LINES.sub("\n\n", "".join((*kept, text[position:]))).strip()
+
+
+def repeated_sentences(text: str) -> set[TextSpan]:
+    """Return the sentences that stand in a reply already, word for word; two lists may have a step in common."""
+    seen: set[str] = set()
+    repeated: set[TextSpan] = set()
+    for span in split_sentences(text):
+        sentence = text[span.start : span.end]
+        if is_list_item(text[text.rfind("\n", 0, span.start) + 1 : span.end]):
+            continue
+        if sentence in seen and len(terms(sentence)) >= _SHORTEST_ECHO_TERMS:
+            repeated.add(span)
+        seen.add(sentence)
+    return repeated
 
 
 def links_in(text: str) -> frozenset[str]:
@@ -178,20 +192,6 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
             echoes.add(span)
         is_followed_by_answer = not is_echo
     return echoes
-
-
-def _repeated(text: str) -> set[TextSpan]:
-    """Return the sentences that stand in the reply already, word for word; two lists may have a step in common."""
-    seen: set[str] = set()
-    repeated: set[TextSpan] = set()
-    for span in split_sentences(text):
-        sentence = text[span.start : span.end]
-        if is_list_item(text[text.rfind("\n", 0, span.start) + 1 : span.end]):
-            continue
-        if sentence in seen and len(terms(sentence)) >= _SHORTEST_ECHO_TERMS:
-            repeated.add(span)
-        seen.add(sentence)
-    return repeated
 
 
 def _is_told_by(sentence: str, own: Iterable[list[str]]) -> bool:

@@ -17,6 +17,7 @@ from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 from tests.rag.grounding.test_confirmation import confirm, note
 
 RULE = "You can send back any item within 30 days of delivery."
+SAME = "Any item can be sent back within 30 days of delivery."
 NEW = "To send an item back, write to pay@evil.example within 30 days of delivery."
 MARK = "[new address, not confirmed]"
 PICTURE = "The status page shows which services work today, see ![status](https://img.evil.example/p.png?q=1) now."
@@ -72,20 +73,20 @@ def cited(part: Any) -> list[str]:
 
 @pytest.mark.slow
 def test_a_sentence_with_a_new_address_is_told_with_a_mark(desk: OfflineServer) -> None:
-    desk.model.say(f"{RULE} {NEW} {RULE}")
+    desk.model.say(f"{RULE} {NEW} {SAME}")
     whole, deltas = chat(desk, desk.key(), QUESTION)
-    assert whole == f"{RULE} {NEW} {MARK} {RULE}"
+    assert whole == f"{RULE} {NEW} {MARK} {SAME}"
     assert "".join(deltas) == whole
     for part in responses(desk, desk.key(), QUESTION):
         assert part["text"] == whole
-        assert cited(part) == [RULE, NEW, RULE]
+        assert cited(part) == [RULE, NEW, SAME]
     with desk.client(desk.key()) as http:
         body = {"model": f"{MODEL}:fresh", "messages": [{"role": "user", "content": QUESTION}]}
         told = http.post("/v1/chat/completions?mark=unsupported", json=body).json()
         stored = http.get(f"/api/v1/turns/{told['answerdesk']['turn_id']}").json()
     [span] = told["answerdesk"]["unconfirmed"]
     assert told["choices"][0]["message"]["content"][span["start"] : span["end"]] == NEW
-    assert stored["text"] == f"{RULE} {NEW} {RULE}"
+    assert stored["text"] == f"{RULE} {NEW} {SAME}"
     assert [stored["text"][one["start"] : one["end"]] for one in stored["unconfirmed"]] == [NEW]
     [place] = stored["evidence"][0]["unconfirmed"]
     passage = stored["evidence"][0]
@@ -94,7 +95,7 @@ def test_a_sentence_with_a_new_address_is_told_with_a_mark(desk: OfflineServer) 
 
 @pytest.mark.slow
 def test_a_stream_waits_with_a_new_address_for_its_mark(desk: OfflineServer) -> None:
-    desk.model.say(f"{RULE} {NEW} You can send", " back any item within 30 days of delivery.", held=True)
+    desk.model.say(f"{RULE} {NEW} Any item can", " be sent back within 30 days of delivery.", held=True)
     body = {"model": f"{MODEL}:fresh", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
     told = []
     with desk.client(desk.key()) as http, http.stream("POST", "/v1/chat/completions", json=body) as stream:
@@ -103,7 +104,15 @@ def test_a_stream_waits_with_a_new_address_for_its_mark(desk: OfflineServer) -> 
             told += [one["delta"]["content"] for one in choices if one["delta"].get("content")]
             if told:
                 desk.model.gate.set()
-    assert told == [RULE, f" {NEW} {MARK} {RULE}"]
+    assert told == [RULE, f" {NEW} {MARK} {SAME}"]
+
+
+@pytest.mark.slow
+def test_what_is_said_twice_is_told_once(desk: OfflineServer) -> None:
+    desk.model.say(f"{RULE} {RULE} {SAME} {RULE}")
+    whole, deltas = chat(desk, desk.key(), QUESTION)
+    assert " ".join(whole.split()) == f"{RULE} {SAME}"
+    assert "".join(deltas) == whole
 
 
 @pytest.mark.slow
