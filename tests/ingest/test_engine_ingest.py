@@ -16,13 +16,16 @@ from rag.errors import VectorEngineUnavailable
 from rag.retrieval.generation_index import collections_of
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.vector_engine import VectorEngine, engine_of
-from rag.settings import load_settings
+from rag.settings import Settings, load_settings
 from rag.storage.engine_owner import engine_owner
+from rag.testing import HashEmbedder
 from rag.tracing import Trace
 from tests.ingest.conftest import CountingEmbedder, Desk
 from tests.ingest.killed_engine_ingest import POINTS, engine_settings
 from tests.support.by_day import by_day
 from tests.support.postgres_server import PostgresServer
+from tests.support.shared_site import Machine, open_site
+from tests.support.vector_engines import close_engines
 
 pytestmark = pytest.mark.real
 
@@ -40,6 +43,7 @@ def engine_desk(desk: Desk, postgres_server: PostgresServer, monkeypatch: pytest
     desk.write("gifts.md", "# Gifts\n\nWe wrap gifts.")
     yield replace(desk, settings=engine_settings(desk.settings.data_dir, url), embedder=CountingEmbedder())
     load_settings.cache_clear()
+    close_engines()
 
 
 def engine(desk: Desk) -> VectorEngine:
@@ -121,3 +125,27 @@ def test_an_engine_that_is_away_leaves_the_former_generation(engine_desk: Desk) 
     result = Retriever(desk.store, desk.embedder, away.settings).retrieve("return it within days", "en", Trace())
     assert type(result.problem).__name__ == "VectorEngineUnavailable"
     assert OLD in result.chunks[0].chunk.text
+
+
+def test_desks_that_share_a_knowledge_base_share_its_vectors(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    with open_site(postgres_server, tmp_path) as site:
+        vectors = postgres_server.make_room()
+        wanted = {"vector_url": vectors, "exact_search_chunks": 1, "index_merge_share": 0.0}
+        here, there = (
+            Machine(Settings.model_validate({**one.settings.model_dump(), **wanted})) for one in (site.here, site.there)
+        )
+        here.ingest(site.manual)
+        assert there.share.catch_up()
+        site.write("deadline.md", f"# Deadline\n\n{NEW}")
+        there.ingest(site.manual)
+        here.share.catch_up()
+        owners = {engine_owner(machine.settings.knowledge_dir) for machine in (here, there)}
+        assert len(owners) == 1
+        for machine in (here, there):
+            assert not list(machine.settings.knowledge_dir.glob("generations/*/*-base.faiss"))
+            result = Retriever(machine.store, HashEmbedder(), machine.settings).retrieve(
+                "return it within", "en", Trace()
+            )
+            assert (result.problem, result.generation) == (None, 2)
+            assert NEW in result.chunks[0].chunk.text
+    close_engines()

@@ -9,6 +9,7 @@ import pytest
 
 from rag.errors import AnswerdeskError, VectorsMissing
 from rag.protocols import FloatMatrix
+from rag.retrieval import vector_engine
 from rag.retrieval.vector_engine import Batch, ChunkIds, VectorEngine
 
 PATIENCE_SECONDS = 60.0
@@ -89,3 +90,11 @@ def opened(request: pytest.FixtureRequest) -> Iterator[VectorEngine]:
             MilvusEngine(request.getfixturevalue("milvus_server").url, PATIENCE_SECONDS, settled_seconds=0.0)
         ) as milvus:
             yield milvus
+
+
+def close_engines() -> None:
+    """Close what ``engine_of`` opened in this process."""
+    for engine in vector_engine._engines.values():
+        if not isinstance(engine, MemoryEngine):
+            engine.close()  # type: ignore[attr-defined]  # every real one has it
+    vector_engine._engines.clear()
