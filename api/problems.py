@@ -112,8 +112,14 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
 _WORTH_A_TRY = (
-    *(DatabaseUnavailable, BucketUnavailable, VectorEngineUnavailable),
-    *(QueueFull, WaitedTooLong, OwnQueueFull, QuestionsTooFast, TooManyAtOnce),
+    DatabaseUnavailable,
+    BucketUnavailable,
+    VectorEngineUnavailable,
+    QueueFull,
+    WaitedTooLong,
+    OwnQueueFull,
+    QuestionsTooFast,
+    TooManyAtOnce,
 )
 _USUAL_WAIT_SECONDS = 20
 _OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {

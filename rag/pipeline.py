@@ -219,7 +219,10 @@ class Pipeline:
         evidence = request.evidence
         answerable = retrieval.answerable and any(passage.sent for passage in request.evidence)
         yield Retrieved(
-            *(request.evidence, answerable, retrieval.answerable_probability, retrieval.generation),
+            request.evidence,
+            answerable,
+            retrieval.answerable_probability,
+            retrieval.generation,
             by_words_alone=request.by_words_alone,
         )
         if not answerable:

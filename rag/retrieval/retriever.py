@@ -126,7 +126,14 @@ class Retriever:
             threshold = float(str(automatic.get("threshold", fit.threshold)))
         answerable = bool(found.chunks) and probability >= threshold
         return Retrieval(
-            *(found.chunks, probability, answerable, found.generation, found.tokens, shipped, threshold, found.parts),
+            found.chunks,
+            probability,
+            answerable,
+            found.generation,
+            found.tokens,
+            shipped,
+            threshold,
+            found.parts,
             problem=found.problem,
         )
 
