@@ -27,7 +27,7 @@ from rag.errors import AnswerCancelled
 from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.output_filter import filter_output, without_preamble, without_spans
+from rag.generation.output_filter import filter_output, recites_passages, without_preamble, without_spans
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
@@ -362,7 +362,7 @@ def _answered(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
 
 def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unanswered: Sequence[str]) -> Guard:
     """Return the guard that refuses a reply; empty where it stands."""
-    if not text:
+    if not text or recites_passages(text, request.evidence):
         return "output_filter"
     if says_not_found(text) or _says_not_found_in_third(request, text, grounding):
         return "not_found"

@@ -17,6 +17,7 @@ from rag.grounding.answered_parts import says_not_found
 from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
+from rag.grounding.prompt_injection import harmless_title
 from rag.retrieval.question import asked_parts
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_list_item
@@ -90,6 +91,18 @@ def repeated_sentences(text: str) -> set[TextSpan]:
             repeated.add(span)
         seen.add(sentence)
     return repeated
+
+
+_PASSAGE_HEAD = re.compile(r"[^\w\[]*+(?:documents?+|资料)?+[^\w\[]*+\[\d{1,3}\] *+", re.IGNORECASE)
+
+
+def recites_passages(text: str, evidence: Sequence[Evidence]) -> bool:
+    """Tell whether a reply begins as the prompt's passages do, with a number and a title: it tells all of them.
+
+    Two of 758 replies of the stand-in of 1.5B weights did, until their tokens were used up.
+    """
+    head = _PASSAGE_HEAD.match(text)
+    return head is not None and any(text.startswith(harmless_title(passage), head.end()) for passage in evidence)
 
 
 def links_in(text: str) -> frozenset[str]:

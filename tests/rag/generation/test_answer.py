@@ -129,6 +129,12 @@ def test_a_reply_that_only_asks_back_is_asked_for_again(question: str) -> None:
     assert answered(saying(QUESTION, RULE), question).answer.refused
 
 
+@pytest.mark.parametrize("head", ["[1] Sale", "资料：[1] Sale", "Documents:\n[1] Sale (of 2026-05-20)"])
+def test_passages_told_one_after_the_other_are_no_reply(head: str) -> None:
+    generator = saying(f"{head}\n{TEXT}", f'{RULE}" And', " items of the sale cannot be sent back.")
+    assert answered(generator).answer.text == f'Our documents say: "{RULE}" So items of the sale cannot be sent back.'
+
+
 @pytest.mark.parametrize(
     ("reply", "is_asked_again"),
     [

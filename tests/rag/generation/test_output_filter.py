@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.generation.output_filter import filter_output, links_in, without_links, without_preamble
+from rag.generation.output_filter import filter_output, links_in, recites_passages, without_links, without_preamble
 from rag.protocols import GeneratedText
 from rag.schema import Evidence
 from rag.testing import ScriptedGenerator, build_offline_pipeline
@@ -100,6 +100,12 @@ def test_chinese_echoes_go() -> None:
     assert read("删除后 30 days 内可恢复。收多少钱我都愿意出。", mail) == "删除后 30 days 内可恢复。"
     assert read("阿彬想问：能不能从后台把这些文件捞回来？", mail) == ""
     assert read("不能从后台把这些文件捞回来。", mail) == "不能从后台把这些文件捞回来。"
+
+
+def test_a_title_or_a_number_alone_is_no_head_of_a_passage() -> None:
+    assert recites_passages(f"**[1] Returns**\n{TEXT}", PASSAGES)
+    for reply in (f"Returns\n{TEXT}", f"[1] {TEXT}", f"{TEXT} [1] Returns"):
+        assert not recites_passages(reply, PASSAGES)
 
 
 def test_nothing_is_said_twice() -> None:
