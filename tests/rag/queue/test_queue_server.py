@@ -25,7 +25,7 @@ from rag.queue.ticket_queue import TicketQueue, TicketRequest
 from rag.settings import ServerDatabase
 from rag.storage.connection import open_database
 from rag.storage.postgres import pool_of
-from rag.storage.server_session import CHANNEL, session_of
+from rag.storage.server_session import CHANNEL, ServerSession, session_of
 from rag.testing import ScriptedGenerator
 from tests.rag.command import CHECKOUT
 from tests.support.places import Places
@@ -231,23 +231,26 @@ def test_a_lost_session_costs_nobody_a_slot_or_a_place(shared: Places) -> None:
         admission.close()
 
 
+class Joins:
+    """Lets another one join as soon as it hears of news, and waits for that."""
+
+    def __init__(self, session: ServerSession) -> None:
+        self._session = session
+        self.joined = threading.Event()
+
+    def hear(self, payload: str, is_anew: bool) -> None:
+        if payload == "news" and not self.joined.is_set():
+            joining = threading.Thread(target=self._session.join, args=("later", self.hear))
+            joining.start()
+            joining.join(10)
+            assert not joining.is_alive()
+            self.joined.set()
+
+
 def test_who_is_told_of_news_may_wait_for_somebody_who_joins(shared: Places) -> None:
     """The session's lock and its connection's own are taken in one order."""
     session = session_of(shared.url)
-
-    class Joins:
-        def __init__(self) -> None:
-            self.joined = threading.Event()
-
-        def hear(self, payload: str, is_anew: bool) -> None:
-            if payload == "news" and not self.joined.is_set():
-                joining = threading.Thread(target=session.join, args=("later", self.hear))
-                joining.start()
-                joining.join(10)
-                assert not joining.is_alive()
-                self.joined.set()
-
-    member = Joins()
+    member = Joins(session)
     session.join("first", member.hear)
     try:
         with psycopg.connect(shared.url, autocommit=True) as connection:
