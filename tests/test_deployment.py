@@ -44,7 +44,7 @@ def test_the_compose_file_is_one_by_its_specification() -> None:
 def test_nothing_is_published_but_the_balancer() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["balancer"]
     inner = {name for name, network in COMPOSE["networks"].items() if (network or {}).get("internal")}
-    for name in (*DESKS, "database"):
+    for name in (*DESKS, "worker", "database"):
         assert set(SERVICES[name]["networks"]) <= inner, f"{name} has a way out"
 
 
@@ -55,9 +55,9 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
     assert "privileged" not in service
-    is_desk = service["image"] == "answerdesk"
-    assert is_desk == (name in DESKS)
-    assert "healthcheck" in service or (is_desk and "HEALTHCHECK" in dict(instructions()))
+    is_ours = service["image"] == "answerdesk"
+    assert is_ours == (name in (*DESKS, "worker"))
+    assert "healthcheck" in service or (is_ours and "HEALTHCHECK" in dict(instructions()))
 
 
 def test_what_is_kept_lies_in_named_volumes() -> None:
