@@ -193,8 +193,9 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
     A statement in the words of a customer's question may be its answer, and a question that is repeated before its
     answer is a heading where the customer asks for several things.
     """
-    own = [terms(question[span.start : span.end]) for span in split_sentences(question)]
-    told = [terms(question[span.start : span.end]) for span in split_sentences(question) if not _asks(question, span)]
+    asked = [(terms(question[span.start : span.end]), _asks(question, span)) for span in split_sentences(question)]
+    own = [words for words, _ in asked]
+    told = [words for words, is_question in asked if not is_question]
     has_parts = len(asked_parts(question)) > 1
     echoes: set[TextSpan] = set()
     is_followed_by_answer = False
