@@ -17,9 +17,8 @@ from rag.retrieval.generation_index import GenerationIndex, Part
 from rag.retrieval.generation_view import LanguageVectors
 from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.postings import Postings
-from rag.retrieval.vector_engine import EngineReader, engine_of
+from rag.retrieval.vector_engine import EngineReader, VectorEngine
 from rag.schema import Chunk, Language
-from rag.settings import load_settings
 from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
 from rag.storage.index_source import IndexRows, IndexSource
@@ -70,9 +69,12 @@ class _Findings:
         return tuple(Finding(problem, *found) for problem, found in self._found.items())
 
 
-def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+def check(
+    folder: Path, progress: Callable[[int, int], None] | None = None, *, engine: VectorEngine | None = None
+) -> CheckReport:
     """Compare everything of the current generation of the knowledge base in ``folder``.
 
+    ``engine`` is the settings' (``engine_of``), which may have its vectors.
     ``progress`` is told how many chunks of how many are done.  Raises ``KnowledgeBaseMissing``, and ``IndexDamaged``
     where not even the database's own tables can be read,
     ``VectorEngineUnavailable`` and ``VectorEngineUnset`` where an engine has the vectors and cannot be asked.
@@ -87,7 +89,7 @@ def check(folder: Path, progress: Callable[[int, int], None] | None = None) -> C
             if progress is not None:
                 progress(done, info.chunk_count)
         _check_figures(store, info, findings)
-        _check_vectors(store, info, findings)
+        _check_vectors(store, info, findings, engine)
         return CheckReport(info.generation, info.document_count, info.chunk_count, findings.all())
 
 
@@ -156,7 +158,9 @@ def _check_figures(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
             findings.add("figures", row["document_id"])
 
 
-def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
+def _check_vectors(
+    store: KnowledgeStore, info: GenerationInfo, findings: _Findings, engine: VectorEngine | None
+) -> None:
     """Compare the vectors in the database with the chunks, and the index file with both."""
     table = EmbeddingTable(store, info.embedder_model, info.dimension)
     if damaged := table.damaged_tokens(info.generation):
@@ -172,7 +176,6 @@ def _check_vectors(store: KnowledgeStore, info: GenerationInfo, findings: _Findi
         findings.add("vectors", "length != 1", wrong)
     try:
         stored = GenerationIndex.open(store.generation_folder(info.generation), info.embedder_model)
-        engine = engine_of(load_settings())
         source = IndexSource(store, info.embedder_model, info.dimension)
         reader = EngineReader(engine, source) if engine is not None else None
         index = stored.loaded({}, reader)

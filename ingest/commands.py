@@ -23,6 +23,7 @@ from ingest.summary import IngestSummary
 from rag.errors import AccessUnsettled, KnowledgeError, SettingsError, printable
 from rag.people.audit import AuditTrail, Detail, terminal_user
 from rag.protocols import Embedder
+from rag.retrieval.vector_engine import engine_of
 from rag.schema import Audience, Language
 from rag.settings import Settings
 from rag.storage.access import Access, access_to
@@ -168,7 +169,7 @@ def confirm_new_details(settings: Settings, language: Language, *, as_json: bool
 
 def show_check(settings: Settings, language: Language, *, as_json: bool) -> tuple[int, CheckReport]:
     """Compare all parts of the current generation and print what does not belong together; 1 where something is."""
-    report = check(settings.knowledge_dir)
+    report = check(settings.knowledge_dir, engine=engine_of(settings))
     if as_json:
         print_json(asdict(report))
     else:

@@ -80,12 +80,13 @@ def test_killed(engine_desk: Desk, point: str) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     published = point == "dropping"
     assert (desk.documents() == before) is not published
-    assert check(desk.settings.knowledge_dir).findings == (), "also before anybody mended it"
+    engine = engine_of(desk.settings)
+    assert check(desk.settings.knowledge_dir, engine=engine).findings == (), "also before anybody mended it"
     if published:
         desk.write("gifts.md", "# Gifts\n\nWe wrap nothing.")
     desk.ingest(prune=True)
     assert desk.documents()["returns/deadline.md"].endswith(NEW)
-    assert check(desk.settings.knowledge_dir).findings == ()
+    assert check(desk.settings.knowledge_dir, engine=engine_of(desk.settings)).findings == ()
     assert held(desk) == kept(desk)
 
 
@@ -106,10 +107,10 @@ def test_going_back_and_mending(engine_desk: Desk) -> None:
     emptied = retriever.retrieve("return it within days", "en", Trace())
     assert type(emptied.problem).__name__ == "VectorsMissing"
     assert OLD in emptied.chunks[0].chunk.text, "by words"
-    findings = check(desk.settings.knowledge_dir).findings
+    findings = check(desk.settings.knowledge_dir, engine=engine_of(desk.settings)).findings
     assert [one.problem for one in findings] == ["index"]
     desk.ingest(rebuild=True)
-    assert check(desk.settings.knowledge_dir).findings == ()
+    assert check(desk.settings.knowledge_dir, engine=engine_of(desk.settings)).findings == ()
     assert retriever.retrieve("return it within days", "en", Trace()).problem is None
     assert kept(desk) <= held(desk)
 
