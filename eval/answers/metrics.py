@@ -5,7 +5,7 @@ Public sets give answers only.  A short answer is a span and must occur in whole
 FAQ or a forum), which no reply repeats word for word: a reply is right when half of its pairs of words come from the
 entry, or it holds four tenths of the entry's, and it gives no number that neither the entry nor the question has.  That
 is generous to a reply made of the entry's unimportant sentences, and between entries that say nearly the same:
-docs/quality.md tells how often it is fooled.
+docs/measurements.md tells how often it is fooled.
 """
 
 import re

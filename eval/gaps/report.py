@@ -46,7 +46,7 @@ _SAMPLES = 60
 
 LEAST_SIMILARITY = 0.35
 """Mean cosine of centred vectors from which on two groups are one topic: the best of 0.15 to 0.5 on the mean of three
-labelled sets, of which one is in both languages (docs/quality.md)."""
+labelled sets, of which one is in both languages (docs/measurements.md)."""
 
 _BATCH = 32
 

@@ -105,7 +105,7 @@ class AnswerRequest:
     of the document that was found first, also where its rule holds at another time.  ``third_language`` is the
     customer's where that is neither Chinese nor English: the prompt is then English, and the reply in the customer's.
     ``thought_by_itself``: nobody asked for the thought but the question, so a stand-in, which was not trained to think,
-    goes without (docs/quality.md).  ``search_again`` is there where the search is not sure: given other words, it
+    goes without (docs/measurements.md).  ``search_again`` is there where the search is not sure: given other words, it
     returns the request with what these find as well, None where that is nothing new.  It finds what the ``filters``
     let pass, so only who searches with the same ones may share its answer.
     ``problem`` is why passages were looked for by words alone: some may be missing, so nothing is refused for that.

@@ -1,7 +1,7 @@
 """What is told beside an answer in a third language: how well the model did in it, and what could be checked.
 
 ``measured_languages.json`` has the counts of ``python -m eval desk --cases data/desk/languages.jsonl`` by model and
-language (docs/quality.md).  A model that is not in it was not measured.
+language (docs/measurements.md).  A model that is not in it was not measured.
 """
 
 import json

@@ -116,8 +116,8 @@ def to_reply(
     there at all, it must not stand there yet.  Yes or no is wished for only where the question asks for it: told that
     it is to say so "where that is asked", a small model begins every reply with it.  It is wished for last: told to
     begin with it, the stand-in of 1.5B weights said no to every Chinese question and yes to nearly every English one,
-    and found reasons (docs/quality.md).  A customer who writes in a ``third_language`` is answered in it: the wish is
-    then in that language, and no verdict is wished for.
+    and found reasons (docs/measurements.md).  A customer who writes in a ``third_language`` is answered in it: the wish
+    is then in that language, and no verdict is wished for.
     """
     *before, last = messages
     if third_language:
