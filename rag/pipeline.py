@@ -28,7 +28,7 @@ from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
 from rag.queue.estimate import FEWEST_TOKENS, PromptSpeed
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
-from rag.retrieval.late_interaction import Likeness
+from rag.retrieval.late_interaction import DocumentSpan, Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
 from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.reuse.sources import AnswerSources
@@ -64,7 +64,7 @@ class Retrieves(Protocol):
         """Return the passages found, best first, and whether they can hold the answer."""
 
 
-SentenceScorer = Callable[[Retrieval, str, Sequence[tuple[int, int]]], Likeness | None]
+SentenceScorer = Callable[[Retrieval, Sequence[DocumentSpan]], Likeness | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class PipelineParts:
     retriever: Retrieves
     gateway: ModelGateway
     count_tokens: Callable[[str], int]
-    sentence_likeness: SentenceScorer = lambda retrieval, document_id, spans: None
+    sentence_likeness: SentenceScorer = lambda retrieval, sentences: None
     reading_fit: Callable[[str], AnswerabilityFit | None] = load_answerability_fit
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
@@ -371,8 +371,8 @@ class Pipeline:
         parts = self.parts
 
         def likeness_to(asked: Retrieval) -> SentenceLikeness:
-            return lambda passage, spans: parts.sentence_likeness(
-                asked, passage.document_id, [(span.start, span.end) for span in spans]
+            return lambda sentences: parts.sentence_likeness(
+                asked, [(passage.document_id, span.start, span.end) for passage, span in sentences]
             )
 
         found = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
