@@ -27,8 +27,8 @@ from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
 from rag.queue.estimate import FEWEST_TOKENS, PromptSpeed
-from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
-from rag.retrieval.late_interaction import Likeness
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
+from rag.retrieval.late_interaction import DocumentSpan, Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
 from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.reuse.sources import AnswerSources
@@ -64,7 +64,7 @@ class Retrieves(Protocol):
         """Return the passages found, best first, and whether they can hold the answer."""
 
 
-SentenceScorer = Callable[[Retrieval, str, Sequence[tuple[int, int]]], Likeness | None]
+SentenceScorer = Callable[[Retrieval, Sequence[DocumentSpan]], Likeness | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class PipelineParts:
     retriever: Retrieves
     gateway: ModelGateway
     count_tokens: Callable[[str], int]
-    sentence_likeness: SentenceScorer = lambda retrieval, document_id, spans: None
+    sentence_likeness: SentenceScorer = lambda retrieval, sentences: None
     reading_fit: Callable[[str], AnswerabilityFit | None] = load_answerability_fit
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
@@ -305,49 +305,43 @@ class Pipeline:
         is_quick = (self._pace.tokens_a_second or 0.0) >= QUICK_TOKENS_A_SECOND
         if is_sure or not is_quick or not self.parts.settings.query_expansion:
             return request
-        return replace(request, search_again=lambda words: self._searched_again(request, options, words))
+        return replace(request, search_again=lambda words: self._searched_again(request, retrieval, options, words))
 
     def _searched_again(
-        self, request: AnswerRequest, options: AskOptions, words: str
+        self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions, words: str
     ) -> tuple[AnswerRequest, Retrieved] | None:
         """Return the request with what other words find as well; None where that is nothing new."""
-        second, retrieval = self._prepare(request.question, Trace(), options, words)
-        evidence = continued(request.evidence, second.evidence)
-        if second.generation != request.generation or evidence == request.evidence:
+        search = SearchOptions(filters=options.found_documents, expansion=Expansion(words, retrieval))
+        retrieval = self.parts.retriever.retrieve(request.question, request.language, Trace(), search)
+        evidence = continued(request.evidence, self._evidence(request, retrieval, options))
+        request.check_cancelled()
+        if evidence == request.evidence:
             return None
         found = Retrieved(
             evidence,
             answerable=True,
             answerable_probability=retrieval.answerable_probability,
-            generation=second.generation,
+            generation=request.generation,
         )
         problem = request.problem or retrieval.problem
         return replace(request, evidence=evidence, search_again=None, problem=problem), found
 
-    def _prepare(
-        self, text: str, trace: Trace, options: AskOptions, expansion: str = ""
-    ) -> tuple[AnswerRequest, Retrieval]:
-        """Search and pack; an ``expansion`` are other words that are searched besides."""
-        parts = self.parts
+    def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
+        """Search and pack."""
         limit = options.top_k
         if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
             raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
         third = third_language_after(text, options.earlier[-1] if options.earlier else "")
         language: Language = "en" if third else prompt_language(text)
         earlier = [visible(one) for one in options.earlier]
-        search = SearchOptions(earlier, options.found_documents, expansion)
-        retrieval = parts.retriever.retrieve(text, language, trace, search)
-        previous = question_before(text, earlier)
-        with trace.span("pack"):
-            packed = self._packed(in_context(text, previous), retrieval, limit, options.audience)
-            think = self._is_to_think(text, options.think)
-            evidence = self._fitting(packed, lambda evidence: build_messages(text, evidence, language, previous), think)
+        search = SearchOptions(earlier, options.found_documents)
+        retrieval = self.parts.retriever.retrieve(text, language, trace, search)
         request = AnswerRequest(
             question=text,
-            previous=previous,
+            previous=question_before(text, earlier),
             language=language,
-            think=think,
-            evidence=evidence,
+            think=self._is_to_think(text, options.think),
+            evidence=(),
             retrieval_probability=retrieval.base_probability,
             generation=retrieval.generation,
             trace=trace,
@@ -358,15 +352,27 @@ class Pipeline:
             filters=options.found_documents,
             problem=retrieval.problem,
         )
+        with trace.span("pack"):
+            request = replace(request, evidence=self._evidence(request, retrieval, options))
         request.check_cancelled()
         return request, retrieval
+
+    def _evidence(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> tuple[Evidence, ...]:
+        """Return the passages of what was found, with what the model is to read of them."""
+        text, previous = request.question, request.previous
+        packed = self._packed(in_context(text, previous), retrieval, options.top_k, options.audience)
+
+        def messages(evidence: Sequence[Evidence]) -> list[Message]:
+            return build_messages(text, evidence, request.language, previous)
+
+        return self._fitting(packed, messages, request.think)
 
     def _packed(self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience) -> _Packed:
         parts = self.parts
 
         def likeness_to(asked: Retrieval) -> SentenceLikeness:
-            return lambda passage, spans: parts.sentence_likeness(
-                asked, passage.document_id, [(span.start, span.end) for span in spans]
+            return lambda sentences: parts.sentence_likeness(
+                asked, [(passage.document_id, span.start, span.end) for passage, span in sentences]
             )
 
         found = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))

@@ -29,8 +29,8 @@ from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
 from rag.text.statements import content_words, named_codes, stated_figures
 
-SentenceLikeness = Callable[[Evidence, Sequence[TextSpan]], Likeness | None]
-"""Says how well sentences of a passage, spans of its document, answer to the question; None where it cannot."""
+SentenceLikeness = Callable[[Sequence[tuple[Evidence, TextSpan]]], Likeness | None]
+"""Says how well sentences, each a passage and a span of its document, answer to the question; None where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +197,8 @@ class RankedSentences:
 
     def _naming_only_other_codes(self) -> frozenset[int]:
         """Return the sentences that name codes, they or what they need, but none of the question's; none if all do."""
+        if not self._codes:
+            return frozenset()
         about = [frozenset[str]().union(*(self._named[one] for one in needed)) for needed in self._needed]
         others = frozenset(place for place, codes in enumerate(about) if codes and not codes & self._codes)
         return others if any(codes & self._codes for codes in about) else frozenset()
@@ -204,6 +206,8 @@ class RankedSentences:
     def _code_weights(self) -> NDArray[np.float64]:
         """Return what the rarest of the question's codes that it has adds to each sentence; 0 for one without."""
         count = len(self._named)
+        if not self._codes:
+            return np.zeros(count)
         having = {code: sum(code in own for own in self._named) for code in self._codes}
         rarest = [min((having[code] for code in own & self._codes), default=count) for own in self._named]
         return _CODE_WEIGHT * np.log(count / np.array(rarest, dtype=np.float64))
@@ -267,25 +271,36 @@ class RankedSentences:
         said = {self._said(place) for place in chosen}
         left = budget_tokens - self._cost(chosen)
         covered = self._shares[sorted(chosen)].max(axis=0) if chosen else np.zeros(self._shares.shape[1])
-        waiting = [place for place in candidates if place not in chosen]
-        while waiting := [place for place in waiting if self._costs[place] <= left]:
+        costs, waiting = np.array(self._costs), np.array([one for one in candidates if one not in chosen], np.intp)
+        while len(waiting := waiting[costs[waiting] <= left]):
             gains = np.maximum(self._shares[waiting] - covered, 0.0).sum(axis=1)
-            place = waiting.pop(int(np.argmax(worth[waiting] + _COVERAGE_WEIGHT * gains)))
-            wanted = self._needed[place] - chosen
-            cost = self._cost(wanted)
-            if wanted and cost <= left and self._said(place) not in said:
-                chosen |= wanted
-                said.update(map(self._said, wanted))
-                left -= cost
-                covered = np.maximum(covered, self._shares[sorted(wanted)].max(axis=0))
+            best_first = np.argsort(-(worth[waiting] + _COVERAGE_WEIGHT * gains), kind="stable")
+            added, tried = self._first_to_add(waiting[best_first].tolist(), left, chosen, said)
+            if not added:
+                break
+            waiting = np.delete(waiting, best_first[:tried])
+            chosen |= added
+            said.update(map(self._said, added))
+            left -= self._cost(added)
+            covered = np.maximum(covered, self._shares[sorted(added)].max(axis=0))
         return chosen or set(candidates[:1])
+
+    def _first_to_add(
+        self, places: Sequence[int], left: int, chosen: set[int], said: set[Figures]
+    ) -> tuple[frozenset[int], int]:
+        """Return the first of the places that is no copy and has room, with what it needs, and how many were tried."""
+        for tried, place in enumerate(places, start=1):
+            wanted = self._needed[place] - chosen
+            if wanted and self._cost(wanted) <= left and self._said(place) not in said:
+                return wanted, tried
+        return frozenset(), len(places)
 
     def _said(self, place: int) -> Figures:
         """Return what is equal for a sentence and its copy in another version, whatever list mark it has there."""
         return stated_figures(self._sentences[place].text)
 
     def _cost(self, places: Iterable[int]) -> int:
-        return sum(self._costs[place] for place in places)
+        return sum(map(self._costs.__getitem__, places))
 
     def _spans(self, chosen: set[int]) -> Spans:
         by_passage = [
@@ -341,13 +356,9 @@ def _likeness(
     evidence: Sequence[Evidence], sentences: Sequence[_Sentence], question: str, likeness: SentenceLikeness
 ) -> Likeness:
     """Return the likeness of all sentences; of the words that they share with the question where it is not known."""
-    spans = [[sentence.span for sentence in sentences if sentence.passage == index] for index in range(len(evidence))]
-    by_passage = [likeness(passage, own) for passage, own in zip(evidence, spans, strict=True) if own]
-    found = [one for one in by_passage if one is not None]
-    if found and len(found) == len(by_passage):  # all by the same measure, or they would not compare
-        return Likeness(
-            np.concatenate([one.scores for one in found]), np.concatenate([one.shares for one in found], axis=0)
-        )
+    found = likeness([(evidence[one.passage], one.span) for one in sentences]) if sentences else None
+    if found is not None:
+        return found
     asked = sorted(content_words(question)) or [""]
     held = [content_words(sentence.text) for sentence in sentences]
     shares = np.array([[word in words for word in asked] for words in held], dtype=np.float64) / len(asked)
@@ -366,6 +377,8 @@ def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> 
 
 def _with_needs(place: int, sentences: Sequence[_Sentence]) -> frozenset[int]:
     """Return the sentence's place with those of all that it needs, directly or not."""
+    if not sentences[place].needs:
+        return frozenset((place,))
     wanted: set[int] = set()
     waiting = [place]
     while waiting:

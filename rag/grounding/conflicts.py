@@ -110,10 +110,15 @@ def _are_comparable(one: _Topic, other: _Topic) -> bool:
     title, other_title = one.title, other.title
     if title.codes != other_title.codes or (title.names - other_title.names and other_title.names - title.names):
         return False
-    return (
-        _likeness(one.title_words, other.title_words) >= _SAME_TITLE
-        or _likeness(one.words, other.words) >= _SAME_PASSAGE
+    return _are_alike(one.title_words, other.title_words, _SAME_TITLE) or _are_alike(
+        one.words, other.words, _SAME_PASSAGE
     )
+
+
+def _are_alike(words: frozenset[str], others: frozenset[str], least: float) -> bool:
+    """Tell whether both have the ``least`` share of all words; where one has far fewer, none need be compared."""
+    fewer, more = sorted((len(words), len(others)))
+    return fewer / max(1, more) >= least and _likeness(words, others) >= least
 
 
 def _likeness(words: frozenset[str], others: frozenset[str]) -> float:

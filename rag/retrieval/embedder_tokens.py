@@ -4,6 +4,7 @@ Of the vectors those of the tokens that count are kept, a passage's at one bit a
 """
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +20,12 @@ _Token = TypeVar("_Token")
 
 PAD_TOKEN = 1
 _LONGEST_TEXT_CHARACTERS = 20_000  # far more than MAX_TOKENS can hold, in any language
-_REMEMBERED_SENTENCES, _LONGEST_SENTENCE_CHARACTERS = 8_192, 500
-"""What is found for a question was mostly found for others before, so its sentences are remembered: 10 MB at most."""
+_REMEMBERED_TEXTS, _LONGEST_REMEMBERED_CHARACTERS = 16_384, 300
+"""What is found for a question was mostly found for others before, and of other texts most words are known: what a
+sentence and a word count is remembered, in 12 MB at most."""
+
+_WORD = re.compile(r"[^\t\n\f\r \u00a0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2581\u3000\ufeff\ufffd]+")
+"""What stands between blanks, which are what the tokenizer makes one blank of: no token of it goes beyond them."""
 
 
 class EmbedderTokens:
@@ -31,7 +36,7 @@ class EmbedderTokens:
         # Cutting is done here: the library's truncation is a state that counting and encoding would share.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._remembered_count = lru_cache(maxsize=_REMEMBERED_SENTENCES)(self._count)
+        self._remembered_count = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._count)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the numbers of each text with ``<s>`` before and ``</s>`` behind, ``MAX_TOKENS`` at the most."""
@@ -44,9 +49,12 @@ class EmbedderTokens:
 
     def count(self, text: str) -> int:
         """Return how many tokens the text has, without special ones and however long it is."""
-        return self._count(text) if len(text) > _LONGEST_SENTENCE_CHARACTERS else self._remembered_count(text)
+        return self._count(text) if len(text) > _LONGEST_REMEMBERED_CHARACTERS else self._remembered_count(text)
 
     def _count(self, text: str) -> int:
+        words = _WORD.findall(text)
+        if len(words) > 1:
+            return sum(map(self.count, words))
         (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)  # fast: without offsets
         return len(encoding)
 

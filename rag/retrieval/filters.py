@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.retrieval.query import folded
-from rag.schema import Audience, Language
+from rag.schema import Audience, Language, Retrieval
 from rag.storage.store import VISIBLE, KnowledgeStore
 
 PRODUCT_FIELDS = ("product", "products", "产品", "meta.product")
@@ -44,15 +44,23 @@ EVERYTHING = Filters()
 
 
 @dataclass(frozen=True, slots=True)
+class Expansion:
+    """Other ``words`` for a question, and what was ``found`` for it: only the words are searched."""
+
+    words: str
+    found: Retrieval
+
+
+@dataclass(frozen=True, slots=True)
 class SearchOptions:
     """What a search goes by beside the question: the conversation's ``earlier`` ones, oldest first, and ``filters``.
 
-    ``expansion`` are other words for the same: what they find is returned as well.
+    With an ``expansion`` what its words find is returned as well.
     """
 
     earlier: Sequence[str] = ()
     filters: Filters = EVERYTHING
-    expansion: str = ""
+    expansion: Expansion | None = None
 
 
 PLAIN_SEARCH = SearchOptions()

@@ -64,6 +64,8 @@ class TokenWeights:
 
 Signs = NDArray[np.uint8]
 Span = tuple[int, int]
+DocumentSpan = tuple[str, int, int]
+"""A document's id, and a stretch of its text, [start, end)."""
 
 WEIGHED_TOKENS = 64
 """Of a longer question only the rarest tokens are compared; a question has a dozen."""
@@ -120,8 +122,16 @@ def similarities_and_cosines(
 ) -> tuple[NDArray[np.float64], list[FloatMatrix]]:
     """Return the ``Likeness.scores`` of n passages, and the cosines that they come from: float32 [t, q] of each."""
     cosines, lengths = _compared(question, passages)
-    of_each = np.split(cosines, np.cumsum(lengths)[:-1]) if passages else []
-    return _likeness(question, cosines, lengths).scores, of_each
+    return _likeness(question, cosines, lengths).scores, _of_each(cosines, lengths)
+
+
+def cosines_of_each(question: QuestionTokens, passages: Sequence[Signs]) -> list[FloatMatrix]:
+    """Return the cosines of each of n passages' tokens with the question's, float32 [t, q]."""
+    return _of_each(*_compared(question, passages))
+
+
+def _of_each(cosines: FloatMatrix, lengths: NDArray[np.int64]) -> list[FloatMatrix]:
+    return np.split(cosines, np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
 def _compared(question: QuestionTokens, passages: Sequence[Signs]) -> tuple[FloatMatrix, NDArray[np.int64]]:
@@ -162,13 +172,26 @@ def span_likeness(
 ) -> Likeness:
     """Return the same for n stretches of one passage, such as its sentences; 0 for one without a token.
 
-    ``cosines`` are the passage's, float32 [t, q]; ``token_ends``, int64 [t], say where its tokens end, in the
+    ``cosines`` are the passage's, float32 [t, q]; ``token_ends``, int64 [t] ascending, say where its tokens end, in the
     characters that ``spans`` count in.  A token belongs to the stretch that holds its last character: the blank before
     a word is part of the word's token.
     """
-    rows = [np.flatnonzero((start < token_ends) & (token_ends <= end)) for start, end in spans]
-    lengths = np.array([len(own) for own in rows], dtype=np.int64)
-    return _likeness(question, cosines[np.concatenate(rows)] if rows else cosines[:0], lengths)
+    return _stretch_likeness(question, cosines, *_tokens_of(token_ends, spans))
+
+
+def _tokens_of(token_ends: NDArray[np.int64], spans: Sequence[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for n stretches of a passage the first of their tokens, int64 [n], and how many these are, int64 [n]."""
+    bounds = np.searchsorted(token_ends, np.array(spans, dtype=np.int64).reshape(-1, 2), side="right")
+    return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+
+
+def _stretch_likeness(
+    question: QuestionTokens, cosines: FloatMatrix, first: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> Likeness:
+    """Return the likeness of n stretches, each of so many rows of the ``cosines`` [t, q] from the ``first`` on."""
+    behind = np.cumsum(lengths)
+    rows = np.arange(behind[-1] if len(behind) else 0) + np.repeat(first - (behind - lengths), lengths)
+    return _likeness(question, cosines[rows], lengths)
 
 
 def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:
@@ -204,32 +227,31 @@ class SentenceSimilarity:
         self._of_generation: tuple[int, Embedder] | None = None
         self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(self._token_ends)
 
-    def likeness(self, retrieval: Retrieval, document_id: str, sentences: Sequence[Span]) -> Likeness | None:
+    def likeness(self, retrieval: Retrieval, sentences: Sequence[DocumentSpan]) -> Likeness | None:
         """Return how well each sentence answers, comparable within one question also between documents.
 
-        A sentence is [start, end) in the document's text; one that no chunk holds whole is judged by the chunk that
-        holds most of it.  None where the tokens of a chunk are not kept, or the question's are not known, or a sentence
-        is in no chunk that was found.
+        One that no chunk holds whole is judged by the chunk that holds most of it.  None where the tokens of a chunk
+        are not kept, or the question's are not known, or a sentence is in no chunk that was found.
         """
-        if retrieval.tokens is None or not len(retrieval.tokens.vectors):
+        tokens = retrieval.tokens
+        if tokens is None or not len(tokens.vectors):
             return None
-        chunks = [found.chunk for found in retrieval.chunks if found.chunk.document_id == document_id]
-        homes = [home for home in (_home(sentence, chunks) for sentence in sentences) if home is not None]
-        if len(homes) < len(sentences):
+        held = _by_chunk(sentences, [found.chunk for found in retrieval.chunks])
+        if held is None:
             return None
-        embedder = self._embedder_of(retrieval.generation)
-        cosines = self._cosines(retrieval.tokens, [chunks[home].chunk_id for home in sorted(set(homes))], embedder)
-        found = Likeness(np.zeros(len(sentences)), np.zeros((len(sentences), len(retrieval.tokens.weights))))
-        for home in sorted(set(homes)):
-            chunk = chunks[home]
-            if not len(cosines.get(chunk.chunk_id, ())):
-                return None
-            mine = [place for place, other in enumerate(homes) if other == home]
-            spans = [sentences[place] for place in mine]
-            ends = self._remembered_ends(retrieval.generation, chunk.embedded_text)
-            here = _likeness_in(retrieval.tokens, chunk, cosines[chunk.chunk_id], ends, spans)
-            found.scores[mine], found.shares[mine] = here.scores, here.shares
-        return found
+        cosines = self._cosines(tokens, list(held), self._embedder_of(retrieval.generation))
+        if not all(len(cosines.get(chunk_id, ())) for chunk_id in held):
+            return None
+        first, lengths = (np.empty(len(sentences), np.int64) for _ in range(2))
+        begin = 0
+        for chunk_id, (chunk, places) in held.items():
+            ends = self._ends_in_document(retrieval.generation, chunk, len(cosines[chunk_id]))
+            own, lengths[places] = _tokens_of(ends, [sentences[place][1:] for place in places])
+            first[places] = begin + own
+            begin += len(ends)
+        nothing = np.empty((0, len(tokens.weights)), dtype=np.float32)
+        compared = np.concatenate([nothing, *(cosines[chunk_id] for chunk_id in held)])
+        return _stretch_likeness(tokens, compared, first, lengths)
 
     def _cosines(self, tokens: QuestionTokens, chunk_ids: Sequence[int], embedder: Embedder) -> dict[int, FloatMatrix]:
         """Return the cosines with the tokens of chunks; a chunk whose tokens are not kept is left out."""
@@ -239,7 +261,14 @@ class SentenceSimilarity:
             return known
         table = EmbeddingTable(self._store, embedder.model_id, embedder.dimension)
         signs = table.token_signs(unknown)
-        return known | {chunk_id: token_cosines(tokens.vectors, one) for chunk_id, one in signs.items()}
+        return known | dict(zip(signs, cosines_of_each(tokens, list(signs.values())), strict=True))
+
+    def _ends_in_document(self, generation: int, chunk: Chunk, count: int) -> NDArray[np.int64]:
+        """Return where a chunk's ``count`` tokens end in its document's text."""
+        ends = self._remembered_ends(generation, chunk.embedded_text)
+        if len(ends) != count:
+            raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(ends)} tokens, {count} are kept")
+        return ends - (len(chunk.embedded_text) - len(chunk.text) - chunk.start)  # titles stand in front
 
     def _token_ends(self, generation: int, text: str) -> NDArray[np.int64]:
         return np.array([end for _, end in self._embedder_of(generation).token_spans(text)], dtype=np.int64)
@@ -257,17 +286,29 @@ class SentenceSimilarity:
         return embedder
 
 
-def _likeness_in(
-    question: QuestionTokens, chunk: Chunk, cosines: FloatMatrix, ends: NDArray[np.int64], sentences: Sequence[Span]
-) -> Likeness:
-    before = len(chunk.embedded_text) - len(chunk.text) - chunk.start  # titles stand in front
-    if len(ends) != len(cosines):
-        raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(ends)} tokens, {len(cosines)} are kept")
-    return span_likeness(question, cosines, ends - before, sentences)
+def _by_chunk(sentences: Sequence[DocumentSpan], chunks: Sequence[Chunk]) -> dict[int, tuple[Chunk, list[int]]] | None:
+    """Return the chunks that hold most of a sentence, by their numbers, each with the places of these sentences.
+
+    None where a sentence is in no chunk.
+    """
+    of_document: dict[str, list[Chunk]] = {}
+    for chunk in chunks:
+        of_document.setdefault(chunk.document_id, []).append(chunk)
+    held: dict[int, tuple[Chunk, list[int]]] = {}
+    for place, (document_id, start, end) in enumerate(sentences):
+        home = _home((start, end), of_document.get(document_id, ()))
+        if home is None:
+            return None
+        held.setdefault(home.chunk_id, (home, []))[1].append(place)
+    return held
 
 
-def _home(sentence: Span, chunks: Sequence[Chunk]) -> int | None:
+def _home(sentence: Span, chunks: Sequence[Chunk]) -> Chunk | None:
+    """Return the chunk, the first of several, that holds most of a sentence; None where none holds any of it."""
     start, end = sentence
-    held = [min(end, chunk.end) - max(start, chunk.start) for chunk in chunks]
-    best = max(range(len(chunks)), key=held.__getitem__, default=None)
-    return best if best is not None and held[best] > 0 else None
+    most, home = 0, None
+    for chunk in chunks:
+        shared = min(end, chunk.end) - max(start, chunk.start)
+        if shared > most:
+            most, home = shared, chunk
+    return home

@@ -9,7 +9,7 @@ import numpy as np
 from rag.errors import VectorEngineError
 from rag.protocols import Embedder, FloatMatrix, Reranker
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
-from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
+from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import limit_blas_threads, similarities_and_cosines, weighed
 from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, queries_of
@@ -113,6 +113,8 @@ class Retriever:
         passages are looked for by words alone, and the result says so in its ``problem``.  Raises
         ``KnowledgeBaseMissing``, ``EmbedderMismatch``, ``IndexDamaged`` or ``VectorEngineUnset``.
         """
+        if options.expansion is not None:
+            return self._expanded(options.expansion, language, options.filters)
         found = self._find(question, language, trace, options, by_words_alone=True)
         fit = self._fit(found)
         shipped = fit.probability(found.signals)
@@ -158,11 +160,24 @@ class Retriever:
         if self._reranker is not None:
             with trace.span("rerank"):
                 whole = reranked(whole, prepared.standalone, self._reranker)
-        found = self._joined(whole, others) if others else whole
-        if not options.expansion:
+        return self._joined(whole, others) if others else whole
+
+    def _expanded(self, expansion: Expansion, language: Language, filters: Filters) -> Retrieval:
+        """Return what was found with what other words find behind the best; they are a part of the question.
+
+        What they say about whether the answer is there is not known: the probability stays.  So does all of what was
+        found where another generation has been published since.
+        """
+        found, view = expansion.found, self._current_view()
+        if view.generation != found.generation:
             return found
-        [query] = queries_of([SearchRequest(Wording(options.expansion))], language, self._embedder_of(fewer.model_id))
-        return _expanded(found, self._found(fewer, query, by_words_alone=by_words_alone))
+        [query] = queries_of([SearchRequest(Wording(expansion.words))], language, self._embedder_of(view.model_id))
+        more = self._found(self._filtered(view, filters), query, by_words_alone=True)
+        first = (*found.chunks[:_BEFORE_EXPANSION], *more.chunks[:_OF_EXPANSION])
+        parts = (*found.parts, RetrievedPart(more.chunks, more.tokens))
+        return replace(
+            found, chunks=with_first(found.chunks, first), parts=parts, problem=found.problem or more.problem
+        )
 
     def _found(self, view: GenerationView, query: Query, *, by_words_alone: bool) -> SearchResult:
         return find_in(view, self._store, query, self._limit, by_words_alone=by_words_alone)
@@ -234,16 +249,6 @@ class Retriever:
         if model_id == self._embedder.model_id or self._other_embedder is None:
             return self._embedder
         return self._other_embedder(model_id)
-
-
-def _expanded(found: SearchResult, more: SearchResult) -> SearchResult:
-    """Return what was found with what other words find behind the best; they are a part of the question.
-
-    What they say about whether the answer is there is not known: the signals stay.
-    """
-    first = (*found.chunks[:_BEFORE_EXPANSION], *more.chunks[:_OF_EXPANSION])
-    parts = (*found.parts, RetrievedPart(more.chunks, more.tokens))
-    return replace(found, chunks=with_first(found.chunks, first), parts=parts, problem=found.problem or more.problem)
 
 
 def find_in(

@@ -60,7 +60,7 @@ class Desk:
 
     def sentence_scores(self, found: Retrieval) -> bool:
         chunk = found.chunks[0].chunk
-        return self._sentences.likeness(found, chunk.document_id, [(chunk.start, chunk.end)]) is not None
+        return self._sentences.likeness(found, [(chunk.document_id, chunk.start, chunk.end)]) is not None
 
 
 @pytest.mark.slow

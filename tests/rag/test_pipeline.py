@@ -33,7 +33,7 @@ from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, 
 from rag.queue.admission import Admission, Ticket
 from rag.queue.ticket_queue import TicketRequest
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptions
-from rag.retrieval.late_interaction import Likeness
+from rag.retrieval.late_interaction import DocumentSpan, Likeness
 from rag.schema import AnswerDelta, Completed, Document, Event, Language, Queued, Retrieval, Retrieved, ThinkingDelta
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -692,8 +692,8 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def all_alike(retrieval: Retrieval, document_id: str, spans: Sequence[tuple[int, int]]) -> Likeness:
-    return Likeness(np.ones(len(spans)), np.ones((len(spans), 1)))
+def all_alike(retrieval: Retrieval, sentences: Sequence[DocumentSpan]) -> Likeness:
+    return Likeness(np.ones(len(sentences)), np.ones((len(sentences), 1)))
 
 
 class QuotingDesk(Desk):

@@ -32,9 +32,9 @@ def to_send(evidence: list[Evidence], question: str, likeness: SentenceLikeness,
 def by_words(*wanted: str) -> SentenceLikeness:
     """Score sentences by how many of the words they hold."""
 
-    def likeness(evidence: Evidence, spans: Sequence[TextSpan]) -> Likeness:
-        held = [[float(word in evidence.words(span)) for word in wanted] for span in spans]
-        shares = np.array(held).reshape(len(spans), len(wanted))
+    def likeness(sentences: Sequence[tuple[Evidence, TextSpan]]) -> Likeness:
+        held = [[float(word in evidence.words(span)) for word in wanted] for evidence, span in sentences]
+        shares = np.array(held).reshape(len(sentences), len(wanted))
         return Likeness(shares.sum(axis=1), shares)
 
     return likeness
@@ -81,11 +81,12 @@ def test_each_language_is_compared_with_itself() -> None:
     """A translation is less like a question than the same words in its own language, and answers as well."""
     own, other = passage(LONG + "The fee is 5."), replace(passage("什么都没有。" * 40 + "费用为五元。"), language="zh")
 
-    def likeness(evidence: Evidence, spans: Sequence[TextSpan]) -> Likeness:
+    def score(evidence: Evidence, span: TextSpan) -> float:
         level = 0.3 if evidence.language == "zh" else 0.6
-        return alone(
-            [level + 0.2 * ("fee" in evidence.words(span) or "费用" in evidence.words(span)) for span in spans]
-        )
+        return level + 0.2 * ("fee" in evidence.words(span) or "费用" in evidence.words(span))
+
+    def likeness(sentences: Sequence[tuple[Evidence, TextSpan]]) -> Likeness:
+        return alone([score(*one) for one in sentences])
 
     chosen = to_send([own, other], "fee?", likeness, count_tokens("The fee is 5.") + count_tokens("费用为五元。"))
     assert [sent(one) for one in chosen] == [["The fee is 5."], ["费用为五元。"]]
@@ -263,8 +264,8 @@ PIECES = st.sampled_from(
 def test_spans_are_ordered_disjoint_and_within_the_budget(
     texts: list[str], start: int, budget: int, data: st.DataObject
 ) -> None:
-    def likeness(evidence: Evidence, spans: Sequence[TextSpan]) -> Likeness:
-        return alone([data.draw(st.floats(-1, 1)) for _ in spans])
+    def likeness(sentences: Sequence[tuple[Evidence, TextSpan]]) -> Likeness:
+        return alone([data.draw(st.floats(-1, 1)) for _ in sentences])
 
     chosen = to_send([passage(text, start) for text in texts], "?", likeness, budget)
     spans = [span for one in chosen for span in one.sent]

@@ -125,6 +125,14 @@ class TestContract:
         assert embedder.count_tokens("refund") == 1
         assert embedder.count_tokens(" ".join(["word"] * 3000)) == 3000
 
+    def test_words_count_together_what_each_counts_whatever_is_between_them(self, embedder: Embedder) -> None:
+        words = ["Rückgabe", "W-203", "签收后七天内可以退货。", "(free)"]
+        alone = [embedder.count_tokens(word) for word in words]
+        for blank in (" ", "\n", " \xa0 ", "\u3000", "\u200b", "\t\r\n"):
+            text = f"{blank}{blank.join(words)}{blank}"
+            assert embedder.count_tokens(text) == sum(alone) == len(embedder.token_spans(text))
+            assert embedder.count_tokens(text * 20) == 20 * sum(alone)
+
     def test_many_threads_get_what_one_gets(self, embedder: Embedder) -> None:
         alone = [embedder.embed_queries([text]) for text in QUESTIONS] * 5
         with ThreadPoolExecutor(10) as pool:

@@ -145,7 +145,7 @@ def test_stretches_that_cover_a_passage_answer_no_better_than_all_of_it(tokens: 
 
 
 TEXT = "The robot has a brush.\n\nHold home for ten seconds to reset it. It weighs three kilograms."
-SENTENCES = [(0, 22), (24, 62), (63, 89)]
+SENTENCES = [("robot", 0, 22), ("robot", 24, 62), ("robot", 63, 89)]
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def retrieval(store: KnowledgeStore) -> Retrieval:
 
 
 def test_the_sentence_that_answers_stands_out(store: KnowledgeStore, retrieval: Retrieval) -> None:
-    found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, "robot", SENTENCES)
+    found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, SENTENCES)
     assert found is not None
     scores = found.scores
     assert len(scores) == 3
@@ -176,25 +176,39 @@ def test_the_sentence_that_answers_stands_out(store: KnowledgeStore, retrieval: 
 
 def test_a_sentence_over_two_chunks_is_judged_by_the_larger_part(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
-    whole = similarity.likeness(retrieval, "robot", [(16, 62), (24, 62)])
+    whole = similarity.likeness(retrieval, [("robot", 16, 62), ("robot", 24, 62)])
     assert whole is not None
     assert whole.scores[0] == pytest.approx(whole.scores[1])
 
 
+def test_sentences_of_several_documents_are_judged_as_each_by_itself(
+    store: KnowledgeStore, retrieval: Retrieval
+) -> None:
+    similarity = SentenceSimilarity(store, HashEmbedder())
+    mixed = [SENTENCES[2], ("other", 0, 15), SENTENCES[0], SENTENCES[1]]
+    together = similarity.likeness(retrieval, mixed)
+    alone = [similarity.likeness(retrieval, [one]) for one in mixed]
+    assert together is not None
+    for place, one in enumerate(alone):
+        assert one is not None
+        assert together.scores[place] == pytest.approx(one.scores[0])
+        np.testing.assert_allclose(together.shares[place], one.shares[0])
+
+
 def test_no_sentences_no_scores(store: KnowledgeStore, retrieval: Retrieval) -> None:
-    found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, "robot", [])
+    found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, [])
     assert found is not None
     assert len(found.scores) == 0
 
 
 def test_without_tokens_there_is_nothing_to_compare(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
-    assert similarity.likeness(replace(retrieval, tokens=None), "robot", SENTENCES) is None
+    assert similarity.likeness(replace(retrieval, tokens=None), SENTENCES) is None
     with store.transaction() as connection:
         connection.execute("UPDATE embedding SET token_numbers = NULL, token_signs = NULL")
     without = Retriever(store, HashEmbedder(), Settings()).retrieve("how many seconds to hold home?", "en", Trace())
     assert without.chunks
-    assert similarity.likeness(without, "robot", SENTENCES) is None
+    assert similarity.likeness(without, SENTENCES) is None
 
 
 def test_what_the_ranking_compared_is_what_would_be_compared_now(store: KnowledgeStore, retrieval: Retrieval) -> None:
@@ -202,8 +216,8 @@ def test_what_the_ranking_compared_is_what_would_be_compared_now(store: Knowledg
     assert tokens is not None
     assert tokens.cosines.keys() == {one.chunk.chunk_id for one in retrieval.chunks}
     similarity = SentenceSimilarity(store, HashEmbedder())
-    travelled = similarity.likeness(retrieval, "robot", SENTENCES)
-    compared = similarity.likeness(replace(retrieval, tokens=replace(tokens, cosines={})), "robot", SENTENCES)
+    travelled = similarity.likeness(retrieval, SENTENCES)
+    compared = similarity.likeness(replace(retrieval, tokens=replace(tokens, cosines={})), SENTENCES)
     assert travelled is not None
     assert compared is not None
     np.testing.assert_allclose(travelled.scores, compared.scores, atol=1e-6)
@@ -220,20 +234,20 @@ def test_where_tokens_end_is_read_once(store: KnowledgeStore, retrieval: Retriev
 
     similarity = SentenceSimilarity(store, Counting())
     for _ in range(3):
-        similarity.likeness(retrieval, "robot", SENTENCES)
+        similarity.likeness(retrieval, SENTENCES)
     assert len(Counting.asked) == len(set(Counting.asked)) == 2  # the robot's two chunks
 
 
 def test_tokens_of_another_text_are_damage(store: KnowledgeStore, retrieval: Retrieval) -> None:
     chunks = tuple(replace(one, chunk=replace(one.chunk, text="two words")) for one in retrieval.chunks)
     with pytest.raises(IndexDamaged, match="tokens"):
-        SentenceSimilarity(store, HashEmbedder()).likeness(replace(retrieval, chunks=chunks), "robot", SENTENCES)
+        SentenceSimilarity(store, HashEmbedder()).likeness(replace(retrieval, chunks=chunks), SENTENCES)
 
 
 def test_a_sentence_that_was_not_found_cannot_be_judged(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
-    assert similarity.likeness(replace(retrieval, chunks=()), "robot", SENTENCES) is None
-    assert similarity.likeness(retrieval, "robot", [*SENTENCES, (900, 920)]) is None
+    assert similarity.likeness(replace(retrieval, chunks=()), SENTENCES) is None
+    assert similarity.likeness(retrieval, [*SENTENCES, ("robot", 900, 920)]) is None
 
 
 def numbers(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

@@ -11,7 +11,7 @@ import pytest
 from rag.errors import EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing
 from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
-from rag.retrieval.filters import SearchOptions
+from rag.retrieval.filters import Expansion, SearchOptions
 from rag.retrieval.generation_view import GenerationView, Search
 from rag.retrieval.retriever import Retriever
 from rag.schema import Language
@@ -231,6 +231,22 @@ def test_a_new_generation_is_seen_and_the_retired_never_shows(settings: Settings
     assert [one.chunk.text for one in retrieval.chunks if one.chunk.document_id == "refund"] == [
         "a refund now takes three working days"
     ]
+
+
+def test_other_words_stand_behind_what_was_found_and_are_searched_alone(
+    settings: Settings, retriever: Retriever
+) -> None:
+    question = "when does the refund reach my card?"
+    found = retriever.retrieve(question, "en", Trace())
+    words = SearchOptions(expansion=Expansion("replace the battery of the doorbell", found))
+    expanded = retriever.retrieve(question, "en", Trace(), words)
+    assert {one.chunk.chunk_id for one in expanded.chunks} == {one.chunk.chunk_id for one in found.chunks}
+    assert expanded.chunks[0].chunk == found.chunks[0].chunk
+    assert expanded.answerable_probability == found.answerable_probability
+    (part,) = expanded.parts
+    assert part.chunks[0].chunk.document_id == "battery"
+    publish(settings.knowledge_dir, DOCUMENTS | {"new": ("en", "replace the battery")}, HashEmbedder())
+    assert retriever.retrieve(question, "en", Trace(), words) is found, "another generation was published since"
 
 
 class PublishingEmbedder(HashEmbedder):
